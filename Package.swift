@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+// The modules, their arrows, and why each dependency is here. Arrows go down only.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+// Parsing and help of the command line; the ecosystem's own.
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+// Diagnostics of the shells; pure modules have no logger.
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+// Tool manifests are YAML; Yams wraps libyaml.
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+// Heaps, deques and ordered dictionaries of the scheduler and the JSON tree.
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+
+let package = Package(
+    name: "weftline",
+    products: [
+        .executable(name: "weft", targets: ["weft"]),
+        .library(name: "Weftline", targets: ["Weftline"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C: system libraries and the shims over them.
+        .systemLibrary(
+            name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .target(
+            name: "CSimdJSON",
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+
+        // Pure: values in, values out.
+        module("JSON", ["CSimdJSON", ordered]),
+        module("Schemas", ["JSON", ordered]),
+        module("Plans", ["JSON", ordered]),
+        module("Wire", ["JSON", "Plans", "COpenSSL"]),
+        module("Scheduling", ["Plans", heaps, deques]),
+        module("Joining", ["JSON", "Plans"]),
+        module(
+            "CoordinatorCore",
+            ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]),
+        module("WorkerCore", ["JSON", "Plans", "Wire", deques]),
+
+        // Shells: sockets, timers, processes, logging.
+        module("UVLoop", ["CLibuv"]),
+        module("Transport", ["UVLoop", "JSON", "Plans", "Wire"]),
+        module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
+        module(
+            "Coordinator",
+            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", logging]),
+        module(
+            "Worker",
+            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging]),
+        module("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
+
+        // Faces: the library and the command.
+        module(
+            "Weftline",
+            [
+                "UVLoop", "JSON", "Plans", "Wire", "Tools", "Coordinator", "Worker", "Client",
+                logging,
+            ]),
+        .executableTarget(
+            name: "weft",
+            dependencies: [
+                "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
+                "Worker", "Client", arguments, logging, ordered,
+            ],
+            swiftSettings: settings),
+
+        // Tests.
+        tests("JSONTests", ["JSON", "Schemas", ordered]),
+        tests("PlansTests", ["JSON", "Plans", ordered]),
+        tests("WireTests", ["JSON", "Plans", "Wire"]),
+        tests("UVLoopTests", ["UVLoop"]),
+        tests("SchedulingTests", ["Plans", "Scheduling"]),
+        tests("ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"]),
+    ]
+)

@@ -1,0 +1,5 @@
+// Placeholder until the command arrives.
+@main
+struct Weft {
+    static func main() {}
+}
