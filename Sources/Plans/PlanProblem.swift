@@ -1,0 +1,115 @@
+// What is wrong with a plan, told in a way that a person and a program can both use.
+
+/// One thing that is wrong with a plan.
+public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
+    /// The stable code of a problem.
+    public struct Code: Sendable, Hashable, RawRepresentable, CustomStringConvertible {
+        /// The code as written on the wire.
+        public var rawValue: String
+
+        /// A code of that spelling; it is not checked.
+        public init(rawValue: String) {
+            self.rawValue = rawValue
+        }
+
+        /// The document is not JSON.
+        public static let badJSON = Code(rawValue: "bad_json")
+        /// The document, or a node in it, has not the form of a plan.
+        public static let badPlan = Code(rawValue: "bad_plan")
+        /// An id is not 1–64 of `[A-Za-z0-9_-]`.
+        public static let badID = Code(rawValue: "bad_id")
+        /// Two nodes have the same id.
+        public static let duplicateID = Code(rawValue: "duplicate_id")
+        /// A node depends on an id that is not in the plan.
+        public static let unknownDependency = Code(rawValue: "unknown_dependency")
+        /// Nodes depend on each other in a circle.
+        public static let cycle = Code(rawValue: "cycle")
+        /// A node depends on itself.
+        public static let selfReference = Code(rawValue: "self_reference")
+        /// No such tool.
+        public static let unknownTool = Code(rawValue: "unknown_tool")
+        /// The arguments are not what the tool takes.
+        public static let badArguments = Code(rawValue: "bad_args")
+        /// A limit is exceeded.
+        public static let limit = Code(rawValue: "limit")
+        /// The plan has no nodes.
+        public static let emptyPlan = Code(rawValue: "empty_plan")
+        /// Text looks like a reference but names no node and stays text (a warning).
+        public static let unknownReference = Code(rawValue: "unknown_reference")
+
+        /// The code as written on the wire.
+        public var description: String { rawValue }
+    }
+
+    /// The stable code.
+    public var code: Code
+    /// The id of the node concerned, as written; nil if it concerns the plan or the id is unreadable.
+    public var node: String?
+    /// One sentence for a person.
+    public var message: String
+    /// Whether the plan can run all the same.
+    public var isWarning: Bool
+
+    /// A problem of that code.
+    public init(code: Code, node: String? = nil, message: String, isWarning: Bool = false) {
+        self.code = code
+        self.node = node
+        self.message = message
+        self.isWarning = isWarning
+    }
+
+    /// The code and the message, `cycle: nodes depend on each other in a circle: a → b → a`.
+    public var description: String { "\(code): \(message)" }
+}
+
+/// All the problems found at once.
+public struct PlanProblems: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The problems, at least one, in the order of the plan.
+    public var problems: [PlanProblem]
+
+    /// An error that carries these problems.
+    public init(_ problems: [PlanProblem]) {
+        self.problems = problems
+    }
+
+    /// The problems, one a line.
+    public var description: String {
+        problems.map(\.description).joined(separator: "\n")
+    }
+}
+
+/// Gathers problems up to the limit and counts the rest, whose messages are never composed.
+struct ProblemList {
+    private(set) var problems: [PlanProblem] = []
+    private(set) var unreported = 0
+
+    var isEmpty: Bool { problems.isEmpty }
+
+    mutating func add(_ problem: @autoclosure () -> PlanProblem) {
+        if problems.count < PlanLimits.problemsReported {
+            problems.append(problem())
+        } else {
+            unreported += 1
+        }
+    }
+
+    mutating func add(contentsOf others: [PlanProblem]) {
+        for problem in others { add(problem) }
+    }
+
+    mutating func add(contentsOf others: ProblemList) {
+        add(contentsOf: others.problems)
+        unreported += others.unreported
+    }
+
+    /// The problems, with a last one that says how many more there are.
+    func finished() -> [PlanProblem] {
+        guard unreported > 0 else { return problems }
+        let noun = unreported == 1 ? "problem" : "problems"
+        return problems + [PlanProblem(code: .limit, message: "and \(unreported) more \(noun)")]
+    }
+
+    func throwIfAny() throws(PlanProblems) {
+        if !isEmpty { throw PlanProblems(finished()) }
+    }
+}
