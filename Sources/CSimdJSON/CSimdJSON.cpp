@@ -1,1 +1,309 @@
+// The shim over simdjson. simdjson's DOM parser judges the whole text; the positions that its first
+// stage leaves behind then give the fields without a second parse. Each thread keeps one parser for
+// texts of ordinary size; a larger text gets a parser of its own, so that no thread holds on to the
+// memory of the largest text it ever saw.
 #include "CSimdJSON.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace {
+
+// Texts longer than this are parsed with memory that is given back at once.
+constexpr size_t kept_capacity = size_t(1) << 20;
+constexpr size_t first_capacity = size_t(16) << 10;
+
+inline bool is_space(uint8_t byte) {
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+inline bool is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
+
+// Whether the number at `at` keeps to the grammar, whatever its size. simdjson has one error for
+// both; a person wants to know which.
+bool is_number(const uint8_t *text, size_t at, size_t length) {
+    size_t i = at;
+    auto digits = [&] {
+        size_t start = i;
+        while (i < length && is_digit(text[i])) i++;
+        return i - start;
+    };
+    if (i < length && text[i] == '-') i++;
+    bool leading_zero = i < length && text[i] == '0';
+    size_t whole = digits();
+    if (whole == 0 || (leading_zero && whole > 1)) return false;
+    if (i < length && text[i] == '.') {
+        i++;
+        if (digits() == 0) return false;
+    }
+    if (i < length && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        if (i < length && (text[i] == '+' || text[i] == '-')) i++;
+        if (digits() == 0) return false;
+    }
+    return i == length || is_space(text[i]) || std::strchr(",]}:[{\"", text[i]) != nullptr;
+}
+
+// A parser and the padded copy it reads from: simdjson reads a little past the end of its input.
+class Reader {
+  public:
+    weft_json_status parse(const uint8_t *text, size_t length, uint32_t depth) {
+        if (!reserve(length, depth)) return WEFT_JSON_OUT_OF_MEMORY;
+        std::memcpy(copy_.get(), text, length);
+        std::memset(copy_.get() + length, ' ', simdjson::SIMDJSON_PADDING);
+        length_ = length;
+        root_ = simdjson::dom::element();
+        auto error = parser_.parse(copy_.get(), length, false).get(root_);
+        return status(error);
+    }
+
+    weft_json_status fields(weft_json_field *fields, size_t capacity, size_t *count) const {
+        const uint8_t *text = copy_.get();
+        const uint32_t *index = parser_.implementation->structural_indexes.get();
+        const uint32_t *end = index + parser_.implementation->n_structural_indexes;
+        if (text[*index] != '{') return WEFT_JSON_NOT_AN_OBJECT;
+        index++;
+        size_t found = 0;
+        bool has_escaped_key = false;
+        // The text is valid, so the positions read: key ':' value ',' key ':' value ... '}'.
+        while (index + 2 < end && text[*index] == '"') {
+            if (found == capacity) return WEFT_JSON_TOO_MANY_FIELDS;
+            weft_json_field field;
+            field.key_start = index[0] + 1;
+            field.key_end = end_of_key(text, field.key_start, index[1]);
+            field.value_start = index[2];
+            index = skip_value(text, index + 2, end);
+            if (index >= end) return WEFT_JSON_STRUCTURE;
+            field.value_end = trimmed(text, field.value_start, *index);
+            size_t key_length = field.key_end - field.key_start;
+            has_escaped_key |= std::memchr(text + field.key_start, '\\', key_length) != nullptr;
+            if (weft_json_find_field(text, fields, found, text + field.key_start, key_length)
+                < found) {
+                return WEFT_JSON_DUPLICATE_KEY;
+            }
+            fields[found++] = field;
+            if (text[*index] == ',') index++;
+        }
+        *count = found;
+        return has_escaped_key ? decoded_keys_differ() : WEFT_JSON_VALID;
+    }
+
+  private:
+    simdjson::dom::parser parser_;
+    simdjson::dom::element root_;
+    std::unique_ptr<uint8_t[]> copy_;
+    size_t copy_capacity_ = 0;
+    size_t length_ = 0;
+
+    bool reserve(size_t length, uint32_t depth) {
+        if (copy_capacity_ < length || !copy_) {
+            size_t capacity = length > kept_capacity
+                ? length
+                : std::min(std::max(first_capacity, length * 2), kept_capacity);
+            copy_.reset(new (std::nothrow) uint8_t[capacity + simdjson::SIMDJSON_PADDING]);
+            copy_capacity_ = 0;
+            if (!copy_ || parser_.doc.allocate(capacity) != simdjson::SUCCESS
+                || parser_.allocate(capacity, depth) != simdjson::SUCCESS) {
+                return false;
+            }
+            copy_capacity_ = capacity;
+        }
+        return parser_.max_depth() == depth
+            || parser_.allocate(copy_capacity_, depth) == simdjson::SUCCESS;
+    }
+
+    static uint32_t end_of_key(const uint8_t *text, uint32_t start, uint32_t colon) {
+        uint32_t end = colon - 1;
+        while (end > start && text[end] != '"') end--;
+        return end;
+    }
+
+    static uint32_t trimmed(const uint8_t *text, uint32_t start, uint32_t end) {
+        while (end > start && is_space(text[end - 1])) end--;
+        return end;
+    }
+
+    static const uint32_t *skip_value(
+        const uint8_t *text, const uint32_t *index, const uint32_t *end) {
+        size_t open = 0;
+        for (; index < end; index++) {
+            uint8_t byte = text[*index];
+            if (byte == '{' || byte == '[') {
+                open++;
+            } else if (byte == '}' || byte == ']') {
+                if (--open == 0) return index + 1;
+            } else if (open == 0) {
+                return index + 1;
+            }
+        }
+        return end;
+    }
+
+    // Two keys may be written differently and yet be the same; the parsed document has them decoded.
+    weft_json_status decoded_keys_differ() const {
+        simdjson::dom::object object;
+        if (root_.get(object) != simdjson::SUCCESS) return WEFT_JSON_NOT_AN_OBJECT;
+        for (auto one = object.begin(); one != object.end(); ++one) {
+            auto other = one;
+            for (++other; other != object.end(); ++other) {
+                if (one.key() == other.key()) return WEFT_JSON_DUPLICATE_KEY;
+            }
+        }
+        return WEFT_JSON_VALID;
+    }
+
+    weft_json_status status(simdjson::error_code error) const {
+        switch (error) {
+        case simdjson::SUCCESS: return WEFT_JSON_VALID;
+        case simdjson::EMPTY: return WEFT_JSON_EMPTY;
+        case simdjson::UTF8_ERROR: return WEFT_JSON_NOT_UTF8;
+        case simdjson::UNCLOSED_STRING: return WEFT_JSON_UNCLOSED_STRING;
+        case simdjson::UNESCAPED_CHARS: return WEFT_JSON_CONTROL_CHARACTER;
+        case simdjson::STRING_ERROR: return WEFT_JSON_BAD_ESCAPE;
+        case simdjson::T_ATOM_ERROR:
+        case simdjson::F_ATOM_ERROR:
+        case simdjson::N_ATOM_ERROR: return WEFT_JSON_BAD_LITERAL;
+        case simdjson::NUMBER_ERROR: return number_status();
+        case simdjson::NUMBER_OUT_OF_RANGE: return WEFT_JSON_NUMBER_OUT_OF_RANGE;
+        case simdjson::DEPTH_ERROR: return WEFT_JSON_TOO_DEEP;
+        case simdjson::CAPACITY: return WEFT_JSON_TOO_LARGE;
+        case simdjson::MEMALLOC: return WEFT_JSON_OUT_OF_MEMORY;
+        default: return WEFT_JSON_STRUCTURE;
+        }
+    }
+
+    weft_json_status number_status() const {
+        const uint8_t *text = copy_.get();
+        const auto &parser = *parser_.implementation;
+        for (uint32_t i = 0; i < parser.n_structural_indexes; i++) {
+            uint32_t at = parser.structural_indexes[i];
+            if ((text[at] == '-' || is_digit(text[at])) && !is_number(text, at, length_)) {
+                return WEFT_JSON_BAD_NUMBER;
+            }
+        }
+        return WEFT_JSON_NUMBER_OUT_OF_RANGE;
+    }
+};
+
+template <typename Use>
+weft_json_status read(const uint8_t *text, size_t length, uint32_t depth, Use use) {
+    if (text == nullptr || length == 0) return WEFT_JSON_EMPTY;
+    if (length > simdjson::SIMDJSON_MAXSIZE_BYTES) return WEFT_JSON_TOO_LARGE;
+    if (length >= 3 && std::memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        return WEFT_JSON_BYTE_ORDER_MARK;
+    }
+    auto judge = [&](Reader &reader) {
+        auto status = reader.parse(text, length, depth);
+        return status == WEFT_JSON_VALID ? use(reader) : status;
+    };
+    if (length > kept_capacity) {
+        std::unique_ptr<Reader> reader(new (std::nothrow) Reader());
+        return reader ? judge(*reader) : WEFT_JSON_OUT_OF_MEMORY;
+    }
+    thread_local Reader reader;
+    return judge(reader);
+}
+
+}  // namespace
+
+weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t depth) {
+    return read(text, length, depth, [](const Reader &) { return WEFT_JSON_VALID; });
+}
+
+weft_json_status weft_json_fields(
+    const uint8_t *text, size_t length, uint32_t depth, weft_json_field *fields, size_t capacity,
+    size_t *count) {
+    *count = 0;
+    return read(text, length, depth, [&](const Reader &reader) {
+        return reader.fields(fields, capacity, count);
+    });
+}
+
+size_t weft_json_find_field(
+    const uint8_t *text, const weft_json_field *fields, size_t count, const uint8_t *key,
+    size_t key_length) {
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].key_end - fields[i].key_start == key_length
+            && std::memcmp(text + fields[i].key_start, key, key_length) == 0) {
+            return i;
+        }
+    }
+    return count;
+}
+
+size_t weft_find_byte(const uint8_t *base, size_t from, size_t to, uint8_t byte) {
+    if (from >= to) return to;
+    const void *found = std::memchr(base + from, byte, to - from);
+    return found ? static_cast<const uint8_t *>(found) - base : to;
+}
+
+size_t weft_json_plain_end(const uint8_t *base, size_t from, size_t to) {
+    constexpr uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    size_t i = from;
+    while (i + 8 <= to) {
+        uint64_t word;
+        std::memcpy(&word, base + i, 8);
+        // The top bit of each byte tells whether it is below 0x20, a quote or a backslash. A byte
+        // above 0x7F never is; a borrow can only touch bytes above one that is already marked.
+        uint64_t control = word - ones * 0x20;
+        uint64_t quote = (word ^ (ones * '"')) - ones;
+        uint64_t backslash = (word ^ (ones * '\\')) - ones;
+        uint64_t marked = (control | quote | backslash) & ~word & tops;
+        if (marked) break;
+        i += 8;
+    }
+    while (i < to && base[i] >= 0x20 && base[i] != '"' && base[i] != '\\') i++;
+    return i;
+}
+
+namespace {
+
+// One past the closing quote of the string that opens at `from`.
+inline size_t string_end(const uint8_t *base, size_t from, size_t to) {
+    size_t i = from + 1;
+    while ((i = weft_json_plain_end(base, i, to)) < to) {
+        if (base[i] == '"') return i + 1;
+        i += base[i] == '\\' ? 2 : 1;
+    }
+    return to;
+}
+
+}  // namespace
+
+size_t weft_json_value_end(const uint8_t *base, size_t from, size_t to) {
+    size_t i = from, open = 0;
+    while (i < to) {
+        switch (base[i]) {
+        case '"':
+            i = string_end(base, i, to);
+            if (open == 0) return i;
+            break;
+        case '{':
+        case '[':
+            open++;
+            i++;
+            break;
+        case '}':
+        case ']':
+            if (open <= 1) return open == 1 ? i + 1 : i;
+            open--;
+            i++;
+            break;
+        case ',': case ' ': case '\n': case '\r': case '\t':
+            if (open == 0) return i;
+            i++;
+            break;
+        default: i++;
+        }
+    }
+    return to;
+}
+
+bool weft_is_utf8(const uint8_t *bytes, size_t length) {
+    return length == 0 || simdjson::validate_utf8(reinterpret_cast<const char *>(bytes), length);
+}
