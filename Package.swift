@@ -53,7 +53,7 @@ let package = Package(
         module("JSON", ["CSimdJSON", ordered]),
         module("Schemas", ["JSON", ordered]),
         module("Plans", ["JSON", ordered]),
-        module("Wire", ["JSON", "Plans", "COpenSSL"]),
+        module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", ordered]),
         module("Scheduling", ["Plans", heaps, deques]),
         module("Joining", ["JSON", "Plans"]),
         module(
@@ -91,7 +91,7 @@ let package = Package(
         // Tests.
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("PlansTests", ["JSON", "Plans", ordered]),
-        tests("WireTests", ["JSON", "Plans", "Wire"]),
+        tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"]),

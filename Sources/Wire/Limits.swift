@@ -1,0 +1,86 @@
+// Every limit of the protocol and of the processes that speak it, with its default.
+// What a peer must know of them is announced in `welcome`.
+
+/// The limits of a coordinator or worker.
+public struct Limits: Sendable, Equatable {
+    /// Longest line, in bytes without its line end, after the handshake.
+    ///
+    /// Never below twice `chunkBytes` plus 1 KiB: a chunk may double when it is escaped.
+    public var maxLine = 1 << 20
+    /// Longest line, in bytes, before the peer has proved itself.
+    public var maxLineBeforeAuthentication = 64 << 10
+    /// Largest value (arguments or output) that travels in chunks, in bytes of its JSON text.
+    public var maxValue = 256 << 20
+    /// Bytes of chunks an attempt may have under way before a `window` grants more.
+    public var window = 8 << 20
+    /// Bytes of data in one chunk.
+    public var chunkBytes = 256 << 10
+    /// Pause between two pings.
+    public var heartbeat: Duration = .seconds(2)
+    /// Heartbeats without a sign of life after which a session is suspect.
+    public var missedHeartbeats = 3
+    /// How long an attempt may run on without a sign of life before it is fenced.
+    public var lease: Duration = .seconds(6)
+    /// How long a worker whose connection closed may come back to its session.
+    public var resumeWindow: Duration = .seconds(2)
+    /// Time for the whole handshake.
+    public var handshake: Duration = .seconds(5)
+    /// Time a cancelled attempt has before it is killed.
+    public var cancelGrace: Duration = .seconds(5)
+    /// Connections that have not proved themselves yet.
+    public var unauthenticatedConnections = 1024
+    /// Connections in all.
+    public var connections = 10_000
+    /// Messages of unknown type on one connection before it is closed.
+    public var unknownTypes = 100
+    /// Unsent bytes of one connection at which a watcher is dropped and a worker gets nothing new.
+    public var outboxHighWater = 64 << 20
+    /// Bytes of output a tool may produce, unless it is configured otherwise.
+    public var maxOutput = 16 << 20
+    /// Events kept for late watchers, for each run.
+    public var eventLogEntries = 16_384
+    /// Tools one worker may offer.
+    public var toolsPerWorker = 1000
+    /// Slots one worker may offer; at most `largestSlots`.
+    public var slotsPerWorker = Limits.largestSlots
+    /// Runs that may be unfinished at the same time.
+    public var unfinishedRuns = 10_000
+    /// Finished runs kept for questions about them.
+    public var finishedRuns = 1000
+
+    /// The defaults.
+    public init() {}
+
+    /// What `welcome` tells the peer.
+    public var announced: AnnouncedLimits {
+        AnnouncedLimits(maxLine: maxLine, maxValue: maxValue, window: window)
+    }
+    /// The pause between two pings in whole milliseconds, for `welcome`.
+    public var heartbeatMilliseconds: Int { Self.milliseconds(heartbeat) }
+    /// The lease in whole milliseconds, for `welcome` and `dispatch`.
+    public var leaseMilliseconds: Int { Self.milliseconds(lease) }
+    /// The grace of a cancelled attempt in whole milliseconds, for `cancel`.
+    public var cancelGraceMilliseconds: Int { Self.milliseconds(cancelGrace) }
+
+    private static func milliseconds(_ duration: Duration) -> Int {
+        let (seconds, attoseconds) = duration.components
+        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+    }
+}
+
+extension Limits {
+    /// The largest integer on the wire: every JSON implementation holds it exactly.
+    public static let largestInteger = 1 << 53
+    /// Slots a worker can offer at all.
+    public static let largestSlots = 4096
+    /// Labels a worker can carry.
+    public static let largestLabels = 64
+    /// Bytes of the name of a worker, client or viewer.
+    public static let nameLength = 64
+    /// Bytes of the name of a tool.
+    public static let toolNameLength = 128
+    /// Bytes of the idempotency key of a submission, and of its label.
+    public static let keyLength = 256
+    /// Bytes of a nonce, a key and a message authentication code.
+    public static let nonceBytes = 32
+}

@@ -1,0 +1,157 @@
+// Reads and writes dispatch, started, reject, progress, result, ack and cancel: the hot path.
+internal import JSON
+internal import Plans
+
+extension Dispatch: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        run = try fields.run("run")
+        node = try fields.node("node")
+        tool = try fields.string("tool", bytes: 1...Limits.toolNameLength)
+        arguments = try fields.payload(inline: "args", chunked: "args_chunks")
+        timeoutMilliseconds = try fields.optionalInteger(
+            "timeout_ms", in: 1...Limits.largestInteger)
+        leaseMilliseconds = try fields.integer("lease_ms", in: 1...Limits.largestInteger)
+        maxOutput = try fields.integer("max_output")
+        number = try fields.integer("number", in: 1...Limits.largestInteger)
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        writer.field("run", run.text)
+        writer.field("node", node.text)
+        writer.field("tool", tool)
+        writer.payload(arguments, inline: "args", chunked: "args_chunks")
+        writer.field("timeout_ms", timeoutMilliseconds)
+        writer.field("lease_ms", leaseMilliseconds)
+        writer.field("max_output", maxOutput)
+        writer.field("number", number)
+    }
+}
+
+extension Started: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+    }
+}
+
+extension Reject: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        code = try fields.choice("code")
+        message = try fields.optionalString("message")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        writer.field("code", code.rawValue)
+        writer.field("message", message)
+    }
+}
+
+extension Progress: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        fraction = try fields.optionalFraction("fraction")
+        note = try fields.optionalString("note")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        writer.field("fraction", fraction)
+        writer.field("note", note)
+    }
+}
+
+extension ResultMessage: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        if try fields.bool("ok") {
+            outcome = .success(try fields.payload(inline: "output", chunked: "output_chunks"))
+        } else {
+            outcome = .failure(try Failure(reading: try fields.object("error")))
+        }
+        isTruncated = try fields.flag("truncated")
+        durationMicroseconds = try fields.optionalInteger("duration_us")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        switch outcome {
+        case .success(let output):
+            writer.field("ok", true)
+            writer.payload(output, inline: "output", chunked: "output_chunks")
+        case .failure(let failure):
+            writer.field("ok", false)
+            writer.key("error")
+            failure.write(into: &writer)
+        }
+        writer.flag("truncated", isTruncated)
+        writer.field("duration_us", durationMicroseconds)
+    }
+}
+
+extension Ack: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempts = try fields.attempts("attempts")
+        stale = try fields.attempts("stale")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempts", attempts)
+        if !stale.isEmpty {
+            writer.field("stale", stale)
+        }
+    }
+}
+
+extension Cancel: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        reason = try fields.string("reason")
+        graceMilliseconds = try fields.integer("grace_ms")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        writer.field("reason", reason)
+        writer.field("grace_ms", graceMilliseconds)
+    }
+}
+
+extension Failure {
+    /// Reads the `error` object of a result.
+    init(reading fields: FieldReader) throws(WireError) {
+        let code = try fields.string("code", bytes: 1...64)
+        let isPlain = code.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x61...0x7A, 0x5F: true
+            default: false
+            }
+        }
+        guard isPlain else { throw fields.bad("code", "must be 1 to 64 of [a-z0-9_]") }
+        self.init(
+            code: FailureCode(rawValue: code),
+            message: try fields.optionalString("message") ?? "",
+            isRetryable: try fields.flag("retryable"),
+            exitCode: try fields.optionalInteger("exit_code", in: -0x8000_0000...0xFFFF_FFFF),
+            signal: try fields.optionalInteger("signal", in: 0...1024),
+            stderrTail: try fields.optionalString("stderr_tail"))
+    }
+
+    /// Writes the `error` object of a result.
+    func write(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("code", code.rawValue)
+        writer.field("message", message)
+        writer.field("retryable", isRetryable)
+        writer.field("exit_code", exitCode)
+        writer.field("signal", signal)
+        writer.field("stderr_tail", stderrTail)
+        writer.endObject()
+    }
+}

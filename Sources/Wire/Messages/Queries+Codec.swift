@@ -1,0 +1,37 @@
+// Reads and writes get and reply.
+internal import JSON
+internal import Plans
+
+extension Get: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        request = try fields.integer("request")
+        what = try fields.choice("what")
+        id = try fields.optionalString("id", bytes: 1...Limits.keyLength)
+        node = try fields.optionalNode("node")
+        from = try fields.optionalInteger("from")
+        limit = try fields.optionalInteger("limit", in: 1...Limits.largestInteger)
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("request", request)
+        writer.field("what", what.rawValue)
+        writer.field("id", id)
+        writer.field("node", node?.text)
+        writer.field("from", from)
+        writer.field("limit", limit)
+    }
+}
+
+extension Reply: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        request = try fields.integer("request")
+        what = try fields.choice("what")
+        data = try fields.payload(inline: "data", chunked: "data_chunks")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("request", request)
+        writer.field("what", what.rawValue)
+        writer.payload(data, inline: "data", chunked: "data_chunks")
+    }
+}

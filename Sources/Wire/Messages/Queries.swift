@@ -1,0 +1,72 @@
+// Questions and answers: get, reply.
+public import Plans
+
+/// What a `get` asks for.
+public enum GetKind: String, Sendable, Hashable, CaseIterable {
+    /// One run: its state and counts.
+    case run
+    /// The runs, newest first.
+    case runs
+    /// The nodes of a run, with state and outcome.
+    case nodes
+    /// One node of a run.
+    case node
+    /// The answer of a run.
+    case answer
+    /// The workers.
+    case workers
+    /// The catalogue of tools.
+    case tools
+    /// Why a run or node does not go on.
+    case explain
+    /// The coordinator itself.
+    case status
+}
+
+/// A question.
+public struct Get: Sendable, Equatable {
+    /// A number of the asker's choice; comes back in the answer.
+    public var request: Int
+    /// What is asked for.
+    public var what: GetKind
+    /// Of which run, worker or tool.
+    public var id: String?
+    /// Of which node of that run.
+    public var node: NodeID?
+    /// The position to begin with in a long list.
+    public var from: Int?
+    /// The most entries of a long list to send.
+    public var limit: Int?
+
+    /// Makes the message of its fields.
+    public init(
+        request: Int, what: GetKind, id: String? = nil, node: NodeID? = nil, from: Int? = nil,
+        limit: Int? = nil
+    ) {
+        self.request = request
+        self.what = what
+        self.id = id
+        self.node = node
+        self.from = from
+        self.limit = limit
+    }
+}
+
+/// The answer to a question.
+///
+/// Data in chunks has been sent before this message, which completes it.
+public struct Reply: Sendable, Equatable {
+    /// The number of the question.
+    public var request: Int
+    /// What was asked for.
+    public var what: GetKind
+    /// The answer.
+    public var data: Payload
+
+    /// Makes the message of its fields.
+    public init(request: Int, what: GetKind, data: Payload) {
+        self.request = request
+        self.what = what
+        self.data = data
+    }
+}

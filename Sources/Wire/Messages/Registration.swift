@@ -1,0 +1,116 @@
+// How a worker offers itself: register, registered, and the description of a tool.
+public import JSON
+public import OrderedCollections
+public import Plans
+
+/// A tool as a worker announces it.
+public struct ToolDescription: Sendable, Equatable {
+    /// The name plans use; 1–128 bytes.
+    public var name: String
+    /// What the tool does, for the planner and for people.
+    public var description: String
+    /// JSON Schema of the arguments.
+    public var parameters: RawJSON
+    /// The version of the tool.
+    public var version: String?
+    /// Whether starting it twice does no harm.
+    public var isIdempotent: Bool
+    /// Whether it changes nothing.
+    public var isReadOnly: Bool
+    /// How long one attempt may take, in milliseconds.
+    public var timeoutMilliseconds: Int?
+    /// How many attempts a node of this tool gets.
+    public var maxAttempts: Int?
+    /// How many attempts of it one worker runs at the same time.
+    public var concurrency: Int?
+
+    /// Makes the description of its fields.
+    public init(
+        name: String, description: String, parameters: RawJSON = .emptyObject,
+        version: String? = nil, isIdempotent: Bool = false, isReadOnly: Bool = false,
+        timeoutMilliseconds: Int? = nil, maxAttempts: Int? = nil, concurrency: Int? = nil
+    ) {
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+        self.version = version
+        self.isIdempotent = isIdempotent
+        self.isReadOnly = isReadOnly
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.maxAttempts = maxAttempts
+        self.concurrency = concurrency
+    }
+}
+
+/// An attempt a worker still holds when it registers.
+public struct InFlight: Sendable, Hashable {
+    /// Which attempt.
+    public var attempt: AttemptID
+    /// How far it is.
+    public var state: State
+
+    /// Makes the entry.
+    public init(attempt: AttemptID, state: State) {
+        self.attempt = attempt
+        self.state = state
+    }
+
+    /// How far an attempt is that a worker still holds.
+    public enum State: String, Sendable, Hashable, CaseIterable {
+        /// It is running, or waits to be started.
+        case running
+        /// It ended; its result is not acknowledged yet.
+        case done
+    }
+}
+
+/// A worker offers its slots and tools; the first message of a worker after `welcome`.
+public struct Register: Sendable, Equatable {
+    /// How many attempts may run there at the same time; 1–4096.
+    public var slots: Int
+    /// What it can run.
+    public var tools: [ToolDescription]
+    /// Labels a node may require.
+    public var labels: OrderedDictionary<String, String>
+    /// The attempts it still holds from before.
+    public var inFlight: [InFlight]
+    /// The name of its host.
+    public var host: String?
+    /// Its process id.
+    public var pid: Int?
+    /// Name and version of its software.
+    public var software: String?
+
+    /// Makes the message of its fields.
+    public init(
+        slots: Int, tools: [ToolDescription], labels: OrderedDictionary<String, String> = [:],
+        inFlight: [InFlight] = [], host: String? = nil, pid: Int? = nil, software: String? = nil
+    ) {
+        self.slots = slots
+        self.tools = tools
+        self.labels = labels
+        self.inFlight = inFlight
+        self.host = host
+        self.pid = pid
+        self.software = software
+    }
+}
+
+/// The worker is taken on; what becomes of the attempts it still held.
+public struct Registered: Sendable, Equatable {
+    /// Attempts that go on; their results are sent (again).
+    public var adopt: [AttemptID]
+    /// Attempts nobody waits for; the worker cancels and forgets them.
+    public var abandon: [AttemptID]
+    /// Tools not offered, because another schema is registered under their name.
+    public var conflicts: [String]
+
+    /// Makes the message of its fields.
+    public init(
+        adopt: [AttemptID] = [], abandon: [AttemptID] = [], conflicts: [String] = []
+    ) {
+        self.adopt = adopt
+        self.abandon = abandon
+        self.conflicts = conflicts
+    }
+}

@@ -1,0 +1,95 @@
+// Reads and writes submit, nodes, accepted and cancel_run.
+internal import JSON
+internal import Plans
+
+extension Submit: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        key = try fields.string("key", bytes: 1...Limits.keyLength)
+        plan = fields.present("plan")
+        isStreamed = try fields.flag("stream")
+        join = try fields.optionalChoice("join") ?? .concat
+        tools =
+            fields.present("tools") == nil
+            ? nil : try fields.strings("tools", bytes: 1...Limits.toolNameLength)
+        let bounds = try fields.optionalObject("budget")
+        budget = Budget(
+            nodes: try bounds?.optionalInteger("nodes", in: 1...Limits.largestInteger),
+            wallMilliseconds: try bounds?.optionalInteger(
+                "wall_ms", in: 1...Limits.largestInteger))
+        onMissingTool = try fields.optionalChoice("on_missing_tool") ?? .wait
+        watch = try fields.optionalChoice("watch")
+        joinInstruction = try fields.optionalString("join_instruction")
+        label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
+        if plan == nil, !isStreamed {
+            throw fields.missing("plan")
+        }
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("key", key)
+        writer.field("plan", plan)
+        writer.flag("stream", isStreamed)
+        writer.field("join", join.rawValue)
+        if let tools {
+            writer.field("tools", tools)
+        }
+        if budget != Budget() {
+            writer.key("budget")
+            writer.beginObject()
+            writer.field("nodes", budget.nodes)
+            writer.field("wall_ms", budget.wallMilliseconds)
+            writer.endObject()
+        }
+        writer.field("on_missing_tool", onMissingTool.rawValue)
+        writer.field("watch", watch?.rawValue)
+        writer.field("join_instruction", joinInstruction)
+        writer.field("label", label)
+    }
+}
+
+extension Nodes: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        key = try fields.string("key", bytes: 1...Limits.keyLength)
+        tasks = try fields.elements("tasks")
+        isLast = try fields.flag("last")
+        joinInstruction = try fields.optionalString("join_instruction")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("key", key)
+        writer.key("tasks")
+        writer.beginArray()
+        for task in tasks {
+            writer.raw(task)
+        }
+        writer.endArray()
+        writer.flag("last", isLast)
+        writer.field("join_instruction", joinInstruction)
+    }
+}
+
+extension Accepted: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        key = try fields.string("key", bytes: 1...Limits.keyLength)
+        run = try fields.run("run")
+        isExisting = try fields.flag("existing")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("key", key)
+        writer.field("run", run.text)
+        writer.field("existing", isExisting)
+    }
+}
+
+extension CancelRun: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        run = try fields.run("run")
+        reason = try fields.optionalString("reason")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("run", run.text)
+        writer.field("reason", reason)
+    }
+}

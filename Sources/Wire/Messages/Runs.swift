@@ -1,0 +1,141 @@
+// How a client has plans run: submit, nodes, accepted, cancel_run.
+public import JSON
+public import Plans
+
+/// How the outcomes of a run become its answer.
+public enum JoinKind: String, Sendable, Hashable, CaseIterable {
+    /// Text: one part for each node, in the order of the plan.
+    case concat
+    /// An object: the outputs by node id.
+    case json
+}
+
+/// What becomes of a node no connected worker can run.
+public enum MissingToolPolicy: String, Sendable, Hashable, CaseIterable {
+    /// It waits for such a worker.
+    case wait
+    /// It fails.
+    case fail
+}
+
+/// Which events of a run a watcher gets; each level includes the ones before it.
+public enum WatchLevel: String, Sendable, Hashable, CaseIterable {
+    /// The last event only.
+    case end
+    /// Snapshots of the counts, too.
+    case progress
+    /// What happens to each node, too.
+    case nodes
+    /// Everything, also chunks of output.
+    case all
+}
+
+/// Bounds of one run.
+public struct Budget: Sendable, Equatable {
+    /// Nodes it may have.
+    public var nodes: Int?
+    /// Time it may take, in milliseconds.
+    public var wallMilliseconds: Int?
+
+    /// Makes the bounds.
+    public init(nodes: Int? = nil, wallMilliseconds: Int? = nil) {
+        self.nodes = nodes
+        self.wallMilliseconds = wallMilliseconds
+    }
+}
+
+/// Run a plan.
+public struct Submit: Sendable, Equatable {
+    /// Makes sending it again harmless: same key and content, same run. 1–256 bytes.
+    public var key: String
+    /// The plan document, or its first part.
+    public var plan: RawJSON?
+    /// Whether `nodes` messages with the rest of the plan follow.
+    public var isStreamed: Bool
+    /// How the outcomes are joined.
+    public var join: JoinKind
+    /// The tools the plan may use; nil for all.
+    public var tools: [String]?
+    /// Bounds of the run.
+    public var budget: Budget
+    /// What becomes of a node no worker can run.
+    public var onMissingTool: MissingToolPolicy
+    /// Which events to send without a further `watch`; nil for none.
+    public var watch: WatchLevel?
+    /// What to do with the outcomes, for the joiner; that of the plan document when nil.
+    public var joinInstruction: String?
+    /// A name for people.
+    public var label: String?
+
+    /// Makes the message of its fields.
+    public init(
+        key: String, plan: RawJSON?, isStreamed: Bool = false, join: JoinKind = .concat,
+        tools: [String]? = nil, budget: Budget = Budget(),
+        onMissingTool: MissingToolPolicy = .wait, watch: WatchLevel? = nil,
+        joinInstruction: String? = nil, label: String? = nil
+    ) {
+        self.key = key
+        self.plan = plan
+        self.isStreamed = isStreamed
+        self.join = join
+        self.tools = tools
+        self.budget = budget
+        self.onMissingTool = onMissingTool
+        self.watch = watch
+        self.joinInstruction = joinInstruction
+        self.label = label
+    }
+}
+
+/// More nodes of a streamed plan.
+public struct Nodes: Sendable, Equatable {
+    /// The key of the submission; the id of the run may not be known yet.
+    public var key: String
+    /// Node objects as they stand in a plan document.
+    public var tasks: [RawJSON]
+    /// Whether the plan is complete with these.
+    public var isLast: Bool
+    /// What to do with the outcomes, for the joiner.
+    public var joinInstruction: String?
+
+    /// Makes the message of its fields.
+    public init(
+        key: String, tasks: [RawJSON], isLast: Bool = false, joinInstruction: String? = nil
+    ) {
+        self.key = key
+        self.tasks = tasks
+        self.isLast = isLast
+        self.joinInstruction = joinInstruction
+    }
+}
+
+/// The run is taken on and will not be lost.
+public struct Accepted: Sendable, Equatable {
+    /// The key of the submission.
+    public var key: String
+    /// The run.
+    public var run: RunID
+    /// Whether an earlier submission with the same key had made it.
+    public var isExisting: Bool
+
+    /// Makes the message of its fields.
+    public init(key: String, run: RunID, isExisting: Bool = false) {
+        self.key = key
+        self.run = run
+        self.isExisting = isExisting
+    }
+}
+
+/// Stop a run.
+public struct CancelRun: Sendable, Equatable {
+    /// Which run.
+    public var run: RunID
+    /// Why, for a person.
+    public var reason: String?
+
+    /// Makes the message of its fields.
+    public init(run: RunID, reason: String? = nil) {
+        self.run = run
+        self.reason = reason
+    }
+}
