@@ -75,5 +75,6 @@ extension WireError {
     /// Every failed handshake looks like this one, whatever was wrong.
     static let authFailed = WireError(
         code: .authFailed,
-        message: "Not authenticated: the key, the role or the name is not accepted.")
+        message: "Not authenticated: the key, the role or the name is not accepted."
+    )
 }

@@ -74,14 +74,16 @@ struct FieldReader {
     // MARK: - Text
 
     func optionalString(
-        _ key: StaticString, bytes: ClosedRange<Int> = 0...Limits.largestInteger
+        _ key: StaticString,
+        bytes: ClosedRange<Int> = 0...Limits.largestInteger
     ) throws(WireError) -> String? {
         guard let raw = present(key) else { return nil }
         return try string(raw, key, bytes: bytes)
     }
 
     func string(
-        _ key: StaticString, bytes: ClosedRange<Int> = 0...Limits.largestInteger
+        _ key: StaticString,
+        bytes: ClosedRange<Int> = 0...Limits.largestInteger
     ) throws(WireError) -> String {
         guard let raw = present(key) else { throw missing(key) }
         return try string(raw, key, bytes: bytes)
@@ -94,7 +96,9 @@ struct FieldReader {
     }
 
     private func string(
-        _ raw: RawJSON, _ key: StaticString, bytes: ClosedRange<Int>
+        _ raw: RawJSON,
+        _ key: StaticString,
+        bytes: ClosedRange<Int>
     ) throws(WireError) -> String {
         guard let text = raw.stringValue else { throw bad(key, "must be a string") }
         guard bytes.contains(text.utf8.count) else {
@@ -105,7 +109,8 @@ struct FieldReader {
 
     /// The UTF-8 bytes of a string, in the line itself when nothing in it is escaped.
     private func stringBytes(
-        _ raw: RawJSON, _ key: StaticString
+        _ raw: RawJSON,
+        _ key: StaticString
     ) throws(WireError) -> ArraySlice<UInt8> {
         guard raw.kind == .string else { throw bad(key, "must be a string") }
         let inner = raw.bytes.dropFirst().dropLast()
@@ -145,18 +150,22 @@ struct FieldReader {
     // MARK: - Numbers and booleans
 
     func optionalInteger(
-        _ key: StaticString, in range: ClosedRange<Int> = 0...Limits.largestInteger
+        _ key: StaticString,
+        in range: ClosedRange<Int> = 0...Limits.largestInteger
     ) throws(WireError) -> Int? {
         guard let raw = present(key) else { return nil }
         guard let number = raw.intValue, range.contains(number) else {
             throw bad(
-                key, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+                key,
+                "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }
 
     func integer(
-        _ key: StaticString, in range: ClosedRange<Int> = 0...Limits.largestInteger
+        _ key: StaticString,
+        in range: ClosedRange<Int> = 0...Limits.largestInteger
     ) throws(WireError) -> Int {
         guard let number = try optionalInteger(key, in: range) else { throw missing(key) }
         return number

@@ -17,7 +17,9 @@ extension Message {
         }
         guard let type = fields["type"], type.kind == .string else {
             throw WireError(
-                code: .badMessage, message: "The field type is missing or is not a string.")
+                code: .badMessage,
+                message: "The field type is missing or is not a string."
+            )
         }
         guard let kind = MessageKind(typeName: type.bytes.dropFirst().dropLast()) else {
             let shown = String(decoding: type.bytes.prefix(66), as: UTF8.self)

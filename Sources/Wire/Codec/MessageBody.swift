@@ -47,7 +47,9 @@ extension JSONWriter {
 
     /// A payload under its own key, or its announcement under the other one.
     mutating func payload(
-        _ payload: Payload, inline: StaticString, chunked: StaticString
+        _ payload: Payload,
+        inline: StaticString,
+        chunked: StaticString
     ) {
         switch payload {
         case .inline(let value):
@@ -66,7 +68,8 @@ extension JSONWriter {
 extension FieldReader {
     /// The payload, if either of its keys is there.
     func optionalPayload(
-        inline: StaticString, chunked: StaticString
+        inline: StaticString,
+        chunked: StaticString
     ) throws(WireError) -> Payload? {
         if let announced = try optionalObject(chunked) {
             if optionalValue(inline) != nil {
@@ -79,7 +82,8 @@ extension FieldReader {
             return .chunked(
                 count: try announced.integer("count", in: 1...Limits.largestInteger),
                 bytes: try announced.integer("bytes", in: 1...Limits.largestInteger),
-                sha256: digest)
+                sha256: digest
+            )
         }
         return optionalValue(inline).map { .inline($0) }
     }

@@ -10,7 +10,9 @@ extension Dispatch: MessageBody {
         tool = try fields.string("tool", bytes: 1...Limits.toolNameLength)
         arguments = try fields.payload(inline: "args", chunked: "args_chunks")
         timeoutMilliseconds = try fields.optionalInteger(
-            "timeout_ms", in: 1...Limits.largestInteger)
+            "timeout_ms",
+            in: 1...Limits.largestInteger
+        )
         leaseMilliseconds = try fields.integer("lease_ms", in: 1...Limits.largestInteger)
         maxOutput = try fields.integer("max_output")
         number = try fields.integer("number", in: 1...Limits.largestInteger)
@@ -140,7 +142,8 @@ extension Failure {
             isRetryable: try fields.flag("retryable"),
             exitCode: try fields.optionalInteger("exit_code", in: -0x8000_0000...0xFFFF_FFFF),
             signal: try fields.optionalInteger("signal", in: 0...1024),
-            stderrTail: try fields.optionalString("stderr_tail"))
+            stderrTail: try fields.optionalString("stderr_tail")
+        )
     }
 
     /// Writes the `error` object of a result.

@@ -1,6 +1,5 @@
 // The life of an attempt between coordinator and worker: dispatch, started, reject, progress,
 // result, ack, cancel. Their chunks are in Chunks.swift, their codec in Attempts+Codec.swift.
-public import JSON
 public import Plans
 
 /// Start an attempt.
@@ -28,8 +27,15 @@ public struct Dispatch: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        attempt: AttemptID, run: RunID, node: NodeID, tool: String, arguments: Payload,
-        timeoutMilliseconds: Int? = nil, leaseMilliseconds: Int, maxOutput: Int, number: Int
+        attempt: AttemptID,
+        run: RunID,
+        node: NodeID,
+        tool: String,
+        arguments: Payload,
+        timeoutMilliseconds: Int? = nil,
+        leaseMilliseconds: Int,
+        maxOutput: Int,
+        number: Int
     ) {
         self.attempt = attempt
         self.run = run
@@ -126,7 +132,9 @@ public struct ResultMessage: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        attempt: AttemptID, outcome: AttemptOutcome, isTruncated: Bool = false,
+        attempt: AttemptID,
+        outcome: AttemptOutcome,
+        isTruncated: Bool = false,
         durationMicroseconds: Int? = nil
     ) {
         self.attempt = attempt

@@ -58,11 +58,10 @@ extension ErrorMessage: MessageBody {
         about = try fields.optionalString("about")
         request = try fields.optionalInteger("request")
         problems = try fields.elements("problems").map { (raw: RawJSON) throws(WireError) in
-            do {
-                return try PlanProblem(decoding: raw)
-            } catch {
+            guard let problem = PlanProblem(reading: raw) else {
                 throw fields.bad("problems", "must be an array of problems of a plan")
             }
+            return problem
         }
     }
 
@@ -76,9 +75,32 @@ extension ErrorMessage: MessageBody {
             writer.key("problems")
             writer.beginArray()
             for problem in problems {
-                problem.encode(into: &writer)
+                problem.write(into: &writer)
             }
             writer.endArray()
         }
+    }
+}
+
+extension PlanProblem {
+    init?(reading raw: RawJSON) {
+        guard let fields = try? JSONFields(raw), let code = fields["code"]?.stringValue,
+            let message = fields["message"]?.stringValue
+        else { return nil }
+        self.init(
+            code: Code(rawValue: code),
+            node: fields["node"]?.stringValue,
+            message: message,
+            isWarning: fields["warning"]?.boolValue ?? false
+        )
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("code", code.rawValue)
+        writer.field("node", node)
+        writer.field("message", message)
+        writer.flag("warning", isWarning)
+        writer.endObject()
     }
 }

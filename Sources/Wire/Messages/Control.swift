@@ -37,7 +37,9 @@ public struct Drain: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        reason: String? = nil, deadlineMilliseconds: Int? = nil, worker: String? = nil
+        reason: String? = nil,
+        deadlineMilliseconds: Int? = nil,
+        worker: String? = nil
     ) {
         self.reason = reason
         self.deadlineMilliseconds = deadlineMilliseconds
@@ -73,8 +75,12 @@ public struct ErrorMessage: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        code: ErrorCode, message: String, isFatal: Bool, about: String? = nil,
-        request: Int? = nil, problems: [PlanProblem] = []
+        code: ErrorCode,
+        message: String,
+        isFatal: Bool,
+        about: String? = nil,
+        request: Int? = nil,
+        problems: [PlanProblem] = []
     ) {
         self.code = code
         self.message = message

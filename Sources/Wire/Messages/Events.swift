@@ -15,7 +15,10 @@ public struct Watch: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        run: RunID, from: Int? = nil, level: WatchLevel = .nodes, request: Int? = nil
+        run: RunID,
+        from: Int? = nil,
+        level: WatchLevel = .nodes,
+        request: Int? = nil
     ) {
         self.run = run
         self.from = from
@@ -94,8 +97,14 @@ public struct EventMessage: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        run: RunID, sequence: Int, kind: EventKind, node: NodeID? = nil, attempt: Int? = nil,
-        worker: String? = nil, data: RawJSON? = nil, atMicroseconds: Int
+        run: RunID,
+        sequence: Int,
+        kind: EventKind,
+        node: NodeID? = nil,
+        attempt: Int? = nil,
+        worker: String? = nil,
+        data: RawJSON? = nil,
+        atMicroseconds: Int
     ) {
         self.run = run
         self.sequence = sequence

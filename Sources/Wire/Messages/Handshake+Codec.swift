@@ -80,9 +80,12 @@ extension Welcome: MessageBody {
         limits = AnnouncedLimits(
             maxLine: try object.integer("max_line", in: 1024...Limits.largestInteger),
             maxValue: try object.integer("max_value", in: 1...Limits.largestInteger),
-            window: try object.integer("window", in: 1...Limits.largestInteger))
+            window: try object.integer("window", in: 1...Limits.largestInteger)
+        )
         heartbeatMilliseconds = try fields.integer(
-            "heartbeat_ms", in: 1...Limits.largestInteger)
+            "heartbeat_ms",
+            in: 1...Limits.largestInteger
+        )
         leaseMilliseconds = try fields.integer("lease_ms", in: 1...Limits.largestInteger)
     }
 

@@ -17,7 +17,10 @@ public struct Hello: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        versions: [Int] = ProtocolVersion.supported, role: Role, name: String, nonce: [UInt8],
+        versions: [Int] = ProtocolVersion.supported,
+        role: Role,
+        name: String,
+        nonce: [UInt8],
         resume: Resume? = nil
     ) {
         self.versions = versions
@@ -55,7 +58,10 @@ public struct Challenge: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        version: Int = ProtocolVersion.current, nonce: [UInt8], session: String, mac: [UInt8]
+        version: Int = ProtocolVersion.current,
+        nonce: [UInt8],
+        session: String,
+        mac: [UInt8]
     ) {
         self.version = version
         self.nonce = nonce
@@ -92,8 +98,12 @@ public struct Welcome: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        session: String, epoch: Int, software: String, limits: AnnouncedLimits,
-        heartbeatMilliseconds: Int, leaseMilliseconds: Int
+        session: String,
+        epoch: Int,
+        software: String,
+        limits: AnnouncedLimits,
+        heartbeatMilliseconds: Int,
+        leaseMilliseconds: Int
     ) {
         self.session = session
         self.epoch = epoch

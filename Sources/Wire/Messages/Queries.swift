@@ -40,7 +40,11 @@ public struct Get: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        request: Int, what: GetKind, id: String? = nil, node: NodeID? = nil, from: Int? = nil,
+        request: Int,
+        what: GetKind,
+        id: String? = nil,
+        node: NodeID? = nil,
+        from: Int? = nil,
         limit: Int? = nil
     ) {
         self.request = request

@@ -40,7 +40,9 @@ extension ToolDescription {
         isIdempotent = try fields.flag("idempotent")
         isReadOnly = try fields.flag("read_only")
         timeoutMilliseconds = try fields.optionalInteger(
-            "timeout_ms", in: 1...Limits.largestInteger)
+            "timeout_ms",
+            in: 1...Limits.largestInteger
+        )
         maxAttempts = try fields.optionalInteger("max_attempts", in: 1...1000)
         concurrency = try fields.optionalInteger("concurrency", in: 1...Limits.largestSlots)
     }
@@ -55,7 +57,9 @@ extension Register: MessageBody {
         labels = try Register.labels(fields)
         inFlight = try fields.objects("in_flight").map { (object) throws(WireError) in
             InFlight(
-                attempt: try object.attempt("attempt"), state: try object.choice("state"))
+                attempt: try object.attempt("attempt"),
+                state: try object.choice("state")
+            )
         }
         host = try fields.optionalString("host")
         pid = try fields.optionalInteger("pid")
@@ -74,7 +78,9 @@ extension Register: MessageBody {
         }
         guard isText, labels.count <= Limits.largestLabels else {
             throw fields.bad(
-                "labels", "must be an object of at most \(Limits.largestLabels) strings")
+                "labels",
+                "must be an object of at most \(Limits.largestLabels) strings"
+            )
         }
         return labels
     }

@@ -26,9 +26,15 @@ public struct ToolDescription: Sendable, Equatable {
 
     /// Makes the description of its fields.
     public init(
-        name: String, description: String, parameters: RawJSON = .emptyObject,
-        version: String? = nil, isIdempotent: Bool = false, isReadOnly: Bool = false,
-        timeoutMilliseconds: Int? = nil, maxAttempts: Int? = nil, concurrency: Int? = nil
+        name: String,
+        description: String,
+        parameters: RawJSON = .emptyObject,
+        version: String? = nil,
+        isIdempotent: Bool = false,
+        isReadOnly: Bool = false,
+        timeoutMilliseconds: Int? = nil,
+        maxAttempts: Int? = nil,
+        concurrency: Int? = nil
     ) {
         self.name = name
         self.description = description
@@ -83,8 +89,13 @@ public struct Register: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        slots: Int, tools: [ToolDescription], labels: OrderedDictionary<String, String> = [:],
-        inFlight: [InFlight] = [], host: String? = nil, pid: Int? = nil, software: String? = nil
+        slots: Int,
+        tools: [ToolDescription],
+        labels: OrderedDictionary<String, String> = [:],
+        inFlight: [InFlight] = [],
+        host: String? = nil,
+        pid: Int? = nil,
+        software: String? = nil
     ) {
         self.slots = slots
         self.tools = tools
@@ -107,7 +118,9 @@ public struct Registered: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        adopt: [AttemptID] = [], abandon: [AttemptID] = [], conflicts: [String] = []
+        adopt: [AttemptID] = [],
+        abandon: [AttemptID] = [],
+        conflicts: [String] = []
     ) {
         self.adopt = adopt
         self.abandon = abandon

@@ -15,7 +15,10 @@ extension Submit: MessageBody {
         budget = Budget(
             nodes: try bounds?.optionalInteger("nodes", in: 1...Limits.largestInteger),
             wallMilliseconds: try bounds?.optionalInteger(
-                "wall_ms", in: 1...Limits.largestInteger))
+                "wall_ms",
+                in: 1...Limits.largestInteger
+            )
+        )
         onMissingTool = try fields.optionalChoice("on_missing_tool") ?? .wait
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")

@@ -69,10 +69,16 @@ public struct Submit: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        key: String, plan: RawJSON?, isStreamed: Bool = false, join: JoinKind = .concat,
-        tools: [String]? = nil, budget: Budget = Budget(),
-        onMissingTool: MissingToolPolicy = .wait, watch: WatchLevel? = nil,
-        joinInstruction: String? = nil, label: String? = nil
+        key: String,
+        plan: RawJSON?,
+        isStreamed: Bool = false,
+        join: JoinKind = .concat,
+        tools: [String]? = nil,
+        budget: Budget = Budget(),
+        onMissingTool: MissingToolPolicy = .wait,
+        watch: WatchLevel? = nil,
+        joinInstruction: String? = nil,
+        label: String? = nil
     ) {
         self.key = key
         self.plan = plan
@@ -100,7 +106,10 @@ public struct Nodes: Sendable, Equatable {
 
     /// Makes the message of its fields.
     public init(
-        key: String, tasks: [RawJSON], isLast: Bool = false, joinInstruction: String? = nil
+        key: String,
+        tasks: [RawJSON],
+        isLast: Bool = false,
+        joinInstruction: String? = nil
     ) {
         self.key = key
         self.tasks = tasks

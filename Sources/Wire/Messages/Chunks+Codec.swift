@@ -1,0 +1,78 @@
+// Reads and writes chunk and window.
+internal import JSON
+internal import Plans
+
+extension Chunk: MessageBody {
+    private enum Encoding: String, CaseIterable {
+        case utf8
+        case base64
+    }
+
+    init(reading fields: FieldReader) throws(WireError) {
+        let request = try fields.optionalInteger("request")
+        if fields.present("attempt") != nil {
+            guard request == nil else {
+                throw fields.bad("request", "must not stand beside attempt")
+            }
+            about = .attempt(try fields.attempt("attempt"))
+        } else {
+            guard let request else { throw fields.missing("attempt") }
+            about = .request(request)
+        }
+        sequence = try fields.integer("seq")
+        stream = try fields.choice("stream")
+        let text = Array(try fields.string("data").utf8)
+        switch try fields.optionalChoice("encoding") ?? Encoding.utf8 {
+        case .utf8:
+            data = text
+        case .base64:
+            guard let bytes = Base64.decode(text) else {
+                throw fields.bad("data", "must be base64 with padding")
+            }
+            data = bytes
+        }
+    }
+
+    func write(into writer: inout JSONWriter) {
+        switch about {
+        case .attempt(let attempt): writer.field("attempt", attempt)
+        case .request(let request): writer.field("request", request)
+        }
+        writer.field("seq", sequence)
+        writer.field("stream", stream.rawValue)
+        if isText {
+            writer.field("encoding", Encoding.utf8.rawValue)
+            writer.key("data")
+            writer.string(utf8: data[...])
+        } else {
+            writer.field("encoding", Encoding.base64.rawValue)
+            writer.key("data")
+            writer.string(utf8: Base64.encode(data)[...])
+        }
+    }
+
+    /// Whether the data is UTF-8 and escaping does not more than double it.
+    private var isText: Bool {
+        var excess = 0
+        for byte in data {
+            if byte < 0x20 {
+                excess += 5
+            } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                excess += 1
+            }
+        }
+        return excess <= data.count && isValidUTF8(data[...])
+    }
+}
+
+extension Window: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        attempt = try fields.attempt("attempt")
+        bytes = try fields.integer("bytes")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("attempt", attempt)
+        writer.field("bytes", bytes)
+    }
+}
