@@ -1,5 +1,7 @@
 // What is wrong with a plan, told in a way that a person and a program can both use.
 
+public import JSON
+
 /// One thing that is wrong with a plan.
 public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
     /// The stable code of a problem.
@@ -56,6 +58,29 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         self.node = node
         self.message = message
         self.isWarning = isWarning
+    }
+
+    /// The problem of an encoded form, or nil if `raw` is not one.
+    public init?(decoding raw: RawJSON) {
+        guard let fields = try? JSONFields(raw), let code = fields["code"]?.stringValue,
+            let message = fields["message"]?.stringValue
+        else { return nil }
+        self.init(
+            code: Code(rawValue: code),
+            node: fields["node"]?.stringValue,
+            message: message,
+            isWarning: fields["warning"]?.boolValue ?? false
+        )
+    }
+
+    /// Writes `{"code","node"?,"message","warning"?}`.
+    public func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("code", code.rawValue)
+        writer.field("node", node)
+        writer.field("message", message)
+        if isWarning { writer.field("warning", true) }
+        writer.endObject()
     }
 
     /// The code and the message, `cycle: nodes depend on each other in a circle: a → b → a`.

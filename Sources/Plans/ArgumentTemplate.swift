@@ -1,0 +1,278 @@
+// The arguments of a node with the outputs of other nodes still to be put in. Putting them in
+// splices bytes: nothing is decoded, and what was put in is never looked at again.
+
+public import JSON
+
+/// Arguments compiled once into literal runs and references.
+///
+/// | written | means |
+/// |---|---|
+/// | `"$t1"` or `"${t1}"` as the whole string | the output of t1, typed |
+/// | `"${t1.items[0].name}"` | that part of the output; typed if it is the whole string |
+/// | `"about ${t1} and $t2."` | the output as text: a string without quotes, else compact JSON |
+/// | `$$` | a dollar sign |
+///
+/// `$` takes the longest run of ASCII letters, digits and underscores behind it, so `$15` is never
+/// `$1` and a 5; what has a hyphen needs braces. `${t1['odd.key']}` reaches a key that holds a dot
+/// or a bracket. Keys of objects are never scanned. A `$` may be written as the escape `\u0024`.
+public struct ArgumentTemplate: Sendable {
+    /// One reference to the output of a node.
+    public struct Reference: Sendable, Hashable {
+        /// The id it names, which need not be that of a node.
+        public var id: NodeID
+        /// The part of the output it names; empty for all of it.
+        public var path: [JSONPathStep]
+        /// Whether it is a whole string, so that the value keeps its type.
+        public var isWhole: Bool
+    }
+
+    /// What a reference stands for.
+    public enum Value: Sendable {
+        /// The output of the node.
+        case output(RawJSON)
+        /// The id is no node of the plan; the text stays as written.
+        case literal
+    }
+
+    /// A place in the source that is not simply copied. Offsets count from the start of the source.
+    /// Twelve bytes, because a plan may have a million of them.
+    private struct Mark: Sendable {
+        enum Kind: UInt8 {
+            /// A whole string, quotes included, that is one reference.
+            case whole
+            /// A reference inside a string.
+            case embedded
+            /// A character to be left out, the second dollar sign of two.
+            case dropped
+        }
+        var start: UInt32
+        var end: UInt32
+        var kind: Kind
+    }
+
+    /// The arguments as written; without references, as they are sent.
+    public let source: RawJSON
+    private let marks: [Mark]
+
+    /// Compiles arguments; never fails, because what is no well-formed reference stays text.
+    public init(compiling arguments: RawJSON) {
+        guard ArgumentTemplate.mayHoldMarks(arguments.bytes), arguments.count < UInt32.max else {
+            source = arguments
+            marks = []
+            return
+        }
+        var scanner = Scanner(content: StringContent(bytes: arguments.bytes))
+        scanner.scan()
+        if scanner.marks.contains(where: { $0.kind != .dropped }) {
+            source = arguments
+            marks = scanner.marks
+        } else {
+            source = ArgumentTemplate.removing(scanner.marks, from: arguments)
+            marks = []
+        }
+    }
+
+    /// Whether there is any reference; if not, resolving costs nothing.
+    public var hasReferences: Bool { !marks.isEmpty }
+
+    /// The references in order of appearance.
+    public var references: [Reference] {
+        if marks.isEmpty { return [] }
+        var references: [Reference] = []
+        references.reserveCapacity(marks.count)
+        for mark in marks where mark.kind != .dropped {
+            if let reference = reference(of: mark) { references.append(reference) }
+        }
+        return references
+    }
+
+    /// The arguments with the outputs put in.
+    ///
+    /// `value` is asked once for each reference, by its position in ``references``. Throws
+    /// `reference_not_found` if an output has no such part, `limit` if the arguments become too
+    /// large or too deep.
+    public func resolve(_ value: (Int) -> Value) throws(Failure) -> RawJSON {
+        if marks.isEmpty { return source }
+        let bytes = source.bytes
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count + 32 * marks.count)
+        var cursor = bytes.startIndex
+        var position = 0
+        var holdsContainer = false
+        for mark in marks {
+            let start = bytes.startIndex + Int(mark.start)
+            let end = bytes.startIndex + Int(mark.end)
+            if mark.kind == .dropped {
+                output.append(contentsOf: bytes[cursor..<start])
+                cursor = end
+                continue
+            }
+            defer { position += 1 }
+            guard case .output(let whole) = value(position) else { continue }
+            output.append(contentsOf: bytes[cursor..<start])
+            cursor = end
+            let part = try part(of: whole, at: mark)
+            try checkSize(output.count + part.count)
+            if mark.kind == .whole {
+                output.append(contentsOf: part.bytes)
+                holdsContainer = holdsContainer || part.kind == .object || part.kind == .array
+            } else {
+                appendText(of: part, to: &output)
+            }
+        }
+        if cursor == bytes.startIndex { return source }
+        output.append(contentsOf: bytes[cursor...])
+        try checkSize(output.count)
+        if holdsContainer, isTooDeep(output) {
+            throw Failure(
+                code: .limit,
+                message: "the arguments are nested deeper than \(maximumDepth) levels once the "
+                    + "outputs are put in")
+        }
+        return RawJSON(trusted: output[...])
+    }
+
+    private func checkSize(_ count: Int) throws(Failure) {
+        let limit = PlanLimits.resolvedArgumentBytes
+        guard count > limit else { return }
+        throw Failure(
+            code: .limit,
+            message: "the arguments are larger than \(limit) bytes once the outputs are put in")
+    }
+
+    // MARK: - Places
+
+    private func spelling(at mark: Mark, in content: StringContent) -> ReferenceSpelling? {
+        let quotes = mark.kind == .whole ? 1 : 0
+        let start = content.bytes.startIndex
+        return ReferenceSpelling(
+            at: start + Int(mark.start) + quotes, before: start + Int(mark.end) - quotes,
+            in: content)
+    }
+
+    private func reference(of mark: Mark) -> Reference? {
+        let content = StringContent(bytes: source.bytes)
+        guard let spelling = spelling(at: mark, in: content),
+            let id = NodeID(content.text(spelling.id))
+        else { return nil }
+        return Reference(
+            id: id, path: spelling.path(in: content), isWhole: mark.kind == .whole)
+    }
+
+    private func part(of output: RawJSON, at mark: Mark) throws(Failure) -> RawJSON {
+        let content = StringContent(bytes: source.bytes)
+        guard let spelling = spelling(at: mark, in: content), !spelling.steps.isEmpty else {
+            return output
+        }
+        let path = spelling.path(in: content)
+        if let part = output.value(at: path) { return part }
+        throw Failure(
+            code: .referenceNotFound,
+            message: missingStep(of: path, in: output, node: content.text(spelling.id)))
+    }
+
+    /// Whether a scan can find anything: a dollar sign, or an escape that may spell one.
+    private static func mayHoldMarks(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let span = bytes.span
+        for index in span.indices {
+            let byte = span[index]
+            if byte == UInt8(ascii: "$") { return true }
+            if byte == UInt8(ascii: "\\"), index + 5 < span.count,
+                span[index + 1] == UInt8(ascii: "u"), span[index + 2] == UInt8(ascii: "0"),
+                span[index + 3] == UInt8(ascii: "0"), span[index + 4] == UInt8(ascii: "2"),
+                span[index + 5] == UInt8(ascii: "4")
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    private static func removing(_ marks: [Mark], from arguments: RawJSON) -> RawJSON {
+        if marks.isEmpty { return arguments }
+        let bytes = arguments.bytes
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count)
+        var cursor = bytes.startIndex
+        for mark in marks {
+            output.append(contentsOf: bytes[cursor..<(bytes.startIndex + Int(mark.start))])
+            cursor = bytes.startIndex + Int(mark.end)
+        }
+        output.append(contentsOf: bytes[cursor...])
+        return RawJSON(trusted: output[...])
+    }
+
+    // MARK: - Compiling
+
+    private struct Scanner {
+        let content: StringContent
+        var marks: [Mark] = []
+
+        mutating func scan() {
+            let bytes = content.bytes
+            var index = bytes.startIndex
+            while index < bytes.endIndex {
+                guard bytes[index] == UInt8(ascii: "\"") else {
+                    index += 1
+                    continue
+                }
+                let start = index + 1
+                var close = start
+                while close < bytes.endIndex, bytes[close] != UInt8(ascii: "\"") {
+                    close += bytes[close] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                guard close < bytes.endIndex else { return }
+                index = close + 1
+                if !isKey(endingAt: index) { scan(start..<close) }
+            }
+        }
+
+        /// In valid JSON a string before a colon is a key, and nothing else is.
+        private func isKey(endingAt index: Int) -> Bool {
+            var index = index
+            while index < content.bytes.endIndex {
+                switch Unicode.Scalar(content.bytes[index]) {
+                case " ", "\t", "\r", "\n": index += 1
+                case ":": return true
+                default: return false
+                }
+            }
+            return false
+        }
+
+        private mutating func scan(_ range: Range<Int>) {
+            var index = range.lowerBound
+            while index < range.upperBound {
+                let (scalar, next) = content.unit(at: index)
+                guard scalar == "$", next < range.upperBound else {
+                    index = next
+                    continue
+                }
+                let (second, afterSecond) = content.unit(at: next)
+                if second == "$" {
+                    mark(.dropped, next..<afterSecond)
+                    index = afterSecond
+                } else if let spelling = ReferenceSpelling(
+                    at: index, before: range.upperBound, in: content)
+                {
+                    if index..<spelling.end == range {
+                        mark(.whole, (index - 1)..<(spelling.end + 1))
+                    } else {
+                        mark(.embedded, index..<spelling.end)
+                    }
+                    index = spelling.end
+                } else {
+                    index = next
+                }
+            }
+        }
+
+        private mutating func mark(_ kind: Mark.Kind, _ range: Range<Int>) {
+            let start = content.bytes.startIndex
+            marks.append(
+                Mark(
+                    start: UInt32(range.lowerBound - start),
+                    end: UInt32(range.upperBound - start), kind: kind))
+        }
+    }
+}

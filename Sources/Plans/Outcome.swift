@@ -1,0 +1,34 @@
+// How a node ends.
+
+public import JSON
+
+/// The final value of a node. Every node of a finished run has exactly one.
+public enum Outcome: Sendable, Hashable {
+    /// The tool's output.
+    case succeeded(RawJSON)
+    /// The last attempt failed, or the node could not run at all.
+    indirect case failed(Failure)
+    /// A node it depends on, directly or not, did not succeed; named is the one that failed.
+    case skipped(because: NodeID)
+    /// The run was cancelled before the node was done.
+    case cancelled
+
+    /// The output, if there is one.
+    public var output: RawJSON? {
+        if case .succeeded(let output) = self { output } else { nil }
+    }
+
+    /// What a node without an output says for itself: a failure that tells why; nil on success.
+    public var failure: Failure? {
+        switch self {
+        case .succeeded:
+            nil
+        case .failed(let failure):
+            failure
+        case .skipped(let id):
+            Failure(code: .skipped, message: "skipped because \(id) failed")
+        case .cancelled:
+            Failure(code: .cancelled, message: "cancelled")
+        }
+    }
+}

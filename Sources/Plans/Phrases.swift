@@ -1,0 +1,65 @@
+// Small pieces of the sentences that problems and failures are made of, and ids kept apart.
+
+import JSON
+
+/// The place of the nth thing, counted from 1: 1st, 2nd, 3rd, 4th, 11th.
+func ordinal(_ number: Int) -> String {
+    let suffix =
+        switch (number % 100, number % 10) {
+        case (11...13, _): "th"
+        case (_, 1): "st"
+        case (_, 2): "nd"
+        case (_, 3): "rd"
+        default: "th"
+        }
+    return "\(number)\(suffix)"
+}
+
+/// Text from an untrusted author, cut to a length that fits into a sentence.
+func shortened(_ text: String) -> String {
+    text.count <= 80 ? text : text.prefix(79) + "…"
+}
+
+/// Text from an untrusted author as it is named in a sentence.
+func quoted(_ text: String) -> String {
+    "\"\(shortened(text))\""
+}
+
+extension JSONKind {
+    /// The kind as it is named in a sentence.
+    var phrase: String {
+        switch self {
+        case .object: "an object"
+        case .array: "a list"
+        case .string: "a string"
+        case .number: "a number"
+        case .bool: "true or false"
+        case .null: "null"
+        }
+    }
+}
+
+/// Ids in order of arrival, each once. Comparing is enough for a few; a set serves the many.
+struct DistinctIDs {
+    private(set) var ids: [NodeID] = []
+    private var set: Set<NodeID> = []
+
+    private static let few = 12
+
+    /// Whether the id is new.
+    mutating func insert(_ id: NodeID) -> Bool {
+        if ids.count < DistinctIDs.few {
+            if ids.contains(id) { return false }
+        } else {
+            if ids.count == DistinctIDs.few { set = Set(ids) }
+            if !set.insert(id).inserted { return false }
+        }
+        ids.append(id)
+        return true
+    }
+
+    mutating func removeAll() {
+        ids.removeAll(keepingCapacity: true)
+        set.removeAll()
+    }
+}
