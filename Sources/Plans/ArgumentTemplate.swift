@@ -123,13 +123,15 @@ public struct ArgumentTemplate: Sendable {
         if cursor == bytes.startIndex { return source }
         output.append(contentsOf: bytes[cursor...])
         try checkSize(output.count)
-        if holdsContainer, isTooDeep(output) {
+        let resolved = RawJSON(trusted: output[...])
+        if holdsContainer, resolved.depth > maximumDepth {
             throw Failure(
                 code: .limit,
                 message: "the arguments are nested deeper than \(maximumDepth) levels once the "
-                    + "outputs are put in")
+                    + "outputs are put in"
+            )
         }
-        return RawJSON(trusted: output[...])
+        return resolved
     }
 
     private func checkSize(_ count: Int) throws(Failure) {
@@ -137,7 +139,8 @@ public struct ArgumentTemplate: Sendable {
         guard count > limit else { return }
         throw Failure(
             code: .limit,
-            message: "the arguments are larger than \(limit) bytes once the outputs are put in")
+            message: "the arguments are larger than \(limit) bytes once the outputs are put in"
+        )
     }
 
     // MARK: - Places
@@ -146,8 +149,10 @@ public struct ArgumentTemplate: Sendable {
         let quotes = mark.kind == .whole ? 1 : 0
         let start = content.bytes.startIndex
         return ReferenceSpelling(
-            at: start + Int(mark.start) + quotes, before: start + Int(mark.end) - quotes,
-            in: content)
+            at: start + Int(mark.start) + quotes,
+            before: start + Int(mark.end) - quotes,
+            in: content
+        )
     }
 
     private func reference(of mark: Mark) -> Reference? {
@@ -156,7 +161,10 @@ public struct ArgumentTemplate: Sendable {
             let id = NodeID(content.text(spelling.id))
         else { return nil }
         return Reference(
-            id: id, path: spelling.path(in: content), isWhole: mark.kind == .whole)
+            id: id,
+            path: spelling.path(in: content),
+            isWhole: mark.kind == .whole
+        )
     }
 
     private func part(of output: RawJSON, at mark: Mark) throws(Failure) -> RawJSON {
@@ -168,7 +176,8 @@ public struct ArgumentTemplate: Sendable {
         if let part = output.value(at: path) { return part }
         throw Failure(
             code: .referenceNotFound,
-            message: missingStep(of: path, in: output, node: content.text(spelling.id)))
+            message: missingStep(of: path, in: output, node: content.text(spelling.id))
+        )
     }
 
     /// Whether a scan can find anything: a dollar sign, or an escape that may spell one.
@@ -253,8 +262,10 @@ public struct ArgumentTemplate: Sendable {
                     mark(.dropped, next..<afterSecond)
                     index = afterSecond
                 } else if let spelling = ReferenceSpelling(
-                    at: index, before: range.upperBound, in: content)
-                {
+                    at: index,
+                    before: range.upperBound,
+                    in: content
+                ) {
                     if index..<spelling.end == range {
                         mark(.whole, (index - 1)..<(spelling.end + 1))
                     } else {
@@ -272,7 +283,10 @@ public struct ArgumentTemplate: Sendable {
             marks.append(
                 Mark(
                     start: UInt32(range.lowerBound - start),
-                    end: UInt32(range.upperBound - start), kind: kind))
+                    end: UInt32(range.upperBound - start),
+                    kind: kind
+                )
+            )
         }
     }
 }

@@ -72,7 +72,10 @@ struct ReferenceSpelling {
     }
 
     private static func endOfID(
-        from start: Int, _ limit: Int, _ content: StringContent, _ isBraced: Bool
+        from start: Int,
+        _ limit: Int,
+        _ content: StringContent,
+        _ isBraced: Bool
     ) -> Int? {
         var cursor = start
         var length = 0
@@ -169,7 +172,8 @@ struct ReferenceSpelling {
     }
 
     private mutating func readClosingBracket(
-        before limit: Int, in content: StringContent
+        before limit: Int,
+        in content: StringContent
     ) -> Bool {
         guard end < limit else { return false }
         let (scalar, next) = content.unit(at: end)

@@ -46,33 +46,6 @@ func appendText(of value: RawJSON, to output: inout [UInt8]) {
     }
 }
 
-/// Whether a value is nested deeper than arguments may be.
-func isTooDeep(_ bytes: [UInt8]) -> Bool {
-    let span = bytes.span
-    var depth = 0
-    var inString = false
-    var index = 0
-    while index < span.count {
-        let byte = span[index]
-        index += 1
-        if inString {
-            if byte == UInt8(ascii: "\\") {
-                index += 1
-            } else if byte == UInt8(ascii: "\"") {
-                inString = false
-            }
-        } else if byte == UInt8(ascii: "\"") {
-            inString = true
-        } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
-            depth += 1
-            if depth > maximumDepth { return true }
-        } else if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") {
-            depth -= 1
-        }
-    }
-    return false
-}
-
 /// The sentence that names the first step of `path` that `output` does not have.
 func missingStep(of path: [JSONPathStep], in output: RawJSON, node: String) -> String {
     var value = output
