@@ -7,7 +7,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -62,7 +61,8 @@ class Reader {
         return status(error);
     }
 
-    weft_json_status fields(weft_json_field *fields, size_t capacity, size_t *count) const {
+    weft_json_status fields(
+        weft_json_field *fields, size_t capacity, weft_json_outline *outline) const {
         const uint8_t *text = copy_.get();
         const uint32_t *index = parser_.implementation->structural_indexes.get();
         const uint32_t *end = index + parser_.implementation->n_structural_indexes;
@@ -89,7 +89,10 @@ class Reader {
             fields[found++] = field;
             if (text[*index] == ',') index++;
         }
-        *count = found;
+        outline->count = uint32_t(found);
+        outline->has_escaped_key = has_escaped_key;
+        // Strings cannot hold raw newlines, so any newline is one between tokens.
+        outline->has_newline = std::memchr(text, '\n', length_) || std::memchr(text, '\r', length_);
         return has_escaped_key ? decoded_keys_differ() : WEFT_JSON_VALID;
     }
 
@@ -217,10 +220,9 @@ weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t
 
 weft_json_status weft_json_fields(
     const uint8_t *text, size_t length, uint32_t depth, weft_json_field *fields, size_t capacity,
-    size_t *count) {
-    *count = 0;
+    weft_json_outline *outline) {
     return read(text, length, depth, [&](const Reader &reader) {
-        return reader.fields(fields, capacity, count);
+        return reader.fields(fields, capacity, outline);
     });
 }
 

@@ -6,9 +6,10 @@ internal import CSimdJSON
 ///
 /// The whole text is validated: UTF-8, grammar, finite numbers, depth. The fields share its buffer.
 public struct JSONFields: Sendable {
-    private let text: ArraySlice<UInt8>
-    private let fields: [weft_json_field]
-    private let hasEscapedKey: Bool
+    private var text: ArraySlice<UInt8>
+    /// Room for more fields than there are; the first `count` are meant.
+    private var fields: [weft_json_field]
+    private var outline = weft_json_outline()
 
     /// How many fields most objects stay within; more cost a second look.
     private static let usualCount = 16
@@ -18,17 +19,18 @@ public struct JSONFields: Sendable {
     /// Fields are at most `JSONLimits.messageFields`, and no two keys are equal. Raw newlines
     /// between tokens do not show in the fields.
     public init(parsing line: ArraySlice<UInt8>) throws(JSONError) {
-        var text = line
-        var fields = try Self.find(in: text)
-        if text.hasNewline {
-            text = text.compacted
-            fields = try Self.find(in: text)
+        text = line
+        fields = [weft_json_field](repeating: weft_json_field(), count: Self.usualCount)
+        var status = find()
+        if status == WEFT_JSON_TOO_MANY_FIELDS {
+            fields = [weft_json_field](
+                repeating: weft_json_field(),
+                count: JSONLimits.messageFields
+            )
+            status = find()
         }
-        self.text = text
-        self.fields = fields
-        hasEscapedKey = fields.contains { field in
-            text[Self.keyRange(field, in: text)].position(of: Byte.backslash) != nil
-        }
+        try JSONError.check(status)
+        if outline.has_newline { self = try Self(parsing: line.compacted) }
     }
 
     /// Reads an object that is already validated.
@@ -37,7 +39,7 @@ public struct JSONFields: Sendable {
     }
 
     /// Number of fields.
-    public var count: Int { fields.count }
+    public var count: Int { Int(outline.count) }
 
     /// The value of a field, or nil when there is no such field.
     public subscript(key: StaticString) -> RawJSON? {
@@ -46,27 +48,24 @@ public struct JSONFields: Sendable {
                 weft_json_find_field(
                     $0.baseAddress,
                     fields,
-                    fields.count,
+                    count,
                     key.utf8Start,
                     key.utf8CodeUnitCount
                 )
-            } ?? fields.count
-        if found < fields.count { return value(fields[found]) }
-        return hasEscapedKey ? valueByDecoding(key.description) : nil
+            } ?? count
+        if found < count { return value(fields[found]) }
+        return outline.has_escaped_key ? valueByDecoding(key.description) : nil
     }
 
     /// Calls the body for each field, in order, its key decoded.
     public func forEach(_ body: (String, RawJSON) throws -> Void) rethrows {
-        for field in fields {
-            try body(text[Self.keyRange(field, in: text)].decodedString, value(field))
+        for field in fields.prefix(count) {
+            try body(key(field).decodedString, value(field))
         }
     }
 
     private func valueByDecoding(_ key: String) -> RawJSON? {
-        for field in fields where text[Self.keyRange(field, in: text)].isString(key) {
-            return value(field)
-        }
-        return nil
+        fields.prefix(count).first { self.key($0).isString(key) }.map(value)
     }
 
     private func value(_ field: weft_json_field) -> RawJSON {
@@ -75,40 +74,21 @@ public struct JSONFields: Sendable {
         return RawJSON(trusted: text[start..<end])
     }
 
-    private static func keyRange(
-        _ field: weft_json_field,
-        in text: ArraySlice<UInt8>
-    ) -> Range<Int> {
-        text.startIndex + Int(field.key_start)..<text.startIndex + Int(field.key_end)
+    private func key(_ field: weft_json_field) -> ArraySlice<UInt8> {
+        text[text.startIndex + Int(field.key_start)..<text.startIndex + Int(field.key_end)]
     }
 
-    private static func find(in text: ArraySlice<UInt8>) throws(JSONError) -> [weft_json_field] {
-        do {
-            return try find(in: text, atMost: usualCount)
-        } catch {
-            guard error.code == .tooManyFields else { throw error }
-            return try find(in: text, atMost: JSONLimits.messageFields)
-        }
-    }
-
-    private static func find(
-        in text: ArraySlice<UInt8>,
-        atMost capacity: Int
-    ) throws(JSONError) -> [weft_json_field] {
-        var fields = [weft_json_field](repeating: weft_json_field(), count: capacity)
-        var count = 0
-        let status = text.withContiguousStorageIfAvailable {
+    private mutating func find() -> weft_json_status {
+        let capacity = fields.count
+        return text.withContiguousStorageIfAvailable {
             weft_json_fields(
                 $0.baseAddress,
                 $0.count,
                 UInt32(JSONLimits.depth),
                 &fields,
                 capacity,
-                &count
+                &outline
             )
-        }
-        try JSONError.check(status ?? WEFT_JSON_EMPTY)
-        fields.removeLast(capacity - count)
-        return fields
+        } ?? WEFT_JSON_EMPTY
     }
 }

@@ -71,17 +71,17 @@ public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
         bytes = writer.bytes[...]
     }
 
-    /// `null`
+    /// The value `null`.
     public static let null = RawJSON(literal: "null")
-    /// `true`
+    /// The value `true`.
     public static let `true` = RawJSON(literal: "true")
-    /// `false`
+    /// The value `false`.
     public static let `false` = RawJSON(literal: "false")
-    /// `{}`
+    /// The object without fields, `{}`.
     public static let emptyObject = RawJSON(literal: "{}")
-    /// `[]`
+    /// The array without elements, `[]`.
     public static let emptyArray = RawJSON(literal: "[]")
-    /// `""`
+    /// The string without characters, `""`.
     public static let emptyString = RawJSON(literal: "\"\"")
 
     private init(literal: StaticString) {

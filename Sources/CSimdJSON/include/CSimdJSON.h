@@ -37,15 +37,25 @@ typedef struct weft_json_field {
     uint32_t key_start, key_end, value_start, value_end;
 } weft_json_field;
 
+/// What was found in one object besides its fields.
+typedef struct weft_json_outline {
+    /// Number of fields.
+    uint32_t count;
+    /// Whether some key is written with an escape.
+    bool has_escaped_key;
+    /// Whether a raw line feed or carriage return lies between tokens.
+    bool has_newline;
+} weft_json_outline;
+
 /// Validates one JSON text: UTF-8, grammar, escapes, finite numbers, nesting of at most `depth`.
 weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t depth);
 
 /// Validates one JSON object as above and finds its top-level fields, in order.
-/// Writes at most `capacity` of them and their number to `count`; more fields, or two whose keys
-/// are equal after decoding, refuse the text. Of a refused text the fields are undefined.
+/// Writes at most `capacity` of them; more fields, or two whose keys are equal after decoding,
+/// refuse the text. Of a refused text, fields and outline are undefined.
 weft_json_status weft_json_fields(
     const uint8_t *text, size_t length, uint32_t depth, weft_json_field *fields, size_t capacity,
-    size_t *count);
+    weft_json_outline *outline);
 
 /// Position of the first field whose key is written as `key`, or `count`. Keys are compared as
 /// they are written: a key with an escape in it never matches.
