@@ -33,7 +33,7 @@ public enum Message: Sendable, Equatable {
     case ack(Ack)
     /// Stop an attempt.
     case cancel(Cancel)
-    /// Are you there?
+    /// Asks for a sign of life.
     case ping(Ping)
     /// The answer to a ping.
     case pong(Pong)

@@ -63,7 +63,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case ack
     /// Stop an attempt.
     case cancel
-    /// Are you there?
+    /// Asks for a sign of life.
     case ping
     /// The answer to a ping.
     case pong

@@ -13,14 +13,22 @@ protocol MessageBody {
 extension JSONWriter {
     mutating func field(_ key: StaticString, _ attempt: AttemptID) {
         self.key(key)
-        string(attempt.text)
+        string(attempt)
+    }
+
+    /// Writes the id of an attempt straight into the bytes: nothing in it needs escaping.
+    mutating func string(_ attempt: AttemptID) {
+        string("")
+        bytes.removeLast()
+        attempt.append(to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
     }
 
     mutating func field(_ key: StaticString, _ attempts: [AttemptID]) {
         self.key(key)
         beginArray()
         for attempt in attempts {
-            string(attempt.text)
+            string(attempt)
         }
         endArray()
     }

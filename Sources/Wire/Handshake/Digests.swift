@@ -40,7 +40,9 @@ public enum HMAC {
     }
 }
 
-/// Random bytes fit for keys and nonces. Shells draw them; pure machines get them passed.
+/// Random bytes fit for keys and nonces.
+///
+/// Shells draw them; pure machines get them passed.
 public enum SecureRandom {
     /// That many random bytes.
     public static func bytes(_ count: Int) -> [UInt8] {

@@ -1,7 +1,7 @@
 // The upkeep of a connection: ping, pong, drain, bye, error.
 public import Plans
 
-/// Are you there?
+/// Asks for a sign of life.
 public struct Ping: Sendable, Equatable {
     /// Comes back in the pong.
     public var n: Int

@@ -72,10 +72,11 @@ extension Register: MessageBody {
         guard let object = try fields.optionalObject("labels") else { return [:] }
         var labels: OrderedDictionary<String, String> = [:]
         var isText = true
-        object.fields.forEach { key, value in
+        func add(key: String, value: RawJSON) {
             labels[key] = value.stringValue
             isText = isText && value.kind == .string
         }
+        object.fields.forEach(add)
         guard isText, labels.count <= Limits.largestLabels else {
             throw fields.bad(
                 "labels",

@@ -46,7 +46,9 @@ public struct Budget: Sendable, Equatable {
 
 /// Run a plan.
 public struct Submit: Sendable, Equatable {
-    /// Makes sending it again harmless: same key and content, same run. 1–256 bytes.
+    /// Makes sending it again harmless: same key and content, same run.
+    ///
+    /// 1–256 bytes.
     public var key: String
     /// The plan document, or its first part.
     public var plan: RawJSON?

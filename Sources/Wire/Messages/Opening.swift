@@ -123,6 +123,11 @@ public struct AnnouncedLimits: Sendable, Equatable {
     /// Bytes of chunks of one attempt that may be under way without a grant.
     public var window: Int
 
+    /// The longest JSON text of a value that goes into a message itself; longer ones go in chunks.
+    ///
+    /// Half a line, so that there is always room for the other fields.
+    public var largestInline: Int { maxLine / 2 }
+
     /// Makes the limits.
     public init(maxLine: Int, maxValue: Int, window: Int) {
         self.maxLine = maxLine

@@ -1,0 +1,155 @@
+// Large values: cut into chunks on one side, put together and checked on the other.
+public import JSON
+
+extension Chunk {
+    /// Cuts a value's JSON text into chunks of at most that many bytes, numbered from 0.
+    ///
+    /// Cuts lie between characters, so that every chunk travels as text. `bytesPerChunk` is at
+    /// least 4, the longest character.
+    public static func slice(
+        value: RawJSON,
+        about: Subject,
+        stream: ChunkStream,
+        bytesPerChunk: Int
+    ) -> [Chunk] {
+        precondition(bytesPerChunk >= 4, "a chunk has room for any character")
+        let text = value.bytes
+        var chunks: [Chunk] = []
+        chunks.reserveCapacity(text.count / bytesPerChunk + 1)
+        var start = text.startIndex
+        while start < text.endIndex {
+            var end = min(start + bytesPerChunk, text.endIndex)
+            while end < text.endIndex, text[end] & 0xC0 == 0x80 {
+                end -= 1
+            }
+            chunks.append(
+                Chunk(
+                    about: about,
+                    sequence: chunks.count,
+                    stream: stream,
+                    data: Array(text[start..<end])
+                )
+            )
+            start = end
+        }
+        return chunks
+    }
+}
+
+extension Payload {
+    /// Announces the chunks of a value, with their digest.
+    public init(announcing chunks: [Chunk]) {
+        var hash = SHA256()
+        var bytes = 0
+        for chunk in chunks {
+            hash.update(chunk.data)
+            bytes += chunk.data.count
+        }
+        self = .chunked(
+            count: chunks.count,
+            bytes: bytes,
+            sha256: Hex.encode(hash.digest())
+        )
+    }
+}
+
+/// Puts the chunks of one value together and checks them.
+///
+/// For arguments the announcement comes before the chunks, for outputs and replies after them; the
+/// assembler does not mind. A sender that begins again after a reconnect needs a new assembler.
+public struct ChunkAssembler: Sendable {
+    /// Bytes the value may have.
+    public let maximumBytes: Int
+    /// Chunks taken so far.
+    public private(set) var count = 0
+    /// Bytes taken so far.
+    public var bytes: Int { text.count }
+
+    private var text: [UInt8] = []
+    private var hash = SHA256()
+
+    /// Waits for the first chunk of a value of at most that many bytes.
+    public init(maximumBytes: Int) {
+        self.maximumBytes = maximumBytes
+    }
+
+    /// Waits for the first chunk of an announced value.
+    ///
+    /// - Throws: `limit` if more bytes are announced than allowed.
+    public init(for announced: Payload, maximumBytes: Int) throws(WireError) {
+        self.init(maximumBytes: maximumBytes)
+        if case .chunked(_, let bytes, _) = announced, bytes > maximumBytes {
+            throw tooLarge
+        }
+    }
+
+    /// Takes the next chunk.
+    ///
+    /// - Throws: `bad_message` if it is not the next one, `limit` if the value becomes too large.
+    public mutating func append(_ chunk: Chunk) throws(WireError) {
+        guard chunk.sequence == count else {
+            throw WireError(
+                code: .badMessage,
+                message: "Chunk \(count) of a value was expected, not \(chunk.sequence)."
+            )
+        }
+        guard chunk.data.count <= maximumBytes - text.count else { throw tooLarge }
+        hash.update(chunk.data)
+        text.append(contentsOf: chunk.data)
+        count += 1
+    }
+
+    /// Whether as many chunks are there as announced.
+    public func isComplete(_ announced: Payload) -> Bool {
+        switch announced {
+        case .inline: true
+        case .chunked(let count, _, _): self.count >= count
+        }
+    }
+
+    /// The whole value, checked against its announcement; the assembler is empty afterwards.
+    ///
+    /// - Throws: `bad_message` if the number of chunks, their bytes or their digest are not those
+    ///   announced, or if they are no JSON.
+    public mutating func finish(_ announced: Payload) throws(WireError) -> RawJSON {
+        switch announced {
+        case .inline(let value):
+            return value
+        case .chunked(let count, let bytes, let sha256):
+            try expect(self.count, count, "chunks")
+            try expect(text.count, bytes, "bytes")
+            if let sha256, sha256.lowercased() != Hex.encode(hash.digest()) {
+                throw WireError(
+                    code: .badMessage,
+                    message: "The chunks of a value do not have the announced SHA-256."
+                )
+            }
+            let whole = text
+            self = ChunkAssembler(maximumBytes: maximumBytes)
+            do {
+                return try RawJSON(validating: whole[...])
+            } catch {
+                throw WireError(
+                    code: .badMessage,
+                    message: "The chunks of a value are no JSON: \(error.message)"
+                )
+            }
+        }
+    }
+
+    private func expect(_ actual: Int, _ announced: Int, _ unit: String) throws(WireError) {
+        guard actual == announced else {
+            throw WireError(
+                code: .badMessage,
+                message: "A value has \(actual) \(unit), but \(announced) were announced."
+            )
+        }
+    }
+
+    private var tooLarge: WireError {
+        WireError(
+            code: .limit,
+            message: "A value in chunks may have at most \(maximumBytes) bytes."
+        )
+    }
+}
