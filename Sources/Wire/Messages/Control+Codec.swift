@@ -58,7 +58,7 @@ extension ErrorMessage: MessageBody {
         about = try fields.optionalString("about")
         request = try fields.optionalInteger("request")
         problems = try fields.elements("problems").map { (raw: RawJSON) throws(WireError) in
-            guard let problem = PlanProblem(reading: raw) else {
+            guard let problem = PlanProblem(decoding: raw) else {
                 throw fields.bad("problems", "must be an array of problems of a plan")
             }
             return problem
@@ -75,32 +75,9 @@ extension ErrorMessage: MessageBody {
             writer.key("problems")
             writer.beginArray()
             for problem in problems {
-                problem.write(into: &writer)
+                problem.encode(into: &writer)
             }
             writer.endArray()
         }
-    }
-}
-
-extension PlanProblem {
-    init?(reading raw: RawJSON) {
-        guard let fields = try? JSONFields(raw), let code = fields["code"]?.stringValue,
-            let message = fields["message"]?.stringValue
-        else { return nil }
-        self.init(
-            code: Code(rawValue: code),
-            node: fields["node"]?.stringValue,
-            message: message,
-            isWarning: fields["warning"]?.boolValue ?? false
-        )
-    }
-
-    func write(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.field("code", code.rawValue)
-        writer.field("node", node)
-        writer.field("message", message)
-        writer.flag("warning", isWarning)
-        writer.endObject()
     }
 }
