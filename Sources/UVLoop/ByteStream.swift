@@ -1,0 +1,230 @@
+// One libuv stream, a TCP socket or one end of a pipe: reading into the loop's buffer, writing at
+// once what the other side takes and queueing the rest. Not here: how a stream comes about, and
+// what its ends mean.
+internal import CLibuv
+
+/// An open libuv stream; lives until it is closed.
+final class ByteStream {
+    let loop: EventLoop
+    let memory: HandleMemory
+    private(set) var isClosed = false
+    private var isReading = false
+    private var writesQueued = 0
+    private var isWriteBroken = false
+
+    /// Gets each piece read, as an array of its own.
+    var onBytes: (([UInt8]) -> Void)?
+    /// Called when reading has ended: 0 at the end of the stream, else libuv's code.
+    var onReadEnd: ((Int32) -> Void)?
+    /// Called when queued writes have all been sent (0), or once writing has failed (the code).
+    var onWritten: ((Int32) -> Void)?
+    /// Called when a shutdown has gone out or failed.
+    var onShutDown: (() -> Void)?
+
+    static func tcp(loop: EventLoop) -> ByteStream {
+        let stream = ByteStream(UV_TCP, loop)
+        uv_tcp_init(loop.raw, stream.memory.tcp)
+        stream.memory.retain(stream)
+        return stream
+    }
+
+    static func pipe(loop: EventLoop) -> ByteStream {
+        let stream = ByteStream(UV_NAMED_PIPE, loop)
+        uv_pipe_init(loop.raw, stream.memory.pipe, 0)
+        stream.memory.retain(stream)
+        return stream
+    }
+
+    private init(_ type: uv_handle_type, _ loop: EventLoop) {
+        loop.preconditionNotClosed()
+        self.loop = loop
+        memory = HandleMemory(type)
+    }
+
+    /// Bytes that were queued and have not been taken by the system yet.
+    var unsentBytes: Int {
+        isClosed || isWriteBroken ? 0 : uv_stream_get_write_queue_size(memory.stream)
+    }
+
+    /// Starts reading; what cannot be read at all ends the reading in a turn of its own.
+    func startReading() {
+        guard !isClosed, !isReading else { return }
+        let result = uv_read_start(memory.stream, provideBuffer, bytesArrived)
+        isReading = result == 0
+        guard result < 0 else { return }
+        loop.nextTurn { [self] in
+            if !isClosed { onReadEnd?(result) }
+        }
+    }
+
+    func stopReading() {
+        guard !isClosed, isReading else { return }
+        isReading = false
+        uv_read_stop(memory.stream)
+    }
+
+    /// Sends what the system takes now and queues the rest; leaves the array empty.
+    func write(_ bytes: inout [UInt8]) {
+        guard !isClosed, !isWriteBroken else {
+            bytes.removeAll(keepingCapacity: true)
+            return
+        }
+        let count = bytes.count
+        guard count > 0 else { return }
+        var sent = 0
+        if writesQueued == 0 {
+            sent = bytes.withUnsafeBytes { tryWrite($0) }
+            guard sent < count else {
+                bytes.removeAll(keepingCapacity: true)
+                return
+            }
+        }
+        queue(bytes, from: sent)
+        bytes = []
+    }
+
+    /// Ends the outgoing side when all queued writes have been sent.
+    func shutDown() {
+        guard !isClosed else { return }
+        let request = RequestMemory(UV_SHUTDOWN, waiting: self)
+        let result = uv_shutdown(
+            request.bound(to: uv_shutdown_t.self),
+            memory.stream,
+            shutdownFinished
+        )
+        guard result < 0 else { return }
+        RequestMemory.take(request.raw, as: ByteStream.self)
+        loop.nextTurn { [self] in
+            if !isClosed { onShutDown?() }
+        }
+    }
+
+    /// Closes the stream; queued bytes are dropped and no callback comes any more.
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        onBytes = nil
+        onReadEnd = nil
+        onWritten = nil
+        onShutDown = nil
+        memory.close()
+    }
+
+    /// Returns how many bytes went out.
+    ///
+    /// An error counts as none: the queued write meets it again and reports it in a turn of its
+    /// own.
+    private func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var buffer = uv_buf_t(bytes)
+        return max(0, Int(uv_try_write(memory.stream, &buffer, 1)))
+    }
+
+    private func queue(_ bytes: [UInt8], from start: Int) {
+        let write = QueuedWrite(stream: self, bytes: bytes)
+        let request = RequestMemory(UV_WRITE, waiting: write)
+        // The elements of a native array stay where they are while the request holds the array
+        // and nobody changes it, so libuv may read them until the request's callback.
+        var buffer = write.bytes.withUnsafeBytes { uv_buf_t(.init(rebasing: $0[start...])) }
+        let result = uv_write(
+            request.bound(to: uv_write_t.self),
+            memory.stream,
+            &buffer,
+            1,
+            writeFinished
+        )
+        if result == 0 {
+            writesQueued += 1
+            return
+        }
+        RequestMemory.take(request.raw, as: QueuedWrite.self)
+        isWriteBroken = true
+        loop.nextTurn { [self] in
+            if !isClosed { onWritten?(result) }
+        }
+    }
+
+    fileprivate func finishWrite(_ status: Int32) {
+        writesQueued -= 1
+        guard !isClosed, !isWriteBroken else { return }
+        if status < 0 {
+            isWriteBroken = true
+            onWritten?(status)
+        } else if writesQueued == 0 {
+            onWritten?(0)
+        }
+    }
+
+    fileprivate func finishRead(_ count: Int, _ base: UnsafePointer<CChar>?) {
+        guard !isClosed, count != 0 else { return }
+        if count > 0 {
+            let bytes = UnsafeRawBufferPointer(start: base, count: count)
+            onBytes?([UInt8](bytes))
+            return
+        }
+        isReading = false
+        uv_read_stop(memory.stream)
+        onReadEnd?(count == Int(UV_EOF.rawValue) ? 0 : Int32(truncatingIfNeeded: count))
+    }
+
+    fileprivate func finishShutdown() {
+        guard !isClosed else { return }
+        onShutDown?()
+    }
+}
+
+extension ByteStream: HandleOwner {
+    func closeWithLoop() { close() }
+}
+
+/// A write that waits in libuv's queue, with the bytes libuv reads from.
+private final class QueuedWrite {
+    let stream: ByteStream
+    let bytes: [UInt8]
+
+    init(stream: ByteStream, bytes: [UInt8]) {
+        self.stream = stream
+        self.bytes = bytes
+    }
+}
+
+extension uv_buf_t {
+    /// A buffer for libuv to read from.
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+        self.init(
+            base: UnsafeMutableRawPointer(mutating: bytes.baseAddress)?
+                .assumingMemoryBound(to: CChar.self),
+            len: bytes.count
+        )
+    }
+}
+
+private func provideBuffer(
+    _ handle: UnsafeMutablePointer<uv_handle_t>?,
+    _: Int,
+    _ buffer: UnsafeMutablePointer<uv_buf_t>?
+) {
+    guard let data = handle?.pointee.data else { return }
+    // One buffer serves all streams of a loop: libuv reads into it and calls back at once.
+    let space = owner(data, as: ByteStream.self).loop.readBuffer
+    buffer?.pointee = uv_buf_t(UnsafeRawBufferPointer(space))
+}
+
+private func bytesArrived(
+    _ stream: UnsafeMutablePointer<uv_stream_t>?,
+    _ count: Int,
+    _ buffer: UnsafePointer<uv_buf_t>?
+) {
+    guard let data = stream?.pointee.data else { return }
+    owner(data, as: ByteStream.self).finishRead(count, buffer?.pointee.base)
+}
+
+private func writeFinished(_ request: UnsafeMutablePointer<uv_write_t>?, _ status: Int32) {
+    guard let request else { return }
+    let write = RequestMemory.take(UnsafeMutableRawPointer(request), as: QueuedWrite.self)
+    write?.stream.finishWrite(status)
+}
+
+private func shutdownFinished(_ request: UnsafeMutablePointer<uv_shutdown_t>?, _: Int32) {
+    guard let request else { return }
+    RequestMemory.take(UnsafeMutableRawPointer(request), as: ByteStream.self)?.finishShutdown()
+}

@@ -1,0 +1,266 @@
+// Starting a child: its pipes, its arguments in C's form, and cleaning up when it cannot start.
+// Not here: the life of the child afterwards.
+internal import CLibuv
+internal import Glibc
+
+extension ChildProcess {
+    /// What a child is started with.
+    public struct Options: Sendable {
+        /// What a child gets as its input.
+        public enum Input: Sendable {
+            /// Nothing: `/dev/null`.
+            case none
+            /// These bytes, then the end of the input.
+            case bytes([UInt8])
+            /// What `writeInput` hands over, until `closeInput`.
+            case pipe
+        }
+
+        /// The program and its arguments; a program without a slash is looked up in `PATH` of
+        /// `environment`.
+        public var arguments: [String]
+        /// The whole environment; nothing is inherited.
+        public var environment: [(String, String)]
+        /// The directory the child starts in; ours when `nil`.
+        public var directory: String?
+        /// The child's input.
+        public var standardInput: Input
+        /// Whether the child's standard error is ours and not captured.
+        public var inheritStandardError: Bool
+        /// Whether the child gets a session, and so a process group, of its own.
+        public var newSession: Bool
+
+        /// Makes options; only the arguments have no default.
+        public init(
+            arguments: [String],
+            environment: [(String, String)] = [],
+            directory: String? = nil,
+            standardInput: Input = .none,
+            inheritStandardError: Bool = false,
+            newSession: Bool = true
+        ) {
+            self.arguments = arguments
+            self.environment = environment
+            self.directory = directory
+            self.standardInput = standardInput
+            self.inheritStandardError = inheritStandardError
+            self.newSession = newSession
+        }
+    }
+
+    /// Starts a child and reads its output.
+    ///
+    /// `onOutput` gets each piece as it comes. `onExit` comes exactly once, after the child has
+    /// exited and its pipes have ended. When the child has exited, the rest of its group is
+    /// killed; pipes still held by a process that left the group are closed 250 ms later. All
+    /// callbacks come in later turns of the loop. Throws when the child cannot be started, for
+    /// example `ENOENT` for a missing program; then nothing is left behind.
+    public static func spawn(
+        loop: EventLoop,
+        options: Options,
+        onOutput: @escaping (Stream, [UInt8]) -> Void,
+        onExit: @escaping (ExitStatus) -> Void
+    ) throws(UVError) -> ChildProcess {
+        loop.preconditionNotClosed()
+        guard let program = options.arguments.first, !program.isEmpty else {
+            throw UVError(UV_EINVAL, "spawn a program without a name")
+        }
+        guard !options.hasNullByte else {
+            throw UVError(UV_EINVAL, "spawn \(program) with a null byte in its arguments")
+        }
+        var pipes = Pipes()
+        var result = pipes.open(for: options)
+        guard result == 0 else {
+            pipes.closeAll()
+            throw UVError(code: result, operation: "make pipes for \(program)")
+        }
+        let memory = HandleMemory(UV_PROCESS)
+        result = start(loop, memory, options, pipes)
+        pipes.closeChildEnds()
+        guard result == 0 else {
+            pipes.closeAll()
+            // libuv has initialised the handle even though it failed.
+            memory.closeUnowned()
+            throw UVError(code: result, operation: options.failedOperation(result))
+        }
+        let child = ChildProcess(
+            loop: loop,
+            memory: memory,
+            ownsGroup: options.newSession,
+            onOutput: onOutput,
+            onExit: onExit
+        )
+        child.adopt(pipes, options)
+        return child
+    }
+
+    private func adopt(_ pipes: Pipes, _ options: Options) {
+        if let stream = pipes.input.stream(on: loop) {
+            attachInput(stream)
+            if case .bytes(let bytes) = options.standardInput {
+                writeInput(bytes)
+                closeInput()
+            }
+        }
+        if let stream = pipes.output.stream(on: loop) { attachOutput(stream, as: .standardOutput) }
+        if let stream = pipes.error.stream(on: loop) { attachOutput(stream, as: .standardError) }
+    }
+
+    private static func start(
+        _ loop: EventLoop,
+        _ memory: HandleMemory,
+        _ options: Options,
+        _ pipes: Pipes
+    ) -> Int32 {
+        var settings = uv_process_options_t()
+        settings.exit_cb = childExited
+        settings.flags = options.newSession ? UV_PROCESS_DETACHED.rawValue : 0
+        var containers = [
+            pipes.input.container, pipes.output.container,
+            options.inheritStandardError ? inherited(2) : pipes.error.container,
+        ]
+        let environment = options.environment.map { "\($0)=\($1)" }
+        return withCStrings(options.arguments) { arguments in
+            withCStrings(environment) { environment in
+                withOptionalCString(options.directory) { directory in
+                    containers.withUnsafeMutableBufferPointer { containers in
+                        settings.file = arguments[0].map { UnsafePointer($0) }
+                        settings.args = arguments.baseAddress
+                        settings.env = environment.baseAddress
+                        settings.cwd = directory
+                        settings.stdio = containers.baseAddress
+                        settings.stdio_count = 3
+                        return uv_spawn(loop.raw, memory.process, &settings)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension ChildProcess.Options {
+    fileprivate var hasNullByte: Bool {
+        arguments.contains { $0.utf8.contains(0) }
+            || environment.contains { $0.utf8.contains(0) || $1.utf8.contains(0) }
+            || directory.map { $0.utf8.contains(0) } ?? false
+    }
+
+    fileprivate var hasInput: Bool {
+        if case .none = standardInput { false } else { true }
+    }
+
+    /// Says what could not be found: libuv reports a missing program and a missing directory
+    /// alike.
+    fileprivate func failedOperation(_ code: Int32) -> String {
+        let program = arguments.first ?? ""
+        guard let directory, access(directory, X_OK) != 0 else { return "spawn \(program)" }
+        return "spawn \(program) in the directory \(directory)"
+    }
+}
+
+/// The pipes of a child being started: plain pipes, not the socket pairs libuv would make,
+/// because programs that open `/dev/stdout` or `/dev/stderr` fail on sockets.
+private struct Pipes {
+    struct Pair {
+        var ours: Int32 = -1
+        var childs: Int32 = -1
+
+        /// What libuv is told to put on the child's descriptor; `/dev/null` without a pipe.
+        var container: uv_stdio_container_t {
+            childs < 0 ? uv_stdio_container_t() : inherited(childs)
+        }
+
+        /// Our end as a stream, which takes the descriptor over; `nil` without a pipe.
+        func stream(on loop: EventLoop) -> ByteStream? {
+            guard ours >= 0 else { return nil }
+            let stream = ByteStream.pipe(loop: loop)
+            guard uv_pipe_open(stream.memory.pipe, ours) == 0 else {
+                stream.close()
+                Glibc.close(ours)
+                return nil
+            }
+            return stream
+        }
+    }
+
+    var input = Pair()
+    var output = Pair()
+    var error = Pair()
+
+    /// Makes the pipes the options ask for; returns libuv's code.
+    mutating func open(for options: ChildProcess.Options) -> Int32 {
+        var result: Int32 = 0
+        if options.hasInput {
+            result = Pipes.makePipe(read: &input.childs, write: &input.ours)
+        }
+        if result == 0 {
+            result = Pipes.makePipe(read: &output.ours, write: &output.childs)
+        }
+        if result == 0, !options.inheritStandardError {
+            result = Pipes.makePipe(read: &error.ours, write: &error.childs)
+        }
+        return result
+    }
+
+    /// Closes our copies of the child's ends; only then do the pipes end with the child.
+    mutating func closeChildEnds() {
+        for end in [\Pipes.input.childs, \Pipes.output.childs, \Pipes.error.childs] { close(end) }
+    }
+
+    /// Closes every end that is open.
+    mutating func closeAll() {
+        closeChildEnds()
+        for end in [\Pipes.input.ours, \Pipes.output.ours, \Pipes.error.ours] { close(end) }
+    }
+
+    private mutating func close(_ end: WritableKeyPath<Pipes, Int32>) {
+        guard self[keyPath: end] >= 0 else { return }
+        Glibc.close(self[keyPath: end])
+        self[keyPath: end] = -1
+    }
+
+    private static func makePipe(read: inout Int32, write: inout Int32) -> Int32 {
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2) { ends in
+            ends.initialize(repeating: -1)
+            let result = uv_pipe(ends.baseAddress, 0, 0)
+            if result == 0 { (read, write) = (ends[0], ends[1]) }
+            return result
+        }
+    }
+}
+
+private func inherited(_ descriptor: Int32) -> uv_stdio_container_t {
+    var container = uv_stdio_container_t()
+    container.flags = UV_INHERIT_FD
+    container.data.fd = descriptor
+    return container
+}
+
+/// Calls a function with strings in C's form: pointers into one buffer, `nil` after the last.
+private func withCStrings<Result>(
+    _ strings: [String],
+    _ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    var text: [UInt8] = []
+    var starts: [Int] = []
+    starts.reserveCapacity(strings.count)
+    for string in strings {
+        starts.append(text.count)
+        text.append(contentsOf: string.utf8)
+        text.append(0)
+    }
+    return text.withUnsafeMutableBytes { bytes in
+        let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        var pointers = starts.map { base?.advanced(by: $0) }
+        pointers.append(nil)
+        return pointers.withUnsafeMutableBufferPointer { body($0) }
+    }
+}
+
+private func withOptionalCString<Result>(
+    _ string: String?,
+    _ body: (UnsafePointer<CChar>?) -> Result
+) -> Result {
+    guard let string else { return body(nil) }
+    return string.withCString(body)
+}

@@ -1,0 +1,237 @@
+// A child process: its pipes, its group, and the one report of its end. Not here: starting it
+// (ChildProcess+Spawn), what its output means, time limits.
+internal import CLibuv
+internal import Glibc
+
+/// A child process in a session of its own; lives until its end has been reported.
+public final class ChildProcess {
+    /// Where a piece of output came from.
+    public enum Stream: Sendable, Hashable {
+        /// Descriptor 1 of the child.
+        case standardOutput
+        /// Descriptor 2 of the child.
+        case standardError
+    }
+
+    /// How a child ended.
+    public struct ExitStatus: Sendable, Hashable {
+        /// The exit code; 0 when a signal ended the child.
+        public var code: Int
+        /// The signal that ended the child; 0 for none.
+        public var signal: Int
+
+        /// Makes a status of its parts.
+        public init(code: Int, signal: Int = 0) {
+            self.code = code
+            self.signal = signal
+        }
+
+        /// Whether the child exited by itself with code 0.
+        public var isSuccess: Bool { code == 0 && signal == 0 }
+    }
+
+    /// The process number; the child's group and session have the same one.
+    public let pid: Int32
+    /// Called each time input written with `writeInput` has been taken in full, after a wait.
+    public var onInputDrained: (() -> Void)?
+
+    let loop: EventLoop
+    private let memory: HandleMemory
+    private let ownsGroup: Bool
+    private var input: ByteStream?
+    private var outputs: [ByteStream] = []
+    private var onOutput: ((Stream, [UInt8]) -> Void)?
+    private var onExit: ((ExitStatus) -> Void)?
+    private var status: ExitStatus?
+    private var isProcessClosed = false
+    private var isPaused = false
+    private var closesInputAfterWriting = false
+    private var escapeTimer: Timer?
+    private var isEscapeTimeUp = false
+
+    init(
+        loop: EventLoop,
+        memory: HandleMemory,
+        ownsGroup: Bool,
+        onOutput: @escaping (Stream, [UInt8]) -> Void,
+        onExit: @escaping (ExitStatus) -> Void
+    ) {
+        self.loop = loop
+        self.memory = memory
+        self.ownsGroup = ownsGroup
+        self.onOutput = onOutput
+        self.onExit = onExit
+        pid = uv_process_get_pid(memory.process)
+        memory.retain(self)
+        loop.childrenAlive += 1
+    }
+
+    /// Sends a signal to the child alone; nothing once it has ended.
+    public func signal(_ signal: Int32) {
+        loop.assertOnLoop()
+        // libuv has waited for an ended child, so that its number may be another's by now.
+        guard status == nil else { return }
+        kill(pid, signal)
+    }
+
+    /// Sends a signal to the child and all of its group; nothing once the child has ended.
+    ///
+    /// A child without a session of its own has no group of its own, and gets it alone.
+    public func signalGroup(_ signal: Int32) {
+        loop.assertOnLoop()
+        guard status == nil else { return }
+        kill(ownsGroup ? -pid : pid, signal)
+    }
+
+    /// Hands bytes to the child's input; dropped once the input is closed or the child gone.
+    public func writeInput(_ bytes: [UInt8]) {
+        loop.assertOnLoop()
+        guard !closesInputAfterWriting, let input else { return }
+        var bytes = bytes
+        input.write(&bytes)
+    }
+
+    /// Ends the child's input when everything written has been taken.
+    public func closeInput() {
+        loop.assertOnLoop()
+        closesInputAfterWriting = true
+        if let input, input.unsentBytes == 0 { dropInput() }
+    }
+
+    /// Bytes of input written and not yet taken by the system.
+    public var unsentInputBytes: Int {
+        loop.assertOnLoop()
+        return input?.unsentBytes ?? 0
+    }
+
+    /// Reads no output until `resumeOutput`; the child waits once its pipes are full.
+    ///
+    /// The end of a child whose output is paused is reported after resuming.
+    public func pauseOutput() {
+        loop.assertOnLoop()
+        isPaused = true
+        for output in outputs { output.stopReading() }
+        escapeTimer?.cancel()
+        isEscapeTimeUp = false
+    }
+
+    /// Reads output again after `pauseOutput`.
+    public func resumeOutput() {
+        loop.assertOnLoop()
+        guard isPaused else { return }
+        isPaused = false
+        for output in outputs { output.startReading() }
+        if status != nil { waitForEscapees() }
+    }
+
+    // MARK: - Pipes
+
+    func attachInput(_ stream: ByteStream) {
+        input = stream
+        stream.onWritten = { [self] code in inputWritten(code) }
+    }
+
+    func attachOutput(_ stream: ByteStream, as source: Stream) {
+        outputs.append(stream)
+        stream.onBytes = { [self] bytes in onOutput?(source, bytes) }
+        stream.onReadEnd = { [self] _ in
+            stream.close()
+            outputs.removeAll { $0 === stream }
+            reportIfOver()
+        }
+        stream.startReading()
+    }
+
+    private func inputWritten(_ code: Int32) {
+        // A child that does not read its input has its reasons; its exit code tells.
+        guard code == 0 else { return dropInput() }
+        onInputDrained?()
+        if closesInputAfterWriting, input?.unsentBytes == 0 { dropInput() }
+    }
+
+    private func dropInput() {
+        input?.close()
+        input = nil
+    }
+
+    // MARK: - The end
+
+    fileprivate func exited(_ exit: ExitStatus) {
+        status = exit
+        loop.childrenAlive -= 1
+        closeProcess()
+        // While members are left the group keeps its number, so this reaches nobody else.
+        if ownsGroup { kill(-pid, SIGKILL) }
+        dropInput()
+        guard loop.phase == .open else { return }
+        if !outputs.isEmpty, !isPaused { waitForEscapees() }
+        reportIfOver()
+    }
+
+    /// Gives pipes 250 ms to end: only a process that left the group can still hold them.
+    private func waitForEscapees() {
+        guard !outputs.isEmpty else { return }
+        let timer = escapeTimer ?? Timer(loop: loop) { [self] in escapeTimerFired() }
+        escapeTimer = timer
+        isEscapeTimeUp = false
+        timer.schedule(after: .milliseconds(250))
+    }
+
+    private func escapeTimerFired() {
+        guard isEscapeTimeUp else {
+            // A busy loop may come here before it has read what lies in the pipes; timers come
+            // before input, so that one more turn reads it.
+            isEscapeTimeUp = true
+            escapeTimer?.schedule(after: .zero)
+            return
+        }
+        for output in outputs { output.close() }
+        outputs = []
+        reportIfOver()
+    }
+
+    private func reportIfOver() {
+        guard let status, outputs.isEmpty, let onExit else { return }
+        dropCallbacks()
+        onExit(status)
+    }
+
+    private func dropCallbacks() {
+        onOutput = nil
+        onExit = nil
+        onInputDrained = nil
+        escapeTimer?.close()
+        escapeTimer = nil
+    }
+
+    private func closeProcess() {
+        guard !isProcessClosed else { return }
+        isProcessClosed = true
+        memory.close()
+    }
+}
+
+extension ChildProcess: HandleOwner {
+    /// The first call kills and leaves the handle to wait for the end; a second one gives up.
+    func closeWithLoop() {
+        guard onExit != nil else { return closeProcess() }
+        signalGroup(SIGKILL)
+        dropCallbacks()
+        dropInput()
+        for output in outputs { output.close() }
+        outputs = []
+    }
+}
+
+@available(*, unavailable)
+extension ChildProcess: Sendable {}
+
+func childExited(
+    _ handle: UnsafeMutablePointer<uv_process_t>?,
+    _ code: Int64,
+    _ signal: Int32
+) {
+    guard let data = handle?.pointee.data else { return }
+    let status = ChildProcess.ExitStatus(code: Int(code), signal: Int(signal))
+    owner(data, as: ChildProcess.self).exited(status)
+}

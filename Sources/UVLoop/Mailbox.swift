@@ -1,0 +1,73 @@
+// The one door into a loop from other threads: closures wait in an array under a lock, and one
+// wake-up of the loop runs all that wait. Not here: anything that runs off the loop.
+internal import CLibuv
+
+/// Runs closures on a loop's thread; may be used from any thread.
+public final class Mailbox: Sendable {
+    private struct State {
+        /// Gone as soon as the loop closes, so that a late post cannot touch freed memory.
+        var wake: UnsafeMutablePointer<uv_async_t>?
+        var waiting: [@Sendable (EventLoop) -> Void] = []
+    }
+
+    private let state = Locked(State())
+
+    init() {}
+
+    /// Hands a closure to the loop and returns whether it will run.
+    ///
+    /// Closures run in the order of their posts, each in a turn of the loop after the post.
+    /// `false` means that the loop is closed; the closure is dropped. `true` means that the
+    /// closure runs once, at the latest while the loop closes.
+    /// Waiting posts alone do not keep a running loop from ending, but are run before it ends.
+    @discardableResult
+    public func post(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
+        state.withLock { state in
+            guard let wake = state.wake else { return false }
+            state.waiting.append(body)
+            // Who posts after the first finds the loop already woken.
+            if state.waiting.count == 1 { uv_async_send(wake) }
+            return true
+        }
+    }
+
+    func open(_ wake: UnsafeMutablePointer<uv_async_t>) {
+        state.withLock { $0.wake = wake }
+    }
+
+    /// Swaps the waiting closures with an empty array, whose capacity is used again.
+    func take(into batch: inout [@Sendable (EventLoop) -> Void]) {
+        state.withLock { swap(&$0.waiting, &batch) }
+    }
+
+    /// Lets no post in any more; what waits can still be taken.
+    func close() {
+        state.withLock { $0.wake = nil }
+    }
+}
+
+/// A value that several threads share under libuv's mutex.
+///
+/// The mutex is the system's, so that the thread sanitizer sees the order it makes.
+final class Locked<Value>: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<uv_mutex_t>
+    private var value: Value
+
+    init(_ value: Value) {
+        self.value = value
+        mutex = .allocate(capacity: 1)
+        let result = uv_mutex_init(mutex)
+        precondition(result == 0, "the system has no memory for a mutex")
+    }
+
+    deinit {
+        uv_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return body(&value)
+    }
+}

@@ -1,0 +1,194 @@
+// A TCP connection, accepted or connected. Not here: making one (PendingConnect, TCPListener),
+// lines and messages, encryption.
+internal import CLibuv
+
+/// A TCP connection on a loop; lives until it is closed.
+///
+/// Bytes go out at once (`TCP_NODELAY`); whoever writes often gathers the bytes of a turn first.
+public final class TCPConnection {
+    /// The peer's address; stays known after closing.
+    public let remoteAddress: SocketAddress?
+    /// Our own address; stays known after closing.
+    public let localAddress: SocketAddress?
+    /// Called each time the queued rest of earlier writes has been sent in full.
+    public var onDrained: (() -> Void)?
+
+    private enum Phase { case open, finishing, closed }
+
+    private let stream: ByteStream
+    private var phase = Phase.open
+    private var onEnd: ((UVError?) -> Void)?
+    private var isStarted = false
+    private var isPaused = false
+    private var hasEnded = false
+    private var earlyEnd: UVError?
+    private var lingering: Timer?
+    private var unsentAtLastLook = 0
+
+    /// Starts to connect to a host, a numeric address or a name, trying each of its addresses.
+    ///
+    /// `then` is called exactly once, in a later turn of the loop: with the connection, or with
+    /// the error of the last address tried, `ETIMEDOUT` when time ran out, `ECANCELED` after
+    /// `PendingConnect.cancel`.
+    @discardableResult
+    public static func connect(
+        loop: EventLoop,
+        host: String,
+        port: Int,
+        timeout: Duration,
+        then: @escaping (Result<TCPConnection, UVError>) -> Void
+    ) -> PendingConnect {
+        PendingConnect(loop: loop, host: host, port: port, timeout: timeout, then: then)
+    }
+
+    init(_ stream: ByteStream) {
+        self.stream = stream
+        let tcp = stream.memory.tcp
+        remoteAddress = AddressStorage { uv_tcp_getpeername(tcp, $0, $1) }?.address
+        localAddress = AddressStorage { uv_tcp_getsockname(tcp, $0, $1) }?.address
+        // Refused only by a socket that is broken already; reading will tell.
+        uv_tcp_nodelay(tcp, 1)
+        stream.onWritten = { [self] code in written(code) }
+    }
+
+    /// Starts reading: each piece to `onBytes`, and how it ends to `onEnd`.
+    ///
+    /// `onEnd` comes exactly once, `nil` for an orderly end of the peer's stream, else the error
+    /// that ended reading or writing; the connection can then still be written to, and must be
+    /// closed. No callback comes after `close` or `closeAfterWriting`. Call once.
+    public func start(
+        onBytes: @escaping ([UInt8]) -> Void,
+        onEnd: @escaping (UVError?) -> Void
+    ) {
+        stream.loop.assertOnLoop()
+        precondition(!isStarted, "a connection is started once")
+        isStarted = true
+        guard phase == .open else { return }
+        self.onEnd = onEnd
+        stream.onBytes = onBytes
+        stream.onReadEnd = { [self] code in
+            end(code == 0 ? nil : UVError(code: code, operation: "read \(peerText)"))
+        }
+        if let earlyEnd {
+            stream.loop.nextTurn { [self] in end(earlyEnd) }
+        } else if !isPaused {
+            stream.startReading()
+        }
+    }
+
+    /// Reads no more until `resumeReading`; the peer feels it once the system's buffers are full.
+    public func pauseReading() {
+        stream.loop.assertOnLoop()
+        isPaused = true
+        if phase == .open { stream.stopReading() }
+    }
+
+    /// Reads again after `pauseReading`.
+    public func resumeReading() {
+        stream.loop.assertOnLoop()
+        isPaused = false
+        if phase == .open, isStarted, !hasEnded, earlyEnd == nil { stream.startReading() }
+    }
+
+    /// Sends what the socket takes now and queues the rest.
+    ///
+    /// Takes the bytes: the array is empty afterwards, with its capacity kept when all was sent
+    /// at once. After closing it drops them. A failure is reported by `onEnd` in a later turn.
+    public func write(_ bytes: inout [UInt8]) {
+        stream.loop.assertOnLoop()
+        guard phase == .open else {
+            bytes.removeAll(keepingCapacity: true)
+            return
+        }
+        stream.write(&bytes)
+    }
+
+    /// Bytes written and not yet taken by the system; 0 after closing.
+    public var unsentBytes: Int {
+        stream.loop.assertOnLoop()
+        return stream.unsentBytes
+    }
+
+    /// Lets the system probe a silent connection after so many seconds, at least 1.
+    public func setKeepAlive(seconds: Int) {
+        stream.loop.assertOnLoop()
+        guard phase == .open else { return }
+        // Refused only by a socket that is broken already; reading will tell.
+        uv_tcp_keepalive(stream.memory.tcp, 1, UInt32(clamping: max(1, seconds)))
+    }
+
+    /// Sends what is queued, tells the peer that no more comes, and closes.
+    ///
+    /// No callback comes any more and writes are dropped. What the peer still sends is thrown
+    /// away until it ends too, because closing on unread bytes would make the system discard
+    /// our last ones. A peer that neither reads nor ends is given up after 5 s without progress.
+    public func closeAfterWriting() {
+        stream.loop.assertOnLoop()
+        guard phase == .open else { return }
+        phase = .finishing
+        dropCallbacks()
+        let peerHasEnded = hasEnded
+        stream.onBytes = { _ in }
+        stream.onReadEnd = { [self] _ in closeStream() }
+        stream.onWritten = { [self] code in if code < 0 { closeStream() } }
+        stream.onShutDown = { [self] in if peerHasEnded { closeStream() } }
+        stream.shutDown()
+        if !peerHasEnded { stream.startReading() }
+        let timer = Timer(loop: stream.loop) { [self] in lookAtLingering() }
+        lingering = timer
+        unsentAtLastLook = stream.unsentBytes
+        timer.schedule(after: .seconds(5))
+    }
+
+    /// Closes at once; queued bytes are dropped and no callback comes any more.
+    ///
+    /// Safe inside every callback. Calling it again does nothing.
+    public func close() {
+        stream.loop.assertOnLoop()
+        closeStream()
+    }
+
+    private func closeStream() {
+        guard phase != .closed else { return }
+        phase = .closed
+        dropCallbacks()
+        lingering?.close()
+        lingering = nil
+        stream.close()
+    }
+
+    private func dropCallbacks() {
+        onEnd = nil
+        onDrained = nil
+    }
+
+    private func lookAtLingering() {
+        let unsent = stream.unsentBytes
+        guard unsent > 0, unsent < unsentAtLastLook else { return closeStream() }
+        unsentAtLastLook = unsent
+        lingering?.schedule(after: .seconds(5))
+    }
+
+    private func written(_ code: Int32) {
+        guard code < 0 else {
+            onDrained?()
+            return
+        }
+        let error = UVError(code: code, operation: "write \(peerText)")
+        if isStarted { end(error) } else { earlyEnd = error }
+    }
+
+    private func end(_ error: UVError?) {
+        guard phase == .open, !hasEnded else { return }
+        hasEnded = true
+        stream.stopReading()
+        let onEnd = onEnd
+        self.onEnd = nil
+        onEnd?(error)
+    }
+
+    private var peerText: String { remoteAddress?.description ?? "of an unknown peer" }
+}
+
+@available(*, unavailable)
+extension TCPConnection: Sendable {}

@@ -1,0 +1,110 @@
+// One-shot timers, never early: libuv counts whole milliseconds on a clock cached by turn.
+// Not here: queues of deadlines; a shell keeps one timer for the next of many.
+internal import CLibuv
+
+/// A timer that fires once per scheduling, on the loop.
+///
+/// Lives until it is closed, whoever refers to it.
+public final class Timer {
+    private let loop: EventLoop
+    private let memory = HandleMemory(UV_TIMER)
+    private var onFire: (() -> Void)?
+    private var isClosed = false
+
+    /// Makes a timer that is not scheduled.
+    public init(loop: EventLoop, onFire: @escaping () -> Void) {
+        loop.preconditionNotClosed()
+        self.loop = loop
+        self.onFire = onFire
+        uv_timer_init(loop.raw, memory.timer)
+        memory.retain(self)
+    }
+
+    /// Whether the timer will fire; false again from the moment it fires.
+    public var isScheduled: Bool {
+        loop.assertOnLoop()
+        return !isClosed && uv_is_active(memory.handle) != 0
+    }
+
+    /// Fires once when the time has passed, rounded up to whole milliseconds.
+    ///
+    /// Replaces an earlier scheduling. Zero or less means the next turn of the loop.
+    public func schedule(after duration: Duration) {
+        loop.assertOnLoop()
+        let nanoseconds = duration.clampedNanoseconds
+        guard nanoseconds > 0 else { return start(milliseconds: 0) }
+        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(nanoseconds)
+        schedule(at: overflow ? .max : deadline)
+    }
+
+    /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
+    ///
+    /// Replaces an earlier scheduling. A point in the past means the next turn of the loop.
+    public func schedule(at nanoseconds: Int64) {
+        loop.assertOnLoop()
+        guard nanoseconds > loop.nowNanoseconds else { return start(milliseconds: 0) }
+        // libuv fires when its clock, in whole milliseconds and never ahead of ours, has reached
+        // its cached time plus what it is given. Counting from that same cached time cancels it
+        // out, however old it is.
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        let due = UInt64(whole) + (rest > 0 ? 1 : 0)
+        if isClosed { return }
+        let cached = uv_now(loop.raw)
+        start(milliseconds: due > cached ? due - cached : 0)
+    }
+
+    /// Does not fire any more until scheduled again.
+    public func cancel() {
+        loop.assertOnLoop()
+        guard !isClosed else { return }
+        uv_timer_stop(memory.timer)
+    }
+
+    /// Gives the timer back; it never fires again.
+    ///
+    /// Calling it again does nothing.
+    public func close() {
+        loop.assertOnLoop()
+        guard !isClosed else { return }
+        isClosed = true
+        onFire = nil
+        memory.close()
+    }
+
+    /// Does not keep the loop alive while scheduled.
+    func detachFromLoopLife() { uv_unref(memory.handle) }
+
+    private func start(milliseconds: UInt64) {
+        guard !isClosed else { return }
+        uv_timer_start(memory.timer, timerFired, milliseconds, 0)
+    }
+
+    fileprivate func fire() {
+        guard loop.phase == .open else { return }
+        onFire?()
+    }
+}
+
+extension Timer: HandleOwner {
+    func closeWithLoop() { close() }
+}
+
+@available(*, unavailable)
+extension Timer: Sendable {}
+
+private func timerFired(_ handle: UnsafeMutablePointer<uv_timer_t>?) {
+    guard let data = handle?.pointee.data else { return }
+    owner(data, as: Timer.self).fire()
+}
+
+extension Duration {
+    /// Whole nanoseconds, a fraction counted as one more; bounded by what 64 bits hold.
+    var clampedNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds > 0 ? .max : .min }
+        let (part, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        let (sum, sumOverflow) = whole.addingReportingOverflow(part + (rest > 0 ? 1 : 0))
+        return sumOverflow ? (seconds > 0 ? .max : .min) : sum
+    }
+}
