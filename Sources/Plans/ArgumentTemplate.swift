@@ -34,8 +34,9 @@ public struct ArgumentTemplate: Sendable {
         case literal
     }
 
-    /// A place in the source that is not simply copied. Offsets count from the start of the source.
-    /// Twelve bytes, because a plan may have a million of them.
+    /// A place in the source that is not simply copied.
+    ///
+    /// Offsets count from the start of the source. Twelve bytes: a plan may have a million of them.
     private struct Mark: Sendable {
         enum Kind: UInt8 {
             /// A whole string, quotes included, that is one reference.

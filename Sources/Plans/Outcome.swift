@@ -2,7 +2,9 @@
 
 public import JSON
 
-/// The final value of a node. Every node of a finished run has exactly one.
+/// The final value of a node.
+///
+/// Every node of a finished run has exactly one.
 public enum Outcome: Sendable, Hashable {
     /// The tool's output.
     case succeeded(RawJSON)

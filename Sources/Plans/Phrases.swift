@@ -39,14 +39,17 @@ extension JSONKind {
     }
 }
 
-/// Ids in order of arrival, each once. Comparing is enough for a few; a set serves the many.
+/// Ids in order of arrival, each once.
+///
+/// Comparing is enough for a few; a set serves the many.
 struct DistinctIDs {
     private(set) var ids: [NodeID] = []
     private var set: Set<NodeID> = []
 
     private static let few = 12
 
-    /// Whether the id is new.
+    /// Adds an id; tells whether it is new.
+    @discardableResult
     mutating func insert(_ id: NodeID) -> Bool {
         if ids.count < DistinctIDs.few {
             if ids.contains(id) { return false }
@@ -56,10 +59,5 @@ struct DistinctIDs {
         }
         ids.append(id)
         return true
-    }
-
-    mutating func removeAll() {
-        ids.removeAll(keepingCapacity: true)
-        set.removeAll()
     }
 }

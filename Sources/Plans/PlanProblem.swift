@@ -89,7 +89,7 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
 
 /// All the problems found at once.
 public struct PlanProblems: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The problems, at least one, in the order of the plan.
+    /// The problems, at least one: those of nodes in the order of the plan, then those of the whole.
     public var problems: [PlanProblem]
 
     /// An error that carries these problems.
@@ -128,10 +128,16 @@ struct ProblemList {
     }
 
     /// The problems, with a last one that says how many more there are.
-    func finished() -> [PlanProblem] {
+    func finished(asWarning isWarning: Bool = false) -> [PlanProblem] {
         guard unreported > 0 else { return problems }
-        let noun = unreported == 1 ? "problem" : "problems"
-        return problems + [PlanProblem(code: .limit, message: "and \(unreported) more \(noun)")]
+        let noun = (isWarning ? "warning" : "problem") + (unreported == 1 ? "" : "s")
+        return problems + [
+            PlanProblem(
+                code: .limit,
+                message: "and \(unreported) more \(noun)",
+                isWarning: isWarning
+            )
+        ]
     }
 
     func throwIfAny() throws(PlanProblems) {

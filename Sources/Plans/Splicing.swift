@@ -1,48 +1,51 @@
-// The byte work of putting an output into arguments, and the sentence for a part that is missing.
+// Outputs as text, the byte work of putting them into arguments, and the sentence for a part of an
+// output that is missing.
 
-import JSON
+public import JSON
 
 /// The levels that arguments may have: one less than a message, which holds them.
 let maximumDepth = JSONLimits.depth - 1
 
+extension RawJSON {
+    /// The value as text: a string without its quotes, anything else as compact JSON.
+    public var plainText: String {
+        stringValue ?? String(decoding: compactBytes, as: UTF8.self)
+    }
+
+    /// The bytes without whitespace between tokens.
+    fileprivate var compactBytes: ArraySlice<UInt8> {
+        guard kind == .object || kind == .array else { return bytes }
+        var compact: [UInt8] = []
+        compact.reserveCapacity(count)
+        var inString = false
+        var isEscaped = false
+        for byte in bytes {
+            if inString {
+                inString = byte != UInt8(ascii: "\"") || isEscaped
+                isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+                compact.append(byte)
+            } else if byte > UInt8(ascii: " ") {
+                inString = byte == UInt8(ascii: "\"")
+                compact.append(byte)
+            }
+        }
+        return compact[...]
+    }
+}
+
 /// Appends a value as text inside a JSON string: a string without its quotes, anything else as
 /// compact JSON, escaped once more.
 func appendText(of value: RawJSON, to output: inout [UInt8]) {
-    let bytes = value.bytes
-    switch value.kind {
-    case .string:
+    if value.kind == .string {
         // Its escapes are those of the string around it.
-        output.append(contentsOf: bytes.dropFirst().dropLast())
-    case .number, .bool, .null:
-        output.append(contentsOf: bytes)
-    case .object, .array:
-        output.reserveCapacity(output.count + bytes.count + bytes.count / 8)
-        var inString = false
-        var index = bytes.startIndex
-        while index < bytes.endIndex {
-            let byte = bytes[index]
-            index += 1
-            switch Unicode.Scalar(byte) {
-            case "\"":
-                inString.toggle()
-                output.append(UInt8(ascii: "\\"))
-                output.append(byte)
-            case "\\":
-                output.append(byte)
-                output.append(byte)
-                guard index < bytes.endIndex else { break }
-                // An escaped quote must not end the string here.
-                if bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\") {
-                    output.append(UInt8(ascii: "\\"))
-                }
-                output.append(bytes[index])
-                index += 1
-            case " ", "\t", "\r", "\n":
-                if inString { output.append(byte) }
-            default:
-                output.append(byte)
-            }
+        output.append(contentsOf: value.bytes.dropFirst().dropLast())
+        return
+    }
+    for byte in value.compactBytes {
+        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+            output.append(UInt8(ascii: "\\"))
         }
+        output.append(byte)
     }
 }
 

@@ -1,0 +1,221 @@
+// Adding nodes: first a draft that finds everything wrong with them, then the change itself.
+
+/// Nodes that are about to be added, with the ids they depend on laid out flat.
+struct PlanDraft {
+    var nodes: [PlanNode] = []
+    /// The ids that node i depends on are `dependencies[starts[i]..<starts[i + 1]]`, declared ones
+    /// first.
+    var dependencies: [NodeID] = []
+    var starts: [Int] = [0]
+    /// How many of a node's dependencies are declared.
+    var declared: [Int32] = []
+    var problems = ProblemList()
+    /// Whether the plan has no room for it, so that it cannot even be tried.
+    var isTooLarge = false
+}
+
+extension Plan {
+    /// Adds nodes, all or none.
+    ///
+    /// A node may name ids not seen yet: it is held until these arrive or the plan is closed.
+    /// Cycles are found by ``close()``; the nodes on them and behind them never have all their
+    /// dependencies done before. Throws every problem of the nodes, and then adds none of them.
+    @discardableResult
+    public mutating func append(_ definitions: [NodeDefinition]) throws(PlanProblems) -> Growth {
+        let draft = draft(of: definitions)
+        guard draft.problems.isEmpty else {
+            discard(draft)
+            throw PlanProblems(draft.problems.finished())
+        }
+        return commit(draft)
+    }
+
+    /// Checks nodes and enters the sound ones into the index, so that each of them sees the others.
+    ///
+    /// Exactly one of `commit` and `discard` must follow.
+    mutating func draft(of definitions: [NodeDefinition]) -> PlanDraft {
+        var draft = PlanDraft()
+        guard !isClosed else {
+            draft.problems.add(
+                PlanProblem(code: .badPlan, message: "the plan is closed; no node can be added")
+            )
+            return draft
+        }
+        guard definitions.count <= PlanLimits.nodes - count else {
+            let total = count + definitions.count
+            draft.problems.add(
+                PlanProblem(
+                    code: .limit,
+                    message: "the plan has \(total) nodes; at most \(PlanLimits.nodes) are allowed"
+                )
+            )
+            draft.isTooLarge = true
+            return draft
+        }
+        draft.nodes.reserveCapacity(definitions.count)
+        draft.declared.reserveCapacity(definitions.count)
+        draft.starts.reserveCapacity(definitions.count + 1)
+        for definition in definitions {
+            add(definition, to: &draft)
+        }
+        if targets.count + draft.dependencies.count > PlanLimits.edges {
+            draft.problems.add(
+                PlanProblem(
+                    code: .limit,
+                    message: "the plan has more than \(PlanLimits.edges) dependencies"
+                )
+            )
+            draft.isTooLarge = true
+        }
+        return draft
+    }
+
+    private mutating func add(_ definition: NodeDefinition, to draft: inout PlanDraft) {
+        let id = definition.id
+        func problem(_ code: PlanProblem.Code, _ fault: String) -> PlanProblem {
+            PlanProblem(code: code, node: id.text, message: "node \(id) \(fault)")
+        }
+        for (code, fault) in definition.faults() { draft.problems.add(problem(code, fault)) }
+
+        if let earlier = indexes[id] {
+            draft.problems.add(
+                problem(
+                    .duplicateID,
+                    "is in the plan more than once; the first of that name is the "
+                        + "\(ordinal(Int(earlier) + 1)) node"
+                )
+            )
+            return
+        }
+        indexes[id] = Int32(count + draft.nodes.count)
+
+        var distinct = DistinctIDs()
+        var refersToItself = false
+        for dependency in definition.dependencies {
+            if dependency == id { refersToItself = true } else { distinct.insert(dependency) }
+        }
+        if refersToItself { draft.problems.add(problem(.selfReference, "depends on itself")) }
+        draft.declared.append(Int32(distinct.ids.count))
+
+        let template = ArgumentTemplate(compiling: definition.arguments)
+        if template.hasReferences {
+            refersToItself = false
+            for reference in template.references {
+                if reference.id == id {
+                    refersToItself = true
+                } else {
+                    distinct.insert(reference.id)
+                }
+            }
+            if refersToItself {
+                draft.problems.add(
+                    problem(.selfReference, "refers to its own output ($\(id)) in its args")
+                )
+            }
+        }
+        if distinct.ids.count > PlanLimits.dependenciesPerNode {
+            draft.problems.add(problem(.limit, tooManyDependencies(distinct.ids.count)))
+        }
+        draft.dependencies.append(contentsOf: distinct.ids)
+        draft.starts.append(draft.dependencies.count)
+        draft.nodes.append(PlanNode(definition, template: template))
+    }
+
+    /// Takes the nodes of a draft out of the index again.
+    mutating func discard(_ draft: PlanDraft) {
+        for node in draft.nodes { indexes[node.id] = nil }
+    }
+
+    /// Adds the nodes of a draft.
+    mutating func commit(_ draft: PlanDraft) -> Growth {
+        let added = count..<(count + draft.nodes.count)
+        var growth = Growth(added: added)
+        growth.edges.reserveCapacity(draft.dependencies.count)
+        reserve(nodes: draft.nodes.count, targets: draft.dependencies.count)
+        nodes.append(contentsOf: draft.nodes)
+        for position in draft.nodes.indices {
+            let node = added.lowerBound + position
+            shareToolName(of: node)
+            if !waiting.isEmpty { release(node, into: &growth) }
+            let range = draft.starts[position]..<draft.starts[position + 1]
+            let firstByReference = range.lowerBound + Int(draft.declared[position])
+            for place in range {
+                let id = draft.dependencies[place]
+                if let index = indexes[id] {
+                    targets.append(index)
+                    note(Edge(dependency: Int(index), dependent: node), in: &growth)
+                } else {
+                    hold(node, for: id, isDeclared: place < firstByReference)
+                    growth.held.append(node)
+                }
+            }
+            starts.append(Int32(targets.count))
+        }
+        return growth
+    }
+
+    /// Keeps a long name once for all nodes that use it; a short one needs no memory of its own.
+    private mutating func shareToolName(of node: Int) {
+        guard nodes[node].tool.utf8.count > 15 else { return }
+        nodes[node].tool = longToolNames.insert(nodes[node].tool).memberAfterInsert
+    }
+
+    private mutating func note(_ edge: Edge, in growth: inout Growth) {
+        growth.edges.append(edge)
+        if edge.dependency > edge.dependent { hasForwardEdge = true }
+    }
+
+    /// Makes room for a large batch; small ones must leave the growth of the arrays to themselves,
+    /// or each would copy everything.
+    private mutating func reserve(nodes newNodes: Int, targets newTargets: Int) {
+        if newNodes > nodes.count {
+            nodes.reserveCapacity(nodes.count + newNodes)
+            starts.reserveCapacity(starts.count + newNodes)
+        }
+        if newTargets > targets.count {
+            targets.reserveCapacity(targets.count + newTargets)
+        }
+    }
+
+    // MARK: - Holds
+
+    private mutating func hold(_ node: Int, for id: NodeID, isDeclared: Bool) {
+        let hold = Hold(
+            id: id,
+            node: Int32(node),
+            target: Int32(targets.count),
+            isDeclared: isDeclared,
+            next: -1
+        )
+        var place = freeHold
+        if place >= 0 {
+            freeHold = holds[Int(place)].next
+            holds[Int(place)] = hold
+        } else {
+            place = Int32(holds.count)
+            holds.append(hold)
+        }
+        targets.append(-place - 1)
+        if let last = waiting[id]?.last {
+            holds[Int(last)].next = place
+            waiting[id]?.last = place
+        } else {
+            waiting[id] = Waiting(first: place, last: place)
+        }
+    }
+
+    /// Turns the holds that wait for a node into edges.
+    private mutating func release(_ node: Int, into growth: inout Growth) {
+        guard let chain = waiting.removeValue(forKey: nodes[node].id) else { return }
+        var place = chain.first
+        while place >= 0 {
+            let hold = holds[Int(place)]
+            targets[Int(hold.target)] = Int32(node)
+            note(Edge(dependency: node, dependent: Int(hold.node)), in: &growth)
+            growth.released.append(Int(hold.node))
+            holds[Int(place)].next = freeHold
+            freeHold = place
+            place = hold.next
+        }
+    }
+}

@@ -1,0 +1,183 @@
+// The plan itself: nodes by dense index, edges in flat arrays, and the holds of a plan that still
+// grows. How nodes are added is in Plan+Growth.swift, how it is closed in Plan+Closing.swift.
+
+public import JSON
+
+/// The compiled, growable plan.
+///
+/// Nodes have dense indexes in order of arrival. Adding a node or an edge takes constant time,
+/// spread over all of them; a node takes less than 250 bytes beside its payload.
+///
+/// A node may name an id that is not in the plan yet: the plan then holds it, until a node of that
+/// id arrives or the plan is closed.
+public struct Plan: Sendable {
+    /// One dependency of one node, by indexes.
+    public struct Edge: Sendable, Hashable {
+        /// The node that must be done first.
+        public var dependency: Int
+        /// The node that waits.
+        public var dependent: Int
+
+        /// The edge between two nodes.
+        public init(dependency: Int, dependent: Int) {
+            self.dependency = dependency
+            self.dependent = dependent
+        }
+    }
+
+    /// What changed when nodes were added.
+    public struct Growth: Sendable, Hashable {
+        /// The indexes of the added nodes.
+        public var added: Range<Int>
+        /// Every edge that became known now, also those of older nodes.
+        public var edges: [Edge]
+        /// Of the added nodes those that wait for an id not seen yet, once for each such id.
+        public var held: [Int]
+        /// Nodes one of whose awaited ids arrived, once for each such id; the edge is in ``edges``.
+        public var released: [Int]
+
+        /// A change of these parts.
+        public init(
+            added: Range<Int>,
+            edges: [Edge] = [],
+            held: [Int] = [],
+            released: [Int] = []
+        ) {
+            self.added = added
+            self.edges = edges
+            self.held = held
+            self.released = released
+        }
+    }
+
+    /// Whether the plan has stopped growing.
+    public internal(set) var isClosed = false
+    /// What to do with the outputs, in words; handed to whoever joins them.
+    public var joinInstruction: String?
+
+    var nodes: [PlanNode] = []
+    var indexes: [NodeID: Int32] = [:]
+    /// Tool names too long to be kept inline.
+    var longToolNames: Set<String> = []
+
+    /// The dependencies of node i are `targets[starts[i]..<starts[i + 1]]`: the index of a node,
+    /// `Plan.dropped`, or a number that `Plan.hold(in:)` reads as a place in `holds`.
+    var targets: [Int32] = []
+    var starts: [Int32] = [0]
+    /// Whether some edge leads to a node that arrived later; without one there can be no cycle.
+    var hasForwardEdge = false
+
+    /// One wait of one node for one id, linked to the next wait for the same id.
+    struct Hold {
+        var id: NodeID
+        var node: Int32
+        var target: Int32
+        var isDeclared: Bool
+        var next: Int32
+    }
+
+    /// The first and the last of the holds that wait for one id, in order of arrival.
+    struct Waiting {
+        var first: Int32
+        var last: Int32
+    }
+
+    var holds: [Hold] = []
+    /// The first of the places in `holds` that are free again, linked by `next`.
+    var freeHold: Int32 = -1
+    var waiting: [NodeID: Waiting] = [:]
+
+    /// In `targets`: a reference that turned out to be text.
+    static let dropped = Int32.min
+
+    /// The place in `holds` that a target stands for.
+    static func hold(in target: Int32) -> Int? {
+        target < 0 && target != dropped ? Int(-(target + 1)) : nil
+    }
+
+    /// An empty plan that may grow.
+    public init() {}
+
+    /// How many nodes the plan has.
+    public var count: Int { nodes.count }
+
+    /// The index of a node, or nil if no node has that id (yet).
+    public func index(of id: NodeID) -> Int? {
+        indexes[id].map { Int($0) }
+    }
+
+    /// The node of an index in `0..<count`.
+    public subscript(index: Int) -> PlanNode { nodes[index] }
+
+    /// The indexes of the nodes that a node depends on, as far as they have arrived.
+    ///
+    /// Declared ones come first, then those by reference, each once.
+    public func dependencies(of index: Int) -> [Int] {
+        slots(of: index).compactMap { slot in
+            let target = targets[slot]
+            return target >= 0 ? Int(target) : nil
+        }
+    }
+
+    /// How many edges are known.
+    public var edgeCount: Int {
+        targets.reduce(0) { $1 >= 0 ? $0 + 1 : $0 }
+    }
+
+    func slots(of index: Int) -> Range<Int> {
+        Int(starts[index])..<Int(starts[index + 1])
+    }
+
+    /// The arguments of a node with the outputs of others put in.
+    ///
+    /// `outputs` is asked by node index. What names no node of the plan stays text. Throws
+    /// `reference_not_found` if a node has no output or its output no such part, `limit` if the
+    /// arguments become too large or too deep.
+    public func resolveArguments(
+        of index: Int,
+        outputs: (Int) -> RawJSON?
+    ) throws(Failure) -> RawJSON {
+        let template = nodes[index].template
+        if !template.hasReferences { return template.source }
+        let references = template.references
+        var missing: NodeID?
+        let resolved = try template.resolve { position in
+            let id = references[position].id
+            guard let target = self.index(of: id) else { return .literal }
+            guard let output = outputs(target) else {
+                if missing == nil { missing = id }
+                return .literal
+            }
+            return .output(output)
+        }
+        if let missing {
+            throw Failure(code: .referenceNotFound, message: "node \(missing) has no output")
+        }
+        return resolved
+    }
+
+    /// What looks wrong but can run: text that looks like a reference and names no node.
+    ///
+    /// At most `PlanLimits.problemsReported`, the last one saying how many more there are. For a
+    /// plan that still grows these are the ids not seen yet.
+    public func warnings() -> [PlanProblem] {
+        var warnings = ProblemList()
+        for node in nodes where node.template.hasReferences {
+            var seen = DistinctIDs()
+            for reference in node.template.references
+            where indexes[reference.id] == nil && seen.insert(reference.id) {
+                warnings.add(
+                    PlanProblem(
+                        code: .unknownReference,
+                        node: node.id.text,
+                        message: "node \(node.id) has the text $\(reference.id) in its args, but "
+                            + "no node is called \(reference.id); it stays text (write $$ for a "
+                            + "dollar sign)",
+                        isWarning: true
+                    )
+                )
+            }
+        }
+        return warnings.finished(asWarning: true)
+    }
+}

@@ -1,0 +1,131 @@
+// A whole plan as written, and everything that is wrong with it, found in one go.
+
+public import JSON
+
+/// A plan as written: nodes in order and what to do with their outputs.
+public struct PlanDocument: Sendable, Hashable {
+    /// The nodes, in the order written.
+    public var nodes: [NodeDefinition]
+    /// What to do with the outputs, in words.
+    public var joinInstruction: String?
+
+    /// A document of these parts; nothing is checked.
+    public init(nodes: [NodeDefinition] = [], joinInstruction: String? = nil) {
+        self.nodes = nodes
+        self.joinInstruction = joinInstruction
+    }
+
+    /// Reads a whole document and finds every problem of it, in decoding and in structure.
+    ///
+    /// The document holds the nodes that could be decoded; it can run if there are no problems.
+    /// Warnings are not among them: ``Plan/warnings()`` has these. Of text that is not JSON, the
+    /// nodes before the fault are decoded and the structure is not judged.
+    public static func read(
+        _ bytes: [UInt8]
+    ) -> (document: PlanDocument, problems: [PlanProblem]) {
+        let reading = PlanReading(bytes[...])
+        var plan = Plan()
+        let problems = plan.take(reading)
+        let sound = reading.standIns.isEmpty ? reading.nodes : reading.soundNodes
+        return (
+            PlanDocument(nodes: sound, joinInstruction: reading.joinInstruction),
+            problems.finished()
+        )
+    }
+
+    /// Writes the document in its JSON form.
+    public func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("tasks")
+        writer.beginArray()
+        for node in nodes { node.encode(into: &writer) }
+        writer.endArray()
+        writer.field("join_instruction", joinInstruction)
+        writer.endObject()
+    }
+}
+
+extension Plan {
+    /// Reads a whole document into a closed plan, or throws every problem of it.
+    ///
+    /// The same as `PlanDocument.read`, `append` and `close`, but each node is compiled once only.
+    public init(reading bytes: ArraySlice<UInt8>) throws(PlanProblems) {
+        self.init()
+        let reading = PlanReading(bytes)
+        try take(reading).throwIfAny()
+        joinInstruction = reading.joinInstruction
+        try close()
+    }
+
+    /// Adds the nodes of a document even if there are problems, so that all of these are found.
+    fileprivate mutating func take(_ reading: PlanReading) -> ProblemList {
+        var problems = reading.problems
+        guard reading.isComplete else { return problems }
+        let draft = draft(of: reading.nodes)
+        problems.add(contentsOf: draft.problems)
+        if draft.isTooLarge { return problems }
+        _ = commit(draft)
+        if !reading.nodes.isEmpty || problems.isEmpty {
+            problems.add(contentsOf: closingProblems())
+        }
+        return problems
+    }
+}
+
+/// The nodes of a document and the problems of decoding them.
+struct PlanReading {
+    /// The nodes in order; a node that could not be decoded but has an id is there as a stand-in,
+    /// so that others may depend on it.
+    private(set) var nodes: [NodeDefinition] = []
+    private(set) var joinInstruction: String?
+    private(set) var problems = ProblemList()
+    /// Places in `nodes` that hold a stand-in.
+    private(set) var standIns: [Int] = []
+    /// Whether the text was JSON to its end.
+    private(set) var isComplete = false
+
+    init(_ bytes: ArraySlice<UInt8>) {
+        var reader = PlanReader()
+        var position = 0
+        do {
+            try reader.feed(bytes) { raw in
+                take(NodeReading(raw, at: position))
+                position += 1
+            }
+        } catch {
+            problems.add(contentsOf: error.problems)
+            return
+        }
+        do {
+            joinInstruction = try reader.finish()
+            isComplete = true
+        } catch {
+            problems.add(contentsOf: error.problems)
+            isComplete = error.problems.allSatisfy { $0.code != .badJSON }
+        }
+    }
+
+    private mutating func take(_ reading: NodeReading) {
+        if let node = reading.definition {
+            nodes.append(node)
+            return
+        }
+        problems.add(contentsOf: reading.problems)
+        guard let id = reading.id else { return }
+        standIns.append(nodes.count)
+        nodes.append(NodeDefinition(id: id, tool: "?", dependencies: reading.dependencies))
+    }
+
+    var soundNodes: [NodeDefinition] {
+        var sound: [NodeDefinition] = []
+        var next = 0
+        for (place, node) in nodes.enumerated() {
+            if next < standIns.count, standIns[next] == place {
+                next += 1
+            } else {
+                sound.append(node)
+            }
+        }
+        return sound
+    }
+}

@@ -1,0 +1,55 @@
+// A node as the plan keeps it. A plan may have a million of them, so it is small: what few nodes
+// have lies in a box of its own, and dependencies lie in flat arrays of the plan.
+
+public import OrderedCollections
+
+/// A node of a plan, compiled.
+public struct PlanNode: Sendable {
+    /// The node's name in the plan.
+    public let id: NodeID
+    /// The name of the tool to call.
+    public internal(set) var tool: String
+    /// The arguments, with their references.
+    public let template: ArgumentTemplate
+    private let options: Options?
+
+    /// How long one attempt may take, if the plan says so.
+    public var timeout: Duration? { options?.timeout }
+    /// How many attempts the node may have, if the plan says so.
+    public var maxAttempts: Int? { options?.maxAttempts }
+    /// Labels that a worker must have to run the node.
+    public var requires: OrderedDictionary<String, String> { options?.requires ?? [:] }
+
+    private final class Options: Sendable {
+        let timeout: Duration?
+        let maxAttempts: Int?
+        let requires: OrderedDictionary<String, String>
+
+        init(
+            timeout: Duration?,
+            maxAttempts: Int?,
+            requires: OrderedDictionary<String, String>
+        ) {
+            self.timeout = timeout
+            self.maxAttempts = maxAttempts
+            self.requires = requires
+        }
+    }
+
+    init(_ definition: NodeDefinition, template: ArgumentTemplate) {
+        id = definition.id
+        tool = definition.tool
+        self.template = template
+        let hasOptions =
+            definition.timeout != nil || definition.maxAttempts != nil
+            || !definition.requires.isEmpty
+        options =
+            hasOptions
+            ? Options(
+                timeout: definition.timeout,
+                maxAttempts: definition.maxAttempts,
+                requires: definition.requires
+            )
+            : nil
+    }
+}
