@@ -1,0 +1,72 @@
+// The joiners that need no model: the outcomes of a run put together into one text or one object.
+
+public import JSON
+public import Plans
+
+/// What one node contributes to the answer.
+public struct JoinPart: Sendable, Hashable {
+    /// The node's name in the plan.
+    public var id: NodeID
+    /// The tool it called.
+    public var tool: String
+    /// How it ended.
+    public var outcome: Outcome
+
+    /// The contribution of one node.
+    public init(id: NodeID, tool: String, outcome: Outcome) {
+        self.id = id
+        self.tool = tool
+        self.outcome = outcome
+    }
+}
+
+/// Puts the outcomes of a run together.
+///
+/// Parts come in the order of the plan and stay in it.
+public enum Joiner {
+    /// The classic form: a block `[tool] output` for each node, then `Join: …`.
+    ///
+    /// Blocks are separated by blank lines. An output that is a string comes without quotes,
+    /// anything else as compact JSON. A node without an output, also a skipped or cancelled one,
+    /// says why: `[tool] ERROR: message`.
+    public static func concat(
+        parts: some Sequence<JoinPart>,
+        joinInstruction: String?
+    ) -> String {
+        var blocks = parts.map { part in
+            switch part.outcome {
+            case .succeeded(let output): "[\(part.tool)] \(output.plainText)"
+            case .failed, .skipped, .cancelled:
+                "[\(part.tool)] ERROR: \(part.outcome.failure?.message ?? "unknown")"
+            }
+        }
+        if let joinInstruction, !joinInstruction.isEmpty {
+            blocks.append("Join: \(joinInstruction)")
+        }
+        return blocks.joined(separator: "\n\n")
+    }
+
+    /// An object of outputs by node id.
+    ///
+    /// A node without an output has `{"error":{"code","message"}}` in its place.
+    public static func json(parts: some Sequence<JoinPart>) -> RawJSON {
+        var writer = JSONWriter()
+        writer.beginObject()
+        for part in parts {
+            writer.key(escaping: part.id.text)
+            if let output = part.outcome.output {
+                writer.raw(output)
+            } else if let failure = part.outcome.failure {
+                writer.beginObject()
+                writer.key("error")
+                writer.beginObject()
+                writer.field("code", failure.code.rawValue)
+                writer.field("message", failure.message)
+                writer.endObject()
+                writer.endObject()
+            }
+        }
+        writer.endObject()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+}
