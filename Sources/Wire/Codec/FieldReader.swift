@@ -66,6 +66,12 @@ struct FieldReader {
         return elements
     }
 
+    /// The elements of an array that must be there.
+    func requiredElements(_ key: StaticString) throws(WireError) -> [RawJSON] {
+        guard present(key) != nil else { throw missing(key) }
+        return try elements(key)
+    }
+
     /// The objects of an array; none when the field is absent.
     func objects(_ key: StaticString) throws(WireError) -> [FieldReader] {
         try elements(key).map { (raw: RawJSON) throws(WireError) in try object(raw, key) }

@@ -51,6 +51,7 @@ extension ToolDescription {
 extension Register: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         slots = try fields.integer("slots", in: 1...Limits.largestSlots)
+        guard fields.present("tools") != nil else { throw fields.missing("tools") }
         tools = try fields.objects("tools").map { (object) throws(WireError) in
             try ToolDescription(reading: object)
         }

@@ -53,7 +53,7 @@ extension Submit: MessageBody {
 extension Nodes: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         key = try fields.string("key", bytes: 1...Limits.keyLength)
-        tasks = try fields.elements("tasks")
+        tasks = try fields.requiredElements("tasks")
         isLast = try fields.flag("last")
         joinInstruction = try fields.optionalString("join_instruction")
     }

@@ -1,0 +1,260 @@
+// Every kind of message to its line and back, and what is said about lines that are wrong.
+import JSON
+import OrderedCollections
+import Plans
+import Testing
+
+@testable import Wire
+
+/// The message of a line.
+func decode(_ line: String) throws(WireError) -> Message {
+    try Message(decoding: Array(line.utf8)[...])
+}
+
+/// The line of a message, without its line end.
+func encode(_ message: Message) -> String {
+    var writer = JSONWriter()
+    message.encode(into: &writer)
+    #expect(writer.bytes.last == UInt8(ascii: "\n"))
+    return String(decoding: writer.bytes.dropLast(), as: UTF8.self)
+}
+
+/// The error a line is refused with.
+func refusal(of line: String) -> WireError? {
+    do {
+        _ = try decode(line)
+        return nil
+    } catch {
+        return error
+    }
+}
+
+@Suite("Messages and their lines")
+struct CodecTests {
+    @Test("Every kind of message has an example")
+    func everyKindHasAnExample() {
+        let kinds = Set(MessageExamples.all.map(\.message.kind))
+        for kind in MessageKind.allCases {
+            #expect(kinds.contains(kind), "\(kind.rawValue) has none")
+        }
+    }
+
+    @Test("A message is written as its line", arguments: MessageExamples.all)
+    func writes(_ example: MessageExample) {
+        #expect(encode(example.message) == example.line)
+    }
+
+    @Test("A line is read as its message", arguments: MessageExamples.all)
+    func reads(_ example: MessageExample) throws {
+        #expect(try decode(example.line) == example.message)
+    }
+
+    @Test("Messages written one after another are lines of their own")
+    func writesLines() throws {
+        var writer = JSONWriter()
+        for example in MessageExamples.all {
+            example.message.encode(into: &writer)
+        }
+        let lines = MessageExamples.all.map { $0.line + "\n" }.joined()
+        #expect(String(decoding: writer.bytes, as: UTF8.self) == lines)
+    }
+
+    @Test("Unknown fields are ignored", arguments: MessageExamples.all)
+    func ignoresUnknownFields(_ example: MessageExample) throws {
+        let longer = example.line.dropLast() + #","x_future":{"type":["later"]}}"#
+        #expect(try decode(String(longer)) == example.message)
+    }
+
+    @Test("The type may come last and fields may be written with escapes")
+    func toleratesOtherSpellings() throws {
+        let message = try decode(#"{ "attempt" : "r7\/0\/1" , "\u0074ype" : "started" }"#)
+        #expect(message == .started(Started(attempt: MessageExamples.attempt)))
+    }
+
+    @Test("An optional field that is null counts as absent")
+    func nullIsAbsent() throws {
+        let line = #"{"type":"reject","attempt":"r7/0/1","code":"busy","message":null}"#
+        let rejection = Reject(attempt: MessageExamples.attempt, code: .busy)
+        #expect(try decode(line) == .reject(rejection))
+    }
+
+    @Test("Null is a value where any JSON may stand")
+    func nullIsAValue() throws {
+        let line = #"{"type":"event","run":"r7","seq":0,"kind":"joined","data":null,"at_us":1}"#
+        let event = EventMessage(
+            run: MessageExamples.run,
+            sequence: 0,
+            kind: .joined,
+            data: .null,
+            atMicroseconds: 1
+        )
+        #expect(try decode(line) == .event(event))
+        #expect(encode(.event(event)) == line)
+    }
+
+    /// Fields of the examples that have a value when they are absent.
+    private static let defaulted: Set<String> = [
+        "registered.adopt", "registered.abandon", "ack.attempts", "bye.reason", "error.message",
+        "error.fatal", "submit.join", "submit.on_missing_tool", "accepted.existing",
+        "watch.level", "chunk.encoding", "nodes.last",
+    ]
+
+    @Test("A missing field is named", arguments: MessageKind.allCases)
+    func namesMissingFields(_ kind: MessageKind) throws {
+        let example = try #require(MessageExamples.all.first { $0.message.kind == kind })
+        let fields = try #require(try JSONValue(parsing: example.line).objectValue)
+        for key in fields.keys where key != "type" {
+            if Self.defaulted.contains("\(kind.rawValue).\(key)") { continue }
+            var fewer = fields
+            fewer.removeValue(forKey: key)
+            let error = refusal(of: RawJSON(.object(fewer)).text)
+            if kind == .ping || fields.count > 1, error == nil {
+                Issue.record("\(kind.rawValue) is read without \(key)")
+            }
+            #expect(error?.code == .badMessage)
+            #expect(
+                error?.message.contains("field \(key) ") == true,
+                "\(String(describing: error))"
+            )
+        }
+    }
+
+    /// Fields that take any JSON.
+    private static let anyJSON: Set<String> = [
+        "dispatch.args", "result.output", "reply.data", "event.data", "submit.plan",
+    ]
+
+    @Test("A field of the wrong type is named", arguments: MessageExamples.all)
+    func namesIllTypedFields(_ example: MessageExample) throws {
+        let kind = example.message.kind.rawValue
+        let fields = try #require(try JSONValue(parsing: example.line).objectValue)
+        for (key, value) in fields where key != "type" {
+            if Self.anyJSON.contains("\(kind).\(key)") { continue }
+            var wrong = fields
+            wrong[key] = value.stringValue == nil ? "no" : 17
+            let error = refusal(of: RawJSON(.object(wrong)).text)
+            #expect(error?.code == .badMessage, "\(kind) takes \(RawJSON(.object(wrong)).text)")
+            #expect(
+                error?.message.contains("field \(key) ") == true,
+                "\(String(describing: error))"
+            )
+        }
+    }
+
+    @Test(
+        "A number out of range is named with its range",
+        arguments: [
+            (#"{"type":"ping","n":-1}"#, "n"),
+            (#"{"type":"ping","n":9007199254740993}"#, "n"),
+            (#"{"type":"ping","n":1.5}"#, "n"),
+            (#"{"type":"register","slots":0,"tools":[]}"#, "slots"),
+            (#"{"type":"register","slots":4097,"tools":[]}"#, "slots"),
+            (#"{"type":"drain","deadline_ms":-5}"#, "deadline_ms"),
+            (#"{"type":"progress","attempt":"r7/0/1","fraction":1.5}"#, "fraction"),
+            (
+                #"{"type":"result","attempt":"r7/0/1","ok":true,"output":1,"duration_us":-1}"#,
+                "duration_us"
+            ),
+            (#"{"type":"window","attempt":"r7/0/1","bytes":-1}"#, "bytes"),
+            (
+                #"{"type":"cancel","attempt":"r7/0/1","reason":"timeout","grace_ms":-1}"#,
+                "grace_ms"
+            ),
+            (
+                #"{"type":"result","attempt":"r7/0/1","ok":true,"output_chunks":{"count":0,"bytes":1}}"#,
+                "count"
+            ),
+        ]
+    )
+    func namesRange(_ line: String, _ field: String) {
+        let error = refusal(of: line)
+        #expect(error?.code == .badMessage)
+        #expect(error?.message.contains("field \(field) ") == true, "\(String(describing: error))")
+    }
+
+    @Test("The largest whole number of the protocol is read")
+    func readsLargestInteger() throws {
+        #expect(try decode(#"{"type":"ping","n":9007199254740992}"#) == .ping(Ping(n: 1 << 53)))
+    }
+
+    @Test(
+        "Ids and names that break their rule are refused",
+        arguments: [
+            (#"{"type":"started","attempt":"r7/0"}"#, "attempt"),
+            (#"{"type":"started","attempt":"r7/0/0"}"#, "attempt"),
+            (#"{"type":"ack","attempts":["r7/0/1",3]}"#, "attempts"),
+            (#"{"type":"watch","run":"R7"}"#, "run"),
+            (#"{"type":"drain","worker":"a b"}"#, "worker"),
+            (#"{"type":"get","request":1,"what":"node","node":"a b"}"#, "node"),
+            (#"{"type":"get","request":1,"what":"weather"}"#, "what"),
+            (#"{"type":"submit","key":"","plan":{}}"#, "key"),
+            (#"{"type":"submit","key":"k"}"#, "plan"),
+            (#"{"type":"auth","mac":"a7"}"#, "mac"),
+            (#"{"type":"register","slots":1,"tools":[{"description":"x"}]}"#, "name"),
+            (#"{"type":"register","slots":1,"tools":[],"labels":{"a":1}}"#, "labels"),
+            (
+                #"{"type":"result","attempt":"r7/0/1","ok":false,"error":{"code":"No Good"}}"#,
+                "code"
+            ),
+            (
+                #"{"type":"chunk","attempt":"r7/0/1","request":1,"seq":0,"stream":"value","data":""}"#,
+                "request"
+            ),
+            (
+                #"{"type":"chunk","attempt":"r7/0/1","seq":0,"stream":"value","encoding":"base64","data":"/"}"#,
+                "data"
+            ),
+            (#"{"type":"error","code":"bad_plan","problems":[1]}"#, "problems"),
+            (
+                #"{"type":"dispatch","attempt":"r7/0/1","run":"r7","node":"t1","tool":"x","args":1,"args_chunks":{"count":1,"bytes":1},"lease_ms":1,"max_output":1,"number":1}"#,
+                "args"
+            ),
+        ]
+    )
+    func refusesBadNames(_ line: String, _ field: String) {
+        let error = refusal(of: line)
+        #expect(error?.code == .badMessage)
+        #expect(error?.message.contains("field \(field) ") == true, "\(String(describing: error))")
+    }
+
+    @Test(
+        "An unknown type has its own code",
+        arguments: [#"{"type":"teleport"}"#, #"{"type":""}"#, #"{"type":"Ping","n":1}"#]
+    )
+    func namesUnknownType(_ line: String) {
+        #expect(refusal(of: line)?.code == .unknownType)
+    }
+
+    @Test(
+        "A type that is no string or missing is a bad message",
+        arguments: ["{}", #"{"type":1}"#]
+    )
+    func refusesMissingType(_ line: String) {
+        #expect(refusal(of: line)?.code == .badMessage)
+    }
+
+    @Test(
+        "What is no JSON object is bad JSON",
+        arguments: ["", "[]", "1", "{", #"{"type":"ping","n":1}x"#, #"{"n":1,"n":2}"#, "hello"]
+    )
+    func refusesOtherText(_ line: String) {
+        #expect(refusal(of: line)?.code == .badJSON)
+    }
+
+    @Test("A stranger does not learn which roles and names exist")
+    func hidesRoles() {
+        let nonce = MessageExamples.digits
+        for (role, name) in [("root", "ada"), ("client", "a b"), ("client", "")] {
+            let line =
+                #"{"type":"hello","versions":[1],"role":"\#(role)","name":"\#(name)","nonce":"\#(nonce)"}"#
+            #expect(refusal(of: line) == WireError.authFailed)
+        }
+    }
+
+    @Test("The names of all kinds are told apart without making a string")
+    func findsKinds() {
+        for kind in MessageKind.allCases {
+            #expect(MessageKind(typeName: Array(kind.rawValue.utf8)[...]) == kind)
+        }
+    }
+}
