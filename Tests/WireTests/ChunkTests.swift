@@ -57,7 +57,7 @@ struct ChunkTests {
     @Test("Bytes that are no text, or mostly need escapes, travel as base64")
     func choosesEncoding() throws {
         let samples: [(data: [UInt8], encoding: String)] = [
-            ([], "utf8"), (Array("plain".utf8), "utf8"), (Array("\"\"\"".utf8), "utf8"),
+            ([], "utf8"), (Array("plain".utf8), "utf8"), (Array("\"\n\"".utf8), "utf8"),
             ([0xC3], "base64"), ([1, 2, 3], "base64"), (Array(0...255), "base64"),
         ]
         for sample in samples {

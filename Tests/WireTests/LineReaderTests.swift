@@ -71,7 +71,7 @@ struct LineReaderTests {
             lines.append(String(decoding: line, as: UTF8.self))
         }
         #expect(lines == expected)
-        #expect(reader.hasPartialLine == (!text.isEmpty && !text.hasSuffix("\n")))
+        #expect(reader.hasPartialLine == (text.utf8.last.map { $0 != UInt8(ascii: "\n") } ?? false))
     }
 
     @Test("Lines handed out stay as they were when more is fed")

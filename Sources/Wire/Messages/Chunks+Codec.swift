@@ -55,10 +55,13 @@ extension Chunk: MessageBody {
     private var isText: Bool {
         var excess = 0
         for byte in data {
-            if byte < 0x20 {
-                excess += 5
-            } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+            switch byte {
+            case 0x08, 0x09, 0x0A, 0x0C, 0x0D, UInt8(ascii: "\""), UInt8(ascii: "\\"):
                 excess += 1
+            case 0..<0x20:
+                excess += 5
+            default:
+                break
             }
         }
         return excess <= data.count && isValidUTF8(data[...])
