@@ -1,0 +1,221 @@
+// Checking a value against compiled nodes: what general keywords mean, and the bounds that keep a
+// check short. Objects and arrays are in SchemaChecker+Members.swift.
+
+internal import JSON
+
+struct SchemaChecker {
+    /// How many subschemas may apply within one another, down the value and through references.
+    private static let depthLimit = 400
+
+    let nodes: [SchemaNode]
+    private var path: [JSONPathStep] = []
+    private var problems: [SchemaProblem] = []
+    /// How many problems are worth finding; one, where only validity counts.
+    private var limit = Schema.problemsLimit
+    /// What a value may cost: in proportion to its size, so that no schema makes a check explode.
+    var steps: Int
+    private var depth = 0
+    private var gaveUp: SchemaProblem?
+
+    init(nodes: [SchemaNode], value: JSONValue) {
+        self.nodes = nodes
+        steps = 1_000_000 + 16 * value.weight
+    }
+
+    mutating func run(_ value: JSONValue) -> [SchemaProblem] {
+        check(value, 0)
+        if let gaveUp {
+            problems = problems.prefix(Schema.problemsLimit - 1) + [gaveUp]
+        }
+        return problems
+    }
+
+    /// Whether there is no use in looking further.
+    var isDone: Bool { problems.count >= limit || gaveUp != nil }
+
+    mutating func report(_ message: String) {
+        if !isDone { problems.append(SchemaProblem(pointer: pointer(), message: message)) }
+    }
+
+    mutating func report(at step: JSONPathStep, _ message: String) {
+        path.append(step)
+        report(message)
+        path.removeLast()
+    }
+
+    /// Checks a part of the value against a subschema.
+    mutating func check(_ part: JSONValue, at step: JSONPathStep, _ index: SchemaIndex) {
+        path.append(step)
+        check(part, index)
+        path.removeLast()
+    }
+
+    /// Checks the value at the current place against a subschema.
+    mutating func check(_ value: JSONValue, _ index: SchemaIndex) {
+        depth += 1
+        defer { depth -= 1 }
+        if depth > Self.depthLimit { giveUp("is nested too deeply to be checked") }
+        for assertion in nodes[index].assertions {
+            spend(1)
+            if isDone { return }
+            check(value, assertion)
+        }
+    }
+
+    /// Pays for work; a check that has spent all it may ends with that as its problem.
+    mutating func spend(_ cost: Int) {
+        steps -= cost
+        if steps < 0 { giveUp("takes too long to be checked against its schema") }
+    }
+
+    /// The first problem a subschema has with the value; nil when it is valid.
+    mutating func firstProblem(_ value: JSONValue, _ index: SchemaIndex) -> SchemaProblem? {
+        let outer = (problems, limit)
+        (problems, limit) = ([], 1)
+        check(value, index)
+        let first = problems.first
+        (problems, limit) = outer
+        return first
+    }
+
+    private mutating func giveUp(_ message: String) {
+        if gaveUp == nil { gaveUp = SchemaProblem(pointer: "", message: message) }
+    }
+
+    private func pointer() -> String {
+        path.reduce("") { pointer, step in
+            switch step {
+            case .key(let key): JSONPointer.appending(key, to: pointer)
+            case .index(let index): "\(pointer)/\(index)"
+            }
+        }
+    }
+
+    // MARK: - Assertions
+
+    private mutating func check(_ value: JSONValue, _ assertion: SchemaAssertion) {
+        switch assertion {
+        case .never: report("is not allowed")
+        case .type(let types):
+            if !types.contains(where: value.isType) {
+                report("must be \(Self.choice(types.map(\.phrase))), not \(value.typePhrase)")
+            }
+        case .oneOfValues(let values): checkValue(value, isOneOf: values)
+        case .reference(let index): check(value, index)
+        case .allOf(let list):
+            for index in list { check(value, index) }
+        case .anyOf(let list): checkAny(value, list)
+        case .oneOf(let list): checkOne(value, list)
+        case .not(let index):
+            if firstProblem(value, index) == nil {
+                report("has exactly the form that the schema rules out")
+            }
+        case .condition(let test, let then, let otherwise):
+            let branch = firstProblem(value, test) == nil ? then : otherwise
+            if let branch { check(value, branch) }
+        case .length, .pattern: checkText(value, assertion)
+        case .number(let bound):
+            if !bound.allows(value) { report("must be \(bound.phrase), not \(value.excerpt)") }
+        case .multipleOf(let divisor):
+            if value.isMultiple(of: divisor) == false {
+                report("must be a multiple of \(divisor), not \(value.excerpt)")
+            }
+        case .fields, .fieldNames, .required, .dependentRequired, .fieldCount:
+            if case .object(let fields) = value { checkObject(fields, assertion) }
+        case .elements, .contains, .elementCount, .uniqueElements:
+            if case .array(let elements) = value { checkArray(elements, assertion) }
+        }
+    }
+
+    private mutating func checkValue(_ value: JSONValue, isOneOf allowed: [JSONValue]) {
+        spend(value.weight + allowed.count)
+        if allowed.contains(value.normalized) || isDone { return }
+        let shown = allowed.prefix(10).map(\.excerpt)
+        let more =
+            allowed.count > shown.count ? ["\(allowed.count - shown.count) other values"] : []
+        report("must be \(Self.choice(shown + more)), not \(value.excerpt)")
+    }
+
+    private mutating func checkAny(_ value: JSONValue, _ list: [SchemaIndex]) {
+        var reasons: [SchemaProblem] = []
+        for index in list {
+            guard let problem = firstProblem(value, index) else { return }
+            reasons.append(problem)
+        }
+        report("matches no alternative: \(explain(reasons))")
+    }
+
+    private mutating func checkOne(_ value: JSONValue, _ list: [SchemaIndex]) {
+        var reasons: [SchemaProblem] = []
+        var matching: [String] = []
+        for (position, index) in list.enumerated() {
+            if let problem = firstProblem(value, index) {
+                reasons.append(problem)
+            } else {
+                matching.append("\(position + 1)")
+            }
+        }
+        if matching.isEmpty {
+            report("matches no alternative: \(explain(reasons))")
+        } else if matching.count > 1 {
+            report(
+                "must match exactly one alternative, but matches number "
+                    + Self.choice(Array(matching.prefix(10)), word: "and")
+            )
+        }
+    }
+
+    /// Why the first alternatives do not fit, each in its own words.
+    private func explain(_ reasons: [SchemaProblem]) -> String {
+        let here = pointer()
+        let shown = reasons.prefix(3).map { reason in
+            let place = reason.pointer.dropFirst(here.count)
+            return place.isEmpty ? "it \(reason.message)" : "\(place) \(reason.message)"
+        }
+        return shown.joined(separator: "; or ") + (reasons.count > shown.count ? "; or ..." : "")
+    }
+
+    private mutating func checkText(_ value: JSONValue, _ assertion: SchemaAssertion) {
+        guard case .string(let text) = value else { return }
+        switch assertion {
+        case .length(let bounds):
+            spend(text.utf8.count)
+            let count = text.unicodeScalars.count
+            if let problem = bounds.problem(with: count, unit: ("character", "characters")) {
+                report(problem)
+            }
+        case .pattern(let pattern):
+            if isFound(pattern, in: text) == false {
+                report("must match the pattern \(pattern.source), as \(value.excerpt) does not")
+            }
+        default: break
+        }
+    }
+
+    /// Whether a pattern is found; nil when the check has been given up meanwhile.
+    mutating func isFound(_ pattern: Pattern, in text: String) -> Bool? {
+        let found = pattern.isFound(in: text, steps: &steps)
+        if found == nil { spend(0) }
+        return found
+    }
+
+    /// The phrases as `a`, `a or b`, `a, b or c`.
+    static func choice(_ phrases: [String], word: String = "or") -> String {
+        guard let last = phrases.last, phrases.count > 1 else { return phrases.first ?? "nothing" }
+        return phrases.dropLast().joined(separator: ", ") + " \(word) " + last
+    }
+}
+
+extension SchemaBounds {
+    /// What is wrong with a number of things; nil when it is within the bounds.
+    func problem(with count: Int, unit: (one: String, many: String)) -> String? {
+        func things(_ number: Int) -> String { "\(number) \(number == 1 ? unit.one : unit.many)" }
+        if let minimum, count < minimum {
+            return "must have at least \(things(minimum)), not \(count)"
+        }
+        if let maximum, count > maximum {
+            return "must have at most \(things(maximum)), not \(count)"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,128 @@
+// A compiled schema: a list of nodes that refer to each other by position, so that a schema may
+// refer to itself.
+
+internal import JSON
+internal import OrderedCollections
+
+/// One subschema: what has to hold of a value; without assertions it accepts everything.
+struct SchemaNode: Sendable {
+    var assertions: [SchemaAssertion] = []
+}
+
+/// The position of a subschema in the list of nodes.
+typealias SchemaIndex = Int
+
+/// The types of JSON Schema.
+enum SchemaType: String, Sendable, CaseIterable {
+    case null, boolean, object, array, number, integer, string
+
+    /// The type with its article, for sentences.
+    var phrase: String {
+        switch self {
+        case .null: "null"
+        case .array, .integer, .object: "an \(rawValue)"
+        case .boolean, .number, .string: "a \(rawValue)"
+        }
+    }
+}
+
+/// One constraint, or a group of keywords that only have a meaning together.
+enum SchemaAssertion: Sendable {
+    case never
+    case type([SchemaType])
+    case oneOfValues([JSONValue])
+    case reference(SchemaIndex)
+    case allOf([SchemaIndex])
+    case anyOf([SchemaIndex])
+    case oneOf([SchemaIndex])
+    case not(SchemaIndex)
+    case condition(SchemaIndex, then: SchemaIndex?, otherwise: SchemaIndex?)
+    case fields(SchemaFields)
+    case fieldNames(SchemaIndex)
+    case required([String])
+    case dependentRequired([(key: String, required: [String])])
+    case fieldCount(SchemaBounds)
+    case elements(SchemaElements)
+    case contains(SchemaIndex, SchemaBounds)
+    case elementCount(SchemaBounds)
+    case uniqueElements
+    case length(SchemaBounds)
+    case pattern(Pattern)
+    case number(NumberBound)
+    case multipleOf(JSONValue)
+
+    /// The subschemas applied to the same value; the ones that could go round in circles.
+    var inPlace: [SchemaIndex] {
+        switch self {
+        case .reference(let index), .not(let index): [index]
+        case .allOf(let list), .anyOf(let list), .oneOf(let list): list
+        case .condition(let test, let then, let otherwise):
+            [test, then, otherwise].compactMap { $0 }
+        default: []
+        }
+    }
+
+    /// Whether the constraint means nothing for objects.
+    var concernsOnlyScalarsOrArrays: Bool {
+        switch self {
+        case .elements, .contains, .elementCount, .uniqueElements, .length, .pattern, .number,
+            .multipleOf:
+            true
+        default: false
+        }
+    }
+}
+
+/// `properties`, `patternProperties` and `additionalProperties`.
+struct SchemaFields: Sendable {
+    var named: OrderedDictionary<String, SchemaIndex> = [:]
+    var patterns: [(pattern: Pattern, schema: SchemaIndex)] = []
+    var additional: SchemaIndex?
+
+    var subschemas: [SchemaIndex] {
+        named.values + patterns.map(\.schema) + (additional.map { [$0] } ?? [])
+    }
+}
+
+/// `prefixItems` and `items`, or the list form of `items` and `additionalItems`.
+struct SchemaElements: Sendable {
+    var prefix: [SchemaIndex] = []
+    var rest: SchemaIndex?
+}
+
+/// How many of something there may be.
+struct SchemaBounds: Sendable {
+    var minimum: Int?
+    var maximum: Int?
+
+    var isEmpty: Bool { minimum == nil && maximum == nil }
+}
+
+/// One of the four limits of numbers.
+struct NumberBound: Sendable {
+    enum Side: String, Sendable, CaseIterable {
+        case minimum, maximum, exclusiveMinimum, exclusiveMaximum
+    }
+
+    var side: Side
+    var limit: JSONValue
+
+    func allows(_ value: JSONValue) -> Bool {
+        guard let order = value.compareNumber(limit) else { return true }
+        return switch side {
+        case .minimum: order >= 0
+        case .maximum: order <= 0
+        case .exclusiveMinimum: order > 0
+        case .exclusiveMaximum: order < 0
+        }
+    }
+
+    var phrase: String {
+        switch side {
+        case .minimum: "at least \(limit)"
+        case .maximum: "at most \(limit)"
+        case .exclusiveMinimum: "greater than \(limit)"
+        case .exclusiveMaximum: "less than \(limit)"
+        }
+    }
+}
