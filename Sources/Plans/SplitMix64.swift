@@ -1,0 +1,21 @@
+// The generator that pure machines draw jitter from; its seed is passed in, so runs can be repeated.
+// Not for keys or nonces.
+
+/// A small, fast generator whose numbers depend on its seed alone (Steele, Lea, Flood 2014).
+public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
+    private var state: UInt64
+
+    /// Starts the sequence of that seed.
+    public init(seed: UInt64) {
+        state = seed
+    }
+
+    /// The next number of the sequence.
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
