@@ -93,6 +93,7 @@ let package = Package(
         tests("PlansTests", ["JSON", "Plans", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop"]),
+        tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"]),
     ]

@@ -1,0 +1,162 @@
+// The key files: one for each role, 64 hex digits and a line end, readable by their owner alone.
+// What the keys are for is in the handshake of the Wire module.
+internal import Glibc
+public import Wire
+
+/// Reads and makes key files.
+public enum KeyFile {
+    /// The path of the key file of a role: `client.key`, `worker.key`, `viewer.key`.
+    public static func path(of role: Role, in stateDirectory: String) -> String {
+        "\(stateDirectory)/\(role.rawValue).key"
+    }
+
+    /// Reads a key file.
+    ///
+    /// - Throws: If there is none, if it is a link or no file, belongs to another user, can be
+    ///   read by others, or holds anything but a key.
+    public static func load(path: String) throws(KeyFileError) -> HandshakeKey {
+        // Without O_NONBLOCK a pipe put in the file's place would hold us up for ever.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard file >= 0 else {
+            switch errno {
+            case ENOENT: throw KeyFileError(path: path, reason: .missing)
+            case ELOOP: throw KeyFileError(path: path, reason: .symbolicLink)
+            default: throw KeyFileError(path: path, reason: .unreadable(lastError()))
+            }
+        }
+        defer { close(file) }
+        try check(file, path)
+
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = read(file, &bytes, bytes.count)
+        guard count >= 0 else {
+            throw KeyFileError(path: path, reason: .unreadable(lastError()))
+        }
+        let text = bytes[..<count]
+        let digits = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        let rest = text[digits.endIndex...]
+        guard rest.allSatisfy({ $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }),
+            let key = HandshakeKey(hex: String(decoding: digits, as: UTF8.self))
+        else { throw KeyFileError(path: path, reason: .noKey) }
+        return key
+    }
+
+    /// Reads the key file of a role, and makes it with a fresh key if there is none.
+    ///
+    /// Several processes may do this at the same time: one key wins and all get it. The directory
+    /// is made, too.
+    public static func loadOrCreate(
+        role: Role,
+        in stateDirectory: String
+    ) throws(KeyFileError) -> HandshakeKey {
+        try StateDirectory.prepare(stateDirectory)
+        let path = path(of: role, in: stateDirectory)
+        do {
+            return try load(path: path)
+        } catch {
+            guard error.reason == .missing else { throw error }
+        }
+        try create(path)
+        return try load(path: path)
+    }
+
+    private static func check(_ file: Int32, _ path: String) throws(KeyFileError) {
+        var status = stat()
+        guard fstat(file, &status) == 0 else {
+            throw KeyFileError(path: path, reason: .unreadable(lastError()))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw KeyFileError(path: path, reason: .notAFile)
+        }
+        guard status.st_uid == geteuid() else {
+            throw KeyFileError(path: path, reason: .anotherOwner)
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            throw KeyFileError(path: path, reason: .readableByOthers)
+        }
+    }
+
+    /// Writes a fresh key beside the path and links it there: nobody ever sees half a file, and a
+    /// file that is there already stays.
+    private static func create(_ path: String) throws(KeyFileError) {
+        let draft = "\(path).\(Hex.encode(SecureRandom.bytes(8)))"
+        let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw KeyFileError(path: path, reason: .notCreated(lastError()))
+        }
+        defer {
+            close(file)
+            unlink(draft)
+        }
+        let text = Array((Hex.encode(SecureRandom.bytes(32)) + "\n").utf8)
+        guard write(file, text, text.count) == text.count, fsync(file) == 0,
+            link(draft, path) == 0 || errno == EEXIST
+        else { throw KeyFileError(path: path, reason: .notCreated(lastError())) }
+    }
+}
+
+/// Why a key file or its directory cannot be used.
+public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The file or directory.
+    public var path: String
+    /// What is wrong with it.
+    public var reason: Reason
+
+    /// Makes an error of its parts.
+    public init(path: String, reason: Reason) {
+        self.path = path
+        self.reason = reason
+    }
+
+    /// What can be wrong with a key file or its directory.
+    public enum Reason: Sendable, Equatable {
+        /// There is no such file.
+        case missing
+        /// It is a symbolic link.
+        case symbolicLink
+        /// It is no regular file.
+        case notAFile
+        /// Something else is where the state directory should be.
+        case notADirectory
+        /// It belongs to another user.
+        case anotherOwner
+        /// Others may read or change the file.
+        case readableByOthers
+        /// Others may change the directory.
+        case directoryWritableByOthers
+        /// The file holds something else.
+        case noKey
+        /// It cannot be read; the system says why.
+        case unreadable(String)
+        /// It cannot be made; the system says why.
+        case notCreated(String)
+    }
+
+    /// What is wrong and what to do about it, in a sentence or two.
+    public var description: String {
+        switch reason {
+        case .missing:
+            "There is no key file \(path). A coordinator makes it on its first start; copy it "
+                + "from the coordinator's host, or name its directory with --state."
+        case .symbolicLink:
+            "The key file \(path) is a symbolic link. Put the file itself there."
+        case .notAFile:
+            "The key file \(path) is no regular file. Remove it and put a key file there."
+        case .notADirectory:
+            "The state directory \(path) is no directory. Name another one with --state."
+        case .anotherOwner:
+            "\(path) belongs to another user. Make it your own: chown \"$(id -u)\" '\(path)'"
+        case .readableByOthers:
+            "Other users may read the key file \(path). Close it: chmod 600 '\(path)'"
+        case .directoryWritableByOthers:
+            "Other users may change the state directory \(path). Close it: chmod 700 '\(path)'"
+        case .noKey:
+            "The key file \(path) does not hold a key: 64 hex digits and a line end. Copy it "
+                + "again, or remove it and let the coordinator make a new one."
+        case .unreadable(let cause):
+            "\(path) cannot be read: \(cause)."
+        case .notCreated(let cause):
+            "\(path) cannot be made: \(cause). Name another directory with --state."
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// When messages are sent: once for each connection and turn of the loop, after everything that had
+// to be decided in it. What is in an outbox belongs to its MessageConnection.
+public import UVLoop
+
+/// The connections of one loop that have something to send.
+///
+/// Keeps one end-of-turn hook for all of them and a list of those that wrote something, so that
+/// idle connections cost nothing. It lasts as long as the loop. Make it after the hooks that decide what to send; anything sent
+/// later in the turn leaves in a further turn, before the loop waits.
+public final class Outboxes {
+    private let loop: EventLoop
+    private var hook: TurnHook?
+    private var waiting: [MessageConnection] = []
+    /// Whether the hook has run and nothing has arrived on a connection since: what is written now
+    /// may be written by a later hook of the same turn, after which the loop would wait.
+    private var isLate = false
+    private var hasFurtherTurn = false
+
+    /// Makes the list for a loop.
+    public init(loop: EventLoop) {
+        self.loop = loop
+        hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
+    }
+
+    /// Sends what every connection has in its outbox.
+    public func flush() {
+        let connections = waiting
+        waiting.removeAll(keepingCapacity: true)
+        for connection in connections {
+            connection.flush()
+        }
+    }
+
+    /// Remembers a connection whose outbox was empty until now.
+    func add(_ connection: MessageConnection) {
+        waiting.append(connection)
+        if isLate, !hasFurtherTurn {
+            hasFurtherTurn = true
+            loop.nextTurn { [weak self] in
+                self?.hasFurtherTurn = false
+                self?.flush()
+            }
+        }
+    }
+
+    /// Something arrived: the hook of this turn is still to come.
+    func turnHasInput() {
+        isLate = false
+    }
+
+    /// Gives the hook back, for a list that only one connection used.
+    func close() {
+        hook?.cancel()
+        hook = nil
+        waiting = []
+    }
+
+    private func endTurn() {
+        isLate = true
+        if !waiting.isEmpty {
+            flush()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension Outboxes: Sendable {}

@@ -1,0 +1,195 @@
+// Key files on a real disk: made private, refused when they are not.
+import Foundation
+import Testing
+import Wire
+
+@testable import Transport
+
+/// A directory that is gone after the test.
+private final class Scratch {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/weft-" + UUID().uuidString
+        try FileManager.default.createDirectory(
+            atPath: path,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    func mode(_ name: String) throws -> Int? {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path + name)
+        return (attributes[.posixPermissions] as? NSNumber)?.intValue
+    }
+
+    func write(_ text: String, to name: String, mode: Int = 0o600) throws -> String {
+        let file = path + "/" + name
+        #expect(
+            FileManager.default.createFile(
+                atPath: file,
+                contents: Data(text.utf8),
+                attributes: [.posixPermissions: mode]
+            )
+        )
+        return file
+    }
+}
+
+private func refusal(_ path: String) -> KeyFileError? {
+    do {
+        _ = try KeyFile.load(path: path)
+        return nil
+    } catch {
+        return error
+    }
+}
+
+@Suite("Key files")
+struct KeyFileTests {
+    private let digits = String(repeating: "0a", count: 32)
+
+    @Test("A key is made once, for its owner alone")
+    func makesKeys() throws {
+        let scratch = try Scratch()
+        let state = scratch.path + "/some/state"
+        let first = try KeyFile.loadOrCreate(role: .worker, in: state)
+        #expect(try KeyFile.loadOrCreate(role: .worker, in: state) == first)
+        #expect(try KeyFile.load(path: KeyFile.path(of: .worker, in: state)) == first)
+        #expect(try KeyFile.loadOrCreate(role: .client, in: state) != first)
+        #expect(try scratch.mode("/some/state") == 0o700)
+        #expect(try scratch.mode("/some/state/worker.key") == 0o600)
+        let names = try FileManager.default.contentsOfDirectory(atPath: state).sorted()
+        #expect(names == ["client.key", "worker.key"])
+        let text = try String(contentsOfFile: state + "/worker.key", encoding: .utf8)
+        #expect(text == first.hex + "\n")
+    }
+
+    @Test("Processes that make the key at the same time all get the same one")
+    func oneKeyWins() async throws {
+        let scratch = try Scratch()
+        let state = scratch.path + "/state"
+        let keys = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<16 {
+                group.addTask { try KeyFile.loadOrCreate(role: .viewer, in: state).hex }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(keys.count == 1)
+    }
+
+    @Test("The line end of the key file may be anything or nothing")
+    func readsLineEnds() throws {
+        let scratch = try Scratch()
+        for (index, end) in ["", "\n", "\r\n", "\n\n"].enumerated() {
+            let path = try scratch.write(digits + end, to: "\(index).key")
+            #expect(try KeyFile.load(path: path).hex == digits)
+        }
+    }
+
+    @Test("A file that others may read is refused, with the remedy")
+    func refusesOpenFiles() throws {
+        let scratch = try Scratch()
+        for mode in [0o644, 0o640, 0o604, 0o602] {
+            let path = try scratch.write(digits, to: "\(mode).key", mode: mode)
+            let error = refusal(path)
+            #expect(error?.reason == .readableByOthers)
+            #expect(error?.description.contains("chmod 600 '\(path)'") == true)
+        }
+    }
+
+    @Test("A file that holds no key is refused")
+    func refusesOtherContent() throws {
+        let scratch = try Scratch()
+        let wrong = ["", "\n", "key", digits + "0a", digits + " ", "\n" + digits, digits + "\nx"]
+        for (index, text) in wrong.enumerated() {
+            #expect(refusal(try scratch.write(text, to: "\(index).key"))?.reason == .noKey)
+        }
+    }
+
+    @Test("What is no file of its own is refused without waiting for it")
+    func refusesOtherFiles() throws {
+        let scratch = try Scratch()
+        let target = try scratch.write(digits, to: "target")
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path + "/link.key",
+            withDestinationPath: target
+        )
+        #expect(refusal(scratch.path + "/link.key")?.reason == .symbolicLink)
+        #expect(refusal(scratch.path)?.reason == .notAFile)
+        #expect(mkfifo(scratch.path + "/pipe.key", 0o600) == 0)
+        #expect(refusal(scratch.path + "/pipe.key")?.reason == .notAFile)
+        let missing = refusal(scratch.path + "/none.key")
+        #expect(missing?.reason == .missing)
+        #expect(missing?.description.contains("coordinator") == true)
+    }
+
+    @Test("A key file that cannot be used is not replaced")
+    func keepsBadFiles() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write("broken", to: "client.key")
+        #expect(throws: KeyFileError(path: path, reason: .noKey)) {
+            try KeyFile.loadOrCreate(role: .client, in: scratch.path)
+        }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "broken")
+    }
+
+    @Test("A state directory that others may change is refused, with the remedy")
+    func refusesOpenDirectories() throws {
+        let scratch = try Scratch()
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o770],
+            ofItemAtPath: scratch.path
+        )
+        let error = #expect(throws: KeyFileError.self) {
+            try KeyFile.loadOrCreate(role: .client, in: scratch.path)
+        }
+        #expect(error?.reason == .directoryWritableByOthers)
+        #expect(error?.description.contains("chmod 700") == true)
+    }
+
+    @Test("A state directory that is a file is refused")
+    func refusesFileAsDirectory() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write("", to: "state")
+        #expect(throws: KeyFileError(path: path, reason: .notADirectory)) {
+            try StateDirectory.prepare(path)
+        }
+    }
+
+    @Test("The state directory is chosen by flag, then environment, then home")
+    func choosesDirectory() {
+        let all = [
+            "WEFT_STATE_DIR": "/weft", "XDG_STATE_HOME": "/xdg", "HOME": "/home/ada",
+        ]
+        func path(_ flag: String?, without names: String...) -> String {
+            StateDirectory.resolve(
+                flag: flag,
+                environment: all.filter { !names.contains($0.key) }
+            )
+        }
+        #expect(path("here") == "here")
+        #expect(path("") == "/weft")
+        #expect(path(nil) == "/weft")
+        #expect(path(nil, without: "WEFT_STATE_DIR") == "/xdg/weftline")
+        #expect(
+            path(nil, without: "WEFT_STATE_DIR", "XDG_STATE_HOME")
+                == "/home/ada/.local/state/weftline"
+        )
+        #expect(
+            StateDirectory.resolve(
+                flag: nil,
+                environment: ["XDG_STATE_HOME": "xdg", "HOME": "/home/ada"]
+            )
+                == "/home/ada/.local/state/weftline"
+        )
+        #expect(
+            StateDirectory.resolve(flag: nil, environment: [:])
+                .hasSuffix("/.local/state/weftline")
+        )
+    }
+}
