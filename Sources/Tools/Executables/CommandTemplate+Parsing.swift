@@ -1,0 +1,219 @@
+// Reads a command as a manifest has it: placeholders, literal braces, groups, and the paths that
+// mean files beside the manifest. Gathers every problem.
+
+/// One entry of a command in a manifest: a word, or a list of words that come and go together.
+struct CommandEntry: Sendable, Equatable {
+    /// The words.
+    var words: [String]
+    /// Whether it was written as a list.
+    var isGroup = false
+    /// The line it starts on.
+    var line: Int?
+}
+
+/// Reads the entries of a command into a template.
+struct CommandReader {
+    /// Something wrong with a command.
+    struct Problem: Equatable {
+        /// The line of the entry.
+        var line: Int?
+        /// A sentence that says what to do.
+        var message: String
+    }
+
+    /// The folder of the manifest, an absolute path.
+    let folder: String
+    /// The names of the declared parameters.
+    let declared: [String]
+    /// The names of those that every call has.
+    let required: [String]
+    /// Whether values may start with a dash everywhere.
+    let allowsDash: Bool
+    /// Whether a file of that absolute path exists.
+    let exists: (String) -> Bool
+
+    /// The placeholder that every command may use: the folder of the manifest.
+    static let folderPlaceholder = "manifest_dir"
+
+    private(set) var template = CommandTemplate()
+    /// What keeps the command from being used.
+    private(set) var problems: [Problem] = []
+    /// What is allowed and yet probably not meant.
+    private(set) var warnings: [Problem] = []
+    private var line: Int?
+
+    /// Makes a reader of commands for one tool.
+    init(
+        folder: String,
+        declared: [String],
+        required: [String],
+        allowsDash: Bool,
+        exists: @escaping (String) -> Bool
+    ) {
+        self.folder = folder
+        self.declared = declared
+        self.required = required
+        self.allowsDash = allowsDash
+        self.exists = exists
+    }
+
+    /// Reads all entries, in order; called once.
+    mutating func read(_ entries: [CommandEntry]) {
+        for entry in entries {
+            line = entry.line
+            let elements = entry.words.map { element($0) }
+            template.groups.append(.init(elements: elements, isOptional: entry.isGroup))
+        }
+        line = entries.first?.line
+        checkProgram()
+        resolvePaths()
+        settleDashes(entries)
+    }
+
+    // MARK: - Words
+
+    private mutating func element(_ word: String) -> CommandTemplate.Element {
+        var pieces: [CommandTemplate.Piece] = []
+        var isSpread = false
+        var text = ""
+        var rest = word[...]
+        while let character = rest.popFirst() {
+            switch character {
+            case "{", "}":
+                if rest.first == character {
+                    rest.removeFirst()
+                    text.append(character)
+                } else if character == "{", let end = rest.firstIndex(of: "}") {
+                    let name = rest[..<end]
+                    rest = rest[rest.index(after: end)...]
+                    if name == Self.folderPlaceholder {
+                        text += folder
+                        continue
+                    }
+                    if !text.isEmpty { pieces.append(.text(text)) }
+                    text = ""
+                    pieces.append(.value(parameter(name, &isSpread)))
+                } else {
+                    report("has a brace without its partner in \"\(word)\". \(Self.braceAdvice)")
+                    return .init(pieces: [.text(word)])
+                }
+            default:
+                text.append(character)
+            }
+        }
+        if !text.isEmpty { pieces.append(.text(text)) }
+        if isSpread, pieces.count > 1 {
+            report(
+                "has \"...\" inside \"\(word)\". A placeholder for several values must be an"
+                    + " element of its own."
+            )
+        }
+        return .init(pieces: pieces, isSpread: isSpread)
+    }
+
+    /// The position of the parameter that a placeholder names.
+    private mutating func parameter(_ placeholder: Substring, _ isSpread: inout Bool) -> Int {
+        var name = String(placeholder)
+        if name.hasSuffix("...") {
+            name.removeLast(3)
+            isSpread = true
+        }
+        if !declared.contains(name) {
+            report(
+                "uses {\(name)}, which is no parameter of the tool."
+                    + suggestion(for: name, among: declared)
+                    + " Declare it under parameters, properties. \(Self.braceAdvice)"
+            )
+        }
+        if let position = template.parameters.firstIndex(of: name) { return position }
+        template.parameters.append(name)
+        return template.parameters.count - 1
+    }
+
+    private static let braceAdvice = "For braces that are meant as such write {{ and }}."
+
+    private mutating func report(_ message: String) {
+        problems.append(Problem(line: line, message: message))
+    }
+
+    // MARK: - The whole command
+
+    private mutating func checkProgram() {
+        guard let first = template.groups.first, let program = first.elements.first else {
+            return report("is empty. Its first element must be the program to run.")
+        }
+        if first.isOptional {
+            report("starts with a list. Its first element must be the program to run.")
+        } else if program.literal == nil {
+            report(
+                "lets an argument choose the program. Its first element must be the program to"
+                    + " run, without placeholders."
+            )
+        } else if program.literal?.isEmpty == true {
+            report("starts with an empty text. Its first element must be the program to run.")
+        }
+    }
+
+    /// Tools run in a folder of their own, so that what the manifest means by a relative path has
+    /// to be settled here.
+    private mutating func resolvePaths() {
+        for group in template.groups.indices {
+            for index in template.groups[group].elements.indices {
+                guard let text = template.groups[group].elements[index].literal else { continue }
+                let isProgram = group == 0 && index == 0
+                guard let path = resolved(text, isProgram: isProgram) else { continue }
+                template.groups[group].elements[index].pieces = [.text(path)]
+            }
+        }
+    }
+
+    private func resolved(_ text: String, isProgram: Bool) -> String? {
+        guard !text.hasPrefix("/") else { return nil }
+        if isProgram { return text.contains("/") ? folder + "/" + text : nil }
+        // A bare word may as well be a subcommand, `.` and `..` mean the working folder.
+        guard text.contains("/") || text.contains("."), !text.hasPrefix("-"), text != ".",
+            text != "..", exists(folder + "/" + text)
+        else { return nil }
+        return folder + "/" + text
+    }
+
+    private mutating func settleDashes(_ entries: [CommandEntry]) {
+        var previous: CommandTemplate.Element?
+        var isAfterDashes = false
+        for group in template.groups.indices {
+            let isOptional = template.groups[group].isOptional
+            for index in template.groups[group].elements.indices {
+                let element = template.groups[group].elements[index]
+                let followsOption = previous?.isOption == true && !isAfterDashes
+                if allowsDash || isAfterDashes {
+                    template.groups[group].elements[index].dash = .allowed
+                } else if followsOption {
+                    template.groups[group].elements[index].dash = .optionValue
+                }
+                if followsOption, !isOptional, let option = previous?.literal {
+                    warnOfLoneOption(option, before: element, line: entries[group].line)
+                }
+                // Only dashes that are always there protect what comes after them.
+                if element.literal == "--", !isOptional { isAfterDashes = true }
+                previous = element
+            }
+        }
+    }
+
+    private mutating func warnOfLoneOption(
+        _ option: String,
+        before element: CommandTemplate.Element,
+        line: Int?
+    ) {
+        guard let parameter = element.wholeParameter else { return }
+        let name = template.parameters[parameter]
+        guard declared.contains(name), !required.contains(name) else { return }
+        warnings.append(
+            Problem(
+                line: line,
+                message: "leaves \(option) alone when {\(name)} is absent. To drop both write"
+                    + " them as a list inside the command: [\(option), \"{\(name)}\"]."
+            )
+        )
+    }
+}

@@ -1,0 +1,185 @@
+// A tool's command compiled once: literal text and placeholders, element by element. Rendering
+// it makes the arguments of one process; no shell ever sees them. Reading it from text is in
+// CommandTemplate+Parsing.
+internal import JSON
+internal import Plans
+
+/// The command of a tool, with placeholders for its arguments.
+struct CommandTemplate: Sendable, Equatable {
+    /// A piece of an element.
+    enum Piece: Sendable, Equatable {
+        /// Text that is passed as it is.
+        case text(String)
+        /// The value of a parameter, by its position in `parameters`.
+        case value(Int)
+    }
+
+    /// Whether a value may start an element with a dash.
+    ///
+    /// A program would take such an element for an option, which the author of a plan must not be
+    /// able to pass; unless its place says that it cannot be one, or the tool allows it.
+    enum DashRule: Sendable, Equatable {
+        /// Refused.
+        case refused
+        /// The element is the value of the option before it; of several only the first is.
+        case optionValue
+        /// After `--`, or the tool allows it.
+        case allowed
+    }
+
+    /// One element of the command.
+    struct Element: Sendable, Equatable {
+        /// What it consists of, adjacent text joined.
+        var pieces: [Piece]
+        /// Whether an array becomes one element for each of its values: `{paths...}`.
+        var isSpread = false
+        /// Whether a value may start the element with a dash.
+        var dash = DashRule.refused
+
+        /// The parameter that makes up the whole element, if one does.
+        var wholeParameter: Int? {
+            guard pieces.count == 1, case .value(let parameter) = pieces[0] else { return nil }
+            return parameter
+        }
+
+        /// The text of an element without placeholders.
+        var literal: String? {
+            switch pieces.first {
+            case nil: ""
+            case .text(let text) where pieces.count == 1: text
+            default: nil
+            }
+        }
+
+        /// Whether the element is an option such as `-e`, whose value may come next.
+        var isOption: Bool {
+            guard let literal else { return false }
+            return literal.hasPrefix("-") && literal != "--" && literal != "-"
+        }
+    }
+
+    /// Elements that come and go together; most consist of one.
+    struct Group: Sendable, Equatable {
+        /// The elements.
+        var elements: [Element]
+        /// Whether all of them are left out when a parameter of one is absent.
+        var isOptional = false
+    }
+
+    /// The groups in order.
+    var groups: [Group] = []
+    /// The names of the parameters that occur, without repetition.
+    var parameters: [String] = []
+
+    /// Whether arguments go into the command; otherwise they go to the standard input.
+    var takesArguments: Bool { !parameters.isEmpty }
+
+    /// All elements in order.
+    var elements: [Element] { groups.flatMap(\.elements) }
+
+    /// The program and arguments of one invocation.
+    ///
+    /// Throws `bad_args` when a value cannot be passed or would be taken for an option.
+    func render(_ arguments: RawJSON) throws(Failure) -> [String] {
+        let values = takesArguments ? self.values(in: arguments) : []
+        var words: [String] = []
+        words.reserveCapacity(groups.count)
+        for group in groups {
+            if group.isOptional, isIncomplete(group, values) { continue }
+            for element in group.elements {
+                try append(element, values, to: &words)
+            }
+        }
+        return words
+    }
+
+    private func values(in arguments: RawJSON) -> [RawJSON?] {
+        var values = [RawJSON?](repeating: nil, count: parameters.count)
+        arguments.forEachField { name, value in
+            if let position = parameters.firstIndex(of: name) { values[position] = value }
+        }
+        return values
+    }
+
+    /// Whether a parameter of the group is absent, or an empty list where its values should go.
+    private func isIncomplete(_ group: Group, _ values: [RawJSON?]) -> Bool {
+        group.elements.contains { element in
+            element.pieces.contains { piece in
+                guard case .value(let parameter) = piece else { return false }
+                guard let value = values[parameter] else { return true }
+                return element.isSpread && value == .emptyArray
+            }
+        }
+    }
+
+    private func append(
+        _ element: Element,
+        _ values: [RawJSON?],
+        to words: inout [String]
+    ) throws(Failure) {
+        if let parameter = element.wholeParameter {
+            guard let value = values[parameter] else { return }
+            if element.isSpread, value.kind == .array {
+                return try appendAll(value, of: element, parameter, to: &words)
+            }
+        }
+        var word = ""
+        for piece in element.pieces {
+            switch piece {
+            case .text(let text):
+                word += text
+            case .value(let parameter):
+                guard let value = values[parameter] else { continue }
+                word += try text(of: value, parameter)
+            }
+        }
+        try check(word, of: element, element.dash)
+        words.append(word)
+    }
+
+    private func appendAll(
+        _ list: RawJSON,
+        of element: Element,
+        _ parameter: Int,
+        to words: inout [String]
+    ) throws(Failure) {
+        var items: [RawJSON] = []
+        list.forEachElement { items.append($0) }
+        // Only the first can be an option's value; the others stand on their own.
+        var rule = element.dash
+        for item in items {
+            let word = try text(of: item, parameter)
+            try check(word, of: element, rule)
+            words.append(word)
+            if rule == .optionValue { rule = .refused }
+        }
+    }
+
+    private func text(of value: RawJSON, _ parameter: Int) throws(Failure) -> String {
+        let text = value.stringValue ?? value.text
+        guard !text.utf8.contains(0) else {
+            throw Failure(
+                code: .badArguments,
+                message: "/\(parameters[parameter]): holds a NUL character, which no argument of a"
+                    + " program can hold."
+            )
+        }
+        return text
+    }
+
+    private func check(
+        _ word: String,
+        of element: Element,
+        _ rule: DashRule
+    ) throws(Failure) {
+        guard rule == .refused, word.utf8.first == UInt8(ascii: "-"),
+            case .value(let parameter) = element.pieces.first
+        else { return }
+        throw Failure(
+            code: .badArguments,
+            message: "/\(parameters[parameter]): starts with a dash, so that the program would take"
+                + " it for an option. Put \"--\" before the placeholder in the tool's command, or"
+                + " set allow_dash: true if that is meant."
+        )
+    }
+}

@@ -1,0 +1,97 @@
+// Runs a program once for each invocation: arguments in, standard output back. Not here: the
+// life of one process (ExecutableInvocation), tools that keep a process (PersistentRunner).
+internal import JSON
+internal import Plans
+public import UVLoop
+public import Wire
+
+/// Runs the invocations of a tool that is a program, each in a process of its own.
+///
+/// A process gets a session, a fresh working folder of mode 0700 that is removed after it, and an
+/// environment of `PATH`, `LANG`, `USER`, `HOME` and `TMPDIR` (both the working folder),
+/// `WEFT_RUN`, `WEFT_NODE`, `WEFT_ATTEMPT` (the number of the attempt) and what the manifest adds.
+public final class ExecutableRunner: ToolRunner {
+    /// What the worker announces of the tool.
+    public let description: ToolDescription
+    let loop: EventLoop
+    let tool: ManifestTool
+    private let environment: ProcessEnvironment
+    private let folderBase: String
+    private var invocations: [ObjectIdentifier: ExecutableInvocation] = [:]
+    private var isShutDown = false
+
+    /// Makes a runner of a tool of a manifest that is not persistent.
+    ///
+    /// - Parameters:
+    ///   - loop: The loop the runner is confined to.
+    ///   - tool: The tool.
+    ///   - environment: The worker's own variables, of which tools get a few.
+    public init(
+        loop: EventLoop,
+        tool: ManifestTool,
+        environment: [String: String] = WorkerEnvironment.current
+    ) {
+        self.loop = loop
+        self.tool = tool
+        description = tool.description
+        self.environment = tool.processEnvironment(environment)
+        folderBase = WorkingFolder.base(environment)
+    }
+
+    /// Starts a process.
+    ///
+    /// The group is killed when the output exceeds its limit, and by a cancel: with SIGTERM, and
+    /// SIGKILL after the grace.
+    public func start(
+        _ invocation: Invocation,
+        report: @escaping (ToolReport) -> Void
+    ) -> any RunningInvocation {
+        do {
+            return try spawn(invocation, report)
+        } catch {
+            report(.failed(error))
+            return FinishedInvocation()
+        }
+    }
+
+    /// Kills the processes that run.
+    public func shutDown() {
+        isShutDown = true
+        for invocation in Array(invocations.values) { invocation.cancel(grace: .zero) }
+    }
+
+    private func spawn(
+        _ invocation: Invocation,
+        _ report: @escaping (ToolReport) -> Void
+    ) throws(Failure) -> ExecutableInvocation {
+        guard !isShutDown else { throw .shutDown(invocation.tool) }
+        var options = ChildProcess.Options(arguments: try tool.command.render(invocation.arguments))
+        let folder = try tool.makeFolder(in: folderBase)
+        options.environment = environment.variables(folder: folder.path, for: invocation)
+        options.directory = folder.path
+        if !tool.command.takesArguments {
+            options.standardInput = .bytes(
+                invocation.arguments.bytes + [UInt8(ascii: "\n")]
+            )
+        }
+        let running = ExecutableInvocation(
+            runner: self,
+            folder: folder,
+            outputLimit: min(tool.maxOutput ?? .max, invocation.maxOutput),
+            report: report
+        )
+        do {
+            try running.spawn(options)
+        } catch {
+            folder.remove(loop)
+            throw tool.spawnFailure(error)
+        }
+        invocations[ObjectIdentifier(running)] = running
+        report(.started)
+        return running
+    }
+
+    func ended(_ invocation: ExecutableInvocation) {
+        invocations[ObjectIdentifier(invocation)] = nil
+    }
+}

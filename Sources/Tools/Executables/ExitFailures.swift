@@ -1,0 +1,129 @@
+// What the end of a process means for the invocation, in words and codes.
+internal import Glibc
+internal import JSON
+internal import Plans
+internal import UVLoop
+
+extension Failure {
+    /// A process ended with a code that is no success, or by a signal.
+    static func exit(
+        _ status: ChildProcess.ExitStatus,
+        of program: String,
+        _ errors: OutputTail,
+        _ circumstance: String = ""
+    ) -> Failure {
+        var message = "\(program) \(status.words)"
+        if !circumstance.isEmpty { message += " " + circumstance }
+        if let line = errors.lastLine { message += ": \(line)" }
+        return Failure(
+            code: .toolError,
+            message: message,
+            isRetryable: true,
+            exitCode: status.signal == 0 ? status.code : nil,
+            signal: status.signal == 0 ? nil : status.signal,
+            stderrTail: errors.text
+        )
+    }
+}
+
+extension ChildProcess.ExitStatus {
+    /// `exited with code 2` or `was killed by SIGSEGV`.
+    var words: String {
+        signal == 0 ? "exited with code \(code)" : "was killed by \(signalName(signal))"
+    }
+}
+
+/// The name of a signal, or `signal 40`.
+func signalName(_ number: Int) -> String {
+    let names: [Int32: String] = [
+        SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL",
+        SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE",
+        SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1", SIGSEGV: "SIGSEGV", SIGUSR2: "SIGUSR2",
+        SIGPIPE: "SIGPIPE", SIGALRM: "SIGALRM", SIGTERM: "SIGTERM", SIGXCPU: "SIGXCPU",
+        SIGXFSZ: "SIGXFSZ", SIGSYS: "SIGSYS",
+    ]
+    return names[Int32(truncatingIfNeeded: number)] ?? "signal \(number)"
+}
+
+/// How the output of a program is read.
+enum OutputFormat: String, Sendable {
+    /// Text; the last newline is cut.
+    case text
+    /// One JSON value.
+    case json
+
+    /// The output as JSON, or `bad_output`.
+    func read(_ bytes: [UInt8], of tool: String) -> Result<RawJSON, Failure> {
+        switch self {
+        case .text:
+            let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
+            guard isValidUTF8(text) else {
+                return .failure(
+                    Failure(
+                        code: .badOutput,
+                        message: "\(tool) printed bytes that are no UTF-8 text."
+                    )
+                )
+            }
+            var writer = JSONWriter(reserving: text.count + 2)
+            writer.string(utf8: text)
+            return .success(RawJSON(trusted: writer.bytes[...]))
+        case .json:
+            do {
+                return .success(try RawJSON(validating: bytes[...]))
+            } catch {
+                return .failure(
+                    Failure(
+                        code: .badOutput,
+                        message: "\(tool) was to print one JSON value and did not. \(error)"
+                    )
+                )
+            }
+        }
+    }
+}
+
+extension ManifestTool {
+    /// The name of the program without its folder, for messages.
+    var program: String {
+        let path = command.elements.first?.literal ?? ""
+        return path.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    /// What the processes of the tool find in their environment.
+    func processEnvironment(_ worker: [String: String]) -> ProcessEnvironment {
+        ProcessEnvironment(
+            worker: worker,
+            passing: passedVariables,
+            setting: variables.map { ($0.key, $0.value) }
+        )
+    }
+
+    /// A fresh working folder, or `spawn_failed`.
+    func makeFolder(in base: String) throws(Failure) -> WorkingFolder {
+        do {
+            return try WorkingFolder(in: base)
+        } catch {
+            throw Failure(
+                code: .spawnFailed,
+                message: "\(program) needs a working folder and none could be made in \(base):"
+                    + " \(error.explanation). Check that the worker may write there, or set TMPDIR.",
+                isRetryable: true
+            )
+        }
+    }
+
+    /// The process could not be started.
+    func spawnFailure(_ error: UVError) -> Failure {
+        let path = command.elements.first?.literal ?? ""
+        let check =
+            path.contains("/")
+            ? "Check that \(path) exists on this worker and may be executed."
+            : "Check that \(path) is installed on this worker and in its PATH."
+        return Failure(
+            code: .spawnFailed,
+            message: "\(program) could not be started: \(error.explanation). \(check)",
+            isRetryable: true
+        )
+    }
+}

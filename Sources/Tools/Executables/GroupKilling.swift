@@ -1,0 +1,40 @@
+// Ending a process with its whole group: asked first, then by force.
+internal import Glibc
+internal import UVLoop
+
+/// Ends the group of a child: SIGTERM, then SIGKILL when the grace is over.
+final class GroupKilling {
+    private let loop: EventLoop
+    private let child: ChildProcess
+    private let timer: Timer
+    private var deadline: Int64?
+
+    init(loop: EventLoop, child: ChildProcess) {
+        self.loop = loop
+        self.child = child
+        timer = Timer(loop: loop) { child.signalGroup(SIGKILL) }
+    }
+
+    /// Starts the ending, or shortens the grace of one that goes on already.
+    func kill(grace: Duration) {
+        guard grace > .zero else {
+            deadline = .min
+            return child.signalGroup(SIGKILL)
+        }
+        if deadline == nil { child.signalGroup(SIGTERM) }
+        forceAfter(grace)
+    }
+
+    /// Only sets the time of the SIGKILL; the child was asked to end in another way.
+    func forceAfter(_ grace: Duration) {
+        let wanted = loop.nowNanoseconds &+ grace.nanosecondsClamped
+        guard wanted < deadline ?? .max else { return }
+        deadline = wanted
+        timer.schedule(at: wanted)
+    }
+
+    /// The child has ended.
+    func end() {
+        timer.close()
+    }
+}

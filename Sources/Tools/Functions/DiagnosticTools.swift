@@ -1,0 +1,241 @@
+// The tools every worker can offer to try out a cluster: noop, echo, sleep, fail, payload.
+// They run on the loop itself, so that they measure the way there and back and nothing else.
+internal import JSON
+internal import Plans
+public import UVLoop
+internal import Wire
+
+/// The built-in tools for trials and measurements.
+public enum DiagnosticTools {
+    /// Most bytes of text that `payload` produces.
+    public static let payloadLimit = 64 << 20
+
+    /// The runners of `noop`, `echo`, `sleep`, `fail` and `payload`, in this order.
+    ///
+    /// All but `sleep` finish before their start returns.
+    public static func runners(loop: EventLoop) -> [any ToolRunner] {
+        [
+            ImmediateRunner(
+                ToolDescription(
+                    name: "noop",
+                    description: "Does nothing and returns null.",
+                    isIdempotent: true,
+                    isReadOnly: true
+                )
+            ) { _ in .success(.null) },
+            ImmediateRunner(
+                ToolDescription(
+                    name: "echo",
+                    description: "Returns its arguments as they are.",
+                    isIdempotent: true,
+                    isReadOnly: true
+                )
+            ) { .success($0.arguments) },
+            SleepRunner(loop: loop),
+            ImmediateRunner(failDescription, fail),
+            ImmediateRunner(payloadDescription, payload),
+        ]
+    }
+
+    // MARK: - fail
+
+    private static var failDescription: ToolDescription {
+        ToolDescription(
+            name: "fail",
+            description: "Fails with the code, message and retryability it is told; with `times`,"
+                + " only the first so many attempts of a node fail.",
+            parameters: RawJSON([
+                "type": "object",
+                "properties": [
+                    "code": ["type": "string", "pattern": "^[a-z0-9_]{1,64}$"],
+                    "message": ["type": "string"],
+                    "retryable": ["type": "boolean"],
+                    "times": ["type": "integer", "minimum": 0],
+                ],
+                "additionalProperties": false,
+            ]),
+            // Enough attempts for `times` to have something to count.
+            isIdempotent: true,
+            isReadOnly: true,
+            maxAttempts: 10
+        )
+    }
+
+    private static func fail(_ invocation: Invocation) -> Result<RawJSON, Failure> {
+        let arguments = JSONValue(invocation.arguments)
+        if let times = arguments["times"]?.intValue, invocation.number > times {
+            return .success(.null)
+        }
+        let spelling = arguments["code"]?.stringValue ?? FailureCode.toolError.rawValue
+        guard let code = FailureCode(toolReported: spelling) else {
+            return .failure(
+                Failure(
+                    code: .badArguments,
+                    message: "/code: must be 1 to 64 of a-z, 0-9 and _."
+                )
+            )
+        }
+        return .failure(
+            Failure(
+                code: code,
+                message: arguments["message"]?.stringValue ?? "The tool fail was told to fail.",
+                isRetryable: arguments["retryable"]?.boolValue ?? false
+            )
+        )
+    }
+
+    // MARK: - payload
+
+    private static var payloadDescription: ToolDescription {
+        ToolDescription(
+            name: "payload",
+            description: "Returns a text of so many bytes.",
+            parameters: RawJSON([
+                "type": "object",
+                "properties": [
+                    "bytes": [
+                        "type": "integer", "minimum": 0, "maximum": .integer(Int64(payloadLimit)),
+                    ]
+                ],
+                "required": ["bytes"],
+                "additionalProperties": false,
+            ]),
+            isIdempotent: true,
+            isReadOnly: true
+        )
+    }
+
+    private static func payload(_ invocation: Invocation) -> Result<RawJSON, Failure> {
+        guard let count = invocation.arguments.value(at: [.key("bytes")])?.intValue,
+            (0...payloadLimit).contains(count)
+        else {
+            return .failure(
+                Failure(
+                    code: .badArguments,
+                    message: "/bytes: must be a whole number from 0 to \(payloadLimit)."
+                )
+            )
+        }
+        guard count + 2 <= invocation.maxOutput else {
+            return .failure(.outputTooLarge(invocation.tool, limit: invocation.maxOutput))
+        }
+        var text = [UInt8](repeating: UInt8(ascii: "x"), count: count + 2)
+        text[0] = UInt8(ascii: "\"")
+        text[count + 1] = UInt8(ascii: "\"")
+        return .success(RawJSON(trusted: text[...]))
+    }
+}
+
+/// Runs a function on the loop, within `start`.
+final class ImmediateRunner: ToolRunner {
+    let description: ToolDescription
+    private let call: (Invocation) -> Result<RawJSON, Failure>
+    // Nothing tells finished invocations apart, so all of them share one handle.
+    private let finished = FinishedInvocation()
+
+    init(
+        _ description: ToolDescription,
+        _ call: @escaping (Invocation) -> Result<RawJSON, Failure>
+    ) {
+        self.description = description
+        self.call = call
+    }
+
+    func start(
+        _ invocation: Invocation,
+        report: @escaping (ToolReport) -> Void
+    ) -> any RunningInvocation {
+        var outcome = call(invocation)
+        if case .success(let output) = outcome, output.count > invocation.maxOutput {
+            outcome = .failure(.outputTooLarge(invocation.tool, limit: invocation.maxOutput))
+        }
+        report(.finished(outcome, isTruncated: false))
+        return finished
+    }
+
+    func shutDown() {}
+}
+
+/// Waits on a timer of the loop.
+private final class SleepRunner: ToolRunner {
+    let description = ToolDescription(
+        name: "sleep",
+        description: "Waits so many milliseconds and returns null.",
+        parameters: RawJSON([
+            "type": "object",
+            "properties": ["ms": ["type": "number", "minimum": 0, "maximum": 86_400_000]],
+            "required": ["ms"],
+            "additionalProperties": false,
+        ]),
+        isIdempotent: true,
+        isReadOnly: true
+    )
+    private let loop: EventLoop
+    private var sleeping: [ObjectIdentifier: SleepInvocation] = [:]
+
+    init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    func start(
+        _ invocation: Invocation,
+        report: @escaping (ToolReport) -> Void
+    ) -> any RunningInvocation {
+        guard let milliseconds = invocation.arguments.value(at: [.key("ms")])?.doubleValue,
+            (0...86_400_000).contains(milliseconds)
+        else {
+            report(
+                .failed(
+                    Failure(
+                        code: .badArguments,
+                        message: "/ms: must be a number from 0 to 86400000."
+                    )
+                )
+            )
+            return FinishedInvocation()
+        }
+        report(.started)
+        let sleep = SleepInvocation(loop: loop, tool: invocation.tool, report: report)
+        let id = ObjectIdentifier(sleep)
+        sleeping[id] = sleep
+        sleep.onEnd = { [weak self] in self?.sleeping[id] = nil }
+        sleep.schedule(.microseconds(Int64(milliseconds * 1000)))
+        return sleep
+    }
+
+    func shutDown() {
+        for sleep in Array(sleeping.values) { sleep.cancel(grace: .zero) }
+    }
+}
+
+private final class SleepInvocation: RunningInvocation {
+    var onEnd: () -> Void = {}
+    private let loop: EventLoop
+    private let tool: String
+    private let report: (ToolReport) -> Void
+    private var timer: Timer?
+
+    init(loop: EventLoop, tool: String, report: @escaping (ToolReport) -> Void) {
+        self.loop = loop
+        self.tool = tool
+        self.report = report
+    }
+
+    func schedule(_ duration: Duration) {
+        let timer = Timer(loop: loop) { [weak self] in self?.finish(.success(.null)) }
+        self.timer = timer
+        timer.schedule(after: duration)
+    }
+
+    func cancel(grace: Duration) {
+        finish(.failure(.cancelled(tool)))
+    }
+
+    private func finish(_ outcome: Result<RawJSON, Failure>) {
+        guard let timer else { return }
+        timer.close()
+        self.timer = nil
+        onEnd()
+        report(.finished(outcome, isTruncated: false))
+    }
+}

@@ -1,0 +1,154 @@
+// Runs a Swift function as a task and brings its reports and its outcome back to the loop.
+internal import JSON
+internal import Plans
+public import UVLoop
+public import Wire
+
+/// Runs the invocations of a tool that is a Swift function.
+public final class FunctionRunner: ToolRunner {
+    /// What the worker announces of the tool.
+    public let description: ToolDescription
+    private let loop: EventLoop
+    private let call: FunctionTool.Call
+    private var invocations: [ObjectIdentifier: FunctionInvocation] = [:]
+    private var isShutDown = false
+
+    /// Makes a runner of a function.
+    public init(loop: EventLoop, tool: FunctionTool) {
+        self.loop = loop
+        call = tool.call
+        description = ToolDescription(
+            name: tool.name,
+            description: tool.description,
+            parameters: tool.parameters,
+            isIdempotent: tool.isIdempotent,
+            timeoutMilliseconds: tool.timeout.map { $0.wholeMilliseconds },
+            maxAttempts: tool.maxAttempts,
+            concurrency: tool.concurrency
+        )
+    }
+
+    /// Starts the function as a task.
+    public func start(
+        _ invocation: Invocation,
+        report: @escaping (ToolReport) -> Void
+    ) -> any RunningInvocation {
+        guard !isShutDown else {
+            report(.failed(.shutDown(invocation.tool)))
+            return FinishedInvocation()
+        }
+        let running = FunctionInvocation(loop: loop, tool: invocation.tool, report: report)
+        let id = ObjectIdentifier(running)
+        invocations[id] = running
+        running.onEnd = { [weak self] in self?.invocations[id] = nil }
+        running.run(invocation, call: call)
+        return running
+    }
+
+    /// Cancels the functions under way and waits for none of them.
+    public func shutDown() {
+        isShutDown = true
+        for invocation in Array(invocations.values) { invocation.cancel(grace: .zero) }
+    }
+}
+
+/// One call of a function.
+private final class FunctionInvocation: RunningInvocation {
+    var onEnd: () -> Void = {}
+    private let loop: EventLoop
+    private let tool: String
+    private let relay = ReportRelay()
+    private var report: ((ToolReport) -> Void)?
+    private var work: PerformedWork?
+    private var patience: Timer?
+
+    init(loop: EventLoop, tool: String, report: @escaping (ToolReport) -> Void) {
+        self.loop = loop
+        self.tool = tool
+        self.report = report
+    }
+
+    func run(_ invocation: Invocation, call: @escaping FunctionTool.Call) {
+        report?(.started)
+        let context = ToolContext(
+            attempt: invocation.attempt,
+            run: invocation.run,
+            node: invocation.node,
+            number: invocation.number,
+            relay: relay
+        )
+        work = loop.perform {
+            await outcome(of: call, invocation, context)
+        } then: { outcome in
+            self.finish(outcome)
+        }
+        awaitReports()
+    }
+
+    func cancel(grace: Duration) {
+        guard report != nil else { return }
+        work?.cancel()
+        let patience = patience ?? Timer(loop: loop) { self.abandon() }
+        self.patience = patience
+        patience.schedule(after: grace)
+    }
+
+    /// One waiting at a time: what comes meanwhile is taken together.
+    private func awaitReports() {
+        let relay = relay
+        loop.perform {
+            await relay.next()
+        } then: { reports in
+            guard self.report != nil else { return }
+            self.deliver(reports)
+            if self.report != nil { self.awaitReports() }
+        }
+    }
+
+    private func deliver(_ reports: [ToolReport]) {
+        for entry in reports { report?(entry) }
+    }
+
+    /// The function had its grace; what becomes of it does not matter any more.
+    private func abandon() {
+        finish(.failure(.cancelled(tool)))
+    }
+
+    private func finish(_ outcome: Result<RawJSON, Failure>) {
+        guard report != nil else { return }
+        deliver(relay.close())
+        let last = report
+        report = nil
+        patience?.close()
+        patience = nil
+        onEnd()
+        last?(.finished(outcome, isTruncated: false))
+    }
+}
+
+/// Calls the function and turns whatever it does into an outcome; runs in the task.
+private func outcome(
+    of call: FunctionTool.Call,
+    _ invocation: Invocation,
+    _ context: ToolContext
+) async -> Result<RawJSON, Failure> {
+    do {
+        let output = RawJSON(try await call(JSONValue(invocation.arguments), context))
+        guard output.count <= invocation.maxOutput else {
+            return .failure(.outputTooLarge(invocation.tool, limit: invocation.maxOutput))
+        }
+        return .success(output)
+    } catch let failure as Failure {
+        return .failure(failure)
+    } catch is CancellationError {
+        return .failure(.cancelled(invocation.tool))
+    } catch {
+        return .failure(
+            Failure(
+                code: .toolError,
+                message: "\(invocation.tool) failed: \(error)",
+                isRetryable: true
+            )
+        )
+    }
+}

@@ -1,0 +1,137 @@
+// Tools that are Swift functions: what is declared and what the function is given.
+// Not here: how they are run (FunctionRunner).
+public import JSON
+public import Plans
+internal import Synchronization
+internal import Wire
+
+/// A tool that is a Swift function.
+public struct FunctionTool: Sendable {
+    /// The function: arguments in, output out.
+    public typealias Call = @Sendable (JSONValue, ToolContext) async throws -> JSONValue
+
+    /// The name plans use.
+    public var name: String
+    /// What the tool does, for the planner and for people.
+    public var description: String
+    /// JSON Schema of the arguments.
+    public var parameters: RawJSON
+    /// Whether starting it twice does no harm.
+    public var isIdempotent: Bool
+    /// How long one attempt may take.
+    public var timeout: Duration?
+    /// How many attempts a node of this tool gets.
+    public var maxAttempts: Int?
+    /// How many invocations of it may run at the same time on one worker.
+    public var concurrency: Int?
+    /// The function.
+    public var call: Call
+
+    /// Makes a tool of a function.
+    ///
+    /// The function runs as a `Task`, off the loop. What it throws fails the invocation: a
+    /// `Failure` as it is, anything else as a retryable `tool_error` with the error's description.
+    /// A cancelled invocation cancels the task; a function that does not follow is left to itself
+    /// when the grace is over, and what it returns then is dropped.
+    public init(
+        name: String,
+        description: String,
+        parameters: RawJSON = .emptyObject,
+        isIdempotent: Bool = false,
+        timeout: Duration? = nil,
+        maxAttempts: Int? = nil,
+        concurrency: Int? = nil,
+        _ call: @escaping Call
+    ) {
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+        self.isIdempotent = isIdempotent
+        self.timeout = timeout
+        self.maxAttempts = maxAttempts
+        self.concurrency = concurrency
+        self.call = call
+    }
+}
+
+/// What a function tool is told of the invocation, and how it speaks while it runs.
+public struct ToolContext: Sendable {
+    /// The attempt.
+    public let attempt: AttemptID
+    /// The run the attempt belongs to.
+    public let run: RunID
+    /// The node the attempt belongs to.
+    public let node: NodeID
+    /// The number of the attempt, from 1.
+    public let number: Int
+    let relay: ReportRelay
+
+    /// Whether the invocation was cancelled; the function should then end soon.
+    public var isCancelled: Bool { Task.isCancelled }
+
+    /// Tells how far the invocation is, 0 to 1, and what it is doing; renews the lease.
+    public func report(progress fraction: Double?, note: String? = nil) {
+        relay.add(.progress(fraction.map { min(max($0, 0), 1) }, note))
+    }
+
+    /// Sends text to those who watch the run; best effort, and no part of the output.
+    public func emit(_ text: String) {
+        relay.add(.output(.standardOutput, Array(text.utf8)))
+    }
+
+    /// Sends a line to those who watch the run, beside what ``emit(_:)`` sends.
+    public func log(_ line: String) {
+        relay.add(.output(.standardError, Array((line + "\n").utf8)))
+    }
+}
+
+/// Carries what a function reports from its task to the loop, in order.
+///
+/// The loop waits in ``next()`` for reports while the function runs, and empties what is left
+/// when it has ended. Reports of a function that is done are dropped.
+final class ReportRelay: Sendable {
+    private struct State {
+        var reports: [ToolReport] = []
+        var waiter: CheckedContinuation<Void, Never>?
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Adds a report and wakes the loop's waiting.
+    func add(_ report: ToolReport) {
+        let waiter = state.withLock { state in
+            guard !state.isClosed else { return nil as CheckedContinuation<Void, Never>? }
+            state.reports.append(report)
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
+
+    /// Takes no further reports, ends the waiting and returns what was not taken yet.
+    func close() -> [ToolReport] {
+        let (waiter, rest) = state.withLock { state in
+            state.isClosed = true
+            defer { state.reports = [] }
+            return (state.waiter.take(), state.reports)
+        }
+        waiter?.resume()
+        return rest
+    }
+
+    /// The reports so far, waiting for at least one; empty when the relay is closed.
+    func next() async -> [ToolReport] {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.isClosed || !state.reports.isEmpty { return true }
+                state.waiter = continuation
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        return state.withLock { state in
+            defer { state.reports = [] }
+            return state.reports
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// YAML as JSON, by the rules of YAML 1.2's core schema: `no` is a text and not false.
+internal import JSON
+internal import OrderedCollections
+internal import Yams
+
+/// A piece of YAML that has no counterpart in JSON.
+struct YAMLConversionError: Error {
+    /// The line it is on.
+    var line: Int?
+    /// What to do about it.
+    var message: String
+}
+
+extension JSONValue {
+    /// Converts a node and all in it.
+    init(_ node: Node) throws(YAMLConversionError) {
+        var budget = 100_000
+        try self.init(node, depth: 1, &budget)
+    }
+
+    /// Aliases make small files large, so that the number of values is bounded.
+    private init(_ node: Node, depth: Int, _ budget: inout Int) throws(YAMLConversionError) {
+        budget -= 1
+        guard budget > 0, depth <= JSONLimits.depth else {
+            throw YAMLConversionError(
+                line: node.mark?.line,
+                message: "is too large or nests deeper than \(JSONLimits.depth) levels."
+            )
+        }
+        switch node {
+        case .scalar(let scalar):
+            self = try JSONValue(scalar)
+        case .sequence(let sequence):
+            var elements: [JSONValue] = []
+            for element in sequence {
+                elements.append(try JSONValue(element, depth: depth + 1, &budget))
+            }
+            self = .array(elements)
+        case .mapping(let mapping):
+            var fields: OrderedDictionary<String, JSONValue> = [:]
+            for (key, value) in mapping {
+                guard let name = key.scalar?.string else {
+                    throw YAMLConversionError(
+                        line: key.mark?.line,
+                        message: "has a key that is no text."
+                    )
+                }
+                fields[name] = try JSONValue(value, depth: depth + 1, &budget)
+            }
+            self = .object(fields)
+        case .alias:
+            throw YAMLConversionError(
+                line: node.mark?.line,
+                message: "has an alias that names nothing."
+            )
+        }
+    }
+
+    private init(_ scalar: Node.Scalar) throws(YAMLConversionError) {
+        let text = scalar.string
+        guard scalar.style == .plain else {
+            self = .string(text)
+            return
+        }
+        switch text {
+        case "", "~", "null", "Null", "NULL":
+            self = .null
+        case "true", "True", "TRUE":
+            self = .bool(true)
+        case "false", "False", "FALSE":
+            self = .bool(false)
+        case ".inf", "-.inf", "+.inf", ".nan", ".Inf", "-.Inf", "+.Inf", ".NaN":
+            throw YAMLConversionError(
+                line: scalar.mark?.line,
+                message: "holds \(text), which is no number in JSON."
+            )
+        default:
+            self = JSONValue(yamlNumber: text) ?? .string(text)
+        }
+    }
+
+    private init?(yamlNumber text: String) {
+        let body = text.hasPrefix("+") ? String(text.dropFirst()) : text
+        guard let first = body.utf8.first(where: { $0 != UInt8(ascii: "-") }),
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) || first == UInt8(ascii: ".")
+        else { return nil }
+        if let integer = Int64(body) {
+            self = .integer(integer)
+        } else if let double = Double(body), double.isFinite, !body.contains("x") {
+            self = .double(double)
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// The tools a worker has besides functions, as its manifest declares them. Not here: reading the
+// YAML (ManifestReader), running the tools.
+internal import FoundationEssentials
+internal import OrderedCollections
+public import Wire
+
+/// The tools that a YAML file declares.
+///
+/// Paths: a program written with a slash (`bin/find.sh`) is looked up from the manifest's folder.
+/// So is every other element of a command that holds a slash or a dot, no placeholder, and names
+/// an existing file there, since tools run in an empty folder of their own. `{manifest_dir}`
+/// stands for the manifest's folder anywhere in a command.
+public struct Manifest: Sendable {
+    /// The path of the file, as given.
+    public let path: String
+    /// The tools in the order of the file; their names differ.
+    public let tools: [ManifestTool]
+
+    /// Reads a file.
+    public static func load(path: String) throws(ManifestError) -> Manifest {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ManifestError(
+                path: path,
+                problems: [
+                    ManifestProblem(
+                        message: "The file cannot be read. Check that it exists and that this user"
+                            + " may read it."
+                    )
+                ]
+            )
+        }
+        guard let yaml = String(validating: data, as: UTF8.self) else {
+            throw ManifestError(
+                path: path,
+                problems: [ManifestProblem(message: "The file is not UTF-8 text.")]
+            )
+        }
+        return try parse(yaml: yaml, path: path)
+    }
+
+    /// Reads the text of a manifest; the path says where relative paths in it start.
+    public static func parse(yaml: String, path: String) throws(ManifestError) -> Manifest {
+        var reader = ManifestReader(folder: absoluteFolder(of: path))
+        let tools = reader.read(yaml)
+        guard reader.problems.isEmpty else {
+            throw ManifestError(path: path, problems: reader.problems)
+        }
+        return Manifest(path: path, tools: tools)
+    }
+
+    /// What is allowed and yet may keep tools from working here, one sentence each.
+    ///
+    /// Programs that are not installed, variables to pass on that are not set, options that may
+    /// be left alone.
+    public func warnings(environment: [String: String] = WorkerEnvironment.current) -> [String] {
+        tools.flatMap { tool in
+            let name = tool.description.name
+            var warnings = tool.warnings.map { "\(name): \($0)" }
+            if let missing = tool.missingProgram(environment) {
+                warnings.append(
+                    "\(name): the program \(missing) is not there or may not be executed; calls"
+                        + " fail until it is."
+                )
+            }
+            for variable in tool.passedVariables where environment[variable] == nil {
+                warnings.append(
+                    "\(name): pass_env names \(variable), which is not set in the worker's"
+                        + " environment."
+                )
+            }
+            return warnings
+        }
+    }
+
+    private static func absoluteFolder(of path: String) -> String {
+        var parts: [Substring] = []
+        let start = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
+        // The last part is the file itself. `..` stays: a link may lie before it.
+        for part in (start + path).split(separator: "/").dropLast() where part != "." {
+            parts.append(part)
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+}
+
+/// A tool as a manifest declares it.
+public struct ManifestTool: Sendable {
+    /// What a worker announces of it.
+    public internal(set) var description: ToolDescription
+    /// Whether a process of it serves many invocations, one after the other.
+    public internal(set) var isPersistent = false
+    /// Most bytes of output of one invocation, if the manifest sets it.
+    public internal(set) var maxOutput: Int?
+    var command = CommandTemplate()
+    var outputFormat = OutputFormat.text
+    var successExitCodes: Set<Int> = [0]
+    var variables: OrderedDictionary<String, String> = [:]
+    var passedVariables: [String] = []
+    var warnings: [String] = []
+
+    /// The program as it would be started, if it is not there.
+    func missingProgram(_ environment: [String: String]) -> String? {
+        guard let program = command.elements.first?.literal else { return nil }
+        let files = FileManager.default
+        if program.contains("/") {
+            return files.isExecutableFile(atPath: program) ? nil : program
+        }
+        let path = variables["PATH"] ?? environment["PATH"] ?? ProcessEnvironment.defaultPath
+        let isThere = path.split(separator: ":").contains {
+            files.isExecutableFile(atPath: "\($0)/\(program)")
+        }
+        return isThere ? nil : program
+    }
+}
+
+/// Something wrong with a manifest.
+public struct ManifestProblem: Sendable, Equatable, CustomStringConvertible {
+    /// The line it is on, from 1.
+    public var line: Int?
+    /// The tool it concerns.
+    public var tool: String?
+    /// The field it concerns.
+    public var field: String?
+    /// What is wrong and what to do.
+    public var message: String
+
+    /// Makes a problem of its parts.
+    public init(line: Int? = nil, tool: String? = nil, field: String? = nil, message: String) {
+        self.line = line
+        self.tool = tool
+        self.field = field
+        self.message = message
+    }
+
+    /// `line 12: count_matches: timeout: …`, with the parts that are known.
+    public var description: String {
+        let parts = [line.map { "line \($0)" }, tool, field, message]
+        return parts.compactMap(\.self).joined(separator: ": ")
+    }
+}
+
+/// A manifest that cannot be used, with all that is wrong with it.
+public struct ManifestError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path of the manifest.
+    public var path: String
+    /// The problems, in the order of the file; at least one.
+    public var problems: [ManifestProblem]
+
+    /// Makes an error of its problems.
+    public init(path: String, problems: [ManifestProblem]) {
+        self.path = path
+        self.problems = problems
+    }
+
+    /// One line for each problem.
+    public var description: String {
+        problems.map { "\(path): \($0)" }.joined(separator: "\n")
+    }
+}

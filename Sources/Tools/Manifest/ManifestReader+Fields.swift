@@ -1,0 +1,179 @@
+// The single fields of a tool in a manifest: each is checked and told apart from an absent one.
+internal import JSON
+internal import OrderedCollections
+internal import Plans
+internal import Schemas
+internal import Yams
+
+extension ManifestReader {
+    /// The name: 1–128 of letters, digits and `_ . - / :`.
+    mutating func readName(_ node: Node?, _ entry: Node) -> String {
+        guard let node else {
+            report(entry, field: "name", "is missing. Plans call the tool by it.")
+            return ""
+        }
+        let name = node.plainText
+        let isGood = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."),
+                UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ":"):
+                true
+            default:
+                false
+            }
+        }
+        if name.isEmpty || !isGood || name.utf8.count > PlanLimits.toolName {
+            report(
+                node,
+                field: "name",
+                "must be 1 to \(PlanLimits.toolName) of A-Z, a-z, 0-9, _, ., -, / and :."
+            )
+        }
+        return name
+    }
+
+    mutating func text(_ fields: Node.Mapping, _ name: String) -> String? {
+        guard let node = fields[name] else { return nil }
+        guard let scalar = node.scalar else {
+            report(node, field: name, "must be a text.")
+            return nil
+        }
+        return scalar.string
+    }
+
+    mutating func bool(_ fields: Node.Mapping, _ name: String) -> Bool? {
+        guard let node = fields[name] else { return nil }
+        guard case .bool(let value)? = try? JSONValue(node) else {
+            report(node, field: name, "must be true or false.")
+            return nil
+        }
+        return value
+    }
+
+    mutating func integer(
+        _ fields: Node.Mapping,
+        _ name: String,
+        _ range: ClosedRange<Int>
+    ) -> Int? {
+        guard let node = fields[name] else { return nil }
+        guard let value = (try? JSONValue(node))?.intValue, range.contains(value) else {
+            report(
+                node,
+                field: name,
+                "must be a whole number from \(range.lowerBound) to \(range.upperBound)."
+            )
+            return nil
+        }
+        return value
+    }
+
+    mutating func duration(_ node: Node, _ name: String) -> Duration? {
+        do {
+            let value = try Quantities.parseDuration(node.plainText)
+            if value > .zero { return value }
+            report(node, field: name, "must be longer than zero.")
+        } catch {
+            report(node, field: name, error.message)
+        }
+        return nil
+    }
+
+    mutating func size(_ node: Node, _ name: String) -> Int? {
+        do {
+            let value = try Quantities.parseSize(node.plainText)
+            if value > 0 { return value }
+            report(node, field: name, "must be more than zero.")
+        } catch {
+            report(node, field: name, error.message)
+        }
+        return nil
+    }
+
+    mutating func outputFormat(_ fields: Node.Mapping) -> OutputFormat {
+        guard let node = fields["output"] else { return .text }
+        if let format = OutputFormat(rawValue: node.plainText) { return format }
+        report(node, field: "output", "must be text or json.")
+        return .text
+    }
+
+    mutating func exitCodes(_ fields: Node.Mapping) -> Set<Int> {
+        guard let node = fields["success_exit_codes"] else { return [0] }
+        let codes = (try? JSONValue(node))?.arrayValue?.map { $0.intValue ?? -1 } ?? []
+        guard !codes.isEmpty, codes.allSatisfy({ (0...255).contains($0) }) else {
+            report(
+                node,
+                field: "success_exit_codes",
+                "must be a list of exit codes from 0 to 255, such as [0, 1]."
+            )
+            return [0]
+        }
+        return Set(codes)
+    }
+
+    mutating func parameters(_ fields: Node.Mapping) -> RawJSON {
+        guard let node = fields["parameters"] else { return .emptyObject }
+        guard node.mapping != nil else {
+            report(node, field: "parameters", "must be a JSON Schema, such as {type: object}.")
+            return .emptyObject
+        }
+        do {
+            let schema = RawJSON(try JSONValue(node))
+            do {
+                _ = try Schema(compiling: schema)
+            } catch {
+                report(node, field: "parameters", "is no schema that can be used. \(error)")
+            }
+            return schema
+        } catch {
+            add(error.message, field: "parameters", line: error.line ?? node.mark?.line)
+            return .emptyObject
+        }
+    }
+
+    // MARK: - Environment
+
+    mutating func variables(_ fields: Node.Mapping) -> OrderedDictionary<String, String> {
+        guard let node = fields["env"] else { return [:] }
+        guard let mapping = node.mapping else {
+            report(node, field: "env", "must be names with their values, such as {LANG: C.UTF-8}.")
+            return [:]
+        }
+        var variables: OrderedDictionary<String, String> = [:]
+        for (key, value) in mapping {
+            checkVariable(key, field: "env")
+            guard let text = value.scalar?.string else {
+                report(value, field: "env", "must give \(key.plainText) a text as its value.")
+                continue
+            }
+            if text.utf8.contains(0) {
+                report(value, field: "env", "gives \(key.plainText) a value with a NUL character.")
+            }
+            variables[key.plainText] = text
+        }
+        return variables
+    }
+
+    mutating func passedVariables(_ fields: Node.Mapping) -> [String] {
+        guard let node = fields["pass_env"] else { return [] }
+        guard let list = node.sequence else {
+            report(node, field: "pass_env", "must be a list of names, such as [API_KEY].")
+            return []
+        }
+        for entry in list { checkVariable(entry, field: "pass_env") }
+        return list.map(\.plainText)
+    }
+
+    private mutating func checkVariable(_ node: Node, field: String) {
+        let name = node.plainText
+        if name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0) {
+            report(node, field: field, "holds something that cannot be the name of a variable.")
+        } else if name.hasPrefix(ProcessEnvironment.reservedPrefix) {
+            report(
+                node,
+                field: field,
+                "names \(name). Names that start with WEFT_ are set by the worker."
+            )
+        }
+    }
+}

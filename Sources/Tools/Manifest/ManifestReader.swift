@@ -1,0 +1,255 @@
+// Reads a manifest's YAML into tools, gathering every problem. Not here: single fields
+// (ManifestReader+Fields), commands (CommandTemplate+Parsing).
+internal import FoundationEssentials
+internal import JSON
+internal import OrderedCollections
+internal import Plans
+internal import Schemas
+internal import Wire
+internal import Yams
+
+/// Reads one manifest.
+struct ManifestReader {
+    /// The folder of the manifest, an absolute path.
+    let folder: String
+    /// Everything wrong so far, in the order of the file.
+    var problems: [ManifestProblem] = []
+    /// The tool that is being read, for problems.
+    private var toolName: String?
+
+    private static let topLevelFields = ["tools"]
+    static let toolFields = [
+        "name", "description", "version", "parameters", "command", "persistent", "output",
+        "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
+        "max_output", "env", "pass_env", "allow_dash",
+    ]
+    /// Fields that mean nothing for a persistent tool.
+    private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
+
+    /// Makes a reader for a manifest in that folder.
+    init(folder: String) {
+        self.folder = folder
+    }
+
+    /// The tools; incomplete when there are problems.
+    mutating func read(_ yaml: String) -> [ManifestTool] {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            problems.append(ManifestProblem(yaml: error))
+            return []
+        }
+        guard let fields = root?.mapping else {
+            report(root, field: nil, "The manifest must start with \"tools:\" and a list of tools.")
+            return []
+        }
+        for (key, _) in fields where !Self.topLevelFields.contains(key.plainText) {
+            reportUnknown(key, Self.topLevelFields)
+        }
+        guard let list = fields["tools"] else {
+            report(
+                root,
+                field: "tools",
+                "is missing. List the tools under it, each starting with"
+                    + " \"- name:\"."
+            )
+            return []
+        }
+        guard let entries = list.sequence else {
+            report(list, field: "tools", "must be a list of tools, each starting with \"- name:\".")
+            return []
+        }
+        if entries.count > Limits().toolsPerWorker {
+            report(list, field: "tools", "lists more than \(Limits().toolsPerWorker) tools.")
+            return []
+        }
+        return readTools(entries)
+    }
+
+    private mutating func readTools(_ entries: Node.Sequence) -> [ManifestTool] {
+        var tools: [ManifestTool] = []
+        var lines: [String: Int] = [:]
+        for (position, entry) in entries.enumerated() {
+            guard let fields = entry.mapping else {
+                report(entry, field: "tools", "holds an entry that is no tool: it has no fields.")
+                continue
+            }
+            toolName = fields["name"]?.scalar?.string ?? "tool \(position + 1)"
+            let tool = readTool(fields, at: entry)
+            let name = tool.description.name
+            if !name.isEmpty, let line = lines[name] {
+                report(
+                    fields["name"],
+                    field: "name",
+                    "is used twice, first on line \(line). Names must differ."
+                )
+            }
+            lines[name] = lines[name] ?? entry.mark?.line
+            tools.append(tool)
+            toolName = nil
+        }
+        return tools
+    }
+
+    private mutating func readTool(_ fields: Node.Mapping, at entry: Node) -> ManifestTool {
+        for (key, _) in fields where !Self.toolFields.contains(key.plainText) {
+            reportUnknown(key, Self.toolFields)
+        }
+        var tool = ManifestTool(
+            description: ToolDescription(
+                name: readName(fields["name"], entry),
+                description: ""
+            )
+        )
+        tool.isPersistent = bool(fields, "persistent") ?? false
+        describe(&tool.description, fields)
+        if tool.isPersistent {
+            for name in Self.executableFields where fields[name] != nil {
+                report(
+                    fields[name],
+                    field: name,
+                    "means nothing for a persistent tool, whose replies say it. Remove it."
+                )
+            }
+        } else {
+            tool.outputFormat = outputFormat(fields)
+            tool.successExitCodes = exitCodes(fields)
+        }
+        if let node = fields["max_output"] { tool.maxOutput = size(node, "max_output") }
+        tool.variables = variables(fields)
+        tool.passedVariables = passedVariables(fields)
+        readCommand(&tool, fields, at: entry)
+        return tool
+    }
+
+    private mutating func describe(_ description: inout ToolDescription, _ fields: Node.Mapping) {
+        description.description = text(fields, "description") ?? ""
+        description.version = text(fields, "version")
+        description.parameters = parameters(fields)
+        description.isIdempotent = bool(fields, "idempotent") ?? false
+        description.isReadOnly = bool(fields, "read_only") ?? false
+        if let node = fields["timeout"] {
+            description.timeoutMilliseconds = duration(node, "timeout")?.wholeMilliseconds
+        }
+        description.maxAttempts = integer(fields, "max_attempts", 1...1000)
+        description.concurrency = integer(fields, "concurrency", 1...Limits.largestSlots)
+    }
+
+    // MARK: - Command
+
+    private mutating func readCommand(
+        _ tool: inout ManifestTool,
+        _ fields: Node.Mapping,
+        at entry: Node
+    ) {
+        guard let node = fields["command"] else {
+            return report(
+                entry,
+                field: "command",
+                "is missing. Give the program and its arguments as a list: [grep, -c, \"{text}\"]."
+            )
+        }
+        guard let list = node.sequence else {
+            return report(
+                node,
+                field: "command",
+                "must be a list of words such as [grep, -c, \"{text}\"]; no shell reads it."
+            )
+        }
+        var entries: [CommandEntry] = []
+        for element in list {
+            if let scalar = element.scalar {
+                entries.append(CommandEntry(words: [scalar.string], line: element.mark?.line))
+            } else if let inner = element.sequence, !inner.isEmpty,
+                inner.allSatisfy({ $0.scalar != nil })
+            {
+                entries.append(
+                    CommandEntry(
+                        words: inner.compactMap(\.scalar?.string),
+                        isGroup: true,
+                        line: element.mark?.line
+                    )
+                )
+            } else {
+                report(
+                    element,
+                    field: "command",
+                    "holds an element that is no text. Quote elements with braces:"
+                        + " \"{name}\"."
+                )
+            }
+        }
+        let schema = JSONValue(tool.description.parameters)
+        var reader = CommandReader(
+            folder: folder,
+            declared: schema["properties"]?.objectValue.map { Array($0.keys) } ?? [],
+            required: schema["required"]?.arrayValue?.compactMap(\.stringValue) ?? [],
+            allowsDash: bool(fields, "allow_dash") ?? false,
+            exists: { FileManager.default.fileExists(atPath: $0) }
+        )
+        reader.read(entries)
+        for problem in reader.problems {
+            add(problem.message, field: "command", line: problem.line ?? node.mark?.line)
+        }
+        if tool.isPersistent, reader.template.takesArguments {
+            report(
+                node,
+                field: "command",
+                "has placeholders, and the process of a persistent tool serves many calls. It gets"
+                    + " the arguments on its standard input."
+            )
+        }
+        tool.command = reader.template
+        tool.warnings = reader.warnings.map { warning in
+            (warning.line.map { "line \($0): " } ?? "") + "command " + warning.message
+        }
+    }
+
+    // MARK: - Problems
+
+    mutating func report(_ node: Node?, field: String?, _ message: String) {
+        add(message, field: field, line: node?.mark?.line)
+    }
+
+    mutating func add(_ message: String, field: String?, line: Int?) {
+        problems.append(
+            ManifestProblem(line: line, tool: toolName, field: field, message: message)
+        )
+    }
+
+    private mutating func reportUnknown(_ key: Node, _ known: [String]) {
+        let name = key.plainText
+        report(
+            key,
+            field: name.isEmpty ? nil : name,
+            "is no field here." + suggestion(for: name, among: known) + " Known are "
+                + known.joined(separator: ", ") + "."
+        )
+    }
+}
+
+extension Node {
+    /// The text of a scalar; empty for anything else.
+    var plainText: String { scalar?.string ?? "" }
+}
+
+extension ManifestProblem {
+    /// What the YAML parser found.
+    init(yaml error: any Error) {
+        let (line, words): (Int?, String) =
+            switch error {
+            case YamlError.scanner(_, let problem, let mark, _),
+                YamlError.parser(_, let problem, let mark, _),
+                YamlError.composer(_, let problem, let mark, _):
+                (mark.line, problem)
+            case YamlError.duplicatedKeysInMapping(let duplicates, let context):
+                (context.mark.line, "\(duplicates.joined(separator: ", ")) is given twice")
+            case YamlError.reader(let problem, _, _, _):
+                (nil, problem)
+            default:
+                (nil, "\(error)")
+            }
+        self.init(line: line, message: "The file is no valid YAML: \(words).")
+    }
+}

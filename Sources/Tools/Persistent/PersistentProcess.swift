@@ -1,0 +1,182 @@
+// One process of a persistent tool: a line out for each call, a line in for its reply. Not here:
+// which process serves which call (PersistentRunner), what a reply means (PersistentReply).
+internal import JSON
+internal import Plans
+internal import UVLoop
+internal import Wire
+
+/// A process that serves one call at a time.
+final class PersistentProcess {
+    /// Why we end the process ourselves, and what the call under way is told when it has ended.
+    private enum Ending {
+        case cancelled
+        case misbehaved(Failure)
+    }
+
+    /// What a reply line may have beside its output.
+    private static let replyOverhead = 1024
+    /// How much a process may say without being asked, before it is ended for it.
+    private static let unaskedLimit = 4096
+
+    private let runner: PersistentRunner
+    private let folder: WorkingFolder
+    private var child: ChildProcess?
+    private var reader = LineReader(maximumLine: PersistentProcess.unaskedLimit)
+    private var errors = OutputTail()
+    private var call: PersistentInvocation?
+    private var ending: Ending?
+    private var killing: GroupKilling?
+    private var hasAnswered = false
+    private var isShuttingDown = false
+
+    init(runner: PersistentRunner, folder: WorkingFolder) {
+        self.runner = runner
+        self.folder = folder
+    }
+
+    func spawn(_ options: ChildProcess.Options) throws(UVError) {
+        child = try ChildProcess.spawn(loop: runner.loop, options: options) {
+            self.received($1, from: $0)
+        } onExit: {
+            self.exited($0)
+        }
+    }
+
+    /// Hands over a call; the process has none.
+    func serve(_ call: PersistentInvocation) {
+        self.call = call
+        call.process = self
+        reader.maximumLine = outputLimit(call) &+ Self.replyOverhead
+        var writer = JSONWriter(reserving: call.invocation.arguments.count + 40)
+        writer.beginObject()
+        writer.field("id", call.number)
+        writer.field("args", call.invocation.arguments)
+        writer.endObject()
+        writer.newline()
+        child?.writeInput(writer.bytes)
+        call.send(.started)
+    }
+
+    /// Ends the process if it still serves that call.
+    func cancel(_ call: PersistentInvocation, grace: Duration) {
+        guard self.call === call else { return }
+        if ending == nil { ending = .cancelled }
+        kill(grace: grace)
+    }
+
+    /// Lets the process end by itself, for a while; a reply still counts.
+    func shutDown() {
+        isShuttingDown = true
+        runner.retire(self)
+        child?.closeInput()
+        groupKilling?.forceAfter(PersistentRunner.shutDownGrace)
+    }
+
+    private func outputLimit(_ call: PersistentInvocation) -> Int {
+        min(runner.tool.maxOutput ?? .max, call.invocation.maxOutput, .max / 2)
+    }
+
+    private var groupKilling: GroupKilling? {
+        guard killing == nil, let child else { return killing }
+        killing = GroupKilling(loop: runner.loop, child: child)
+        return killing
+    }
+
+    private func kill(grace: Duration) {
+        groupKilling?.kill(grace: grace)
+    }
+
+    // MARK: - Output
+
+    private func received(_ bytes: [UInt8], from stream: ChildProcess.Stream) {
+        switch stream {
+        case .standardError:
+            errors.append(bytes)
+            call?.send(.output(.standardError, bytes))
+        case .standardOutput:
+            guard ending == nil else { return }
+            reader.feed(bytes)
+            readLines()
+        }
+    }
+
+    private func readLines() {
+        var answered: (call: PersistentInvocation, outcome: Result<RawJSON, Failure>)?
+        do throws(Failure) {
+            while let line = try nextLine() {
+                guard let call else {
+                    throw .badReply(
+                        runner.tool,
+                        "printed a line without being asked",
+                        line
+                    )
+                }
+                let outcome = try PersistentReply.read(line, to: call.number, of: runner.tool)
+                answered = (call, checked(outcome, of: call))
+                self.call = nil
+                hasAnswered = true
+            }
+        } catch {
+            ending = .misbehaved(error)
+            runner.retire(self)
+            kill(grace: .zero)
+        }
+        guard let answered else { return }
+        // Before the news of the outcome, which may bring the next call.
+        if ending == nil, !isShuttingDown {
+            reader.maximumLine = Self.unaskedLimit
+            runner.becameIdle(self)
+        }
+        answered.call.finish(answered.outcome)
+    }
+
+    private func nextLine() throws(Failure) -> ArraySlice<UInt8>? {
+        do {
+            return try reader.next()
+        } catch {
+            guard let call else {
+                throw .badReply(runner.tool, "printed a long line without being asked", [])
+            }
+            throw .outputTooLarge(runner.tool.description.name, limit: outputLimit(call))
+        }
+    }
+
+    private func checked(
+        _ outcome: Result<RawJSON, Failure>,
+        of call: PersistentInvocation
+    ) -> Result<RawJSON, Failure> {
+        guard case .success(let output) = outcome, output.count > outputLimit(call) else {
+            return outcome
+        }
+        return .failure(
+            .outputTooLarge(runner.tool.description.name, limit: outputLimit(call))
+        )
+    }
+
+    // MARK: - The end
+
+    private func exited(_ status: ChildProcess.ExitStatus) {
+        killing?.end()
+        killing = nil
+        child = nil
+        folder.remove(runner.loop)
+        let isCancelled = if case .cancelled = ending { true } else { false }
+        runner.ended(self, isDeath: !hasAnswered && !isCancelled)
+        let unanswered = call
+        call = nil
+        unanswered?.finish(.failure(failure(status)))
+    }
+
+    private func failure(_ status: ChildProcess.ExitStatus) -> Failure {
+        let tool = runner.tool
+        var failure: Failure
+        switch ending {
+        case .cancelled: failure = .cancelled(tool.description.name)
+        case .misbehaved(let reason): failure = reason
+        case nil where isShuttingDown: failure = .shutDown(tool.description.name)
+        case nil: return .exit(status, of: tool.program, errors, "before it answered")
+        }
+        failure.stderrTail = errors.text
+        return failure
+    }
+}

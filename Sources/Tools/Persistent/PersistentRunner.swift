@@ -1,0 +1,217 @@
+// Keeps the processes of a persistent tool: one for each invocation under way at the same time,
+// used again afterwards, replaced when they die. Not here: the talk with one process
+// (PersistentProcess).
+internal import JSON
+internal import Plans
+public import UVLoop
+public import Wire
+
+/// Runs the invocations of a tool whose processes stay: each serves one invocation at a time.
+///
+/// A process gets `{"id":1,"args":{…}}` lines on its standard input and answers each with
+/// `{"id":1,"output":…}` or `{"id":1,"error":…}`, where the error is a text or an object of
+/// `code`, `message` and `retryable`. It ends when its input ends. What it writes to its standard
+/// error is for people. It lives in a working folder and an environment as an executable tool
+/// does, but without the variables of a single invocation.
+///
+/// There are as many processes as there were invocations at the same time; a ``Toolbox`` holds
+/// those to the tool's concurrency.
+public final class PersistentRunner: ToolRunner {
+    /// How long a process may take to end once its input is closed.
+    public static let shutDownGrace: Duration = .seconds(2)
+    /// The longest pause before a process is started after many that died without an answer.
+    public static let longestPause: Duration = .seconds(5)
+
+    /// What the worker announces of the tool.
+    public let description: ToolDescription
+    let loop: EventLoop
+    let tool: ManifestTool
+    private let environment: ProcessEnvironment
+    private let folderBase: String
+    private var processes: [ObjectIdentifier: PersistentProcess] = [:]
+    private var idle: [PersistentProcess] = []
+    /// Invocations that wait for the end of the pause, oldest first.
+    private var waiting: [PersistentInvocation] = []
+    /// Processes in a row that ended without having answered anything.
+    private var deaths = 0
+    private var pauseEnd = Int64.min
+    private var pause: Timer?
+    private var lastCall = 0
+    private var isShutDown = false
+
+    /// Makes a runner of a tool of a manifest that is persistent; starts no process yet.
+    ///
+    /// - Parameters:
+    ///   - loop: The loop the runner is confined to.
+    ///   - tool: The tool.
+    ///   - environment: The worker's own variables, of which tools get a few.
+    public init(
+        loop: EventLoop,
+        tool: ManifestTool,
+        environment: [String: String] = WorkerEnvironment.current
+    ) {
+        self.loop = loop
+        self.tool = tool
+        description = tool.description
+        self.environment = tool.processEnvironment(environment)
+        folderBase = WorkingFolder.base(environment)
+    }
+
+    /// Hands the invocation to a process that has nothing to do, or starts one.
+    ///
+    /// A cancel ends the process, as the invocation cannot be called off in another way.
+    public func start(
+        _ invocation: Invocation,
+        report: @escaping (ToolReport) -> Void
+    ) -> any RunningInvocation {
+        lastCall += 1
+        let call = PersistentInvocation(
+            number: lastCall,
+            invocation: invocation,
+            runner: self,
+            report: report
+        )
+        assign(call)
+        return call
+    }
+
+    /// Closes the input of all processes, and kills those that have not ended after two seconds.
+    public func shutDown() {
+        isShutDown = true
+        pause?.close()
+        pause = nil
+        let cutOff = waiting
+        waiting = []
+        for call in cutOff { call.finish(.failure(.shutDown(tool.description.name))) }
+        for process in Array(processes.values) { process.shutDown() }
+    }
+
+    // MARK: - Processes
+
+    private func assign(_ call: PersistentInvocation) {
+        if isShutDown {
+            call.finish(.failure(.shutDown(tool.description.name)))
+        } else if let process = idle.popLast() {
+            process.serve(call)
+        } else if loop.nowNanoseconds < pauseEnd {
+            waiting.append(call)
+        } else {
+            startProcess(for: call)
+        }
+    }
+
+    private func startProcess(for call: PersistentInvocation) {
+        do {
+            let process = try makeProcess()
+            processes[ObjectIdentifier(process)] = process
+            process.serve(call)
+        } catch {
+            call.finish(.failure(error))
+        }
+    }
+
+    private func makeProcess() throws(Failure) -> PersistentProcess {
+        let folder = try tool.makeFolder(in: folderBase)
+        let options = ChildProcess.Options(
+            arguments: try tool.command.render(.emptyObject),
+            environment: environment.variables(folder: folder.path, for: nil),
+            directory: folder.path,
+            standardInput: .pipe
+        )
+        let process = PersistentProcess(runner: self, folder: folder)
+        do {
+            try process.spawn(options)
+        } catch {
+            folder.remove(loop)
+            throw tool.spawnFailure(error)
+        }
+        return process
+    }
+
+    /// A process answered and can serve again.
+    func becameIdle(_ process: PersistentProcess) {
+        deaths = 0
+        pauseEnd = .min
+        if waiting.isEmpty {
+            idle.append(process)
+        } else {
+            process.serve(waiting.removeFirst())
+            endPause()
+        }
+    }
+
+    /// A process takes no further calls.
+    func retire(_ process: PersistentProcess) {
+        idle.removeAll { $0 === process }
+    }
+
+    /// A process is gone; `isDeath` if it ended by itself, or did not keep to the protocol,
+    /// without ever having answered.
+    func ended(_ process: PersistentProcess, isDeath: Bool) {
+        retire(process)
+        processes[ObjectIdentifier(process)] = nil
+        guard isDeath, !isShutDown else { return }
+        deaths += 1
+        // The first replacement may come at once.
+        guard deaths > 1 else { return }
+        let wait = min(.milliseconds(100) * (1 << min(deaths - 2, 10)), Self.longestPause)
+        pauseEnd = loop.nowNanoseconds + wait.nanosecondsClamped
+        let timer = pause ?? Timer(loop: loop) { [weak self] in self?.endPause() }
+        pause = timer
+        timer.schedule(at: pauseEnd)
+    }
+
+    private func endPause() {
+        let calls = waiting
+        waiting = []
+        for call in calls { assign(call) }
+    }
+
+    /// Takes back a call that no process serves yet; returns whether it was waiting.
+    func withdraw(_ call: PersistentInvocation) -> Bool {
+        guard let position = waiting.firstIndex(where: { $0 === call }) else { return false }
+        waiting.remove(at: position)
+        return true
+    }
+}
+
+/// One invocation of a persistent tool.
+final class PersistentInvocation: RunningInvocation {
+    /// The id it has in the talk with the process.
+    let number: Int
+    let invocation: Invocation
+    private let runner: PersistentRunner
+    private var report: ((ToolReport) -> Void)?
+    weak var process: PersistentProcess?
+
+    init(
+        number: Int,
+        invocation: Invocation,
+        runner: PersistentRunner,
+        report: @escaping (ToolReport) -> Void
+    ) {
+        self.number = number
+        self.invocation = invocation
+        self.runner = runner
+        self.report = report
+    }
+
+    func cancel(grace: Duration) {
+        if runner.withdraw(self) {
+            finish(.failure(.cancelled(invocation.tool)))
+        } else {
+            process?.cancel(self, grace: grace)
+        }
+    }
+
+    func send(_ news: ToolReport) {
+        report?(news)
+    }
+
+    func finish(_ outcome: Result<RawJSON, Failure>) {
+        let last = report
+        report = nil
+        process = nil
+        last?(.finished(outcome, isTruncated: false))
+    }
+}

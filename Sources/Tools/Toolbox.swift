@@ -1,0 +1,120 @@
+// The tools of one worker by name, with the schemas their arguments are checked against.
+// Not here: where tools come from, how they run.
+public import JSON
+public import Plans
+internal import Schemas
+public import UVLoop
+public import Wire
+
+/// The tools of one worker; confined to the loop.
+public final class Toolbox {
+    /// What the worker announces, in the order the runners were given in.
+    public let descriptions: [ToolDescription]
+    private let tools: [String: Tool]
+    private let runners: [any ToolRunner]
+
+    private struct Tool {
+        var runner: any ToolRunner
+        var schema: Schema
+    }
+
+    /// Puts runners together.
+    ///
+    /// Invocations of a tool that has a concurrency are held to it: the others wait.
+    /// Throws when two have the same name, or a schema cannot be used.
+    public init(loop: EventLoop, runners: [any ToolRunner]) throws(ToolboxError) {
+        var tools: [String: Tool] = [:]
+        var problems: [String] = []
+        let limited = runners.map { runner in
+            runner.description.concurrency.map { LimitedRunner(runner, limit: $0) } ?? runner
+        }
+        for runner in limited {
+            let name = runner.description.name
+            guard tools[name] == nil else {
+                problems.append("Two tools are named \(name). Rename or leave out one of them.")
+                continue
+            }
+            do {
+                let schema = try Schema(compiling: runner.description.parameters)
+                tools[name] = Tool(runner: runner, schema: schema)
+            } catch {
+                problems.append(
+                    "The parameters of \(name) are no schema that can be used. \(error)"
+                )
+            }
+        }
+        guard problems.isEmpty else { throw ToolboxError(problems: problems) }
+        self.tools = tools
+        self.runners = limited
+        descriptions = limited.map(\.description)
+    }
+
+    /// Makes the runners of a manifest's tools, of functions and, if wanted, of the diagnostic
+    /// tools, and puts them together.
+    public static func make(
+        loop: EventLoop,
+        manifest: Manifest? = nil,
+        functions: [FunctionTool] = [],
+        diagnostics: Bool = false,
+        environment: [String: String] = WorkerEnvironment.current
+    ) throws(ToolboxError) -> Toolbox {
+        var runners: [any ToolRunner] = []
+        for tool in manifest?.tools ?? [] {
+            if tool.isPersistent {
+                runners.append(PersistentRunner(loop: loop, tool: tool, environment: environment))
+            } else {
+                runners.append(ExecutableRunner(loop: loop, tool: tool, environment: environment))
+            }
+        }
+        for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
+        if diagnostics { runners += DiagnosticTools.runners(loop: loop) }
+        return try Toolbox(loop: loop, runners: runners)
+    }
+
+    /// The runner of a tool, or nil if there is no such tool.
+    public func runner(named name: String) -> (any ToolRunner)? {
+        tools[name]?.runner
+    }
+
+    /// What is wrong with the arguments of a call, or nil if it can start.
+    ///
+    /// Arguments are decoded only for tools whose schema asks something of them.
+    public func validate(arguments: RawJSON, for name: String) -> Failure? {
+        guard let tool = tools[name] else {
+            return Failure(code: .unknownTool, message: "There is no tool \(name) here.")
+        }
+        guard arguments.kind == .object else {
+            return Failure(code: .badArguments, message: "The arguments must be an object.")
+        }
+        guard !tool.schema.acceptsEverything else { return nil }
+        let problems = tool.schema.problems(of: JSONValue(arguments))
+        guard !problems.isEmpty else { return nil }
+        let list = problems.map { "\($0)" }.joined(separator: "; ")
+        return Failure(
+            code: .badArguments,
+            message: "The arguments do not fit \(name): \(list)"
+        )
+    }
+
+    /// Shuts all runners down, see ``ToolRunner/shutDown()``.
+    public func shutDown() {
+        for runner in runners { runner.shutDown() }
+    }
+}
+
+@available(*, unavailable)
+extension Toolbox: Sendable {}
+
+/// Tools that cannot be put together.
+public struct ToolboxError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, one sentence each.
+    public var problems: [String]
+
+    /// Makes an error of its problems.
+    public init(problems: [String]) {
+        self.problems = problems
+    }
+
+    /// The problems, one a line.
+    public var description: String { problems.joined(separator: "\n") }
+}
