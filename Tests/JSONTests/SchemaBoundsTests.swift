@@ -1,0 +1,92 @@
+// Checks end: whatever the schema and whatever the value.
+
+import JSON
+import Schemas
+import Testing
+
+@Suite struct SchemaBoundsTests {
+    private let tooLong = "the value takes too long to be checked against its schema"
+
+    @Test("a schema that branches at every level gives up instead of taking exponential time")
+    func exponentialBranches() throws {
+        let branch = ##"{"properties":{"a":{"$ref":"#"}},"required":["b"]}"##
+        let text = #"{"anyOf":[\#(branch),\#(branch)]}"#
+        let found = try problems(text, nestedObjects(40))
+        #expect(found == [tooLong])
+        #expect(try problems(text, nestedObjects(4)).count == 1)
+    }
+
+    @Test("a value is checked to the greatest depth that can be parsed")
+    func greatestDepth() throws {
+        let text =
+            ##"{"allOf":[{"anyOf":[{"$ref":"#/$defs/list"}]}],"$defs":{"list":{"type":["array","string"],"items":{"$ref":"#"}}}}"##
+        #expect(try problems(text, nested(64)).isEmpty)
+        let deep = String(repeating: "[", count: 63) + "1" + String(repeating: "]", count: 63)
+        #expect(try problems(text, deep).count == 1)
+    }
+
+    @Test("a value that is built deeper than text can be is given up")
+    func builtDeeper() throws {
+        var value: JSONValue = []
+        for _ in 0..<1000 { value = [value] }
+        let schema = try schema(##"{"items":{"$ref":"#"}}"##)
+        #expect(
+            schema.problems(of: value).map(\.description)
+                == ["the value is nested too deeply to be checked"]
+        )
+    }
+
+    @Test("a long chain of references is followed to its end or given up")
+    func longChain() throws {
+        for (length, isFollowed) in [(100, true), (1000, false)] {
+            var definitions = (1..<length).map { ##""d\##($0 - 1)":{"$ref":"#/$defs/d\##($0)"}"## }
+            definitions.append(#""d\#(length - 1)":{"type":"integer"}"#)
+            let joined = definitions.joined(separator: ",")
+            let text = ##"{"$ref":"#/$defs/d0","$defs":{\##(joined)}}"##
+            #expect(try problems(text, "1").isEmpty == isFollowed)
+            #expect(try !problems(text, "null").isEmpty)
+        }
+    }
+
+    @Test("a schema with too many subschemas is refused")
+    func tooManySubschemas() throws {
+        let all = Array(repeating: "{}", count: Schema.subschemasLimit).joined(separator: ",")
+        let error = #expect(throws: SchemaError.self) { try schema(#"{"allOf":[\#(all)]}"#) }
+        #expect(error?.message.contains("more than 10000 subschemas") == true)
+    }
+
+    @Test("a large array of unique elements is checked")
+    func largeArray() throws {
+        let elements = (0..<100_000).map(String.init).joined(separator: ",")
+        let text = #"{"items":{"type":"integer","minimum":0},"uniqueItems":true}"#
+        #expect(try problems(text, "[\(elements)]").isEmpty)
+        #expect(
+            try problems(text, "[\(elements),7]")
+                == ["the value must have no equal elements, but elements 7 and 100000 are equal"]
+        )
+    }
+
+    @Test("a pattern that backtracking engines fail at is matched in linear time")
+    func noBacktracking() throws {
+        let text = String(repeating: "a", count: 20_000)
+        for pattern in ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(.*a){10}$"] {
+            let schemaText = #"{"pattern":"\#(pattern)"}"#
+            #expect(try problems(schemaText, "\"\(text)\"").isEmpty)
+            #expect(try !problems(schemaText, "\"\(text)!\"").isEmpty)
+        }
+    }
+
+    @Test("a pattern too costly for a long text gives up")
+    func costlyPattern() throws {
+        let text = String(repeating: "a", count: 100_000)
+        #expect(try problems(#"{"pattern":"(a{0,900}b){2}"}"#, "\"\(text)\"") == [tooLong])
+    }
+
+    @Test(
+        "a pattern whose repetitions multiply is refused",
+        arguments: ["((a{1000}){1000}){1000}", "(((){1000}){1000}){1000}", "(a?){5001}"]
+    )
+    func multiplyingRepetitions(_ pattern: String) throws {
+        #expect(throws: SchemaError.self) { try schema(#"{"pattern":"\#(pattern)"}"#) }
+    }
+}
