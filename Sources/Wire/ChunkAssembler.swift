@@ -55,8 +55,7 @@ extension Payload {
 
 /// Puts the chunks of one value together and checks them.
 ///
-/// For arguments the announcement comes before the chunks, for outputs and replies after them; the
-/// assembler does not mind. A sender that begins again after a reconnect needs a new assembler.
+/// The message that announces the value comes after its chunks and completes them. A sender that begins again after a reconnect needs a new assembler.
 public struct ChunkAssembler: Sendable {
     /// Bytes the value may have.
     public let maximumBytes: Int

@@ -33,6 +33,11 @@ struct MessageKindTests {
         #expect(Sender(role).rawValue == role.rawValue)
     }
 
+    @Test("Each level of watching includes those before it")
+    func ordersLevels() {
+        #expect(WatchLevel.allCases.sorted() == [.end, .progress, .nodes, .all])
+    }
+
     @Test("A run ends with exactly one of three events")
     func knowsTerminalEvents() {
         let terminal = EventKind.allCases.filter(\.isTerminal)

@@ -4,7 +4,7 @@ public import Plans
 
 /// Start an attempt.
 ///
-/// Arguments in chunks follow this message; the attempt begins when the last of them is there.
+/// Arguments in chunks have been sent before this message, which completes them.
 public struct Dispatch: Sendable, Equatable {
     /// The attempt; opaque to the worker.
     public var attempt: AttemptID

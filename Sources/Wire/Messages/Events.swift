@@ -39,9 +39,9 @@ public enum EventKind: String, Sendable, Hashable, CaseIterable {
     case started
     /// A tool wrote output.
     case chunk
-    /// An attempt gave a sign of life.
+    /// How far an attempt is; without a node, how far the run is.
     case progress
-    /// The counts of the run's nodes by state.
+    /// How far the run is, for a watcher that came too late for some of its events.
     case snapshot
     /// A node has its output.
     case nodeSucceeded = "node_succeeded"

@@ -19,15 +19,29 @@ public enum MissingToolPolicy: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Which events of a run a watcher gets; each level includes the ones before it.
-public enum WatchLevel: String, Sendable, Hashable, CaseIterable {
+public enum WatchLevel: String, Sendable, Hashable, CaseIterable, Comparable {
     /// The last event only.
     case end
-    /// Snapshots of the counts, too.
+    /// How the run as a whole gets on, too.
     case progress
     /// What happens to each node, too.
     case nodes
     /// Everything, also chunks of output.
     case all
+
+    /// Whether the left level gets fewer events.
+    public static func < (left: WatchLevel, right: WatchLevel) -> Bool {
+        left.rank < right.rank
+    }
+
+    private var rank: Int {
+        switch self {
+        case .end: 0
+        case .progress: 1
+        case .nodes: 2
+        case .all: 3
+        }
+    }
 }
 
 /// Bounds of one run.
