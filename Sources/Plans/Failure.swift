@@ -67,6 +67,8 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     public static let spawnFailed = FailureCode(rawValue: "spawn_failed")
     /// A node this one depends on did not succeed; only ever an ``Outcome``, never an attempt's end.
     public static let skipped = FailureCode(rawValue: "skipped")
+    /// What a run was given is no valid plan.
+    public static let badPlan = FailureCode(rawValue: "bad_plan")
     /// A limit was reached.
     public static let limit = FailureCode(rawValue: "limit")
     /// Weftline itself failed.
@@ -75,7 +77,9 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     /// Whose fault a failure of this code is; a code that a tool made up is the tool's.
     public var failureClass: FailureClass {
         switch self {
-        case .cancelled, .referenceNotFound, .badArguments, .unknownTool, .limit, .skipped: .caller
+        case .cancelled, .referenceNotFound, .badArguments, .unknownTool, .limit, .skipped,
+            .badPlan:
+            .caller
         case .workerLost, .outcomeUnknown, .spawnFailed: .worker
         case .internal: .internal
         default: .tool

@@ -20,7 +20,7 @@ public struct Limits: Sendable, Equatable {
     /// Heartbeats without a sign of life after which a session is suspect.
     public var missedHeartbeats = 3
     /// How long an attempt may run on without a sign of life before it is fenced.
-    public var lease: Duration = .seconds(6)
+    public var lease: Duration = .seconds(10)
     /// How long a worker whose connection closed may come back to its session.
     public var resumeWindow: Duration = .seconds(2)
     /// Time for the whole handshake.
@@ -47,6 +47,8 @@ public struct Limits: Sendable, Equatable {
     public var unfinishedRuns = 10_000
     /// Finished runs kept for questions about them.
     public var finishedRuns = 1000
+    /// Nodes of finished runs kept in all; the latest run is kept however large it is.
+    public var finishedNodes = 2_000_000
 
     /// The defaults.
     public init() {}

@@ -1,9 +1,10 @@
 // Base64 with padding (RFC 4648, section 4), for chunks that are no text.
 internal import COpenSSL
 
-enum Base64 {
+/// Base64 as chunks use it.
+public enum Base64 {
     /// The text of the bytes, as ASCII.
-    static func encode(_ bytes: [UInt8]) -> [UInt8] {
+    public static func encode(_ bytes: [UInt8]) -> [UInt8] {
         var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
         weft_base64_encode(bytes, bytes.count, &text)
         text.removeLast()
@@ -11,7 +12,7 @@ enum Base64 {
     }
 
     /// The bytes of the text; nil if it is not base64 with padding and nothing else.
-    static func decode(_ text: [UInt8]) -> [UInt8]? {
+    public static func decode(_ text: [UInt8]) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: text.count / 4 * 3)
         let count = weft_base64_decode(text, text.count, &bytes)
         guard count >= 0 else { return nil }

@@ -1,0 +1,74 @@
+// What goes into the coordinator's core and what comes out. The shell turns bytes and timers into
+// events and carries out actions in order; it decides nothing.
+
+public import Plans
+public import Wire
+
+/// One TCP connection, numbered by the shell and never used again.
+public struct ConnectionID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// Counted from 1 in the order of acceptance.
+    public let number: Int
+
+    /// Names the connection with this number.
+    public init(_ number: Int) {
+        self.number = number
+    }
+
+    /// Orders by number.
+    public static func < (left: ConnectionID, right: ConnectionID) -> Bool {
+        left.number < right.number
+    }
+
+    /// For logs, as in `connection#4`.
+    public var description: String { "connection#\(number)" }
+}
+
+extension CoordinatorMachine {
+    /// Something that happened outside.
+    public enum Event: Sendable {
+        /// A peer connected. The nonce is 32 fresh random bytes for its handshake.
+        case connected(ConnectionID, nonce: [UInt8])
+        /// A message arrived.
+        case received(ConnectionID, Message)
+        /// What arrived was no message of the protocol.
+        case violated(ConnectionID, WireError)
+        /// The connection is gone, for whatever reason but our own `close`.
+        case disconnected(ConnectionID)
+        /// More unsent bytes than the limit are waiting for the peer.
+        case congested(ConnectionID)
+        /// What was waiting for the peer has been sent.
+        case drained(ConnectionID)
+        /// The deadline that `nextDeadline()` named has come.
+        case deadlineReached
+        /// The process is to end: peers are told.
+        case shutdownRequested
+    }
+
+    /// Something that the shell is to do.
+    public enum Action: Sendable {
+        /// Append the message to the connection's outbox; it leaves at the end of the loop turn.
+        case send(ConnectionID, Message)
+        /// Send what is in the outbox, then close. No `disconnected` follows.
+        case close(ConnectionID)
+        /// The peer has proved itself: lines up to the announced limit are accepted from now on.
+        case raiseLineLimit(ConnectionID, bytes: Int)
+        /// Tell the people who read the log.
+        case report(Notice)
+    }
+
+    /// Something worth a line in the log.
+    public enum Notice: Sendable, Equatable {
+        /// A worker registered with so many slots and tools.
+        case workerJoined(name: String, slots: Int, tools: Int, isResumed: Bool)
+        /// A worker's session ended.
+        case workerLeft(name: String, reason: String, attempts: Int)
+        /// A tool of a worker is not offered, and why.
+        case toolRefused(name: String, worker: String, reason: String)
+        /// A peer failed the handshake, broke the protocol or was too slow.
+        case peerDismissed(ConnectionID, WireError)
+        /// A run was accepted.
+        case runAccepted(RunID, nodes: Int)
+        /// A run ended.
+        case runEnded(RunID, status: String, milliseconds: Int)
+    }
+}

@@ -1,0 +1,368 @@
+// What workers say about attempts, and how attempts are sent to them. The hot path of the
+// coordinator: payloads pass through as raw bytes.
+
+internal import JSON
+internal import Plans
+internal import Scheduling
+internal import Schemas
+internal import Wire
+
+extension CoordinatorMachine {
+    mutating func receive(
+        _ message: Message,
+        fromWorker worker: WorkerID,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        switch message {
+        case .result(let result): finish(result, worker, id, now, &actions)
+        case .started(let started): start(started.attempt, worker, now, &actions)
+        case .chunk(let chunk): take(chunk, worker, id, now, &actions)
+        case .reject(let reject): take(reject, worker, now, &actions)
+        case .progress(let progress): take(progress, worker, now, &actions)
+        case .pong(let pong): takePong(pong, from: worker, now, &actions)
+        case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
+        case .drain(let drain):
+            self.drain(
+                worker,
+                reason: drain.reason,
+                deadlineMilliseconds: nil,
+                tellWorker: false,
+                now,
+                &actions
+            )
+        case .bye(let bye): dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
+        case .error(let error) where error.isFatal:
+            dismiss(id, reason: "it reported \(error.code)", now, &actions)
+        case .error, .window, .auth, .hello: break
+        default:
+            let error = WireError(
+                code: .notReady,
+                message: "\(message.kind.rawValue) is not expected now."
+            )
+            violate(id, error, now, &actions)
+        }
+    }
+
+    // MARK: - From the worker
+
+    private mutating func start(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+            return
+        }
+        schedule(.attemptStarted(attempt, worker), now, &actions)
+        if runs[run].recordsNodes {
+            publish(.started, run, node: attempt.node, attempt: attempt, now, &actions)
+        }
+    }
+
+    private mutating func finish(
+        _ result: ResultMessage,
+        _ worker: WorkerID,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let attempt = result.attempt
+        if workers[worker]?.consumed.isEmpty == false {
+            workers[worker]?.consumed[attempt] = nil
+        }
+        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+            workers[worker]?.assemblers[attempt] = nil
+            acknowledge(attempt, worker, isStale: true)
+            return
+        }
+        switch result.outcome {
+        case .success(let payload):
+            guard let output = output(payload, of: attempt, worker, id, now, &actions) else {
+                return
+            }
+            acknowledge(attempt, worker, isStale: false)
+            let measured = result.durationMicroseconds
+            runs[run].outputs[attempt.node] = output
+            runs[run].extendPath(
+                to: attempt.node,
+                microseconds: measured ?? elapsed(run, attempt.node, now)
+            )
+            schedule(
+                .attemptSucceeded(attempt, worker, microseconds: measured),
+                now,
+                &actions
+            )
+        case .failure(let failure):
+            workers[worker]?.assemblers[attempt] = nil
+            acknowledge(attempt, worker, isStale: false)
+            runs[run].extendPath(
+                to: attempt.node,
+                microseconds: result.durationMicroseconds ?? elapsed(run, attempt.node, now)
+            )
+            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+        }
+    }
+
+    /// The output of a successful attempt in a buffer of its own, or nil after a violation.
+    private mutating func output(
+        _ payload: Payload,
+        of attempt: AttemptID,
+        _ worker: WorkerID,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> RawJSON? {
+        if case .inline(let value) = payload { return value.detached() }
+        var assembler =
+            workers[worker]?.assemblers.removeValue(forKey: attempt)
+            ?? ChunkAssembler(maximumBytes: limits.maxValue)
+        do {
+            return try assembler.finish(payload)
+        } catch {
+            violate(id, error, now, &actions)
+            return nil
+        }
+    }
+
+    private func elapsed(_ run: Int, _ node: Int, _ now: Instant) -> Int {
+        let dispatchedAt = runs[run].reports[node].dispatchedAt
+        return Int((now.nanoseconds - dispatchedAt) / 1_000)
+    }
+
+    private mutating func acknowledge(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        isStale: Bool
+    ) {
+        if workers[worker]?.acknowledged.isEmpty == true, workers[worker]?.stale.isEmpty == true {
+            unacknowledged.append(worker)
+        }
+        if isStale {
+            workers[worker]?.stale.append(attempt)
+        } else {
+            workers[worker]?.acknowledged.append(attempt)
+        }
+    }
+
+    private mutating func take(
+        _ chunk: Chunk,
+        _ worker: WorkerID,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard case .attempt(let attempt) = chunk.about else { return }
+        grant(chunk.data.count, for: attempt, worker, id, &actions)
+        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+            return
+        }
+        switch chunk.stream {
+        case .value:
+            if chunk.sequence == 0 { workers[worker]?.assemblers[attempt] = nil }
+            var assembler =
+                workers[worker]?.assemblers.removeValue(forKey: attempt)
+                ?? ChunkAssembler(maximumBytes: limits.maxValue)
+            do {
+                try assembler.append(chunk)
+                workers[worker]?.assemblers[attempt] = assembler
+            } catch {
+                violate(id, error, now, &actions)
+            }
+        case .standardOutput, .standardError:
+            guard runs[run].watchers.contains(where: { $0.level == .all }) else { return }
+            publish(
+                .chunk,
+                run,
+                node: attempt.node,
+                attempt: attempt,
+                data: chunk.eventData,
+                now,
+                &actions
+            )
+        case .arguments:
+            let error = WireError(code: .badMessage, message: "A worker sends no arguments.")
+            violate(id, error, now, &actions)
+        }
+    }
+
+    /// Grants what was taken in, a quarter of the window at a time.
+    private mutating func grant(
+        _ bytes: Int,
+        for attempt: AttemptID,
+        _ worker: WorkerID,
+        _ id: ConnectionID,
+        _ actions: inout [Action]
+    ) {
+        let consumed = (workers[worker]?.consumed[attempt] ?? 0) + bytes
+        guard consumed >= limits.window / 4 else {
+            workers[worker]?.consumed[attempt] = consumed
+            return
+        }
+        workers[worker]?.consumed[attempt] = 0
+        actions.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
+    }
+
+    private mutating func take(
+        _ reject: Reject,
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let attempt = reject.attempt
+        guard scheduler.isCurrent(attempt, on: worker) else { return }
+        let rejection: Rejection
+        switch reject.code {
+        case .busy: rejection = .busy
+        case .draining: rejection = .draining
+        case .unknownTool: rejection = .unknownTool
+        case .recalled: rejection = .recalled
+        case .badArguments:
+            let failure = Failure(
+                code: .badArguments,
+                message: reject.message ?? "the worker refused the arguments"
+            )
+            return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+        }
+        schedule(.attemptRejected(attempt, worker, rejection), now, &actions)
+    }
+
+    private mutating func take(
+        _ progress: Progress,
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard scheduler.isCurrent(progress.attempt, on: worker),
+            let run = runSlots[progress.attempt.run], runs[run].recordsNodes
+        else { return }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("fraction", progress.fraction)
+        writer.field("note", progress.note)
+        writer.endObject()
+        publish(
+            .progress,
+            run,
+            node: progress.attempt.node,
+            attempt: progress.attempt,
+            data: RawJSON(trusted: writer.bytes[...]),
+            now,
+            &actions
+        )
+    }
+
+    // MARK: - To the worker
+
+    /// Sends an attempt off, or refuses its node when its arguments cannot be made.
+    mutating func dispatch(
+        _ attempt: AttemptID,
+        to worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[attempt.run], let connection = workers[worker]?.connection
+        else { return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions) }
+        let arguments: RawJSON
+        do throws(Failure) {
+            arguments = try makeArguments(of: attempt.node, in: run)
+        } catch {
+            let node = NodeReference(run: attempt.run, node: attempt.node)
+            return schedule(.nodeRefused(node, error), now, &actions)
+        }
+        noteDispatch(attempt, worker, run, now, &actions)
+        var payload = Payload.inline(arguments)
+        if arguments.count > limits.maxLine / 2 {
+            let chunks = Chunk.slice(
+                value: arguments,
+                about: .attempt(attempt),
+                stream: .arguments,
+                bytesPerChunk: limits.chunkBytes
+            )
+            payload = Payload(announcing: chunks)
+            for chunk in chunks { actions.append(.send(connection, .chunk(chunk))) }
+        }
+        let timeout = scheduler.timeout(of: attempt, on: worker)
+        let dispatch = Dispatch(
+            attempt: attempt,
+            run: attempt.run,
+            node: runs[run].plan[attempt.node].id,
+            tool: runs[run].plan[attempt.node].tool,
+            arguments: payload,
+            timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
+            leaseMilliseconds: limits.leaseMilliseconds,
+            maxOutput: limits.maxOutput,
+            number: attempt.number
+        )
+        actions.append(.send(connection, .dispatch(dispatch)))
+    }
+
+    private mutating func noteDispatch(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let waited = now.nanoseconds - runs[run].reports[attempt.node].readyAt
+        runs[run].reports[attempt.node].dispatchedAt = max(now.nanoseconds, 1)
+        runs[run].reports[attempt.node].queuedMicroseconds = Int32(clamping: waited / 1_000)
+        runs[run].reports[attempt.node].worker = Int32(truncatingIfNeeded: worker.number)
+        runs[run].counts.running += 1
+        if runs[run].recordsNodes {
+            publish(.dispatched, run, node: attempt.node, attempt: attempt, now, &actions)
+        }
+    }
+
+    /// Splices outputs into the template; checks the schema when references took part.
+    private func makeArguments(of node: Int, in run: Int) throws(Failure) -> RawJSON {
+        let arguments = try runs[run].plan.resolveArguments(of: node) { runs[run].outputs[$0] }
+        guard arguments.count <= limits.maxValue else {
+            throw Failure(
+                code: .limit,
+                message: "the arguments have \(arguments.count) bytes, more than the "
+                    + "\(limits.maxValue) allowed"
+            )
+        }
+        guard !runs[run].plan[node].template.references.isEmpty,
+            let tool = catalogue[runs[run].plan[node].tool], !tool.schema.acceptsEverything
+        else { return arguments }
+        let problems = tool.schema.problems(of: JSONValue(arguments))
+        guard problems.isEmpty else { throw Failure.badArguments(problems) }
+        return arguments
+    }
+}
+
+extension Failure {
+    /// Arguments that break the tool's schema, with every problem in one sentence.
+    static func badArguments(_ problems: [SchemaProblem]) -> Failure {
+        Failure(code: .badArguments, message: problems.sentence)
+    }
+}
+
+extension [SchemaProblem] {
+    var sentence: String {
+        map { $0.pointer.isEmpty ? $0.message : "\($0.pointer): \($0.message)" }
+            .joined(separator: "; ")
+    }
+}
+
+extension Chunk {
+    /// The chunk as the data of an event: text if it is text, else base64.
+    var eventData: RawJSON {
+        var writer = JSONWriter(reserving: data.count + 64)
+        writer.beginObject()
+        writer.field("stream", stream.rawValue)
+        if isValidUTF8(data[...]) {
+            writer.key("text")
+            writer.string(utf8: data[...])
+        } else {
+            writer.key("base64")
+            writer.string(utf8: Base64.encode(data)[...])
+        }
+        writer.endObject()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+}

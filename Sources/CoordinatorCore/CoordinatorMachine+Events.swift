@@ -1,0 +1,217 @@
+// Events of runs, for those who watch: who gets which, the log for late watchers, progress.
+
+internal import DequeModule
+internal import JSON
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    mutating func receive(
+        _ message: Message,
+        fromObserver role: Role,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        switch message {
+        case .submit(let submit): self.submit(submit, id, now, &actions)
+        case .nodes(let nodes): addNodes(nodes, id, now, &actions)
+        case .cancelRun(let cancel): self.cancel(cancel, id, now, &actions)
+        case .watch(let request):
+            guard let run = runSlots[request.run] else {
+                return unknownRun(request.run, request: request.request, id, &actions)
+            }
+            watch(run, request, id, now, &actions)
+        case .get(let get): answer(get, id, now, &actions)
+        case .drain(let drain): self.drain(drain, id, now, &actions)
+        case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
+        case .bye(let bye): dismiss(id, reason: bye.reason, now, &actions)
+        case .pong, .error, .hello, .auth: break
+        default:
+            let error = WireError(
+                code: .notReady,
+                message: "\(message.kind.rawValue) is not expected now."
+            )
+            violate(id, error, now, &actions)
+        }
+    }
+
+    private mutating func drain(
+        _ request: Drain,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let name = request.worker, let worker = workersByName[name] else {
+            let error = ErrorMessage(
+                code: .unknownWorker,
+                message: "No worker has the name \(request.worker ?? "(none)"); `weft workers` "
+                    + "lists those that are connected.",
+                isFatal: false,
+                about: request.worker
+            )
+            actions.append(.send(id, .error(error)))
+            return
+        }
+        drain(
+            worker,
+            reason: request.reason ?? "asked by a client",
+            deadlineMilliseconds: request.deadlineMilliseconds,
+            tellWorker: true,
+            now,
+            &actions
+        )
+    }
+
+    // MARK: - Watching
+
+    /// Adds a watcher: first what is still known of what it missed, then everything new. A run
+    /// that has ended gives its last event again.
+    mutating func watch(
+        _ run: Int,
+        _ request: Watch,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let from = request.from ?? 0
+        let wasComplete = runs[run].recordsNodes || runs[run].plan.count == 0
+        let isLogged = (runs[run].log.first?.sequence ?? 0) <= from
+        if request.level >= .nodes, !isLogged || !wasComplete {
+            sendSnapshot(run, id, now, &actions)
+        }
+        for event in runs[run].log where event.sequence >= from && event.reaches(request.level) {
+            actions.append(.send(id, .event(event)))
+        }
+        guard !runs[run].isEnded else { return }
+        runs[run].watchers.removeAll { $0.connection == id }
+        runs[run].watchers.append(RunState.Watcher(connection: id, level: request.level))
+        if request.level >= .nodes { runs[run].recordsNodes = true }
+    }
+
+    private mutating func sendSnapshot(
+        _ run: Int,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let event = EventMessage(
+            run: runs[run].id,
+            sequence: max(runs[run].nextSequence - 1, 0),
+            kind: .snapshot,
+            data: progressData(run),
+            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+        )
+        actions.append(.send(id, .event(event)))
+    }
+
+    /// An observer is gone. What it was still submitting can never be completed.
+    mutating func leave(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+        for name in activeRuns {
+            guard let run = runSlots[name] else { continue }
+            runs[run].watchers.removeAll { $0.connection == id }
+            if runs[run].author == id {
+                let failure = Failure(
+                    code: .cancelled,
+                    message: "the client left before the plan was complete"
+                )
+                end(run, because: failure, now, &actions)
+            }
+        }
+    }
+
+    /// Records an event and sends it to those who want it.
+    mutating func publish(
+        _ kind: EventKind,
+        _ run: Int,
+        node: Int? = nil,
+        attempt: AttemptID? = nil,
+        data: RawJSON? = nil,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        var worker: String?
+        if attempt != nil, let node {
+            worker = workerNames[Int(runs[run].reports[node].worker)]
+        }
+        let event = EventMessage(
+            run: runs[run].id,
+            sequence: runs[run].nextSequence,
+            kind: kind,
+            node: node.map { runs[run].plan[$0].id },
+            attempt: attempt?.number,
+            worker: worker,
+            data: data,
+            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+        )
+        runs[run].nextSequence += 1
+        runs[run].log.append(event)
+        if runs[run].log.count > limits.eventLogEntries { runs[run].log.removeFirst() }
+        for watcher in runs[run].watchers where event.reaches(watcher.level) {
+            actions.append(.send(watcher.connection, .event(event)))
+        }
+        if kind.isTerminal { runs[run].watchers = [] }
+    }
+
+    // MARK: - Progress
+
+    /// Notes that the counts changed; watchers of progress hear of it ten times a second at most.
+    mutating func oweProgress(_ run: Int, _ now: Instant) {
+        guard !runs[run].owesProgress,
+            runs[run].watchers.contains(where: { $0.level >= .progress })
+        else { return }
+        runs[run].owesProgress = true
+        progressRuns.append(runs[run].id)
+        if nextProgress == nil { nextProgress = now + .milliseconds(100) }
+    }
+
+    mutating func sendProgress(_ now: Instant, _ actions: inout [Action]) {
+        nextProgress = nil
+        for id in progressRuns {
+            guard let run = runSlots[id], runs[run].owesProgress, !runs[run].isEnded else {
+                continue
+            }
+            runs[run].owesProgress = false
+            let event = EventMessage(
+                run: id,
+                sequence: max(runs[run].nextSequence - 1, 0),
+                kind: .progress,
+                data: progressData(run),
+                atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+            )
+            for watcher in runs[run].watchers where watcher.level >= .progress {
+                actions.append(.send(watcher.connection, .event(event)))
+            }
+        }
+        progressRuns.removeAll(keepingCapacity: true)
+    }
+
+    private func progressData(_ run: Int) -> RawJSON {
+        let counts = runs[run].counts
+        let path = Int(runs[run].criticalPathMicroseconds)
+        return .object { writer in
+            writer.key("counts")
+            counts.encode(into: &writer)
+            writer.field("critical_path_ms", milliseconds(path))
+        }
+    }
+
+    func microseconds(since start: Instant, _ now: Instant) -> Int {
+        Int((now.nanoseconds - start.nanoseconds) / 1_000)
+    }
+}
+
+extension EventMessage {
+    /// Whether a watcher of this level gets the event.
+    func reaches(_ level: WatchLevel) -> Bool {
+        switch kind {
+        case .runSucceeded, .runFailed, .runCancelled: true
+        case .planned, .snapshot, .unplaceable, .joined, .progress: level >= .progress
+        case .chunk: level == .all
+        case .nodeReady, .dispatched, .started, .nodeSucceeded, .nodeFailed, .nodeSkipped,
+            .nodeCancelled, .retrying:
+            level >= .nodes
+        }
+    }
+}

@@ -1,0 +1,245 @@
+// Connections: arrival, handshake, who may say what, violations, departure.
+
+internal import DequeModule
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    mutating func connect(
+        _ id: ConnectionID,
+        _ nonce: [UInt8],
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard !isShuttingDown, unauthenticatedCount < limits.unauthenticatedConnections,
+            peers.count < limits.connections
+        else {
+            let error = ErrorMessage(
+                code: isShuttingDown ? .shuttingDown : .busy,
+                message: isShuttingDown
+                    ? "The coordinator is shutting down." : "Too many connections.",
+                isFatal: true
+            )
+            actions.append(.send(id, .error(error)))
+            actions.append(.close(id))
+            return
+        }
+        let responder = HandshakeResponder(
+            keys: configuration.keys,
+            nonce: nonce,
+            session: makeName()
+        )
+        let deadline = now + limits.handshake
+        peers[id] = Peer(
+            id: id,
+            state: .handshaking(responder, deadline: deadline),
+            lastHeard: now
+        )
+        peerOrder.append(id)
+        unauthenticatedCount += 1
+        handshakeDeadlines.append(HandshakeDeadline(at: deadline, connection: id))
+    }
+
+    mutating func receive(
+        _ message: Message,
+        from id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let peer = peers[id] else { return }
+        peers[id]?.lastHeard = now
+        switch peer.state {
+        case .handshaking(let responder, _):
+            shakeHands(message, responder, id, now, &actions)
+        case .registering(let name, let session, let resume):
+            guard check(message, from: peer, now, &actions) else { return }
+            switch message {
+            case .register(let register):
+                self.register(register, name, session, resume, id, now, &actions)
+            case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
+            case .pong: break
+            case .bye: dismiss(id, reason: "left before it registered", now, &actions)
+            default:
+                violate(
+                    id,
+                    WireError(code: .notReady, message: "Register first."),
+                    now,
+                    &actions
+                )
+            }
+        case .worker(let worker):
+            guard check(message, from: peer, now, &actions) else { return }
+            receive(message, fromWorker: worker, id, now, &actions)
+        case .observer(let role, _):
+            guard check(message, from: peer, now, &actions) else { return }
+            receive(message, fromObserver: role, id, now, &actions)
+        }
+    }
+
+    /// Whether the peer's role may send the message; if not, the connection ends.
+    private mutating func check(
+        _ message: Message,
+        from peer: Peer,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> Bool {
+        if message.kind.mayBeSent(by: peer.sender) { return true }
+        let error = WireError(
+            code: .forbidden,
+            message: "A \(peer.sender.rawValue) may not send \(message.kind.rawValue)."
+        )
+        violate(peer.id, error, now, &actions)
+        return false
+    }
+
+    // MARK: - Handshake
+
+    private mutating func shakeHands(
+        _ message: Message,
+        _ responder: HandshakeResponder,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        var responder = responder
+        do throws(WireError) {
+            switch message {
+            case .hello(let hello):
+                let challenge = try responder.receive(hello)
+                if case .handshaking(_, let deadline) = peers[id]?.state {
+                    peers[id]?.state = .handshaking(responder, deadline: deadline)
+                }
+                sessionNames[id] = challenge.session
+                actions.append(.send(id, .challenge(challenge)))
+            case .auth(let auth):
+                let proved = try responder.receive(auth)
+                welcome(id, proved.role, proved.name, proved.resume, now, &actions)
+            default:
+                throw WireError(
+                    code: .notReady,
+                    message: "\(message.kind.rawValue) before the handshake is complete."
+                )
+            }
+        } catch {
+            violate(id, error, now, &actions)
+        }
+    }
+
+    private mutating func welcome(
+        _ id: ConnectionID,
+        _ role: Role,
+        _ name: String,
+        _ resume: Hello.Resume?,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        unauthenticatedCount -= 1
+        var session = sessionNames.removeValue(forKey: id) ?? makeName()
+        if role == .worker {
+            let valid = resumable(resume, name)
+            if let valid { session = valid.session }
+            peers[id]?.state = .registering(name: name, session: session, resume: valid)
+        } else {
+            peers[id]?.state = .observer(role, name: name)
+        }
+        if nextHeartbeat == nil { nextHeartbeat = now + limits.heartbeat }
+        actions.append(.raiseLineLimit(id, bytes: limits.maxLine))
+        let welcome = Welcome(
+            session: session,
+            epoch: configuration.epoch,
+            software: configuration.software,
+            limits: limits.announced,
+            heartbeatMilliseconds: limits.heartbeatMilliseconds,
+            leaseMilliseconds: limits.leaseMilliseconds
+        )
+        actions.append(.send(id, .welcome(welcome)))
+    }
+
+    /// A resume is honoured only with the same name, session and epoch while the session lives.
+    private func resumable(_ resume: Hello.Resume?, _ name: String) -> Hello.Resume? {
+        guard let resume, resume.epoch == configuration.epoch, let worker = workersByName[name],
+            workers[worker]?.session == resume.session
+        else { return nil }
+        return resume
+    }
+
+    // MARK: - Endings
+
+    /// The peer broke the protocol. An unknown type is tolerated a number of times; everything
+    /// else ends the connection after an error that says why.
+    mutating func violate(
+        _ id: ConnectionID,
+        _ error: WireError,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let peer = peers[id] else { return }
+        peers[id]?.lastHeard = now
+        let isTolerable =
+            error.code == .unknownType && peer.isAuthenticated
+            && peer.unknownTypes < limits.unknownTypes
+        let message = ErrorMessage(
+            code: error.code,
+            message: error.message,
+            isFatal: !isTolerable
+        )
+        actions.append(.send(id, .error(message)))
+        if isTolerable {
+            peers[id]?.unknownTypes += 1
+        } else {
+            actions.append(.report(.peerDismissed(id, error)))
+            dismiss(id, reason: error.description, now, &actions)
+        }
+    }
+
+    /// Closes a connection from this side. A worker loses its session.
+    mutating func dismiss(
+        _ id: ConnectionID,
+        reason: String,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let peer = peers[id] else { return }
+        forget(id)
+        actions.append(.close(id))
+        switch peer.state {
+        case .worker(let worker): lose(worker, reason: reason, now, &actions)
+        case .observer: leave(id, now, &actions)
+        case .handshaking, .registering: break
+        }
+    }
+
+    /// The connection broke. A worker may come back to its session for a while.
+    mutating func disconnect(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+        guard let peer = peers[id] else { return }
+        forget(id)
+        switch peer.state {
+        case .worker(let worker): awaitResume(of: worker, now, &actions)
+        case .observer: leave(id, now, &actions)
+        case .handshaking, .registering: break
+        }
+    }
+
+    private mutating func forget(_ id: ConnectionID) {
+        if let peer = peers.removeValue(forKey: id), !peer.isAuthenticated {
+            unauthenticatedCount -= 1
+        }
+        sessionNames[id] = nil
+        peerOrder.removeAll { $0 == id }
+        if peers.isEmpty { nextHeartbeat = nil }
+    }
+
+    mutating func shutDown(_ actions: inout [Action]) {
+        guard !isShuttingDown else { return }
+        isShuttingDown = true
+        for id in peerOrder {
+            actions.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
+            actions.append(.close(id))
+        }
+        peers = [:]
+        peerOrder = []
+        unauthenticatedCount = 0
+        nextHeartbeat = nil
+    }
+}

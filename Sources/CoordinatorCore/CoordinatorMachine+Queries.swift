@@ -1,0 +1,328 @@
+// Answers to `get`: status, workers, tools, runs, nodes, explanations. Read only.
+
+internal import DequeModule
+internal import JSON
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    mutating func answer(
+        _ get: Get,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let data: RawJSON
+        switch get.what {
+        case .status: data = statusDocument(now)
+        case .workers: data = workersDocument(now)
+        case .tools: data = toolsDocument()
+        case .runs: data = runsDocument(now, from: get.from ?? 0, limit: get.limit ?? 100)
+        case .run, .nodes, .node, .answer, .explain:
+            guard let run = get.id.flatMap(RunID.init).flatMap({ runSlots[$0] }) else {
+                let error = ErrorMessage(
+                    code: .unknownRun,
+                    message: "No run has the id \(get.id ?? "(none)"); `weft runs` lists those "
+                        + "that are known.",
+                    isFatal: false,
+                    about: get.id,
+                    request: get.request
+                )
+                actions.append(.send(id, .error(error)))
+                return
+            }
+            if let node = get.node, runs[run].plan.index(of: node) == nil {
+                let error = ErrorMessage(
+                    code: .unknownNode,
+                    message: "Run \(runs[run].id) has no node \(node).",
+                    isFatal: false,
+                    about: node.text,
+                    request: get.request
+                )
+                actions.append(.send(id, .error(error)))
+                return
+            }
+            data = runData(get, run, now)
+        }
+        reply(get, data, id, &actions)
+    }
+
+    private mutating func runData(_ get: Get, _ run: Int, _ now: Instant) -> RawJSON {
+        switch get.what {
+        case .answer: joinedAnswer(run)
+        case .nodes: nodesDocument(run, from: get.from ?? 0, limit: get.limit ?? 1_000)
+        case .node: nodeDocument(run, get.node.flatMap { runs[run].plan.index(of: $0) } ?? 0, now)
+        case .explain: explainDocument(run, get.node, now)
+        default: runDocument(run, now)
+        }
+    }
+
+    private func reply(
+        _ get: Get,
+        _ data: RawJSON,
+        _ id: ConnectionID,
+        _ actions: inout [Action]
+    ) {
+        var payload = Payload.inline(data)
+        if data.count > limits.maxLine / 2 {
+            let chunks = Chunk.slice(
+                value: data,
+                about: .request(get.request),
+                stream: .value,
+                bytesPerChunk: limits.chunkBytes
+            )
+            payload = Payload(announcing: chunks)
+            for chunk in chunks { actions.append(.send(id, .chunk(chunk))) }
+        }
+        let reply = Reply(request: get.request, what: get.what, data: payload)
+        actions.append(.send(id, .reply(reply)))
+    }
+
+    // MARK: - The coordinator
+
+    private func statusDocument(_ now: Instant) -> RawJSON {
+        let sessions = workerOrder.compactMap { workers[$0] }
+        return .object { writer in
+            writer.field("software", configuration.software)
+            writer.field("epoch", configuration.epoch)
+            writer.field("uptime_ms", Int((now - startedAt) / .milliseconds(1)))
+            writer.key("workers")
+            writer.beginObject()
+            writer.field("connected", sessions.count { $0.connection != nil })
+            writer.field("draining", sessions.count(where: \.isDraining))
+            writer.field("slots", sessions.reduce(0) { $0 + $1.slots })
+            writer.field(
+                "in_flight",
+                sessions.reduce(0) { $0 + scheduler.attempts(on: $1.id).count }
+            )
+            writer.endObject()
+            writer.key("runs")
+            writer.beginObject()
+            writer.field("active", activeRuns.count)
+            writer.field("kept", finishedRuns.count)
+            writer.field("accepted", acceptedCount)
+            writer.endObject()
+            writer.field("nodes_settled", settledCount)
+            writer.field("tools", catalogue.names.count)
+            writer.field("connections", peers.count)
+        }
+    }
+
+    private func workersDocument(_ now: Instant) -> RawJSON {
+        .array(workerOrder.compactMap { workers[$0] }) { writer, session in
+            writer.field("name", session.name)
+            writer.field("state", session.stateName)
+            writer.field("slots", session.slots)
+            writer.field("in_flight", scheduler.attempts(on: session.id).count)
+            writer.field("host", session.host)
+            writer.field("pid", session.processID)
+            writer.field("software", session.software)
+            writer.field("connected_ms", Int((now - session.joinedAt) / .milliseconds(1)))
+            writer.key("labels")
+            writer.beginObject()
+            for label in session.labels {
+                writer.key(escaping: label.key)
+                writer.string(label.value)
+            }
+            writer.endObject()
+            writer.key("tools")
+            writer.beginArray()
+            for tool in session.tools { writer.string(tool) }
+            writer.endArray()
+            writer.key("refused_tools")
+            writer.beginArray()
+            for tool in session.refusedTools {
+                writer.beginObject()
+                writer.field("name", tool.name)
+                writer.field("reason", tool.reason)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+    }
+
+    private func toolsDocument() -> RawJSON {
+        .array(catalogue.names.compactMap { catalogue[$0] }) { writer, entry in
+            let tool = entry.description
+            writer.field("name", tool.name)
+            writer.field("description", tool.description)
+            writer.field("parameters", tool.parameters)
+            writer.field("version", tool.version)
+            writer.field("idempotent", tool.isIdempotent)
+            writer.field("read_only", tool.isReadOnly)
+            writer.field("timeout_ms", tool.timeoutMilliseconds)
+            writer.field("max_attempts", tool.maxAttempts)
+            writer.field("concurrency", tool.concurrency)
+            writer.key("workers")
+            writer.beginArray()
+            for worker in entry.workers { writer.string(workers[worker]?.name ?? "") }
+            writer.endArray()
+        }
+    }
+
+    // MARK: - Runs
+
+    /// The newest run first.
+    private func runsDocument(_ now: Instant, from: Int, limit: Int) -> RawJSON {
+        let newestFirst = activeRuns.reversed() + finishedRuns.reversed()
+        let shown = newestFirst.dropFirst(from).prefix(min(max(limit, 1), 1_000))
+        return .array(shown.compactMap { runSlots[$0] }) { writer, slot in
+            encodeSummary(of: slot, into: &writer, now)
+        }
+    }
+
+    private func runDocument(_ run: Int, _ now: Instant) -> RawJSON {
+        .object { writer in encodeSummary(of: run, into: &writer, now) }
+    }
+
+    private func encodeSummary(of run: Int, into writer: inout JSONWriter, _ now: Instant) {
+        let state = runs[run]
+        writer.field("run", state.id.text)
+        writer.field("label", state.label)
+        writer.field("status", state.status.rawValue)
+        writer.field("growing", state.author != nil)
+        writer.field("join", state.join.rawValue)
+        writer.field("join_instruction", state.plan.joinInstruction)
+        if let failure = state.failure { writer.field("error", failure.document) }
+        writer.field("reason", state.cancelReason)
+        writer.field("age_ms", Int((now - state.acceptedAt) / .milliseconds(1)))
+        writer.key("counts")
+        state.counts.encode(into: &writer)
+        writer.key("timing")
+        state.encodeTiming(into: &writer, at: now)
+    }
+
+    // MARK: - Nodes
+
+    /// A page of nodes in plan order, as many as fit into a value; `next` continues.
+    private func nodesDocument(_ run: Int, from: Int, limit: Int) -> RawJSON {
+        let count = runs[run].plan.count
+        let first = min(max(from, 0), count)
+        var next = first
+        return .object { writer in
+            writer.key("nodes")
+            writer.beginObject()
+            while next < count, next - first < limit, writer.bytes.count < limits.maxLine * 8 {
+                writer.key(escaping: runs[run].plan[next].id.text)
+                writer.beginObject()
+                encodeNode(run, next, into: &writer)
+                writer.endObject()
+                next += 1
+            }
+            writer.endObject()
+            writer.field("next", next < count ? next : nil)
+            writer.field("total", count)
+        }
+    }
+
+    private func nodeDocument(_ run: Int, _ node: Int, _ now: Instant) -> RawJSON {
+        .object { writer in
+            writer.field("id", runs[run].plan[node].id.text)
+            encodeNode(run, node, into: &writer)
+            writer.key("dependencies")
+            writer.beginArray()
+            for dependency in runs[run].plan.dependencies(of: node) {
+                writer.string(runs[run].plan[dependency].id.text)
+            }
+            writer.endArray()
+            if let arguments = try? runs[run].plan.resolveArguments(
+                of: node,
+                outputs: { runs[run].outputs[$0] }
+            ) {
+                writer.field("args", arguments)
+            }
+            let reasons = reasons(for: node, in: run, now)
+            if !reasons.isEmpty { encodeReasons(reasons, run, into: &writer) }
+        }
+    }
+
+    private func encodeNode(_ run: Int, _ node: Int, into writer: inout JSONWriter) {
+        let reference = NodeReference(run: runs[run].id, node: node)
+        let state = scheduler.state(of: reference) ?? .waiting
+        let report = runs[run].reports[node]
+        writer.field("status", state.kind.name)
+        writer.field("tool", runs[run].plan[node].tool)
+        if let output = runs[run].outputs[node] { writer.field("output", output) }
+        if case .skipped(let cause) = state {
+            writer.field("because", runs[run].plan[cause].id.text)
+        }
+        if let failure = runs[run].outcome(of: node, state: state)?.failure {
+            writer.field("error", failure.document)
+        }
+        let attempts = scheduler.attempts(of: reference)
+        writer.field("attempts", attempts)
+        guard attempts > 0 else { return }
+        writer.field("worker", workerNames[Int(report.worker)])
+        writer.field("queued_ms", milliseconds(Int(report.queuedMicroseconds)))
+        if state.kind.isTerminal {
+            writer.field("run_ms", milliseconds(Int(report.runMicroseconds)))
+        }
+    }
+
+    // MARK: - Why a node waits
+
+    private func reasons(for node: Int, in run: Int, _ now: Instant) -> [WaitReason] {
+        scheduler.explain(
+            NodeReference(run: runs[run].id, node: node),
+            dependencies: runs[run].plan.dependencies(of: node),
+            at: now
+        )
+    }
+
+    private func explainDocument(_ run: Int, _ only: NodeID?, _ now: Instant) -> RawJSON {
+        let chosen = only.flatMap { runs[run].plan.index(of: $0) }
+        let candidates = chosen.map { $0..<($0 + 1) } ?? 0..<runs[run].plan.count
+        var shown = 0
+        return .object { writer in
+            writer.field("run", runs[run].id.text)
+            writer.field("status", runs[run].status.rawValue)
+            writer.key("nodes")
+            writer.beginArray()
+            for node in candidates where shown < 200 {
+                let reasons = reasons(for: node, in: run, now)
+                guard !reasons.isEmpty || chosen != nil else { continue }
+                shown += 1
+                let reference = NodeReference(run: runs[run].id, node: node)
+                writer.beginObject()
+                writer.field("id", runs[run].plan[node].id.text)
+                writer.field("tool", runs[run].plan[node].tool)
+                writer.field("status", (scheduler.state(of: reference)?.kind ?? .waiting).name)
+                encodeReasons(reasons, run, into: &writer)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+    }
+
+    private func encodeReasons(
+        _ reasons: [WaitReason],
+        _ run: Int,
+        into writer: inout JSONWriter
+    ) {
+        writer.key("reasons")
+        writer.beginArray()
+        for reason in reasons {
+            writer.beginObject()
+            writer.field("code", reason.code)
+            writer.field(
+                "message",
+                reason.sentence(
+                    node: { runs[run].plan[$0].id.text },
+                    worker: { workers[$0]?.name ?? $0.description }
+                )
+            )
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+}
+
+extension WorkerSession {
+    var stateName: String {
+        if connection == nil { return "disconnected" }
+        if isDraining { return "draining" }
+        if isSilent { return "silent" }
+        return isCongested ? "congested" : "ready"
+    }
+}

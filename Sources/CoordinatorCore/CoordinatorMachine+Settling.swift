@@ -1,0 +1,263 @@
+// The scheduler's actions carried out: nodes settle, runs end, events go out.
+
+internal import DequeModule
+internal import JSON
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    /// Carries out what the scheduler asked for; what follows from that is appended behind it.
+    mutating func carryOut(_ now: Instant, _ actions: inout [Action]) {
+        // Actions may schedule more; the outermost call works the whole list off, in order.
+        guard !isCarryingOut else { return }
+        isCarryingOut = true
+        var next = 0
+        while next < schedulerActions.count {
+            let action = schedulerActions[next]
+            next += 1
+            carryOut(action, now, &actions)
+        }
+        schedulerActions.removeAll(keepingCapacity: true)
+        isCarryingOut = false
+    }
+
+    private mutating func carryOut(
+        _ action: Scheduler.Action,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        switch action {
+        case .dispatch(let attempt, let worker):
+            dispatch(attempt, to: worker, now, &actions)
+        case .settle(let node, let settlement):
+            settle(node, settlement, now, &actions)
+        case .publishReady(let node):
+            guard let run = runSlots[node.run] else { return }
+            runs[run].reports[node.node].readyAt = now.nanoseconds
+            if runs[run].recordsNodes {
+                publish(.nodeReady, run, node: node.node, now, &actions)
+            }
+        case .publishRetry(let attempt, let failure, let delay):
+            retry(attempt, failure, delay, now, &actions)
+        case .publishUnplaceable(let node):
+            guard let run = runSlots[node.run] else { return }
+            let tool = runs[run].plan[node.node].tool
+            publish(
+                .unplaceable,
+                run,
+                node: node.node,
+                data: .object {
+                    $0.field("tool", tool)
+                    $0.field(
+                        "message",
+                        "no connected worker can run \(tool) for this node; it waits"
+                    )
+                },
+                now,
+                &actions
+            )
+        case .cancel(let attempt, let worker, let reason):
+            guard let connection = workers[worker]?.connection else { return }
+            let cancel = Cancel(
+                attempt: attempt,
+                reason: reason.rawValue,
+                graceMilliseconds: limits.cancelGraceMilliseconds
+            )
+            actions.append(.send(connection, .cancel(cancel)))
+        case .finish(let id):
+            finish(id, now, &actions)
+        }
+    }
+
+    private mutating func retry(
+        _ attempt: AttemptID,
+        _ failure: Failure,
+        _ delay: Duration,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[attempt.run] else { return }
+        noteEnd(of: attempt.node, run)
+        runs[run].reports[attempt.node].readyAt = (now + delay).nanoseconds
+        guard runs[run].recordsNodes else { return }
+        publish(
+            .retrying,
+            run,
+            node: attempt.node,
+            attempt: attempt,
+            data: .object {
+                $0.field("code", failure.code.rawValue)
+                $0.field("message", failure.message)
+                $0.field("after_ms", Int(delay / .milliseconds(1)))
+            },
+            now,
+            &actions
+        )
+    }
+
+    /// The node is on no worker any more.
+    private mutating func noteEnd(of node: Int, _ run: Int) {
+        guard runs[run].reports[node].dispatchedAt != 0 else { return }
+        runs[run].reports[node].dispatchedAt = 0
+        runs[run].counts.running -= 1
+    }
+
+    // MARK: - Nodes
+
+    private mutating func settle(
+        _ reference: NodeReference,
+        _ settlement: Scheduler.Settlement,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[reference.run] else { return }
+        let node = reference.node
+        noteEnd(of: node, run)
+        settledCount += 1
+        switch settlement {
+        case .succeeded:
+            runs[run].counts.succeeded += 1
+            if runs[run].recordsNodes {
+                let micros = Int(runs[run].reports[node].runMicroseconds)
+                publishEnd(
+                    .nodeSucceeded,
+                    run,
+                    node,
+                    .object { $0.field("run_ms", milliseconds(micros)) },
+                    now,
+                    &actions
+                )
+            }
+        case .failed(let failure):
+            runs[run].counts.failed += 1
+            runs[run].failures[node] = failure
+            if runs[run].recordsNodes {
+                publishEnd(.nodeFailed, run, node, failure.document, now, &actions)
+            }
+        case .skipped(let cause):
+            runs[run].counts.skipped += 1
+            if runs[run].recordsNodes {
+                let because = runs[run].plan[cause].id.text
+                publishEnd(
+                    .nodeSkipped,
+                    run,
+                    node,
+                    .object { $0.field("because", because) },
+                    now,
+                    &actions
+                )
+            }
+        case .cancelled:
+            runs[run].counts.cancelled += 1
+            if runs[run].recordsNodes {
+                publishEnd(.nodeCancelled, run, node, nil, now, &actions)
+            }
+        }
+        oweProgress(run, now)
+    }
+
+    private mutating func publishEnd(
+        _ kind: EventKind,
+        _ run: Int,
+        _ node: Int,
+        _ data: RawJSON?,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let reference = NodeReference(run: runs[run].id, node: node)
+        let number = scheduler.attempts(of: reference)
+        let attempt = AttemptID(run: runs[run].id, node: node, number: number)
+        publish(
+            kind,
+            run,
+            node: node,
+            attempt: number > 0 ? attempt : nil,
+            data: data,
+            now,
+            &actions
+        )
+    }
+
+    // MARK: - Runs
+
+    /// Every node has settled: the run ends, exactly once.
+    private mutating func finish(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
+        guard let run = runSlots[id], !runs[run].isEnded else { return }
+        runs[run].endedAt = now
+        let counts = runs[run].counts
+        let status: RunStatus
+        if runs[run].failure != nil {
+            status = .failed
+        } else if runs[run].cancelReason != nil, counts.cancelled > 0 {
+            status = .cancelled
+        } else {
+            status = counts.failed + counts.skipped > 0 ? .failed : .succeeded
+        }
+        runs[run].status = status
+        runs[run].owesProgress = false
+        let kind: EventKind =
+            switch status {
+            case .succeeded: .runSucceeded
+            case .cancelled: .runCancelled
+            case .failed, .running: .runFailed
+            }
+        publish(kind, run, data: endData(run), now, &actions)
+        let wall = Int((now - runs[run].acceptedAt) / .milliseconds(1))
+        actions.append(
+            .report(.runEnded(id, status: status.rawValue, milliseconds: wall))
+        )
+        retire(run)
+    }
+
+    /// What the last event tells. The answer goes along when it is small.
+    private mutating func endData(_ run: Int) -> RawJSON {
+        var answer: RawJSON?
+        if runs[run].plan.count <= 1_000 {
+            answer = joinedAnswer(run)
+            if let size = answer?.count, size > limits.maxLine / 16 { answer = nil }
+        }
+        let state = runs[run]
+        return .object { writer in
+            writer.field("answer", answer)
+            if answer == nil { writer.field("answer_omitted", true) }
+            if let failure = state.failure {
+                writer.key("error")
+                writer.raw(failure.document)
+            }
+            writer.field("reason", state.cancelReason)
+            writer.key("counts")
+            state.counts.encode(into: &writer)
+            writer.key("timing")
+            state.encodeTiming(into: &writer, at: state.endedAt ?? state.acceptedAt)
+        }
+    }
+
+    mutating func joinedAnswer(_ run: Int) -> RawJSON {
+        let id = runs[run].id
+        let scheduler = scheduler
+        return runs[run].joinedAnswer { node in
+            scheduler.state(of: NodeReference(run: id, node: node)) ?? .cancelled
+        }
+    }
+
+    /// Keeps a finished run for questions, within the limits.
+    private mutating func retire(_ run: Int) {
+        let id = runs[run].id
+        activeRuns.removeAll { $0 == id }
+        if runs[run].deadline != nil { timedRuns.removeAll { $0 == id } }
+        finishedRuns.append(id)
+        finishedNodes += runs[run].plan.count
+        while finishedRuns.count > limits.finishedRuns
+            || (finishedNodes > limits.finishedNodes && finishedRuns.count > 1)
+        {
+            guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else { break }
+            finishedNodes -= runs[slot].plan.count
+            scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
+            runSlots[oldest] = nil
+            if runsByKey[runs[slot].key] == oldest { runsByKey[runs[slot].key] = nil }
+            runs[slot].vacate()
+            freeRunSlots.append(slot)
+        }
+    }
+}

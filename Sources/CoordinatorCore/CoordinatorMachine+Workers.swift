@@ -1,0 +1,321 @@
+// Worker sessions: registration, resuming, heartbeats, drain, loss.
+
+internal import OrderedCollections
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    mutating func register(
+        _ register: Register,
+        _ name: String,
+        _ session: String,
+        _ resume: Hello.Resume?,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard register.slots <= limits.slotsPerWorker,
+            register.tools.count <= limits.toolsPerWorker
+        else {
+            let error = WireError(
+                code: .limit,
+                message: "A worker may offer at most \(limits.slotsPerWorker) slots and "
+                    + "\(limits.toolsPerWorker) tools."
+            )
+            return violate(id, error, now, &actions)
+        }
+        if let known = workersByName[name], resume != nil,
+            workers[known]?.session == session
+        {
+            return self.resume(known, register, id, now, &actions)
+        }
+        fenceOlder(name, now, &actions)
+        join(register, name, session, id, now, &actions)
+    }
+
+    /// A second session of a name fences the first: it may be a twin or a worker that restarted.
+    private mutating func fenceOlder(
+        _ name: String,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let older = workersByName[name] else { return }
+        let reason = "another worker with the name \(name) connected"
+        if let connection = workers[older]?.connection {
+            let error = ErrorMessage(
+                code: .duplicateName,
+                message: "Fenced: \(reason).",
+                isFatal: true
+            )
+            actions.append(.send(connection, .error(error)))
+            dismiss(connection, reason: reason, now, &actions)
+        } else {
+            lose(older, reason: reason, now, &actions)
+        }
+    }
+
+    private mutating func join(
+        _ register: Register,
+        _ name: String,
+        _ session: String,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let worker = WorkerID(workerNames.count)
+        workerNames.append(name)
+        var record = WorkerSession(
+            id: worker,
+            name: name,
+            session: session,
+            connection: id,
+            slots: register.slots,
+            tools: [],
+            labels: register.labels.map { ($0.key, $0.value) },
+            joinedAt: now
+        )
+        record.host = register.host
+        record.processID = register.pid
+        record.software = register.software
+        var offers: [String: ToolOffer] = [:]
+        for tool in register.tools where offers[tool.name] == nil {
+            if let reason = catalogue.offer(tool, by: worker) {
+                record.refusedTools.append((tool.name, reason))
+                actions.append(
+                    .report(.toolRefused(name: tool.name, worker: name, reason: reason))
+                )
+            } else {
+                record.tools.append(tool.name)
+                offers[tool.name] = ToolOffer(tool)
+            }
+        }
+        let registered = Registered(
+            adopt: [],
+            abandon: register.inFlight.map(\.attempt),
+            conflicts: record.refusedTools.map(\.name)
+        )
+        workers[worker] = record
+        workerOrder.append(worker)
+        workersByName[name] = worker
+        peers[id]?.state = .worker(worker)
+        actions.append(.send(id, .registered(registered)))
+        let joined = Notice.workerJoined(
+            name: name,
+            slots: register.slots,
+            tools: offers.count,
+            isResumed: false
+        )
+        actions.append(.report(joined))
+        let profile = WorkerProfile(
+            name: name,
+            slots: register.slots,
+            tools: offers,
+            labels: Dictionary(register.labels.map { ($0.key, $0.value) }) { $1 }
+        )
+        schedule(.workerJoined(worker, profile), now, &actions)
+    }
+
+    /// The same worker is back: it keeps what both sides know of; what never reached it goes on
+    /// elsewhere, and what it has too much is called off.
+    private mutating func resume(
+        _ worker: WorkerID,
+        _ register: Register,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        if let old = workers[worker]?.connection {
+            forgetConnection(old)
+            actions.append(.close(old))
+        }
+        peers[id]?.state = .worker(worker)
+        workers[worker]?.connection = id
+        workers[worker]?.givenUpAt = nil
+        absentWorkers.removeAll { $0 == worker }
+        workers[worker]?.isSilent = false
+        workers[worker]?.isCongested = false
+        workers[worker]?.heldAtPing = []
+        // Chunks are sent again from the first one.
+        workers[worker]?.assemblers = [:]
+        let listed = register.inFlight.map(\.attempt)
+        let adopted = listed.filter { scheduler.isCurrent($0, on: worker) }
+        let abandoned = listed.filter { !scheduler.isCurrent($0, on: worker) }
+        let known = Set(adopted)
+        let registered = Registered(
+            adopt: adopted,
+            abandon: abandoned,
+            conflicts: workers[worker]?.refusedTools.map(\.name) ?? []
+        )
+        actions.append(.send(id, .registered(registered)))
+        let joined = Notice.workerJoined(
+            name: workers[worker]?.name ?? "",
+            slots: register.slots,
+            tools: workers[worker]?.tools.count ?? 0,
+            isResumed: true
+        )
+        actions.append(.report(joined))
+        for attempt in scheduler.attempts(on: worker) where !known.contains(attempt) {
+            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+        }
+        schedule(.workerRecovered(worker), now, &actions)
+    }
+
+    private mutating func forgetConnection(_ id: ConnectionID) {
+        peers[id] = nil
+        peerOrder.removeAll { $0 == id }
+    }
+
+    // MARK: - Loss
+
+    /// The connection broke: nothing new goes there, and the session waits to be resumed.
+    mutating func awaitResume(
+        of worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let givenUpAt = now + limits.resumeWindow
+        workers[worker]?.connection = nil
+        workers[worker]?.givenUpAt = givenUpAt
+        absentWorkers.append(worker)
+        schedule(.workerSuspected(worker), now, &actions)
+        if scheduler.attempts(on: worker).isEmpty {
+            lose(worker, reason: "the connection closed", now, &actions)
+        }
+    }
+
+    /// Ends a session: its attempts are fenced.
+    mutating func lose(
+        _ worker: WorkerID,
+        reason: String,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let record = workers.removeValue(forKey: worker) else { return }
+        workerOrder.removeAll { $0 == worker }
+        absentWorkers.removeAll { $0 == worker }
+        if workersByName[record.name] == worker {
+            workersByName[record.name] = nil
+        }
+        catalogue.remove(worker, tools: record.tools)
+        let held = scheduler.attempts(on: worker).count
+        actions.append(
+            .report(.workerLeft(name: record.name, reason: reason, attempts: held))
+        )
+        schedule(.workerLost(worker), now, &actions)
+    }
+
+    // MARK: - Congestion
+
+    mutating func congest(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+        switch peers[id]?.state {
+        case .worker(let worker):
+            workers[worker]?.isCongested = true
+            schedule(.workerSuspected(worker), now, &actions)
+        case .observer:
+            let error = WireError(code: .limit, message: "You read too slowly.")
+            violate(id, error, now, &actions)
+        default: break
+        }
+    }
+
+    mutating func decongest(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+        guard case .worker(let worker) = peers[id]?.state else { return }
+        workers[worker]?.isCongested = false
+        recoverIfReachable(worker, now, &actions)
+    }
+
+    private mutating func recoverIfReachable(
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard workers[worker]?.isReachable == true else { return }
+        schedule(.workerRecovered(worker), now, &actions)
+    }
+
+    // MARK: - Drain
+
+    mutating func drain(
+        _ worker: WorkerID,
+        reason: String?,
+        deadlineMilliseconds: Int?,
+        tellWorker: Bool,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let record = workers[worker] else { return }
+        workers[worker]?.isDraining = true
+        if tellWorker, let connection = record.connection {
+            let drain = Drain(reason: reason, deadlineMilliseconds: deadlineMilliseconds)
+            actions.append(.send(connection, .drain(drain)))
+        }
+        schedule(.workerDrained(worker), now, &actions)
+    }
+
+    // MARK: - Heartbeats
+
+    /// Pings everybody, suspects the silent and gives up those whose lease is over.
+    mutating func beat(_ now: Instant, _ actions: inout [Action]) {
+        nextHeartbeat = peers.isEmpty ? nil : now + limits.heartbeat
+        for id in peerOrder {
+            guard let peer = peers[id], peer.isAuthenticated else { continue }
+            let silence = now - peer.lastHeard
+            if silence >= limits.lease {
+                let error = WireError(
+                    code: .limit,
+                    message: "Nothing was heard for \(silence / .milliseconds(1)) ms."
+                )
+                actions.append(.report(.peerDismissed(id, error)))
+                dismiss(id, reason: "its lease ended", now, &actions)
+                continue
+            }
+            var number = 1
+            if case .worker(let worker) = peer.state {
+                if silence > limits.heartbeat * limits.missedHeartbeats,
+                    workers[worker]?.isSilent == false
+                {
+                    workers[worker]?.isSilent = true
+                    schedule(.workerSuspected(worker), now, &actions)
+                }
+                workers[worker]?.pingNumber += 1
+                workers[worker]?.heldAtPing = scheduler.attempts(on: worker)
+                number = workers[worker]?.pingNumber ?? 1
+            }
+            actions.append(.send(id, .ping(Ping(n: number))))
+        }
+    }
+
+    /// A pong lists what the worker has. What it should have had when the ping left, and neither
+    /// lists nor has answered for, it does not know.
+    mutating func takePong(
+        _ pong: Pong,
+        from worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        if workers[worker]?.isSilent == true {
+            workers[worker]?.isSilent = false
+            recoverIfReachable(worker, now, &actions)
+        }
+        guard pong.n == workers[worker]?.pingNumber, let listed = pong.inFlight,
+            let held = workers[worker]?.heldAtPing, !held.isEmpty
+        else { return }
+        workers[worker]?.heldAtPing = []
+        let known = Set(listed)
+        for attempt in held where !known.contains(attempt) {
+            schedule(.attemptForgotten(attempt, worker), now, &actions)
+        }
+    }
+}
+
+extension ToolOffer {
+    init(_ tool: ToolDescription) {
+        self.init(
+            isIdempotent: tool.isIdempotent,
+            maxAttempts: tool.maxAttempts ?? 1,
+            concurrency: tool.concurrency,
+            timeout: tool.timeoutMilliseconds.map { .milliseconds($0) }
+        )
+    }
+}

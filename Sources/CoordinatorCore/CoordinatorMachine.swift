@@ -1,0 +1,182 @@
+// The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
+// value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
+// Topic by topic in the extensions: Handshake, Workers, Attempts, Submissions, Settling, Events,
+// Queries, Deadlines.
+
+internal import DequeModule
+public import Plans
+public import Scheduling
+public import Wire
+
+/// Everything that a coordinator decides.
+///
+/// The shell calls `handle` for each event, `endTurn` once a loop turn after all input, and arms
+/// one timer for `nextDeadline()`. It carries out the actions in order.
+public struct CoordinatorMachine: Sendable {
+    let configuration: Configuration
+    var limits: Limits { configuration.limits }
+    var scheduler: Scheduler
+    var generator: SplitMix64
+    let startedAt: Instant
+    var isShuttingDown = false
+
+    var peers: [ConnectionID: Peer] = [:]
+    /// Connections in the order in which they came; dictionaries are never walked.
+    var peerOrder: [ConnectionID] = []
+    var unauthenticatedCount = 0
+    /// The session named to a connection in its challenge.
+    var sessionNames: [ConnectionID: String] = [:]
+    /// Handshake deadlines; all equally long, so the oldest is first.
+    var handshakeDeadlines: Deque<HandshakeDeadline> = []
+
+    var workers: [WorkerID: WorkerSession] = [:]
+    var workerOrder: [WorkerID] = []
+    /// Sessions without connection that may still be resumed.
+    var absentWorkers: [WorkerID] = []
+    var workersByName: [String: WorkerID] = [:]
+    /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
+    var workerNames: [String] = [""]
+    /// Workers with acknowledgements to send at the end of the turn.
+    var unacknowledged: [WorkerID] = []
+    var catalogue = ToolCatalogue()
+
+    /// Runs by slot; slots of forgotten runs are used again.
+    var runs: [RunState] = []
+    var runSlots: [RunID: Int] = [:]
+    var runsByKey: [String: RunID] = [:]
+    var freeRunSlots: [Int] = []
+    /// Unfinished and finished runs, each in the order of acceptance or end.
+    var activeRuns: [RunID] = []
+    var finishedRuns: Deque<RunID> = []
+    /// Unfinished runs that have a time budget.
+    var timedRuns: [RunID] = []
+    var finishedNodes = 0
+    var acceptedCount = 0
+    var settledCount = 0
+
+    var nextHeartbeat: Instant?
+    var nextProgress: Instant?
+    var progressRuns: [RunID] = []
+    /// Reused for the scheduler's actions, so that events allocate nothing.
+    var schedulerActions: [Scheduler.Action] = []
+    var isCarryingOut = false
+
+    /// What a coordinator is told at its start.
+    public struct Configuration: Sendable {
+        /// The protocol's limits.
+        public var limits: Limits
+        /// The scheduler's numbers.
+        public var schedulerLimits: SchedulerLimits
+        /// The key of each role; a role without a key is refused.
+        public var keys: [Role: HandshakeKey]
+        /// Counts the starts of this coordinator; a session of another epoch is not resumed.
+        public var epoch: Int
+        /// Name and version, told to peers.
+        public var software: String
+
+        /// Describes a coordinator.
+        public init(
+            limits: Limits = Limits(),
+            schedulerLimits: SchedulerLimits = SchedulerLimits(),
+            keys: [Role: HandshakeKey],
+            epoch: Int = 1,
+            software: String = "weft"
+        ) {
+            self.limits = limits
+            self.schedulerLimits = schedulerLimits
+            self.keys = keys
+            self.epoch = epoch
+            self.software = software
+        }
+    }
+
+    /// Makes a coordinator without peers or runs. The seed decides run and session names and the
+    /// jitter of retries; none of these is a secret.
+    public init(configuration: Configuration, seed: UInt64, at now: Instant) {
+        self.configuration = configuration
+        generator = SplitMix64(seed: seed)
+        scheduler = Scheduler(limits: configuration.schedulerLimits, seed: generator.next())
+        startedAt = now
+    }
+
+    /// Takes in one event and appends what follows from it.
+    public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
+        switch event {
+        case .received(let connection, let message):
+            receive(message, from: connection, now, &actions)
+        case .connected(let connection, let nonce):
+            connect(connection, nonce, now, &actions)
+        case .violated(let connection, let error):
+            violate(connection, error, now, &actions)
+        case .disconnected(let connection):
+            disconnect(connection, now, &actions)
+        case .congested(let connection):
+            congest(connection, now, &actions)
+        case .drained(let connection):
+            decongest(connection, now, &actions)
+        case .deadlineReached:
+            passDeadlines(now, &actions)
+        case .shutdownRequested:
+            shutDown(&actions)
+        }
+    }
+
+    /// Ends a loop turn: places what became ready and acknowledges what arrived.
+    public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
+        scheduler.place(at: now, into: &schedulerActions)
+        carryOut(now, &actions)
+        guard !unacknowledged.isEmpty else { return }
+        for id in unacknowledged {
+            guard let connection = workers[id]?.connection,
+                let attempts = workers[id]?.acknowledged, let stale = workers[id]?.stale
+            else { continue }
+            workers[id]?.acknowledged.removeAll(keepingCapacity: true)
+            workers[id]?.stale.removeAll(keepingCapacity: true)
+            actions.append(.send(connection, .ack(Ack(attempts: attempts, stale: stale))))
+        }
+        unacknowledged.removeAll(keepingCapacity: true)
+    }
+
+    /// The earliest instant at which `deadlineReached` is due, or nil. The shell arms one timer.
+    public func nextDeadline() -> Instant? {
+        var next = scheduler.nextDeadline()
+        func consider(_ candidate: Instant?) {
+            guard let candidate else { return }
+            next = next.map { min($0, candidate) } ?? candidate
+        }
+        consider(handshakeDeadlines.first?.at)
+        consider(nextHeartbeat)
+        consider(nextProgress)
+        consider(nextRunDeadline)
+        consider(nextGivenUp)
+        return next
+    }
+
+    /// Walks every cross-reference; tests, simulation and debug builds call it.
+    public func validate() throws(InvariantViolation) {
+        try scheduler.validate()
+        try validateRuns()
+    }
+
+    // MARK: - Scheduler
+
+    /// Hands an event to the scheduler and carries out what follows.
+    mutating func schedule(
+        _ event: Scheduler.Event,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        scheduler.handle(event, at: now, into: &schedulerActions)
+        carryOut(now, &actions)
+    }
+
+    /// A name of ten letters and digits that nobody uses yet; not a secret.
+    mutating func makeName() -> String {
+        let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz")
+        var name = ""
+        for _ in 0..<10 {
+            name.append(alphabet[Int.random(in: 0..<alphabet.count, using: &generator)])
+        }
+        return name
+    }
+}

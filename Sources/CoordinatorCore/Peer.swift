@@ -1,0 +1,83 @@
+// Who is at the other end of a connection, from the first byte to the last.
+
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+/// A connection as the core sees it.
+struct Peer: Sendable {
+    let id: ConnectionID
+    var state: State
+    /// When anything was last heard from it.
+    var lastHeard: Instant
+    /// Messages of unknown type so far.
+    var unknownTypes = 0
+
+    enum State: Sendable {
+        /// Has not proved itself; must do so by the deadline.
+        case handshaking(HandshakeResponder, deadline: Instant)
+        /// A worker that has not registered yet.
+        case registering(name: String, session: String, resume: Hello.Resume?)
+        /// A worker.
+        case worker(WorkerID)
+        /// A client or viewer, with the runs that it watches.
+        case observer(Role, name: String)
+    }
+
+    var isAuthenticated: Bool {
+        if case .handshaking = state { return false }
+        return true
+    }
+
+    var sender: Sender {
+        switch state {
+        // Before the handshake only hello and auth are looked at, which all roles may send.
+        case .handshaking: .client
+        case .registering, .worker: .worker
+        case .observer(let role, _): Sender(role)
+        }
+    }
+}
+
+/// A worker's session, which outlives a lost connection for the resume window.
+struct WorkerSession: Sendable {
+    let id: WorkerID
+    let name: String
+    /// The session's name on the wire, needed to resume it.
+    var session: String
+    var connection: ConnectionID?
+    var slots: Int
+    /// The names of its tools that the catalogue took.
+    var tools: [String]
+    /// Names of its tools that were refused, each with the reason.
+    var refusedTools: [(name: String, reason: String)] = []
+    var labels: [(key: String, value: String)]
+    var host: String?
+    var processID: Int?
+    var software: String?
+    var joinedAt: Instant
+    /// When a session without connection is given up; nil while connected.
+    var givenUpAt: Instant?
+    var isDraining = false
+    var isSilent = false
+    var isCongested = false
+    /// Attempts to acknowledge at the end of the turn.
+    var acknowledged: [AttemptID] = []
+    var stale: [AttemptID] = []
+    /// What it held when the last ping left, to find attempts that it does not know.
+    var heldAtPing: [AttemptID] = []
+    var pingNumber = 0
+    /// Outputs that arrive in chunks.
+    var assemblers: [AttemptID: ChunkAssembler] = [:]
+    /// Streamed bytes of an attempt that were not granted again yet.
+    var consumed: [AttemptID: Int] = [:]
+
+    /// Whether it may get new attempts as far as its connection is concerned.
+    var isReachable: Bool { connection != nil && !isSilent && !isCongested }
+}
+
+/// When a connection must have proved itself.
+struct HandshakeDeadline: Sendable {
+    var at: Instant
+    var connection: ConnectionID
+}

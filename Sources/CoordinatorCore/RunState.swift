@@ -1,0 +1,169 @@
+// One run as the coordinator keeps it: its plan, the outputs that arrived, the times, and who
+// watches. States of nodes are the scheduler's; here is what people and dependents need.
+
+internal import DequeModule
+internal import JSON
+internal import Joining
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+/// What is kept of each node beside its plan and its state.
+struct NodeReport: Sendable {
+    /// Monotonic nanoseconds; 0 means not yet.
+    var readyAt: Int64 = 0
+    /// When the latest attempt was dispatched; 0 while no worker has it.
+    var dispatchedAt: Int64 = 0
+    /// The longest path of working time that ends with this node, in microseconds.
+    var pathMicroseconds: Int64 = 0
+    /// From ready to the dispatch of the latest attempt, in microseconds.
+    var queuedMicroseconds: Int32 = 0
+    /// The working time of the latest attempt, in microseconds.
+    var runMicroseconds: Int32 = 0
+    /// The worker of the latest attempt; 0 before the first.
+    var worker: Int32 = 0
+}
+
+/// How many nodes of a run are where.
+struct NodeCounts: Sendable, Equatable {
+    var total = 0
+    var running = 0
+    var succeeded = 0
+    var failed = 0
+    var skipped = 0
+    var cancelled = 0
+
+    var settled: Int { succeeded + failed + skipped + cancelled }
+}
+
+/// Where a run stands.
+enum RunStatus: String, Sendable {
+    case running
+    case succeeded
+    case failed
+    case cancelled
+}
+
+struct RunState: Sendable {
+    /// Somebody who gets the run's events.
+    struct Watcher: Sendable {
+        var connection: ConnectionID
+        var level: WatchLevel
+    }
+
+    let id: RunID
+    let key: String
+    let label: String?
+    let join: JoinKind
+    let allowedTools: Set<String>?
+    let nodeBudget: Int?
+    let contentDigest: [UInt8]
+    let acceptedAt: Instant
+    var plan = Plan()
+    /// The connection that still adds nodes, until the plan is complete.
+    var author: ConnectionID?
+    var status = RunStatus.running
+    /// Why the run fails although it was ended by a cancel, such as its time budget.
+    var failure: Failure?
+    var cancelReason: String?
+    var endedAt: Instant?
+    var deadline: Instant?
+    var outputs: [RawJSON?] = []
+    var failures: [Int: Failure] = [:]
+    var reports: [NodeReport] = []
+    var counts = NodeCounts()
+    var criticalPathMicroseconds: Int64 = 0
+    var workMicroseconds: Int64 = 0
+    var watchers: [Watcher] = []
+    /// Kept for those who come later; holds node events only from the moment somebody watches.
+    var log: Deque<EventMessage> = []
+    var nextSequence = 0
+    var recordsNodes = false
+    /// Set while counts changed that watchers of progress have not seen.
+    var owesProgress = false
+    private var answer: RawJSON?
+
+    init(
+        id: RunID,
+        submit: Submit,
+        digest: [UInt8],
+        author: ConnectionID?,
+        at now: Instant
+    ) {
+        self.id = id
+        key = submit.key
+        label = submit.label
+        join = submit.join
+        allowedTools = submit.tools.map(Set.init)
+        nodeBudget = submit.budget.nodes
+        contentDigest = digest
+        acceptedAt = now
+        self.author = author
+        deadline = submit.budget.wallMilliseconds.map { now + .milliseconds($0) }
+        plan.joinInstruction = submit.joinInstruction
+    }
+
+    var isEnded: Bool { endedAt != nil }
+
+    /// Gives back everything large when the run is forgotten; its slot waits for the next one.
+    mutating func vacate() {
+        plan = Plan()
+        outputs = []
+        failures = [:]
+        reports = []
+        log = []
+        answer = nil
+    }
+
+    mutating func grow(by count: Int) {
+        outputs.append(contentsOf: repeatElement(nil, count: count))
+        reports.append(contentsOf: repeatElement(NodeReport(), count: count))
+        counts.total += count
+    }
+
+    /// How a node ended, or nil while it has not.
+    func outcome(of node: Int, state: NodeState) -> Outcome? {
+        switch state {
+        case .succeeded: .succeeded(outputs[node] ?? .null)
+        case .failed:
+            .failed(failures[node] ?? Failure(code: .internal, message: "the failure was lost"))
+        case .skipped(let cause): .skipped(because: plan[cause].id)
+        case .cancelled: .cancelled
+        default: nil
+        }
+    }
+
+    /// The joined answer; computed when first asked for after the end.
+    mutating func joinedAnswer(states: (Int) -> NodeState) -> RawJSON {
+        if let answer { return answer }
+        let parts = (0..<plan.count).map { node in
+            JoinPart(
+                id: plan[node].id,
+                tool: plan[node].tool,
+                outcome: outcome(of: node, state: states(node)) ?? .cancelled
+            )
+        }
+        let joined: RawJSON
+        switch join {
+        case .concat:
+            joined = RawJSON(Joiner.concat(parts: parts, joinInstruction: plan.joinInstruction))
+        case .json:
+            joined = Joiner.json(parts: parts)
+        }
+        if isEnded { answer = joined }
+        return joined
+    }
+
+    /// Adds a node's working time to the longest path that ends with it.
+    mutating func extendPath(to node: Int, microseconds: Int) {
+        var longest: Int64 = 0
+        for dependency in plan.dependencies(of: node) {
+            longest = max(longest, reports[dependency].pathMicroseconds)
+        }
+        let path = longest + Int64(microseconds)
+        reports[node].pathMicroseconds = path
+        reports[node].runMicroseconds = Int32(clamping: microseconds)
+        criticalPathMicroseconds = max(criticalPathMicroseconds, path)
+        workMicroseconds += Int64(microseconds)
+    }
+}

@@ -1,0 +1,67 @@
+// Why a node waits, as a stable code and a sentence for people.
+
+internal import Plans
+internal import Scheduling
+
+extension WaitReason {
+    var code: String {
+        switch self {
+        case .dependencies: "dependencies"
+        case .growingPlan: "growing_plan"
+        case .toolMissing: "tool_missing"
+        case .labelsMissing: "labels_missing"
+        case .draining: "workers_draining"
+        case .suspect: "workers_silent"
+        case .slotsBusy: "slots_busy"
+        case .concurrencyReached: "concurrency_reached"
+        case .backingOff: "backing_off"
+        case .leased: "sent"
+        case .running: "running"
+        case .cancelling: "cancelling"
+        case .aboutToStart: "about_to_start"
+        }
+    }
+
+    func sentence(node: (Int) -> String, worker: (WorkerID) -> String) -> String {
+        func names(_ workers: [WorkerID]) -> String {
+            let shown = workers.prefix(5).map(worker).joined(separator: ", ")
+            return workers.count > 5 ? "\(shown) and \(workers.count - 5) more" : shown
+        }
+        switch self {
+        case .dependencies(let nodes, let total):
+            let shown = nodes.map(node).joined(separator: ", ")
+            let more = total > nodes.count ? " and \(total - nodes.count) more" : ""
+            return "waits for \(shown)\(more)"
+        case .growingPlan:
+            return "names nodes that the plan does not have yet; it is still growing"
+        case .toolMissing(let tool):
+            return "no connected worker has the tool \(tool)"
+        case .labelsMissing(let labels):
+            let wanted = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            return "no worker that has the tool carries \(wanted.joined(separator: ", "))"
+        case .draining(let workers): return "draining: \(names(workers))"
+        case .suspect(let workers): return "not heard from or not reachable: \(names(workers))"
+        case .slotsBusy(let workers): return "all slots are busy on \(names(workers))"
+        case .concurrencyReached(let workers):
+            return "the tool's own limit is reached on \(names(workers))"
+        case .backingOff(let delay):
+            let left = max(Int(delay / .milliseconds(1)), 0)
+            return "tried and failed; the next attempt starts in \(left) ms"
+        case .leased(let id): return "sent to \(worker(id)), which has not begun it yet"
+        case .running(let id): return "runs on \(worker(id))"
+        case .cancelling(let id): return "being cancelled on \(worker(id))"
+        case .aboutToStart: return "is about to start"
+        }
+    }
+}
+
+extension NodeStateKind {
+    /// The name in answers to clients: what a worker holds counts as running.
+    var name: String {
+        switch self {
+        case .backingOff: "backing_off"
+        case .leased: "sent"
+        default: rawValue
+        }
+    }
+}

@@ -1,0 +1,200 @@
+// Attempts: what becomes of a node when its current attempt starts, ends, is refused or lost.
+// Outcomes of earlier attempts change nothing. Failure class and policy decide, never text.
+
+internal import HeapModule
+public import Plans
+
+extension Scheduler {
+    mutating func start(_ attempt: AttemptID, _ worker: WorkerID, _ now: Instant) {
+        guard let node = locate(attempt, on: worker) else { return }
+        guard case .leased = record(node).state else { return }
+        move(node, to: .running(worker))
+        if let timeout = timeout(of: node, on: worker) {
+            // The worker ends the attempt itself; this is for workers that do not.
+            deadlines.insert(
+                Deadline(at: now + timeout + limits.answerMargin, attempt: attempt)
+            )
+        }
+    }
+
+    mutating func succeed(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ microseconds: Int?,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        if let microseconds { classes[placement(of: node)].observe(microseconds: microseconds) }
+        unassign(node, from: worker)
+        settle(node, .succeeded, &actions)
+    }
+
+    mutating func fail(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ failure: Failure,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        let offer = offer(for: node, on: worker)
+        let wasTimeout = wasCalledBack(node, for: .timeout)
+        unassign(node, from: worker)
+        guard !runs[Int(node.run)].isCancelled else {
+            return settle(node, .cancelled, &actions)
+        }
+        if wasCalledBack(node, for: .recalled), failure.code == .cancelled {
+            // It had begun after all, so it counts as a refused attempt only if it may run twice.
+            return offer.isIdempotent
+                ? makeReady(node) : settle(node, .failed(failure), &actions)
+        }
+        let failure = wasTimeout && failure.code == .cancelled ? timeoutFailure(node) : failure
+        update(node) { $0.failures += 1 }
+        if mayRetry(node, after: failure, offer) {
+            backOff(node, attempt, failure, now, &actions)
+        } else {
+            settle(node, .failed(failure), &actions)
+        }
+    }
+
+    mutating func reject(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ rejection: Rejection,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        unassign(node, from: worker)
+        guard !runs[Int(node.run)].isCancelled else {
+            return settle(node, .cancelled, &actions)
+        }
+        if rejection == .recalled || rejection == .undelivered { return makeReady(node) }
+        update(node) { $0.rejections += 1 }
+        let count = Int(record(node).rejections)
+        let failure = Failure(
+            code: .workerLost,
+            message: "workers refused the node \(count) times, the last one saying "
+                + "\(rejection.rawValue)",
+            isRetryable: true
+        )
+        if count >= limits.rejectionsPerNode {
+            settle(node, .failed(failure), &actions)
+        } else {
+            backOff(node, attempt, failure, now, &actions)
+        }
+    }
+
+    mutating func forget(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        loseAttempt(of: node, on: worker, now, &actions)
+    }
+
+    /// The attempt's worker is gone or does not know it: whether it ran is unknown.
+    mutating func loseAttempt(
+        of node: NodeSlot,
+        on worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let attempt = currentAttempt(of: node)
+        let offer = offer(for: node, on: worker)
+        let name = slot(of: worker).map { workers[$0].profile.name } ?? worker.description
+        unassign(node, from: worker)
+        guard !runs[Int(node.run)].isCancelled else {
+            return settle(node, .cancelled, &actions)
+        }
+        update(node) { $0.workersLost += 1 }
+        let lost = Int(record(node).workersLost)
+        guard offer.isIdempotent else {
+            let failure = Failure(
+                code: .outcomeUnknown,
+                message: "worker \(name) was lost during attempt \(attempt.number), and the tool "
+                    + "is not idempotent: whether it took effect is unknown"
+            )
+            return settle(node, .failed(failure), &actions)
+        }
+        let failure = Failure(
+            code: .workerLost,
+            message: "worker \(name) was lost during attempt \(attempt.number)"
+                + (lost > 1 ? "; \(lost) workers were lost with this node" : ""),
+            isRetryable: true
+        )
+        if lost >= limits.workersLostPerNode {
+            settle(node, .failed(failure), &actions)
+        } else {
+            actions.append(.publishRetry(attempt, failure, after: .zero))
+            makeReady(node)
+        }
+    }
+
+    // MARK: - Retries
+
+    private func mayRetry(
+        _ node: NodeSlot,
+        after failure: Failure,
+        _ offer: ToolOffer
+    ) -> Bool {
+        let record = record(node)
+        let limit = record.maxAttempts > 0 ? Int(record.maxAttempts) : offer.maxAttempts
+        switch failure.code {
+        case .spawnFailed:
+            // It surely never ran; another worker may well be able to start it.
+            return failure.isRetryable && Int(record.failures) < max(limit, 2)
+        case .timeout, .workerLost:
+            return offer.isIdempotent && failure.isRetryable && Int(record.failures) < limit
+        default:
+            return failure.isRetryable && Int(record.failures) < limit
+        }
+    }
+
+    private mutating func backOff(
+        _ node: NodeSlot,
+        _ attempt: AttemptID,
+        _ failure: Failure,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let record = record(node)
+        let doublings = min(max(Int(record.failures), Int(record.rejections)) - 1, 20)
+        let full = min(limits.firstBackoff * (1 << max(doublings, 0)), limits.longestBackoff)
+        // Between half and all of it, so that what failed together does not return together.
+        let delay = full * Double.random(in: 0.5...1, using: &generator)
+        let until = now + delay
+        move(node, to: .backingOff(until: until))
+        deadlines.insert(Deadline(at: until, attempt: attempt))
+        actions.append(.publishRetry(attempt, failure, after: delay))
+    }
+
+    // MARK: - What is known of an attempt
+
+    func offer(for node: NodeSlot, on worker: WorkerID) -> ToolOffer {
+        guard let worker = slot(of: worker) else { return ToolOffer() }
+        return workers[worker].profile.tools[classes[placement(of: node)].tool] ?? ToolOffer()
+    }
+
+    /// The time that the attempt may take on its worker, or nil for no limit. Goes into its
+    /// dispatch; nil also for an attempt that is not current.
+    public func timeout(of attempt: AttemptID, on worker: WorkerID) -> Duration? {
+        locate(attempt, on: worker).flatMap { timeout(of: $0, on: worker) }
+    }
+
+    func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
+        let own = record(node).timeoutMilliseconds
+        return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
+    }
+
+    private func wasCalledBack(_ node: NodeSlot, for reason: CancelReason) -> Bool {
+        guard case .cancelling = record(node).state else { return false }
+        return record(node).cancelReason == reason
+    }
+
+    func timeoutFailure(_ node: NodeSlot) -> Failure {
+        Failure(code: .timeout, message: "the attempt took longer than it may", isRetryable: true)
+    }
+}

@@ -1,0 +1,87 @@
+// Why a node waits, for people. Read only; reasons are data, the sentences are made elsewhere.
+
+internal import DequeModule
+public import Plans
+
+/// One reason why a node has not run yet.
+public enum WaitReason: Sendable, Equatable {
+    /// These nodes have not succeeded yet (the first few).
+    case dependencies([Int], total: Int)
+    /// Something that it names has not been added to the plan yet.
+    case growingPlan
+    /// No connected worker has the tool.
+    case toolMissing(String)
+    /// Workers have the tool, but none carries these labels.
+    case labelsMissing([String: String])
+    /// All workers that could run it are draining.
+    case draining([WorkerID])
+    /// Workers that could run it have not been heard from.
+    case suspect([WorkerID])
+    /// All slots of these workers are taken.
+    case slotsBusy([WorkerID])
+    /// The tool's own limit is reached on these workers.
+    case concurrencyReached([WorkerID])
+    /// The next attempt starts after this delay.
+    case backingOff(Duration)
+    /// Sent to the worker, which has not said that it began.
+    case leased(WorkerID)
+    /// The worker runs it.
+    case running(WorkerID)
+    /// It was called back, and the worker has not answered yet.
+    case cancelling(WorkerID)
+    /// It is about to be placed.
+    case aboutToStart
+}
+
+extension Scheduler {
+    /// Why the node waits; empty when it has settled or is unknown. `dependencies` are those of
+    /// the plan, which the scheduler does not keep.
+    public func explain(
+        _ node: NodeReference,
+        dependencies: [Int],
+        at now: Instant
+    ) -> [WaitReason] {
+        guard let slot = slot(of: node) else { return [] }
+        let record = record(slot)
+        switch record.state {
+        case .waiting:
+            let open = dependencies.filter {
+                state(of: NodeReference(run: node.run, node: $0)) != .succeeded
+            }
+            var reasons: [WaitReason] = []
+            if !open.isEmpty {
+                reasons.append(.dependencies(Array(open.prefix(10)), total: open.count))
+            }
+            if Int(record.inDegree) > open.count { reasons.append(.growingPlan) }
+            return reasons
+        case .ready: return explainReady(placement(of: slot))
+        case .backingOff(let until): return [.backingOff(until.duration(since: now))]
+        case .leased(let worker): return [.leased(worker)]
+        case .running(let worker): return [.running(worker)]
+        case .cancelling(let worker, _): return [.cancelling(worker)]
+        case .succeeded, .failed, .cancelled, .skipped: return []
+        }
+    }
+
+    private func explainReady(_ index: Int) -> [WaitReason] {
+        let placement = classes[index]
+        let holders = workerOrder.map { workers[$0] }
+            .filter { $0.profile.tools[placement.tool] != nil }
+        if holders.isEmpty { return [.toolMissing(placement.tool)] }
+        let able = holders.filter { !placement.lacksLabels(of: $0.profile) }
+        if able.isEmpty { return [.labelsMissing(placement.requires)] }
+        let active = able.filter(\.mayTakeMore)
+        var reasons: [WaitReason] = []
+        let draining = able.filter(\.isDraining).map(\.id)
+        let suspect = able.filter { $0.isSuspect && !$0.isDraining }.map(\.id)
+        let busy = active.filter { !$0.hasFreeSlot }.map(\.id)
+        let limited = active.filter {
+            $0.hasFreeSlot && !$0.isBelowConcurrency(placement, index)
+        }.map(\.id)
+        if !busy.isEmpty { reasons.append(.slotsBusy(busy)) }
+        if !limited.isEmpty { reasons.append(.concurrencyReached(limited)) }
+        if !suspect.isEmpty { reasons.append(.suspect(suspect)) }
+        if !draining.isEmpty { reasons.append(.draining(draining)) }
+        return reasons.isEmpty ? [.aboutToStart] : reasons
+    }
+}

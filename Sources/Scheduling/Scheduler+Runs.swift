@@ -1,0 +1,240 @@
+// Runs and their nodes: growth, settling, skipping what is behind a failure, cancelling.
+
+internal import DequeModule
+internal import HeapModule
+internal import Plans
+
+extension Scheduler {
+    mutating func addRun(_ id: RunID, _ policy: MissingToolPolicy) {
+        precondition(runSlots[id] == nil, "run \(id) was added twice")
+        nextGeneration &+= 1
+        let run = RunRecord(id: id, missingTool: policy, generation: nextGeneration)
+        if let slot = freeRunSlots.popLast() {
+            runs[slot] = run
+            runSlots[id] = slot
+        } else {
+            runs.append(run)
+            runSlots[id] = runs.count - 1
+        }
+    }
+
+    mutating func releaseRun(_ id: RunID) {
+        guard let slot = runSlots.removeValue(forKey: id) else { return }
+        precondition(runs[slot].isFinished, "run \(id) was released unfinished")
+        nextGeneration &+= 1
+        runs[slot] = RunRecord(id: id, missingTool: .wait, generation: nextGeneration)
+        freeRunSlots.append(slot)
+    }
+
+    mutating func addNodes(
+        _ id: RunID,
+        _ specs: [NodeSpec],
+        _ edges: [Plan.Edge],
+        _ held: [Int],
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[id] else { return }
+        let first = runs[run].nodes.count
+        var queue: (spec: NodeSpec, index: Int)?
+        for spec in specs {
+            // Neighbours mostly name the same tool; one comparison saves two look-ups.
+            if queue?.spec.tool != spec.tool || queue?.spec.requires != spec.requires {
+                queue = (spec, readyQueue(for: spec, in: run))
+            }
+            var record = NodeRecord(placement: Int32(queue?.index ?? 0))
+            record.maxAttempts = Int16(clamping: spec.maxAttempts ?? 0)
+            let timeout = spec.timeout.map { Int($0 / .milliseconds(1)) } ?? 0
+            record.timeoutMilliseconds = Int32(clamping: timeout)
+            runs[run].nodes.append(record)
+        }
+        for node in held { runs[run].nodes[node].inDegree += 1 }
+        for edge in edges { runs[run].connect(edge) }
+        runs[run].updateRanks(newEdges: edges)
+        skipBehindFailures(run, edges, &actions)
+        for node in first..<(first + specs.count) {
+            readyIfFree(NodeSlot(run: run, node: node), &actions)
+        }
+        if runs[run].isCancelled { cancelNodes(run, from: first, &actions) }
+    }
+
+    private mutating func readyQueue(for spec: NodeSpec, in run: Int) -> Int {
+        let placement = placementClass(for: spec)
+        if let index = runs[run].queues.firstIndex(where: { $0.placement == placement }) {
+            return index
+        }
+        runs[run].queues.append(ReadyQueue(placement: placement))
+        return runs[run].queues.count - 1
+    }
+
+    /// A new edge may come from a node that has failed already.
+    private mutating func skipBehindFailures(
+        _ run: Int,
+        _ edges: [Plan.Edge],
+        _ actions: inout [Action]
+    ) {
+        for edge in edges {
+            switch runs[run].nodes[edge.dependency].state {
+            case .failed, .cancelled: skip(run, edge.dependent, edge.dependency, &actions)
+            case .skipped(let cause): skip(run, edge.dependent, cause, &actions)
+            default: break
+            }
+        }
+    }
+
+    mutating func release(_ id: RunID, _ nodes: [Int], _ actions: inout [Action]) {
+        guard let run = runSlots[id] else { return }
+        for node in nodes {
+            runs[run].nodes[node].inDegree -= 1
+            readyIfFree(NodeSlot(run: run, node: node), &actions)
+        }
+    }
+
+    mutating func close(_ id: RunID, _ actions: inout [Action]) {
+        guard let run = runSlots[id] else { return }
+        runs[run].isClosed = true
+        finishIfSettled(run, &actions)
+    }
+
+    private mutating func readyIfFree(_ node: NodeSlot, _ actions: inout [Action]) {
+        guard record(node).inDegree == 0, record(node).state == .waiting else { return }
+        actions.append(.publishReady(reference(node)))
+        makeReady(node)
+    }
+
+    /// Puts a node where placement finds it.
+    mutating func makeReady(_ node: NodeSlot) {
+        move(node, to: .ready)
+        let run = Int(node.run)
+        let queue = Int(record(node).placement)
+        let placement = runs[run].queues[queue].placement
+        runs[run].pushReady(Int(node.node))
+        if !runs[run].queues[queue].hasTurn {
+            runs[run].queues[queue].hasTurn = true
+            classes[placement].turns.append(
+                PlacementClass.Turn(run: run, generation: runs[run].generation, queue: queue)
+            )
+        }
+        openClass(placement)
+    }
+
+    mutating func openClass(_ index: Int) {
+        guard !isClassOpen[index] else { return }
+        isClassOpen[index] = true
+        openClasses.append(index)
+    }
+
+    // MARK: - Settling
+
+    mutating func settle(_ node: NodeSlot, _ settlement: Settlement, _ actions: inout [Action]) {
+        let run = Int(node.run)
+        runs[run].settledCount += 1
+        actions.append(.settle(reference(node), settlement))
+        switch settlement {
+        case .succeeded:
+            move(node, to: .succeeded)
+            for dependent in runs[run].dependents(of: Int(node.node)) {
+                runs[run].nodes[dependent].inDegree -= 1
+                readyIfFree(NodeSlot(run: run, node: dependent), &actions)
+            }
+        case .failed:
+            move(node, to: .failed)
+            skipDependents(of: Int(node.node), because: Int(node.node), in: run, &actions)
+        case .cancelled:
+            move(node, to: .cancelled)
+        case .skipped(let cause):
+            move(node, to: .skipped(because: cause))
+            skipDependents(of: Int(node.node), because: cause, in: run, &actions)
+        }
+        finishIfSettled(run, &actions)
+    }
+
+    /// Skips everything behind a node, by name of the node that failed. A stack, not recursion:
+    /// a plan may be a million nodes deep.
+    private mutating func skipDependents(
+        of node: Int,
+        because cause: Int,
+        in run: Int,
+        _ actions: inout [Action]
+    ) {
+        var stack = runs[run].dependents(of: node)
+        while let next = stack.popLast() {
+            guard runs[run].nodes[next].state == .waiting else { continue }
+            stack.append(contentsOf: runs[run].dependents(of: next))
+            let slot = NodeSlot(run: run, node: next)
+            move(slot, to: .skipped(because: cause))
+            runs[run].settledCount += 1
+            actions.append(.settle(reference(slot), .skipped(because: cause)))
+        }
+    }
+
+    private mutating func skip(
+        _ run: Int,
+        _ node: Int,
+        _ cause: Int,
+        _ actions: inout [Action]
+    ) {
+        guard runs[run].nodes[node].state == .waiting else { return }
+        settle(NodeSlot(run: run, node: node), .skipped(because: cause), &actions)
+    }
+
+    mutating func finishIfSettled(_ run: Int, _ actions: inout [Action]) {
+        guard runs[run].isSettled, !runs[run].isFinished else { return }
+        runs[run].isFinished = true
+        actions.append(.finish(runs[run].id))
+    }
+
+    mutating func refuse(_ node: NodeReference, _ failure: Failure, _ actions: inout [Action]) {
+        guard let node = slot(of: node), !record(node).state.kind.isTerminal else { return }
+        if let worker = record(node).state.worker { unassign(node, from: worker) }
+        if record(node).state == .waiting { move(node, to: .ready) }
+        settle(node, .failed(failure), &actions)
+    }
+
+    // MARK: - Cancelling
+
+    mutating func cancel(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
+        guard let run = runSlots[id], !runs[run].isFinished, !runs[run].isCancelled else {
+            return
+        }
+        runs[run].isCancelled = true
+        for node in runs[run].nodes.indices {
+            guard let worker = runs[run].nodes[node].state.worker else { continue }
+            callBack(NodeSlot(run: run, node: node), from: worker, .cancelled, now, &actions)
+        }
+        cancelNodes(run, from: 0, &actions)
+        for queue in runs[run].queues.indices { runs[run].queues[queue].heap = Heap() }
+        finishIfSettled(run, &actions)
+    }
+
+    /// Ends the nodes that no worker holds.
+    private mutating func cancelNodes(_ run: Int, from first: Int, _ actions: inout [Action]) {
+        for node in first..<runs[run].nodes.count {
+            switch runs[run].nodes[node].state {
+            case .waiting, .ready, .backingOff:
+                settle(NodeSlot(run: run, node: node), .cancelled, &actions)
+            default: break
+            }
+        }
+    }
+
+    /// Asks the worker to end an attempt; until its answer the attempt counts against the worker.
+    mutating func callBack(
+        _ node: NodeSlot,
+        from worker: WorkerID,
+        _ reason: CancelReason,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let attempt = currentAttempt(of: node)
+        if case .cancelling = record(node).state {
+            // A recalled attempt may have begun by now; the cancel of its run ends it.
+            guard record(node).cancelReason == .recalled else { return }
+        } else {
+            let until = now + limits.cancelGrace + limits.answerMargin
+            move(node, to: .cancelling(worker, until: until))
+            deadlines.insert(Deadline(at: until, attempt: attempt))
+        }
+        update(node) { $0.cancelReason = reason }
+        actions.append(.cancel(attempt, on: worker, reason))
+    }
+}

@@ -1,0 +1,120 @@
+// Every cross-reference of the scheduler, checked in one walk. Tests, the simulator and debug
+// builds call it after each step; it finds the bug where it happens, not where it shows.
+
+internal import DequeModule
+internal import HeapModule
+internal import Plans
+
+/// A broken invariant of our own, with the story that a person needs.
+public struct InvariantViolation: Error, Sendable, CustomStringConvertible {
+    /// What is wrong, with the names of the nodes and workers concerned.
+    public let description: String
+
+    /// Tells what is broken.
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension Scheduler {
+    /// Walks everything; throws the first violation found. O(nodes + edges + workers).
+    public func validate() throws(InvariantViolation) {
+        for slot in runs.indices where runSlots[runs[slot].id] == slot {
+            try validate(slot)
+        }
+        for worker in workerOrder { try validate(workers[worker]) }
+        guard workers.count(where: \.isConnected) == workerOrder.count else {
+            throw InvariantViolation("the order of workers does not name every worker once")
+        }
+        for index in openClasses where !isClassOpen[index] {
+            throw InvariantViolation("class \(index) is listed as open but not marked")
+        }
+    }
+
+    private func validate(_ slot: Int) throws(InvariantViolation) {
+        let run = runs[slot]
+        var open = [Int32](repeating: 0, count: run.nodes.count)
+        var settled = 0
+        for index in run.nodes.indices {
+            let node = run.nodes[index]
+            if node.state.kind.isTerminal { settled += 1 }
+            if node.state != .succeeded {
+                run.forEachDependent(of: index) { open[$0] += 1 }
+            }
+            try validate(node, at: NodeSlot(run: slot, node: index), in: run)
+        }
+        for index in run.nodes.indices where run.nodes[index].inDegree < open[index] {
+            throw InvariantViolation(
+                "node \(run.id)/\(index) counts \(run.nodes[index].inDegree) unfinished "
+                    + "dependencies but has \(open[index])"
+            )
+        }
+        guard settled == run.settledCount else {
+            throw InvariantViolation(
+                "run \(run.id) counts \(run.settledCount) settled nodes but has \(settled)"
+            )
+        }
+        guard run.isFinished == (run.isClosed && settled == run.nodes.count) else {
+            throw InvariantViolation("run \(run.id) is finished or not, wrongly")
+        }
+    }
+
+    private func validate(
+        _ node: NodeRecord,
+        at slot: NodeSlot,
+        in run: RunRecord
+    ) throws(InvariantViolation) {
+        let reference = reference(slot)
+        let isBooked = node.attemptPosition >= 0
+        guard isBooked == (node.state.worker != nil) else {
+            throw InvariantViolation("node \(reference) in \(node.state) is booked wrongly")
+        }
+        switch node.state {
+        case .waiting where node.inDegree <= 0:
+            throw InvariantViolation("node \(reference) waits for nothing")
+        case .ready, .leased, .running:
+            guard node.inDegree == 0 else {
+                throw InvariantViolation("node \(reference) runs before its dependencies")
+            }
+        default: break
+        }
+        if node.state == .ready {
+            let queue = run.queues[Int(node.placement)]
+            guard queue.heap.unordered.contains(where: { Int($0.node) == reference.node })
+            else { throw InvariantViolation("ready node \(reference) is in no heap") }
+            let turns = classes[queue.placement].turns
+            guard
+                turns.contains(where: {
+                    $0.run == Int(slot.run) && $0.generation == run.generation
+                })
+            else { throw InvariantViolation("ready node \(reference): its run has no turn") }
+        }
+        if let worker = node.state.worker {
+            guard let record = self.slot(of: worker).map({ workers[$0] }),
+                record.attempts.indices.contains(Int(node.attemptPosition)),
+                record.attempts[Int(node.attemptPosition)] == slot
+            else { throw InvariantViolation("node \(reference) is not where \(worker) has it") }
+        }
+    }
+
+    private func validate(_ worker: WorkerRecord) throws(InvariantViolation) {
+        let id = worker.id
+        var held: [String: Int] = [:]
+        for node in worker.attempts {
+            guard record(node).state.worker == id else {
+                throw InvariantViolation("\(id) holds \(reference(node)), which it does not lease")
+            }
+            held[classes[placement(of: node)].tool, default: 0] += 1
+        }
+        let limit = worker.profile.slots * (1 + limits.prefetchPerSlot)
+        guard worker.attempts.count <= limit else {
+            throw InvariantViolation("\(id) holds \(worker.attempts.count) attempts, over \(limit)")
+        }
+        for tool in worker.profile.tools.keys.sorted() {
+            guard let concurrency = worker.profile.tools[tool]?.concurrency else { continue }
+            guard held[tool, default: 0] == worker.held[tool, default: 0],
+                held[tool, default: 0] <= concurrency
+            else { throw InvariantViolation("\(id) counts the attempts of \(tool) wrongly") }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// What goes into the scheduler and what comes out: events in the past tense, actions imperative.
+// Each action that starts something names the events one of which answers it.
+
+public import Plans
+
+extension Scheduler {
+    /// Something that happened outside. Events about attempts that are no longer current are ignored.
+    public enum Event: Sendable {
+        /// A worker registered. Its number was not used before.
+        case workerJoined(WorkerID, WorkerProfile)
+        /// A worker missed heartbeats: it keeps what it has and gets nothing new.
+        case workerSuspected(WorkerID)
+        /// A suspected worker was heard from again.
+        case workerRecovered(WorkerID)
+        /// A worker takes nothing new and finishes what it has.
+        case workerDrained(WorkerID)
+        /// A worker's lease ended or it left: all its attempts are fenced.
+        case workerLost(WorkerID)
+        /// A run was accepted; it has no nodes yet and may still grow.
+        case runAdded(RunID, MissingToolPolicy)
+        /// Nodes were appended to a run. `held` lists nodes that wait for something that is not in
+        /// the plan yet, once for each such thing; `edges` may also lead to older nodes.
+        case nodesAdded(RunID, [NodeSpec], edges: [Plan.Edge], held: [Int])
+        /// What a node was held for arrived (as an edge) or will never come; one entry a hold.
+        case nodesReleased(RunID, [Int])
+        /// The run's plan is complete.
+        case runClosed(RunID)
+        /// A worker began the attempt.
+        case attemptStarted(AttemptID, WorkerID)
+        /// A worker finished the attempt well, in this many microseconds if it said so.
+        case attemptSucceeded(AttemptID, WorkerID, microseconds: Int?)
+        /// The attempt failed; the failure says whether trying again may help.
+        case attemptFailed(AttemptID, WorkerID, Failure)
+        /// A worker did not start the attempt.
+        case attemptRejected(AttemptID, WorkerID, Rejection)
+        /// A worker that should have the attempt does not know it.
+        case attemptForgotten(AttemptID, WorkerID)
+        /// The coordinator could not make the node's arguments: it fails without an attempt.
+        case nodeRefused(NodeReference, Failure)
+        /// Somebody asked to end the run.
+        case cancelRequested(RunID)
+        /// Nobody needs the run any more; all its nodes have settled.
+        case runReleased(RunID)
+        /// The deadline that `nextDeadline()` named has come.
+        case deadlineReached
+    }
+
+    /// Something that the caller is to do.
+    public enum Action: Sendable, Equatable {
+        /// Send the attempt to the worker. Answered by `attemptStarted`, `attemptSucceeded`,
+        /// `attemptFailed`, `attemptRejected`, `attemptForgotten`, `nodeRefused` or `workerLost`.
+        case dispatch(AttemptID, to: WorkerID)
+        /// Ask the worker to end the attempt. Answered like `dispatch`.
+        case cancel(AttemptID, on: WorkerID, CancelReason)
+        /// The node's dependencies are done.
+        case publishReady(NodeReference)
+        /// The attempt failed and another one follows after the delay.
+        case publishRetry(AttemptID, Failure, after: Duration)
+        /// No connected worker can run the node; it waits.
+        case publishUnplaceable(NodeReference)
+        /// The node has reached its end.
+        case settle(NodeReference, Settlement)
+        /// Every node of the closed run has settled. Comes once a run, after its last `settle`.
+        case finish(RunID)
+    }
+
+    /// How a node ended.
+    public enum Settlement: Sendable, Equatable {
+        /// The current attempt delivered.
+        case succeeded
+        /// No further attempt will be made.
+        case failed(Failure)
+        /// It never ran, because this node failed (or was cancelled).
+        case skipped(because: Int)
+        /// The run was cancelled.
+        case cancelled
+    }
+}

@@ -1,0 +1,172 @@
+// The nouns of scheduling: who runs nodes, what a node asks for, what a run allows.
+// No state machine here; see NodeState and Scheduler.
+
+public import Plans
+
+/// One session of one worker. The coordinator's core gives the numbers; they are never reused.
+public struct WorkerID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The number, counted from 1 in the order of registration.
+    public let number: Int
+
+    /// Names the session with this number.
+    public init(_ number: Int) {
+        self.number = number
+    }
+
+    /// Orders by number.
+    public static func < (left: WorkerID, right: WorkerID) -> Bool {
+        left.number < right.number
+    }
+
+    /// For logs and stories, as in `worker#3`.
+    public var description: String { "worker#\(number)" }
+}
+
+/// A node of a run, by its dense index in the run's plan.
+public struct NodeReference: Sendable, Hashable, CustomStringConvertible {
+    /// The run that the node belongs to.
+    public var run: RunID
+    /// The position of the node in its plan, from 0.
+    public var node: Int
+
+    /// Names the node at this position of this run.
+    public init(run: RunID, node: Int) {
+        self.run = run
+        self.node = node
+    }
+
+    /// For logs and stories, as in `r1/7`.
+    public var description: String { "\(run)/\(node)" }
+}
+
+/// What a worker promises about one of its tools; decides what may be repeated and prefetched.
+public struct ToolOffer: Sendable, Hashable {
+    /// Whether running the tool twice does no more than running it once.
+    public var isIdempotent: Bool
+    /// How often a node is tried when the tool reports a retryable failure; at least 1.
+    public var maxAttempts: Int
+    /// How many invocations this worker runs at once, if fewer than its slots.
+    public var concurrency: Int?
+    /// How long one attempt may take before the worker ends it.
+    public var timeout: Duration?
+
+    /// Describes a tool of one worker.
+    public init(
+        isIdempotent: Bool = false,
+        maxAttempts: Int = 1,
+        concurrency: Int? = nil,
+        timeout: Duration? = nil
+    ) {
+        self.isIdempotent = isIdempotent
+        self.maxAttempts = maxAttempts
+        self.concurrency = concurrency
+        self.timeout = timeout
+    }
+}
+
+/// What a worker brings when it joins.
+public struct WorkerProfile: Sendable {
+    /// The name that people know the worker by.
+    public var name: String
+    /// How many attempts it runs at once; at least 1.
+    public var slots: Int
+    /// Its tools by name, without those that conflict with the catalogue.
+    public var tools: [String: ToolOffer]
+    /// Its labels, matched against what nodes require.
+    public var labels: [String: String]
+
+    /// Describes a worker that joins.
+    public init(
+        name: String,
+        slots: Int,
+        tools: [String: ToolOffer],
+        labels: [String: String] = [:]
+    ) {
+        self.name = name
+        self.slots = slots
+        self.tools = tools
+        self.labels = labels
+    }
+}
+
+/// What the scheduler knows of a node: where it may run and how often it may be tried.
+public struct NodeSpec: Sendable {
+    /// The tool that a worker must have.
+    public var tool: String
+    /// The labels that a worker must carry.
+    public var requires: [String: String]
+    /// The plan's own limit of attempts; nil leaves it to the tool.
+    public var maxAttempts: Int?
+    /// The plan's own limit of an attempt's time; nil leaves it to the tool.
+    public var timeout: Duration?
+
+    /// Describes a node to schedule.
+    public init(
+        tool: String,
+        requires: [String: String] = [:],
+        maxAttempts: Int? = nil,
+        timeout: Duration? = nil
+    ) {
+        self.tool = tool
+        self.requires = requires
+        self.maxAttempts = maxAttempts
+        self.timeout = timeout
+    }
+}
+
+/// What becomes of a node whose tool no connected worker has.
+public enum MissingToolPolicy: Sendable {
+    /// It waits until a worker that has the tool joins.
+    case wait
+    /// It fails with `unknown_tool`.
+    case fail
+}
+
+/// Why the coordinator calls an attempt back.
+public enum CancelReason: String, Sendable {
+    /// The run was cancelled.
+    case cancelled
+    /// The attempt took longer than it may.
+    case timeout
+    /// It was prefetched and still waits while another worker has a free slot.
+    case recalled
+}
+
+/// Why a worker did not start an attempt. None of these is a failure of the node by itself.
+public enum Rejection: String, Sendable {
+    /// All slots of the worker are taken.
+    case busy
+    /// The worker takes nothing new.
+    case draining
+    /// The worker has no such tool.
+    case unknownTool
+    /// The attempt was called back before it started.
+    case recalled
+    /// The connection broke before the attempt reached the worker.
+    case undelivered
+}
+
+/// The numbers that the scheduler works with.
+public struct SchedulerLimits: Sendable {
+    /// How long after a retryable failure the second attempt starts; doubles with each further one.
+    public var firstBackoff: Duration = .milliseconds(100)
+    /// No backoff is longer than this.
+    public var longestBackoff: Duration = .seconds(30)
+    /// A node that was on this many workers when they were lost fails with `worker_lost`.
+    public var workersLostPerNode = 3
+    /// A node that workers refused this often fails; it would go round for ever.
+    public var rejectionsPerNode = 20
+    /// How many attempts beyond its slots a worker may hold for each slot.
+    public var prefetchPerSlot = 64
+    /// How much work, by the tool's mean duration, is prefetched for each slot.
+    public var prefetchTime: Duration = .milliseconds(2)
+    /// How long a worker may sit on prefetched attempts without finishing anything.
+    public var prefetchPatience: Duration = .milliseconds(20)
+    /// How long beyond its timeout or the grace of a cancel an attempt's end is awaited.
+    public var answerMargin: Duration = .seconds(5)
+    /// The grace that a cancelled tool gets between TERM and KILL.
+    public var cancelGrace: Duration = .seconds(2)
+
+    /// The defaults.
+    public init() {}
+}
