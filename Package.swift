@@ -90,7 +90,7 @@ let package = Package(
 
         // Tests.
         tests("JSONTests", ["JSON", "Schemas", ordered]),
-        tests("PlansTests", ["JSON", "Plans", ordered]),
+        tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),

@@ -9,6 +9,7 @@ struct NodeReading {
     private(set) var definition: NodeDefinition?
     private(set) var id: NodeID?
     private(set) var dependencies: [NodeID] = []
+    private(set) var arguments = RawJSON.emptyObject
     private(set) var problems = ProblemList()
 
     private let position: Int
@@ -31,7 +32,7 @@ struct NodeReading {
     private mutating func read(_ fields: JSONFields) {
         readID(fields["id"])
         let tool = readTool(fields["tool_name"])
-        let arguments = readArguments(fields["args"])
+        readArguments(fields["args"])
         readDependencies(fields["dependencies"])
         let timeout = readInteger(
             fields["timeout_ms"],
@@ -44,7 +45,7 @@ struct NodeReading {
             PlanLimits.maxAttempts
         )
         let requires = readLabels(fields["requires"])
-        guard problems.isEmpty, let id, let tool, let arguments else { return }
+        guard problems.isEmpty, let id, let tool else { return }
         definition = NodeDefinition(
             id: id,
             tool: tool,
@@ -88,13 +89,13 @@ struct NodeReading {
         return tool
     }
 
-    private mutating func readArguments(_ raw: RawJSON?) -> RawJSON? {
-        guard let raw, raw.kind != .null else { return .emptyObject }
+    private mutating func readArguments(_ raw: RawJSON?) {
+        guard let raw, raw.kind != .null else { return }
         if let (code, fault) = NodeDefinition.fault(ofArguments: raw) {
             report(code, fault)
-            return nil
+        } else {
+            arguments = raw
         }
-        return raw
     }
 
     private mutating func readDependencies(_ raw: RawJSON?) {

@@ -77,14 +77,8 @@ extension Plan {
         }
         for (code, fault) in definition.faults() { draft.problems.add(problem(code, fault)) }
 
-        if let earlier = indexes[id] {
-            draft.problems.add(
-                problem(
-                    .duplicateID,
-                    "is in the plan more than once; the first of that name is the "
-                        + "\(ordinal(Int(earlier) + 1)) node"
-                )
-            )
+        if indexes[id] != nil {
+            draft.problems.add(problem(.duplicateID, "is in the plan more than once"))
             return
         }
         indexes[id] = Int32(count + draft.nodes.count)

@@ -113,7 +113,14 @@ struct PlanReading {
         problems.add(contentsOf: reading.problems)
         guard let id = reading.id else { return }
         standIns.append(nodes.count)
-        nodes.append(NodeDefinition(id: id, tool: "?", dependencies: reading.dependencies))
+        nodes.append(
+            NodeDefinition(
+                id: id,
+                tool: "?",
+                arguments: reading.arguments,
+                dependencies: reading.dependencies
+            )
+        )
     }
 
     var soundNodes: [NodeDefinition] {
