@@ -66,8 +66,9 @@ extension CoordinatorMachine {
 
     // MARK: - Watching
 
-    /// Adds a watcher: first what is still known of what it missed, then everything new. A run
-    /// that has ended gives its last event again.
+    /// Adds a watcher: first what is still known of what it missed, then everything new.
+    ///
+    /// A run that has ended gives its last event again.
     mutating func watch(
         _ run: Int,
         _ request: Watch,
@@ -106,7 +107,9 @@ extension CoordinatorMachine {
         actions.append(.send(id, .event(event)))
     }
 
-    /// An observer is gone. What it was still submitting can never be completed.
+    /// An observer is gone.
+    ///
+    /// What it was still submitting can never be completed.
     mutating func leave(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
         for name in activeRuns {
             guard let run = runSlots[name] else { continue }

@@ -166,8 +166,10 @@ extension CoordinatorMachine {
 
     // MARK: - Endings
 
-    /// The peer broke the protocol. An unknown type is tolerated a number of times; everything
-    /// else ends the connection after an error that says why.
+    /// The peer broke the protocol.
+    ///
+    /// An unknown type is tolerated a number of times; everything else ends the connection after an
+    /// error that says why.
     mutating func violate(
         _ id: ConnectionID,
         _ error: WireError,
@@ -193,7 +195,9 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Closes a connection from this side. A worker loses its session.
+    /// Closes a connection from this side.
+    ///
+    /// A worker loses its session.
     mutating func dismiss(
         _ id: ConnectionID,
         reason: String,
@@ -210,7 +214,9 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The connection broke. A worker may come back to its session for a while.
+    /// The connection broke.
+    ///
+    /// A worker may come back to its session for a while.
     mutating func disconnect(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
         guard let peer = peers[id] else { return }
         forget(id)

@@ -210,7 +210,9 @@ extension CoordinatorMachine {
         retire(run)
     }
 
-    /// What the last event tells. The answer goes along when it is small.
+    /// What the last event tells.
+    ///
+    /// The answer goes along when it is small.
     private mutating func endData(_ run: Int) -> RawJSON {
         var answer: RawJSON?
         if runs[run].plan.count <= 1_000 {

@@ -286,8 +286,10 @@ extension CoordinatorMachine {
         }
     }
 
-    /// A pong lists what the worker has. What it should have had when the ping left, and neither
-    /// lists nor has answered for, it does not know.
+    /// A pong lists what the worker has.
+    ///
+    /// What it should have had when the ping left, and neither lists nor has answered for, it does
+    /// not know.
     mutating func takePong(
         _ pong: Pong,
         from worker: WorkerID,

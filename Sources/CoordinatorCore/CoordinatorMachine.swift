@@ -90,8 +90,9 @@ public struct CoordinatorMachine: Sendable {
         }
     }
 
-    /// Makes a coordinator without peers or runs. The seed decides run and session names and the
-    /// jitter of retries; none of these is a secret.
+    /// Makes a coordinator without peers or runs.
+    ///
+    /// The seed decides run and session names and the jitter of retries; none of these is a secret.
     public init(configuration: Configuration, seed: UInt64, at now: Instant) {
         self.configuration = configuration
         generator = SplitMix64(seed: seed)
@@ -137,7 +138,9 @@ public struct CoordinatorMachine: Sendable {
         unacknowledged.removeAll(keepingCapacity: true)
     }
 
-    /// The earliest instant at which `deadlineReached` is due, or nil. The shell arms one timer.
+    /// The earliest instant at which `deadlineReached` is due, or nil.
+    ///
+    /// The shell arms one timer.
     public func nextDeadline() -> Instant? {
         var next = scheduler.nextDeadline()
         func consider(_ candidate: Instant?) {

@@ -8,7 +8,9 @@ internal import Plans
 struct PlacementClass: Sendable {
     let tool: String
     let requires: [String: String]
-    /// Runs with ready nodes of this class, the next one first. May name runs that have none left.
+    /// Runs with ready nodes of this class, the next one first.
+    ///
+    /// May name runs that have none left.
     var turns: Deque<Turn> = []
     /// Workers, by slot, that can run the class and had a free slot when last looked at.
     var front: Deque<Int> = []

@@ -122,7 +122,9 @@ struct RunRecord: Sendable {
     // MARK: - Ranks
 
     /// Computes the rank of every node when enough has been added since the last time; between
-    /// times new nodes rank by their direct dependents only. Amortised O(1) a node.
+    /// times new nodes rank by their direct dependents only.
+    ///
+    /// Amortised O(1) a node.
     mutating func updateRanks(newEdges: [Plan.Edge]) {
         guard !newEdges.isEmpty else { return }
         guard nodes.count > rankedCount + rankedCount / 4 || nodes.count < 1_024 else {

@@ -178,8 +178,9 @@ extension Scheduler {
         return workers[worker].profile.tools[classes[placement(of: node)].tool] ?? ToolOffer()
     }
 
-    /// The time that the attempt may take on its worker, or nil for no limit. Goes into its
-    /// dispatch; nil also for an attempt that is not current.
+    /// The time that the attempt may take on its worker, or nil for no limit.
+    ///
+    /// Goes into its dispatch; nil also for an attempt that is not current.
     public func timeout(of attempt: AttemptID, on worker: WorkerID) -> Duration? {
         locate(attempt, on: worker).flatMap { timeout(of: $0, on: worker) }
     }

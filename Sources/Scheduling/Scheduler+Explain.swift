@@ -34,8 +34,9 @@ public enum WaitReason: Sendable, Equatable {
 }
 
 extension Scheduler {
-    /// Why the node waits; empty when it has settled or is unknown. `dependencies` are those of
-    /// the plan, which the scheduler does not keep.
+    /// Why the node waits; empty when it has settled or is unknown.
+    ///
+    /// `dependencies` are those of the plan, which the scheduler does not keep.
     public func explain(
         _ node: NodeReference,
         dependencies: [Int],

@@ -6,7 +6,9 @@ internal import HeapModule
 public import Plans
 
 extension Scheduler {
-    /// Dispatches ready nodes while workers have room. Called once a loop turn, after all input.
+    /// Dispatches ready nodes while workers have room.
+    ///
+    /// Called once a loop turn, after all input.
     public mutating func place(at now: Instant, into actions: inout [Action]) {
         guard !openClasses.isEmpty else { return }
         let open = openClasses
@@ -50,8 +52,9 @@ extension Scheduler {
         runs[turn.run].generation == turn.generation
     }
 
-    /// A worker with a free slot, else one that may prefetch, else none. Workers without room are
-    /// moved away from the front and come back when an attempt ends.
+    /// A worker with a free slot, else one that may prefetch, else none.
+    ///
+    /// Workers without room are moved away from the front and come back when an attempt ends.
     private mutating func nextWorker(of index: Int) -> Int? {
         while let worker = classes[index].front.popFirst() {
             guard workers[worker].standings[index].rotation == .front else { continue }

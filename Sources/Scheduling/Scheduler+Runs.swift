@@ -148,8 +148,9 @@ extension Scheduler {
         finishIfSettled(run, &actions)
     }
 
-    /// Skips everything behind a node, by name of the node that failed. A stack, not recursion:
-    /// a plan may be a million nodes deep.
+    /// Skips everything behind a node, by name of the node that failed.
+    ///
+    /// A stack, not recursion: a plan may be a million nodes deep.
     private mutating func skipDependents(
         of node: Int,
         because cause: Int,

@@ -17,7 +17,9 @@ public struct InvariantViolation: Error, Sendable, CustomStringConvertible {
 }
 
 extension Scheduler {
-    /// Walks everything; throws the first violation found. O(nodes + edges + workers).
+    /// Walks everything; throws the first violation found.
+    ///
+    /// O(nodes + edges + workers).
     public func validate() throws(InvariantViolation) {
         for slot in runs.indices where runSlots[runs[slot].id] == slot {
             try validate(slot)

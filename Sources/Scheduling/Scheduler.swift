@@ -35,13 +35,17 @@ public struct Scheduler: Sendable {
     /// Set while some worker holds more attempts than slots and a review is due.
     var reviewAt: Instant?
 
-    /// Makes an empty scheduler. The seed decides the jitter of backoffs.
+    /// Makes an empty scheduler.
+    ///
+    /// The seed decides the jitter of backoffs.
     public init(limits: SchedulerLimits = SchedulerLimits(), seed: UInt64) {
         self.limits = limits
         generator = SplitMix64(seed: seed)
     }
 
-    /// Takes in one event and appends what follows from it. Never places nodes.
+    /// Takes in one event and appends what follows from it.
+    ///
+    /// Never places nodes.
     public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
         switch event {
         case .attemptSucceeded(let attempt, let worker, let microseconds):
@@ -83,7 +87,9 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// The earliest instant at which `deadlineReached` is due, or nil. The caller arms one timer.
+    /// The earliest instant at which `deadlineReached` is due, or nil.
+    ///
+    /// The caller arms one timer.
     public func nextDeadline() -> Instant? {
         guard let first = deadlines.min?.at else { return reviewAt }
         guard let reviewAt else { return first }
@@ -91,7 +97,9 @@ public struct Scheduler: Sendable {
     }
 
     /// Whether the attempt is the current one of its node and this worker holds it: only then may
-    /// its outcome change anything. Everything else is stale.
+    /// its outcome change anything.
+    ///
+    /// Everything else is stale.
     public func isCurrent(_ attempt: AttemptID, on worker: WorkerID) -> Bool {
         locate(attempt, on: worker) != nil
     }

@@ -4,7 +4,9 @@
 public import Plans
 
 extension Scheduler {
-    /// Something that happened outside. Events about attempts that are no longer current are ignored.
+    /// Something that happened outside.
+    ///
+    /// Events about attempts that are no longer current are ignored.
     public enum Event: Sendable {
         /// A worker registered. Its number was not used before.
         case workerJoined(WorkerID, WorkerProfile)

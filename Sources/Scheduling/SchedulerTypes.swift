@@ -3,7 +3,9 @@
 
 public import Plans
 
-/// One session of one worker. The coordinator's core gives the numbers; they are never reused.
+/// One session of one worker.
+///
+/// The coordinator's core gives the numbers; they are never reused.
 public struct WorkerID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The number, counted from 1 in the order of registration.
     public let number: Int
@@ -132,7 +134,9 @@ public enum CancelReason: String, Sendable {
     case recalled
 }
 
-/// Why a worker did not start an attempt. None of these is a failure of the node by itself.
+/// Why a worker did not start an attempt.
+///
+/// None of these is a failure of the node by itself.
 public enum Rejection: String, Sendable {
     /// All slots of the worker are taken.
     case busy
