@@ -92,7 +92,7 @@ let package = Package(
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
-        tests("UVLoopTests", ["UVLoop"]),
+        tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"]),

@@ -22,6 +22,14 @@ public enum ProcessTable {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// Keeps descriptors this process has inherited, above the standard three, from its children.
+    ///
+    /// Everything opened by this module is kept from them anyway. Call once at the start.
+    public static func keepInheritedDescriptorsFromChildren() {
+        // Where the system is too old, libuv marks the lowest ones at least.
+        if weft_close_on_exec_from(3) != 0 { uv_disable_stdio_inheritance() }
+    }
+
     /// Lets a write to a closed socket or pipe fail instead of ending the process.
     public static func ignoreSIGPIPE() {
         Glibc.signal(SIGPIPE, SIG_IGN)

@@ -15,7 +15,7 @@ public final class TCPConnection {
 
     private enum Phase { case open, finishing, closed }
 
-    private let stream: ByteStream
+    let stream: ByteStream
     private var phase = Phase.open
     private var onEnd: ((UVError?) -> Void)?
     private var isStarted = false
