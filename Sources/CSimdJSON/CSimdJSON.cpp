@@ -201,7 +201,8 @@ weft_json_status read(const uint8_t *text, size_t length, uint32_t depth, Use us
         return WEFT_JSON_BYTE_ORDER_MARK;
     }
     auto judge = [&](Reader &reader) {
-        auto status = reader.parse(text, length, depth);
+        // simdjson counts the document itself as a level.
+        auto status = reader.parse(text, length, depth + 1);
         return status == WEFT_JSON_VALID ? use(reader) : status;
     };
     if (length > kept_capacity) {

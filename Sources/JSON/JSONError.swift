@@ -4,7 +4,8 @@ internal import CSimdJSON
 
 /// The limits every JSON text is held to.
 public enum JSONLimits {
-    /// How deep arrays and objects may nest, the outermost one counted.
+    /// How deep arrays and objects may nest, the outermost one counted; an empty one at the bottom is
+    /// a leaf and does not count.
     public static let depth = 64
     /// How many top-level fields a message may have.
     public static let messageFields = 64

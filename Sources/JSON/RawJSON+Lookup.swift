@@ -47,7 +47,8 @@ extension RawJSON {
         }
     }
 
-    /// How deep arrays and objects nest: 0 for a scalar, 1 for `[]`.
+    /// How deep arrays and objects nest, as `JSONLimits.depth` counts: 0 for a scalar and for `[]`, 1
+    /// for `[1]`.
     ///
     /// A value that is put together from others may exceed `JSONLimits.depth`, and one that goes
     /// into a message lies some levels deep there; whoever puts values together checks this.
@@ -62,7 +63,9 @@ extension RawJSON {
                 continue
             case Byte.openBrace, Byte.openBracket:
                 open += 1
-                deepest = max(deepest, open)
+                let next = bytes.skippingSpace(from: index + 1)
+                let isEmpty = next < bytes.endIndex && Self.isClosing(bytes[next])
+                deepest = max(deepest, isEmpty ? open - 1 : open)
             case Byte.closeBrace, Byte.closeBracket:
                 open -= 1
             default:
@@ -71,6 +74,10 @@ extension RawJSON {
             index += 1
         }
         return deepest
+    }
+
+    private static func isClosing(_ byte: UInt8) -> Bool {
+        byte == Byte.closeBrace || byte == Byte.closeBracket
     }
 
     private static func field(_ key: String, in text: ArraySlice<UInt8>) -> Range<Int>? {

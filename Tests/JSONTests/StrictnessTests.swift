@@ -22,7 +22,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 }
 
 func nested(_ depth: Int) -> String {
-    String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    String(repeating: "[", count: depth) + "1" + String(repeating: "]", count: depth)
 }
 
 func nestedObjects(_ depth: Int) -> String {

@@ -47,7 +47,8 @@ typedef struct weft_json_outline {
     bool has_newline;
 } weft_json_outline;
 
-/// Validates one JSON text: UTF-8, grammar, escapes, finite numbers, nesting of at most `depth`.
+/// Validates one JSON text: UTF-8, grammar, escapes, finite numbers, and nesting of at most `depth`
+/// arrays and objects, where empty ones are leaves and do not count.
 weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t depth);
 
 /// Validates one JSON object as above and finds its top-level fields, in order.
