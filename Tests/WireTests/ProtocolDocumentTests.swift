@@ -1,0 +1,135 @@
+// The protocol document keeps its word: its examples are messages, every message has one, and what
+// it states in tables is what the code does.
+import Foundation
+import JSON
+import OrderedCollections
+import Testing
+
+@testable import Wire
+
+/// The protocol document, read from beside the sources.
+private enum ProtocolDocument {
+    static let text: String? = {
+        let root = URL(fileURLWithPath: #filePath)
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let file = root.appendingPathComponent("Sources/Wire/Wire.docc/Protocol.md")
+        return try? String(contentsOf: file, encoding: .utf8)
+    }()
+
+    /// The lines within fences marked `json`.
+    static let examples: [String] = {
+        var examples: [String] = []
+        var isExample = false
+        for line in (text ?? "").split(separator: "\n") {
+            if line.hasPrefix("```") {
+                isExample = line == "```json"
+            } else if isExample {
+                examples.append(String(line))
+            }
+        }
+        return examples
+    }()
+}
+
+@Suite("Protocol document")
+struct ProtocolDocumentTests {
+    @Test(
+        "Each example is read, written and read as the same",
+        arguments: ProtocolDocument.examples
+    )
+    func keepsExample(_ line: String) throws {
+        let message = try decode(line)
+        #expect(try decode(encode(message)) == message)
+    }
+
+    @Test("Every kind of message has an example")
+    func showsEveryKind() throws {
+        let kinds = Set(try ProtocolDocument.examples.map { try decode($0).kind })
+        for kind in MessageKind.allCases {
+            #expect(kinds.contains(kind), "\(kind.rawValue) has none")
+        }
+    }
+
+    @Test("No example has a field that is not read")
+    func hasNoIdleFields() throws {
+        for line in ProtocolDocument.examples {
+            let written = try #require(try JSONValue(parsing: encode(try decode(line))).objectValue)
+            let shown = try #require(try JSONValue(parsing: line).objectValue)
+            for (key, value) in shown where key != "encoding" && key != "tools" {
+                // A flag that is false may be left out.
+                if value == false, written[key] == nil { continue }
+                #expect(written[key] == value, "\(key) in \(line)")
+            }
+        }
+    }
+
+    @Test("The worked example of the handshake is right")
+    func provesRight() throws {
+        let macs = try ProtocolDocument.examples.compactMap { line -> String? in
+            switch try decode(line) {
+            case .challenge(let challenge): Hex.encode(challenge.mac)
+            case .auth(let auth): Hex.encode(auth.mac)
+            default: nil
+            }
+        }
+        #expect(macs == [TestVector.coordinatorMAC, TestVector.peerMAC])
+    }
+
+    @Test("Every kind of event, reply, reason to reject and error code is named")
+    func namesEverything() throws {
+        let text = try #require(ProtocolDocument.text)
+        let codes: [ErrorCode] = [
+            .badJSON, .badMessage, .unknownType, .lineTooLong, .unsupportedVersion, .authFailed,
+            .authTimeout, .forbidden, .duplicateName, .notReady, .limit, .busy, .unknownRun,
+            .unknownNode, .unknownWorker, .badPlan, .conflict, .shuttingDown, .internal,
+        ]
+        var names = codes.map(\.rawValue)
+        names += EventKind.allCases.map(\.rawValue)
+        names += GetKind.allCases.map(\.rawValue)
+        names += RejectCode.allCases.map(\.rawValue)
+        names += ChunkStream.allCases.map(\.rawValue)
+        names += WatchLevel.allCases.map(\.rawValue)
+        for name in names {
+            #expect(text.contains("`\(name)`"), "\(name) is not named")
+        }
+    }
+
+    @Test("The table of limits has the defaults")
+    func statesLimits() throws {
+        let text = try #require(ProtocolDocument.text)
+        let limits = Limits()
+        let rows = [
+            "| line before `welcome` | \(limits.maxLineBeforeAuthentication >> 10) KiB |",
+            "| line | \(limits.maxLine >> 20) MiB |",
+            "| value in chunks | \(limits.maxValue >> 20) MiB |",
+            "| window of an attempt | \(limits.window >> 20) MiB |",
+            "| data of a chunk | \(limits.chunkBytes >> 10) KiB |",
+            "| handshake | \(limits.handshake.components.seconds) s |",
+            "| heartbeat; missed ones until suspect | "
+                + "\(limits.heartbeat.components.seconds) s; \(limits.missedHeartbeats) |",
+            "| lease; resume window | \(limits.lease.components.seconds) s; "
+                + "\(limits.resumeWindow.components.seconds) s |",
+            "| grace of a cancelled attempt | \(limits.cancelGrace.components.seconds) s |",
+            "| unknown types on a connection | \(limits.unknownTypes) |",
+            "| unsent bytes of a connection | \(limits.outboxHighWater >> 20) MiB |",
+            "| output of a tool | \(limits.maxOutput >> 20) MiB |",
+        ]
+        for row in rows {
+            #expect(text.contains(row), "not there: \(row)")
+        }
+        #expect(limits.toolsPerWorker == 1000 && limits.slotsPerWorker == 4096)
+        #expect(limits.unauthenticatedConnections == 1024 && limits.connections == 10_000)
+        #expect(limits.eventLogEntries == 16_384 && limits.finishedRuns == 1000)
+        #expect(limits.unfinishedRuns == 10_000)
+    }
+
+    @Test("Durations are announced in whole milliseconds")
+    func announcesMilliseconds() {
+        var limits = Limits()
+        #expect(limits.heartbeatMilliseconds == 2000)
+        #expect(limits.leaseMilliseconds == 6000)
+        #expect(limits.cancelGraceMilliseconds == 5000)
+        limits.heartbeat = .microseconds(1_500_900)
+        #expect(limits.heartbeatMilliseconds == 1500)
+    }
+}
