@@ -59,7 +59,7 @@ let package = Package(
         module(
             "CoordinatorCore",
             ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]),
-        module("WorkerCore", ["JSON", "Plans", "Wire", deques]),
+        module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
         module("UVLoop", ["CLibuv"]),

@@ -1,0 +1,46 @@
+// A large output on its way to the coordinator, cut as there is room for it.
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// What is still to be sent of a value in chunks; begins again on a new connection.
+struct OutgoingValue: Sendable {
+    private let value: RawJSON
+    private var offset = 0
+    private var count = 0
+    private var hash = SHA256()
+    /// Whether the value waits for its turn, not for a window.
+    var isInTurn = false
+
+    init(_ value: RawJSON) {
+        self.value = value
+    }
+
+    var isComplete: Bool { offset == value.count }
+
+    /// The announcement that completes the value once all chunks are sent.
+    var announcement: Payload {
+        .chunked(count: count, bytes: value.count, sha256: Hex.encode(hash.digest()))
+    }
+
+    /// The next chunk, of at most that many bytes; cut between characters, so that it goes as text.
+    mutating func next(of attempt: AttemptID, bytes most: Int) -> Chunk {
+        let text = value.bytes
+        let start = text.startIndex + offset
+        var end = min(start + most, text.endIndex)
+        // A character has at most four bytes; a smaller piece is cut where it ends.
+        let shortest = max(start + 1, end - 3)
+        while end > shortest, end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
+        let data = Array(text[start..<end])
+        hash.update(data)
+        let chunk = Chunk(
+            about: .attempt(attempt),
+            sequence: count,
+            stream: .value,
+            data: data
+        )
+        offset += data.count
+        count += 1
+        return chunk
+    }
+}

@@ -1,0 +1,61 @@
+// What a worker is told before it starts: its name, its slots, its tools and its limits.
+internal import JSON
+public import OrderedCollections
+public import Wire
+
+/// What a worker is and what it keeps to; fixed for its life.
+public struct WorkerConfiguration: Sendable {
+    /// The name it connects with; keeps the rule of `PeerName`.
+    public var name: String
+    /// The attempts it runs at the same time; 1–4096.
+    public var slots: Int
+    /// What it can run; the names are all different.
+    public var tools: [ToolDescription]
+    /// Labels a node may require.
+    public var labels: OrderedDictionary<String, String>
+    /// The name of its host.
+    public var host: String?
+    /// Its process id.
+    public var pid: Int?
+    /// Name and version of its software.
+    public var software: String?
+    /// The limits it keeps; those the coordinator announces replace them while connected.
+    public var limits: Limits
+    /// How long it does without a coordinator before it gives up; nil for as long as it takes.
+    public var exitAfter: Duration?
+    /// Attempts for each slot that it takes on before they can run.
+    public var prefetchPerSlot = 64
+
+    /// Makes a configuration of its parts.
+    public init(
+        name: String,
+        slots: Int,
+        tools: [ToolDescription],
+        labels: OrderedDictionary<String, String> = [:],
+        host: String? = nil,
+        pid: Int? = nil,
+        software: String? = nil,
+        limits: Limits = Limits(),
+        exitAfter: Duration? = nil
+    ) {
+        self.name = name
+        self.slots = slots
+        self.tools = tools
+        self.labels = labels
+        self.host = host
+        self.pid = pid
+        self.software = software
+        self.limits = limits
+        self.exitAfter = exitAfter
+    }
+}
+
+extension WorkerConfiguration {
+    /// An upper bound of the bytes that announcing the tools takes in a line.
+    var announcementBytes: Int {
+        tools.reduce(0) { sum, tool in
+            sum + 256 + tool.parameters.count
+                + 2 * (tool.name.utf8.count + tool.description.utf8.count)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// What the shell tells the machine. All of it has happened already: events are in the past tense.
+public import JSON
+public import Plans
+public import Wire
+
+extension WorkerMachine {
+    /// Something that happened outside the machine.
+    public enum Event: Sendable {
+        /// The worker is to begin; once, before anything else.
+        case startRequested
+        /// Answers `connect`: the connection stands. The nonce is 32 fresh random bytes.
+        case connected(nonce: [UInt8])
+        /// Answers `connect`: there is no connection.
+        case connectFailed(reason: String)
+        /// The coordinator sent a message.
+        case received(Message)
+        /// The coordinator sent a line that is no message; the connection is still open.
+        case violated(WireError)
+        /// The connection ended without `disconnect`; the reason is nil for an orderly end.
+        case disconnected(reason: String?)
+        /// Answers `awaitWritten`: everything sent so far has been handed to the network.
+        case written
+        /// A running attempt wrote to its standard output or standard error.
+        case attemptOutput(AttemptID, ChunkStream, [UInt8])
+        /// A running attempt said how far it is.
+        case attemptProgressed(AttemptID, fraction: Double?, note: String?)
+        /// Answers `startAttempt`: the attempt ended after so many microseconds.
+        case attemptFinished(
+            AttemptID,
+            Result<RawJSON, Failure>,
+            isTruncated: Bool,
+            microseconds: Int
+        )
+        /// The worker is to end when what runs has ended; with a deadline, by force after it.
+        case drainRequested(deadline: Duration?)
+        /// The worker is to end now.
+        case stopRequested
+        /// `nextDeadline()` may have been reached; does no harm if it has not.
+        case deadlineReached
+    }
+}
