@@ -119,19 +119,3 @@ public struct EventMessage: Sendable, Equatable {
     /// Whether it is the last event of its run.
     public var isTerminal: Bool { kind.isTerminal }
 }
-
-extension WatchLevel: Comparable {
-    /// A level is above another if it shows everything that the other shows, and more.
-    public static func < (left: WatchLevel, right: WatchLevel) -> Bool {
-        left.rank < right.rank
-    }
-
-    private var rank: Int {
-        switch self {
-        case .end: 0
-        case .progress: 1
-        case .nodes: 2
-        case .all: 3
-        }
-    }
-}

@@ -1,0 +1,227 @@
+// The coordinator's shell: accepts connections, turns bytes and time into events for the machine
+// and carries out its actions. It decides nothing; everything that decides is in CoordinatorCore.
+
+public import CoordinatorCore
+public import Logging
+internal import Plans
+internal import Transport
+public import UVLoop
+internal import Wire
+
+/// A running coordinator on one loop.
+///
+/// Confined to its loop. `start` begins to listen; `stop` says goodbye to every peer and calls
+/// `onStopped` when their connections have been handed to the system.
+public final class CoordinatorService {
+    /// How a coordinator is to run.
+    public struct Options: Sendable {
+        /// A numeric address, or `localhost`.
+        public var host: String
+        /// The port; 0 lets the system choose.
+        public var port: Int
+        /// What the machine is told.
+        public var machine: CoordinatorMachine.Configuration
+
+        /// Describes a coordinator.
+        public init(
+            host: String = "127.0.0.1",
+            port: Int = 7420,
+            machine: CoordinatorMachine.Configuration
+        ) {
+            self.host = host
+            self.port = port
+            self.machine = machine
+        }
+    }
+
+    private let loop: EventLoop
+    private let options: Options
+    private let logger: Logger
+    private var machine: CoordinatorMachine
+    private var actions: [CoordinatorMachine.Action] = []
+    private var connections: [ConnectionID: MessageConnection] = [:]
+    private var congested: Set<ConnectionID> = []
+    private var connectionCount = 0
+    private var listener: TCPListener?
+    private var outboxes: Outboxes?
+    private var hook: TurnHook?
+    private var timer: Timer?
+    private var armedFor: Instant?
+    private var isStopped = false
+
+    /// Prepares a coordinator; nothing happens before `start`.
+    public init(loop: EventLoop, options: Options, logger: Logger) {
+        self.loop = loop
+        self.options = options
+        self.logger = logger
+        let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        machine = CoordinatorMachine(
+            configuration: options.machine,
+            seed: seed,
+            at: Instant(nanoseconds: loop.nowNanoseconds)
+        )
+    }
+
+    /// Begins to listen and returns the address.
+    ///
+    /// - Throws: `UVError` if the address cannot be listened on.
+    public func start() throws(UVError) -> SocketAddress {
+        let listener = try TCPListener.listen(
+            loop: loop,
+            host: options.host,
+            port: options.port,
+            onConnection: { [weak self] in self?.accept($0) },
+            onError: { [logger] error in
+                logger.warning("accepting pauses", metadata: ["error": "\(error)"])
+            }
+        )
+        self.listener = listener
+        // The machine's turn comes before the outboxes', so that what it sends leaves in this turn.
+        hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
+        outboxes = Outboxes(loop: loop)
+        timer = Timer(loop: loop) { [weak self] in
+            self?.armedFor = nil
+            self?.handle(.deadlineReached)
+        }
+        return listener.localAddress
+    }
+
+    /// Tells every peer, closes everything and lets the loop run out.
+    public func stop() {
+        guard !isStopped else { return }
+        handle(.shutdownRequested)
+        isStopped = true
+        listener?.close()
+        hook?.cancel()
+        timer?.close()
+        outboxes?.flush()
+        for connection in connections.values { connection.closeAfterWriting() }
+        connections = [:]
+    }
+
+    // MARK: - Events
+
+    private var now: Instant { Instant(nanoseconds: loop.nowNanoseconds) }
+
+    private func handle(_ event: CoordinatorMachine.Event) {
+        guard !isStopped else { return }
+        machine.handle(event, at: now, into: &actions)
+        carryOut()
+    }
+
+    private func endTurn() {
+        machine.endTurn(at: now, into: &actions)
+        carryOut()
+        armTimer()
+    }
+
+    private func armTimer() {
+        let deadline = machine.nextDeadline()
+        guard deadline != armedFor else { return }
+        armedFor = deadline
+        if let deadline {
+            timer?.schedule(at: deadline.nanoseconds)
+        } else {
+            timer?.cancel()
+        }
+    }
+
+    private func accept(_ socket: TCPConnection) {
+        connectionCount += 1
+        let id = ConnectionID(connectionCount)
+        let connection = MessageConnection(
+            loop: loop,
+            socket: socket,
+            maximumLine: options.machine.limits.maxLineBeforeAuthentication,
+            outboxes: outboxes
+        )
+        connections[id] = connection
+        socket.setKeepAlive(seconds: 30)
+        connection.onDrained = { [weak self] in self?.noteDrained(id) }
+        handle(.connected(id, nonce: SecureRandom.bytes(Limits.nonceBytes)))
+        connection.start(
+            onMessage: { [weak self] in self?.handle(.received(id, $0)) },
+            onViolation: { [weak self] in self?.handle(.violated(id, $0)) },
+            onEnd: { [weak self] _ in self?.end(id) }
+        )
+    }
+
+    private func end(_ id: ConnectionID) {
+        connections.removeValue(forKey: id)?.close()
+        congested.remove(id)
+        handle(.disconnected(id))
+    }
+
+    // MARK: - Actions
+
+    /// Carries out the actions in order; handling an event may append more, which come after.
+    private func carryOut() {
+        var next = 0
+        while next < actions.count {
+            let action = actions[next]
+            next += 1
+            switch action {
+            case .send(let id, let message): send(message, to: id)
+            case .close(let id):
+                congested.remove(id)
+                connections.removeValue(forKey: id)?.closeAfterWriting()
+            case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
+            case .report(let notice): report(notice)
+            }
+        }
+        actions.removeAll(keepingCapacity: true)
+    }
+
+    private func send(_ message: Message, to id: ConnectionID) {
+        guard let connection = connections[id] else { return }
+        connection.send(message)
+        guard connection.unsentBytes > options.machine.limits.outboxHighWater,
+            congested.insert(id).inserted
+        else { return }
+        // Appended to the actions that are being carried out.
+        machine.handle(.congested(id), at: now, into: &actions)
+    }
+
+    private func noteDrained(_ id: ConnectionID) {
+        guard congested.remove(id) != nil else { return }
+        handle(.drained(id))
+    }
+
+    private func report(_ notice: CoordinatorMachine.Notice) {
+        switch notice {
+        case .workerJoined(let name, let slots, let tools, let isResumed):
+            logger.info(
+                "worker \(isResumed ? "resumed" : "joined")",
+                metadata: ["worker": "\(name)", "slots": "\(slots)", "tools": "\(tools)"]
+            )
+        case .workerLeft(let name, let reason, let attempts):
+            logger.log(
+                level: attempts > 0 ? .warning : .info,
+                "worker left",
+                metadata: [
+                    "worker": "\(name)", "reason": "\(reason)", "attempts": "\(attempts)",
+                ]
+            )
+        case .toolRefused(let name, let worker, let reason):
+            logger.warning(
+                "tool not offered",
+                metadata: ["tool": "\(name)", "worker": "\(worker)", "reason": "\(reason)"]
+            )
+        case .peerDismissed(let id, let error):
+            logger.warning(
+                "peer dismissed",
+                metadata: ["peer": "\(id)", "error": "\(error)"]
+            )
+        case .runAccepted(let run, let nodes):
+            logger.debug("run accepted", metadata: ["run": "\(run)", "nodes": "\(nodes)"])
+        case .runEnded(let run, let status, let milliseconds):
+            logger.debug(
+                "run ended",
+                metadata: ["run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)"]
+            )
+        }
+    }
+}
+
+@available(*, unavailable)
+extension CoordinatorService: Sendable {}

@@ -1,0 +1,73 @@
+// What a coordinator keeps in its state folder between starts: the keys, the epoch, and a lock so
+// that no two coordinators use one folder. Runs are not kept here.
+
+internal import Glibc
+internal import Transport
+public import Wire
+
+/// The state folder of one running coordinator; holds its lock while it lives.
+public final class CoordinatorState {
+    /// The folder.
+    public let path: String
+    /// The key of each role.
+    public let keys: [Role: HandshakeKey]
+    /// How often a coordinator was started on this folder, this time included.
+    public let epoch: Int
+
+    private let lock: Int32
+
+    /// Opens the folder, making what is missing, and takes its lock.
+    ///
+    /// - Throws: `CoordinatorStateError` with a sentence that says what to do.
+    public init(path: String) throws(CoordinatorStateError) {
+        self.path = path
+        do {
+            var keys: [Role: HandshakeKey] = [:]
+            for role in Role.allCases {
+                keys[role] = try KeyFile.loadOrCreate(role: role, in: path)
+            }
+            self.keys = keys
+        } catch {
+            throw CoordinatorStateError(description: "\(error)")
+        }
+        let lockPath = "\(path)/coordinator.lock"
+        let file = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else {
+            throw CoordinatorStateError(
+                description: "\(lockPath) cannot be opened (error \(errno)); check the folder."
+            )
+        }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            close(file)
+            throw CoordinatorStateError(
+                description: "Another coordinator uses the state folder \(path); stop it, or "
+                    + "start this one with another --state folder."
+            )
+        }
+        lock = file
+        epoch = Self.nextEpoch(file)
+    }
+
+    deinit {
+        close(lock)
+    }
+
+    /// Reads the number in the lock file, adds one and writes it back.
+    private static func nextEpoch(_ file: Int32) -> Int {
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = max(pread(file, &bytes, bytes.count, 0), 0)
+        let digits = String(decoding: bytes[..<count].prefix { $0 != 10 }, as: UTF8.self)
+        let epoch = (Int(digits) ?? 0) + 1
+        let text = Array("\(epoch)\n".utf8)
+        _ = ftruncate(file, 0)
+        _ = pwrite(file, text, text.count, 0)
+        _ = fsync(file)
+        return epoch
+    }
+}
+
+/// Why a state folder cannot be used, with what to do.
+public struct CoordinatorStateError: Error, Sendable, CustomStringConvertible {
+    /// A sentence for a person.
+    public let description: String
+}
