@@ -34,6 +34,9 @@ public final class CoordinatorService {
         }
     }
 
+    /// Called for what the machine reports, beside the log; for those who embed a coordinator.
+    public var onNotice: ((CoordinatorMachine.Notice) -> Void)?
+
     private let loop: EventLoop
     private let options: Options
     private let logger: Logger
@@ -188,6 +191,7 @@ public final class CoordinatorService {
     }
 
     private func report(_ notice: CoordinatorMachine.Notice) {
+        onNotice?(notice)
         switch notice {
         case .workerJoined(let name, let slots, let tools, let isResumed):
             logger.info(

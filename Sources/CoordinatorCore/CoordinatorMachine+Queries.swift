@@ -254,8 +254,11 @@ extension CoordinatorMachine {
         writer.field("attempts", attempts)
         guard attempts > 0 else { return }
         writer.field("worker", workerNames[Int(report.worker)])
+        let ready = (report.readyAt - runs[run].acceptedAt.nanoseconds) / 1_000
+        writer.field("ready_at_ms", milliseconds(Int(ready)))
         writer.field("queued_ms", milliseconds(Int(report.queuedMicroseconds)))
         if state.kind.isTerminal {
+            writer.field("turnaround_ms", milliseconds(Int(report.turnaroundMicroseconds)))
             writer.field("run_ms", milliseconds(Int(report.runMicroseconds)))
         }
     }

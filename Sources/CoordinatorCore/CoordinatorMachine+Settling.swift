@@ -78,7 +78,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let run = runSlots[attempt.run] else { return }
-        noteEnd(of: attempt.node, run)
+        noteEnd(of: attempt.node, run, now)
         runs[run].reports[attempt.node].readyAt = (now + delay).nanoseconds
         guard runs[run].recordsNodes else { return }
         publish(
@@ -97,8 +97,10 @@ extension CoordinatorMachine {
     }
 
     /// The node is on no worker any more.
-    private mutating func noteEnd(of node: Int, _ run: Int) {
+    private mutating func noteEnd(of node: Int, _ run: Int, _ now: Instant) {
         guard runs[run].reports[node].dispatchedAt != 0 else { return }
+        let taken = now.nanoseconds - runs[run].reports[node].dispatchedAt
+        runs[run].reports[node].turnaroundMicroseconds = Int32(clamping: taken / 1_000)
         runs[run].reports[node].dispatchedAt = 0
         runs[run].counts.running -= 1
     }
@@ -113,7 +115,7 @@ extension CoordinatorMachine {
     ) {
         guard let run = runSlots[reference.run] else { return }
         let node = reference.node
-        noteEnd(of: node, run)
+        noteEnd(of: node, run, now)
         settledCount += 1
         switch settlement {
         case .succeeded:

@@ -18,6 +18,8 @@ struct NodeReport: Sendable {
     var pathMicroseconds: Int64 = 0
     /// From ready to the dispatch of the latest attempt, in microseconds.
     var queuedMicroseconds: Int32 = 0
+    /// From the dispatch of the latest attempt to its end as seen here, in microseconds.
+    var turnaroundMicroseconds: Int32 = 0
     /// The working time of the latest attempt, in microseconds.
     var runMicroseconds: Int32 = 0
     /// The worker of the latest attempt; 0 before the first.
