@@ -34,26 +34,9 @@ public struct ArgumentTemplate: Sendable {
         case literal
     }
 
-    /// A place in the source that is not simply copied.
-    ///
-    /// Offsets count from the start of the source. Twelve bytes: a plan may have a million of them.
-    private struct Mark: Sendable {
-        enum Kind: UInt8 {
-            /// A whole string, quotes included, that is one reference.
-            case whole
-            /// A reference inside a string.
-            case embedded
-            /// A character to be left out, the second dollar sign of two.
-            case dropped
-        }
-        var start: UInt32
-        var end: UInt32
-        var kind: Kind
-    }
-
     /// The arguments as written; without references, as they are sent.
     public let source: RawJSON
-    private let marks: [Mark]
+    private let marks: [TemplateMark]
 
     /// Compiles arguments; never fails, because what is no well-formed reference stays text.
     public init(compiling arguments: RawJSON) {
@@ -62,7 +45,7 @@ public struct ArgumentTemplate: Sendable {
             marks = []
             return
         }
-        var scanner = Scanner(content: StringContent(bytes: arguments.bytes))
+        var scanner = TemplateScanner(content: StringContent(bytes: arguments.bytes))
         scanner.scan()
         if scanner.marks.contains(where: { $0.kind != .dropped }) {
             source = arguments
@@ -79,12 +62,25 @@ public struct ArgumentTemplate: Sendable {
     /// The references in order of appearance.
     public var references: [Reference] {
         if marks.isEmpty { return [] }
+        let content = StringContent(bytes: source.bytes)
         var references: [Reference] = []
         references.reserveCapacity(marks.count)
-        for mark in marks where mark.kind != .dropped {
-            if let reference = reference(of: mark) { references.append(reference) }
+        forEachSpelling { spelling, mark in
+            references.append(
+                Reference(
+                    id: spelling.id(in: content),
+                    path: spelling.path(in: content),
+                    isWhole: mark.kind == .whole
+                )
+            )
         }
         return references
+    }
+
+    /// Calls the body with the id of each reference, in order of appearance.
+    func forEachID(_ body: (NodeID) -> Void) {
+        let content = StringContent(bytes: source.bytes)
+        forEachSpelling { spelling, _ in body(spelling.id(in: content)) }
     }
 
     /// The arguments with the outputs put in.
@@ -93,12 +89,21 @@ public struct ArgumentTemplate: Sendable {
     /// `reference_not_found` if an output has no such part, `limit` if the arguments become too
     /// large or too deep.
     public func resolve(_ value: (Int) -> Value) throws(Failure) -> RawJSON {
+        var position = -1
+        return try resolveByID({ _ in
+            position += 1
+            return value(position)
+        })
+    }
+
+    /// The same, with the id in place of the position.
+    func resolveByID(_ value: (NodeID) -> Value) throws(Failure) -> RawJSON {
         if marks.isEmpty { return source }
-        let bytes = source.bytes
+        let content = StringContent(bytes: source.bytes)
+        let bytes = content.bytes
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + 32 * marks.count)
         var cursor = bytes.startIndex
-        var position = 0
         var holdsContainer = false
         for mark in marks {
             let start = bytes.startIndex + Int(mark.start)
@@ -108,11 +113,12 @@ public struct ArgumentTemplate: Sendable {
                 cursor = end
                 continue
             }
-            defer { position += 1 }
-            guard case .output(let whole) = value(position) else { continue }
+            guard let spelling = spelling(at: mark, in: content),
+                case .output(let whole) = value(spelling.id(in: content))
+            else { continue }
             output.append(contentsOf: bytes[cursor..<start])
             cursor = end
-            let part = try part(of: whole, at: mark)
+            let part = try part(of: whole, at: spelling, in: content)
             try checkSize(output.count + part.count)
             if mark.kind == .whole {
                 output.append(contentsOf: part.bytes)
@@ -146,7 +152,7 @@ public struct ArgumentTemplate: Sendable {
 
     // MARK: - Places
 
-    private func spelling(at mark: Mark, in content: StringContent) -> ReferenceSpelling? {
+    private func spelling(at mark: TemplateMark, in content: StringContent) -> ReferenceSpelling? {
         let quotes = mark.kind == .whole ? 1 : 0
         let start = content.bytes.startIndex
         return ReferenceSpelling(
@@ -156,23 +162,19 @@ public struct ArgumentTemplate: Sendable {
         )
     }
 
-    private func reference(of mark: Mark) -> Reference? {
+    private func forEachSpelling(_ body: (ReferenceSpelling, TemplateMark) -> Void) {
         let content = StringContent(bytes: source.bytes)
-        guard let spelling = spelling(at: mark, in: content),
-            let id = NodeID(content.text(spelling.id))
-        else { return nil }
-        return Reference(
-            id: id,
-            path: spelling.path(in: content),
-            isWhole: mark.kind == .whole
-        )
+        for mark in marks where mark.kind != .dropped {
+            if let spelling = spelling(at: mark, in: content) { body(spelling, mark) }
+        }
     }
 
-    private func part(of output: RawJSON, at mark: Mark) throws(Failure) -> RawJSON {
-        let content = StringContent(bytes: source.bytes)
-        guard let spelling = spelling(at: mark, in: content), !spelling.steps.isEmpty else {
-            return output
-        }
+    private func part(
+        of output: RawJSON,
+        at spelling: ReferenceSpelling,
+        in content: StringContent
+    ) throws(Failure) -> RawJSON {
+        if spelling.steps.isEmpty { return output }
         let path = spelling.path(in: content)
         if let part = output.value(at: path) { return part }
         throw Failure(
@@ -198,7 +200,7 @@ public struct ArgumentTemplate: Sendable {
         return false
     }
 
-    private static func removing(_ marks: [Mark], from arguments: RawJSON) -> RawJSON {
+    private static func removing(_ marks: [TemplateMark], from arguments: RawJSON) -> RawJSON {
         if marks.isEmpty { return arguments }
         let bytes = arguments.bytes
         var output: [UInt8] = []
@@ -210,84 +212,5 @@ public struct ArgumentTemplate: Sendable {
         }
         output.append(contentsOf: bytes[cursor...])
         return RawJSON(trusted: output[...])
-    }
-
-    // MARK: - Compiling
-
-    private struct Scanner {
-        let content: StringContent
-        var marks: [Mark] = []
-
-        mutating func scan() {
-            let bytes = content.bytes
-            var index = bytes.startIndex
-            while index < bytes.endIndex {
-                guard bytes[index] == UInt8(ascii: "\"") else {
-                    index += 1
-                    continue
-                }
-                let start = index + 1
-                var close = start
-                while close < bytes.endIndex, bytes[close] != UInt8(ascii: "\"") {
-                    close += bytes[close] == UInt8(ascii: "\\") ? 2 : 1
-                }
-                guard close < bytes.endIndex else { return }
-                index = close + 1
-                if !isKey(endingAt: index) { scan(start..<close) }
-            }
-        }
-
-        /// In valid JSON a string before a colon is a key, and nothing else is.
-        private func isKey(endingAt index: Int) -> Bool {
-            var index = index
-            while index < content.bytes.endIndex {
-                switch Unicode.Scalar(content.bytes[index]) {
-                case " ", "\t", "\r", "\n": index += 1
-                case ":": return true
-                default: return false
-                }
-            }
-            return false
-        }
-
-        private mutating func scan(_ range: Range<Int>) {
-            var index = range.lowerBound
-            while index < range.upperBound {
-                let (scalar, next) = content.unit(at: index)
-                guard scalar == "$", next < range.upperBound else {
-                    index = next
-                    continue
-                }
-                let (second, afterSecond) = content.unit(at: next)
-                if second == "$" {
-                    mark(.dropped, next..<afterSecond)
-                    index = afterSecond
-                } else if let spelling = ReferenceSpelling(
-                    at: index,
-                    before: range.upperBound,
-                    in: content
-                ) {
-                    if index..<spelling.end == range {
-                        mark(.whole, (index - 1)..<(spelling.end + 1))
-                    } else {
-                        mark(.embedded, index..<spelling.end)
-                    }
-                    index = spelling.end
-                } else {
-                    index = next
-                }
-            }
-        }
-
-        private mutating func mark(_ kind: Mark.Kind, _ range: Range<Int>) {
-            let start = content.bytes.startIndex
-            marks.append(
-                Mark(
-                    start: UInt32(range.lowerBound - start),
-                    end: UInt32(range.upperBound - start),
-                    kind: kind
-                )
-            )
-        }
     }
 }

@@ -14,9 +14,9 @@ public struct NodeID: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.text = text
     }
 
-    /// The id of a run of bytes that were already found to be of the right kind and length.
-    init(checked bytes: ArraySlice<UInt8>) {
-        text = String(decoding: bytes, as: UTF8.self)
+    /// The id of a text that is already known to be one.
+    init(checked text: String) {
+        self.text = text
     }
 
     /// Whether a byte may occur in a node's id.

@@ -52,6 +52,7 @@ extension Plan {
             draft.isTooLarge = true
             return draft
         }
+        if definitions.count > count { indexes.reserveCapacity(count + definitions.count) }
         draft.nodes.reserveCapacity(definitions.count)
         draft.declared.reserveCapacity(definitions.count)
         draft.starts.reserveCapacity(definitions.count + 1)
@@ -77,11 +78,11 @@ extension Plan {
         }
         for (code, fault) in definition.faults() { draft.problems.add(problem(code, fault)) }
 
-        if indexes[id] != nil {
+        if let earlier = indexes.updateValue(Int32(count + draft.nodes.count), forKey: id) {
+            indexes[id] = earlier
             draft.problems.add(problem(.duplicateID, "is in the plan more than once"))
             return
         }
-        indexes[id] = Int32(count + draft.nodes.count)
 
         var distinct = DistinctIDs()
         var refersToItself = false
@@ -94,12 +95,8 @@ extension Plan {
         let template = ArgumentTemplate(compiling: definition.arguments)
         if template.hasReferences {
             refersToItself = false
-            for reference in template.references {
-                if reference.id == id {
-                    refersToItself = true
-                } else {
-                    distinct.insert(reference.id)
-                }
+            template.forEachID { other in
+                if other == id { refersToItself = true } else { distinct.insert(other) }
             }
             if refersToItself {
                 draft.problems.add(

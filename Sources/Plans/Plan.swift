@@ -139,17 +139,16 @@ public struct Plan: Sendable {
     ) throws(Failure) -> RawJSON {
         let template = nodes[index].template
         if !template.hasReferences { return template.source }
-        let references = template.references
+        let indexes = indexes
         var missing: NodeID?
-        let resolved = try template.resolve { position in
-            let id = references[position].id
-            guard let target = self.index(of: id) else { return .literal }
-            guard let output = outputs(target) else {
+        let resolved = try template.resolveByID({ id in
+            guard let target = indexes[id] else { return .literal }
+            guard let output = outputs(Int(target)) else {
                 if missing == nil { missing = id }
                 return .literal
             }
             return .output(output)
-        }
+        })
         if let missing {
             throw Failure(code: .referenceNotFound, message: "node \(missing) has no output")
         }

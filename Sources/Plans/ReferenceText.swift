@@ -92,6 +92,11 @@ struct ReferenceSpelling {
         return length > 0 ? cursor : nil
     }
 
+    /// The id as a name; what the spelling took for one is one.
+    func id(in content: StringContent) -> NodeID {
+        NodeID(checked: content.text(id))
+    }
+
     /// The steps as a path to follow.
     func path(in content: StringContent) -> [JSONPathStep] {
         steps.map { step in

@@ -1,0 +1,97 @@
+// Finding the references in arguments: which strings are values, and where in them something is to
+// be put in or left out.
+
+/// A place in the source that is not simply copied.
+///
+/// Offsets count from the start of the source. Twelve bytes: a plan may have a million of them.
+struct TemplateMark: Sendable {
+    enum Kind: UInt8 {
+        /// A whole string, quotes included, that is one reference.
+        case whole
+        /// A reference inside a string.
+        case embedded
+        /// A character to be left out, the second dollar sign of two.
+        case dropped
+    }
+    var start: UInt32
+    var end: UInt32
+    var kind: Kind
+}
+
+/// One pass over the text of arguments that notes every place.
+struct TemplateScanner {
+    let content: StringContent
+    private(set) var marks: [TemplateMark] = []
+
+    mutating func scan() {
+        let bytes = content.bytes
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            guard bytes[index] == UInt8(ascii: "\"") else {
+                index += 1
+                continue
+            }
+            let start = index + 1
+            var close = start
+            while close < bytes.endIndex, bytes[close] != UInt8(ascii: "\"") {
+                close += bytes[close] == UInt8(ascii: "\\") ? 2 : 1
+            }
+            guard close < bytes.endIndex else { return }
+            index = close + 1
+            if !isKey(endingAt: index) { scan(start..<close) }
+        }
+    }
+
+    /// In valid JSON a string before a colon is a key, and nothing else is.
+    private func isKey(endingAt index: Int) -> Bool {
+        var index = index
+        while index < content.bytes.endIndex {
+            switch Unicode.Scalar(content.bytes[index]) {
+            case " ", "\t", "\r", "\n": index += 1
+            case ":": return true
+            default: return false
+            }
+        }
+        return false
+    }
+
+    private mutating func scan(_ range: Range<Int>) {
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let (scalar, next) = content.unit(at: index)
+            guard scalar == "$", next < range.upperBound else {
+                index = next
+                continue
+            }
+            let (second, afterSecond) = content.unit(at: next)
+            if second == "$" {
+                mark(.dropped, next..<afterSecond)
+                index = afterSecond
+            } else if let spelling = ReferenceSpelling(
+                at: index,
+                before: range.upperBound,
+                in: content
+            ) {
+                if index..<spelling.end == range {
+                    mark(.whole, (index - 1)..<(spelling.end + 1))
+                } else {
+                    mark(.embedded, index..<spelling.end)
+                }
+                index = spelling.end
+            } else {
+                index = next
+            }
+        }
+    }
+
+    private mutating func mark(_ kind: TemplateMark.Kind, _ range: Range<Int>) {
+        let start = content.bytes.startIndex
+        marks.append(
+            TemplateMark(
+                start: UInt32(range.lowerBound - start),
+                end: UInt32(range.upperBound - start),
+                kind: kind
+            )
+        )
+    }
+}
