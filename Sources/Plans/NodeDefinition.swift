@@ -88,6 +88,10 @@ extension NodeDefinition {
         var faults: [Fault] = []
         if let fault = NodeDefinition.fault(ofTool: tool) { faults.append(fault) }
         if let fault = NodeDefinition.fault(ofArguments: arguments) { faults.append(fault) }
+        // A level takes two bytes, so short arguments need no look.
+        if arguments.count > 2 * maximumDepth, arguments.depth > maximumDepth {
+            faults.append((.limit, "has args nested deeper than \(maximumDepth) levels"))
+        }
         if let fault = NodeDefinition.fault(ofLabels: requires) { faults.append(fault) }
         if let timeout {
             let range = PlanLimits.timeoutMilliseconds

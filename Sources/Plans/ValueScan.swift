@@ -13,7 +13,7 @@ struct ValueScan: Sendable {
     private var inString = false
     private var isEscaped = false
     private var hasStarted = false
-    /// Whether brackets nest deeper than JSON may; the search then ends nowhere.
+    /// Whether brackets surely nest deeper than JSON may; the search then ends nowhere.
     private(set) var isTooDeep = false
 
     /// A search whose first byte, fed like all the others, is `first`.
@@ -55,7 +55,8 @@ struct ValueScan: Sendable {
                 inString = true
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 depth += 1
-                if depth > JSONLimits.depth {
+                // An empty array or object at the bottom is no level; the validation is exact.
+                if depth > JSONLimits.depth + 1 {
                     isTooDeep = true
                     return nil
                 }

@@ -198,6 +198,20 @@ struct PlanGrowthTests {
         #expect(outline(found) == ["bad_plan a", "bad_plan a", "bad_plan a", "limit a", "limit a"])
     }
 
+    @Test("Arguments that do not fit into a message are refused")
+    func deepArguments() throws {
+        func arguments(_ depth: Int) -> String {
+            #"{"v":"# + String(repeating: "[", count: depth - 1) + "1"
+                + String(repeating: "]", count: depth - 1) + "}"
+        }
+        var plan = Plan()
+        try plan.append([node("a", args: arguments(63))])
+        #expect(
+            try outline(problems { try plan.append([node("b", args: arguments(64))]) })
+                == ["limit b"]
+        )
+    }
+
     @Test("An empty plan cannot be closed, a closed one cannot grow")
     func ends() throws {
         var plan = Plan()

@@ -130,7 +130,7 @@ struct PlanReaderTests {
             (#"{"tasks":[nul]}"#, "the 1st node (at byte 10) is not valid JSON"),
             (#"{"x":01,"tasks":[]}"#, "the value at byte 5 is not valid JSON"),
             (
-                #"{"tasks":["# + String(repeating: "[", count: 65),
+                #"{"tasks":["# + String(repeating: "[", count: 66),
                 "the 1st node (at byte 10) is nested deeper than 64 levels"
             ),
         ]

@@ -240,7 +240,7 @@ struct TemplateTests {
     func tooDeep() throws {
         func nested(_ depth: Int) throws -> RawJSON {
             try RawJSON(
-                validating: String(repeating: "[", count: depth)
+                validating: String(repeating: "[", count: depth) + "1"
                     + String(repeating: "]", count: depth)
             )
         }
