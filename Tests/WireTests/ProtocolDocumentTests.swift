@@ -120,16 +120,17 @@ struct ProtocolDocumentTests {
         #expect(limits.toolsPerWorker == 1000 && limits.slotsPerWorker == 4096)
         #expect(limits.unauthenticatedConnections == 1024 && limits.connections == 10_000)
         #expect(limits.eventLogEntries == 16_384 && limits.finishedRuns == 1000)
-        #expect(limits.unfinishedRuns == 10_000)
+        #expect(limits.unfinishedRuns == 10_000 && limits.finishedNodes == 2_000_000)
     }
 
     @Test("Durations are announced in whole milliseconds")
     func announcesMilliseconds() {
         var limits = Limits()
-        #expect(limits.heartbeatMilliseconds == 2000)
-        #expect(limits.leaseMilliseconds == 6000)
-        #expect(limits.cancelGraceMilliseconds == 5000)
         limits.heartbeat = .microseconds(1_500_900)
+        limits.lease = .seconds(7)
+        limits.cancelGrace = .milliseconds(250)
         #expect(limits.heartbeatMilliseconds == 1500)
+        #expect(limits.leaseMilliseconds == 7000)
+        #expect(limits.cancelGraceMilliseconds == 250)
     }
 }
