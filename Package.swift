@@ -13,8 +13,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 // Parsing and help of the command line; the ecosystem's own.
@@ -95,6 +98,7 @@ let package = Package(
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
-        tests("ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"]),
+        tests(
+            "ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"], exclude: ["Fixtures"]),
     ]
 )

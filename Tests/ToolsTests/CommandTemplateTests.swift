@@ -1,0 +1,188 @@
+import JSON
+import Plans
+import Testing
+
+@testable import Tools
+
+/// The words a command becomes.
+private func words(
+    _ command: String,
+    _ schema: String,
+    _ arguments: JSONValue
+) throws -> [String] {
+    try declared("command: \(command)\n\(schema)").command.render(RawJSON(arguments))
+}
+
+private func refusal(
+    _ command: String,
+    _ schema: String,
+    _ arguments: JSONValue
+) -> Failure? {
+    do {
+        _ = try words(command, schema, arguments)
+        return nil
+    } catch {
+        return error as? Failure
+    }
+}
+
+@Suite struct CommandTemplateTests {
+    @Test func `values go in as they are, or as compact JSON`() throws {
+        let schema = parameters("a", "b", "c", "d", "e")
+        let words = try words(
+            "[run, --, '{a}', '{b}', '{c}', '{d}', 'x={e};']",
+            schema,
+            ["a": "it's $HOME; \"x\"\n", "b": 1.5, "c": true, "d": ["k": [1, 2]], "e": nil]
+        )
+        #expect(
+            words == [
+                "run", "--", "it's $HOME; \"x\"\n", "1.5", "true", "{\"k\":[1,2]}", "x=null;",
+            ]
+        )
+    }
+
+    @Test func `a placeholder may stand inside an element, more than once`() throws {
+        let words = try words(
+            "[run, '--range={from}..{to}', 'x{from}']",
+            parameters("from", "to"),
+            ["from": "a", "to": 7]
+        )
+        #expect(words == ["run", "--range=a..7", "xa"])
+    }
+
+    @Test func `doubled braces are braces`() throws {
+        let words = try words(
+            "[jq, '{{a: .{key}}}', '{{}}']",
+            parameters("key"),
+            ["key": "b"]
+        )
+        #expect(words == ["jq", "{a: .b}", "{}"])
+    }
+
+    @Test func `a list spreads over several elements`() throws {
+        let command = "[cat, --, '{paths...}', end]"
+        #expect(
+            try words(command, parameters("paths"), ["paths": ["a b", 2, ["c"]]])
+                == ["cat", "--", "a b", "2", "[\"c\"]", "end"]
+        )
+        #expect(
+            try words(command, parameters("paths"), ["paths": []]) == ["cat", "--", "end"]
+        )
+        #expect(
+            try words(command, parameters("paths"), ["paths": "one"])
+                == ["cat", "--", "one", "end"]
+        )
+    }
+
+    @Test func `a list without spreading is one element of JSON`() throws {
+        #expect(
+            try words("[cat, '{paths}']", parameters("paths"), ["paths": ["a", "b"]])
+                == ["cat", "[\"a\",\"b\"]"]
+        )
+    }
+
+    @Test func `an absent parameter drops its element, and is empty inside a longer one`() throws {
+        let schema = parameters(optional: ["a", "b"])
+        #expect(try words("[run, '{a}', 'b={b}', end]", schema, [:]) == ["run", "b=", "end"])
+    }
+
+    @Test func `a list inside a command comes and goes as a whole`() throws {
+        let command = "[grep, [-A, '{after}'], ['--file', '{files...}'], --, x]"
+        let schema = parameters(optional: ["after", "files"])
+        #expect(try words(command, schema, [:]) == ["grep", "--", "x"])
+        #expect(try words(command, schema, ["after": 3]) == ["grep", "-A", "3", "--", "x"])
+        #expect(try words(command, schema, ["files": []]) == ["grep", "--", "x"])
+        #expect(
+            try words(command, schema, ["files": ["a"]]) == ["grep", "--file", "a", "--", "x"]
+        )
+    }
+
+    @Test func `of arguments given twice the last one counts`() throws {
+        let tool = try declared("command: [run, '{a}']\n\(parameters("a"))")
+        let arguments = try RawJSON(validating: #"{"a":"1","b":"2","a":"3"}"#)
+        #expect(try tool.command.render(arguments) == ["run", "3"])
+    }
+
+    @Test func `a value with a NUL is refused by name`() {
+        let failure = refusal("[run, '{a}']", parameters("a"), ["a": "x\u{0}y"])
+        #expect(failure?.code == .badArguments)
+        #expect(failure?.message.hasPrefix("/a: holds a NUL character") == true)
+    }
+
+    // MARK: - Dashes
+
+    @Test(arguments: [
+        "[run, '{a}']", "[run, x, '{a}']", "[run, '{a}', --]", "[run, '{a}{b}']", "[run, -, '{a}']",
+        "[run, '{a...}']", "[run, [--, '{b}'], '{a}']", "[run, '-x{b}', '{a}']",
+    ])
+    func `a value cannot pass as an option`(command: String) {
+        let failure = refusal(command, parameters("a", optional: ["b"]), ["a": "-rf"])
+        #expect(failure?.code == .badArguments)
+        #expect(failure?.isRetryable == false)
+        #expect(failure?.message.contains("allow_dash: true") == true)
+    }
+
+    @Test func `an empty value before it does not hide a dash`() {
+        let failure = refusal(
+            "[run, '{a}{b}']",
+            parameters("a", "b"),
+            ["a": "", "b": "--delete"]
+        )
+        #expect(failure?.code == .badArguments)
+    }
+
+    @Test func `a negative number cannot pass as an option either`() {
+        #expect(refusal("[head, '{n}']", parameters("n"), ["n": -5])?.code == .badArguments)
+    }
+
+    @Test(arguments: [
+        "[run, --, '{a}']", "[run, --, x, '{a}']", "[run, -e, '{a}']", "[run, --max, '{a}']",
+        "[run, '--pattern={a}']", "[run, 'x{a}']", "[run, [-e, '{a}']]",
+    ])
+    func `a dash is fine where it cannot be an option`(command: String) throws {
+        #expect(try words(command, parameters("a"), ["a": "-rf"]).joined().contains("-rf"))
+    }
+
+    @Test func `only the first of a list is the value of the option before it`() throws {
+        let command = "[run, -e, '{a...}']"
+        #expect(
+            try words(command, parameters("a"), ["a": ["-x", "y"]]) == ["run", "-e", "-x", "y"]
+        )
+        #expect(
+            refusal(command, parameters("a"), ["a": ["x", "-y"]])?.code == .badArguments
+        )
+    }
+
+    @Test func `a tool may allow dashes`() throws {
+        let tool = try declared(
+            "command: [run, '{a}', '{a...}']\n\(parameters("a"))\nallow_dash: true"
+        )
+        #expect(try tool.command.render(RawJSON(["a": "-rf"])) == ["run", "-rf", "-rf"])
+    }
+
+    // MARK: - Paths
+
+    @Test func `paths beside the manifest are made absolute`() throws {
+        let tool = try declared(
+            """
+            command: [./beside/run, beside/data.txt, persist.py, beside, missing/file, -x/y, .., '{manifest_dir}/z', /etc/passwd]
+            """
+        )
+        #expect(
+            try tool.command.render([:]) == [
+                fixtures + "/./beside/run", fixtures + "/beside/data.txt", fixtures + "/persist.py",
+                "beside", "missing/file", "-x/y", "..", fixtures + "/z", "/etc/passwd",
+            ]
+        )
+    }
+
+    @Test func `a program without a slash is left to PATH`() throws {
+        #expect(try declared("command: [persist.py]").command.render([:]) == ["persist.py"])
+    }
+}
+
+extension CommandTemplate {
+    fileprivate func render(_ arguments: JSONValue) throws -> [String] {
+        try render(RawJSON(arguments))
+    }
+}
