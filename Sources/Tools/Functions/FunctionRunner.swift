@@ -97,10 +97,10 @@ private final class FunctionInvocation: RunningInvocation {
     private func awaitReports() {
         let relay = relay
         loop.perform {
-            await relay.next()
-        } then: { reports in
+            await relay.wait()
+        } then: {
             guard self.report != nil else { return }
-            self.deliver(reports)
+            self.deliver(relay.take())
             if self.report != nil { self.awaitReports() }
         }
     }

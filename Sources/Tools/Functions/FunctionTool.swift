@@ -87,7 +87,7 @@ public struct ToolContext: Sendable {
 
 /// Carries what a function reports from its task to the loop, in order.
 ///
-/// The loop waits in ``next()`` for reports while the function runs, and empties what is left
+/// The loop waits in ``wait()`` for reports while the function runs, and empties what is left
 /// when it has ended. Reports of a function that is done are dropped.
 final class ReportRelay: Sendable {
     private struct State {
@@ -119,8 +119,10 @@ final class ReportRelay: Sendable {
         return rest
     }
 
-    /// The reports so far, waiting for at least one; empty when the relay is closed.
-    func next() async -> [ToolReport] {
+    /// Waits until there are reports, or the relay is closed.
+    ///
+    /// Takes none: what is taken off the loop could come there after the outcome.
+    func wait() async {
         await withCheckedContinuation { continuation in
             let isReady = state.withLock { state in
                 if state.isClosed || !state.reports.isEmpty { return true }
@@ -129,7 +131,11 @@ final class ReportRelay: Sendable {
             }
             if isReady { continuation.resume() }
         }
-        return state.withLock { state in
+    }
+
+    /// Takes the reports so far.
+    func take() -> [ToolReport] {
+        state.withLock { state in
             defer { state.reports = [] }
             return state.reports
         }

@@ -1,4 +1,4 @@
 #!/bin/sh
 # Leaves a process behind that is in another session and holds the output open.
-setsid sleep 1000 &
-echo "$!"
+setsid sh -c 'echo "$$"; : > escaped; exec sleep 1000' &
+while [ ! -e escaped ]; do :; done
