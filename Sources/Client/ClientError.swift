@@ -1,0 +1,112 @@
+// Why a connection or a request of a client came to nothing. Not here: why nodes fail.
+public import Plans
+internal import UVLoop
+public import Wire
+
+/// Why a connection or a request came to nothing.
+public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Who can do something about it.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// No coordinator answers at the endpoint, or it takes no connections now.
+        case unreachable
+        /// The coordinator, or this side, did not accept the other's proof.
+        case refused
+        /// The connection was there and broke; what was under way may go on without it.
+        case lost
+        /// The coordinator did not do what was asked; the connection is still good.
+        case rejected
+    }
+
+    /// Who can do something about it.
+    public var kind: Kind
+    /// The coordinator's own code, if it gave one.
+    public var code: ErrorCode?
+    /// What happened, as a sentence for a person.
+    public var message: String
+    /// What is wrong with the plan, with code `bad_plan`.
+    public var problems: [PlanProblem]
+
+    /// Makes an error of its parts.
+    public init(
+        kind: Kind,
+        code: ErrorCode? = nil,
+        message: String,
+        problems: [PlanProblem] = []
+    ) {
+        self.kind = kind
+        self.code = code
+        self.message = message
+        self.problems = problems
+    }
+
+    /// The message.
+    public var description: String { message }
+}
+
+extension ClientError {
+    /// A request that the coordinator answered with an error.
+    init(rejecting error: ErrorMessage) {
+        self.init(
+            kind: .rejected,
+            code: error.code,
+            message: error.message,
+            problems: error.problems
+        )
+    }
+
+    /// A plan that cannot go to the coordinator at all.
+    init(_ problems: PlanProblems) {
+        self.init(
+            kind: .rejected,
+            code: .badPlan,
+            message: "The plan cannot be sent.",
+            problems: problems.problems
+        )
+    }
+
+    /// An error before the handshake was over.
+    init(atHandshake error: ErrorMessage, with endpoint: Endpoint) {
+        switch error.code {
+        case .authFailed:
+            self = .notAuthenticated(error.message, by: endpoint)
+        case .authTimeout, .unsupportedVersion, .forbidden, .duplicateName:
+            self.init(
+                kind: .refused,
+                code: error.code,
+                message: "The coordinator at \(endpoint) refused the connection: \(error.message)"
+            )
+        default:
+            self.init(
+                kind: .unreachable,
+                code: error.code,
+                message: "The coordinator at \(endpoint) takes no connection: \(error.message)"
+            )
+        }
+    }
+
+    static func notAuthenticated(_ cause: String, by endpoint: Endpoint) -> ClientError {
+        ClientError(
+            kind: .refused,
+            code: .authFailed,
+            message: "\(endpoint): \(cause) Use the key file of that coordinator: --key-file or "
+                + "--state."
+        )
+    }
+
+    static func unreachable(_ endpoint: Endpoint, _ error: UVError) -> ClientError {
+        let cause =
+            error.isConnectionRefused
+            ? "nobody listens there" : error.isTimeout ? "no answer in time" : error.explanation
+        return ClientError(
+            kind: .unreachable,
+            message: "No coordinator can be reached at \(endpoint): \(cause)."
+        )
+    }
+
+    static func lost(_ endpoint: Endpoint, _ cause: String) -> ClientError {
+        ClientError(
+            kind: .lost,
+            message: "The connection to the coordinator at \(endpoint) is lost: \(cause)."
+        )
+    }
+}

@@ -1,0 +1,144 @@
+// Questions and commands: what is asked waits under its number, and a command that has no answer
+// of its own is followed by a ping, whose pong says that it has been taken.
+public import JSON
+public import Plans
+internal import Transport
+internal import UVLoop
+public import Wire
+
+/// A question without an answer yet.
+struct Question {
+    var chunks: ChunkAssembler
+    var then: (Result<RawJSON, ClientError>) -> Void
+}
+
+/// A command that is answered only if something is wrong with it.
+struct Barrier {
+    var number: Int
+    /// What an error would name.
+    var about: String
+    var then: (Result<Void, ClientError>) -> Void
+}
+
+extension CoordinatorClient {
+    /// Asks the coordinator something; the shapes of the answers are in the protocol.
+    ///
+    /// - Parameters:
+    ///   - what: What is asked for.
+    ///   - id: Of which run.
+    ///   - node: Of which node of that run.
+    ///   - from: The position to begin with in a long list.
+    ///   - limit: The most entries of a long list to get.
+    ///   - then: Takes the answer, once.
+    public func get(
+        _ what: GetKind,
+        id: String? = nil,
+        node: NodeID? = nil,
+        from: Int? = nil,
+        limit: Int? = nil,
+        then: @escaping (Result<RawJSON, ClientError>) -> Void
+    ) {
+        guard !isClosed else { return refuseClosed { then(.failure($0)) } }
+        let number = nextNumber()
+        questions[number] = Question(
+            chunks: ChunkAssembler(maximumBytes: welcome.limits.maxValue),
+            then: then
+        )
+        connection.send(
+            .get(Get(request: number, what: what, id: id, node: node, from: from, limit: limit))
+        )
+    }
+
+    /// Asks for a run to be cancelled; `then` says that the coordinator took it, not that it ended.
+    ///
+    /// Nothing happens to a run that has ended.
+    public func cancelRun(
+        _ run: RunID,
+        reason: String? = nil,
+        then: @escaping (Result<Void, ClientError>) -> Void = { _ in }
+    ) {
+        command(.cancelRun(CancelRun(run: run, reason: reason)), about: run.text, then)
+    }
+
+    /// Asks for a worker to get nothing new; `then` says that the coordinator took it.
+    public func drain(
+        worker: String,
+        reason: String? = nil,
+        deadline: Duration? = nil,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        let drain = Drain(
+            reason: reason,
+            deadlineMilliseconds: deadline.map { Int($0 / .milliseconds(1)) },
+            worker: worker
+        )
+        command(.drain(drain), about: worker, then)
+    }
+
+    private func command(
+        _ message: Message,
+        about: String,
+        _ then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        guard !isClosed else { return refuseClosed { then(.failure($0)) } }
+        connection.send(message)
+        addBarrier(about: about, then)
+    }
+
+    /// Calls `then` when the coordinator has taken everything sent so far.
+    func addBarrier(
+        about: String,
+        _ then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        let barrier = Barrier(number: nextNumber(), about: about, then: then)
+        barriers.append(barrier)
+        connection.send(.ping(Ping(n: barrier.number)))
+    }
+
+    /// Answers a request on a connection that is gone; never inside the call that asked.
+    func refuseClosed(_ answer: @escaping (ClientError) -> Void) {
+        let error = ClientError.lost(endpoint, "it was closed before")
+        loop.nextTurn { answer(error) }
+    }
+
+    // MARK: - Answers
+
+    func passBarrier(_ number: Int) {
+        guard let index = barriers.firstIndex(where: { $0.number == number }) else { return }
+        barriers.remove(at: index).then(.success(()))
+    }
+
+    func failBarrier(about: String, _ error: ClientError) {
+        guard let index = barriers.firstIndex(where: { $0.about == about }) else { return }
+        barriers.remove(at: index).then(.failure(error))
+    }
+
+    func receive(_ chunk: Chunk) {
+        guard case .request(let number) = chunk.about, questions[number] != nil else { return }
+        do throws(WireError) {
+            try questions[number]?.chunks.append(chunk)
+        } catch {
+            failQuestion(number, error)
+        }
+    }
+
+    func receive(_ reply: Reply) {
+        do throws(WireError) {
+            guard let data = try questions[reply.request]?.chunks.finish(reply.data) else {
+                return
+            }
+            questions.removeValue(forKey: reply.request)?.then(.success(data))
+        } catch {
+            failQuestion(reply.request, error)
+        }
+    }
+
+    private func failQuestion(_ number: Int, _ error: WireError) {
+        let failure = ClientError(
+            kind: .rejected,
+            code: error.code,
+            message: "The coordinator's answer cannot be used: \(error.message)"
+        )
+        questions.removeValue(forKey: number)?.then(.failure(failure))
+    }
+}

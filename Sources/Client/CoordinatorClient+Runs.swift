@@ -1,0 +1,188 @@
+// Runs of a client: submitting a plan whole or in batches, and following what happens.
+internal import JSON
+public import Plans
+internal import Transport
+internal import UVLoop
+public import Wire
+
+/// A submission until the coordinator has the whole plan.
+struct PendingSubmission {
+    var number: Int
+    var level: WatchLevel?
+    var run: RunID?
+    /// What is left to send of a streamed plan.
+    var batches: PlanBatches?
+    var handler: (RunUpdate) -> Void
+}
+
+/// A run whose events arrive.
+struct FollowedRun {
+    var number: Int
+    var handler: (RunUpdate) -> Void
+}
+
+extension CoordinatorClient {
+    /// Has a plan run.
+    ///
+    /// A plan that fits goes in one message; a larger one in batches, as fast as the coordinator
+    /// takes them.
+    ///
+    /// - Parameters:
+    ///   - submission: The plan and how to run it.
+    ///   - handler: Takes `accepted`, `planComplete` and the events asked for; the terminal event,
+    ///     `failed`, or without a watch `planComplete` is the last.
+    public func submit(_ submission: Submission, handler: @escaping (RunUpdate) -> Void) {
+        guard !isClosed else { return refuseClosed { handler(.failed($0)) } }
+        precondition(submissions[submission.key] == nil, "a key is under way only once")
+        var message = Submit(
+            key: submission.key,
+            plan: wholePlan(submission.plan),
+            join: submission.join,
+            tools: submission.tools,
+            budget: submission.budget,
+            onMissingTool: submission.onMissingTool,
+            watch: submission.watch,
+            label: submission.label
+        )
+        var pending = PendingSubmission(
+            number: nextNumber(),
+            level: submission.watch,
+            handler: handler
+        )
+        if message.plan == nil {
+            message.isStreamed = true
+            let room = welcome.limits.largestInline
+            pending.batches = PlanBatches(
+                document: submission.plan,
+                bytesPerBatch: min(Self.bytesPerBatch, room),
+                largestNode: max(room, welcome.limits.maxLine - Self.roomForFields)
+            )
+        }
+        submissions[submission.key] = pending
+        connection.send(.submit(message))
+    }
+
+    /// Follows a run: first what is still known of it, then what happens.
+    ///
+    /// A run is followed once on a connection; following it again replaces the handler.
+    ///
+    /// - Parameters:
+    ///   - run: Which run.
+    ///   - from: The event to begin with; nil for the oldest kept.
+    ///   - level: Which events.
+    ///   - handler: Takes the events; the terminal one, or `failed`, is the last update.
+    public func watch(
+        _ run: RunID,
+        from: Int? = nil,
+        level: WatchLevel = .nodes,
+        handler: @escaping (RunUpdate) -> Void
+    ) {
+        guard !isClosed else { return refuseClosed { handler(.failed($0)) } }
+        let number = nextNumber()
+        watches[number] = run
+        followed[run] = FollowedRun(number: number, handler: handler)
+        connection.send(.watch(Watch(run: run, from: from, level: level, request: number)))
+    }
+
+    /// Bytes of nodes in one line.
+    private static var bytesPerBatch: Int { 256 << 10 }
+    /// Bytes kept free in a line for everything beside the nodes.
+    private static var roomForFields: Int { 32 << 10 }
+    /// Batches sent before other events of the loop have their turn.
+    private static var batchesPerTurn: Int { 8 }
+    /// Unsent bytes at which batches wait.
+    private static var highWater: Int { 1 << 20 }
+
+    /// The plan as it goes into one message, or nil if it does not fit.
+    private func wholePlan(_ document: [UInt8]) -> RawJSON? {
+        guard document.count <= welcome.limits.maxLine,
+            let plan = try? RawJSON(validating: document[...]),
+            plan.count <= welcome.limits.largestInline, plan.depth < JSONLimits.depth
+        else { return nil }
+        return plan
+    }
+
+    // MARK: - Sending plans
+
+    /// Sends further batches while there is room.
+    func sendPlans() {
+        guard !isClosed else { return }
+        let growing = submissions.filter { $0.value.run != nil && $0.value.batches != nil }
+        for (key, _) in growing.sorted(by: { $0.value.number < $1.value.number }) {
+            sendNodes(key)
+        }
+    }
+
+    private func sendNodes(_ key: String) {
+        // The outbox reports when it is empty, at the latest when the turn ends.
+        for _ in 0..<Self.batchesPerTurn where connection.unsentBytes < Self.highWater {
+            do throws(PlanProblems) {
+                guard let batch = try submissions[key]?.batches?.nextBatch() else { return }
+                connection.send(
+                    .nodes(
+                        Nodes(
+                            key: key,
+                            tasks: batch.tasks,
+                            isLast: batch.isLast,
+                            joinInstruction: batch.joinInstruction
+                        )
+                    )
+                )
+                guard batch.isLast else { continue }
+                submissions[key]?.batches = nil
+                addBarrier(about: key) { [weak self] result in
+                    if case .success = result { self?.completePlan(key) }
+                }
+                return
+            } catch {
+                if let run = submissions[key]?.run {
+                    cancelRun(run, reason: "the client cannot send the whole plan")
+                }
+                return failSubmission(key, ClientError(error))
+            }
+        }
+    }
+
+    private func completePlan(_ key: String) {
+        submissions.removeValue(forKey: key)?.handler(.planComplete)
+    }
+
+    func failSubmission(_ key: String, _ error: ClientError) {
+        guard let submission = submissions.removeValue(forKey: key) else { return }
+        if let run = submission.run { followed[run] = nil }
+        submission.handler(.failed(error))
+    }
+
+    // MARK: - Hearing of runs
+
+    func receive(_ accepted: Accepted) {
+        guard let submission = submissions[accepted.key], submission.run == nil else { return }
+        submissions[accepted.key]?.run = accepted.run
+        if submission.level != nil {
+            followed[accepted.run] = FollowedRun(
+                number: submission.number,
+                handler: submission.handler
+            )
+        }
+        submission.handler(.accepted(accepted))
+        guard !isClosed else { return }
+        if submission.batches == nil || accepted.isExisting {
+            completePlan(accepted.key)
+        } else {
+            sendNodes(accepted.key)
+        }
+    }
+
+    func receive(_ event: EventMessage) {
+        guard let run = followed[event.run] else { return }
+        watches[run.number] = nil
+        if event.isTerminal {
+            followed[event.run] = nil
+            // A run may end before its plan is complete.
+            for (key, submission) in submissions where submission.run == event.run {
+                submissions[key] = nil
+            }
+        }
+        run.handler(.event(event))
+    }
+}

@@ -1,0 +1,215 @@
+// A connection to a coordinator after the handshake: what arrives, whom it concerns, and its end.
+// Not here: connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
+internal import JSON
+internal import Plans
+internal import Transport
+public import UVLoop
+public import Wire
+
+/// A connected client or viewer.
+///
+/// Confined to its loop; any number of requests may be under way. Each request is answered exactly
+/// once, with a failure if the connection is lost, and with nothing after `close`.
+public final class CoordinatorClient {
+    /// How to connect.
+    public struct Options: Sendable {
+        /// Where the coordinator listens.
+        public var endpoint: Endpoint
+        /// `client` or `viewer`.
+        public var role: Role
+        /// The key of that role.
+        public var key: HandshakeKey
+        /// A name for people; keeps the rule of `PeerName`.
+        public var name: String
+        /// Time for connecting and the handshake.
+        public var timeout: Duration
+
+        /// Makes options of their parts.
+        public init(
+            endpoint: Endpoint,
+            role: Role,
+            key: HandshakeKey,
+            name: String,
+            timeout: Duration = .seconds(5)
+        ) {
+            self.endpoint = endpoint
+            self.role = role
+            self.key = key
+            self.name = name
+            self.timeout = timeout
+        }
+    }
+
+    /// Where the coordinator listens.
+    public let endpoint: Endpoint
+    /// What the coordinator said of itself and its limits.
+    public let welcome: Welcome
+    /// Called once when the connection is lost, after every request was failed.
+    public var onLost: ((ClientError) -> Void)?
+
+    let loop: EventLoop
+    let connection: MessageConnection
+    var questions: [Int: Question] = [:]
+    var submissions: [String: PendingSubmission] = [:]
+    var followed: [RunID: FollowedRun] = [:]
+    /// The runs of watches that have not been answered by an event, by request.
+    var watches: [Int: RunID] = [:]
+    var barriers: [Barrier] = []
+    var lastNumber = 0
+    private(set) var isClosed = false
+    private var farewell: String?
+    private var lastHeard: Int64
+    private var isSuspect = false
+    private var silence: Timer?
+
+    /// Connects and proves itself; one outcome, in a later turn of the loop.
+    @discardableResult
+    public static func connect(
+        loop: EventLoop,
+        options: Options,
+        then: @escaping (Result<CoordinatorClient, ClientError>) -> Void
+    ) -> PendingClient {
+        PendingClient(loop: loop, options: options, then: then)
+    }
+
+    init(loop: EventLoop, connection: MessageConnection, endpoint: Endpoint, welcome: Welcome) {
+        self.loop = loop
+        self.connection = connection
+        self.endpoint = endpoint
+        self.welcome = welcome
+        lastHeard = loop.nowNanoseconds
+        connection.onDrained = { [weak self] in self?.sendPlans() }
+        silence = Timer(loop: loop) { [weak self] in self?.listen() }
+        silence?.schedule(after: heartbeat)
+    }
+
+    /// Says good-bye and closes; what was sent still leaves, and no callback comes any more.
+    ///
+    /// Runs go on, except one whose plan is not complete yet.
+    public func close() {
+        guard !isClosed else { return }
+        connection.send(.bye(Bye(reason: "done")))
+        connection.closeAfterWriting()
+        forget()
+    }
+
+    /// A number for a request or a ping, not used before.
+    func nextNumber() -> Int {
+        lastNumber += 1
+        return lastNumber
+    }
+
+    // MARK: - Receiving
+
+    func receive(_ message: Message) {
+        guard !isClosed else { return }
+        lastHeard = loop.nowNanoseconds
+        isSuspect = false
+        switch message {
+        case .ping(let ping): connection.send(.pong(Pong(n: ping.n)))
+        case .pong(let pong): passBarrier(pong.n)
+        case .reply(let reply): receive(reply)
+        case .chunk(let chunk): receive(chunk)
+        case .accepted(let accepted): receive(accepted)
+        case .event(let event): receive(event)
+        case .error(let error): receive(error)
+        case .bye(let bye): farewell = bye.reason
+        default:
+            lose("the coordinator sent \(message.kind.rawValue), which is not for a client")
+        }
+    }
+
+    func receive(violation: WireError) {
+        // Coordinators of later versions may send more than is known here.
+        guard !isClosed, violation.code != .unknownType else { return }
+        lose("the coordinator broke the protocol (\(violation))")
+    }
+
+    func receiveEnd(_ error: UVError?) {
+        switch (error, farewell) {
+        case (_, "shutting_down"?): lose("the coordinator is shutting down")
+        case (_, let reason?): lose("the coordinator closed it: \(reason)")
+        case (let error?, nil): lose(error.explanation)
+        case (nil, nil): lose("the coordinator closed it")
+        }
+    }
+
+    private func receive(_ error: ErrorMessage) {
+        if error.isFatal { return lose("\(error.message)") }
+        let failure = ClientError(rejecting: error)
+        if let request = error.request {
+            if let question = questions.removeValue(forKey: request) {
+                question.then(.failure(failure))
+            } else if let run = watches.removeValue(forKey: request) {
+                followed.removeValue(forKey: run)?.handler(.failed(failure))
+            }
+        } else if let about = error.about {
+            if submissions[about] != nil {
+                failSubmission(about, failure)
+            } else {
+                failBarrier(about: about, failure)
+            }
+        }
+    }
+
+    // MARK: - The end
+
+    /// Fails everything that is under way, once, in the order of its asking.
+    private func lose(_ cause: String) {
+        guard !isClosed else { return }
+        let error = ClientError.lost(endpoint, cause)
+        let questions = questions.sorted { $0.key < $1.key }.map(\.value)
+        let barriers = barriers
+        let submissions = submissions.values.filter { $0.run == nil || $0.level == nil }
+        let handlers =
+            submissions.map { ($0.number, $0.handler) }
+            + followed.values.map { ($0.number, $0.handler) }
+        let onLost = onLost
+        connection.close()
+        forget()
+        for question in questions { question.then(.failure(error)) }
+        for barrier in barriers { barrier.then(.failure(error)) }
+        for (_, handler) in handlers.sorted(by: { $0.0 < $1.0 }) { handler(.failed(error)) }
+        onLost?(error)
+    }
+
+    private func forget() {
+        isClosed = true
+        silence?.close()
+        silence = nil
+        questions = [:]
+        submissions = [:]
+        followed = [:]
+        watches = [:]
+        barriers = []
+        onLost = nil
+    }
+
+    // MARK: - Silence
+
+    private var heartbeat: Duration {
+        .milliseconds(max(welcome.heartbeatMilliseconds, 100))
+    }
+
+    /// Asks a silent coordinator for a sign of life, and gives it up when none comes.
+    private func listen() {
+        guard !isClosed else { return }
+        let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
+        if silent < heartbeat {
+            isSuspect = false
+        } else if silent > heartbeat * (Limits().missedHeartbeats + 1) {
+            // This process may have been held up itself, with a sign of life waiting to be read.
+            guard !isSuspect else { return lose("the coordinator does not answer any more") }
+            isSuspect = true
+            connection.send(.ping(Ping(n: nextNumber())))
+            silence?.schedule(after: .milliseconds(500))
+            return
+        } else {
+            connection.send(.ping(Ping(n: nextNumber())))
+        }
+        silence?.schedule(after: heartbeat)
+    }
+}
+
+@available(*, unavailable)
+extension CoordinatorClient: Sendable {}

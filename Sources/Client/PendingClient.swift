@@ -1,0 +1,162 @@
+// Connecting: a socket, then the handshake, all within one time limit and with one outcome.
+// Not here: what a connected client does.
+internal import Transport
+internal import UVLoop
+internal import Wire
+
+/// An attempt to connect to a coordinator that has not been answered yet.
+///
+/// It lives until it is answered. Confined to its loop.
+public final class PendingClient {
+    private let loop: EventLoop
+    private let options: CoordinatorClient.Options
+    private var then: ((Result<CoordinatorClient, ClientError>) -> Void)?
+    private var connecting: PendingConnect?
+    private var connection: MessageConnection?
+    private var initiator: HandshakeInitiator
+    private var timer: Timer?
+    private var client: CoordinatorClient?
+    private var hasAnswered = false
+
+    init(
+        loop: EventLoop,
+        options: CoordinatorClient.Options,
+        then: @escaping (Result<CoordinatorClient, ClientError>) -> Void
+    ) {
+        self.loop = loop
+        self.options = options
+        self.then = then
+        initiator = HandshakeInitiator(
+            role: options.role,
+            name: options.name,
+            key: options.key,
+            nonce: SecureRandom.bytes(Limits.nonceBytes)
+        )
+        let timer = Timer(loop: loop) { [self] in
+            fail(failure("it did not complete the handshake in time"))
+        }
+        self.timer = timer
+        timer.schedule(after: options.timeout)
+        connecting = TCPConnection.connect(
+            loop: loop,
+            host: options.endpoint.host,
+            port: options.endpoint.port,
+            timeout: options.timeout
+        ) { [self] result in
+            connecting = nil
+            switch result {
+            case .success(let socket): begin(socket)
+            case .failure(let error): fail(.unreachable(options.endpoint, error))
+            }
+        }
+    }
+
+    /// Gives up; the outcome is `unreachable`, unless there has been one.
+    public func cancel() {
+        guard then != nil else { return }
+        let error = failure("the attempt was cancelled")
+        loop.nextTurn { [self] in fail(error) }
+    }
+
+    private func begin(_ socket: TCPConnection) {
+        guard then != nil else { return socket.close() }
+        let connection = MessageConnection(
+            loop: loop,
+            socket: socket,
+            maximumLine: Limits().maxLineBeforeAuthentication
+        )
+        self.connection = connection
+        connection.start(
+            onMessage: { [self] message in
+                if let client { client.receive(message) } else { receive(message) }
+            },
+            onViolation: { [self] error in
+                if let client { client.receive(violation: error) } else { receive(error) }
+            },
+            onEnd: { [self] error in
+                if let client { return client.receiveEnd(error) }
+                fail(failure(error.map(\.explanation) ?? "it closed the connection"))
+            }
+        )
+        connection.send(.hello(initiator.hello()))
+    }
+
+    // MARK: - Handshake
+
+    private func receive(_ message: Message) {
+        switch message {
+        case .challenge(let challenge):
+            do throws(WireError) {
+                connection?.send(.auth(try initiator.answer(to: challenge)))
+                hasAnswered = true
+            } catch {
+                let refusal = ErrorMessage(
+                    code: error.code,
+                    message: error.message,
+                    isFatal: true
+                )
+                fail(ClientError(atHandshake: refusal, with: options.endpoint))
+            }
+        case .welcome(let welcome):
+            succeed(welcome)
+        case .error(let error):
+            guard error.isFatal else { return }
+            fail(ClientError(atHandshake: error, with: options.endpoint))
+        case .ping(let ping):
+            connection?.send(.pong(Pong(n: ping.n)))
+        case .bye(let bye):
+            fail(failure("it said \(bye.reason)"))
+        default:
+            fail(failure("it sent \(message.kind.rawValue) before the handshake was over"))
+        }
+    }
+
+    private func receive(_ violation: WireError) {
+        guard violation.code != .unknownType else { return }
+        fail(failure("what listens there does not speak Weftline's protocol"))
+    }
+
+    private func succeed(_ welcome: Welcome) {
+        guard let connection, hasAnswered else {
+            return fail(
+                .notAuthenticated("it did not prove itself.", by: options.endpoint)
+            )
+        }
+        connection.maximumLine = max(connection.maximumLine, welcome.limits.maxLine)
+        let client = CoordinatorClient(
+            loop: loop,
+            connection: connection,
+            endpoint: options.endpoint,
+            welcome: welcome
+        )
+        self.client = client
+        answer(.success(client))
+    }
+
+    private func failure(_ cause: String) -> ClientError {
+        ClientError(
+            kind: .unreachable,
+            message: "No coordinator can be reached at \(options.endpoint): \(cause)."
+        )
+    }
+
+    private func fail(_ error: ClientError) {
+        guard then != nil else { return }
+        connecting?.cancel()
+        connecting = nil
+        connection?.close()
+        connection = nil
+        answer(.failure(error))
+    }
+
+    private func answer(_ result: Result<CoordinatorClient, ClientError>) {
+        guard let then else { return }
+        self.then = nil
+        timer?.close()
+        timer = nil
+        then(result)
+    }
+}
+
+@available(*, unavailable)
+extension PendingClient: Sendable {}

@@ -1,0 +1,62 @@
+// What a client asks for when it has a plan run, and what it hears of a run.
+public import Wire
+
+/// A plan to run, and how.
+public struct Submission: Sendable {
+    /// The plan document in its JSON form, found to be without problems.
+    public var plan: [UInt8]
+    /// Makes sending it again harmless; fresh by default.
+    ///
+    /// 1–256 bytes.
+    public var key: String
+    /// How the outcomes are joined.
+    public var join: JoinKind
+    /// The tools the plan may use; nil for all.
+    public var tools: [String]?
+    /// Bounds of the run.
+    public var budget: Budget
+    /// What becomes of a node no worker can run.
+    public var onMissingTool: MissingToolPolicy
+    /// Which events to get; nil for none.
+    public var watch: WatchLevel?
+    /// A name for people.
+    public var label: String?
+
+    /// Makes a submission of its parts.
+    public init(
+        plan: [UInt8],
+        key: String = Submission.freshKey(),
+        join: JoinKind = .concat,
+        tools: [String]? = nil,
+        budget: Budget = Budget(),
+        onMissingTool: MissingToolPolicy = .wait,
+        watch: WatchLevel? = .progress,
+        label: String? = nil
+    ) {
+        self.plan = plan
+        self.key = key
+        self.join = join
+        self.tools = tools
+        self.budget = budget
+        self.onMissingTool = onMissingTool
+        self.watch = watch
+        self.label = label
+    }
+
+    /// A key that was never used before.
+    public static func freshKey() -> String { Hex.encode(SecureRandom.bytes(16)) }
+}
+
+/// Something a client hears of a run that it submitted or watches.
+public enum RunUpdate: Sendable {
+    /// The coordinator has taken the run on.
+    case accepted(Accepted)
+    /// The coordinator has the whole plan; from here on the run does not need the client.
+    ///
+    /// The last update of a submission that is not watched.
+    case planComplete
+    /// Something happened; the terminal event is the last update.
+    case event(EventMessage)
+    /// The submission or the watch failed; the last update.
+    case failed(ClientError)
+}
