@@ -20,6 +20,9 @@ final class ByteStream {
     var onWritten: ((Int32) -> Void)?
     /// Called when a shutdown has gone out or failed.
     var onShutDown: (() -> Void)?
+    /// Called instead of all others when the loop closes the stream: its user lets go of its own
+    /// callbacks, which may refer to each other in circles.
+    var onLoopClosing: (() -> Void)?
 
     static func tcp(loop: EventLoop) -> ByteStream {
         let stream = ByteStream(UV_TCP, loop)
@@ -107,6 +110,7 @@ final class ByteStream {
         onReadEnd = nil
         onWritten = nil
         onShutDown = nil
+        onLoopClosing = nil
         memory.close()
     }
 
@@ -173,7 +177,11 @@ final class ByteStream {
 }
 
 extension ByteStream: HandleOwner {
-    func closeWithLoop() { close() }
+    func closeWithLoop() {
+        let onLoopClosing = onLoopClosing
+        close()
+        onLoopClosing?()
+    }
 }
 
 /// A write that waits in libuv's queue, with the bytes libuv reads from.

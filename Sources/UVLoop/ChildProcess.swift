@@ -139,6 +139,10 @@ public final class ChildProcess {
             outputs.removeAll { $0 === stream }
             reportIfOver()
         }
+        stream.onLoopClosing = { [self] in
+            // Once the child has been waited for, its pipes are the only handles left.
+            if status != nil { dropCallbacks() }
+        }
         stream.startReading()
     }
 

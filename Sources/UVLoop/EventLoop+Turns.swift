@@ -109,6 +109,8 @@ struct Turns {
     mutating func close() {
         prepare.closeUnowned()
         idle.closeUnowned()
+        // A hook's token may be kept by what its closure refers to.
+        for hook in hooks { hook.body = nil }
         hooks = []
         deferred = []
     }

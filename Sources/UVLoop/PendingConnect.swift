@@ -34,6 +34,7 @@ public final class PendingConnect {
         )
         deadline = overflow ? .max : end
         let timer = Timer(loop: loop) { [self] in limitReached() }
+        timer.onLoopClosing = { [self] in self.then = nil }
         self.timer = timer
         if !(1...65535).contains(port) {
             failNextTurn(UV_EINVAL)

@@ -49,6 +49,7 @@ public final class TCPConnection {
         // Refused only by a socket that is broken already; reading will tell.
         uv_tcp_nodelay(tcp, 1)
         stream.onWritten = { [self] code in written(code) }
+        stream.onLoopClosing = { [self] in closeStream() }
     }
 
     /// Starts reading: each piece to `onBytes`, and how it ends to `onEnd`.

@@ -116,6 +116,7 @@ public final class TCPListener {
         memory?.close()
         memory = nil
         let timer = pause ?? Timer(loop: loop) { [self] in resume() }
+        timer.onLoopClosing = { [self] in close() }
         pause = timer
         timer.schedule(after: .milliseconds(100))
         onError?(UVError(code: status, operation: "accept on \(localAddress)"))

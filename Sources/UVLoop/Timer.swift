@@ -9,6 +9,8 @@ public final class Timer {
     private let loop: EventLoop
     private let memory = HandleMemory(UV_TIMER)
     private var onFire: (() -> Void)?
+    /// Called when the loop closes the timer, for who has a timer as its only handle.
+    var onLoopClosing: (() -> Void)?
     private var isClosed = false
 
     /// Makes a timer that is not scheduled.
@@ -68,6 +70,7 @@ public final class Timer {
         guard !isClosed else { return }
         isClosed = true
         onFire = nil
+        onLoopClosing = nil
         memory.close()
     }
 
@@ -86,7 +89,11 @@ public final class Timer {
 }
 
 extension Timer: HandleOwner {
-    func closeWithLoop() { close() }
+    func closeWithLoop() {
+        let onLoopClosing = onLoopClosing
+        close()
+        onLoopClosing?()
+    }
 }
 
 @available(*, unavailable)

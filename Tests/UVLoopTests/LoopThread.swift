@@ -102,6 +102,38 @@ func processNumber(_ text: String) -> Int32? {
     Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
 }
 
+/// Listens on a free port and hands each connection to a closure.
+func listen(
+    _ loop: EventLoop,
+    backlog: Int = 64,
+    _ onConnection: @escaping (TCPConnection) -> Void
+) throws -> TCPListener {
+    try TCPListener.listen(
+        loop: loop,
+        host: "127.0.0.1",
+        port: 0,
+        backlog: backlog,
+        onConnection: onConnection,
+        onError: { _ in }
+    )
+}
+
+/// Connects to a listener and hands the connection over; a failure stops the loop.
+func connect(
+    _ loop: EventLoop,
+    _ listener: TCPListener,
+    _ then: @escaping (TCPConnection) -> Void
+) {
+    TCPConnection.connect(
+        loop: loop,
+        host: "127.0.0.1",
+        port: listener.localAddress.port,
+        timeout: .seconds(20)
+    ) { result in
+        if case .success(let connection) = result { then(connection) } else { loop.stop() }
+    }
+}
+
 extension TCPConnection {
     /// Ends our outgoing side, reading on.
     func shutDownForTest() { stream.shutDown() }
