@@ -73,7 +73,10 @@ let package = Package(
             ["UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", logging]),
         module(
             "Worker",
-            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging]),
+            [
+                "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging,
+                ordered,
+            ]),
         module("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
 
         // Faces: the library and the command.

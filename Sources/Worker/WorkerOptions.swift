@@ -1,0 +1,59 @@
+// How a worker is to run: where the coordinator is, what the worker offers, who it is.
+
+public import OrderedCollections
+public import Tools
+public import Wire
+public import WorkerCore
+
+/// What a worker is told at its start.
+///
+/// Confined to the loop of its toolbox.
+public struct WorkerOptions {
+    /// The coordinator's host: a name or an address.
+    public var host: String
+    /// The coordinator's port.
+    public var port: Int
+    /// The key of the worker's role.
+    public var key: HandshakeKey
+    /// The tools that it runs.
+    public var toolbox: Toolbox
+    /// What the machine is told; the tools are those of the toolbox.
+    public var configuration: WorkerConfiguration
+
+    /// Describes a worker.
+    ///
+    /// - Parameters:
+    ///   - name: Unique among the workers of a coordinator; keeps the rule of `PeerName`.
+    ///   - slots: Attempts at the same time; 1–4096.
+    ///   - hostName: The machine it runs on, shown to people.
+    ///   - processID: Its process, shown to people.
+    ///   - exitAfter: How long it does without a coordinator before it ends; nil for ever.
+    public init(
+        host: String,
+        port: Int,
+        name: String,
+        slots: Int,
+        labels: OrderedDictionary<String, String> = [:],
+        key: HandshakeKey,
+        toolbox: Toolbox,
+        hostName: String? = nil,
+        processID: Int? = nil,
+        software: String? = nil,
+        exitAfter: Duration? = nil
+    ) {
+        self.host = host
+        self.port = port
+        self.key = key
+        self.toolbox = toolbox
+        configuration = WorkerConfiguration(
+            name: name,
+            slots: slots,
+            tools: toolbox.descriptions,
+            labels: labels,
+            host: hostName,
+            pid: processID,
+            software: software,
+            exitAfter: exitAfter
+        )
+    }
+}

@@ -1,0 +1,64 @@
+// The notices of the worker's machine, as lines of the log.
+
+internal import Logging
+internal import Plans
+internal import Wire
+internal import WorkerCore
+
+extension WorkerMachine.Notice {
+    /// Writes the notice to the log, at a level by how much it matters to people.
+    func log(to logger: Logger) {
+        switch self {
+        case .registered(let session, let epoch, let software, let isResumed):
+            logger.info(
+                isResumed ? "session resumed" : "registered",
+                metadata: [
+                    "session": "\(session)", "epoch": "\(epoch)", "coordinator": "\(software)",
+                ]
+            )
+        case .conflicts(let names):
+            logger.warning(
+                "tools are not offered: the coordinator knows another schema, or cannot use this",
+                metadata: ["tools": "\(names.joined(separator: ", "))"]
+            )
+        case .connectFailed(let reason, let pause):
+            logger.info(
+                "no coordinator; trying again",
+                metadata: ["reason": "\(reason)", "in": "\(pause)"]
+            )
+        case .connectionLost(let reason, let pause):
+            logger.warning(
+                "connection lost; connecting again",
+                metadata: ["reason": "\(reason)", "in": "\(pause)"]
+            )
+        case .complained(let error):
+            logger.warning(
+                "the coordinator complained",
+                metadata: ["code": "\(error.code)", "message": "\(error.message)"]
+            )
+        case .violated(let error):
+            logger.error("the coordinator broke the protocol", metadata: ["error": "\(error)"])
+        case .rejected(let attempt, let code):
+            logger.info(
+                "attempt not begun",
+                metadata: ["attempt": "\(attempt)", "why": "\(code.rawValue)"]
+            )
+        case .abandoned(let attempt):
+            logger.warning(
+                "attempt abandoned: the coordinator has given it up",
+                metadata: ["attempt": "\(attempt)"]
+            )
+        case .timedOut(let attempt):
+            logger.warning("attempt timed out", metadata: ["attempt": "\(attempt)"])
+        case .outputDropped(let attempt, let bytes):
+            logger.debug(
+                "streamed output dropped",
+                metadata: ["attempt": "\(attempt)", "bytes": "\(bytes)"]
+            )
+        case .lost(let attempt):
+            logger.warning("an outcome was not delivered", metadata: ["attempt": "\(attempt)"])
+        case .draining(let reason):
+            logger.info("draining", metadata: ["reason": "\(reason)"])
+        }
+    }
+}

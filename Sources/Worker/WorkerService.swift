@@ -1,0 +1,263 @@
+// The worker's shell: one connection to the coordinator, the toolbox, one timer. It turns bytes,
+// time and what tools report into events for the machine and carries out its actions; everything
+// that decides is in WorkerCore.
+
+internal import JSON
+public import Logging
+internal import OrderedCollections
+internal import Plans
+internal import Tools
+internal import Transport
+public import UVLoop
+internal import Wire
+public import WorkerCore
+
+/// A running worker on one loop.
+///
+/// Confined to its loop. It connects, and connects again, until it is drained, stopped or refused;
+/// then `onExit` is called, once, and nothing of it keeps the loop alive.
+public final class WorkerService {
+    /// Called when the worker has ended, with the reason.
+    public var onExit: ((WorkerMachine.ExitReason) -> Void)?
+
+    private let loop: EventLoop
+    private let options: WorkerOptions
+    private let logger: Logger
+    private var machine: WorkerMachine
+    private var actions: [WorkerMachine.Action] = []
+    private var isCarryingOut = false
+    private var connecting: PendingConnect?
+    private var connection: MessageConnection?
+    private var outboxes: Outboxes?
+    private var hook: TurnHook?
+    private var timer: Timer?
+    private var armedFor: Instant?
+    private var running: [AttemptID: Running] = [:]
+    private var hasExited = false
+
+    private struct Running {
+        var invocation: (any RunningInvocation)?
+        var startedAt: Int64
+    }
+
+    /// Prepares a worker; nothing happens before `start`.
+    public init(loop: EventLoop, options: WorkerOptions, logger: Logger) {
+        self.loop = loop
+        self.options = options
+        self.logger = logger
+        let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        machine = WorkerMachine(
+            configuration: options.configuration,
+            key: options.key,
+            seed: seed
+        )
+    }
+
+    /// Begins to connect.
+    public func start() {
+        // The machine's turn comes before the outboxes', so that what it sends leaves in this turn.
+        hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
+        outboxes = Outboxes(loop: loop)
+        timer = Timer(loop: loop) { [weak self] in
+            self?.armedFor = nil
+            self?.handle(.deadlineReached)
+        }
+        handle(.startRequested)
+    }
+
+    /// Takes nothing new, finishes what runs, and exits; by force after the deadline, if any.
+    public func drain(deadline: Duration? = nil) {
+        handle(.drainRequested(deadline: deadline))
+    }
+
+    /// Ends now; what runs is killed.
+    public func stop() {
+        handle(.stopRequested)
+    }
+
+    // MARK: - Events
+
+    private var now: Instant { Instant(nanoseconds: loop.nowNanoseconds) }
+
+    private func handle(_ event: WorkerMachine.Event) {
+        guard !hasExited else { return }
+        machine.handle(event, at: now, into: &actions)
+        carryOut()
+    }
+
+    private func endTurn() {
+        guard !hasExited else { return }
+        machine.endTurn(at: now, into: &actions)
+        carryOut()
+        armTimer()
+    }
+
+    private func armTimer() {
+        let deadline = machine.nextDeadline()
+        guard deadline != armedFor else { return }
+        armedFor = deadline
+        if let deadline {
+            timer?.schedule(at: deadline.nanoseconds)
+        } else {
+            timer?.cancel()
+        }
+    }
+
+    // MARK: - Actions
+
+    /// Carries out the actions in order.
+    ///
+    /// A tool may end while it is started: what follows from that is appended and carried out in
+    /// the same walk.
+    private func carryOut() {
+        guard !isCarryingOut else { return }
+        isCarryingOut = true
+        var next = 0
+        while next < actions.count {
+            let action = actions[next]
+            next += 1
+            carryOut(action)
+        }
+        actions.removeAll(keepingCapacity: true)
+        isCarryingOut = false
+    }
+
+    private func carryOut(_ action: WorkerMachine.Action) {
+        switch action {
+        case .send(let message): connection?.send(message)
+        case .startAttempt(let start): begin(start)
+        case .cancelAttempt(let attempt, let grace):
+            running[attempt]?.invocation?.cancel(grace: grace)
+        case .connect: connect()
+        case .disconnect:
+            connecting?.cancel()
+            connecting = nil
+            connection?.closeAfterWriting()
+            connection = nil
+        case .awaitWritten: awaitWritten()
+        case .report(let notice): notice.log(to: logger)
+        case .exit(let reason): exit(reason)
+        }
+    }
+
+    private func connect() {
+        connecting = TCPConnection.connect(
+            loop: loop,
+            host: options.host,
+            port: options.port,
+            timeout: options.configuration.limits.handshake
+        ) { [weak self] result in
+            guard let self, !hasExited else {
+                if case .success(let socket) = result { socket.close() }
+                return
+            }
+            connecting = nil
+            switch result {
+            case .success(let socket): begin(socket)
+            case .failure(let error): handle(.connectFailed(reason: "\(error)"))
+            }
+        }
+    }
+
+    private func begin(_ socket: TCPConnection) {
+        let connection = MessageConnection(
+            loop: loop,
+            socket: socket,
+            maximumLine: options.configuration.limits.maxLine,
+            outboxes: outboxes
+        )
+        self.connection = connection
+        socket.setKeepAlive(seconds: 30)
+        handle(.connected(nonce: SecureRandom.bytes(Limits.nonceBytes)))
+        connection.start(
+            onMessage: { [weak self] in self?.handle(.received($0)) },
+            onViolation: { [weak self] in self?.handle(.violated($0)) },
+            onEnd: { [weak self] error in self?.end(error) }
+        )
+    }
+
+    private func end(_ error: UVError?) {
+        connection?.close()
+        connection = nil
+        handle(.disconnected(reason: error.map { "\($0)" }))
+    }
+
+    /// The next time that everything has left is the one asked for.
+    private func awaitWritten() {
+        connection?.onDrained = { [weak self] in
+            self?.connection?.onDrained = nil
+            self?.handle(.written)
+        }
+        loop.nextTurn { [weak self] in self?.connection?.flush() }
+    }
+
+    private func exit(_ reason: WorkerMachine.ExitReason) {
+        hasExited = true
+        connecting?.cancel()
+        connection?.closeAfterWriting()
+        connection = nil
+        hook?.cancel()
+        timer?.close()
+        for running in running.values { running.invocation?.cancel(grace: .zero) }
+        options.toolbox.shutDown()
+        onExit?(reason)
+    }
+
+    // MARK: - Attempts
+
+    private func begin(_ start: WorkerMachine.AttemptStart) {
+        let attempt = start.attempt
+        if let failure = options.toolbox.validate(arguments: start.arguments, for: start.tool) {
+            return finish(attempt, .failure(failure), isTruncated: false, startedAt: nil)
+        }
+        guard let runner = options.toolbox.runner(named: start.tool) else { return }
+        let startedAt = loop.nowNanoseconds
+        running[attempt] = Running(invocation: nil, startedAt: startedAt)
+        let invocation = Invocation(
+            attempt: attempt,
+            run: start.run,
+            node: start.node,
+            tool: start.tool,
+            arguments: start.arguments,
+            number: start.number,
+            maxOutput: start.maxOutput,
+            timeout: start.timeout
+        )
+        let handle = runner.start(invocation) { [weak self] report in
+            self?.take(report, of: attempt, startedAt: startedAt)
+        }
+        running[attempt]?.invocation = handle
+    }
+
+    private func take(_ report: ToolReport, of attempt: AttemptID, startedAt: Int64) {
+        switch report {
+        case .started: break
+        case .output(let stream, let bytes): handle(.attemptOutput(attempt, stream, bytes))
+        case .progress(let fraction, let note):
+            handle(.attemptProgressed(attempt, fraction: fraction, note: note))
+        case .finished(let result, let isTruncated):
+            finish(attempt, result, isTruncated: isTruncated, startedAt: startedAt)
+        }
+    }
+
+    private func finish(
+        _ attempt: AttemptID,
+        _ result: Result<RawJSON, Failure>,
+        isTruncated: Bool,
+        startedAt: Int64?
+    ) {
+        running[attempt] = nil
+        let nanoseconds = startedAt.map { loop.nowNanoseconds - $0 } ?? 0
+        handle(
+            .attemptFinished(
+                attempt,
+                result,
+                isTruncated: isTruncated,
+                microseconds: Int((nanoseconds + 500) / 1_000)
+            )
+        )
+    }
+}
+
+@available(*, unavailable)
+extension WorkerService: Sendable {}
