@@ -74,8 +74,11 @@ extension Scheduler {
     private mutating func recall(from worker: Int, _ now: Instant, _ actions: inout [Action]) {
         let id = workers[worker].id
         for node in workers[worker].attempts.reversed() {
+            let index = placement(of: node)
+            // It may have begun by now, so only what may run twice is called back.
             guard case .leased = record(node).state,
-                hasFreeSlot(for: placement(of: node), besides: worker)
+                workers[worker].standings[index].mayPrefetch,
+                hasFreeSlot(for: index, besides: worker)
             else { continue }
             callBack(node, from: id, .recalled, now, &actions)
         }
