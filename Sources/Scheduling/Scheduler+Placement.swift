@@ -108,6 +108,7 @@ extension Scheduler {
         move(node, to: .leased(id))
         update(node) {
             $0.attempt += 1
+            $0.cancelReason = nil
             $0.lastWorker = Int32(truncatingIfNeeded: id.number)
         }
         assign(node, to: worker, index)
@@ -141,6 +142,21 @@ extension Scheduler {
                 )
             }
         }
+        dropSpentTurns(of: index)
+    }
+
+    /// Takes out the turns of runs that have nothing ready; while nobody can run the class, no
+    /// placement meets them.
+    private mutating func dropSpentTurns(of index: Int) {
+        var kept: Deque<PlacementClass.Turn> = []
+        for turn in classes[index].turns where isValid(turn) {
+            if runs[turn.run].firstReady(turn.queue) != nil {
+                kept.append(turn)
+            } else {
+                runs[turn.run].queues[turn.queue].hasTurn = false
+            }
+        }
+        classes[index].turns = kept
     }
 
     private mutating func failReady(
