@@ -81,7 +81,8 @@ public enum NodeStateKind: String, Sendable, CaseIterable {
         case .leased:
             [.running, .ready, .backingOff, .cancelling, .succeeded, .failed]
         case .running: [.ready, .backingOff, .cancelling, .succeeded, .failed]
-        case .cancelling: [.cancelled, .ready, .succeeded, .failed, .backingOff]
+        // Running again: it had begun before the recall reached its worker.
+        case .cancelling: [.cancelled, .running, .ready, .succeeded, .failed, .backingOff]
         case .succeeded, .failed, .cancelled, .skipped: []
         }
     }
@@ -110,8 +111,8 @@ struct NodeRecord: Sendable {
     var workersLost: UInt8 = 0
     /// Refusals since the last start.
     var rejections: UInt8 = 0
-    /// Why the attempt was called back, valid while it is being cancelled.
-    var cancelReason = CancelReason.cancelled
+    /// Why the latest attempt was called back, if it was.
+    var cancelReason: CancelReason?
     /// The worker that the latest attempt was on, to try another one first.
     var lastWorker: Int32 = 0
     /// The plan's own limit of an attempt's time in milliseconds; 0 leaves it to the tool.

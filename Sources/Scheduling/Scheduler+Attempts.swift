@@ -7,12 +7,22 @@ public import Plans
 extension Scheduler {
     mutating func start(_ attempt: AttemptID, _ worker: WorkerID, _ now: Instant) {
         guard let node = locate(attempt, on: worker) else { return }
-        guard case .leased = record(node).state else { return }
+        switch record(node).state {
+        case .leased: break
+        // The recall came too late; the attempt goes on as if nothing had been asked.
+        case .cancelling where record(node).cancelReason == .recalled: break
+        default: return
+        }
         move(node, to: .running(worker))
+        update(node) { $0.rejections = 0 }
         if let timeout = timeout(of: node, on: worker) {
             // The worker ends the attempt itself; this is for workers that do not.
             deadlines.insert(
-                Deadline(at: now + timeout + limits.answerMargin, attempt: attempt)
+                Deadline(
+                    at: now + timeout + limits.answerMargin,
+                    attempt: attempt,
+                    meaning: .overdue
+                )
             )
         }
     }
@@ -38,12 +48,12 @@ extension Scheduler {
     ) {
         guard let node = locate(attempt, on: worker) else { return }
         let offer = offer(for: node, on: worker)
-        let wasTimeout = wasCalledBack(node, for: .timeout)
+        let wasTimeout = record(node).cancelReason == .timeout
         unassign(node, from: worker)
         guard !runs[Int(node.run)].isCancelled else {
             return settle(node, .cancelled, &actions)
         }
-        if wasCalledBack(node, for: .recalled), failure.code == .cancelled {
+        if record(node).cancelReason == .recalled, failure.code == .cancelled {
             // It had begun after all, so it counts as a refused attempt only if it may run twice.
             return offer.isIdempotent
                 ? makeReady(node) : settle(node, .failed(failure), &actions)
@@ -167,7 +177,7 @@ extension Scheduler {
         let delay = full * Double.random(in: 0.5...1, using: &generator)
         let until = now + delay
         move(node, to: .backingOff(until: until))
-        deadlines.insert(Deadline(at: until, attempt: attempt))
+        deadlines.insert(Deadline(at: until, attempt: attempt, meaning: .backoff))
         actions.append(.publishRetry(attempt, failure, after: delay))
     }
 
@@ -188,11 +198,6 @@ extension Scheduler {
     func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
         let own = record(node).timeoutMilliseconds
         return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
-    }
-
-    private func wasCalledBack(_ node: NodeSlot, for reason: CancelReason) -> Bool {
-        guard case .cancelling = record(node).state else { return false }
-        return record(node).cancelReason == reason
     }
 
     func timeoutFailure(_ node: NodeSlot) -> Failure {

@@ -10,6 +10,16 @@ internal import Plans
 struct Deadline: Sendable, Comparable {
     var at: Instant
     var attempt: AttemptID
+    var meaning: Meaning
+
+    enum Meaning: Sendable {
+        /// The next attempt may start.
+        case backoff
+        /// The worker should have ended the attempt by itself.
+        case overdue
+        /// The worker should have answered the cancel.
+        case unanswered
+    }
 
     static func < (left: Deadline, right: Deadline) -> Bool { left.at < right.at }
     static func == (left: Deadline, right: Deadline) -> Bool { left.at == right.at }
@@ -30,13 +40,12 @@ extension Scheduler {
             Int(record(node).attempt) == attempt.number
         else { return }
         let record = record(node)
-        switch record.state {
-        case .backingOff(let until) where until <= now:
+        switch (record.state, deadline.meaning) {
+        case (.backingOff, .backoff):
             makeReady(node)
-        case .running(let worker):
-            guard timeout(of: node, on: worker) != nil else { return }
+        case (.running(let worker), .overdue):
             callBack(node, from: worker, .timeout, now, &actions)
-        case .cancelling(let worker, let until) where until <= now:
+        case (.cancelling(let worker, let until), .unanswered) where until <= now:
             giveUp(node, on: worker, now, &actions)
         default:
             break

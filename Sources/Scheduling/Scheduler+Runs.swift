@@ -227,14 +227,15 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         let attempt = currentAttempt(of: node)
+        let until = now + limits.cancelGrace + limits.answerMargin
         if case .cancelling = record(node).state {
             // A recalled attempt may have begun by now; the cancel of its run ends it.
             guard record(node).cancelReason == .recalled else { return }
+            update(node) { $0.state = .cancelling(worker, until: until) }
         } else {
-            let until = now + limits.cancelGrace + limits.answerMargin
             move(node, to: .cancelling(worker, until: until))
-            deadlines.insert(Deadline(at: until, attempt: attempt))
         }
+        deadlines.insert(Deadline(at: until, attempt: attempt, meaning: .unanswered))
         update(node) { $0.cancelReason = reason }
         actions.append(.cancel(attempt, on: worker, reason))
     }
