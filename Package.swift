@@ -100,6 +100,7 @@ let package = Package(
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
+        tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(
             "ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"], exclude: ["Fixtures"]),

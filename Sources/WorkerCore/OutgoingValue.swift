@@ -18,19 +18,23 @@ struct OutgoingValue: Sendable {
 
     var isComplete: Bool { offset == value.count }
 
+    /// Whether a window has room for a character, or for all that is left.
+    func fits(into window: Int) -> Bool {
+        window >= min(4, value.count - offset)
+    }
+
     /// The announcement that completes the value once all chunks are sent.
     var announcement: Payload {
         .chunked(count: count, bytes: value.count, sha256: Hex.encode(hash.digest()))
     }
 
-    /// The next chunk, of at most that many bytes; cut between characters, so that it goes as text.
+    /// The next chunk, of at most that many bytes, into which it fits; cut between characters, so
+    /// that it goes as text.
     mutating func next(of attempt: AttemptID, bytes most: Int) -> Chunk {
         let text = value.bytes
         let start = text.startIndex + offset
         var end = min(start + most, text.endIndex)
-        // A character has at most four bytes; a smaller piece is cut where it ends.
-        let shortest = max(start + 1, end - 3)
-        while end > shortest, end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
+        while end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
         let data = Array(text[start..<end])
         hash.update(data)
         let chunk = Chunk(

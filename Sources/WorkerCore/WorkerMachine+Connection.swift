@@ -96,7 +96,8 @@ extension WorkerMachine {
         // A line may still be on its way through the shell when the connection is given up.
         guard isConnected else { return }
         unknownTypes += error.code == .unknownType ? 1 : 0
-        guard error.code == .unknownType, unknownTypes <= configuration.limits.unknownTypes
+        guard error.code == .unknownType, isWelcome,
+            unknownTypes <= configuration.limits.unknownTypes
         else { return fault(error, at: now, into: &actions) }
         actions.append(.send(.error(ErrorMessage(error, isFatal: false))))
     }

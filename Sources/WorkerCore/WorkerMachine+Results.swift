@@ -170,7 +170,7 @@ extension WorkerMachine {
     /// Lines up a value that has chunks left, unless it stands in the line already.
     private mutating func takeTurn(at index: Int) {
         guard case .done(var finished) = attempts[index].state, var outgoing = finished.outgoing,
-            !outgoing.isInTurn, attempts[index].window > 0
+            !outgoing.isInTurn, outgoing.fits(into: attempts[index].window)
         else { return }
         outgoing.isInTurn = true
         finished.outgoing = outgoing
@@ -196,7 +196,7 @@ extension WorkerMachine {
                 finished.outgoing = nil
                 send(.success(outgoing.announcement), finished, at: index, into: &actions)
             } else {
-                outgoing.isInTurn = attempts[index].window > 0
+                outgoing.isInTurn = outgoing.fits(into: attempts[index].window)
                 if outgoing.isInTurn { sending.turns.append(turn) }
                 finished.outgoing = outgoing
             }

@@ -66,7 +66,8 @@ extension WorkerMachine {
         fault(error, at: now, into: &actions)
     }
 
-    private var isWelcome: Bool {
+    /// Whether the handshake is complete.
+    var isWelcome: Bool {
         switch link {
         case .registering, .ready: true
         default: false

@@ -110,7 +110,7 @@ extension WorkerMachine {
                 "\(attempt.id) knows its turn"
             )
             try expect(
-                outgoing.isInTurn || attempt.window == 0,
+                outgoing.isInTurn || !outgoing.fits(into: attempt.window),
                 "\(attempt.id) waits for its turn"
             )
         }

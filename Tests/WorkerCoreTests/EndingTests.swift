@@ -1,0 +1,137 @@
+// Draining, its deadline, and stopping.
+import JSON
+import Plans
+import Testing
+import Wire
+
+@testable import WorkerCore
+
+@Suite("End of a worker")
+struct EndingTests {
+    private func expectBye(
+        _ reason: WorkerMachine.ExitReason,
+        in worker: inout WorkerHarness,
+        at location: SourceLocation = #_sourceLocation
+    ) {
+        guard case .send(.bye) = worker.take() else {
+            Issue.record("bye was expected", sourceLocation: location)
+            return
+        }
+        worker.expect(.disconnect, at: location)
+        worker.expect(.exit(reason), at: location)
+        worker.expectNothingElse(at: location)
+    }
+
+    @Test("An idle worker leaves at once")
+    func idle() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.send(.drainRequested(deadline: nil))
+        guard case .send(.drain(let drain)) = worker.take() else { throw Unexpected("drain") }
+        #expect(drain.deadlineMilliseconds == nil)
+        worker.expectNothingElse()
+        try worker.endTurn()
+        expectBye(.drained, in: &worker)
+    }
+
+    @Test("A draining worker gives back what waits, ends what runs, and leaves when all is known")
+    func drain() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0, 1)
+        worker.expectStart(0)
+        try worker.receive(.drain(Drain(reason: "update")))
+        worker.expectReject(1, .draining)
+        #expect(worker.notices.contains(.draining(reason: "update")))
+        try worker.dispatch(2)
+        worker.expectReject(2, .draining)
+        try worker.endTurn()
+        worker.expectStarted(0)
+        try worker.finish(0)
+        worker.expectResult(0)
+        try worker.endTurn()
+        worker.expectNothingElse()
+        try worker.receive(.ack(Ack(attempts: [WorkerHarness.id(0)])))
+        try worker.endTurn()
+        expectBye(.drained, in: &worker)
+    }
+
+    @Test("A drain of the worker's own is told to the coordinator, also after a reconnect")
+    func drainOffline() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0, 1)
+        worker.expectStart(0)
+        try worker.send(.disconnected(reason: "reset"))
+        try worker.send(.drainRequested(deadline: .seconds(10)))
+        try worker.waitForConnect()
+        try worker.finish(0)
+        worker.expect(.connect)
+        _ = try worker.shakeHands()
+        try worker.receive(.registered(Registered()))
+        worker.expectResult(0)
+        guard case .send(.drain(let drain)) = worker.take() else { throw Unexpected("drain") }
+        let left = try #require(drain.deadlineMilliseconds)
+        #expect((9000..<10_000).contains(left))
+        worker.expectReject(1, .draining)
+        try worker.receive(.ack(Ack(attempts: [WorkerHarness.id(0)])))
+        try worker.endTurn()
+        expectBye(.drained, in: &worker)
+    }
+
+    @Test(
+        "After the deadline of a drain what runs is cancelled, and the end does not wait for ever"
+    )
+    func deadline() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0)
+        worker.expectStart(0)
+        try worker.receive(.drain(Drain(deadlineMilliseconds: 1000)))
+        try worker.receive(.drain(Drain(deadlineMilliseconds: 3000)))
+        try worker.endTurn()
+        worker.expectStarted(0)
+        try worker.wait(.milliseconds(999))
+        worker.expectNothingElse()
+        try worker.wait(.milliseconds(1))
+        worker.expect(.cancelAttempt(WorkerHarness.id(0), grace: .seconds(5)))
+        try worker.fail(0, .cancelled)
+        #expect(try worker.takeFailure(0).code == .cancelled)
+        // No acknowledgement comes, but the coordinator lives.
+        let end = worker.now + Limits().cancelGrace + Limits().lease
+        while worker.now < end {
+            worker.expectNothingElse()
+            try worker.receive(.pong(Pong(n: 1)))
+            try worker.wait(.seconds(1))
+        }
+        expectBye(.stopped, in: &worker)
+        #expect(worker.notices.last == .lost(WorkerHarness.id(0)))
+    }
+
+    @Test("A worker without a connection that holds nothing ends when it drains")
+    func drainUnconnected() throws {
+        var worker = WorkerHarness()
+        try worker.send(.startRequested)
+        worker.expect(.connect)
+        try worker.send(.drainRequested(deadline: nil))
+        try worker.endTurn()
+        worker.expect(.exit(.drained))
+        worker.expectNothingElse()
+    }
+
+    @Test("A stop ends everything at once, and nothing has an effect after it")
+    func stop() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0, 1)
+        worker.expectStart(0)
+        try worker.send(.stopRequested)
+        worker.expect(.cancelAttempt(WorkerHarness.id(0), grace: .zero))
+        expectBye(.stopped, in: &worker)
+        #expect(
+            worker.notices.suffix(2) == [
+                .lost(WorkerHarness.id(0)), .lost(WorkerHarness.id(1)),
+            ]
+        )
+        try worker.fail(0, .cancelled)
+        try worker.dispatch(5)
+        try worker.send(.stopRequested)
+        try worker.wait(.seconds(100))
+        worker.expectNothingElse()
+    }
+}
