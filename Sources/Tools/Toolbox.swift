@@ -10,6 +10,8 @@ public import Wire
 public final class Toolbox {
     /// What the worker announces, in the order the runners were given in.
     public let descriptions: [ToolDescription]
+    /// The loop that all of it is confined to.
+    public let loop: EventLoop
     private let tools: [String: Tool]
     private let runners: [any ToolRunner]
 
@@ -44,6 +46,7 @@ public final class Toolbox {
             }
         }
         guard problems.isEmpty else { throw ToolboxError(problems: problems) }
+        self.loop = loop
         self.tools = tools
         self.runners = limited
         descriptions = limited.map(\.description)

@@ -165,7 +165,8 @@ private func refusal(
     @Test func `paths beside the manifest are made absolute`() throws {
         let tool = try declared(
             """
-            command: [./beside/run, beside/data.txt, persist.py, beside, missing/file, -x/y, .., '{manifest_dir}/z', /etc/passwd]
+            command: [./beside/run, beside/data.txt, persist.py, beside, missing/file, -x/y, ..,
+              '{manifest_dir}/z', /etc/passwd]
             """
         )
         #expect(

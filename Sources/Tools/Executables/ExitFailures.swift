@@ -107,7 +107,8 @@ extension ManifestTool {
             throw Failure(
                 code: .spawnFailed,
                 message: "\(program) needs a working folder and none could be made in \(base):"
-                    + " \(error.explanation). Check that the worker may write there, or set TMPDIR.",
+                    + " \(error.explanation). Check that the worker may write there, or set"
+                    + " TMPDIR.",
                 isRetryable: true
             )
         }
