@@ -90,7 +90,7 @@ let package = Package(
             name: "weft",
             dependencies: [
                 "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
-                "Worker", "Client", arguments, logging, ordered,
+                "Worker", "WorkerCore", "CoordinatorCore", "Client", arguments, logging, ordered,
             ],
             swiftSettings: settings),
 

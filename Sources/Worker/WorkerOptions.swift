@@ -22,12 +22,9 @@ public struct WorkerOptions {
 
     /// Describes a worker.
     ///
-    /// - Parameters:
-    ///   - name: Unique among the workers of a coordinator; keeps the rule of `PeerName`.
-    ///   - slots: Attempts at the same time; 1–4096.
-    ///   - hostName: The machine it runs on, shown to people.
-    ///   - processID: Its process, shown to people.
-    ///   - exitAfter: How long it does without a coordinator before it ends; nil for ever.
+    /// The name is unique among the workers of a coordinator and keeps the rule of `PeerName`; slots
+    /// are 1–4096; host name and process id are shown to people; `exitAfter` is how long it does
+    /// without a coordinator before it ends, nil for ever.
     public init(
         host: String,
         port: Int,

@@ -1,0 +1,39 @@
+// The other side of the ping-pong floor: sends back what it gets. Hidden; `weft bench` starts it.
+
+internal import ArgumentParser
+internal import Glibc
+internal import UVLoop
+
+struct BenchEchoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench-echo",
+        abstract: "Echo bytes over TCP.",
+        shouldDisplay: false
+    )
+
+    func run() throws {
+        let loop = try Shell.makeLoop()
+        let listener = try TCPListener.listen(
+            loop: loop,
+            host: "127.0.0.1",
+            port: 0,
+            onConnection: { socket in
+                socket.start(
+                    onBytes: { bytes in
+                        var bytes = bytes
+                        socket.write(&bytes)
+                    },
+                    onEnd: { _ in
+                        socket.close()
+                        loop.stop()
+                    }
+                )
+            },
+            onError: { _ in loop.stop() }
+        )
+        let port = Array("\(listener.localAddress.port)\n".utf8)
+        _ = write(STDOUT_FILENO, port, port.count)
+        loop.run()
+        loop.close()
+    }
+}

@@ -1,0 +1,171 @@
+// A cluster for one run: a coordinator on this process's loop and worker processes of this same
+// program, over loopback TCP on a port that the system chooses, with keys of its own.
+
+internal import Client
+internal import Coordinator
+internal import CoordinatorCore
+internal import FoundationEssentials
+internal import Glibc
+internal import Logging
+internal import UVLoop
+internal import Wire
+
+/// Confined to its loop.
+final class EmbeddedCluster {
+    struct Options {
+        /// The workers' manifest, if they have one.
+        var tools: String?
+        var workers = 2
+        /// Slots of each worker.
+        var slots: Int?
+        /// Whether the workers also have the diagnostic tools.
+        var diagnostics = false
+        var logLevel = Logger.Level.warning
+    }
+
+    private let loop: EventLoop
+    private let options: Options
+    private let folder: StateFolder
+    private let service: CoordinatorService
+    private let key: HandshakeKey
+    private let onReady: (Endpoint, HandshakeKey) -> Void
+    private let onFailure: (String) -> Void
+    private var endpoint: Endpoint?
+    private var workers: [ChildProcess] = []
+    private var runningWorkers = 0
+    private var joinedWorkers = 0
+    private var complaints = ""
+    private var isStopping = false
+    private var onStopped: (() -> Void)?
+    private var killTimer: Timer?
+
+    /// Starts coordinator and workers.
+    ///
+    /// `onReady` comes when every worker has registered, `onFailure`, with what the worker said, if
+    /// one ends before that; one of them, once.
+    init(
+        loop: EventLoop,
+        options: Options,
+        onReady: @escaping (Endpoint, HandshakeKey) -> Void,
+        onFailure: @escaping (String) -> Void
+    ) throws {
+        self.loop = loop
+        self.options = options
+        self.onReady = onReady
+        self.onFailure = onFailure
+        folder = try StateFolder.open(nil, isEphemeral: true)
+        let state = try CoordinatorState(path: folder.path)
+        guard let key = state.keys[.client] else {
+            throw CommandFailure(.usage, "The cluster has no client key.")
+        }
+        self.key = key
+        service = CoordinatorService(
+            loop: loop,
+            options: CoordinatorService.Options(
+                port: 0,
+                machine: CoordinatorMachine.Configuration(
+                    keys: state.keys,
+                    epoch: state.epoch,
+                    software: WeftlineVersion.software
+                )
+            ),
+            logger: Shell.logger("coordinator", level: options.logLevel)
+        )
+        service.onNotice = { [weak self] in self?.note($0) }
+        let address = try service.start()
+        let endpoint = Endpoint(host: address.host, port: address.port)
+        self.endpoint = endpoint
+        for number in 1...options.workers { try startWorker(number, endpoint) }
+    }
+
+    private func startWorker(_ number: Int, _ endpoint: Endpoint) throws {
+        var arguments = [
+            Self.ownPath, "worker", "--coordinator", "\(endpoint)",
+            "--key-file", "\(folder.path)/worker.key", "--name", "worker-\(number)",
+            // Left alone, as after a kill of this process, it goes.
+            "--exit-after", "3s",
+        ]
+        if options.logLevel >= .warning { arguments.append("--quiet") }
+        if let tools = options.tools { arguments += ["--tools", tools] }
+        if let slots = options.slots { arguments += ["--slots", "\(slots)"] }
+        if options.diagnostics { arguments.append("--diagnostics") }
+        let environment = ProcessInfo.processInfo.environment.sorted { $0.key < $1.key }
+        let child = try ChildProcess.spawn(
+            loop: loop,
+            options: ChildProcess.Options(
+                arguments: arguments,
+                environment: environment.map { ($0.key, $0.value) }
+            ),
+            onOutput: { [weak self] stream, bytes in self?.take(stream, bytes) },
+            onExit: { [weak self] status in self?.noteExit(number, status) }
+        )
+        workers.append(child)
+        runningWorkers += 1
+    }
+
+    /// The program that runs: workers are the same binary.
+    static var ownPath: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+
+    /// What workers write is passed on once everything runs; before, it explains a failure.
+    private func take(_ stream: ChildProcess.Stream, _ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        if joinedWorkers < options.workers { complaints += text }
+        if joinedWorkers == options.workers || options.logLevel < .warning {
+            _ = write(STDERR_FILENO, bytes, bytes.count)
+        }
+    }
+
+    private func note(_ notice: CoordinatorMachine.Notice) {
+        guard case .workerJoined(_, _, _, let isResumed) = notice, !isResumed else { return }
+        joinedWorkers += 1
+        if joinedWorkers == options.workers, let endpoint, !isStopping {
+            // After the turn, so that the registration is complete when the client connects.
+            loop.nextTurn { [weak self] in self?.reportReady(endpoint) }
+        }
+    }
+
+    private func reportReady(_ endpoint: Endpoint) {
+        if !isStopping { onReady(endpoint, key) }
+    }
+
+    private func noteExit(_ number: Int, _ status: ChildProcess.ExitStatus) {
+        runningWorkers -= 1
+        if isStopping {
+            finishIfStopped()
+        } else if joinedWorkers < options.workers {
+            let trimmed = complaints.split(separator: "\n").joined(separator: "\n")
+            isStopping = true
+            onFailure(
+                trimmed.isEmpty
+                    ? "Worker \(number) ended before it was ready (\(status))." : trimmed
+            )
+        } else {
+            Shell.tell("worker-\(number) ended (\(status)); its attempts go to other workers")
+        }
+    }
+
+    /// Ends workers and coordinator; `then` comes when all worker processes are gone.
+    func stop(then: @escaping () -> Void) {
+        isStopping = true
+        onStopped = then
+        for worker in workers { worker.signalGroup(SIGTERM) }
+        service.stop()
+        let timer = Timer(loop: loop) { [weak self] in
+            for worker in self?.workers ?? [] { worker.signalGroup(SIGKILL) }
+        }
+        timer.schedule(after: .seconds(5))
+        killTimer = timer
+        finishIfStopped()
+    }
+
+    private func finishIfStopped() {
+        guard runningWorkers == 0, let then = onStopped else { return }
+        onStopped = nil
+        killTimer?.close()
+        folder.removeIfEphemeral()
+        then()
+    }
+}

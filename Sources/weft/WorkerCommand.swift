@@ -1,0 +1,161 @@
+// `weft worker`: runs tools for a coordinator until it is drained or told to stop.
+
+internal import ArgumentParser
+internal import Client
+internal import FoundationEssentials
+internal import Glibc
+internal import Logging
+internal import OrderedCollections
+internal import Tools
+internal import Transport
+internal import UVLoop
+internal import Wire
+internal import Worker
+
+struct WorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Run a worker: it offers tools to a coordinator and executes them.",
+        discussion: """
+            Reconnects when the coordinator goes away. The first SIGINT or SIGTERM drains it: what \
+            runs is finished, nothing new is taken. A second one ends it at once.
+
+            Examples:
+              weft worker --tools tools.yaml
+              weft worker --coordinator 10.0.0.5:7420 --tools tools.yaml --slots 8 \
+            --label gpu=a100 --key-file worker.key
+            """
+    )
+
+    @Option(help: "The coordinator (default: WEFT_COORDINATOR, else 127.0.0.1:7420).")
+    var coordinator: String?
+
+    @Option(help: "The manifest of the tools to offer.")
+    var tools: String?
+
+    @Option(help: "How many tool calls to run at once (default: one for each core).")
+    var slots: Int?
+
+    @Option(help: "The worker's name, unique among workers (default: host name and process id).")
+    var name: String?
+
+    @Option(help: "A label that plans can require, as key=value. May be repeated.")
+    var label: [String] = []
+
+    @Flag(help: "Also offer the diagnostic tools noop, echo, sleep, fail and payload.")
+    var diagnostics = false
+
+    @Option(help: "The key file (default: WEFT_KEY_FILE, else worker.key in the state folder).")
+    var keyFile: String?
+
+    @Option(help: "The state folder (default: WEFT_STATE_DIR, else the XDG state folder).")
+    var state: String?
+
+    @Option(help: "End after so long without a coordinator, such as 30s (default: never).")
+    var exitAfter: String?
+
+    @Flag(name: .shortAndLong, help: "Log warnings only.")
+    var quiet = false
+
+    func validate() throws {
+        _ = try parsedLabels()
+        if let slots, !(1...Limits.largestSlots).contains(slots) {
+            throw ValidationError("--slots must be from 1 to \(Limits.largestSlots).")
+        }
+        if let name, !PeerName.isValid(name) {
+            throw ValidationError("--name must have \(PeerName.rule).")
+        }
+        if tools == nil, !diagnostics {
+            throw ValidationError(
+                "The worker would have no tools: give --tools FILE, or --diagnostics to try it."
+            )
+        }
+        _ = try parsedExitAfter()
+    }
+
+    func run() throws {
+        let endpoint = try WorkerPlace.endpoint(flag: coordinator)
+        let key = try WorkerPlace.key(file: keyFile, state: state)
+        let labels = try parsedLabels()
+        let loop = try Shell.makeLoop()
+        let logger = Shell.logger("worker", level: quiet ? .warning : .info)
+        let toolbox = try makeToolbox(loop: loop, logger: logger)
+        let service = WorkerService(
+            loop: loop,
+            options: WorkerOptions(
+                host: endpoint.host,
+                port: endpoint.port,
+                name: name ?? Self.defaultName,
+                slots: slots ?? Self.coreCount,
+                labels: labels,
+                key: key,
+                toolbox: toolbox,
+                hostName: Self.hostName,
+                processID: Int(ProcessTable.pid),
+                software: WeftlineVersion.software,
+                exitAfter: try parsedExitAfter()
+            ),
+            logger: logger
+        )
+        var failure: CommandFailure?
+        service.onExit = { reason in
+            failure = CommandFailure(reason)
+            loop.stop()
+        }
+        var signalCount = 0
+        var signals: [SignalSource] = []
+        for signal in [SIGINT, SIGTERM] {
+            signals.append(
+                try SignalSource(loop: loop, signal: signal) {
+                    signalCount += 1
+                    if signalCount == 1 { service.drain() } else { service.stop() }
+                }
+            )
+        }
+        service.start()
+        loop.run()
+        for signal in signals { signal.close() }
+        loop.close()
+        if let failure { throw failure }
+    }
+
+    private func makeToolbox(loop: EventLoop, logger: Logger) throws -> Toolbox {
+        do {
+            let manifest = try tools.map { try Manifest.load(path: $0) }
+            for warning in manifest?.warnings() ?? [] { logger.warning("\(warning)") }
+            return try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+    }
+
+    private func parsedLabels() throws -> OrderedDictionary<String, String> {
+        var labels = OrderedDictionary<String, String>()
+        for text in label {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw ValidationError("--label \(text): write it as key=value.")
+            }
+            labels[String(parts[0])] = String(parts[1])
+        }
+        return labels
+    }
+
+    private static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
+
+    private func parsedExitAfter() throws -> Duration? {
+        do {
+            return try exitAfter.map { try Quantities.parseDuration($0) }
+        } catch {
+            throw ValidationError("--exit-after: \(error)")
+        }
+    }
+
+    private static var hostName: String { ProcessInfo.processInfo.hostName }
+
+    private static var defaultName: String {
+        let host = hostName.split(separator: ".").first ?? "worker"
+        let safe = host.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        return "\(safe.prefix(50))-\(ProcessTable.pid)"
+    }
+}

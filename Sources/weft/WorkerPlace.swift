@@ -1,0 +1,47 @@
+// Where a worker belongs: its coordinator, its key, and what its end means for the exit code.
+
+internal import ArgumentParser
+internal import Client
+internal import FoundationEssentials
+internal import Transport
+internal import Wire
+internal import WorkerCore
+
+enum WorkerPlace {
+    /// The coordinator of the flag, of WEFT_COORDINATOR, or the default one.
+    static func endpoint(flag: String?) throws -> Endpoint {
+        let named = flag ?? ProcessInfo.processInfo.environment["WEFT_COORDINATOR"]
+        guard let named, !named.isEmpty else { return .default }
+        do {
+            return try Endpoint.parse(named)
+        } catch {
+            let source = flag == nil ? "WEFT_COORDINATOR" : "--coordinator"
+            throw ValidationError("\(source): \(error)")
+        }
+    }
+
+    /// The worker's key: of the flag, of WEFT_KEY_FILE, or of the state folder.
+    static func key(file: String?, state: String?) throws(CommandFailure) -> HandshakeKey {
+        let environment = ProcessInfo.processInfo.environment
+        let folder = StateDirectory.resolve(flag: state, environment: environment)
+        let named = file ?? environment["WEFT_KEY_FILE"]
+        do {
+            return try KeyFile.load(path: named ?? KeyFile.path(of: .worker, in: folder))
+        } catch {
+            throw CommandFailure(.refused, error.description)
+        }
+    }
+}
+
+extension CommandFailure {
+    /// What the end of a worker means; nil when it ended as it should.
+    init?(_ reason: WorkerMachine.ExitReason) {
+        switch reason {
+        case .drained: return nil
+        case .stopped: self.init(.interrupted)
+        case .noCoordinator: self.init(.unreachable, reason.description)
+        case .refused: self.init(.refused, reason.description)
+        case .replaced, .unannounceable: self.init(.failed, reason.description)
+        }
+    }
+}
