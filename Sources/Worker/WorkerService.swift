@@ -32,13 +32,11 @@ public final class WorkerService {
     private var hook: TurnHook?
     private var timer: Timer?
     private var armedFor: Instant?
-    private var running: [AttemptID: Running] = [:]
+    /// Invocations that did not end while they were started.
+    private var running: [AttemptID: any RunningInvocation] = [:]
+    /// The attempt being started, until it ends.
+    private var starting: AttemptID?
     private var hasExited = false
-
-    private struct Running {
-        var invocation: (any RunningInvocation)?
-        var startedAt: Int64
-    }
 
     /// Prepares a worker; nothing happens before `start`.
     public init(loop: EventLoop, options: WorkerOptions, logger: Logger) {
@@ -92,15 +90,15 @@ public final class WorkerService {
         armTimer()
     }
 
+    /// Sees to it that the timer fires no later than the next deadline.
+    ///
+    /// Every sign of life moves that deadline; a timer that fires before it costs less than one
+    /// that is scheduled anew each turn.
     private func armTimer() {
-        let deadline = machine.nextDeadline()
-        guard deadline != armedFor else { return }
+        guard let deadline = machine.nextDeadline() else { return }
+        if let armedFor, armedFor <= deadline { return }
         armedFor = deadline
-        if let deadline {
-            timer?.schedule(at: deadline.nanoseconds)
-        } else {
-            timer?.cancel()
-        }
+        timer?.schedule(at: deadline.nanoseconds)
     }
 
     // MARK: - Actions
@@ -124,10 +122,11 @@ public final class WorkerService {
 
     private func carryOut(_ action: WorkerMachine.Action) {
         switch action {
-        case .send(let message): connection?.send(message)
+        case .send(let message):
+            connection?.send(message)
+            if case .register = message { connection?.maximumLine = machine.maximumLine }
         case .startAttempt(let start): begin(start)
-        case .cancelAttempt(let attempt, let grace):
-            running[attempt]?.invocation?.cancel(grace: grace)
+        case .cancelAttempt(let attempt, let grace): running[attempt]?.cancel(grace: grace)
         case .connect: connect()
         case .disconnect:
             connecting?.cancel()
@@ -163,7 +162,7 @@ public final class WorkerService {
         let connection = MessageConnection(
             loop: loop,
             socket: socket,
-            maximumLine: options.configuration.limits.maxLine,
+            maximumLine: machine.maximumLine,
             outboxes: outboxes
         )
         self.connection = connection
@@ -198,7 +197,6 @@ public final class WorkerService {
         connection = nil
         hook?.cancel()
         timer?.close()
-        for running in running.values { running.invocation?.cancel(grace: .zero) }
         options.toolbox.shutDown()
         onExit?(reason)
     }
@@ -207,12 +205,14 @@ public final class WorkerService {
 
     private func begin(_ start: WorkerMachine.AttemptStart) {
         let attempt = start.attempt
-        if let failure = options.toolbox.validate(arguments: start.arguments, for: start.tool) {
-            return finish(attempt, .failure(failure), isTruncated: false, startedAt: nil)
-        }
-        guard let runner = options.toolbox.runner(named: start.tool) else { return }
         let startedAt = loop.nowNanoseconds
-        running[attempt] = Running(invocation: nil, startedAt: startedAt)
+        starting = attempt
+        if let failure = options.toolbox.validate(arguments: start.arguments, for: start.tool) {
+            return finish(attempt, .failure(failure), isTruncated: false, startedAt: startedAt)
+        }
+        guard let runner = options.toolbox.runner(named: start.tool) else {
+            preconditionFailure("the toolbox validates calls of \(start.tool), which it has not")
+        }
         let invocation = Invocation(
             attempt: attempt,
             run: start.run,
@@ -226,7 +226,9 @@ public final class WorkerService {
         let handle = runner.start(invocation) { [weak self] report in
             self?.take(report, of: attempt, startedAt: startedAt)
         }
-        running[attempt]?.invocation = handle
+        guard starting != nil else { return }
+        starting = nil
+        running[attempt] = handle
     }
 
     private func take(_ report: ToolReport, of attempt: AttemptID, startedAt: Int64) {
@@ -244,10 +246,14 @@ public final class WorkerService {
         _ attempt: AttemptID,
         _ result: Result<RawJSON, Failure>,
         isTruncated: Bool,
-        startedAt: Int64?
+        startedAt: Int64
     ) {
-        running[attempt] = nil
-        let nanoseconds = startedAt.map { loop.nowNanoseconds - $0 } ?? 0
+        if starting == attempt {
+            starting = nil
+        } else {
+            running[attempt] = nil
+        }
+        let nanoseconds = loop.nowNanoseconds - startedAt
         handle(
             .attemptFinished(
                 attempt,

@@ -96,7 +96,7 @@ struct AttemptTable: Sendable {
     func index(of id: AttemptID) -> Int? { indexes[id] }
 
     subscript(index: Int) -> Attempt {
-        get { entries[index] }
+        _read { yield entries[index] }
         _modify { yield &entries[index] }
     }
 

@@ -133,6 +133,11 @@ public struct WorkerMachine: Sendable {
         if case .ended = link { true } else { false }
     }
 
+    /// The longest line to accept from the coordinator now, in bytes; grows with `welcome`.
+    public var maximumLine: Int {
+        isWelcome ? announced.maxLine : configuration.limits.maxLineBeforeAuthentication
+    }
+
     /// How many attempts are queued, running and done.
     public var counts: (queued: Int, running: Int, done: Int) {
         (queued, running, attempts.count - queued - running)
