@@ -101,6 +101,12 @@ let package = Package(
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
+        tests(
+            "WorkerTests",
+            [
+                "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", "Worker",
+                logging,
+            ]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(
             "ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"], exclude: ["Fixtures"]),

@@ -10,11 +10,11 @@ import Wire
 
 @Suite("Random lives of a worker")
 struct FuzzTests {
-    @Test("A worker stays consistent, whatever happens", arguments: 0..<60)
+    @Test("A worker stays consistent, whatever happens", arguments: 0..<40)
     func consistent(seed: UInt64) throws {
         var life = Life(seed: seed)
         try life.start()
-        for _ in 0..<1500 { try life.step() }
+        for _ in 0..<1000 { try life.step() }
         try life.settle()
     }
 
