@@ -1,4 +1,9 @@
 // How a command ends when it does not end well: an exit code and what is said on standard error.
+internal import Client
+internal import JSON
+internal import Plans
+internal import Tools
+internal import Wire
 
 /// The exit codes of every command.
 enum ExitStatus: Int32 {
@@ -22,5 +27,44 @@ struct CommandFailure: Error, Equatable {
 
     init(_ status: ExitStatus, _ message: String) {
         self.init(status, ["error: \(message)"])
+    }
+
+    /// A connection or a request that came to nothing.
+    init(_ error: ClientError) {
+        let status: ExitStatus =
+            switch (error.kind, error.code) {
+            case (.unreachable, _), (.lost, _), (_, ErrorCode.busy?), (_, ErrorCode.shuttingDown?):
+                .unreachable
+            case (.refused, _): .refused
+            case (.rejected, ErrorCode.badPlan?), (.rejected, ErrorCode.unknownRun?),
+                (.rejected, ErrorCode.unknownNode?), (.rejected, ErrorCode.unknownWorker?):
+                .usage
+            case (.rejected, _): .failed
+            }
+        if error.problems.isEmpty {
+            self.init(status, error.message)
+        } else {
+            self.init(status, error.problems.map(\.line))
+        }
+    }
+
+    /// A manifest that cannot be used.
+    init(_ error: ManifestError) {
+        self.init(.usage, error.problems.map { "error: \(error.path): \($0)" })
+    }
+
+    func report() {
+        guard !lines.isEmpty else { return }
+        let text = lines.map { Text.printable($0) + "\n" }.joined()
+        Output.error.writeNow(text)
+    }
+}
+
+extension PlanProblem {
+    /// The problem as one line for people: `error: node t3 …`, `warning: …`.
+    var line: String {
+        let severity = isWarning ? "warning" : "error"
+        guard let node, !message.contains(node) else { return "\(severity): \(message)" }
+        return "\(severity): node \(node): \(message)"
     }
 }

@@ -1,4 +1,5 @@
 // The command `weft`: its subcommands, and how each ending becomes an exit code.
+// Not here: what a command does, each in a file of its own.
 internal import ArgumentParser
 internal import Glibc
 
@@ -12,22 +13,57 @@ struct Weft: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weft",
         abstract: "Runs plans of tool calls across machines.",
+        discussion: """
+            Try it without any setup, on a cluster that lives as long as the run:
+
+              weft run --plan plan.json --tools tools.yaml
+
+            Across machines: start a coordinator once, workers wherever the tools are, and send \
+            plans to it.
+
+              weft coordinator
+              weft worker --tools tools.yaml
+              weft run --plan plan.json --coordinator 127.0.0.1:7420
+
+            Where a command needs a coordinator it takes --coordinator, else WEFT_COORDINATOR, \
+            else 127.0.0.1:7420. It proves itself by the key file client.key in the state folder \
+            (--state, WEFT_STATE_DIR), or by --key-file or WEFT_KEY_FILE.
+
+            Exit codes: 0 success, 1 the run failed or was cancelled, 2 a bad command line, plan \
+            or manifest, 3 no coordinator, 4 refused by it, 130 interrupted.
+            """,
         version: "weft \(WeftlineVersion.current)",
         subcommands: [
-            CoordinatorCommand.self, WorkerCommand.self, BenchCommand.self, BenchEchoCommand.self,
+            RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+            StatusCommand.self, WorkersCommand.self,
+            ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
+            CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
+            BenchEchoCommand.self,
         ]
     )
 
     static func main() {
+        var status = ExitStatus.success
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as CommandFailure {
-            for line in failure.lines { Shell.tell(line) }
-            Glibc.exit(failure.status.rawValue)
+            failure.report()
+            status = failure.status
         } catch {
-            Shell.tell(fullMessage(for: error))
-            Glibc.exit(exitCode(for: error).isSuccess ? 0 : 2)
+            status = report(error)
         }
+        Glibc.exit(status.rawValue)
+    }
+
+    /// Prints what the parser has to say: help and versions, or what is wrong with the arguments.
+    private static func report(_ error: any Error) -> ExitStatus {
+        let text = fullMessage(for: error)
+        guard exitCode(for: error).isSuccess else {
+            Output.error.writeNow("\(text)\n")
+            return .usage
+        }
+        Output.standard.writeNow("\(text)\n")
+        return .success
     }
 }

@@ -1,0 +1,56 @@
+// `weft cancel`: stops a run and waits for its end.
+internal import ArgumentParser
+internal import Client
+internal import JSON
+internal import Plans
+internal import Wire
+
+struct CancelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel",
+        abstract: "Cancels a run and waits until it has ended.",
+        discussion: """
+            Tools that run are asked to stop, and killed if they do not. A run that has ended \
+            stays as it is. Example:
+
+              weft cancel 7f3k2m --reason "wrong branch"
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    var id: RunID
+    @Option(help: ArgumentHelp("Why, for those who watch it.", valueName: "text"))
+    var reason: String?
+    @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "Print {\"run\",\"status\"} as JSON.")
+    var json = false
+
+    func run() throws {
+        let options = try connection.clientOptions()
+        var status = ""
+        try Session.run { session in
+            session.connect(options) { client in
+                // The watch comes first, so that the run's last event cannot be missed.
+                client.watch(id, level: .end) { update in
+                    switch update {
+                    case .event(let event):
+                        guard let outcome = RunEnd(event) else { return }
+                        status = outcome.status
+                        session.end()
+                    case .failed(let error): session.end(CommandFailure(error))
+                    case .accepted, .planComplete: break
+                    }
+                }
+                client.cancelRun(id, reason: reason)
+            }
+        }
+        let printer = Printer()
+        if json {
+            return printer.json(RawJSON(["run": .string(id.text), "status": .string(status)]))
+        }
+        printer.lines([
+            status == "cancelled"
+                ? "Run \(id) is cancelled." : "Run \(id) had \(status) already."
+        ])
+    }
+}

@@ -1,0 +1,53 @@
+// `weft show`: one run with its nodes, or one node with everything that is known of it.
+internal import ArgumentParser
+internal import JSON
+internal import Plans
+internal import Wire
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Shows a run and its nodes, or everything about one node.",
+        discussion: """
+            Examples:
+
+              weft show 7f3k2m
+              weft show 7f3k2m t3
+              weft show 7f3k2m --json | jq '.nodes | length'
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    var id: RunID
+    @Argument(help: "One node of it.", transform: nodeID)
+    var node: NodeID?
+    @Option(help: ArgumentHelp("How many nodes to list.", valueName: "number"))
+    var limit = 50
+    @Flag(help: "List every node.")
+    var all = false
+    @Flag(help: "Print {\"run\",\"nodes\"} with every node, or the node, as JSON.")
+    var json = false
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        guard limit > 0 else { throw ValidationError("--limit must be at least 1.") }
+    }
+
+    func run() throws {
+        let options = try connection.clientOptions(readsOnly: true)
+        let printer = Printer()
+        if let node {
+            let data = try Session.ask(options, .node, id: id.text, node: node)
+            if json { return printer.json(data) }
+            return NodeView(JSONValue(data)).show(on: printer)
+        }
+        if json { return try RunView.printDocument(of: id, options) }
+        let (summary, view) = try RunView.fetch(id, options, limit: all ? .max : limit)
+        printer.pairs(RunView.pairs(JSONValue(summary)))
+        printer.lines([""])
+        printer.table(view.table)
+        if view.unseen > 0 {
+            printer.lines(["… and \(Text.count(view.unseen, "more node")); --all lists them."])
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// `weft tools`: what plans can call.
+internal import ArgumentParser
+internal import JSON
+internal import Wire
+
+struct ToolsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tools",
+        abstract: "Lists the tools that the connected workers offer.",
+        discussion: """
+            A tool that may be repeated is started again when its worker is lost; any other fails \
+            then, because nobody knows what it did. The parameters are in --json.
+            """
+    )
+
+    @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "Print the coordinator's answer as JSON, with each tool's parameters.")
+    var json = false
+
+    func run() throws {
+        let data = try Session.ask(try connection.clientOptions(readsOnly: true), .tools)
+        let printer = Printer()
+        if json { return printer.json(data) }
+        let tools = JSONValue(data).arrayValue ?? []
+        guard !tools.isEmpty else {
+            return printer.lines([
+                "No tools are offered. Start a worker: weft worker --tools tools.yaml"
+            ])
+        }
+        var table = Table([
+            .init(title: "TOOL"), .init(title: "REPEATABLE"),
+            .init(title: "WORKERS", isNumeric: true), .init(title: "TIMEOUT", isNumeric: true),
+            .init(title: "DESCRIPTION", isElastic: true),
+        ])
+        for tool in tools {
+            let isRepeatable =
+                tool["idempotent"]?.boolValue == true || tool["read_only"]?.boolValue == true
+            table.add([
+                .init(tool.text("name")), isRepeatable ? "yes" : "no",
+                .init("\(tool.texts("workers").count)"), .init(tool.time("timeout_ms")),
+                .init(tool.text("description")),
+            ])
+        }
+        printer.table(table)
+    }
+}

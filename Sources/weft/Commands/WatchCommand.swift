@@ -1,0 +1,68 @@
+// `weft watch`: what happens in a run, as it happens.
+internal import ArgumentParser
+internal import Client
+internal import JSON
+internal import Plans
+internal import Wire
+
+struct WatchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Follows a run until it ends.",
+        discussion: """
+            Prints a line for each event, first those still known, and what tools write as it \
+            comes: `t3 |` before standard output, `t3 !` before standard error. Ends with the exit \
+            code that `weft run` would have had. Examples:
+
+              weft watch 7f3k2m
+              weft watch 7f3k2m --json | jq -c 'select(.kind == "node_failed")'
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    var id: RunID
+    @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "Print each event as a JSON object on a line of its own.")
+    var json = false
+
+    func run() throws {
+        let options = try connection.clientOptions(readsOnly: true)
+        try Session.run { session in
+            var lines = EventLines(style: Terminal.of(.standard).style)
+            session.output.onBroken = { session.end() }
+            session.connect(options) { client in
+                client.watch(id, level: .all) { update in
+                    switch update {
+                    case .event(let event):
+                        session.output.write(json ? document(event) : text(lines.lines(of: event)))
+                        guard let outcome = RunEnd(event) else { return }
+                        let status = outcome.exitStatus
+                        session.end(status == .success ? nil : CommandFailure(status))
+                    case .failed(let error):
+                        session.end(failure(error))
+                    case .accepted, .planComplete:
+                        break
+                    }
+                }
+            }
+        }
+    }
+
+    private func failure(_ error: ClientError) -> CommandFailure {
+        var failure = CommandFailure(error)
+        if error.kind == .lost {
+            failure.lines.append("Run \(id) may go on there. Follow it again: weft watch \(id)")
+        }
+        return failure
+    }
+
+    private func document(_ event: EventMessage) -> [UInt8] {
+        var writer = JSONWriter(reserving: 256)
+        Message.event(event).encode(into: &writer)
+        return writer.bytes
+    }
+
+    private func text(_ lines: [String]) -> [UInt8] {
+        Array(lines.map { $0 + "\n" }.joined().utf8)
+    }
+}

@@ -1,0 +1,54 @@
+// What listings print: a table, lines of names and values, or the coordinator's own JSON.
+internal import JSON
+
+/// Prints the results of commands to standard output.
+struct Printer {
+    private let terminal: Terminal
+
+    init() { terminal = Terminal.of(.standard) }
+
+    var style: Style { terminal.style }
+
+    func lines(_ lines: [String]) {
+        Output.standard.writeNow(lines.map { $0 + "\n" }.joined())
+    }
+
+    func table(_ table: Table) {
+        lines(table.lines(width: terminal.width, style: style))
+    }
+
+    /// JSON as it came, on one line.
+    func json(_ data: RawJSON) {
+        Output.standard.writeNow(Array(data.bytes) + [0x0A])
+    }
+
+    /// Names and values, the values aligned; pairs without a value are left out.
+    func pairs(_ pairs: [(name: String, value: String?)]) {
+        let shown = pairs.filter { $0.value != nil }
+        let width = shown.reduce(0) { max($0, $1.name.count) }
+        lines(
+            shown.map { name, value in
+                let padding = String(repeating: " ", count: width - name.count + 2)
+                return style.paint(name, .dim) + padding + Text.printable(value ?? "")
+            }
+        )
+    }
+}
+
+extension JSONValue {
+    /// A string field, or nothing.
+    func text(_ key: String) -> String { self[key]?.stringValue ?? "" }
+
+    /// A field that counts, or 0.
+    func number(_ key: String) -> Int { self[key]?.intValue ?? 0 }
+
+    /// A field in milliseconds for people, or nothing.
+    func time(_ key: String) -> String {
+        self[key]?.doubleValue.map { Text.duration(milliseconds: $0) } ?? ""
+    }
+
+    /// The texts of a list.
+    func texts(_ key: String) -> [String] {
+        self[key]?.arrayValue?.compactMap(\.stringValue) ?? []
+    }
+}

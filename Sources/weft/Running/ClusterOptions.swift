@@ -1,0 +1,73 @@
+// The cluster that a run starts for itself when no coordinator is named.
+internal import ArgumentParser
+internal import Client
+internal import FoundationEssentials
+internal import Logging
+internal import Tools
+
+/// The flags of a run's own cluster.
+struct ClusterOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The manifest of its tools.", valueName: "tools.yaml"))
+    var tools: String?
+    @Option(help: ArgumentHelp("How many workers it has (default: 2).", valueName: "number"))
+    var workers: Int?
+    @Option(
+        help: ArgumentHelp(
+            "How many nodes each worker runs at a time (default: 4, or the cores if more).",
+            valueName: "number"
+        )
+    )
+    var slots: Int?
+    @Flag(help: "Offer the diagnostic tools too: noop, echo, sleep, fail, payload.")
+    var diagnostics = false
+
+    func validate() throws {
+        if let workers, !(1...256).contains(workers) {
+            throw ValidationError("--workers must be from 1 to 256.")
+        }
+        if let slots, !(1...4096).contains(slots) {
+            throw ValidationError("--slots must be from 1 to 4096.")
+        }
+    }
+
+    /// The flags that were given.
+    var given: [String] {
+        [
+            tools.map { _ in "--tools" }, workers.map { _ in "--workers" },
+            slots.map { _ in "--slots" }, diagnostics ? "--diagnostics" : nil,
+        ].compactMap(\.self)
+    }
+
+    /// Ends the command when a manifest cannot be used, with everything that is wrong with it.
+    static func checkManifest(_ path: String) throws {
+        do throws(ManifestError) {
+            _ = try Manifest.load(path: path)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    /// Starts the cluster, has the run start on it when it is ready, and stops it with the session.
+    func start(for run: PlanRun) throws {
+        let session = run.session
+        do {
+            let cluster = try EmbeddedCluster(
+                loop: session.loop,
+                options: EmbeddedCluster.Options(
+                    tools: tools,
+                    workers: workers ?? 2,
+                    slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
+                    diagnostics: diagnostics,
+                    logLevel: .warning
+                ),
+                onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },
+                onFailure: { message in
+                    run.end(CommandFailure(.failed, "The cluster of this run failed: \(message)"))
+                }
+            )
+            session.onEnd = { then in cluster.stop(then: then) }
+        } catch {
+            throw CommandFailure(.failed, "The cluster of this run cannot start: \(error)")
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// The nodes of a run, page by page, each asked for only when the one before it is dealt with.
+internal import Client
+internal import JSON
+internal import Plans
+internal import Wire
+
+extension CoordinatorClient {
+    /// Asks for pages of nodes in the order of the plan.
+    ///
+    /// - Parameters:
+    ///   - run: Which run.
+    ///   - from: The node to begin with.
+    ///   - onPage: Takes a page and a closure that says whether to go on; to be called once.
+    ///   - then: Called once, after the last page or when the pages are to end.
+    func forEachPage(
+        of run: RunID,
+        from: Int = 0,
+        onPage: @escaping (RawJSON, @escaping (Bool) -> Void) -> Void,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        get(.nodes, id: run.text, from: from) { [self] result in
+            switch result {
+            case .failure(let error):
+                then(.failure(error))
+            case .success(let page):
+                onPage(page) { [self] goesOn in
+                    guard goesOn, let next = page.value(at: [.key("next")])?.intValue, next > from
+                    else { return then(.success(())) }
+                    forEachPage(of: run, from: next, onPage: onPage, then: then)
+                }
+            }
+        }
+    }
+}

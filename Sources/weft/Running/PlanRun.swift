@@ -1,0 +1,129 @@
+// One `weft run`: a plan goes to a coordinator, is followed to its end and told of. Reading the
+// command line is in RunCommand, what is said at the end in PlanRun+Telling.
+internal import Client
+internal import JSON
+internal import Plans
+internal import UVLoop
+internal import Wire
+
+/// A plan on its way.
+///
+/// Confined to the session's loop.
+final class PlanRun {
+    /// What the command line says of the run.
+    struct Settings {
+        var submission: Submission
+        var isDetached = false
+        var printsJSON = false
+        /// Whether the coordinator lives on after the run.
+        var isRemote = true
+    }
+
+    let session: Session
+    let settings: Settings
+    let bar: ProgressBar
+    let terminal: Terminal
+    private(set) var client: CoordinatorClient?
+    private(set) var run: RunID?
+    private(set) var isInterrupted = false
+    private var isPlanComplete = false
+    private var unplaceable = 0
+
+    /// Sentences about nodes that wait, before they are only counted.
+    private static let unplaceableSaid = 5
+
+    init(session: Session, settings: Settings) {
+        self.session = session
+        self.settings = settings
+        terminal = Terminal.of(.error)
+        bar = ProgressBar(loop: session.loop, terminal: terminal)
+    }
+
+    /// Submits the plan over a connection and ends the session when the run has ended.
+    func start(_ options: CoordinatorClient.Options) {
+        session.connect(options) { [self] client in
+            self.client = client
+            session.onInterrupt = { [self] in interrupt() }
+            client.submit(settings.submission) { [self] in receive($0) }
+        }
+    }
+
+    private func receive(_ update: RunUpdate) {
+        switch update {
+        case .accepted(let accepted):
+            run = accepted.run
+        case .planComplete:
+            isPlanComplete = true
+            guard settings.isDetached, let run else { return }
+            announce(run)
+            end(nil)
+        case .event(let event):
+            receive(event)
+        case .failed(let error):
+            fail(error)
+        }
+    }
+
+    private func receive(_ event: EventMessage) {
+        if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
+        guard let data = event.data else { return }
+        switch event.kind {
+        case .progress where event.node == nil, .snapshot:
+            if let progress = RunProgress(data) { bar.show(progress) }
+        case .unplaceable:
+            unplaceable += 1
+            guard unplaceable <= Self.unplaceableSaid,
+                let message = data.value(at: [.key("message")])?.stringValue
+            else { return }
+            let node = event.node.map { "\($0): " } ?? ""
+            bar.say([Text.printable("warning: \(node)\(message)")])
+        default:
+            break
+        }
+    }
+
+    private func announce(_ run: RunID) {
+        var writer = JSONWriter()
+        if settings.printsJSON {
+            writer.beginObject()
+            writer.field("run", run.text)
+            writer.endObject()
+        } else {
+            writer.bytes = Array(run.text.utf8)
+        }
+        writer.newline()
+        session.output.write(writer.bytes)
+    }
+
+    // MARK: - Ending
+
+    /// Cancels the run; it is then followed to its end.
+    private func interrupt() {
+        isInterrupted = true
+        guard let client, let run else { return session.leave(CommandFailure(.interrupted)) }
+        bar.say(["Cancelling run \(run); interrupt again to leave at once."])
+        client.cancelRun(run, reason: "interrupted by its user")
+    }
+
+    func fail(_ error: ClientError) {
+        var failure = CommandFailure(error)
+        if error.kind == .lost, settings.isRemote, let run {
+            failure.lines.append(
+                isPlanComplete
+                    ? "Run \(run) goes on there. Follow it: weft watch \(run)"
+                    : "The plan had not been sent in full, so run \(run) fails there."
+            )
+        }
+        if settings.printsJSON, !error.problems.isEmpty {
+            session.output.write(error.problems.document(nodes: 0))
+            failure.lines = []
+        }
+        end(isInterrupted ? CommandFailure(.interrupted, failure.lines) : failure)
+    }
+
+    /// Ends the session; without a failure it succeeded.
+    func end(_ failure: CommandFailure?) {
+        bar.end()
+        session.end(failure)
+    }
+}

@@ -1,0 +1,143 @@
+// How a run ended, read from its last event, and its document for programs. Pure.
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// The last event of a run.
+struct RunEnd {
+    /// `succeeded`, `failed` or `cancelled`.
+    var status: String
+    /// The answer, unless it is too large for an event.
+    var answer: RawJSON?
+    /// Why the run as a whole failed.
+    var error: RawJSON?
+    /// Why it was cancelled.
+    var reason: String?
+    var counts = RunProgress()
+    /// `wall_ms`, `critical_path_ms`, `work_ms`, `speedup`.
+    var timing: RawJSON
+
+    /// Reads an event; nil if it is not the last one of a run.
+    init?(_ event: EventMessage) {
+        switch event.kind {
+        case .runSucceeded: status = "succeeded"
+        case .runFailed: status = "failed"
+        case .runCancelled: status = "cancelled"
+        default: return nil
+        }
+        let data = event.data ?? .emptyObject
+        answer = data.value(at: [.key("answer")])
+        error = data.value(at: [.key("error")])
+        reason = data.value(at: [.key("reason")])?.stringValue
+        counts = RunProgress(data) ?? RunProgress()
+        timing = data.value(at: [.key("timing")]) ?? .emptyObject
+    }
+
+    var exitStatus: ExitStatus { status == "succeeded" ? .success : .failed }
+
+    /// The run's own failure in words; nil if it has none beside those of its nodes.
+    var sentence: String? {
+        guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
+            return status == "cancelled" ? "cancelled: \(reason ?? "no reason given")" : nil
+        }
+        let code = error.value(at: [.key("code")])?.stringValue ?? "error"
+        return "\(code): \(message)"
+    }
+
+    /// What a person wants to know at a glance.
+    var summary: String {
+        let nodes = Text.count(counts.total, "node")
+        let times = [("", "wall_ms"), ("critical path ", "critical_path_ms"), ("work ", "work_ms")]
+            .compactMap { name, key in
+                timing.value(at: [.key(key)])?.doubleValue
+                    .map { name + Text.duration(milliseconds: $0) }
+            }
+        let tail = times.isEmpty ? "" : " in \(times.joined(separator: ", "))"
+        return "\(nodes): \(counts.succeeded) succeeded, \(counts.failed) failed, "
+            + "\(counts.skipped) skipped, \(counts.cancelled) cancelled\(tail)"
+    }
+
+    /// The answer as text: a string without its quotes, anything else as JSON; one line end.
+    static func text(of answer: RawJSON) -> [UInt8] {
+        guard let text = answer.stringValue else { return Array(answer.bytes) + [0x0A] }
+        let bytes = Array(text.utf8)
+        return bytes.last == 0x0A ? bytes : bytes + [0x0A]
+    }
+}
+
+/// The document of a run, written piece by piece: it may be larger than what fits into memory
+/// twice.
+struct RunDocument {
+    private var hasNodes = false
+
+    /// Everything before the nodes.
+    func opening(_ run: RunID, _ end: RunEnd, answer: RawJSON) -> [UInt8] {
+        var writer = JSONWriter(reserving: answer.count + 256)
+        writer.beginObject()
+        writer.field("run", run.text)
+        writer.field("status", end.status)
+        writer.field("error", end.error)
+        writer.field("reason", end.reason)
+        writer.field("answer", answer)
+        writer.key("nodes")
+        return writer.bytes + Array("{".utf8)
+    }
+
+    /// The nodes of one page of the coordinator's answer.
+    mutating func nodes(_ page: RawJSON) -> [UInt8] {
+        guard let nodes = page.value(at: [.key("nodes")]), nodes.kind == .object, nodes.count > 2
+        else { return [] }
+        let comma: [UInt8] = hasNodes ? [0x2C] : []
+        hasNodes = true
+        return comma + nodes.bytes.dropFirst().dropLast()
+    }
+
+    /// Everything after the nodes, and the line's end.
+    func closing(_ end: RunEnd) -> [UInt8] {
+        Array("},\"timing\":".utf8) + end.timing.bytes + Array("}\n".utf8)
+    }
+}
+
+/// The nodes that failed, gathered from pages until there are enough.
+struct FailureList {
+    private(set) var lines: [String] = []
+    private var unseen: Int
+
+    /// Lines shown at most.
+    private static let limit = 20
+    private let total: Int
+
+    init(failed: Int) {
+        total = failed
+        unseen = failed
+    }
+
+    /// Whether no further page is needed.
+    var isComplete: Bool { unseen == 0 || lines.count == Self.limit }
+
+    mutating func read(_ page: RawJSON) {
+        page.value(at: [.key("nodes")])?
+            .forEachField { id, node in
+                guard !isComplete, node.value(at: [.key("status")])?.stringValue == "failed" else {
+                    return
+                }
+                unseen -= 1
+                lines.append(Self.line(id, node))
+            }
+    }
+
+    /// The lines, and how many more there are.
+    var shown: [String] {
+        total > lines.count ? lines + ["and \(total - lines.count) more failed"] : lines
+    }
+
+    /// `t3 (grep) failed: tool_error: no such file`.
+    static func line(_ id: String, _ node: RawJSON) -> String {
+        func text(_ path: String...) -> String? {
+            node.value(at: path.map { .key($0) })?.stringValue
+        }
+        let code = text("error", "code") ?? "error"
+        let message = text("error", "message") ?? "no message"
+        return "\(id) (\(text("tool") ?? "?")) failed: \(code): \(message)"
+    }
+}

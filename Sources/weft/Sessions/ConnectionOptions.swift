@@ -1,0 +1,103 @@
+// Which coordinator a command talks to, and the key it proves itself with.
+internal import ArgumentParser
+internal import Client
+internal import FoundationEssentials
+internal import Transport
+internal import UVLoop
+internal import Wire
+
+/// The flags of every command that talks to a coordinator.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The coordinator (default: WEFT_COORDINATOR, else 127.0.0.1:7420).",
+            valueName: "host:port"
+        )
+    )
+    var coordinator: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The key file (default: WEFT_KEY_FILE, else client.key in the state folder).",
+            valueName: "file"
+        )
+    )
+    var keyFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The state folder (default: WEFT_STATE_DIR, else ~/.local/state/weftline).",
+            valueName: "folder"
+        )
+    )
+    var state: String?
+
+    func validate() throws {
+        if let coordinator { try Self.check(coordinator, "--coordinator") }
+    }
+
+    /// The coordinator that was named, by flag or environment.
+    func namedEndpoint() throws -> Endpoint? {
+        if let coordinator { return try Self.check(coordinator, "--coordinator") }
+        guard let text = Self.environment("WEFT_COORDINATOR") else { return nil }
+        return try Self.check(text, "WEFT_COORDINATOR")
+    }
+
+    /// How to connect; a viewer's key is enough for a command that only reads.
+    func clientOptions(readsOnly: Bool = false) throws -> CoordinatorClient.Options {
+        let endpoint = try namedEndpoint() ?? .default
+        let (role, path) = keyPath(readsOnly: readsOnly)
+        do throws(KeyFileError) {
+            return .client(to: endpoint, role: role, key: try KeyFile.load(path: path))
+        } catch {
+            throw CommandFailure(.refused, error.description)
+        }
+    }
+
+    /// The role and key file to use: the file named, else what lies in the state folder.
+    private func keyPath(readsOnly: Bool) -> (Role, String) {
+        if let path = keyFile ?? Self.environment("WEFT_KEY_FILE") {
+            let isViewer = path == "viewer.key" || path.hasSuffix("/viewer.key")
+            return (isViewer ? .viewer : .client, path)
+        }
+        let folder = StateDirectory.resolve(
+            flag: state,
+            environment: ProcessInfo.processInfo.environment
+        )
+        let client = KeyFile.path(of: .client, in: folder)
+        let viewer = KeyFile.path(of: .viewer, in: folder)
+        let files = FileManager.default
+        let viewsOnly =
+            readsOnly && !files.fileExists(atPath: client) && files.fileExists(atPath: viewer)
+        return viewsOnly ? (.viewer, viewer) : (.client, client)
+    }
+
+    @discardableResult
+    private static func check(_ text: String, _ source: String) throws -> Endpoint {
+        do throws(EndpointError) {
+            return try Endpoint.parse(text)
+        } catch {
+            throw ValidationError("\(source): \(error.message)")
+        }
+    }
+
+    static func environment(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}
+
+extension CoordinatorClient.Options {
+    /// How this command connects with a key.
+    static func client(
+        to endpoint: Endpoint,
+        role: Role = .client,
+        key: HandshakeKey
+    ) -> CoordinatorClient.Options {
+        CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: role,
+            key: key,
+            name: "weft-\(ProcessTable.pid)"
+        )
+    }
+}

@@ -1,0 +1,138 @@
+// One command on a loop of its own: it starts, is interrupted or ends, and leaves what it wrote
+// behind. Not here: what the command does in between.
+internal import Client
+internal import Glibc
+internal import JSON
+internal import Plans
+internal import UVLoop
+internal import Wire
+
+/// A command while it runs.
+///
+/// Confined to its loop.
+final class Session {
+    let loop: EventLoop
+    /// Standard output.
+    let output: OutputQueue
+    /// What an interrupt does; without it the command leaves at once.
+    var onInterrupt: (() -> Void)?
+    /// What has to be taken down before the command leaves; called once.
+    var onEnd: ((@escaping () -> Void) -> Void)?
+
+    private(set) var client: CoordinatorClient?
+    private var ending: CommandFailure?
+    private var isEnding = false
+    private var isDone = false
+    private var signals: [SignalSource] = []
+
+    private init(loop: EventLoop) throws {
+        self.loop = loop
+        output = OutputQueue(loop: loop)
+        for signal in [SIGINT, SIGTERM] {
+            signals.append(
+                try SignalSource(loop: loop, signal: signal) { [weak self] in self?.interrupt() }
+            )
+        }
+    }
+
+    /// Runs a command: begins it, and returns or throws when it has called `end`.
+    static func run(_ begin: (Session) throws -> Void) throws {
+        let loop: EventLoop
+        let session: Session
+        do {
+            loop = try EventLoop()
+            session = try Session(loop: loop)
+        } catch {
+            throw CommandFailure(.failed, "The event loop cannot be made: \(error)")
+        }
+        try begin(session)
+        if !session.isDone { loop.run() }
+        // A reader that takes nothing must not keep the process; it ends with the writes open.
+        if !session.output.isBusy { loop.close() }
+        if !session.isDone {
+            throw CommandFailure(.failed, "The command ended without an outcome.")
+        }
+        if let failure = session.ending { throw failure }
+    }
+
+    /// Connects and goes on with the client, or ends the command.
+    func connect(
+        _ options: CoordinatorClient.Options,
+        then: @escaping (CoordinatorClient) -> Void
+    ) {
+        CoordinatorClient.connect(loop: loop, options: options) { [self] result in
+            guard !isEnding else { return }
+            switch result {
+            case .success(let client):
+                self.client = client
+                then(client)
+            case .failure(let error):
+                end(CommandFailure(error))
+            }
+        }
+    }
+
+    /// Ends the command once what it wrote is out; the first call counts.
+    func end(_ failure: CommandFailure? = nil) {
+        guard !isEnding else { return }
+        isEnding = true
+        ending = failure
+        output.whenDrained { [self] in
+            client?.close()
+            guard let onEnd else { return stop() }
+            self.onEnd = nil
+            onEnd { [self] in stop() }
+        }
+    }
+
+    /// Ends the command with a failure without waiting for anything.
+    func leave(_ failure: CommandFailure) {
+        guard !isDone else { return }
+        isEnding = true
+        ending = failure
+        stop()
+    }
+
+    private func stop() {
+        guard !isDone else { return }
+        isDone = true
+        onInterrupt = nil
+        onEnd = nil
+        loop.stop()
+    }
+
+    private func interrupt() {
+        // Who interrupts twice does not want to wait.
+        let action = isEnding ? nil : onInterrupt
+        onInterrupt = nil
+        if let action { action() } else { leave(CommandFailure(.interrupted)) }
+    }
+}
+
+extension Session {
+    /// Connects, asks one question and returns the answer.
+    static func ask(
+        _ options: CoordinatorClient.Options,
+        _ what: GetKind,
+        id: String? = nil,
+        node: NodeID? = nil,
+        from: Int? = nil,
+        limit: Int? = nil
+    ) throws -> RawJSON {
+        var answer = RawJSON.null
+        try run { session in
+            session.connect(options) { client in
+                client.get(what, id: id, node: node, from: from, limit: limit) { result in
+                    switch result {
+                    case .success(let data):
+                        answer = data
+                        session.end()
+                    case .failure(let error):
+                        session.end(CommandFailure(error))
+                    }
+                }
+            }
+        }
+        return answer
+    }
+}

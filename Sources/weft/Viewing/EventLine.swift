@@ -1,0 +1,145 @@
+// Events as `weft watch` prints them, a line each and a line for each line a tool writes. Pure.
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// Makes the lines of one run's events; keeps what tools wrote of a line until its end comes.
+struct EventLines {
+    private struct Source: Hashable {
+        var node: String
+        var stream: String
+    }
+
+    private let style: Style
+    private var partial: [Source: [UInt8]] = [:]
+
+    /// Bytes of a line that does not end before it is printed as it is.
+    private static let longest = 16 << 10
+
+    init(style: Style) {
+        self.style = style
+    }
+
+    /// The lines of an event; none for a piece of a line that is not complete.
+    mutating func lines(of event: EventMessage) -> [String] {
+        if event.kind == .chunk { return output(of: event) }
+        var lines: [String] = []
+        if let node = event.node, Self.endsOutput(event.kind) { lines = rest(of: node.text) }
+        lines.append(line(of: event))
+        return lines
+    }
+
+    private func line(of event: EventMessage) -> String {
+        let time = Text.seconds(microseconds: event.atMicroseconds)
+        let kind = event.kind.rawValue
+        var parts = [
+            style.paint(Self.left(time, 9), .dim),
+            style.paint(Self.right(kind, 14), Self.color(of: event.kind)),
+        ]
+        if let node = event.node { parts.append(Text.printable(node.text)) }
+        if let worker = event.worker {
+            parts.append(style.paint("on \(Text.printable(worker))", .dim))
+        }
+        if let attempt = event.attempt, attempt > 1 { parts.append("attempt \(attempt)") }
+        if let text = Self.text(of: event) { parts.append(Text.printable(text)) }
+        var line = parts.joined(separator: "  ")
+        while line.last == " " { line.removeLast() }
+        return line
+    }
+
+    // MARK: - Words
+
+    /// What the data of an event says, by kind.
+    private static func text(of event: EventMessage) -> String? {
+        if let end = RunEnd(event) {
+            return [end.sentence, end.summary].compactMap(\.self).joined(separator: "; ")
+        }
+        guard let data = event.data.map({ JSONValue($0) }) else { return nil }
+        switch event.kind {
+        case .planned: return Text.count(data.number("nodes"), "node")
+        case .nodeSucceeded: return data.time("run_ms")
+        case .nodeFailed: return "\(data.text("code")): \(data.text("message"))"
+        case .nodeSkipped: return "because of \(data.text("because"))"
+        case .retrying:
+            return "\(data.text("code")): \(data.text("message")); again in "
+                + data.time("after_ms")
+        case .progress, .snapshot:
+            if let progress = event.data.flatMap(RunProgress.init) {
+                return "\(progress.settled) of \(progress.total) done, \(progress.running) "
+                    + "running, \(progress.failed) failed"
+            }
+            let share = data["fraction"]?.doubleValue.map { Text.fixed($0 * 100, digits: 0) + " %" }
+            return [share, data["note"]?.stringValue].compactMap(\.self).joined(separator: " ")
+        default: return data["message"]?.stringValue
+        }
+    }
+
+    private static func color(of kind: EventKind) -> Style.Color? {
+        switch kind {
+        case .nodeSucceeded, .runSucceeded: .green
+        case .nodeFailed, .runFailed: .red
+        case .nodeSkipped, .nodeCancelled, .retrying, .unplaceable, .runCancelled: .yellow
+        case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot, .joined:
+            nil
+        }
+    }
+
+    private static func left(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(width - text.count, 0)) + text
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(width - text.count, 0))
+    }
+
+    // MARK: - Output of tools
+
+    private static func endsOutput(_ kind: EventKind) -> Bool {
+        switch kind {
+        case .nodeSucceeded, .nodeFailed, .nodeCancelled, .retrying: true
+        default: false
+        }
+    }
+
+    private mutating func output(of event: EventMessage) -> [String] {
+        guard let node = event.node?.text, let data = event.data else { return [] }
+        let stream = data.value(at: [.key("stream")])?.stringValue ?? "stdout"
+        let source = Source(node: node, stream: stream)
+        var bytes = partial.removeValue(forKey: source) ?? []
+        if let text = data.value(at: [.key("text")])?.stringValue {
+            bytes += text.utf8
+        } else if let encoded = data.value(at: [.key("base64")])?.stringValue {
+            // A character may be cut in two between chunks, which makes both no text.
+            bytes += Base64.decode(Array(encoded.utf8)) ?? []
+        }
+        var lines: [String] = []
+        var pieces = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+        let last = pieces.removeLast()
+        for piece in pieces { lines.append(prefixed(source, piece)) }
+        if last.count > Self.longest {
+            lines.append(prefixed(source, last))
+        } else if !last.isEmpty {
+            partial[source] = Array(last)
+        }
+        return lines
+    }
+
+    /// What a node wrote without ending the line.
+    private mutating func rest(of node: String) -> [String] {
+        ["stdout", "stderr"].compactMap { stream in
+            let source = Source(node: node, stream: stream)
+            return partial.removeValue(forKey: source).map { prefixed(source, $0[...]) }
+        }
+    }
+
+    private func prefixed(_ source: Source, _ bytes: ArraySlice<UInt8>) -> String {
+        let text = bytes.last == 0x0D ? bytes.dropLast() : bytes
+        return prefixed(source, String(decoding: text, as: UTF8.self))
+    }
+
+    private func prefixed(_ source: Source, _ text: String) -> String {
+        let mark = source.stream == "stderr" ? "!" : "|"
+        let color: Style.Color = source.stream == "stderr" ? .yellow : .cyan
+        return "\(style.paint("\(source.node) \(mark)", color)) \(Text.printable(text))"
+    }
+}

@@ -1,0 +1,153 @@
+// A run as `weft show` shows it: what is known of it as a whole, and a line for each node.
+internal import Client
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// The nodes of a run, as many as are wanted.
+struct RunView {
+    private(set) var table = Table([
+        .init(title: "NODE"), .init(title: "TOOL"), .init(title: "STATUS"),
+        .init(title: "TRIES", isNumeric: true), .init(title: "WORKER"),
+        .init(title: "WAITED", isNumeric: true), .init(title: "RAN", isNumeric: true),
+        .init(title: "OUTCOME", isElastic: true),
+    ])
+    private var shown = 0
+    private var total = 0
+    private let limit: Int
+
+    /// Nodes of the run that are not in the table.
+    var unseen: Int { max(total - shown, 0) }
+    /// Whether there is room for more.
+    var isComplete: Bool { shown >= limit }
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Adds the nodes of a page.
+    mutating func add(_ page: RawJSON) {
+        total = page.value(at: [.key("total")])?.intValue ?? total
+        page.value(at: [.key("nodes")])?
+            .forEachField { id, raw in
+                guard shown < limit else { return }
+                shown += 1
+                let node = JSONValue(raw)
+                table.add([
+                    .init(id), .init(node.text("tool")), .state(node.text("status")),
+                    .init("\(node.number("attempts"))"), .init(node.text("worker")),
+                    .init(node.time("queued_ms")), .init(node.time("run_ms")),
+                    .init(Self.outcome(node)),
+                ])
+            }
+    }
+
+    /// What came of a node in a few words.
+    private static func outcome(_ node: JSONValue) -> String {
+        if let error = node["error"], node.text("status") == "failed" {
+            return "\(error.text("code")): \(error.text("message"))"
+        }
+        if let because = node["because"]?.stringValue { return "because of \(because)" }
+        guard let output = node["output"] else { return "" }
+        // The beginning is enough for any terminal.
+        return String((output.stringValue ?? output.description).prefix(400))
+    }
+
+    /// What is known of a run as a whole.
+    static func pairs(_ run: JSONValue) -> [(name: String, value: String?)] {
+        let counts = run["counts"] ?? .null
+        let timing = run["timing"] ?? .null
+        let error = run["error"].map { "\($0.text("code")): \($0.text("message"))" }
+        let names = ["running", "succeeded", "failed", "skipped", "cancelled"]
+        let parts = names.compactMap { name in
+            counts.number(name) > 0 ? "\(counts.number(name)) \(name)" : nil
+        }
+        let isGrowing = run["growing"]?.boolValue == true
+        return [
+            ("run", run.text("run")),
+            ("label", run["label"]?.stringValue),
+            ("status", run.text("status") + (isGrowing ? ", its plan still grows" : "")),
+            ("error", error),
+            ("reason", run["reason"]?.stringValue),
+            (
+                "nodes",
+                "\(counts.number("total"))"
+                    + (parts.isEmpty ? "" : ": \(parts.joined(separator: ", "))")
+            ),
+            ("started", "\(run.time("age_ms")) ago"),
+            ("took", timing.time("wall_ms")),
+            ("critical path", timing.time("critical_path_ms")),
+            ("work", timing.time("work_ms")),
+            ("speedup", timing["speedup"]?.doubleValue.map { Text.fixed($0, digits: 2) }),
+            ("join", run["join_instruction"]?.stringValue),
+        ]
+    }
+
+    // MARK: - Asking
+
+    /// Asks for a run and as many of its nodes as wanted.
+    static func fetch(
+        _ run: RunID,
+        _ options: CoordinatorClient.Options,
+        limit: Int
+    ) throws -> (summary: RawJSON, view: RunView) {
+        var summary = RawJSON.emptyObject
+        var view = RunView(limit: limit)
+        try Session.run { session in
+            session.ask(run, options) { client, data in
+                summary = data
+                client.forEachPage(of: run) { page, goOn in
+                    view.add(page)
+                    goOn(!view.isComplete)
+                } then: {
+                    session.end($0)
+                }
+            }
+        }
+        return (summary, view)
+    }
+
+    /// Prints a run with every node as one JSON object, page by page.
+    static func printDocument(of run: RunID, _ options: CoordinatorClient.Options) throws {
+        try Session.run { session in
+            let output = session.output
+            var document = RunDocument()
+            session.ask(run, options) { client, data in
+                output.write(Array("{\"run\":".utf8) + data.bytes + Array(",\"nodes\":{".utf8))
+                client.forEachPage(of: run) { page, goOn in
+                    output.write(document.nodes(page))
+                    output.whenDrained { goOn(true) }
+                } then: { result in
+                    if case .success = result { output.write(Array("}}\n".utf8)) }
+                    session.end(result)
+                }
+            }
+        }
+    }
+}
+
+extension Session {
+    /// Connects and asks for a run; ends the command if there is none.
+    func ask(
+        _ run: RunID,
+        _ options: CoordinatorClient.Options,
+        then: @escaping (CoordinatorClient, RawJSON) -> Void
+    ) {
+        connect(options) { [self] client in
+            client.get(.run, id: run.text) { [self] result in
+                switch result {
+                case .success(let data): then(client, data)
+                case .failure(let error): end(CommandFailure(error))
+                }
+            }
+        }
+    }
+
+    /// Ends the command as a request ended.
+    func end(_ result: Result<Void, ClientError>) {
+        switch result {
+        case .success: end()
+        case .failure(let error): end(CommandFailure(error))
+        }
+    }
+}
