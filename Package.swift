@@ -14,10 +14,16 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 func tests(
-    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    exclude: [String] = []
 ) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+        name: name,
+        dependencies: dependencies,
+        exclude: exclude,
+        swiftSettings: settings
+    )
 }
 
 // Parsing and help of the command line; the ecosystem's own.
@@ -46,10 +52,14 @@ let package = Package(
     targets: [
         // C: system libraries and the shims over them.
         .systemLibrary(
-            name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+            name: "CLibuv",
+            pkgConfig: "libuv",
+            providers: [.apt(["libuv1-dev"])]
+        ),
         .target(
             name: "CSimdJSON",
-            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
+        ),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
 
         // Pure: values in, values out.
@@ -61,7 +71,8 @@ let package = Package(
         module("Joining", ["JSON", "Plans"]),
         module(
             "CoordinatorCore",
-            ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]),
+            ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]
+        ),
         module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
@@ -70,13 +81,15 @@ let package = Package(
         module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
         module(
             "Coordinator",
-            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", logging]),
+            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", logging]
+        ),
         module(
             "Worker",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging,
                 ordered,
-            ]),
+            ]
+        ),
         module("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
 
         // Faces: the library and the command.
@@ -85,14 +98,16 @@ let package = Package(
             [
                 "UVLoop", "JSON", "Plans", "Wire", "Tools", "Coordinator", "Worker", "Client",
                 logging,
-            ]),
+            ]
+        ),
         .executableTarget(
             name: "weft",
             dependencies: [
                 "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
                 "Worker", "WorkerCore", "CoordinatorCore", "Client", arguments, logging, ordered,
             ],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
 
         // Tests.
         tests("JSONTests", ["JSON", "Schemas", ordered]),
@@ -109,6 +124,9 @@ let package = Package(
             ]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(
-            "ToolsTests", ["UVLoop", "JSON", "Plans", "Wire", "Tools"], exclude: ["Fixtures"]),
+            "ToolsTests",
+            ["UVLoop", "JSON", "Plans", "Wire", "Tools"],
+            exclude: ["Fixtures"]
+        ),
     ]
 )
