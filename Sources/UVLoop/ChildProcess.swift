@@ -46,7 +46,8 @@ public final class ChildProcess {
     private var isProcessClosed = false
     private var isPaused = false
     private var closesInputAfterWriting = false
-    private var escapeTimer: Timer?
+    /// Runs while pipes outlive the child.
+    private(set) var escapeTimer: Timer?
     private var isEscapeTimeUp = false
 
     init(

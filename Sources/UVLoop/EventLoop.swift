@@ -25,6 +25,8 @@ public final class EventLoop {
     private var closesAfterRunning = false
     var turns: Turns
     var performed = PerformedTable()
+    /// Whether a timer's closure is being run; what is due at once then waits for the next turn.
+    var isFiringTimers = false
     /// Children that have not been waited for; a closing loop gives them a moment.
     var childrenAlive = 0
 

@@ -144,7 +144,7 @@ extension TCPListener: HandleOwner {
 @available(*, unavailable)
 extension TCPListener: Sendable {}
 
-private func connectionArrived(_ server: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
-    guard let data = server?.pointee.data else { return }
+private func connectionArrived(_ listener: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
+    guard let data = listener?.pointee.data else { return }
     owner(data, as: TCPListener.self).arrived(status)
 }

@@ -12,6 +12,9 @@ public final class Timer {
     /// Called when the loop closes the timer, for who has a timer as its only handle.
     var onLoopClosing: (() -> Void)?
     private var isClosed = false
+    /// Due at once, but scheduled while timers fire; the number tells a later scheduling apart.
+    private var rearming: Int?
+    private var rearmings = 0
 
     /// Makes a timer that is not scheduled.
     public init(loop: EventLoop, onFire: @escaping () -> Void) {
@@ -25,7 +28,7 @@ public final class Timer {
     /// Whether the timer will fire; false again from the moment it fires.
     public var isScheduled: Bool {
         loop.assertOnLoop()
-        return !isClosed && uv_is_active(memory.handle) != 0
+        return !isClosed && (rearming != nil || uv_is_active(memory.handle) != 0)
     }
 
     /// Fires once when the time has passed, rounded up to whole milliseconds.
@@ -59,6 +62,7 @@ public final class Timer {
     public func cancel() {
         loop.assertOnLoop()
         guard !isClosed else { return }
+        rearming = nil
         uv_timer_stop(memory.timer)
     }
 
@@ -69,6 +73,7 @@ public final class Timer {
         loop.assertOnLoop()
         guard !isClosed else { return }
         isClosed = true
+        rearming = nil
         onFire = nil
         onLoopClosing = nil
         memory.close()
@@ -79,12 +84,29 @@ public final class Timer {
 
     private func start(milliseconds: UInt64) {
         guard !isClosed else { return }
-        uv_timer_start(memory.timer, timerFired, milliseconds, 0)
+        rearming = nil
+        guard milliseconds == 0, loop.isFiringTimers else {
+            uv_timer_start(memory.timer, timerFired, milliseconds, 0)
+            return
+        }
+        // libuv goes on firing as long as any timer is due, so one that is due again at once
+        // would come before all input. Deferred closures run after the timers of a turn.
+        uv_timer_stop(memory.timer)
+        rearmings += 1
+        let number = rearmings
+        rearming = number
+        loop.nextTurn { [self] in
+            guard rearming == number else { return }
+            rearming = nil
+            uv_timer_start(memory.timer, timerFired, 0, 0)
+        }
     }
 
     fileprivate func fire() {
         guard loop.phase == .open else { return }
+        loop.isFiringTimers = true
         onFire?()
+        loop.isFiringTimers = false
     }
 }
 

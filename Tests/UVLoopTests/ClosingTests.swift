@@ -21,7 +21,7 @@ struct ClosingTests {
                 port: 0,
                 onConnection: { connection in
                     accepted.append(connection)
-                    connection.start(onBytes: { _ in }, onEnd: { _ in log.append("server end") })
+                    connection.start(onBytes: { _ in }, onEnd: { _ in log.append("accepted end") })
                 },
                 onError: { _ in log.append("listener") }
             )
@@ -92,8 +92,9 @@ struct ClosingTests {
             // What the first loop of a process opens for all of them stays.
             try await onLoop { loop in try openHandles(loop) }
             let before = openDescriptors()
-            for _ in 0..<10 { try await onLoop { loop in try openHandles(loop) } }
-            #expect(openDescriptors() == before)
+            for _ in 0..<50 { try await onLoop { loop in try openHandles(loop) } }
+            // Another thread may hold one or two for a moment; a leak would be one a loop.
+            #expect(openDescriptors() < before + 25)
         }
     }
 

@@ -201,9 +201,10 @@ struct ConnectTests {
                     loop: loop,
                     host: "127.0.0.1",
                     port: 0,
-                    onConnection: { connection in
+                    // They stay open: another thread of the process may close a descriptor at any
+                    // time, which must let in one connection at most.
+                    onConnection: { _ in
                         accepted += 1
-                        connection.close()
                         if accepted == 3 { loop.stop() }
                     },
                     onError: { errors.append($0.name) }
@@ -223,10 +224,13 @@ struct ConnectTests {
                 var fillers: [Int32] = []
                 var limit = rlimit(rlim_cur: 256, rlim_max: 256)
                 setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                while case let filler = open("/dev/null", O_RDONLY), filler >= 0 {
-                    fillers.append(filler)
+                let filling = loop.onTurnEnd {
+                    while case let filler = open("/dev/null", O_RDONLY), filler >= 0 {
+                        fillers.append(filler)
+                    }
                 }
                 let release = UVLoop.Timer(loop: loop) {
+                    filling.cancel()
                     for filler in fillers { Glibc.close(filler) }
                 }
                 release.schedule(after: .milliseconds(250))

@@ -130,7 +130,7 @@ struct TCPConnectionTests {
             let listener = try listen(loop) { connection in
                 connection.start(
                     onBytes: { bytes in
-                        log.append("server got \(bytes.count > 0)")
+                        log.append("accepted got \(bytes.count > 0)")
                         connection.close()
                         connection.close()
                         var late: [UInt8] = [1, 2, 3]
@@ -141,7 +141,7 @@ struct TCPConnectionTests {
                         connection.resumeReading()
                         connection.setKeepAlive(seconds: 3)
                     },
-                    onEnd: { _ in log.append("server end") }
+                    onEnd: { _ in log.append("accepted end") }
                 )
             }
             connect(loop, listener) { connection in
@@ -159,7 +159,7 @@ struct TCPConnectionTests {
             loop.run()
             return log
         }
-        #expect(log == ["server got true", "late left 0, unsent 0", "client end"])
+        #expect(log == ["accepted got true", "late left 0, unsent 0", "client end"])
     }
 
     @Test("The end of the stream is reported once, and the other direction still works")
@@ -170,7 +170,7 @@ struct TCPConnectionTests {
                 connection.start(
                     onBytes: { _ in },
                     onEnd: { error in
-                        log.append("server end \(error == nil)")
+                        log.append("accepted end \(error == nil)")
                         var answer = Array("answer".utf8)
                         connection.write(&answer)
                         connection.resumeReading()
@@ -193,7 +193,7 @@ struct TCPConnectionTests {
             loop.run()
             return log
         }
-        #expect(log == ["server end true", "answer", "client end true"])
+        #expect(log == ["accepted end true", "answer", "client end true"])
     }
 
     @Test("Closing after writing delivers everything although unread bytes are waiting")

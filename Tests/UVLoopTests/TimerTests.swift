@@ -89,6 +89,61 @@ struct TimerTests {
         #expect(count == 3)
     }
 
+    @Test("A timer that is due again at once lets input in between")
+    func zeroLetsInputIn() async throws {
+        let (fires, hasArrived) = try await onLoop { loop in
+            let hasArrived = Locked(false)
+            var fires = 0
+            var timer: UVLoop.Timer?
+            timer = UVLoop.Timer(loop: loop) {
+                fires += 1
+                if fires == 1 { loop.mailbox.post { _ in hasArrived.withLock { $0 = true } } }
+                // A point in the past is as due as none at all.
+                guard fires < 1000, !hasArrived.withLock({ $0 }) else { return }
+                if fires.isMultiple(of: 2) {
+                    timer?.schedule(at: 0)
+                } else {
+                    timer?.schedule(after: .zero)
+                }
+            }
+            timer?.schedule(after: .zero)
+            loop.run()
+            return (fires, hasArrived.withLock { $0 })
+        }
+        #expect(hasArrived)
+        #expect(fires == 2)
+    }
+
+    @Test("A timer due again at once can be cancelled, moved and closed before it fires")
+    func zeroInsideFireIsTakenBack() async throws {
+        let (log, states) = try await onLoop { loop in
+            var log: [String] = []
+            var states: [Bool] = []
+            func make(_ name: String, _ then: @escaping (UVLoop.Timer) -> Void) {
+                var timer: UVLoop.Timer?
+                var isFirst = true
+                timer = UVLoop.Timer(loop: loop) {
+                    log.append(name)
+                    guard isFirst, let timer else { return }
+                    isFirst = false
+                    timer.schedule(after: .zero)
+                    states.append(timer.isScheduled)
+                    then(timer)
+                    states.append(timer.isScheduled)
+                }
+                timer?.schedule(after: .zero)
+            }
+            make("cancelled") { $0.cancel() }
+            make("closed") { $0.close() }
+            make("moved") { $0.schedule(after: .milliseconds(20)) }
+            make("kept") { _ in }
+            loop.run()
+            return (log, states)
+        }
+        #expect(log == ["cancelled", "closed", "moved", "kept", "kept", "moved"])
+        #expect(states == [true, false, true, false, true, true, true, true])
+    }
+
     @Test("Durations without end do not overflow")
     func hugeDurations() async throws {
         let isScheduled = try await onLoop { loop in
