@@ -35,7 +35,7 @@ extension CoordinatorMachine {
         case .bye(let bye): dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
         case .error(let error) where error.isFatal:
             dismiss(id, reason: "it reported \(error.code)", now, &actions)
-        case .error, .window, .auth, .hello: break
+        case .error, .window: break
         default:
             let error = WireError(
                 code: .notReady,

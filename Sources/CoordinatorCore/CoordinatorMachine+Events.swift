@@ -27,7 +27,7 @@ extension CoordinatorMachine {
         case .drain(let drain): self.drain(drain, id, now, &actions)
         case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
         case .bye(let bye): dismiss(id, reason: bye.reason, now, &actions)
-        case .pong, .error, .hello, .auth: break
+        case .pong, .error: break
         default:
             let error = WireError(
                 code: .notReady,

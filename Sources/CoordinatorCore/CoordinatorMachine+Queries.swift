@@ -32,12 +32,15 @@ extension CoordinatorMachine {
                 actions.append(.send(id, .error(error)))
                 return
             }
-            if let node = get.node, runs[run].plan.index(of: node) == nil {
+            let isNodeKnown = get.node.map { runs[run].plan.index(of: $0) != nil }
+            guard isNodeKnown ?? (get.what != .node) else {
+                let name = runs[run].id
                 let error = ErrorMessage(
                     code: .unknownNode,
-                    message: "Run \(runs[run].id) has no node \(node).",
+                    message: get.node.map { "Run \(name) has no node \($0)." }
+                        ?? "Name a node of run \(name).",
                     isFatal: false,
-                    about: node.text,
+                    about: get.node?.text,
                     request: get.request
                 )
                 actions.append(.send(id, .error(error)))
