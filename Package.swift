@@ -122,6 +122,7 @@ let package = Package(
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", "Worker",
                 logging,
             ]),
+        tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(
             "ToolsTests",

@@ -84,6 +84,15 @@ extension ClientError {
         }
     }
 
+    /// An error with which the coordinator ended a good connection.
+    init(atEnd error: ErrorMessage, of endpoint: Endpoint) {
+        self.init(
+            kind: error.code == .forbidden ? .refused : .lost,
+            code: error.code,
+            message: "The coordinator at \(endpoint) closed the connection: \(error.message)"
+        )
+    }
+
     static func notAuthenticated(_ cause: String, by endpoint: Endpoint) -> ClientError {
         ClientError(
             kind: .refused,

@@ -135,7 +135,9 @@ public final class CoordinatorClient {
     }
 
     private func receive(_ error: ErrorMessage) {
-        if error.isFatal { return lose("\(error.message)") }
+        if error.isFatal {
+            return lose(ClientError(atEnd: error, of: endpoint))
+        }
         let failure = ClientError(rejecting: error)
         if let request = error.request {
             if let question = questions.removeValue(forKey: request) {
@@ -154,10 +156,13 @@ public final class CoordinatorClient {
 
     // MARK: - The end
 
-    /// Fails everything that is under way, once, in the order of its asking.
     private func lose(_ cause: String) {
+        lose(ClientError.lost(endpoint, cause))
+    }
+
+    /// Fails everything that is under way, once, in the order of its asking.
+    private func lose(_ error: ClientError) {
         guard !isClosed else { return }
-        let error = ClientError.lost(endpoint, cause)
         let questions = questions.sorted { $0.key < $1.key }.map(\.value)
         let barriers = barriers
         let submissions = submissions.values.filter { $0.run == nil || $0.level == nil }

@@ -64,7 +64,7 @@ extension PlanProblem {
     /// The problem as one line for people: `error: node t3 …`, `warning: …`.
     var line: String {
         let severity = isWarning ? "warning" : "error"
-        guard let node, !message.contains(node) else { return "\(severity): \(message)" }
+        guard let node, !message.contains("node \(node)") else { return "\(severity): \(message)" }
         return "\(severity): node \(node): \(message)"
     }
 }

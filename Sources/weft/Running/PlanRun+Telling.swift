@@ -96,7 +96,7 @@ extension PlanRun {
             )
         }
         if let sentence = outcome.sentence {
-            lines.append(Text.printable("run \(run) \(outcome.status): \(sentence)"))
+            lines.append(Text.printable("run \(run) \(sentence)"))
         }
         if !failures.isEmpty, settings.isRemote {
             lines.append("More about a node: weft show \(run) NODE")

@@ -110,7 +110,7 @@ final class PlanRun {
         if error.kind == .lost, settings.isRemote, let run {
             failure.lines.append(
                 isPlanComplete
-                    ? "Run \(run) goes on there. Follow it: weft watch \(run)"
+                    ? "Run \(run) may go on there. Follow it: weft watch \(run)"
                     : "The plan had not been sent in full, so run \(run) fails there."
             )
         }

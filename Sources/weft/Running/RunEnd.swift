@@ -35,13 +35,13 @@ struct RunEnd {
 
     var exitStatus: ExitStatus { status == "succeeded" ? .success : .failed }
 
-    /// The run's own failure in words; nil if it has none beside those of its nodes.
+    /// What became of the run in words; nil if its nodes say it all.
     var sentence: String? {
         guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
-            return status == "cancelled" ? "cancelled: \(reason ?? "no reason given")" : nil
+            return status == "cancelled" ? "was cancelled: \(reason ?? "no reason given")" : nil
         }
         let code = error.value(at: [.key("code")])?.stringValue ?? "error"
-        return "\(code): \(message)"
+        return "\(status): \(code): \(message)"
     }
 
     /// What a person wants to know at a glance.

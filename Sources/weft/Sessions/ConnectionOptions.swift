@@ -10,7 +10,8 @@ internal import Wire
 struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The coordinator (default: WEFT_COORDINATOR, else 127.0.0.1:7420).",
+            "The coordinator (default: WEFT_COORDINATOR; else 127.0.0.1:7420, but for run a cluster "
+                + "of its own).",
             valueName: "host:port"
         )
     )
@@ -47,6 +48,12 @@ struct ConnectionOptions: ParsableArguments {
     func clientOptions(readsOnly: Bool = false) throws -> CoordinatorClient.Options {
         let endpoint = try namedEndpoint() ?? .default
         let (role, path) = keyPath(readsOnly: readsOnly)
+        guard readsOnly || role != .viewer else {
+            throw CommandFailure(
+                .refused,
+                "\(path) is the key of viewers, who may only watch and ask. Use a client.key."
+            )
+        }
         do throws(KeyFileError) {
             return .client(to: endpoint, role: role, key: try KeyFile.load(path: path))
         } catch {

@@ -79,8 +79,8 @@ final class Session {
         ending = failure
         output.whenDrained { [self] in
             client?.close()
+            // What it takes down stays until then.
             guard let onEnd else { return stop() }
-            self.onEnd = nil
             onEnd { [self] in stop() }
         }
     }

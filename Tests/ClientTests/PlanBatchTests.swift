@@ -1,0 +1,70 @@
+// Plans cut into lines: nothing lost, nothing too long, the end marked once.
+import JSON
+import Plans
+import Testing
+
+@testable import Client
+
+@Suite("Plans in batches")
+struct PlanBatchTests {
+    private func batches(
+        _ document: [UInt8],
+        bytesPerBatch: Int,
+        largestNode: Int = 1 << 20
+    ) throws -> [PlanBatches.Batch] {
+        var source = PlanBatches(
+            document: document,
+            bytesPerBatch: bytesPerBatch,
+            largestNode: largestNode
+        )
+        var batches: [PlanBatches.Batch] = []
+        while let batch = try source.nextBatch() { batches.append(batch) }
+        #expect(try source.nextBatch() == nil)
+        return batches
+    }
+
+    @Test(
+        "Every node arrives once and in order, whatever the size",
+        arguments: [1, 7, 60, 333, 1 << 20]
+    )
+    func keepsNodes(bytesPerBatch: Int) throws {
+        let document = planText(nodes: 200, padding: 20)
+        let batches = try batches(document, bytesPerBatch: bytesPerBatch)
+        let ids = batches.flatMap(\.tasks).map { $0.value(at: [.key("id")])?.stringValue }
+        #expect(ids == (0..<200).map { "n\($0)" })
+        for batch in batches where batch.tasks.count > 1 {
+            #expect(batch.tasks.reduce(0) { $0 + $1.count + 1 } <= bytesPerBatch)
+        }
+    }
+
+    @Test("Only the last batch is marked and carries the join instruction")
+    func marksTheEnd() throws {
+        let batches = try batches(planText(nodes: 50), bytesPerBatch: 200)
+        #expect(batches.count > 5)
+        #expect(batches.dropLast().allSatisfy { !$0.isLast && $0.joinInstruction == nil })
+        #expect(batches.last?.isLast == true)
+        #expect(batches.last?.joinInstruction == "sum")
+    }
+
+    @Test("A node larger than a batch goes alone")
+    func largeNodeAlone() throws {
+        let large = String(repeating: "x", count: 1000)
+        let text = """
+            {"tasks":[{"id":"a"},{"id":"b","p":"\(large)"},{"id":"c"}]}
+            """
+        let batches = try batches(Array(text.utf8), bytesPerBatch: 100)
+        #expect(batches.flatMap(\.tasks).count == 3)
+        let alone = batches.filter { $0.tasks.contains { $0.count > 1000 } }
+        #expect(alone.map(\.tasks.count) == [1])
+    }
+
+    @Test("A node that no line can carry is named")
+    func refusesHugeNode() throws {
+        let document = planText(nodes: 1, padding: 500)
+        let error = #expect(throws: PlanProblems.self) {
+            try batches(document, bytesPerBatch: 100, largestNode: 400)
+        }
+        #expect(error?.problems.map(\.node) == ["n0"])
+        #expect(error?.problems.map(\.code) == [.limit])
+    }
+}

@@ -1,0 +1,245 @@
+// What commands say of runs and plans: documents, failures, events, problems.
+import Client
+import JSON
+import Plans
+import Testing
+import Wire
+
+@testable import weft
+
+private let run = known(RunID("r1"))
+
+private func json(_ text: String) throws -> RawJSON { try RawJSON(validating: text) }
+
+private func event(
+    _ kind: EventKind,
+    node: String? = nil,
+    worker: String? = nil,
+    attempt: Int? = nil,
+    _ data: String? = nil
+) throws -> EventMessage {
+    EventMessage(
+        run: run,
+        sequence: 0,
+        kind: kind,
+        node: node.flatMap { NodeID($0) },
+        attempt: attempt,
+        worker: worker,
+        data: try data.map(json),
+        atMicroseconds: 1_234_567
+    )
+}
+
+@Suite("The end of a run")
+struct RunEndTests {
+    @Test("The document is one line of JSON made of pages")
+    func document() throws {
+        let last = try event(
+            .runFailed,
+            #"{"answer":"x","counts":{"total":3},"timing":{"wall_ms":1.5,"speedup":2}}"#
+        )
+        let end = try #require(RunEnd(last))
+        var document = RunDocument()
+        var bytes = document.opening(run, end, answer: RawJSON("x"))
+        bytes += document.nodes(try json(#"{"nodes":{},"total":3}"#))
+        bytes += document.nodes(try json(#"{"nodes":{"a":{"status":"succeeded"}},"next":1}"#))
+        bytes += document.nodes(try json(#"{"nodes":{}}"#))
+        bytes += document.nodes(try json(#"{"nodes":{"b":{},"c":{"output":[1]}},"total":3}"#))
+        bytes += document.closing(end)
+        #expect(bytes.last == 0x0A)
+        #expect(
+            String(decoding: bytes.dropLast(), as: UTF8.self)
+                == #"{"run":"r1","status":"failed","answer":"x","nodes":{"a":{"status":"#
+                + #""succeeded"},"b":{},"c":{"output":[1]}},"timing":{"wall_ms":1.5,"speedup":2}}"#
+        )
+    }
+
+    @Test("The exit code and the sentence follow the last event")
+    func endings() throws {
+        #expect(try RunEnd(event(.progress)) == nil)
+        let succeeded = try #require(try RunEnd(event(.runSucceeded, "{}")))
+        #expect(succeeded.exitStatus == .success)
+        #expect(succeeded.sentence == nil)
+        let cancelled = try #require(try RunEnd(event(.runCancelled, #"{"reason":"why not"}"#)))
+        #expect(cancelled.exitStatus == .failed)
+        #expect(cancelled.sentence == "was cancelled: why not")
+        let failed = try #require(
+            try RunEnd(event(.runFailed, #"{"error":{"code":"timeout","message":"too long"}}"#))
+        )
+        #expect(failed.sentence == "failed: timeout: too long")
+    }
+
+    @Test("An answer that is text is printed without quotes, with one line end")
+    func answers() {
+        func text(_ answer: RawJSON) -> String {
+            String(decoding: RunEnd.text(of: answer), as: UTF8.self)
+        }
+        #expect(text(RawJSON("a\nb")) == "a\nb\n")
+        #expect(text(RawJSON("done\n")) == "done\n")
+        #expect(text(RawJSON(["a": 1])) == "{\"a\":1}\n")
+    }
+
+    @Test("Failures are named until there are enough")
+    func failures() throws {
+        var few = FailureList(failed: 2)
+        few.read(
+            try json(
+                """
+                {"nodes":{"a":{"status":"succeeded"},"t3":{"status":"failed","tool":"grep",\
+                "error":{"code":"tool_error","message":"no such file"}}}}
+                """
+            )
+        )
+        #expect(!few.isComplete)
+        few.read(try json(#"{"nodes":{"b":{"status":"failed"}}}"#))
+        #expect(few.isComplete)
+        #expect(
+            few.shown == [
+                "t3 (grep) failed: tool_error: no such file", "b (?) failed: error: no message",
+            ]
+        )
+        var many = FailureList(failed: 25)
+        let nodes = (0..<25).map { "\"n\($0)\":{\"status\":\"failed\"}" }.joined(separator: ",")
+        many.read(try json("{\"nodes\":{\(nodes)}}"))
+        #expect(many.isComplete)
+        #expect(many.shown.count == 21)
+        #expect(many.shown.last == "and 5 more failed")
+    }
+}
+
+@Suite("Lines of events")
+struct EventLineTests {
+    private func lines(_ events: [EventMessage]) -> [String] {
+        var lines = EventLines(style: Style(isColored: false))
+        return events.flatMap { lines.lines(of: $0) }
+    }
+
+    @Test("An event is a line of time, kind, node, worker and words")
+    func events() throws {
+        let lines = lines([
+            try event(.planned, #"{"nodes":1}"#),
+            try event(.dispatched, node: "t1", worker: "w1", attempt: 2),
+            try event(
+                .nodeFailed,
+                node: "t1",
+                worker: "w1",
+                attempt: 1,
+                #"{"code":"tool_error","message":"no\nfile"}"#
+            ),
+            try event(.nodeSkipped, node: "t2", #"{"because":"t1"}"#),
+            try event(.progress, node: "t1", #"{"fraction":0.5,"note":"half"}"#),
+        ])
+        #expect(
+            lines == [
+                "    1.235  planned         1 node",
+                "    1.235  dispatched      t1  on w1  attempt 2",
+                "    1.235  node_failed     t1  on w1  tool_error: no file",
+                "    1.235  node_skipped    t2  because of t1",
+                "    1.235  progress        t1  50 % half",
+            ]
+        )
+    }
+
+    @Test("What tools write comes by the line, its rest when the node ends")
+    func output() throws {
+        func chunk(_ node: String, _ stream: String, _ text: String) throws -> EventMessage {
+            try event(
+                .chunk,
+                node: node,
+                RawJSON(["stream": .string(stream), "text": .string(text)]).text
+            )
+        }
+        let lines = lines([
+            try chunk("a", "stdout", "one\ntw"), try chunk("b", "stdout", "other\r\n"),
+            try chunk("a", "stderr", "oops"), try chunk("a", "stdout", "o\n\nthr"),
+            try event(.nodeSucceeded, node: "a", #"{"run_ms":3}"#),
+        ])
+        #expect(
+            lines
+                == [
+                    "a | one", "b | other", "a | two", "a | ", "a | thr", "a ! oops",
+                    "    1.235  node_succeeded  a  3.00 ms",
+                ]
+        )
+    }
+
+    @Test("A character cut in two by a chunk is put together again")
+    func cutCharacters() throws {
+        let bytes = Array("grün\n".utf8)
+        let halves = [bytes[..<3], bytes[3...]]
+            .map { String(decoding: Base64.encode(Array($0)), as: UTF8.self) }
+        let lines = lines(
+            try halves.map { half in
+                try event(
+                    .chunk,
+                    node: "a",
+                    RawJSON(["stream": "stdout", "base64": .string(half)]).text
+                )
+            }
+        )
+        #expect(lines == ["a | grün"])
+    }
+}
+
+@Suite("Plans before they are sent")
+struct PlanFileTests {
+    @Test("Problems come one a line, warnings after errors do not stop a plan")
+    func problems() {
+        let bad = PlanFile(
+            bytes: Array(#"{"tasks":[{"id":"a","tool_name":"x","dependencies":["b"]}]}"#.utf8)
+        )
+        #expect(!bad.isValid)
+        #expect(
+            bad.problems.map(\.line) == ["error: node a depends on b, which is not in the plan"]
+        )
+        let odd = PlanFile(
+            bytes: Array(#"{"tasks":[{"id":"a","tool_name":"x","args":{"v":"$b"}}]}"#.utf8)
+        )
+        #expect(odd.isValid)
+        #expect(odd.nodeCount == 1)
+        #expect(odd.problems.map(\.line).allSatisfy { $0.hasPrefix("warning: node a") })
+        #expect(!odd.problems.isEmpty)
+    }
+
+    @Test("The document of problems says whether the plan can run")
+    func document() throws {
+        let problems = [PlanProblem(code: .cycle, node: "a", message: "a circle")]
+        let document = try JSONValue(parsing: problems.document(nodes: 2))
+        #expect(document["valid"] == false)
+        #expect(document["nodes"] == 2)
+        #expect(document["problems"]?[0]?["code"] == "cycle")
+        #expect(problems[0].line == "error: node a: a circle")
+    }
+}
+
+@Suite("Exit codes")
+struct ExitStatusTests {
+    @Test(
+        "Errors of the client become the exit codes that scripts rely on",
+        arguments: [
+            (ClientError.Kind.unreachable, ErrorCode?.none, Int32(3)),
+            (.refused, .authFailed, 4), (.refused, .forbidden, 4),
+            (.lost, nil, 3), (.rejected, .badPlan, 2),
+            (.rejected, .unknownRun, 2), (.rejected, .busy, 3),
+            (.rejected, .shuttingDown, 3), (.rejected, .conflict, 1),
+        ]
+    )
+    func statuses(kind: ClientError.Kind, code: ErrorCode?, status: Int32) {
+        let failure = CommandFailure(ClientError(kind: kind, code: code, message: "It broke."))
+        #expect(failure.status.rawValue == status)
+        #expect(failure.lines == ["error: It broke."])
+    }
+
+    @Test("The problems of a refused plan are told one a line")
+    func problems() {
+        let failure = CommandFailure(
+            ClientError(
+                kind: .rejected,
+                code: .badPlan,
+                message: "The plan has 1 problem.",
+                problems: [PlanProblem(code: .unknownTool, node: "t3", message: "no such tool")]
+            )
+        )
+        #expect(failure.lines == ["error: node t3: no such tool"])
+    }
+}
