@@ -148,11 +148,16 @@ final class EmbeddedCluster {
     }
 
     /// Ends workers and coordinator; `then` comes when all worker processes are gone.
+    ///
+    /// The cluster lives until then, whether or not anybody keeps it.
     func stop(then: @escaping () -> Void) {
         isStopping = true
-        onStopped = then
+        onStopped = { [self] in
+            folder.removeIfEphemeral()
+            then()
+        }
+        // The coordinator goes last: a worker that drains says goodbye to it.
         for worker in workers { worker.signalGroup(SIGTERM) }
-        service.stop()
         let timer = Timer(loop: loop) { [weak self] in
             for worker in self?.workers ?? [] { worker.signalGroup(SIGKILL) }
         }
@@ -165,7 +170,7 @@ final class EmbeddedCluster {
         guard runningWorkers == 0, let then = onStopped else { return }
         onStopped = nil
         killTimer?.close()
-        folder.removeIfEphemeral()
+        service.stop()
         then()
     }
 }
