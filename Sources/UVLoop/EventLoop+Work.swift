@@ -22,7 +22,7 @@ extension EventLoop {
             }
             then(value)
         }
-        if performed.count == 1 { keepMailboxAlive(true) }
+        holdMailbox()
         let mailbox = mailbox
         let task = Task {
             let value = await work()
@@ -67,7 +67,7 @@ extension EventLoop {
 
     fileprivate func finishPerformed(_ number: Int) {
         let answer = performed.remove(number)
-        if performed.count == 0 { keepMailboxAlive(false) }
+        releaseMailbox()
         answer?()
     }
 }
@@ -91,8 +91,6 @@ struct PerformedTable {
 
     private var entries: [Int: Entry] = [:]
     private var lastNumber = 0
-
-    var count: Int { entries.count }
 
     mutating func add(_ answer: @escaping () -> Void) -> Int {
         lastNumber += 1

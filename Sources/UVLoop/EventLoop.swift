@@ -23,6 +23,7 @@ public final class EventLoop {
     private var isRunning = false
     private var isStopping = false
     private var closesAfterRunning = false
+    private var mailboxHolds = 0
     var turns: Turns
     var performed = PerformedTable()
     /// Whether a timer's closure is being run; what is due at once then waits for the next turn.
@@ -163,10 +164,16 @@ public final class EventLoop {
         return hadMail
     }
 
-    /// While work is performed elsewhere, the mailbox that brings its value keeps the loop alive.
-    func keepMailboxAlive(_ isAlive: Bool) {
-        guard phase == .open else { return }
-        if isAlive { uv_ref(wake.handle) } else { uv_unref(wake.handle) }
+    /// Lets the mailbox keep the loop alive until `releaseMailbox`, because a post is to come.
+    func holdMailbox() {
+        mailboxHolds += 1
+        if mailboxHolds == 1, phase == .open { uv_ref(wake.handle) }
+    }
+
+    /// Takes one hold back.
+    func releaseMailbox() {
+        mailboxHolds -= 1
+        if mailboxHolds == 0, phase == .open { uv_unref(wake.handle) }
     }
 
     /// Stops a debug build when something of the loop is used on another thread.

@@ -1,0 +1,161 @@
+// A loop on a thread of its own, for programs whose own threads belong to something else: the
+// thread, the life of its loop, and one object that lives there. Not here: what that object does.
+internal import CLibuv
+internal import Glibc
+
+/// A thread that runs one loop, with one object, the resident, that is confined to it.
+///
+/// Threads of an async runtime must not run a loop; this gives it a real one. The resident is made,
+/// used and given up on the thread; others reach it through ``post(_:)`` only. The loop runs until
+/// ``end(within:)``, whether anything is alive on it or not.
+public final class LoopThread<Resident: AnyObject>: Sendable {
+    private let mailbox: Mailbox
+    private let home: Home<Resident>
+    private let ending: Ending
+
+    private init(mailbox: Mailbox, home: Home<Resident>, ending: Ending) {
+        self.mailbox = mailbox
+        self.home = home
+        self.ending = ending
+    }
+
+    /// Starts a thread, makes a loop and the resident on it, and runs the loop.
+    ///
+    /// - Parameters:
+    ///   - name: What tools that list threads show; at most 15 bytes.
+    ///   - makeResident: Called once on the new thread.
+    /// - Returns: The running thread.
+    /// - Throws: `UVError` if there can be no thread or loop, or what `makeResident` throws. The
+    ///   thread is gone then.
+    public static func start(
+        name: String,
+        _ makeResident: @escaping @Sendable (EventLoop) throws -> Resident
+    ) async throws -> LoopThread<Resident> {
+        try await withCheckedThrowingContinuation { continuation in
+            let ending = Ending()
+            let body = ThreadBody {
+                weft_name_thread(name)
+                let failure = run(makeResident, ending) { continuation.resume(returning: $0) }
+                ending.finish()
+                if let failure { continuation.resume(throwing: failure) }
+            }
+            do throws(UVError) {
+                try body.start()
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
+
+    /// The whole life of the loop; everything of it is given up on return.
+    private static func run(
+        _ makeResident: (EventLoop) throws -> Resident,
+        _ ending: Ending,
+        onStart: (LoopThread<Resident>) -> Void
+    ) -> (any Error)? {
+        do {
+            let loop = try EventLoop()
+            defer { loop.close() }
+            let home = Home(try makeResident(loop))
+            loop.holdMailbox()
+            onStart(LoopThread(mailbox: loop.mailbox, home: home, ending: ending))
+            loop.run()
+            loop.close()
+            home.resident = nil
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Hands a closure to the resident and returns whether it will run.
+    ///
+    /// Closures run in the order of their posts, on the thread. `false` means that the loop has
+    /// ended; the closure is dropped.
+    @discardableResult
+    public func post(_ body: @escaping @Sendable (Resident) -> Void) -> Bool {
+        mailbox.post { [home] _ in
+            if let resident = home.resident { body(resident) }
+        }
+    }
+
+    /// Lets the loop end when nothing is alive on it any more, at the latest after the grace.
+    ///
+    /// What was posted before runs. Calling it again does nothing.
+    public func end(within grace: Duration) {
+        mailbox.post { [home] loop in
+            guard !home.isEnding else { return }
+            home.isEnding = true
+            loop.releaseMailbox()
+            let limit = Timer(loop: loop) { loop.stop() }
+            limit.detachFromLoopLife()
+            limit.schedule(after: grace)
+        }
+    }
+
+    /// Waits until the loop is closed and the resident given up.
+    public func ended() async {
+        await ending.wait()
+    }
+}
+
+/// What belongs to the thread alone; others hold it but never look inside.
+private final class Home<Resident: AnyObject>: @unchecked Sendable {
+    var resident: Resident?
+    var isEnding = false
+
+    init(_ resident: Resident) { self.resident = resident }
+}
+
+/// The end of a thread, for any number of tasks that wait for it.
+private final class Ending: Sendable {
+    private struct State {
+        var hasEnded = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Locked(State())
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let hasEnded = state.withLock { state in
+                if !state.hasEnded { state.waiters.append(continuation) }
+                return state.hasEnded
+            }
+            if hasEnded { continuation.resume() }
+        }
+    }
+
+    func finish() {
+        let waiters = state.withLock { state in
+            state.hasEnded = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+/// The work of a new thread, kept alive from the thread's start to its end.
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+
+    func start() throws(UVError) {
+        var thread = uv_thread_t()
+        let argument = Unmanaged.passRetained(self)
+        let result = uv_thread_create(&thread, runThreadBody, argument.toOpaque())
+        guard result == 0 else {
+            argument.release()
+            throw UVError(code: result, operation: "start a thread")
+        }
+    }
+}
+
+private func runThreadBody(_ argument: UnsafeMutableRawPointer?) {
+    // Nobody joins it: its memory goes back when it returns.
+    pthread_detach(pthread_self())
+    guard let argument else { return }
+    Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
+}
