@@ -19,6 +19,8 @@ public import WorkerCore
 public final class WorkerService {
     /// Called when the worker has ended, with the reason.
     public var onExit: ((WorkerMachine.ExitReason) -> Void)?
+    /// Called for what the machine reports, beside the log; for those who embed a worker.
+    public var onNotice: ((WorkerMachine.Notice) -> Void)?
 
     private let loop: EventLoop
     private let options: WorkerOptions
@@ -134,7 +136,9 @@ public final class WorkerService {
             connection?.closeAfterWriting()
             connection = nil
         case .awaitWritten: awaitWritten()
-        case .report(let notice): notice.log(to: logger)
+        case .report(let notice):
+            onNotice?(notice)
+            notice.log(to: logger)
         case .exit(let reason): exit(reason)
         }
     }
