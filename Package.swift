@@ -96,8 +96,8 @@ let package = Package(
         module(
             "Weftline",
             [
-                "UVLoop", "JSON", "Plans", "Wire", "Tools", "Coordinator", "Worker", "Client",
-                logging,
+                "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
+                "CoordinatorCore", "Worker", "WorkerCore", "Client", logging, ordered,
             ]
         ),
         .executableTarget(
@@ -106,6 +106,14 @@ let package = Package(
                 "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
                 "Worker", "WorkerCore", "CoordinatorCore", "Client", arguments, logging, ordered,
             ],
+            swiftSettings: settings
+        ),
+
+        // What programs do with the library; built, run and checked by the tests.
+        .executableTarget(
+            name: "EmbeddedWorkerExample",
+            dependencies: ["Weftline"],
+            path: "Tests/Examples/EmbeddedWorker",
             swiftSettings: settings
         ),
 
@@ -121,7 +129,8 @@ let package = Package(
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", "Worker",
                 logging,
-            ]),
+            ]
+        ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(

@@ -1,0 +1,191 @@
+// A worker inside a program of one's own, which offers its functions to a coordinator elsewhere.
+public import Client
+public import Logging
+internal import OrderedCollections
+public import Tools
+internal import UVLoop
+internal import Wire
+internal import Worker
+internal import WorkerCore
+
+/// A worker inside this process, on a thread of its own, for a coordinator elsewhere.
+///
+/// It connects again whenever the connection is lost, until it is drained, stopped or refused. It
+/// stops when nobody refers to it any more.
+public final class EmbeddedWorker: Sendable {
+    /// What a worker is, beside its tools.
+    public struct Options: Sendable {
+        /// A name that no other worker of the coordinator has: 1–64 of `[A-Za-z0-9._-]`.
+        ///
+        /// A second worker of the same name takes the place of the first.
+        public var name: String
+        /// How many nodes it runs at the same time, 1–4096.
+        public var slots: Int
+        /// Labels that nodes can require.
+        public var labels: [String: String]
+        /// How long it does without a coordinator before it ends; nil for ever.
+        public var exitAfter: Duration?
+
+        /// Options of these parts; without a name it gets a fresh one, without slots one a core.
+        public init(
+            name: String? = nil,
+            slots: Int? = nil,
+            labels: [String: String] = [:],
+            exitAfter: Duration? = nil
+        ) {
+            self.name = name ?? PeerName.unique
+            self.slots = slots ?? Computer.coreCount
+            self.labels = labels
+            self.exitAfter = exitAfter
+        }
+    }
+
+    private let home: ResidentThread<WorkerLoop>
+    private let ending: Promise<Void>
+
+    private init(_ home: ResidentThread<WorkerLoop>, _ ending: Promise<Void>) {
+        self.home = home
+        self.ending = ending
+    }
+
+    /// Starts a worker and returns when a coordinator has registered it.
+    ///
+    /// As long as no coordinator can be reached it goes on trying; cancelling the task ends that.
+    ///
+    /// - Parameters:
+    ///   - tools: The tools that are Swift functions.
+    ///   - manifest: More tools, as a manifest declares them.
+    ///   - endpoint: Where the coordinator listens.
+    ///   - key: The key of its workers.
+    ///   - options: Name, slots and labels.
+    ///   - logger: Takes what the worker has to tell; without it, nobody does.
+    /// - Returns: The registered worker.
+    /// - Throws: `ToolboxError` if the tools cannot be offered, `KeyFileError`,
+    ///   ``EmbeddedWorkerError`` if the worker ended, `UVError` if there can be no thread.
+    public static func start(
+        tools: [FunctionTool],
+        manifest: Manifest? = nil,
+        coordinator endpoint: Endpoint = .default,
+        key: AccessKey = .standard,
+        options: Options = Options(),
+        logger: Logger? = nil
+    ) async throws -> EmbeddedWorker {
+        try options.check()
+        let key = try key.resolve(for: .worker)
+        let logger = logger ?? .silent
+        let registered = Promise<Void>()
+        let ending = Promise<Void>()
+        let home = try await ResidentThread.start(name: "weft-worker", until: registered) { loop in
+            let toolbox = try Toolbox.make(loop: loop, manifest: manifest, functions: tools)
+            let service = WorkerService(
+                loop: loop,
+                options: WorkerOptions(endpoint, key, options, toolbox),
+                logger: logger
+            )
+            return WorkerLoop(service, registered: registered, ending: ending)
+        }
+        return EmbeddedWorker(home, ending)
+    }
+
+    /// Takes on nothing new, finishes what runs, and ends; by force after the deadline, if any.
+    public func drain(deadline: Duration? = nil) async {
+        home.post { $0.drain(deadline: deadline) }
+        _ = try? await ending.value
+        await home.close()
+    }
+
+    /// Ends now; functions under way are cancelled.
+    public func stop() async {
+        await home.close()
+    }
+
+    /// Waits until the worker has ended; cancelling the waiting task stops it.
+    ///
+    /// - Throws: ``EmbeddedWorkerError`` unless it was drained or stopped; `CancellationError` if
+    ///   the task was cancelled.
+    public func ended() async throws {
+        do {
+            try await withTaskCancellationHandler {
+                try await ending.value
+            } onCancel: {
+                home.post { $0.close() }
+            }
+        } catch {
+            await home.close()
+            throw error
+        }
+        await home.close()
+        try Task.checkCancellation()
+    }
+}
+
+/// Why a worker ended that nobody had drained or stopped.
+public struct EmbeddedWorkerError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A sentence for a person.
+    public var message: String
+
+    /// The message.
+    public var description: String { message }
+}
+
+extension EmbeddedWorker.Options {
+    fileprivate func check() throws(EmbeddedWorkerError) {
+        guard PeerName.isValid(name) else {
+            throw EmbeddedWorkerError(message: "The name of a worker must have \(PeerName.rule).")
+        }
+        guard (1...Limits.largestSlots).contains(slots) else {
+            throw EmbeddedWorkerError(message: "slots must be from 1 to \(Limits.largestSlots).")
+        }
+    }
+}
+
+extension WorkerOptions {
+    fileprivate init(
+        _ endpoint: Endpoint,
+        _ key: HandshakeKey,
+        _ options: EmbeddedWorker.Options,
+        _ toolbox: Toolbox
+    ) {
+        let labels = options.labels.sorted { $0.key < $1.key }
+        self.init(
+            host: endpoint.host,
+            port: endpoint.port,
+            name: options.name,
+            slots: options.slots,
+            labels: OrderedDictionary(
+                uniqueKeysWithValues: labels.map { ($0.key, $0.value) }
+            ),
+            key: key,
+            toolbox: toolbox,
+            hostName: Computer.hostName,
+            processID: Int(ProcessTable.pid),
+            exitAfter: options.exitAfter
+        )
+    }
+}
+
+/// A worker on its own thread; tells once that it is registered and once that it has ended.
+private final class WorkerLoop: Resident {
+    private let service: WorkerService
+
+    init(_ service: WorkerService, registered: Promise<Void>, ending: Promise<Void>) {
+        self.service = service
+        service.onNotice = { notice in
+            if case .registered = notice { registered.settle(.success(())) }
+        }
+        service.onExit = { reason in
+            let error = EmbeddedWorkerError(message: reason.description)
+            registered.settle(.failure(error))
+            switch reason {
+            case .drained, .stopped: ending.settle(.success(()))
+            case .refused, .replaced, .unannounceable, .noCoordinator:
+                ending.settle(.failure(error))
+            }
+        }
+        service.start()
+    }
+
+    func drain(deadline: Duration?) { service.drain(deadline: deadline) }
+
+    func close() { service.stop() }
+}

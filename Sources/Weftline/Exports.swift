@@ -1,0 +1,31 @@
+// What a program gets by `import Weftline` beside this module's own types: the nouns of plans,
+// tools and outcomes, each named one by one. Names of the modules beneath that are not here, such
+// as their machines and shells, stay out of the program's way.
+
+@_exported public import struct Client.ClientError
+@_exported public import struct Client.Endpoint
+@_exported public import struct Client.EndpointError
+@_exported public import struct JSON.JSONError
+@_exported public import enum JSON.JSONValue
+@_exported public import struct JSON.RawJSON
+@_exported public import struct OrderedCollections.OrderedDictionary
+@_exported public import struct Plans.Failure
+@_exported public import enum Plans.FailureClass
+@_exported public import struct Plans.FailureCode
+@_exported public import struct Plans.NodeDefinition
+@_exported public import struct Plans.NodeID
+@_exported public import struct Plans.PlanDocument
+@_exported public import struct Plans.PlanProblem
+@_exported public import struct Plans.PlanProblems
+@_exported public import struct Plans.RunID
+@_exported public import struct Tools.FunctionTool
+@_exported public import struct Tools.Manifest
+@_exported public import struct Tools.ManifestError
+@_exported public import struct Tools.ToolContext
+@_exported public import struct Tools.ToolboxError
+@_exported public import struct Transport.KeyFileError
+@_exported public import struct UVLoop.UVError
+@_exported public import enum Wire.EventKind
+@_exported public import enum Wire.JoinKind
+@_exported public import enum Wire.MissingToolPolicy
+@_exported public import enum Wire.WatchLevel

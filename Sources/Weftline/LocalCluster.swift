@@ -1,0 +1,146 @@
+// A whole cluster inside this process: what a program sees of it. What happens on its loop is in
+// ClusterLoop.
+public import Client
+public import Logging
+public import Plans
+public import Tools
+internal import UVLoop
+public import Wire
+
+/// A coordinator and a worker inside this process.
+///
+/// They talk over loopback TCP, on a port that the system chooses and with keys that exist in memory
+/// only, all on one thread of the cluster's own. The tools are Swift functions, those of a manifest,
+/// or both. Any number of clusters may run in a process. A cluster ends with ``shutDown()``, or when
+/// nobody refers to it and its runs any more.
+public final class LocalCluster: Sendable {
+    /// Where the coordinator listens, for workers and clients of other processes on this host.
+    public let endpoint: Endpoint
+    /// The key of workers.
+    public let workerKey: AccessKey
+    /// The key of clients.
+    public let clientKey: AccessKey
+    private let client: WeftClient
+
+    private init(
+        endpoint: Endpoint,
+        workerKey: AccessKey,
+        clientKey: AccessKey,
+        client: WeftClient
+    ) {
+        self.endpoint = endpoint
+        self.workerKey = workerKey
+        self.clientKey = clientKey
+        self.client = client
+    }
+
+    /// Starts a cluster and returns when plans can be run on it.
+    ///
+    /// - Parameters:
+    ///   - tools: The tools that are Swift functions.
+    ///   - manifest: More tools, as a manifest declares them.
+    ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
+    ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
+    /// - Returns: The running cluster.
+    /// - Throws: `ToolboxError` or ``LocalClusterError`` if the tools cannot be offered, `UVError`
+    ///   if there can be no thread or port.
+    public static func start(
+        tools: [FunctionTool],
+        manifest: Manifest? = nil,
+        slots: Int? = nil,
+        logger: Logger? = nil
+    ) async throws -> LocalCluster {
+        let setup = ClusterSetup(
+            tools: tools,
+            manifest: manifest,
+            slots: slots ?? max(Computer.coreCount, 4),
+            logger: logger ?? .silent
+        )
+        let endpoint = Promise<Endpoint>()
+        let ready = Promise<Void>()
+        let home = try await ResidentThread.start(name: "weft-cluster", until: ready) { loop in
+            try ClusterLoop(loop: loop, setup: setup, endpoint: endpoint, ready: ready)
+        }
+        let client = WeftClient(
+            door: { body in
+                home.post { resident in
+                    if let desk = resident.desk { body(desk) }
+                }
+            },
+            end: { await home.close() }
+        )
+        return LocalCluster(
+            endpoint: try await endpoint.value,
+            workerKey: AccessKey(setup.workerKey),
+            clientKey: AccessKey(setup.clientKey),
+            client: client
+        )
+    }
+
+    /// Starts a cluster, hands it to a closure, and shuts it down when that is done.
+    ///
+    /// - Parameters:
+    ///   - tools: The tools that are Swift functions.
+    ///   - manifest: More tools, as a manifest declares them.
+    ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
+    ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
+    ///   - body: What to do with the cluster.
+    /// - Returns: What the closure returns.
+    /// - Throws: As `start` does, and what the closure throws.
+    public nonisolated(nonsending) static func with<Value>(
+        tools: [FunctionTool],
+        manifest: Manifest? = nil,
+        slots: Int? = nil,
+        logger: Logger? = nil,
+        _ body: nonisolated(nonsending) (LocalCluster) async throws -> Value
+    ) async throws -> Value {
+        let cluster = try await start(
+            tools: tools,
+            manifest: manifest,
+            slots: slots,
+            logger: logger
+        )
+        do {
+            let value = try await body(cluster)
+            await cluster.shutDown()
+            return value
+        } catch {
+            await cluster.shutDown()
+            throw error
+        }
+    }
+
+    /// Ends coordinator, worker and thread.
+    ///
+    /// Functions under way are cancelled; those that do not follow are left to themselves. Runs that
+    /// are still awaited throw.
+    public func shutDown() async {
+        await client.close()
+    }
+
+    /// Runs a plan to its end, see ``WeftClient/run(_:options:)``.
+    public func run(
+        _ plan: PlanDocument,
+        options: RunOptions = RunOptions()
+    ) async throws -> RunResult {
+        try await client.run(plan, options: options)
+    }
+
+    /// Starts a run, see ``WeftClient/start(_:options:watching:)``.
+    public func start(
+        _ plan: PlanDocument,
+        options: RunOptions = RunOptions(),
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        try await client.start(plan, options: options, watching: level)
+    }
+}
+
+/// Why a cluster could not be started, with what to do.
+public struct LocalClusterError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A sentence for a person.
+    public var message: String
+
+    /// The message.
+    public var description: String { message }
+}

@@ -1,0 +1,80 @@
+// A run as its author holds it, and the two ends of what comes from the loop: events and a result.
+internal import Client
+public import Plans
+internal import UVLoop
+internal import Wire
+
+/// A run under way.
+///
+/// Letting go of the handle leaves the run as it is.
+public final class RunHandle: Sendable {
+    /// The run.
+    public let id: RunID
+    /// What happens in the run, from its first event to its last; ends with the last one.
+    ///
+    /// For one reader. Events wait until they are read; who does not want them starts the run with
+    /// a lower level. If the connection is lost the sequence ends early and ``result`` throws.
+    public let events: AsyncStream<RunEvent>
+    private let record: RunRecord
+    private let client: WeftClient
+
+    init(id: RunID, record: RunRecord, client: WeftClient) {
+        self.id = id
+        self.record = record
+        self.client = client
+        events = record.events
+    }
+
+    /// How the run ended; waits for it.
+    ///
+    /// A run whose nodes fail is no error: the result says so. Cancelling the waiting task cancels
+    /// the run; the wait goes on until the run has ended.
+    ///
+    /// - Throws: `ClientError` if the connection is lost or the client closed; `CancellationError`
+    ///   if the task was cancelled and the run with it.
+    public var result: RunResult {
+        get async throws {
+            let result = try await withTaskCancellationHandler {
+                try await record.result.value
+            } onCancel: {
+                cancel(reason: "the task that waited for it was cancelled")
+            }
+            if result.status == .cancelled { try Task.checkCancellation() }
+            return result
+        }
+    }
+
+    /// Asks for the run to be cancelled; it still ends with a result.
+    ///
+    /// Nothing happens to a run that has ended.
+    public func cancel(reason: String? = nil) {
+        client.cancel(record, reason: reason)
+    }
+}
+
+/// The side of a run that the loop speaks to and tasks listen to.
+final class RunRecord: Sendable {
+    /// Comes when the coordinator has taken the run on.
+    let accepted = Promise<RunID>()
+    /// Comes once the run has ended and its nodes are known.
+    let result = Promise<RunResult>()
+    let events: AsyncStream<RunEvent>
+    private let continuation: AsyncStream<RunEvent>.Continuation
+
+    init() {
+        (events, continuation) = AsyncStream.makeStream()
+    }
+
+    /// Passes an event on; the last one ends the sequence.
+    func add(_ event: RunEvent) {
+        continuation.yield(event)
+        if event.isTerminal { continuation.finish() }
+    }
+
+    /// Ends everything that is still awaited.
+    func fail(_ error: any Error) {
+        accepted.settle(.failure(error))
+        continuation.finish()
+        result.settle(.failure(error))
+    }
+}

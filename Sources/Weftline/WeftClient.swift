@@ -1,0 +1,160 @@
+// A coordinator as a Swift program sees it: plans in, results out, from any task. What happens on
+// the loop is in RunDesk.
+public import Client
+public import Plans
+internal import Transport
+internal import UVLoop
+public import Wire
+
+/// A connection to a coordinator, for use from any task.
+///
+/// Any number of runs may be under way on it. It has a thread of its own until it is closed, or let
+/// go of. A connection that is lost stays lost: what is under way on it throws, and a new client
+/// has to be made.
+public final class WeftClient: Sendable {
+    /// A way to the desk on its loop; says whether there still is one.
+    typealias Door = @Sendable (@escaping @Sendable (RunDesk) -> Void) -> Bool
+
+    private let door: Door
+    private let end: @Sendable () async -> Void
+
+    /// A client of a desk on a thread, which the door and the end keep.
+    init(door: @escaping Door, end: @escaping @Sendable () async -> Void) {
+        self.door = door
+        self.end = end
+    }
+
+    /// Connects to a coordinator and proves to have the key.
+    ///
+    /// - Parameters:
+    ///   - endpoint: Where the coordinator listens.
+    ///   - key: The key of its clients.
+    ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
+    ///   - timeout: How long connecting may take.
+    /// - Returns: The connected client.
+    /// - Throws: `ClientError`, `KeyFileError`, or `UVError` if there can be no thread.
+    public static func connect(
+        to endpoint: Endpoint = .default,
+        key: AccessKey = .standard,
+        name: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) async throws -> WeftClient {
+        let options = CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: .client,
+            key: try key.resolve(for: .client),
+            name: name ?? PeerName.ofProcess,
+            timeout: timeout
+        )
+        let ready = Promise<Void>()
+        let home = try await ResidentThread.start(name: "weft-client", until: ready) { loop in
+            ClientLoop(loop: loop, options: options, ready: ready)
+        }
+        return WeftClient(
+            door: { body in
+                home.post { resident in
+                    if let desk = resident.desk { body(desk) }
+                }
+            },
+            end: { await home.close() }
+        )
+    }
+
+    /// Says good-bye and ends the thread; what is still awaited throws.
+    ///
+    /// Runs go on at the coordinator.
+    public func close() async {
+        await end()
+    }
+
+    // MARK: - Runs
+
+    /// Runs a plan to its end.
+    ///
+    /// A run whose nodes fail is no error: the result says so. Cancelling the task cancels the run.
+    ///
+    /// - Throws: `ClientError` if the coordinator does not take the plan (then with its problems) or
+    ///   the connection is lost; `CancellationError` if the task was cancelled and the run with it.
+    public func run(
+        _ plan: PlanDocument,
+        options: RunOptions = RunOptions()
+    ) async throws -> RunResult {
+        try await start(plan, options: options, watching: .end).result
+    }
+
+    /// Has a plan run and returns as soon as the coordinator has taken it on.
+    ///
+    /// Cancelling the task meanwhile cancels the run.
+    ///
+    /// - Parameters:
+    ///   - plan: The plan.
+    ///   - options: How to run it.
+    ///   - level: Which events come; the last one does at every level.
+    /// - Returns: The run.
+    /// - Throws: As ``run(_:options:)`` does.
+    public func start(
+        _ plan: PlanDocument,
+        options: RunOptions = RunOptions(),
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        let submission = Submission(
+            plan: plan.encoded,
+            join: options.join,
+            tools: options.tools,
+            budget: options.budget,
+            onMissingTool: options.onMissingTool,
+            watch: level,
+            label: options.label
+        )
+        let record = RunRecord()
+        let isOpen = door { desk in
+            desk.submit(submission, reportsNodes: options.reportsNodes, for: record)
+        }
+        guard isOpen else { throw ClientError.closed }
+        let id = try await withTaskCancellationHandler {
+            try await record.accepted.value
+        } onCancel: {
+            cancel(record, reason: "the task that started it was cancelled")
+        }
+        try Task.checkCancellation()
+        return RunHandle(id: id, record: record, client: self)
+    }
+
+    func cancel(_ record: RunRecord, reason: String?) {
+        _ = door { $0.cancel(record, reason: reason) }
+    }
+}
+
+/// A client's connection, on the client's own thread.
+private final class ClientLoop: Resident {
+    private(set) var desk: RunDesk?
+    private let ready: Promise<Void>
+    private var pending: PendingClient?
+    private var isClosed = false
+
+    init(loop: EventLoop, options: CoordinatorClient.Options, ready: Promise<Void>) {
+        self.ready = ready
+        pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
+            self?.take(result)
+        }
+    }
+
+    private func take(_ result: Result<CoordinatorClient, ClientError>) {
+        pending = nil
+        switch result {
+        case .success(let client):
+            guard !isClosed else { return client.close() }
+            desk = RunDesk(client)
+            ready.settle(.success(()))
+        case .failure(let error):
+            ready.settle(.failure(error))
+        }
+    }
+
+    func close() {
+        isClosed = true
+        pending?.cancel()
+        desk?.close()
+        ready.settle(.failure(ClientError.closed))
+    }
+}
