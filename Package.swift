@@ -69,6 +69,7 @@ let package = Package(
         module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", ordered]),
         module("Scheduling", ["Plans", heaps, deques]),
         module("Joining", ["JSON", "Plans"]),
+        module("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
         module(
             "CoordinatorCore",
             ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]
@@ -133,6 +134,7 @@ let package = Package(
         ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
+        tests("PlanningTests", ["JSON", "Schemas", "Plans", "Joining", "Planning", ordered]),
         tests(
             "ToolsTests",
             ["UVLoop", "JSON", "Plans", "Wire", "Tools"],

@@ -1,0 +1,84 @@
+// What a language model is asked: messages, the form of the reply and its limits. How a request is
+// sent and what a provider makes of it is not known here.
+
+public import JSON
+
+/// One message of a conversation with a language model.
+public struct ModelMessage: Sendable, Hashable {
+    /// Who speaks.
+    public enum Role: String, Sendable, CaseIterable {
+        /// The rules of the conversation.
+        case system
+        /// The one who asks.
+        case user
+        /// The model.
+        case assistant
+    }
+
+    /// Who speaks.
+    public var role: Role
+    /// What is said.
+    public var text: String
+
+    /// A message of that role.
+    public init(role: Role, text: String) {
+        self.role = role
+        self.text = text
+    }
+
+    /// A message with the rules of the conversation.
+    public static func system(_ text: String) -> ModelMessage {
+        ModelMessage(role: .system, text: text)
+    }
+
+    /// A message of the one who asks.
+    public static func user(_ text: String) -> ModelMessage {
+        ModelMessage(role: .user, text: text)
+    }
+
+    /// A message of the model.
+    public static func assistant(_ text: String) -> ModelMessage {
+        ModelMessage(role: .assistant, text: text)
+    }
+}
+
+/// The form a model's reply must have.
+public enum ResponseFormat: Sendable, Hashable {
+    /// Any text.
+    case text
+    /// One JSON object of any shape.
+    case jsonObject
+    /// One JSON object that fits the schema, in the strict subset that providers enforce.
+    ///
+    /// The name is 1–64 of `[A-Za-z0-9_-]`.
+    case jsonSchema(name: String, schema: RawJSON)
+}
+
+/// One call of a language model.
+public struct ModelRequest: Sendable, Hashable {
+    /// The conversation so far, system messages first.
+    public var messages: [ModelMessage]
+    /// The form the reply must have.
+    public var format: ResponseFormat
+    /// Texts at which the model stops; they are not part of the reply.
+    public var stop: [String]
+    /// The most tokens the reply may have; nil leaves it to the model's configuration.
+    public var maxTokens: Int?
+    /// The sampling temperature, 0 or more; nil leaves it to the model's configuration.
+    public var temperature: Double?
+
+    /// A request with these messages.
+    public init(
+        messages: [ModelMessage],
+        format: ResponseFormat = .text,
+        stop: [String] = [],
+        maxTokens: Int? = nil,
+        temperature: Double? = nil
+    ) {
+        self.messages = messages
+        self.format = format
+        self.stop = stop
+        self.maxTokens = maxTokens
+        self.temperature = temperature
+    }
+}

@@ -1,0 +1,28 @@
+// What the planner knows of a tool, and the two forms in which a model may write a plan.
+
+public import JSON
+
+/// The form in which a model writes its plan.
+public enum PlanFormat: String, Sendable, CaseIterable {
+    /// `{"tasks":[{"id","tool_name","args","dependencies"}],"join_instruction"}`.
+    case json
+    /// Numbered lines, `1. search("x")`, up to `join()`.
+    case text
+}
+
+/// A tool as the prompt shows it.
+public struct PlannerTool: Sendable, Hashable {
+    /// The name under which plans call it.
+    public var name: String
+    /// What it does, in words.
+    public var description: String
+    /// The JSON Schema of its arguments.
+    public var parameters: RawJSON
+
+    /// A tool of that name.
+    public init(name: String, description: String, parameters: RawJSON) {
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+    }
+}
