@@ -61,6 +61,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
 
         // Pure: values in, values out.
         module("JSON", ["CSimdJSON", ordered]),
@@ -78,6 +79,7 @@ let package = Package(
 
         // Shells: sockets, timers, processes, logging.
         module("UVLoop", ["CLibuv"]),
+        module("HTTP", ["CCurl", "UVLoop"]),
         module("Transport", ["UVLoop", "JSON", "Plans", "Wire"]),
         module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
         module(
@@ -118,11 +120,18 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        // Tests.
+        // Tests, and what several of them share.
+        .target(
+            name: "HTTPTestKit",
+            dependencies: ["UVLoop"],
+            path: "Tests/HTTPTestKit",
+            swiftSettings: settings
+        ),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
+        tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit"]),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
         tests(

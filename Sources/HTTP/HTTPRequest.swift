@@ -1,0 +1,123 @@
+// What goes into a transfer and what comes out of it, as values. Not here: carrying it out
+// (HTTPClient).
+
+/// One request, and how long its parts may take.
+public struct HTTPRequest: Sendable {
+    /// The method, for example `POST`.
+    public var method: String
+    /// The URL, starting with `http://` or `https://`.
+    public var url: String
+    /// Names and values of the header lines, in order.
+    public var headers: [(String, String)]
+    /// The body; for a method that has none, the empty array.
+    public var body: [UInt8]
+    /// Longest time until the connection stands, name lookup and TLS included.
+    public var connectTimeout: Duration
+    /// Longest time without a byte of the response, from the start on.
+    public var idleTimeout: Duration
+    /// Longest time for the whole transfer; nil for no limit.
+    public var deadline: Duration?
+    /// The proxy's URL, the empty text for none, nil for what the environment says.
+    ///
+    /// The environment's proxy is never used for this host itself.
+    public var proxy: String?
+
+    /// Makes a request; only method and URL have no default.
+    public init(
+        method: String,
+        url: String,
+        headers: [(String, String)] = [],
+        body: [UInt8] = [],
+        connectTimeout: Duration = .seconds(5),
+        idleTimeout: Duration = .seconds(120),
+        deadline: Duration? = nil,
+        proxy: String? = nil
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
+        self.deadline = deadline
+        self.proxy = proxy
+    }
+}
+
+/// The head of a response: status and header lines.
+public struct HTTPHead: Sendable {
+    /// The status, from 200 on.
+    public var status: Int
+    /// Names and values in the order they came; names as the peer spelled them.
+    public var headers: [(String, String)]
+
+    /// Makes a head of its parts.
+    public init(status: Int, headers: [(String, String)] = []) {
+        self.status = status
+        self.headers = headers
+    }
+
+    /// The value of the first line of that name, in any case.
+    public subscript(name: String) -> String? {
+        let wanted = name.lowercased()
+        return headers.first { $0.0.lowercased() == wanted }?.1
+    }
+
+    init(status: Int, lines: [UInt8]) {
+        self.status = status
+        headers = lines.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+            return (Self.text(line[..<colon]), Self.text(line[(colon + 1)...]))
+        }
+    }
+
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
+        let start = bytes.drop(while: isBlank)
+        let end = start.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? start.startIndex
+        return String(decoding: start[..<end], as: UTF8.self)
+    }
+}
+
+/// Why a transfer did not end well; a response with a bad status is no error.
+public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What went wrong, as programs tell it apart.
+    public enum Code: String, Sendable, CaseIterable {
+        /// The request cannot be sent as it is: its URL, method or a header is malformed.
+        case badRequest
+        /// The host's name is not known.
+        case unresolved
+        /// Nobody answers at the address, or it refuses.
+        case unreachable
+        /// The connection did not stand in time.
+        case connectTimeout
+        /// No byte came for too long.
+        case idleTimeout
+        /// The whole took too long.
+        case deadline
+        /// TLS failed, above all because the peer's certificate is not trusted.
+        case insecure
+        /// The connection broke before the response was complete.
+        case brokenOff
+        /// What came is no HTTP.
+        case badResponse
+        /// The transfer was cancelled, or its client closed.
+        case cancelled
+        /// Something else in libcurl.
+        case other
+    }
+
+    /// What went wrong.
+    public var code: Code
+    /// What went wrong, in words for a person.
+    public var message: String
+
+    /// Makes an error of its parts.
+    public init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The message.
+    public var description: String { message }
+}

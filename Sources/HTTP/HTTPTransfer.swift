@@ -1,0 +1,178 @@
+// One request under way: its time limits, its handlers, and its one end.
+// Not here: sockets (HTTPClient).
+internal import CCurl
+internal import UVLoop
+
+/// A request that was started; cancelling is all that can be done to it.
+public final class HTTPTransfer {
+    struct Handlers {
+        var head: (HTTPHead) -> Void
+        var body: ([UInt8]) -> Void
+        var end: (Result<Void, HTTPError>) -> Void
+    }
+
+    let number: UInt64
+    /// Gone once the end was reported.
+    var handlers: Handlers?
+    private weak var client: HTTPClient?
+    private let loop: EventLoop
+    private var curl: OpaquePointer?
+    private var timer: Timer?
+    private var idleTimeout = Duration.zero
+    private var idleDeadline: Int64 = .max
+    private var deadline: Int64 = .max
+
+    init(client: HTTPClient, number: UInt64) {
+        self.client = client
+        loop = client.loop
+        self.number = number
+    }
+
+    /// Breaks the transfer off; its `onEnd` is called with `cancelled` before this returns.
+    ///
+    /// Safe inside every closure. After the end it does nothing.
+    public func cancel() {
+        end(.failure(HTTPError(code: .cancelled, message: "The request was cancelled.")))
+    }
+
+    /// Hands the request to libcurl, or says why that cannot be.
+    func begin(_ request: HTTPRequest) -> HTTPError? {
+        if let problem = request.problem { return HTTPError(code: .badRequest, message: problem) }
+        guard let shared = client?.curl else {
+            return HTTPError(code: .cancelled, message: "The HTTP client is closed.")
+        }
+        let milliseconds = max(1, request.connectTimeout.wholeMilliseconds)
+        let options = weft_transfer_options(number: number, connect_timeout_ms: milliseconds)
+        curl = weft_transfer_new(shared, options, request.method, request.url, request.proxy)
+        guard let curl, hand(request, to: curl), weft_transfer_begin(curl) else {
+            return HTTPError(code: .other, message: "libcurl does not take the request.")
+        }
+        startClock(request)
+        return nil
+    }
+
+    private func hand(_ request: HTTPRequest, to curl: OpaquePointer) -> Bool {
+        for (name, value) in request.headers {
+            let line = value.isEmpty ? "\(name);" : "\(name): \(value)"
+            guard weft_transfer_header(curl, line) else { return false }
+        }
+        guard !request.body.isEmpty || request.method == "POST" else { return true }
+        return weft_transfer_body(curl, request.body, request.body.count)
+    }
+
+    // MARK: - Time
+
+    private func startClock(_ request: HTTPRequest) {
+        let now = loop.nowNanoseconds
+        idleTimeout = request.idleTimeout
+        idleDeadline = now.advanced(by: idleTimeout)
+        if let limit = request.deadline { deadline = now.advanced(by: limit) }
+        timer = Timer(loop: loop) { [self] in lookAtClock() }
+        timer?.schedule(at: min(idleDeadline, deadline))
+    }
+
+    /// The timer is not moved for each byte: when it fires, it may find that it has to go on.
+    private func lookAtClock() {
+        let now = loop.nowNanoseconds
+        if now >= deadline {
+            end(.failure(HTTPError(code: .deadline, message: "The whole took too long.")))
+        } else if now >= idleDeadline {
+            let message = "Nothing came for \(idleTimeout)."
+            end(.failure(HTTPError(code: .idleTimeout, message: message)))
+        } else {
+            timer?.schedule(at: min(idleDeadline, deadline))
+        }
+    }
+
+    private func sawLife() {
+        idleDeadline = loop.nowNanoseconds.advanced(by: idleTimeout)
+    }
+
+    // MARK: - The response
+
+    func headArrived(_ head: HTTPHead) {
+        sawLife()
+        handlers?.head(head)
+    }
+
+    func bodyArrived(_ bytes: [UInt8]) {
+        sawLife()
+        handlers?.body(bytes)
+    }
+
+    func end(_ result: Result<Void, HTTPError>) {
+        guard let handlers else { return }
+        self.handlers = nil
+        timer?.close()
+        timer = nil
+        free()
+        client?.forget(self)
+        handlers.end(result)
+    }
+
+    /// Gives libcurl's memory back.
+    func free() {
+        guard let curl else { return }
+        self.curl = nil
+        weft_transfer_free(curl)
+    }
+}
+
+@available(*, unavailable)
+extension HTTPTransfer: Sendable {}
+
+extension HTTPRequest {
+    /// What keeps the request from being sent, in words for a person; nothing of a header's value.
+    fileprivate var problem: String? {
+        let scheme = url.prefix { $0 != ":" }.lowercased()
+        if scheme != "http" && scheme != "https" || !url.dropFirst(scheme.count).hasPrefix("://") {
+            return "A URL has to start with http:// or https://."
+        }
+        if !url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            return "A URL has to consist of visible ASCII characters."
+        }
+        if method.isEmpty || !method.utf8.allSatisfy({ $0 > 0x40 && $0 < 0x5B }) {
+            return "A method has to consist of capital letters."
+        }
+        for (name, value) in headers {
+            let isName = !name.isEmpty && name.utf8.allSatisfy(\.isTokenByte)
+            guard isName else { return "A header has a name that is none." }
+            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+                return "The header \(name) has a value with control characters."
+            }
+        }
+        return nil
+    }
+}
+
+extension UInt8 {
+    /// Whether a header's name may hold it: letters, digits and some signs.
+    fileprivate var isTokenByte: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default:
+            "!#$%&'*+-.^_`|~".utf8.contains(self)
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, a fraction counted as one more; at most a month.
+    fileprivate var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        guard seconds < 2_678_400 else { return 2_678_400_000 }
+        let (part, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000_000_000)
+        return seconds * 1000 + part + (rest > 0 ? 1 : 0)
+    }
+}
+
+extension Int64 {
+    /// Nanoseconds later; at most a century.
+    fileprivate func advanced(by duration: Duration) -> Int64 {
+        let (seconds, attoseconds) = duration.components
+        let bounded = Swift.min(seconds, 3_155_760_000)
+        return self + bounded * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}
