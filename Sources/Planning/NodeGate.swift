@@ -1,0 +1,288 @@
+// From nodes in the order written to nodes in an order in which each stands behind those it needs.
+// Whatever cannot be used is held back here, with the reason.
+
+import JSON
+import OrderedCollections
+import Plans
+
+/// Lets nodes through when all they need has gone through before.
+///
+/// A node that waits for one written later loses nothing: it could not have run earlier. What is
+/// left at the end of a reply is a reference to nothing (which becomes text), a node that needs a
+/// refused one, or a circle.
+struct NodeGate: Sendable {
+    private struct Held: Sendable {
+        var node: PlannerNode
+        /// Ids that have not gone through, and whether the node declares that it needs them.
+        var missing: OrderedDictionary<NodeID, Bool>
+    }
+
+    private(set) var ledger: PlanLedger
+    private(set) var problems: [PlanProblem] = []
+    /// Nodes that went through and were not taken yet.
+    private(set) var passed: [PlannerNode] = []
+
+    private var held: OrderedDictionary<NodeID, Held> = [:]
+    private var waiting: [NodeID: [NodeID]] = [:]
+    /// Ids written in this reply that cannot be used.
+    private var refused: Set<NodeID> = []
+    /// Ids written with two meanings, so that a reference to them is ambiguous.
+    private var ambiguous: Set<NodeID> = []
+    /// How many more nodes may go through.
+    private var room: Int
+    private(set) var isFull = false
+
+    init(ledger: PlanLedger, room: Int) {
+        self.ledger = ledger
+        self.room = room
+    }
+
+    mutating func takePassed() -> [PlannerNode] {
+        defer { passed = [] }
+        return passed
+    }
+
+    mutating func report(
+        _ code: PlanProblem.Code,
+        _ id: NodeID?,
+        _ message: String,
+        isWarning: Bool = false
+    ) {
+        guard problems.count < PlanLimits.problemsReported else { return }
+        problems.append(
+            PlanProblem(code: code, node: id?.text, message: message, isWarning: isWarning)
+        )
+    }
+
+    /// Notes that the plan has a node of that id which cannot be used, for reasons told elsewhere.
+    mutating func refuse(_ id: NodeID) {
+        if ledger.nodes[id] != nil || held[id] != nil {
+            ambiguous.insert(id)
+        } else {
+            refused.insert(id)
+        }
+    }
+
+    mutating func offer(_ node: PlannerNode) {
+        let definition = node.definition
+        let id = definition.id
+        if let earlier = ledger.nodes[id] ?? held[id]?.node.definition {
+            if earlier.isSame(as: definition) { return }
+            ambiguous.insert(id)
+            report(
+                .duplicateID,
+                id,
+                "there is a node \(id) already, which is not changed; give the new one another id"
+            )
+            return
+        }
+        var missing: OrderedDictionary<NodeID, Bool> = [:]
+        for dependency in definition.dependencies where ledger.nodes[dependency] == nil {
+            missing[dependency] = true
+        }
+        let references = ArgumentTemplate(compiling: definition.arguments).references
+        for reference in references
+        where ledger.nodes[reference.id] == nil && missing[reference.id] == nil {
+            missing[reference.id] = false
+        }
+        if !ambiguous.isEmpty {
+            let all = definition.dependencies + references.map(\.id)
+            if let other = all.first(where: ambiguous.contains) {
+                refused.insert(id)
+                report(
+                    .duplicateID,
+                    id,
+                    "node \(id) needs node \(other), an id that was given to two nodes"
+                )
+                return
+            }
+        }
+        refused.remove(id)
+        if missing.isEmpty {
+            pass(node)
+        } else {
+            for other in missing.keys { waiting[other, default: []].append(id) }
+            held[id] = Held(node: node, missing: missing)
+        }
+    }
+
+    private mutating func pass(_ node: PlannerNode) {
+        var ready = [node]
+        while let next = ready.popLast() {
+            let id = next.definition.id
+            guard room > 0 else {
+                if !isFull { report(.limit, id, "the run has no room for more nodes") }
+                isFull = true
+                refused.insert(id)
+                continue
+            }
+            room -= 1
+            ledger.add(next.definition)
+            passed.append(next)
+            for dependent in (waiting.removeValue(forKey: id) ?? []).reversed() {
+                held[dependent]?.missing[id] = nil
+                if let entry = held[dependent], entry.missing.isEmpty {
+                    held[dependent] = nil
+                    ready.append(entry.node)
+                }
+            }
+        }
+    }
+
+    // MARK: - The end of a reply
+
+    /// Decides on every node that is still held.
+    mutating func finish(isCut: Bool) {
+        refuseWhatCannotCome(isCut: isCut)
+        spreadRefusals()
+        turnReferencesIntoText()
+        reportCircles()
+        held = [:]
+        waiting = [:]
+    }
+
+    /// Refuses nodes that declare a dependency on nothing; of a cut reply also those that refer to
+    /// something, because it may have been cut off.
+    private mutating func refuseWhatCannotCome(isCut: Bool) {
+        for (id, entry) in held {
+            for (other, isDeclared) in entry.missing
+            where held[other] == nil && !refused.contains(other) && (isDeclared || isCut) {
+                report(
+                    .unknownDependency,
+                    id,
+                    "node \(id) needs node \(other), which is not in the plan"
+                )
+                refused.insert(id)
+                break
+            }
+        }
+    }
+
+    private mutating func spreadRefusals() {
+        var causes = refused.sorted()
+        while let cause = causes.popLast() {
+            for dependent in waiting[cause] ?? [] where held[dependent] != nil {
+                guard refused.insert(dependent).inserted else { continue }
+                report(
+                    .unknownDependency,
+                    dependent,
+                    "node \(dependent) was not used, because it needs node \(cause)"
+                )
+                causes.append(dependent)
+            }
+        }
+        held.removeAll { refused.contains($0.key) }
+    }
+
+    /// What refers to no node of the plan is text, `$15` a price.
+    private mutating func turnReferencesIntoText() {
+        let ids = Array(held.keys)
+        for id in ids {
+            guard var entry = held[id] else { continue }
+            let unknown = entry.missing.keys.filter { held[$0] == nil && ledger.nodes[$0] == nil }
+            guard !unknown.isEmpty else { continue }
+            for other in unknown {
+                entry.missing[other] = nil
+                report(
+                    .unknownReference,
+                    id,
+                    "node \(id) has the text $\(other), but there is no node \(other); it stays text",
+                    isWarning: true
+                )
+            }
+            let arguments = entry.node.definition.arguments
+            entry.node.definition.arguments = escapingReferences(to: Set(unknown), in: arguments)
+            held[id] = entry
+        }
+        for id in ids {
+            guard let entry = held[id], entry.missing.isEmpty else { continue }
+            held[id] = nil
+            pass(entry.node)
+        }
+    }
+
+    /// All that is held now stands on a circle or behind one.
+    private mutating func reportCircles() {
+        var seen: Set<NodeID> = []
+        for start in Array(held.keys) where !seen.contains(start) {
+            var path: [NodeID] = []
+            var places: [NodeID: Int] = [:]
+            var next: NodeID? = start
+            while let id = next, !seen.contains(id), places[id] == nil {
+                places[id] = path.count
+                path.append(id)
+                next = held[id]?.missing.keys.first
+            }
+            var behind = path[...]
+            if let end = next, let place = places[end] {
+                behind = path[..<place]
+                let circle = (path[place...] + [end]).map(\.text).joined(separator: " → ")
+                report(.cycle, end, "nodes depend on each other in a circle: \(circle)")
+            }
+            for id in behind {
+                report(
+                    .cycle,
+                    id,
+                    "node \(id) was not used, because it waits for a circle of nodes"
+                )
+            }
+            seen.formUnion(path)
+        }
+    }
+}
+
+extension NodeDefinition {
+    /// Whether two nodes ask for the same, however it is written.
+    fileprivate func isSame(as other: NodeDefinition) -> Bool {
+        if self == other { return true }
+        var twin = other
+        twin.arguments = arguments
+        return self == twin && JSONValue(arguments) == JSONValue(other.arguments)
+    }
+}
+
+/// The arguments with a second dollar sign before each reference to one of the ids.
+func escapingReferences(to ids: Set<NodeID>, in arguments: RawJSON) -> RawJSON {
+    RawJSON(JSONValue(arguments).escapingReferences(to: ids))
+}
+
+extension JSONValue {
+    fileprivate func escapingReferences(to ids: Set<NodeID>) -> JSONValue {
+        switch self {
+        case .string(let text):
+            .string(escapedReferences(to: ids, in: text))
+        case .array(let elements):
+            .array(elements.map { $0.escapingReferences(to: ids) })
+        case .object(let fields):
+            .object(fields.mapValues { $0.escapingReferences(to: ids) })
+        default:
+            self
+        }
+    }
+}
+
+private func escapedReferences(to ids: Set<NodeID>, in text: String) -> String {
+    let bytes = Array(text.utf8)
+    var escaped: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+        let byte = bytes[index]
+        escaped.append(byte)
+        index += 1
+        guard byte == UInt8(ascii: "$"), index < bytes.count else { continue }
+        if bytes[index] == byte {
+            escaped.append(byte)
+            index += 1
+            continue
+        }
+        let isBraced = bytes[index] == UInt8(ascii: "{")
+        let id = bytes[(isBraced ? index + 1 : index)...].prefix { byte in
+            isNameByte(byte) && !".:/".utf8.contains(byte)
+                && (isBraced || byte != UInt8(ascii: "-"))
+        }
+        if let id = NodeID(String(decoding: id, as: UTF8.self)), ids.contains(id) {
+            escaped.append(byte)
+        }
+    }
+    return String(decoding: escaped, as: UTF8.self)
+}

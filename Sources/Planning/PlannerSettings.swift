@@ -1,0 +1,55 @@
+// How one goal is planned: tools, forms, bounds, and what becomes of a run whose planner fails.
+
+/// How the outputs of a run become its answer.
+public enum GoalJoin: String, Sendable, CaseIterable {
+    /// A model writes the answer or asks for another plan.
+    case model
+    /// The classic form: a block for each node.
+    case concat
+    /// Outputs by node id.
+    case json
+}
+
+/// What becomes of nodes that run when the planner fails.
+public enum PlannerFailurePolicy: String, Sendable, CaseIterable {
+    /// They finish, then the run fails.
+    case finish
+    /// The run fails at once, and they are cancelled.
+    case cancel
+}
+
+/// How one goal is planned.
+public struct PlannerSettings: Sendable {
+    /// The tools a plan may call.
+    public var tools: [PlannerTool]
+    /// The form in which plans are written.
+    public var format: PlanFormat
+    /// How the outputs become the answer.
+    public var join = GoalJoin.model
+    /// How many plans a run may have, the first included; at least 1.
+    public var maxRounds = 3
+    /// How many times a plan, and a joiner's reply, may be sent back to be set right.
+    public var maxRepairs = 2
+    /// How many nodes all plans together may have.
+    public var maxNodes = 1000
+    /// How many tokens all calls together may use; nil for no limit.
+    ///
+    /// Providers count when a call is over, so that the last call may go beyond it.
+    public var maxTokens: Int?
+    /// How many tokens one reply may have.
+    public var replyTokens: Int? = 4096
+    /// The sampling temperature; nil leaves it to the model's configuration.
+    public var temperature: Double?
+    /// What becomes of nodes that run when the planner fails.
+    public var onFailure = PlannerFailurePolicy.finish
+    /// Bytes of one output that a model is shown.
+    public var outputBytes = 8 << 10
+    /// Bytes of all outputs together that a model is shown.
+    public var outputsBytes = 96 << 10
+
+    /// The usual settings for these tools.
+    public init(tools: [PlannerTool], format: PlanFormat = .json) {
+        self.tools = tools
+        self.format = format
+    }
+}
