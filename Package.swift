@@ -80,6 +80,7 @@ let package = Package(
         // Shells: sockets, timers, processes, logging.
         module("UVLoop", ["CLibuv"]),
         module("HTTP", ["CCurl", "UVLoop"]),
+        module("LanguageModels", ["HTTP", "UVLoop", "JSON", "Planning", yaml]),
         module("Transport", ["UVLoop", "JSON", "Plans", "Wire"]),
         module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
         module(

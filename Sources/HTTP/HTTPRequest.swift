@@ -1,5 +1,6 @@
 // What goes into a transfer and what comes out of it, as values. Not here: carrying it out
 // (HTTPClient).
+internal import CCurl
 
 /// One request, and how long its parts may take.
 public struct HTTPRequest: Sendable {
@@ -120,4 +121,9 @@ public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The message.
     public var description: String { message }
+}
+
+extension HTTPRequest {
+    /// Whether a URL's host is this one: localhost or an address of the loopback interface.
+    public static func isLoopback(url: String) -> Bool { weft_url_is_loopback(url) }
 }

@@ -1,0 +1,122 @@
+// The models of a coordinator, made from its configuration. Not here: reading the configuration.
+internal import HTTP
+public import UVLoop
+
+/// The models that are there to be called.
+public final class ModelCatalogue {
+    /// The model that writes plans; nil when none is configured.
+    public let planner: (any LanguageModel)?
+    /// The model that joins: the planner's, unless there is one of its own.
+    public let joiner: (any LanguageModel)?
+
+    private let client: HTTPClient
+
+    /// Makes all models of a configuration.
+    ///
+    /// - Parameters:
+    ///   - configuration: What to make.
+    ///   - loop: The loop that the models are confined to.
+    ///   - environment: Where keys are looked up, and what programs may get.
+    ///   - recorder: Records all calls, under `planner` and `joiner`; nil for none.
+    /// - Returns: The models; they have to be closed.
+    /// - Throws: All problems at once: keys that are missing, recordings that cannot be read.
+    public static func make(
+        _ configuration: ModelConfiguration,
+        loop: EventLoop,
+        environment: [String: String],
+        recorder: ModelRecorder? = nil
+    ) throws(ModelConfigurationError) -> ModelCatalogue {
+        let client = HTTPClient(loop: loop)
+        var maker = ModelMaker(loop: loop, client: client, environment: environment)
+        let planner = maker.make(configuration.planner, "planner")
+        let joiner = maker.make(configuration.joiner, "joiner")
+        guard maker.problems.isEmpty else {
+            client.close()
+            throw ModelConfigurationError(problems: maker.problems)
+        }
+        let recorded = { (model: (any LanguageModel)?, label: String) in
+            model.map { recorder?.recording($0, as: label, on: loop) ?? $0 }
+        }
+        return ModelCatalogue(
+            planner: recorded(planner, "planner"),
+            joiner: recorded(joiner ?? planner, "joiner"),
+            client: client
+        )
+    }
+
+    private init(
+        planner: (any LanguageModel)?,
+        joiner: (any LanguageModel)?,
+        client: HTTPClient
+    ) {
+        self.planner = planner
+        self.joiner = joiner
+        self.client = client
+    }
+
+    /// Ends all calls over HTTP as cancelled and closes their connections.
+    ///
+    /// Programs and replays that run are cancelled by who started them. Calling it again does
+    /// nothing.
+    public func close() { client.close() }
+}
+
+@available(*, unavailable)
+extension ModelCatalogue: Sendable {}
+
+private struct ModelMaker {
+    let loop: EventLoop
+    let client: HTTPClient
+    let environment: [String: String]
+    var problems: [ModelConfigurationProblem] = []
+
+    mutating func make(
+        _ model: ModelConfiguration.Model?,
+        _ name: String
+    ) -> (any LanguageModel)? {
+        switch model {
+        case nil:
+            return nil
+        case .openai(let settings):
+            let key = key(settings, name)
+            return OpenAIModel(loop: loop, client: client, settings: settings, key: key)
+        case .anthropic(let settings):
+            let key = key(settings, name)
+            return AnthropicModel(loop: loop, client: client, settings: settings, key: key)
+        case .recorded(let path, let pace, let isRepeated):
+            return recorded(path, pace, isRepeated, name)
+        case .command(let settings):
+            return CommandModel(loop: loop, settings: settings, environment: environment)
+        }
+    }
+
+    private mutating func key(_ settings: ProviderSettings, _ name: String) -> ModelKey? {
+        guard let source = settings.key else { return nil }
+        do throws(ModelKeyError) {
+            return try ModelKey(source, environment: environment)
+        } catch {
+            problems.append(ModelConfigurationProblem(model: name, message: error.description))
+            return nil
+        }
+    }
+
+    private mutating func recorded(
+        _ path: String,
+        _ pace: RecordedModel.Pace,
+        _ isRepeated: Bool,
+        _ name: String
+    ) -> (any LanguageModel)? {
+        do throws(RecordingError) {
+            return RecordedModel(
+                loop: loop,
+                recording: try Recording.load(path: path),
+                label: name,
+                pace: pace,
+                isRepeated: isRepeated
+            )
+        } catch {
+            problems.append(ModelConfigurationProblem(model: name, message: error.message))
+            return nil
+        }
+    }
+}

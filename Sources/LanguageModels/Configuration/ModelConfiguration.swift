@@ -1,0 +1,102 @@
+// Which models plan and join, as the configuration file says it. Not here: reading the YAML
+// (ModelConfigurationReader), making the models (ModelCatalogue).
+
+/// The models of a coordinator: the part `models` of its configuration file.
+///
+///     models:
+///       planner: {api: openai, base_url: https://…/v1, model: …, key_env: OPENAI_API_KEY}
+///       joiner: {api: command, command: [./join.sh]}
+///
+/// Fields of `openai` and `anthropic`: `model`, `base_url`, `key_env` or `key_file`, `max_tokens`,
+/// `temperature`, `timeout`, `connect_timeout`, `idle_timeout`, `retries`, `proxy`, `insecure`. Of
+/// `recorded`: `file`, `pace` (`recorded`, or the time between two events), `repeat`. Of `command`:
+/// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Durations have a unit: `500ms`,
+/// `10s`, `2m`. Paths start in the folder of the file.
+public struct ModelConfiguration: Sendable, Equatable {
+    /// How one model is called.
+    public enum Model: Sendable, Equatable {
+        /// Chat completions.
+        case openai(ProviderSettings)
+        /// Anthropic's messages.
+        case anthropic(ProviderSettings)
+        /// A recording, by its path.
+        case recorded(path: String, pace: RecordedModel.Pace, isRepeated: Bool)
+        /// A program.
+        case command(CommandSettings)
+    }
+
+    /// The model that writes plans; nil when there is none.
+    public var planner: Model?
+    /// The model that joins; nil for the planner's.
+    public var joiner: Model?
+
+    /// Makes a configuration of its models.
+    public init(planner: Model? = nil, joiner: Model? = nil) {
+        self.planner = planner
+        self.joiner = joiner
+    }
+
+    /// Reads the part `models` of a configuration file; other parts are not looked at.
+    ///
+    /// - Parameters:
+    ///   - yaml: The text of the file.
+    ///   - path: Its path, for messages and for the paths in it.
+    /// - Returns: The models; none when the file has no such part.
+    /// - Throws: All problems at once.
+    public static func parse(
+        yaml: String,
+        path: String
+    ) throws(ModelConfigurationError) -> ModelConfiguration {
+        var reader = ModelConfigurationReader(path: path)
+        let configuration = reader.read(yaml)
+        guard reader.problems.isEmpty else {
+            throw ModelConfigurationError(path: path, problems: reader.problems)
+        }
+        return configuration
+    }
+}
+
+/// Something wrong with the configuration of models.
+public struct ModelConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    /// The line it is on, from 1.
+    public var line: Int?
+    /// The model it concerns: `planner` or `joiner`.
+    public var model: String?
+    /// The field it concerns.
+    public var field: String?
+    /// What is wrong and what to do.
+    public var message: String
+
+    /// Makes a problem of its parts.
+    public init(line: Int? = nil, model: String? = nil, field: String? = nil, message: String) {
+        self.line = line
+        self.model = model
+        self.field = field
+        self.message = message
+    }
+
+    /// `line 3: planner: timeout: …`, with the parts that are known.
+    public var description: String {
+        [line.map { "line \($0)" }, model, field, message].compactMap(\.self)
+            .joined(separator: ": ")
+    }
+}
+
+/// Models that cannot be used as configured, with all that is wrong.
+public struct ModelConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path of the file; empty when the trouble is none of a file's.
+    public var path: String
+    /// The problems, in the order of the file; at least one.
+    public var problems: [ModelConfigurationProblem]
+
+    /// Makes an error of its problems.
+    public init(path: String = "", problems: [ModelConfigurationProblem]) {
+        self.path = path
+        self.problems = problems
+    }
+
+    /// One line for each problem.
+    public var description: String {
+        problems.map { path.isEmpty ? "\($0)" : "\(path): \($0)" }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,243 @@
+// Reads the part `models` of a configuration file, gathering every problem. Not here: single fields
+// (ModelConfigurationReader+Fields).
+internal import FoundationEssentials
+internal import HTTP
+internal import Yams
+
+struct ModelConfigurationReader {
+    /// The folder of the file, where paths in it start.
+    let folder: String
+    /// Everything wrong so far, in the order of the file.
+    var problems: [ModelConfigurationProblem] = []
+    /// The model that is being read, for problems.
+    private var modelName: String?
+
+    private static let modelNames = ["planner", "joiner"]
+    private static let apis = ["openai", "anthropic", "recorded", "command"]
+    private static let providerFields = [
+        "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
+        "connect_timeout", "idle_timeout", "retries", "proxy", "insecure",
+    ]
+    private static let recordedFields = ["api", "file", "pace", "repeat"]
+    private static let commandFields = [
+        "api", "command", "pass_env", "max_tokens", "temperature", "timeout",
+    ]
+
+    init(path: String) {
+        let start = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
+        let parts = (start + path).split(separator: "/").dropLast().filter { $0 != "." }
+        folder = "/" + parts.joined(separator: "/")
+    }
+
+    mutating func read(_ yaml: String) -> ModelConfiguration {
+        var configuration = ModelConfiguration()
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            problems.append(ModelConfigurationProblem(yaml: error))
+            return configuration
+        }
+        guard let root else { return configuration }
+        guard let fields = root.mapping else {
+            report(root, field: nil, "The file must consist of fields, such as \"models:\".")
+            return configuration
+        }
+        guard let node = fields["models"], !node.isNull else { return configuration }
+        guard let models = node.mapping else {
+            report(node, field: "models", "must have planner or joiner under it.")
+            return configuration
+        }
+        for (key, value) in models {
+            let name = key.plainText
+            guard Self.modelNames.contains(name) else {
+                reportUnknown(key, Self.modelNames)
+                continue
+            }
+            modelName = name
+            let model = readModel(value)
+            if name == "planner" { configuration.planner = model }
+            if name == "joiner" { configuration.joiner = model }
+            modelName = nil
+        }
+        return configuration
+    }
+
+    private mutating func readModel(_ node: Node) -> ModelConfiguration.Model? {
+        guard let fields = node.mapping else {
+            report(node, field: nil, "must have fields, such as {api: openai, model: …}.")
+            return nil
+        }
+        guard let api = fields["api"] else {
+            report(node, field: "api", "is missing. Choose \(Self.apis.joined(separator: ", ")).")
+            return nil
+        }
+        switch api.plainText {
+        case "openai":
+            return readProvider(fields, node, base: "https://api.openai.com/v1")
+                .map(ModelConfiguration.Model.openai)
+        case "anthropic":
+            return readProvider(fields, node, base: "https://api.anthropic.com")
+                .map(ModelConfiguration.Model.anthropic)
+        case "recorded":
+            return readRecorded(fields, node)
+        case "command":
+            return readCommand(fields, node)
+        default:
+            report(api, field: "api", "must be one of \(Self.apis.joined(separator: ", ")).")
+            return nil
+        }
+    }
+
+    // MARK: - Kinds of models
+
+    private mutating func readProvider(
+        _ fields: Node.Mapping,
+        _ node: Node,
+        base: String
+    ) -> ProviderSettings? {
+        checkNames(fields, Self.providerFields)
+        let baseURL = baseURL(fields) ?? base
+        var settings = ProviderSettings(
+            baseURL: baseURL,
+            model: required(fields, "model", node, "Name the model as the provider knows it.")
+        )
+        settings.key = keySource(fields)
+        settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
+        settings.temperature = number(fields, "temperature", 0...10)
+        settings.timeout = duration(fields, "timeout") ?? settings.timeout
+        settings.connectTimeout = duration(fields, "connect_timeout") ?? settings.connectTimeout
+        settings.idleTimeout = duration(fields, "idle_timeout") ?? settings.idleTimeout
+        settings.retries = integer(fields, "retries", 0...10) ?? settings.retries
+        settings.proxy = text(fields, "proxy")
+        if settings.proxy?.contains("@") ?? false {
+            report(
+                fields["proxy"],
+                field: "proxy",
+                "must have no user. Set https_proxy in the environment instead."
+            )
+        }
+        let isInsecure = bool(fields, "insecure") ?? false
+        if settings.key != nil, !isInsecure, baseURL.lowercased().hasPrefix("http://"),
+            !HTTPRequest.isLoopback(url: baseURL)
+        {
+            report(
+                fields["base_url"],
+                field: "base_url",
+                "would send the key without encryption. Use https, or say insecure: true."
+            )
+        }
+        return settings
+    }
+
+    private mutating func readRecorded(
+        _ fields: Node.Mapping,
+        _ node: Node
+    ) -> ModelConfiguration.Model? {
+        checkNames(fields, Self.recordedFields)
+        let file = required(fields, "file", node, "Name the file of the recording.")
+        var pace = RecordedModel.Pace.recorded
+        if let value = fields["pace"], value.plainText != "recorded" {
+            if value.plainText == "0" {
+                pace = .every(.zero)
+            } else if let interval = duration(fields, "pace") {
+                pace = .every(interval)
+            }
+        }
+        return .recorded(
+            path: absolute(file),
+            pace: pace,
+            isRepeated: bool(fields, "repeat") ?? true
+        )
+    }
+
+    private mutating func readCommand(
+        _ fields: Node.Mapping,
+        _ node: Node
+    ) -> ModelConfiguration.Model? {
+        checkNames(fields, Self.commandFields)
+        var arguments = list(fields, "command", "such as [./model.sh, --fast]")
+        if arguments.first?.isEmpty ?? true {
+            if fields["command"] == nil {
+                report(node, field: "command", "is missing. Give the program as a list.")
+            }
+            return nil
+        }
+        if arguments[0].contains("/") { arguments[0] = absolute(arguments[0]) }
+        var settings = CommandSettings(arguments: arguments, directory: folder)
+        settings.passedVariables = list(fields, "pass_env", "such as [API_KEY]")
+        settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
+        settings.temperature = number(fields, "temperature", 0...10)
+        settings.timeout = duration(fields, "timeout") ?? settings.timeout
+        return .command(settings)
+    }
+
+    func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : folder + "/" + path
+    }
+
+    // MARK: - Problems
+
+    mutating func report(_ node: Node?, field: String?, _ message: String) {
+        problems.append(
+            ModelConfigurationProblem(
+                line: node?.mark?.line,
+                model: modelName,
+                field: field,
+                message: message
+            )
+        )
+    }
+
+    private mutating func checkNames(_ fields: Node.Mapping, _ known: [String]) {
+        for (key, _) in fields where !known.contains(key.plainText) { reportUnknown(key, known) }
+    }
+
+    private mutating func reportUnknown(_ key: Node, _ known: [String]) {
+        let name = key.plainText
+        guard !["key", "api_key", "token"].contains(name) else {
+            return report(
+                key,
+                field: name,
+                "A key does not belong into this file. Name the variable that holds it with key_env,"
+                    + " or its own file with key_file."
+            )
+        }
+        report(
+            key,
+            field: name.isEmpty ? nil : name,
+            "is no field here. Known are \(known.joined(separator: ", "))."
+        )
+    }
+}
+
+extension ModelConfigurationProblem {
+    /// What the YAML parser found.
+    init(yaml error: any Error) {
+        let (line, words): (Int?, String) =
+            switch error {
+            case YamlError.scanner(_, let problem, let mark, _),
+                YamlError.parser(_, let problem, let mark, _),
+                YamlError.composer(_, let problem, let mark, _):
+                (mark.line, problem)
+            case YamlError.duplicatedKeysInMapping(let duplicates, let context):
+                (context.mark.line, "\(duplicates.joined(separator: ", ")) is given twice")
+            case YamlError.reader(let problem, _, _, _):
+                (nil, problem)
+            default:
+                (nil, "\(error)")
+            }
+        self.init(line: line, message: "The file is no valid YAML: \(words).")
+    }
+}
+
+extension Node {
+    /// The text of a scalar; empty for anything else.
+    var plainText: String { scalar?.string ?? "" }
+
+    /// Whether nothing stands where a value could.
+    var isNull: Bool {
+        guard let scalar, scalar.style == .plain else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
+    }
+}

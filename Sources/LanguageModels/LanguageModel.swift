@@ -1,0 +1,46 @@
+// What every language model looks like to who calls it. Not here: any provider.
+public import Planning
+
+/// A language model: a request in, a stream of text out.
+///
+/// Confined to its loop.
+public protocol LanguageModel: AnyObject {
+    /// Starts a call.
+    ///
+    /// `report` is called on the loop, never within this call: any number of `delta`, `usage` and
+    /// `formatLowered`, then exactly one `ended` or `failed`, whatever happens. Only when the loop
+    /// itself closes does the end never come. A retry within the call happens only before the
+    /// first delta, so that no text comes twice.
+    ///
+    /// - Returns: The call, for cancelling it; it need not be kept.
+    @discardableResult
+    func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall
+}
+
+/// A call under way.
+public protocol ModelCall: AnyObject {
+    /// Breaks the call off: `failed` with the code `cancelled` is reported before this returns, and
+    /// nothing after it.
+    ///
+    /// Safe inside `report`. Once the call has ended it does nothing.
+    func cancel()
+}
+
+extension ModelFailure {
+    static let cancelled = ModelFailure(code: .cancelled, message: "The call was cancelled.")
+}
+
+/// Bounds on what a provider may send.
+enum ModelLimits {
+    /// Most bytes of text in one reply.
+    static let reply = 16 << 20
+    /// Most bytes of one event of a stream.
+    static let event = 16 << 20
+    /// Most bytes of an error's body that are kept.
+    static let errorBody = 64 << 10
+    /// Most characters of a message that quotes somebody else.
+    static let quotedText = 500
+}

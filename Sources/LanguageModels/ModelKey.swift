@@ -1,0 +1,164 @@
+// The secret key of a provider: where it comes from, and how it stays out of everything that is
+// written. Not here: which header it goes into.
+internal import Glibc
+
+/// Where a key is kept; keys are never part of a configuration or an argument.
+public enum ModelKeySource: Sendable, Hashable {
+    /// The environment variable of that name.
+    case environment(String)
+    /// The file at that path, which holds the key and nothing else.
+    case file(String)
+}
+
+/// A key; printing one in any way shows nothing of it.
+public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
+    let text: String
+
+    private static let sizeLimit = 8192
+
+    /// Takes a key: visible ASCII characters; blanks and line ends around it are dropped.
+    public init?(_ text: String) {
+        let isBlank: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        let start = text.utf8.drop(while: isBlank)
+        let end = start.lastIndex { !isBlank($0) }
+        let bytes = end.map { start[...$0] } ?? start.prefix(0)
+        guard !bytes.isEmpty, bytes.count <= Self.sizeLimit,
+            bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { return nil }
+        self.text = String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Fetches a key from its source.
+    public init(
+        _ source: ModelKeySource,
+        environment: [String: String]
+    ) throws(ModelKeyError) {
+        switch source {
+        case .environment(let name):
+            guard let text = environment[name], !text.isEmpty else {
+                throw ModelKeyError(source: source, reason: .missing)
+            }
+            guard let key = ModelKey(text) else {
+                throw ModelKeyError(source: source, reason: .noKey)
+            }
+            self = key
+        case .file(let path):
+            self = try Self.read(path)
+        }
+    }
+
+    /// The word that stands for any key.
+    public var description: String { "[key]" }
+    /// The word that stands for any key.
+    public var debugDescription: String { "[key]" }
+    /// A mirror without contents.
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+
+    private static func read(_ path: String) throws(ModelKeyError) -> ModelKey {
+        let source = ModelKeySource.file(path)
+        // Without O_NONBLOCK a pipe put in the file's place would hold us up for ever.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else {
+            throw ModelKeyError(source: source, reason: errno == ENOENT ? .missing : .unreadable)
+        }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelKeyError(source: source, reason: .unreadable)
+        }
+        // A group may read it: that is how secrets are mounted into containers.
+        guard status.st_mode & 0o027 == 0 else {
+            throw ModelKeyError(source: source, reason: .openToOthers)
+        }
+        var bytes = [UInt8](repeating: 0, count: sizeLimit + 64)
+        let count = Glibc.read(file, &bytes, bytes.count)
+        guard count >= 0 else { throw ModelKeyError(source: source, reason: .unreadable) }
+        let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+        guard let key = ModelKey(text) else { throw ModelKeyError(source: source, reason: .noKey) }
+        return key
+    }
+}
+
+/// Why a key could not be fetched.
+public struct ModelKeyError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Where it was looked for.
+    public var source: ModelKeySource
+    /// What is wrong.
+    public var reason: Reason
+
+    /// What can be wrong with a key.
+    public enum Reason: Sendable {
+        /// There is no such variable or file.
+        case missing
+        /// The file cannot be read, or is none.
+        case unreadable
+        /// Other users may read or change the file.
+        case openToOthers
+        /// What is there is no key.
+        case noKey
+    }
+
+    /// What is wrong and what to do about it; nothing of a key.
+    public var description: String {
+        switch (source, reason) {
+        case (.environment(let name), .missing):
+            "The environment variable \(name) is not set. Set it to the provider's key."
+        case (.environment(let name), _):
+            "The environment variable \(name) holds no key: one word of visible characters."
+        case (.file(let path), .missing):
+            "There is no key file \(path). Put the provider's key there."
+        case (.file(let path), .unreadable):
+            "The key file \(path) cannot be read by this user."
+        case (.file(let path), .openToOthers):
+            "Other users may read or change the key file \(path). Close it: chmod 600 '\(path)'"
+        case (.file(let path), .noKey):
+            "The key file \(path) holds no key: one word of visible characters."
+        }
+    }
+}
+
+/// Takes secrets out of text that comes from elsewhere.
+struct Redactor: Sendable {
+    /// Shorter pieces of a key say nothing, and would hit common words.
+    private static let shortestPiece = 8
+
+    private let secrets: [[UInt8]]
+
+    init(_ secrets: [String]) {
+        self.secrets = secrets.filter { !$0.isEmpty }.map { Array($0.utf8) }
+    }
+
+    /// The text with each piece of a secret of 8 bytes or more replaced by `[key]`; a shorter
+    /// secret counts as a whole.
+    func redact(_ text: String) -> String {
+        secrets.reduce(text) { text, secret in Self.redact(text, secret) }
+    }
+
+    private static func redact(_ text: String, _ secret: [UInt8]) -> String {
+        let piece = min(secret.count, shortestPiece)
+        let bytes = Array(text.utf8)
+        var result: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            let length = longestPiece(bytes[index...], secret)
+            if length >= piece {
+                result += Array("[key]".utf8)
+                index += length
+            } else {
+                result.append(bytes[index])
+                index += 1
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// The longest start of the text that lies somewhere in the secret.
+    private static func longestPiece(_ text: ArraySlice<UInt8>, _ secret: [UInt8]) -> Int {
+        secret.indices.reduce(0) { longest, start in
+            let matching = zip(secret[start...], text).prefix { $0 == $1 }
+            return max(longest, matching.count)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// A model that repeats what another one said. Not here: the recording's form.
+public import Planning
+public import UVLoop
+
+/// Replays a recording: the calls in its order, whatever is asked.
+public final class RecordedModel: LanguageModel {
+    /// How fast a recording is replayed.
+    public enum Pace: Sendable, Hashable {
+        /// As it was recorded.
+        case recorded
+        /// An event each such time; zero for one in each turn of the loop.
+        case every(Duration)
+    }
+
+    private let loop: EventLoop
+    private let calls: [Recording.Call]
+    private let pace: Pace
+    private let isRepeated: Bool
+    private var next = 0
+
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - loop: The loop to replay on.
+    ///   - recording: What to replay.
+    ///   - label: Replays only the calls of that label, if there are any; otherwise all.
+    ///   - pace: How fast to replay.
+    ///   - isRepeated: Whether it starts again after the last call; otherwise further calls fail.
+    public init(
+        loop: EventLoop,
+        recording: Recording,
+        label: String? = nil,
+        pace: Pace = .recorded,
+        isRepeated: Bool = true
+    ) {
+        self.loop = loop
+        self.pace = pace
+        self.isRepeated = isRepeated
+        let labelled = recording.calls.filter { $0.label == label }
+        calls = label == nil || labelled.isEmpty ? recording.calls : labelled
+    }
+
+    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    @discardableResult
+    public func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall {
+        if next == calls.count, isRepeated { next = 0 }
+        var entries = [Recording.Entry(time: .zero, event: .failed(Self.usedUp))]
+        if next < calls.count {
+            entries = calls[next].entries
+            next += 1
+        }
+        let call = RecordedCall(loop: loop, entries: entries, pace: pace, report: report)
+        call.begin()
+        return call
+    }
+
+    private static let usedUp = ModelFailure(
+        code: .badConfiguration,
+        message: "The recording holds no further call."
+    )
+}
+
+private final class RecordedCall: ModelCall {
+    private let loop: EventLoop
+    private let start: Int64
+    private let entries: [Recording.Entry]
+    private let pace: RecordedModel.Pace
+    private var report: ((ModelEvent) -> Void)?
+    private var position = 0
+    private var timer: Timer?
+
+    init(
+        loop: EventLoop,
+        entries: [Recording.Entry],
+        pace: RecordedModel.Pace,
+        report: @escaping (ModelEvent) -> Void
+    ) {
+        self.loop = loop
+        self.entries = entries
+        self.pace = pace
+        self.report = report
+        start = loop.nowNanoseconds
+    }
+
+    func begin() {
+        timer = Timer(loop: loop) { [self] in replay() }
+        schedule()
+    }
+
+    func cancel() { tell(.failed(.cancelled)) }
+
+    private func replay() {
+        guard position < entries.count else { return }
+        tell(entries[position].event)
+        position += 1
+        schedule()
+    }
+
+    private func schedule() {
+        guard position < entries.count else { return }
+        switch pace {
+        case .recorded: timer?.schedule(at: start.advanced(by: entries[position].time))
+        case .every(let interval): timer?.schedule(after: interval)
+        }
+    }
+
+    private func tell(_ event: ModelEvent) {
+        guard let report else { return }
+        if event.isEnd {
+            self.report = nil
+            timer?.close()
+            timer = nil
+        }
+        report(event)
+    }
+}

@@ -1,0 +1,92 @@
+// Recording the calls of any model into a file. Not here: the file's form (Recording).
+internal import Glibc
+internal import JSON
+internal import Planning
+public import UVLoop
+
+/// Writes recordings; one file may take the calls of several models.
+public final class ModelRecorder {
+    /// Why the file is not complete, if it is not.
+    public private(set) var problem: String?
+
+    private let path: String
+    private var file: Int32
+
+    /// Makes the file, readable by its owner alone, and empties one that is there.
+    public init(path: String) throws(RecordingError) {
+        self.path = path
+        file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw RecordingError(message: "The recording \(path) cannot be written.")
+        }
+        var writer = JSONWriter()
+        Recording.writeHeader(into: &writer)
+        write(writer.bytes)
+    }
+
+    deinit { close() }
+
+    /// A model that does what the other one does, and whose calls are written under a label.
+    public func recording(
+        _ model: any LanguageModel,
+        as label: String?,
+        on loop: EventLoop
+    ) -> any LanguageModel {
+        RecordingModel(loop: loop, model: model, label: label, recorder: self)
+    }
+
+    /// Closes the file; calls that end later are not written.
+    public func close() {
+        guard file >= 0 else { return }
+        Glibc.close(file)
+        file = -1
+    }
+
+    /// Writes a whole call, so that calls at the same time do not mix.
+    func add(_ call: Recording.Call) {
+        var writer = JSONWriter(reserving: 4096)
+        call.encode(into: &writer)
+        write(writer.bytes)
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        var rest = bytes
+        while file >= 0, !rest.isEmpty {
+            let count = Glibc.write(file, rest, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                problem = "The recording \(path) cannot be written any further."
+                return close()
+            }
+            rest.removeFirst(count)
+        }
+    }
+}
+
+private final class RecordingModel: LanguageModel {
+    private let loop: EventLoop
+    private let model: any LanguageModel
+    private let label: String?
+    private let recorder: ModelRecorder
+
+    init(loop: EventLoop, model: any LanguageModel, label: String?, recorder: ModelRecorder) {
+        self.loop = loop
+        self.model = model
+        self.label = label
+        self.recorder = recorder
+    }
+
+    func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall {
+        let start = loop.nowNanoseconds
+        var call = Recording.Call(label: label, entries: [])
+        return model.call(request) { [loop, recorder] event in
+            let time = Duration.nanoseconds(loop.nowNanoseconds - start)
+            call.entries.append(Recording.Entry(time: time, event: event))
+            if event.isEnd { recorder.add(call) }
+            report(event)
+        }
+    }
+}

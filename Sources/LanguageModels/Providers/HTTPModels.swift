@@ -1,0 +1,115 @@
+// The models that are reached over HTTP, and what is remembered between their calls.
+// Not here: a call (HTTPModelCall), what is sent (the dialects).
+public import HTTP
+public import Planning
+public import UVLoop
+
+/// A model behind OpenAI's chat completions, or any server that speaks them.
+public final class OpenAIModel: LanguageModel {
+    private let line: ProviderLine
+
+    /// Makes a model; the client is shared, and stays its owner's.
+    public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
+        line = ProviderLine(
+            loop: loop,
+            client: client,
+            settings: settings,
+            key: key,
+            dialect: OpenAIDialect()
+        )
+    }
+
+    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    @discardableResult
+    public func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall {
+        line.call(request, report: report)
+    }
+}
+
+/// A model behind Anthropic's messages, or any server that speaks them.
+public final class AnthropicModel: LanguageModel {
+    private let line: ProviderLine
+
+    /// Makes a model; the client is shared, and stays its owner's.
+    public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
+        line = ProviderLine(
+            loop: loop,
+            client: client,
+            settings: settings,
+            key: key,
+            dialect: AnthropicDialect()
+        )
+    }
+
+    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    @discardableResult
+    public func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall {
+        line.call(request, report: report)
+    }
+}
+
+/// What all calls of one model share.
+final class ProviderLine {
+    let loop: EventLoop
+    let client: HTTPClient
+    let settings: ProviderSettings
+    let key: ModelKey?
+    let dialect: any ProviderDialect
+    let redactor: Redactor
+    var generator = SystemRandomNumberGenerator()
+    /// What the server refused so far: fields for all requests, forms for each schema by its name.
+    private var omitted: Set<OptionalField> = []
+    private var lowered: [String: ResponseFormat] = [:]
+
+    init(
+        loop: EventLoop,
+        client: HTTPClient,
+        settings: ProviderSettings,
+        key: ModelKey?,
+        dialect: any ProviderDialect
+    ) {
+        self.loop = loop
+        self.client = client
+        self.settings = settings
+        self.key = key
+        self.dialect = dialect
+        redactor = Redactor(key.map { [$0.text] } ?? [])
+    }
+
+    func call(_ request: ModelRequest, report: @escaping (ModelEvent) -> Void) -> any ModelCall {
+        let call = HTTPModelCall(line: self, request: request, report: report)
+        call.begin()
+        return call
+    }
+
+    /// How to write a request, after all that the server refused.
+    func adaptation(for format: ResponseFormat) -> Adaptation {
+        Adaptation(
+            format: lowered[format.memoryName] ?? dialect.bestFormat(for: format),
+            omitted: omitted
+        )
+    }
+
+    /// Remembers how a request had to be written until the server took it.
+    func remember(_ adaptation: Adaptation, for format: ResponseFormat) {
+        omitted = adaptation.omitted
+        if adaptation.format != format { lowered[format.memoryName] = adaptation.format }
+    }
+}
+
+extension ResponseFormat {
+    /// What a refusal is remembered under: another schema may be taken.
+    fileprivate var memoryName: String {
+        switch self {
+        case .text: "text"
+        case .jsonObject: "object"
+        case .jsonSchema(let name, _): "schema " + name
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// Text from bytes that come in pieces. Not here: what the text means.
+
+/// Decodes UTF-8 however it is split; what is no UTF-8 becomes replacement characters.
+struct UTF8Decoder: Sendable {
+    /// The start of a character whose end has not come.
+    private var pending: [UInt8] = []
+
+    /// The text that the bytes complete.
+    mutating func decode(_ bytes: [UInt8]) -> String {
+        pending += bytes
+        let end = pending.count - unfinishedTail
+        let text = String(decoding: pending[..<end], as: UTF8.self)
+        pending.removeFirst(end)
+        return text
+    }
+
+    /// The text of what never was completed.
+    mutating func finish() -> String {
+        defer { pending = [] }
+        return String(decoding: pending, as: UTF8.self)
+    }
+
+    /// How many bytes at the end may be the start of a longer character.
+    private var unfinishedTail: Int {
+        for (distance, byte) in pending.suffix(3).reversed().enumerated() {
+            let length =
+                switch byte {
+                case 0x80...0xBF: 0
+                case 0xC2...0xDF: 2
+                case 0xE0...0xEF: 3
+                case 0xF0...0xF4: 4
+                default: 1
+                }
+            if length > 0 { return length > distance + 1 ? distance + 1 : 0 }
+        }
+        return 0
+    }
+}
