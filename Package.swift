@@ -143,6 +143,13 @@ let package = Package(
             ]
         ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
+        tests(
+            "WeftlineTests",
+            [
+                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "Weftline",
+                "EmbeddedWorkerExample", logging,
+            ]
+        ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("PlanningTests", ["JSON", "Schemas", "Plans", "Joining", "Planning", ordered]),
         tests(
