@@ -13,7 +13,7 @@ internal import Wire
 struct CoordinatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coordinator",
-        abstract: "Run a coordinator: it takes plans from clients and sends nodes to workers.",
+        abstract: "Runs a coordinator: it takes plans and sends nodes to workers.",
         discussion: """
             Runs until SIGINT or SIGTERM. The state folder holds the key files that workers and \
             clients need; they are made at the first start. Runs are kept in memory.

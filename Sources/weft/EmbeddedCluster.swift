@@ -111,6 +111,7 @@ final class EmbeddedCluster {
 
     /// What workers write is passed on once everything runs; before, it explains a failure.
     private func take(_ stream: ChildProcess.Stream, _ bytes: [UInt8]) {
+        guard !isStopping else { return }
         let text = String(decoding: bytes, as: UTF8.self)
         if joinedWorkers < options.workers { complaints += text }
         if joinedWorkers == options.workers || options.logLevel < .warning {
@@ -122,6 +123,8 @@ final class EmbeddedCluster {
         guard case .workerJoined(_, _, _, let isResumed) = notice, !isResumed else { return }
         joinedWorkers += 1
         if joinedWorkers == options.workers, let endpoint, !isStopping {
+            // Everybody has read the keys; a process that is killed now leaves nothing behind.
+            folder.removeIfEphemeral()
             // After the turn, so that the registration is complete when the client connects.
             loop.nextTurn { [weak self] in self?.reportReady(endpoint) }
         }

@@ -15,7 +15,7 @@ internal import Worker
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Run a worker: it offers tools to a coordinator and executes them.",
+        abstract: "Runs a worker: it offers tools to a coordinator and executes them.",
         discussion: """
             Reconnects when the coordinator goes away. The first SIGINT or SIGTERM drains it: what \
             runs is finished, nothing new is taken. A second one ends it at once.

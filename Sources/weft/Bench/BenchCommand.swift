@@ -9,7 +9,7 @@ internal import UVLoop
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure a shape of plan on a cluster of its own.",
+        abstract: "Measures a shape of plan on a cluster of its own.",
         discussion: """
             Starts a coordinator and workers as processes over loopback TCP, runs the shape once \
             and prints what it took. Shapes:
