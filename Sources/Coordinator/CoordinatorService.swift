@@ -119,14 +119,16 @@ public final class CoordinatorService {
     }
 
     private func armTimer() {
-        let deadline = machine.nextDeadline()
-        guard deadline != armedFor else { return }
-        armedFor = deadline
-        if let deadline {
-            timer?.schedule(at: deadline.nanoseconds)
-        } else {
-            timer?.cancel()
+        // The timer moves only towards the present: firing early does no harm and is rare, while
+        // deadlines that move away with every turn are the rule.
+        guard let deadline = machine.nextDeadline() else {
+            if armedFor != nil { timer?.cancel() }
+            armedFor = nil
+            return
         }
+        if let armedFor, armedFor <= deadline { return }
+        armedFor = deadline
+        timer?.schedule(at: deadline.nanoseconds)
     }
 
     private func accept(_ socket: TCPConnection) {

@@ -284,6 +284,10 @@ extension CoordinatorMachine {
             payload = Payload(announcing: chunks)
             for chunk in chunks { actions.append(.send(connection, .chunk(chunk))) }
         }
+        if workers[worker]?.hasMail == false {
+            workers[worker]?.hasMail = true
+            mailed.append(worker)
+        }
         let timeout = scheduler.timeout(of: attempt, on: worker)
         let dispatch = Dispatch(
             attempt: attempt,

@@ -36,8 +36,11 @@ public struct CoordinatorMachine: Sendable {
     var workersByName: [String: WorkerID] = [:]
     /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
     var workerNames: [String] = [""]
-    /// Workers with acknowledgements to send at the end of the turn.
+    /// Workers with acknowledgements to send, and when those that wait leave at the latest.
     var unacknowledged: [WorkerID] = []
+    var nextAck: Instant?
+    /// Workers that get a dispatch in this turn.
+    var mailed: [WorkerID] = []
     var catalogue = ToolCatalogue()
 
     /// Runs by slot; slots of forgotten runs are used again.
@@ -126,16 +129,40 @@ public struct CoordinatorMachine: Sendable {
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         scheduler.place(at: now, into: &schedulerActions)
         carryOut(now, &actions)
+        acknowledge(now, &actions)
+        for id in mailed { workers[id]?.hasMail = false }
+        mailed.removeAll(keepingCapacity: true)
+    }
+
+    /// Sends acknowledgements that go along with a dispatch, are many, or have waited long enough.
+    ///
+    /// One alone would wake a worker that has nothing else to do; nothing waits for it but the
+    /// worker's memory, and a worker that leaves.
+    private mutating func acknowledge(_ now: Instant, _ actions: inout [Action]) {
         guard !unacknowledged.isEmpty else { return }
+        let isDue = nextAck.map { $0 <= now } ?? false
+        var waiting: [WorkerID] = []
         for id in unacknowledged {
-            guard let connection = workers[id]?.connection,
-                let attempts = workers[id]?.acknowledged, let stale = workers[id]?.stale
-            else { continue }
+            guard let worker = workers[id], let connection = worker.connection else { continue }
+            let count = worker.acknowledged.count + worker.stale.count
+            guard
+                isDue || worker.hasMail || worker.isDraining || !worker.stale.isEmpty
+                    || count >= limits.ackBatch
+            else {
+                waiting.append(id)
+                continue
+            }
             workers[id]?.acknowledged.removeAll(keepingCapacity: true)
             workers[id]?.stale.removeAll(keepingCapacity: true)
-            actions.append(.send(connection, .ack(Ack(attempts: attempts, stale: stale))))
+            let ack = Ack(attempts: worker.acknowledged, stale: worker.stale)
+            actions.append(.send(connection, .ack(ack)))
         }
-        unacknowledged.removeAll(keepingCapacity: true)
+        unacknowledged = waiting
+        if unacknowledged.isEmpty {
+            nextAck = nil
+        } else if nextAck == nil || isDue {
+            nextAck = now + limits.ackDelay
+        }
     }
 
     /// The earliest instant at which `deadlineReached` is due, or nil.
@@ -150,6 +177,7 @@ public struct CoordinatorMachine: Sendable {
         consider(handshakeDeadlines.first?.at)
         consider(nextHeartbeat)
         consider(nextProgress)
+        consider(nextAck)
         consider(nextRunDeadline)
         consider(nextGivenUp)
         return next

@@ -61,7 +61,9 @@ struct WorkerSession: Sendable {
     var isDraining = false
     var isSilent = false
     var isCongested = false
-    /// Attempts to acknowledge at the end of the turn.
+    /// Whether a dispatch leaves in this turn, so that acknowledgements can go along.
+    var hasMail = false
+    /// Attempts to acknowledge, with the next dispatch or a little later.
     var acknowledged: [AttemptID] = []
     var stale: [AttemptID] = []
     /// What it held when the last ping left, to find attempts that it does not know.

@@ -25,6 +25,10 @@ public struct Limits: Sendable, Equatable {
     public var resumeWindow: Duration = .seconds(2)
     /// Time for the whole handshake.
     public var handshake: Duration = .seconds(5)
+    /// How long an acknowledgement may wait for a dispatch to go along with.
+    public var ackDelay: Duration = .milliseconds(20)
+    /// Acknowledgements for one worker that do not wait any longer.
+    public var ackBatch = 64
     /// Time a cancelled attempt has before it is killed.
     public var cancelGrace: Duration = .seconds(5)
     /// Connections that have not proved themselves yet.
