@@ -84,6 +84,9 @@ extension CoordinatorMachine {
                 return
             }
             acknowledge(attempt, worker, isStale: false)
+            if let failure = output.depthFailure {
+                return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            }
             let measured = result.durationMicroseconds
             runs[run].outputs[attempt.node] = output
             runs[run].extendPath(

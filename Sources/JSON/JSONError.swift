@@ -7,6 +7,9 @@ public enum JSONLimits {
     /// How deep arrays and objects may nest, the outermost one counted; an empty one at the bottom is
     /// a leaf and does not count.
     public static let depth = 64
+    /// How deep a value may nest that is to travel inside messages, which nest around it: arguments
+    /// and outputs are held to it, so that every document that shows them stays within `depth`.
+    public static let payloadDepth = 56
     /// How many top-level fields a message may have.
     public static let messageFields = 64
 }

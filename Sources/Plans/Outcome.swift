@@ -34,3 +34,16 @@ public enum Outcome: Sendable, Hashable {
         }
     }
 }
+
+extension RawJSON {
+    /// Why the value cannot be an output, or nil: it nests too deep for the messages around it.
+    public var depthFailure: Failure? {
+        // A value of so few bytes cannot nest so deep, and a scalar does not nest.
+        guard count > 2 * JSONLimits.payloadDepth, kind == .object || kind == .array,
+            depth > JSONLimits.payloadDepth
+        else { return nil }
+        return Failure(
+            code: .badOutput,
+            message: "the output nests deeper than the \(JSONLimits.payloadDepth) levels allowed")
+    }
+}

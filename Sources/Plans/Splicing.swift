@@ -4,7 +4,7 @@
 public import JSON
 
 /// The levels that arguments may have: one less than a message, which holds them.
-let maximumDepth = JSONLimits.depth - 1
+let maximumDepth = JSONLimits.payloadDepth
 
 extension RawJSON {
     /// The value as text: a string without its quotes, anything else as compact JSON.

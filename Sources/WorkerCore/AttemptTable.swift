@@ -56,6 +56,15 @@ struct Attempt: Sendable {
         /// What is still to be sent of a value in chunks.
         var outgoing: OutgoingValue?
 
+        /// The same, or a failure if the output nests too deep to be sent.
+        var withinDepth: Finished {
+            guard case .success(let output) = outcome, let failure = output.depthFailure else {
+                return self
+            }
+            return Finished(
+                outcome: .failure(failure), isTruncated: isTruncated, microseconds: microseconds)
+        }
+
         /// The bytes that keeping it takes.
         var keptBytes: Int {
             switch outcome {

@@ -36,6 +36,7 @@ extension WorkerMachine {
     ) {
         let index = runningIndex(of: id)
         guard case .running(let stop) = attempts[index].state else { return }
+        let finished = finished.withinDepth
         running -= 1
         queue.ended(tool: attempts[index].tool)
         if attempts[index].droppedBytes > 0 {

@@ -205,9 +205,9 @@ struct PlanGrowthTests {
                 + String(repeating: "]", count: depth - 1) + "}"
         }
         var plan = Plan()
-        try plan.append([node("a", args: arguments(63))])
+        try plan.append([node("a", args: arguments(56))])
         #expect(
-            try outline(problems { try plan.append([node("b", args: arguments(64))]) })
+            try outline(problems { try plan.append([node("b", args: arguments(57))]) })
                 == ["limit b"]
         )
     }

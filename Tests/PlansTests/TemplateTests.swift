@@ -245,9 +245,9 @@ struct TemplateTests {
             )
         }
         let template = ArgumentTemplate(compiling: try RawJSON(validating: #"{"x":["$t1"]}"#))
-        let fits = try nested(JSONLimits.depth - 3)
+        let fits = try nested(JSONLimits.payloadDepth - 2)
         #expect(throws: Never.self) { try template.resolve { _ in .output(fits) } }
-        let deep = try nested(JSONLimits.depth - 2)
+        let deep = try nested(JSONLimits.payloadDepth - 1)
         let failure = #expect(throws: Failure.self) { try template.resolve { _ in .output(deep) } }
         #expect(failure?.code == .limit)
     }
