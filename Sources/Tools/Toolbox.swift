@@ -23,7 +23,7 @@ public final class Toolbox {
     /// Puts runners together.
     ///
     /// Invocations of a tool that has a concurrency are held to it: the others wait.
-    /// Throws when two have the same name, or a schema cannot be used.
+    /// Throws when two have the same name, a name is empty or too long, or a schema cannot be used.
     public init(loop: EventLoop, runners: [any ToolRunner]) throws(ToolboxError) {
         var tools: [String: Tool] = [:]
         var problems: [String] = []
@@ -32,6 +32,12 @@ public final class Toolbox {
         }
         for runner in limited {
             let name = runner.description.name
+            guard (1...Limits.toolNameLength).contains(name.utf8.count) else {
+                problems.append(
+                    "A tool is named \"\(name)\". A name has from 1 to \(Limits.toolNameLength) bytes."
+                )
+                continue
+            }
             guard tools[name] == nil else {
                 problems.append("Two tools are named \(name). Rename or leave out one of them.")
                 continue
