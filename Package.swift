@@ -132,6 +132,13 @@ let package = Package(
             ]
         ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
+        tests(
+            "WeftlineTests",
+            [
+                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "Weftline",
+                "EmbeddedWorkerExample", logging,
+            ]
+        ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests(
             "ToolsTests",

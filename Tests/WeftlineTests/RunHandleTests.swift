@@ -1,0 +1,133 @@
+// Runs under way: their events, cancelling them in each of the ways there are, losing them.
+import Foundation
+import Testing
+import Weftline
+
+@Suite("Runs under way", .timeLimit(.minutes(1)))
+struct RunHandleTests {
+    @Test("Events come in order, the last one once, and then the sequence ends")
+    func events() async throws {
+        try await LocalCluster.with(tools: [echo]) { cluster in
+            let run = try await cluster.start(
+                plan(("a", "echo", ["value": 1]), ("b", "echo", ["value": "$a"]))
+            )
+            var events: [RunEvent] = []
+            for await event in run.events { events.append(event) }
+            let result = try await run.result
+            #expect(result.run == run.id)
+            #expect(result.status == .succeeded)
+            #expect(events.filter(\.isTerminal).map(\.kind) == [.runSucceeded])
+            #expect(events.last?.isTerminal == true)
+            let numbers = events.filter { $0.kind != .progress }.map(\.number)
+            #expect(numbers == Array(0..<numbers.count))
+            #expect(zip(events, events.dropFirst()).allSatisfy { $0.time <= $1.time })
+            func position(_ kind: EventKind, _ node: String) -> Int? {
+                events.firstIndex { $0.kind == kind && $0.node == node }
+            }
+            let firstEnds = try #require(position(.nodeSucceeded, "a"))
+            let secondBegins = try #require(position(.dispatched, "b"))
+            #expect(firstEnds < secondBegins)
+        }
+    }
+
+    @Test("At the lowest level only the last event comes")
+    func lowestLevel() async throws {
+        try await LocalCluster.with(tools: [echo]) { cluster in
+            let run = try await cluster.start(plan(("a", "echo", [:])), watching: .end)
+            var kinds: [EventKind] = []
+            for await event in run.events { kinds.append(event.kind) }
+            #expect(kinds == [.runSucceeded])
+        }
+    }
+
+    @Test("What a function emits comes as events at the highest level")
+    func chunks() async throws {
+        let speak = FunctionTool(name: "speak", description: "Speaks.") { _, context in
+            context.emit("over and under")
+            return 1
+        }
+        try await LocalCluster.with(tools: [speak]) { cluster in
+            let run = try await cluster.start(plan(("a", "speak", [:])), watching: .all)
+            var said = ""
+            for await event in run.events where event.kind == .chunk {
+                said += event.data["text"]?.stringValue ?? ""
+            }
+            #expect(said == "over and under")
+        }
+    }
+
+    @Test("A cancelled run ends with a result that says so")
+    func cancel() async throws {
+        let waiting = Waiting()
+        try await LocalCluster.with(tools: [waiting.tool, echo]) { cluster in
+            let run = try await cluster.start(
+                plan(("w", "wait", [:]), ("b", "echo", ["value": "$w"]))
+            )
+            #expect(await eventually { waiting.started == 1 })
+            run.cancel(reason: "the pattern has changed")
+            let result = try await run.result
+            #expect(result.status == .cancelled)
+            #expect(result.cancelReason == "the pattern has changed")
+            #expect(result["w"]?.status == .cancelled)
+            #expect(result["b"]?.status == .cancelled)
+            #expect(waiting.cancelled == 1)
+            // Nothing more to cancel.
+            run.cancel()
+            #expect(try await run.result.status == .cancelled)
+        }
+    }
+
+    @Test("Cancelling the task cancels the run and the function")
+    func cancelTask() async throws {
+        let waiting = Waiting()
+        try await LocalCluster.with(tools: [waiting.tool]) { cluster in
+            let document = try plan(("w", "wait", [:]))
+            let task = Task { try await cluster.run(document) }
+            #expect(await eventually { waiting.started == 1 })
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(waiting.cancelled == 1)
+        }
+    }
+
+    @Test("A task that is cancelled from the start runs nothing to its end")
+    func cancelledFromTheStart() async throws {
+        let waiting = Waiting()
+        try await LocalCluster.with(tools: [waiting.tool]) { cluster in
+            let document = try plan(("w", "wait", [:]))
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return try await cluster.run(document)
+            }
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(await eventually { waiting.started == waiting.cancelled })
+        }
+    }
+
+    @Test("A cluster that is shut down lets nobody wait for ever")
+    func shutDownMeanwhile() async throws {
+        let waiting = Waiting()
+        let cluster = try await LocalCluster.start(tools: [waiting.tool])
+        let run = try await cluster.start(plan(("w", "wait", [:])))
+        #expect(await eventually { waiting.started == 1 })
+        let reading = Task {
+            var count = 0
+            for await _ in run.events { count += 1 }
+            return count
+        }
+        await cluster.shutDown()
+        await #expect(throws: ClientError.self) { try await run.result }
+        #expect(await reading.value > 0)
+        #expect(await eventually { waiting.cancelled == 1 })
+    }
+
+    @Test("A cluster lives as long as its runs are followed")
+    func handleKeepsCluster() async throws {
+        func start() async throws -> RunHandle {
+            let cluster = try await LocalCluster.start(tools: [echo])
+            return try await cluster.start(plan(("a", "echo", ["value": 3])))
+        }
+        let run = try await start()
+        #expect(try await run.result.output(of: "a") == 3)
+    }
+}

@@ -1,0 +1,136 @@
+// What the tests of the library share: plans and tools in few words, waiting with a deadline, a
+// coordinator that the library did not start. Not here: any test.
+import Coordinator
+import CoordinatorCore
+import Foundation
+import Logging
+import Synchronization
+import UVLoop
+import Weftline
+import Wire
+
+/// A plan of nodes, each an id, a tool, its arguments.
+func plan(_ nodes: (String, String, JSONValue)...) throws -> PlanDocument {
+    PlanDocument(
+        nodes: try nodes.map { try NodeDefinition($0.0, tool: $0.1, arguments: $0.2) }
+    )
+}
+
+/// Gives back its argument `value`.
+let echo = FunctionTool(name: "echo", description: "Gives back its value.") { arguments, _ in
+    arguments["value"] ?? nil
+}
+
+/// The sum of its argument `terms`.
+let sum = FunctionTool(name: "sum", description: "Adds up.", isIdempotent: true) { arguments, _ in
+    let terms = arguments["terms"]?.arrayValue ?? []
+    return .integer(terms.reduce(0) { $0 + Int64($1.intValue ?? 0) })
+}
+
+struct OutOfThread: Error, CustomStringConvertible {
+    var description: String { "the thread is used up" }
+}
+
+/// Always throws.
+let tear = FunctionTool(name: "tear", description: "Fails.") { _, _ in throw OutOfThread() }
+
+/// A tool that runs until it is cancelled, and tells of both.
+final class Waiting: Sendable {
+    private let state = Mutex((started: 0, cancelled: 0))
+
+    var started: Int { state.withLock { $0.started } }
+    var cancelled: Int { state.withLock { $0.cancelled } }
+
+    var tool: FunctionTool {
+        FunctionTool(name: "wait", description: "Waits to be cancelled.") { [self] _, _ in
+            state.withLock { $0.started += 1 }
+            do {
+                try await Task.sleep(for: .seconds(600))
+            } catch {
+                state.withLock { $0.cancelled += 1 }
+                throw error
+            }
+            return nil
+        }
+    }
+}
+
+/// Waits until something holds, at most some seconds; says whether it did.
+func eventually(_ holds: () throws -> Bool) async rethrows -> Bool {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while ContinuousClock.now < deadline {
+        if try holds() { return true }
+        try? await Task.sleep(for: .milliseconds(2))
+    }
+    return try holds()
+}
+
+/// The names of the threads of this process.
+func threadNames() -> [String] {
+    let folder = "/proc/self/task"
+    let ids = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return ids.compactMap { id in
+        (try? String(contentsOfFile: "\(folder)/\(id)/comm", encoding: .utf8))?
+            .trimmingCharacters(in: .newlines)
+    }
+}
+
+/// Open descriptors of this process.
+func openDescriptors() -> Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
+}
+
+/// A coordinator on a thread of its own, apart from the library under test.
+final class StandaloneCoordinator: Sendable {
+    let endpoint: Endpoint
+    let workerKey: AccessKey
+    let clientKey: AccessKey
+    private let thread: LoopThread<CoordinatorService>
+
+    private init(
+        _ endpoint: Endpoint,
+        _ workerKey: AccessKey,
+        _ clientKey: AccessKey,
+        _ thread: LoopThread<CoordinatorService>
+    ) {
+        self.endpoint = endpoint
+        self.workerKey = workerKey
+        self.clientKey = clientKey
+        self.thread = thread
+    }
+
+    /// Starts one on the port; 0 lets the system choose.
+    static func start(port: Int = 0, keys: [Role: HandshakeKey]? = nil) async throws -> Self {
+        var known = keys ?? [:]
+        for role in [Role.worker, .client] where known[role] == nil {
+            known[role] = HandshakeKey(SecureRandom.bytes(32))
+        }
+        let keys = known
+        let address = Mutex<SocketAddress?>(nil)
+        let thread = try await LoopThread.start(name: "coordinator") { loop in
+            let service = CoordinatorService(
+                loop: loop,
+                options: CoordinatorService.Options(
+                    port: port,
+                    machine: CoordinatorMachine.Configuration(keys: keys)
+                ),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            let bound = try service.start()
+            address.withLock { $0 = bound }
+            return service
+        }
+        guard let bound = address.withLock({ $0 }),
+            let worker = keys[.worker].flatMap({ AccessKey.hex($0.hex) }),
+            let client = keys[.client].flatMap({ AccessKey.hex($0.hex) })
+        else { throw OutOfThread() }
+        let endpoint = Endpoint(host: bound.host, port: bound.port)
+        return Self(endpoint, worker, client, thread)
+    }
+
+    func stop() async {
+        thread.post { $0.stop() }
+        thread.end(within: .seconds(5))
+        await thread.ended()
+    }
+}
