@@ -217,9 +217,13 @@ extension CoordinatorMachine {
     /// The answer goes along when it is small.
     private mutating func endData(_ run: Int) -> RawJSON {
         var answer: RawJSON?
-        if runs[run].plan.count <= 1_000 {
+        let bound = limits.maxLine / 16
+        // A large answer is not even made before somebody asks for it.
+        if runs[run].plan.count <= 1_000,
+            runs[run].outputs.reduce(0, { $0 + ($1?.count ?? 0) }) <= bound
+        {
             answer = joinedAnswer(run)
-            if let size = answer?.count, size > limits.maxLine / 16 { answer = nil }
+            if let size = answer?.count, size > bound { answer = nil }
         }
         let state = runs[run]
         return .object { writer in

@@ -125,6 +125,12 @@ extension RawJSON {
         return bytes.dropFirst().dropLast().decodedString
     }
 
+    /// The UTF-8 bytes of the text a string stands for; nil for anything else.
+    public var stringBytes: [UInt8]? {
+        guard kind == .string, count >= 2 else { return nil }
+        return bytes.dropFirst().dropLast().decodedBytes
+    }
+
     /// The value of a whole number in the range of `Int`; nil for anything else, `1.0` and `-0`
     /// included.
     public var intValue: Int? {

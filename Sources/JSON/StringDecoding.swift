@@ -3,22 +3,23 @@
 extension ArraySlice<UInt8> {
     /// The Swift string that the inside of a JSON string (without its quotes) stands for.
     var decodedString: String {
-        guard let first = position(of: Byte.backslash) else {
+        guard position(of: Byte.backslash) != nil else {
             return String(decoding: self, as: UTF8.self)
         }
+        return String(decoding: decodedBytes, as: UTF8.self)
+    }
+
+    /// The same as UTF-8 bytes. What is not escaped is copied run by run.
+    var decodedBytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(count)
-        result.append(contentsOf: self[startIndex..<first])
-        var index = first
-        while index < endIndex {
-            if self[index] != Byte.backslash {
-                result.append(self[index])
-                index += 1
-            } else {
-                index = appendEscape(at: index, to: &result)
-            }
+        var index = startIndex
+        while let escape = self[index...].position(of: Byte.backslash) {
+            result.append(contentsOf: self[index..<escape])
+            index = appendEscape(at: escape, to: &result)
         }
-        return String(decoding: result, as: UTF8.self)
+        result.append(contentsOf: self[index...])
+        return result
     }
 
     /// Whether the inside of a JSON string stands for exactly this text.

@@ -44,6 +44,7 @@ extension RawJSON {
         else { return nil }
         return Failure(
             code: .badOutput,
-            message: "the output nests deeper than the \(JSONLimits.payloadDepth) levels allowed")
+            message: "the output nests deeper than the \(JSONLimits.payloadDepth) levels allowed"
+        )
     }
 }

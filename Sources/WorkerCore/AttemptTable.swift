@@ -62,7 +62,10 @@ struct Attempt: Sendable {
                 return self
             }
             return Finished(
-                outcome: .failure(failure), isTruncated: isTruncated, microseconds: microseconds)
+                outcome: .failure(failure),
+                isTruncated: isTruncated,
+                microseconds: microseconds
+            )
         }
 
         /// The bytes that keeping it takes.

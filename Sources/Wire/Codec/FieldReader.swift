@@ -95,6 +95,13 @@ struct FieldReader {
         return try string(raw, key, bytes: bytes)
     }
 
+    /// The UTF-8 bytes of a string, for data that becomes no `String`.
+    func stringBytes(_ key: StaticString) throws(WireError) -> [UInt8] {
+        guard let raw = present(key) else { throw missing(key) }
+        guard let bytes = raw.stringBytes else { throw bad(key, "must be a string") }
+        return bytes
+    }
+
     func strings(_ key: StaticString, bytes: ClosedRange<Int>) throws(WireError) -> [String] {
         try elements(key).map { (raw: RawJSON) throws(WireError) in
             try string(raw, key, bytes: bytes)
@@ -121,8 +128,8 @@ struct FieldReader {
         guard raw.kind == .string else { throw bad(key, "must be a string") }
         let inner = raw.bytes.dropFirst().dropLast()
         guard inner.contains(UInt8(ascii: "\\")) else { return inner }
-        guard let text = raw.stringValue else { throw bad(key, "must be a string") }
-        return Array(text.utf8)[...]
+        guard let text = raw.stringBytes else { throw bad(key, "must be a string") }
+        return text[...]
     }
 
     /// One of the texts of an enumeration.

@@ -21,7 +21,7 @@ extension Chunk: MessageBody {
         }
         sequence = try fields.integer("seq")
         stream = try fields.choice("stream")
-        let text = Array(try fields.string("data").utf8)
+        let text = try fields.stringBytes("data")
         switch try fields.optionalChoice("encoding") ?? Encoding.utf8 {
         case .utf8:
             data = text
@@ -53,6 +53,8 @@ extension Chunk: MessageBody {
 
     /// Whether the data is UTF-8 and escaping does not more than double it.
     private var isText: Bool {
+        // Values are JSON texts: only quotes and backslashes in them are escaped.
+        if stream == .value || stream == .arguments { return isValidUTF8(data[...]) }
         var excess = 0
         for byte in data {
             switch byte {
