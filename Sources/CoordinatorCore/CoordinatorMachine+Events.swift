@@ -77,10 +77,12 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         let from = request.from ?? 0
-        let wasComplete = runs[run].recordsNodes || runs[run].plan.count == 0
         let isLogged = (runs[run].log.first?.sequence ?? 0) <= from
-        if request.level >= .nodes, !isLogged || !wasComplete {
-            sendSnapshot(run, id, now, &actions)
+        if request.level >= .nodes {
+            if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
+            if !isLogged || !runs[run].hasAllNodeEvents {
+                sendSnapshot(run, id, now, &actions)
+            }
         }
         for event in runs[run].log where event.sequence >= from && event.reaches(request.level) {
             actions.append(.send(id, .event(event)))

@@ -96,6 +96,7 @@ extension CoordinatorMachine {
         if let level = submit.watch {
             runs[slot].watchers.append(RunState.Watcher(connection: id, level: level))
             runs[slot].recordsNodes = level >= .nodes
+            runs[slot].hasAllNodeEvents = level >= .nodes
         }
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
         schedule(.runAdded(run.id, policy), now, &actions)

@@ -81,6 +81,8 @@ struct RunState: Sendable {
     var log: Deque<EventMessage> = []
     var nextSequence = 0
     var recordsNodes = false
+    /// Whether the events of nodes were kept from the first one on.
+    var hasAllNodeEvents = false
     /// Set while counts changed that watchers of progress have not seen.
     var owesProgress = false
     private var answer: RawJSON?

@@ -610,6 +610,21 @@ class RunTests(CoordinatorTest):
         after.send(type="watch", run="nosuchrun", request=9)
         after.expect("error", code="unknown_run", request=9)
 
+    def test_every_watcher_that_missed_something_gets_the_counts(self):
+        tool = self.tool()
+        worker, client = self.coordinator.worker([tool]), self.client()
+        run = self.submit(client, plan(("a", tool, {}), ("b", tool, {"x": "$a"})))
+        self.answer(worker)
+        dispatch = worker.skip_to("dispatch")
+        # What came before the first of them is not kept, so neither of them can be told.
+        for _ in range(2):
+            late = self.client()
+            late.send(type="watch", run=run, level="nodes")
+            counts = late.skip_to("event", kind="snapshot")["data"]["counts"]
+            self.assertEqual((counts["total"], counts["succeeded"]), (2, 1))
+        worker.send(type="result", attempt=dispatch["attempt"], ok=True, output=1)
+        late.skip_to("event", kind="run_succeeded")
+
     def test_a_watcher_of_the_end_gets_the_end(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
