@@ -169,6 +169,17 @@ final class EmbeddedCluster {
         finishIfStopped()
     }
 
+    /// Tells the workers to end at once, with the tools they run, and waits for nothing.
+    func abandon() {
+        isStopping = true
+        // A worker drains at the first signal and ends at the second.
+        for worker in workers {
+            worker.signalGroup(SIGTERM)
+            worker.signalGroup(SIGINT)
+        }
+        folder.removeIfEphemeral()
+    }
+
     private func finishIfStopped() {
         guard runningWorkers == 0, let then = onStopped else { return }
         onStopped = nil

@@ -66,6 +66,7 @@ struct ClusterOptions: ParsableArguments {
                 }
             )
             session.onEnd = { then in cluster.stop(then: then) }
+            session.onLeave = { cluster.abandon() }
         } catch {
             throw CommandFailure(.failed, "The cluster of this run cannot start: \(error)")
         }

@@ -18,11 +18,14 @@ final class Session {
     var onInterrupt: (() -> Void)?
     /// What has to be taken down before the command leaves; called once.
     var onEnd: ((@escaping () -> Void) -> Void)?
+    /// What is told to go when the command leaves without waiting for anything.
+    var onLeave: (() -> Void)?
 
     private(set) var client: CoordinatorClient?
     private var ending: CommandFailure?
     private var isEnding = false
     private var isDone = false
+    private var isInHaste = false
     private var signals: [SignalSource] = []
 
     private init(loop: EventLoop) throws {
@@ -48,7 +51,8 @@ final class Session {
         try begin(session)
         if !session.isDone { loop.run() }
         // A reader that takes nothing must not keep the process; it ends with the writes open.
-        if !session.output.isBusy { loop.close() }
+        // Who leaves in haste must not kill, with the loop, workers that still have to end tools.
+        if !session.output.isBusy, !session.isInHaste { loop.close() }
         if !session.isDone {
             throw CommandFailure(.failed, "The command ended without an outcome.")
         }
@@ -89,7 +93,9 @@ final class Session {
     func leave(_ failure: CommandFailure) {
         guard !isDone else { return }
         isEnding = true
+        isInHaste = true
         ending = failure
+        onLeave?()
         stop()
     }
 
@@ -98,6 +104,7 @@ final class Session {
         isDone = true
         onInterrupt = nil
         onEnd = nil
+        onLeave = nil
         loop.stop()
     }
 
