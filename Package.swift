@@ -145,5 +145,7 @@ let package = Package(
             ["UVLoop", "JSON", "Plans", "Wire", "Tools"],
             exclude: ["Fixtures"]
         ),
+        // Real processes: the program is built because the tests depend on it.
+        tests("IntegrationTests", ["weft"]),
     ]
 )
