@@ -213,10 +213,10 @@ extension CoordinatorMachine {
         do throws(PlanProblems) {
             var definitions: [NodeDefinition] = []
             definitions.reserveCapacity(nodes.tasks.count)
-            for task in nodes.tasks {
+            for node in nodes.tasks {
                 definitions.append(
                     try NodeDefinition(
-                        decoding: task,
+                        decoding: node,
                         at: runs[run].plan.count + definitions.count
                     )
                 )
