@@ -132,6 +132,7 @@ let package = Package(
             ]
         ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
+        tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(
             "WeftlineTests",
             [
