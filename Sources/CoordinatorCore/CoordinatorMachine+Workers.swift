@@ -136,6 +136,8 @@ extension CoordinatorMachine {
         workers[worker]?.isSilent = false
         workers[worker]?.isCongested = false
         workers[worker]?.heldAtPing = []
+        workers[worker]?.acknowledged = []
+        workers[worker]?.stale = []
         // Chunks are sent again from the first one.
         workers[worker]?.assemblers = [:]
         let listed = register.inFlight.map(\.attempt)
@@ -177,6 +179,9 @@ extension CoordinatorMachine {
         let givenUpAt = now + limits.resumeWindow
         workers[worker]?.connection = nil
         workers[worker]?.givenUpAt = givenUpAt
+        // A worker that resumes lists what it has not heard of, and is told to abandon it.
+        workers[worker]?.acknowledged = []
+        workers[worker]?.stale = []
         absentWorkers.append(worker)
         schedule(.workerSuspected(worker), now, &actions)
         if scheduler.attempts(on: worker).isEmpty {
