@@ -75,6 +75,9 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
+        if rejection == .undelivered, hasBegun(node) {
+            return loseAttempt(of: node, on: worker, now, &actions)
+        }
         unassign(node, from: worker)
         guard !runs[Int(node.run)].isCancelled else {
             return settle(node, .cancelled, &actions)
@@ -198,6 +201,15 @@ extension Scheduler {
     func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
         let own = record(node).timeoutMilliseconds
         return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
+    }
+
+    /// Whether the worker said that it began the current attempt.
+    private func hasBegun(_ node: NodeSlot) -> Bool {
+        switch record(node).state {
+        case .running: true
+        case .cancelling: record(node).cancelReason == .timeout
+        default: false
+        }
     }
 
     func timeoutFailure(_ node: NodeSlot) -> Failure {
