@@ -38,6 +38,8 @@ extension CoordinatorMachine {
             if runs[run].recordsNodes {
                 publish(.nodeReady, run, node: node.node, now, &actions)
             }
+        case .publishReturned(let attempt):
+            takeBack(attempt, now, &actions)
         case .publishRetry(let attempt, let failure, let delay):
             retry(attempt, failure, delay, now, &actions)
         case .publishUnplaceable(let node):
@@ -67,6 +69,19 @@ extension CoordinatorMachine {
             actions.append(.send(connection, .cancel(cancel)))
         case .finish(let id):
             finish(id, now, &actions)
+        }
+    }
+
+    private mutating func takeBack(
+        _ attempt: AttemptID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[attempt.run] else { return }
+        noteEnd(of: attempt.node, run, now)
+        runs[run].reports[attempt.node].readyAt = now.nanoseconds
+        if runs[run].recordsNodes {
+            publish(.nodeReady, run, node: attempt.node, attempt: attempt, now, &actions)
         }
     }
 
