@@ -61,15 +61,24 @@ extension CoordinatorMachine {
             )
         case .cancel(let attempt, let worker, let reason):
             guard let connection = workers[worker]?.connection else { return }
-            let cancel = Cancel(
-                attempt: attempt,
-                reason: reason.rawValue,
-                graceMilliseconds: limits.cancelGraceMilliseconds
-            )
-            actions.append(.send(connection, .cancel(cancel)))
+            sendCancel(attempt, reason: reason.rawValue, to: connection, &actions)
         case .finish(let id):
             finish(id, now, &actions)
         }
+    }
+
+    func sendCancel(
+        _ attempt: AttemptID,
+        reason: String,
+        to connection: ConnectionID,
+        _ actions: inout [Action]
+    ) {
+        let cancel = Cancel(
+            attempt: attempt,
+            reason: reason,
+            graceMilliseconds: limits.cancelGraceMilliseconds
+        )
+        actions.append(.send(connection, .cancel(cancel)))
     }
 
     private mutating func takeBack(

@@ -157,6 +157,14 @@ extension CoordinatorMachine {
             isResumed: true
         )
         actions.append(.report(joined))
+        // What was said while the connection was down, or was lost with it, is said again.
+        for attempt in adopted {
+            guard let reason = scheduler.cancelReason(of: attempt, on: worker) else { continue }
+            sendCancel(attempt, reason: reason.rawValue, to: id, &actions)
+        }
+        if let drain = workers[worker]?.orderedDrain(at: now) {
+            actions.append(.send(id, .drain(drain)))
+        }
         for attempt in scheduler.attempts(on: worker) where !known.contains(attempt) {
             schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
@@ -251,9 +259,12 @@ extension CoordinatorMachine {
     ) {
         guard let record = workers[worker] else { return }
         workers[worker]?.isDraining = true
-        if tellWorker, let connection = record.connection {
+        if tellWorker {
             let drain = Drain(reason: reason, deadlineMilliseconds: deadlineMilliseconds)
-            actions.append(.send(connection, .drain(drain)))
+            workers[worker]?.drainOrder = (drain, now)
+            if let connection = record.connection {
+                actions.append(.send(connection, .drain(drain)))
+            }
         }
         schedule(.workerDrained(worker), now, &actions)
     }
