@@ -305,7 +305,7 @@ extension CoordinatorMachine {
     /// A pong lists what the worker has.
     ///
     /// What it should have had when the ping left, and neither lists nor has answered for, it does
-    /// not know.
+    /// not know. What it lists although nobody waits for it is called off: it takes up a slot.
     mutating func takePong(
         _ pong: Pong,
         from worker: WorkerID,
@@ -316,8 +316,14 @@ extension CoordinatorMachine {
             workers[worker]?.isSilent = false
             recoverIfReachable(worker, now, &actions)
         }
-        guard pong.n == workers[worker]?.pingNumber, let listed = pong.inFlight,
-            let held = workers[worker]?.heldAtPing, !held.isEmpty
+        guard let listed = pong.inFlight else { return }
+        if let connection = workers[worker]?.connection {
+            for attempt in listed where !scheduler.isCurrent(attempt, on: worker) {
+                sendCancel(attempt, reason: Cancel.fenced, to: connection, &actions)
+            }
+        }
+        guard pong.n == workers[worker]?.pingNumber, let held = workers[worker]?.heldAtPing,
+            !held.isEmpty
         else { return }
         workers[worker]?.heldAtPing = []
         let known = Set(listed)
