@@ -215,7 +215,9 @@ extension CoordinatorMachine {
         let status: RunStatus
         if runs[run].failure != nil {
             status = .failed
-        } else if runs[run].cancelReason != nil, counts.cancelled > 0 {
+        } else if runs[run].cancelReason != nil,
+            counts.cancelled > 0 || runs[run].isCutShort
+        {
             status = .cancelled
         } else {
             status = counts.failed + counts.skipped > 0 ? .failed : .succeeded

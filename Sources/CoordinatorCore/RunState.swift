@@ -68,6 +68,8 @@ struct RunState: Sendable {
     /// Why the run fails although it was ended by a cancel, such as its time budget.
     var failure: Failure?
     var cancelReason: String?
+    /// Whether it was cancelled before its plan was complete.
+    var isCutShort = false
     var endedAt: Instant?
     var deadline: Instant?
     var outputs: [RawJSON?] = []
