@@ -238,6 +238,13 @@ extension CoordinatorMachine {
         recoverIfReachable(worker, now, &actions)
     }
 
+    /// A sign of life: a worker that had fallen silent gets work again.
+    mutating func hear(_ worker: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+        guard workers[worker]?.isSilent == true else { return }
+        workers[worker]?.isSilent = false
+        recoverIfReachable(worker, now, &actions)
+    }
+
     private mutating func recoverIfReachable(
         _ worker: WorkerID,
         _ now: Instant,
@@ -312,10 +319,6 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        if workers[worker]?.isSilent == true {
-            workers[worker]?.isSilent = false
-            recoverIfReachable(worker, now, &actions)
-        }
         guard let listed = pong.inFlight else { return }
         if let connection = workers[worker]?.connection {
             for attempt in listed where !scheduler.isCurrent(attempt, on: worker) {
