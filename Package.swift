@@ -141,6 +141,19 @@ let package = Package(
             ]
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
+        .target(
+            name: "TestKit",
+            dependencies: ["JSON", "Wire"],
+            path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
+        tests(
+            "CoordinatorCoreTests",
+            [
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "CoordinatorCore", "TestKit",
+                ordered,
+            ]
+        ),
         tests(
             "ToolsTests",
             ["UVLoop", "JSON", "Plans", "Wire", "Tools"],

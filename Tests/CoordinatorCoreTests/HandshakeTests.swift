@@ -120,7 +120,9 @@ struct HandshakeTests {
         unregistered.shakeHands()
         unregistered.send(.ping(Ping(n: 4)))
         #expect(unregistered.take() == [.pong(Pong(n: 4))])
-        unregistered.send(.started(Started(attempt: AttemptID(run: try #require(RunID("r")), node: 0, number: 1))))
+        unregistered.send(
+            .started(Started(attempt: AttemptID(run: try #require(RunID("r")), node: 0, number: 1)))
+        )
         #expect(try unregistered.nextError().code == .notReady)
         #expect(harness.isClosed(unregistered))
         let worker = harness.worker("w2")

@@ -226,7 +226,10 @@ struct QueryTests {
         #expect(try client.get(.nodes, run)["nodes"]?["c"]?["output"]?.stringValue == text)
     }
 
-    @Test("An unknown run or node is an answer, not a violation", arguments: [GetKind.run, .nodes, .node, .answer, .explain])
+    @Test(
+        "An unknown run or node is an answer, not a violation",
+        arguments: [GetKind.run, .nodes, .node, .answer, .explain]
+    )
     func unknown(what: GetKind) throws {
         let client = harness.client()
         client.send(.get(Get(request: 3, what: what, id: "nobody")))

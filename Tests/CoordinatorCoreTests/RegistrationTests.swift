@@ -15,7 +15,9 @@ struct RegistrationTests {
     func registers() throws {
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
-        worker.send(.register(Register(slots: 2, tools: [ToolDescription(name: "t", description: "")])))
+        worker.send(
+            .register(Register(slots: 2, tools: [ToolDescription(name: "t", description: "")]))
+        )
         #expect(worker.take() == [.registered(Registered())])
         let client = harness.client()
         try client.submit([NodeText("a")])
@@ -59,7 +61,10 @@ struct RegistrationTests {
         same.shakeHands()
         same.send(
             .register(
-                Register(slots: 1, tools: [tool("t", schema: #"{"required":["a"],"type":"object"}"#)])
+                Register(
+                    slots: 1,
+                    tools: [tool("t", schema: #"{"required":["a"],"type":"object"}"#)]
+                )
             )
         )
         #expect(same.take() == [.registered(Registered())])

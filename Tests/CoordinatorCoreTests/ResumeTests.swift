@@ -80,7 +80,10 @@ struct ResumeTests {
         let a = try worker.nextDispatch().attempt
         worker.disconnect()
         harness.advance(.milliseconds(2_100))
-        let back = worker.resume(inFlight: [InFlight(attempt: a, state: .running)], tools: [idempotent()])
+        let back = worker.resume(
+            inFlight: [InFlight(attempt: a, state: .running)],
+            tools: [idempotent()]
+        )
         guard case .registered(let registered)? = back.take().first else {
             Issue.record("not registered")
             return

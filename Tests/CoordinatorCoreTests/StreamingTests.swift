@@ -60,7 +60,9 @@ struct StreamingTests {
             let name = ["a", "b", "c", "d", "e", "f"][node]
             #expect(answers?[name]?["output"]?.stringValue == name)
         }
-        for (earlier, later) in [("e", "a"), ("b", "c"), ("a", "d"), ("c", "d"), ("b", "e"), ("d", "f")] {
+        for (earlier, later) in [
+            ("e", "a"), ("b", "c"), ("a", "d"), ("c", "d"), ("b", "e"), ("d", "f"),
+        ] {
             let first = try #require(order.firstIndex(of: earlier))
             #expect(first < (try #require(order.firstIndex(of: later))))
         }
@@ -172,7 +174,10 @@ struct StreamingTests {
         #expect(client.take() == [])
     }
 
-    @Test("Cancelling a run that still grows cancels it, also when it has no nodes yet", arguments: [0, 1])
+    @Test(
+        "Cancelling a run that still grows cancels it, also when it has no nodes yet",
+        arguments: [0, 1]
+    )
     func cancelGrowing(count: Int) throws {
         let worker = harness.worker()
         let client = harness.client()

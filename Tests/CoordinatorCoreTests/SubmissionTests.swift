@@ -90,7 +90,10 @@ struct SubmissionTests {
         #expect(try client.get(.run, run)["status"] == "running")
     }
 
-    @Test("An empty plan and one that is no plan are refused", arguments: [#"{"tasks":[]}"#, "[]", "7"])
+    @Test(
+        "An empty plan and one that is no plan are refused",
+        arguments: [#"{"tasks":[]}"#, "[]", "7"]
+    )
     func noPlan(text: String) throws {
         let client = harness.client()
         client.send(.submit(Submit(key: "k", plan: RawJSON(trusted: Array(text.utf8)[...]))))
@@ -182,7 +185,8 @@ struct SubmissionTests {
             NodeText("a"),
             NodeText(
                 "b",
-                args: #"{"whole":"$a","path":"${a.list[1].k}","text":"<$a> and ${a.s}","no":"$x $$"}"#
+                args:
+                    #"{"whole":"$a","path":"${a.list[1].k}","text":"<$a> and ${a.s}","no":"$x $$"}"#
             ),
         ])
         let first = try worker.nextDispatch()
@@ -225,12 +229,19 @@ struct SubmissionTests {
         #expect(try client.get(.node, run, node: "c")["because"] == "b")
     }
 
-    @Test("Arguments are checked against the schema at the submission, or once references are known")
+    @Test(
+        "Arguments are checked against the schema at the submission, or once references are known"
+    )
     func schemas() throws {
         let schema = #"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#
-        let worker = harness.worker(slots: 2, tools: [tool("t", schema: schema), tool("u", schema: "{}")])
+        let worker = harness.worker(
+            slots: 2,
+            tools: [tool("t", schema: schema), tool("u", schema: "{}")]
+        )
         let client = harness.client()
-        client.send(.submit(Submit(key: "k0", plan: PlanText.plan([NodeText("a", args: #"{"n":"1"}"#)]))))
+        client.send(
+            .submit(Submit(key: "k0", plan: PlanText.plan([NodeText("a", args: #"{"n":"1"}"#)])))
+        )
         let problems = try client.nextError().problems
         #expect(problems.first?.code.rawValue == "bad_args")
         #expect(problems.first?.node == "a")

@@ -156,7 +156,10 @@ struct WatchTests {
         #expect(again.takeEvents() == ["node_succeeded b", "run_succeeded"])
     }
 
-    @Test("A run that has ended gives its last event again, from wherever it is asked", arguments: [0, 1, 1_000])
+    @Test(
+        "A run that has ended gives its last event again, from wherever it is asked",
+        arguments: [0, 1, 1_000]
+    )
     func endedRun(from: Int) throws {
         let worker = harness.worker()
         let client = harness.client()
