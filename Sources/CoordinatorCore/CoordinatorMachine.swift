@@ -150,6 +150,8 @@ public struct CoordinatorMachine: Sendable {
         for id in unacknowledged {
             guard let worker = workers[id], let connection = worker.connection else { continue }
             let count = worker.acknowledged.count + worker.stale.count
+            // None are left when the session was resumed in between.
+            guard count > 0 else { continue }
             guard
                 isDue || worker.hasMail || worker.isDraining || !worker.stale.isEmpty
                     || count >= limits.ackBatch
