@@ -273,8 +273,10 @@ final class TestPeer {
         )
     }
 
+    /// The next acknowledgement, which may take its time.
     func nextAck(sourceLocation: SourceLocation = #_sourceLocation) throws -> Ack {
-        try next(
+        if !inbox.contains(where: { $0.kind == .ack }) { harness.advance(Limits().ackDelay) }
+        return try next(
             {
                 if case .ack(let ack) = $0 { ack } else { nil }
             },

@@ -39,9 +39,7 @@ struct ResumeTests {
         harness.endTurn()
         back.succeed(attempts[2])
         back.succeed(attempts[0])
-        let kinds = back.take()
-        #expect(kinds.contains(.ack(Ack(attempts: [attempts[2]]))))
-        #expect(kinds.contains(.ack(Ack(attempts: [attempts[0]]))))
+        #expect(try back.nextAck().attempts == [attempts[2], attempts[0]])
         #expect(back.held.map(\.number) == [2])
         #expect(back.held.map(\.node) == [3])
     }
@@ -160,7 +158,9 @@ struct ResumeTests {
         )
         _ = back.take()
         back.succeed(b)
-        #expect(back.take().contains(.ack(Ack(attempts: [b]))))
+        #expect(try back.nextAck() == Ack(attempts: [b]))
+        harness.advance(.milliseconds(500))
+        #expect(!back.takeKinds().contains(.ack))
     }
 
     @Test("A cancel that the worker cannot have got is sent again when it resumes")
