@@ -143,6 +143,7 @@ let package = Package(
             ]
         ),
         tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
+        tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(
             "WeftlineTests",
             [
@@ -152,6 +153,19 @@ let package = Package(
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("PlanningTests", ["JSON", "Schemas", "Plans", "Joining", "Planning", ordered]),
+        .target(
+            name: "TestKit",
+            dependencies: ["JSON", "Wire"],
+            path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
+        tests(
+            "CoordinatorCoreTests",
+            [
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "CoordinatorCore", "TestKit",
+                ordered,
+            ]
+        ),
         tests(
             "ToolsTests",
             ["UVLoop", "JSON", "Plans", "Wire", "Tools"],

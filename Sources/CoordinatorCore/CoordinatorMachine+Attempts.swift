@@ -32,7 +32,9 @@ extension CoordinatorMachine {
                 now,
                 &actions
             )
-        case .bye(let bye): dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
+        case .bye(let bye):
+            if bye.reason == Bye.drained { takeBackUnanswered(worker, now, &actions) }
+            dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
         case .error(let error) where error.isFatal:
             dismiss(id, reason: "it reported \(error.code)", now, &actions)
         case .error, .window: break
@@ -42,6 +44,18 @@ extension CoordinatorMachine {
                 message: "\(message.kind.rawValue) is not expected now."
             )
             violate(id, error, now, &actions)
+        }
+    }
+
+    /// A drained worker has answered for everything that it got: what it has not answered for
+    /// crossed its bye and never ran.
+    private mutating func takeBackUnanswered(
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        for attempt in scheduler.attempts(on: worker) {
+            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
     }
 
@@ -340,6 +354,11 @@ extension CoordinatorMachine {
         guard problems.isEmpty else { throw Failure.badArguments(problems) }
         return arguments
     }
+}
+
+extension Bye {
+    /// The reason of a worker that leaves because it has nothing left to do.
+    static let drained = "drained"
 }
 
 extension Failure {

@@ -84,7 +84,8 @@ extension CoordinatorMachine {
                 sendSnapshot(run, id, now, &actions)
             }
         }
-        for event in runs[run].log where event.sequence >= from && event.reaches(request.level) {
+        for event in runs[run].log
+        where event.kind.isTerminal || event.sequence >= from && event.reaches(request.level) {
             actions.append(.send(id, .event(event)))
         }
         guard !runs[run].isEnded else { return }

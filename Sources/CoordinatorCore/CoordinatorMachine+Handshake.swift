@@ -70,6 +70,7 @@ extension CoordinatorMachine {
             }
         case .worker(let worker):
             guard check(message, from: peer, now, &actions) else { return }
+            hear(worker, now, &actions)
             receive(message, fromWorker: worker, id, now, &actions)
         case .observer(let role, _):
             guard check(message, from: peer, now, &actions) else { return }

@@ -38,6 +38,8 @@ extension CoordinatorMachine {
             if runs[run].recordsNodes {
                 publish(.nodeReady, run, node: node.node, now, &actions)
             }
+        case .publishReturned(let attempt):
+            takeBack(attempt, now, &actions)
         case .publishRetry(let attempt, let failure, let delay):
             retry(attempt, failure, delay, now, &actions)
         case .publishUnplaceable(let node):
@@ -59,14 +61,36 @@ extension CoordinatorMachine {
             )
         case .cancel(let attempt, let worker, let reason):
             guard let connection = workers[worker]?.connection else { return }
-            let cancel = Cancel(
-                attempt: attempt,
-                reason: reason.rawValue,
-                graceMilliseconds: limits.cancelGraceMilliseconds
-            )
-            actions.append(.send(connection, .cancel(cancel)))
+            sendCancel(attempt, reason: reason.rawValue, to: connection, &actions)
         case .finish(let id):
             finish(id, now, &actions)
+        }
+    }
+
+    func sendCancel(
+        _ attempt: AttemptID,
+        reason: String,
+        to connection: ConnectionID,
+        _ actions: inout [Action]
+    ) {
+        let cancel = Cancel(
+            attempt: attempt,
+            reason: reason,
+            graceMilliseconds: limits.cancelGraceMilliseconds
+        )
+        actions.append(.send(connection, .cancel(cancel)))
+    }
+
+    private mutating func takeBack(
+        _ attempt: AttemptID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[attempt.run] else { return }
+        noteEnd(of: attempt.node, run, now)
+        runs[run].reports[attempt.node].readyAt = now.nanoseconds
+        if runs[run].recordsNodes {
+            publish(.nodeReady, run, node: attempt.node, attempt: attempt, now, &actions)
         }
     }
 
@@ -191,7 +215,9 @@ extension CoordinatorMachine {
         let status: RunStatus
         if runs[run].failure != nil {
             status = .failed
-        } else if runs[run].cancelReason != nil, counts.cancelled > 0 {
+        } else if runs[run].cancelReason != nil,
+            counts.cancelled > 0 || runs[run].isCutShort
+        {
             status = .cancelled
         } else {
             status = counts.failed + counts.skipped > 0 ? .failed : .succeeded

@@ -213,10 +213,10 @@ extension CoordinatorMachine {
         do throws(PlanProblems) {
             var definitions: [NodeDefinition] = []
             definitions.reserveCapacity(nodes.tasks.count)
-            for task in nodes.tasks {
+            for node in nodes.tasks {
                 definitions.append(
                     try NodeDefinition(
-                        decoding: task,
+                        decoding: node,
                         at: runs[run].plan.count + definitions.count
                     )
                 )
@@ -300,7 +300,8 @@ extension CoordinatorMachine {
         guard let run = runSlots[cancel.run] else {
             return unknownRun(cancel.run, request: nil, id, &actions)
         }
-        guard !runs[run].isEnded else { return }
+        guard !runs[run].isEnded, runs[run].cancelReason == nil else { return }
+        runs[run].isCutShort = runs[run].author != nil
         runs[run].cancelReason = cancel.reason ?? "cancelled by a client"
         cancelNodes(of: run, now, &actions)
     }

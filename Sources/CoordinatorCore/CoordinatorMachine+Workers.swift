@@ -136,6 +136,8 @@ extension CoordinatorMachine {
         workers[worker]?.isSilent = false
         workers[worker]?.isCongested = false
         workers[worker]?.heldAtPing = []
+        workers[worker]?.acknowledged = []
+        workers[worker]?.stale = []
         // Chunks are sent again from the first one.
         workers[worker]?.assemblers = [:]
         let listed = register.inFlight.map(\.attempt)
@@ -155,6 +157,14 @@ extension CoordinatorMachine {
             isResumed: true
         )
         actions.append(.report(joined))
+        // What was said while the connection was down, or was lost with it, is said again.
+        for attempt in adopted {
+            guard let reason = scheduler.cancelReason(of: attempt, on: worker) else { continue }
+            sendCancel(attempt, reason: reason.rawValue, to: id, &actions)
+        }
+        if let drain = workers[worker]?.orderedDrain(at: now) {
+            actions.append(.send(id, .drain(drain)))
+        }
         for attempt in scheduler.attempts(on: worker) where !known.contains(attempt) {
             schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
@@ -177,6 +187,9 @@ extension CoordinatorMachine {
         let givenUpAt = now + limits.resumeWindow
         workers[worker]?.connection = nil
         workers[worker]?.givenUpAt = givenUpAt
+        // A worker that resumes lists what it has not heard of, and is told to abandon it.
+        workers[worker]?.acknowledged = []
+        workers[worker]?.stale = []
         absentWorkers.append(worker)
         schedule(.workerSuspected(worker), now, &actions)
         if scheduler.attempts(on: worker).isEmpty {
@@ -225,6 +238,13 @@ extension CoordinatorMachine {
         recoverIfReachable(worker, now, &actions)
     }
 
+    /// A sign of life: a worker that had fallen silent gets work again.
+    mutating func hear(_ worker: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+        guard workers[worker]?.isSilent == true else { return }
+        workers[worker]?.isSilent = false
+        recoverIfReachable(worker, now, &actions)
+    }
+
     private mutating func recoverIfReachable(
         _ worker: WorkerID,
         _ now: Instant,
@@ -246,9 +266,12 @@ extension CoordinatorMachine {
     ) {
         guard let record = workers[worker] else { return }
         workers[worker]?.isDraining = true
-        if tellWorker, let connection = record.connection {
+        if tellWorker {
             let drain = Drain(reason: reason, deadlineMilliseconds: deadlineMilliseconds)
-            actions.append(.send(connection, .drain(drain)))
+            workers[worker]?.drainOrder = (drain, now)
+            if let connection = record.connection {
+                actions.append(.send(connection, .drain(drain)))
+            }
         }
         schedule(.workerDrained(worker), now, &actions)
     }
@@ -289,19 +312,21 @@ extension CoordinatorMachine {
     /// A pong lists what the worker has.
     ///
     /// What it should have had when the ping left, and neither lists nor has answered for, it does
-    /// not know.
+    /// not know. What it lists although nobody waits for it is called off: it takes up a slot.
     mutating func takePong(
         _ pong: Pong,
         from worker: WorkerID,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        if workers[worker]?.isSilent == true {
-            workers[worker]?.isSilent = false
-            recoverIfReachable(worker, now, &actions)
+        guard let listed = pong.inFlight else { return }
+        if let connection = workers[worker]?.connection {
+            for attempt in listed where !scheduler.isCurrent(attempt, on: worker) {
+                sendCancel(attempt, reason: Cancel.fenced, to: connection, &actions)
+            }
         }
-        guard pong.n == workers[worker]?.pingNumber, let listed = pong.inFlight,
-            let held = workers[worker]?.heldAtPing, !held.isEmpty
+        guard pong.n == workers[worker]?.pingNumber, let held = workers[worker]?.heldAtPing,
+            !held.isEmpty
         else { return }
         workers[worker]?.heldAtPing = []
         let known = Set(listed)

@@ -127,8 +127,13 @@ public struct CoordinatorMachine: Sendable {
 
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
-        scheduler.place(at: now, into: &schedulerActions)
-        carryOut(now, &actions)
+        // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
+        var settledBefore: Int
+        repeat {
+            settledBefore = settledCount
+            scheduler.place(at: now, into: &schedulerActions)
+            carryOut(now, &actions)
+        } while scheduler.hasOpenings && settledCount > settledBefore
         acknowledge(now, &actions)
         for id in mailed { workers[id]?.hasMail = false }
         mailed.removeAll(keepingCapacity: true)
@@ -145,6 +150,8 @@ public struct CoordinatorMachine: Sendable {
         for id in unacknowledged {
             guard let worker = workers[id], let connection = worker.connection else { continue }
             let count = worker.acknowledged.count + worker.stale.count
+            // None are left when the session was resumed in between.
+            guard count > 0 else { continue }
             guard
                 isDue || worker.hasMail || worker.isDraining || !worker.stale.isEmpty
                     || count >= limits.ackBatch

@@ -59,6 +59,8 @@ struct WorkerSession: Sendable {
     /// When a session without connection is given up; nil while connected.
     var givenUpAt: Instant?
     var isDraining = false
+    /// What it was told when somebody asked to drain it, and when.
+    var drainOrder: (drain: Drain, at: Instant)?
     var isSilent = false
     var isCongested = false
     /// Whether a dispatch leaves in this turn, so that acknowledgements can go along.
@@ -76,6 +78,16 @@ struct WorkerSession: Sendable {
 
     /// Whether it may get new attempts as far as its connection is concerned.
     var isReachable: Bool { connection != nil && !isSilent && !isCongested }
+
+    /// The drain that it was told, with the time that is left.
+    func orderedDrain(at now: Instant) -> Drain? {
+        guard let (drain, orderedAt) = drainOrder else { return nil }
+        let passed = Int((now - orderedAt) / .milliseconds(1))
+        return Drain(
+            reason: drain.reason,
+            deadlineMilliseconds: drain.deadlineMilliseconds.map { max($0 - passed, 0) }
+        )
+    }
 }
 
 /// When a connection must have proved itself.

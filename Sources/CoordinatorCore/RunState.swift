@@ -68,6 +68,8 @@ struct RunState: Sendable {
     /// Why the run fails although it was ended by a cancel, such as its time budget.
     var failure: Failure?
     var cancelReason: String?
+    /// Whether it was cancelled before its plan was complete.
+    var isCutShort = false
     var endedAt: Instant?
     var deadline: Instant?
     var outputs: [RawJSON?] = []
@@ -159,7 +161,9 @@ struct RunState: Sendable {
     }
 
     /// Adds a node's working time to the longest path that ends with it.
-    mutating func extendPath(to node: Int, microseconds: Int) {
+    mutating func extendPath(to node: Int, microseconds claimed: Int) {
+        // Workers claim what they like; twelve days each leave room for the sum of any plan.
+        let microseconds = min(max(claimed, 0), 1 << 40)
         var longest: Int64 = 0
         for dependency in plan.dependencies(of: node) {
             longest = max(longest, reports[dependency].pathMicroseconds)

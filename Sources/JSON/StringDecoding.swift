@@ -9,7 +9,9 @@ extension ArraySlice<UInt8> {
         return String(decoding: decodedBytes, as: UTF8.self)
     }
 
-    /// The same as UTF-8 bytes. What is not escaped is copied run by run.
+    /// The same as UTF-8 bytes.
+    ///
+    /// What is not escaped is copied run by run.
     var decodedBytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(count)

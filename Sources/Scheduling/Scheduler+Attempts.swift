@@ -56,7 +56,7 @@ extension Scheduler {
         if record(node).cancelReason == .recalled, failure.code == .cancelled {
             // It had begun after all, so it counts as a refused attempt only if it may run twice.
             return offer.isIdempotent
-                ? makeReady(node) : settle(node, .failed(failure), &actions)
+                ? takeBack(attempt, node, &actions) : settle(node, .failed(failure), &actions)
         }
         let failure = wasTimeout && failure.code == .cancelled ? timeoutFailure(node) : failure
         update(node) { $0.failures += 1 }
@@ -75,11 +75,16 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
+        if rejection == .undelivered, hasBegun(node) {
+            return loseAttempt(of: node, on: worker, now, &actions)
+        }
         unassign(node, from: worker)
         guard !runs[Int(node.run)].isCancelled else {
             return settle(node, .cancelled, &actions)
         }
-        if rejection == .recalled || rejection == .undelivered { return makeReady(node) }
+        if rejection == .recalled || rejection == .undelivered {
+            return takeBack(attempt, node, &actions)
+        }
         update(node) { $0.rejections += 1 }
         let count = Int(record(node).rejections)
         let failure = Failure(
@@ -93,6 +98,16 @@ extension Scheduler {
         } else {
             backOff(node, attempt, failure, now, &actions)
         }
+    }
+
+    /// The attempt counts as never made; another one follows at once.
+    private mutating func takeBack(
+        _ attempt: AttemptID,
+        _ node: NodeSlot,
+        _ actions: inout [Action]
+    ) {
+        actions.append(.publishReturned(attempt))
+        makeReady(node)
     }
 
     mutating func forget(
@@ -198,6 +213,15 @@ extension Scheduler {
     func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
         let own = record(node).timeoutMilliseconds
         return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
+    }
+
+    /// Whether the worker said that it began the current attempt.
+    private func hasBegun(_ node: NodeSlot) -> Bool {
+        switch record(node).state {
+        case .running: true
+        case .cancelling: record(node).cancelReason == .timeout
+        default: false
+        }
     }
 
     func timeoutFailure(_ node: NodeSlot) -> Failure {

@@ -6,6 +6,10 @@ internal import HeapModule
 public import Plans
 
 extension Scheduler {
+    /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a
+    /// dispatch could not be made.
+    public var hasOpenings: Bool { !openClasses.isEmpty }
+
     /// Dispatches ready nodes while workers have room.
     ///
     /// Called once a loop turn, after all input.

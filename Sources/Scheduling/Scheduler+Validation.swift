@@ -37,13 +37,29 @@ extension Scheduler {
         let run = runs[slot]
         var open = [Int32](repeating: 0, count: run.nodes.count)
         var settled = 0
+        // What is ready must be found by placement: in its queue's heap, and the run in the turns.
+        var isFound = [Bool](repeating: false, count: run.nodes.count)
+        for queue in run.queues.indices {
+            let turns = classes[run.queues[queue].placement].turns
+            let hasTurn = turns.contains {
+                $0.run == slot && $0.generation == run.generation && $0.queue == queue
+            }
+            guard hasTurn else { continue }
+            for entry in run.queues[queue].heap.unordered
+            where Int(run.nodes[Int(entry.node)].placement) == queue {
+                isFound[Int(entry.node)] = true
+            }
+        }
+        for index in run.nodes.indices where run.nodes[index].state == .ready && !isFound[index] {
+            throw InvariantViolation("ready node \(run.id)/\(index) is not where placement looks")
+        }
         for index in run.nodes.indices {
             let node = run.nodes[index]
             if node.state.kind.isTerminal { settled += 1 }
             if node.state != .succeeded {
                 run.forEachDependent(of: index) { open[$0] += 1 }
             }
-            try validate(node, at: NodeSlot(run: slot, node: index), in: run)
+            try validate(node, at: NodeSlot(run: slot, node: index))
         }
         for index in run.nodes.indices where run.nodes[index].inDegree < open[index] {
             throw InvariantViolation(
@@ -63,8 +79,7 @@ extension Scheduler {
 
     private func validate(
         _ node: NodeRecord,
-        at slot: NodeSlot,
-        in run: RunRecord
+        at slot: NodeSlot
     ) throws(InvariantViolation) {
         let reference = reference(slot)
         let isBooked = node.attemptPosition >= 0
@@ -79,17 +94,6 @@ extension Scheduler {
                 throw InvariantViolation("node \(reference) runs before its dependencies")
             }
         default: break
-        }
-        if node.state == .ready {
-            let queue = run.queues[Int(node.placement)]
-            guard queue.heap.unordered.contains(where: { Int($0.node) == reference.node })
-            else { throw InvariantViolation("ready node \(reference) is in no heap") }
-            let turns = classes[queue.placement].turns
-            guard
-                turns.contains(where: {
-                    $0.run == Int(slot.run) && $0.generation == run.generation
-                })
-            else { throw InvariantViolation("ready node \(reference): its run has no turn") }
         }
         if let worker = node.state.worker {
             guard let record = self.slot(of: worker).map({ workers[$0] }),

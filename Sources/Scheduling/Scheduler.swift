@@ -114,6 +114,13 @@ public struct Scheduler: Sendable {
         slot(of: node).map { Int(runs[Int($0.run)].nodes[Int($0.node)].attempt) } ?? 0
     }
 
+    /// Why the attempt was called back, while the worker's answer is awaited.
+    public func cancelReason(of attempt: AttemptID, on worker: WorkerID) -> CancelReason? {
+        guard let node = locate(attempt, on: worker), case .cancelling = record(node).state
+        else { return nil }
+        return record(node).cancelReason
+    }
+
     /// The attempts that a worker holds, in no particular but a repeatable order.
     public func attempts(on worker: WorkerID) -> [AttemptID] {
         slot(of: worker).map { workers[$0].attempts.map { currentAttempt(of: $0) } } ?? []

@@ -58,6 +58,8 @@ extension Scheduler {
         case publishReady(NodeReference)
         /// The attempt failed and another one follows after the delay.
         case publishRetry(AttemptID, Failure, after: Duration)
+        /// The attempt never ran, and its node is ready again.
+        case publishReturned(AttemptID)
         /// No connected worker can run the node; it waits.
         case publishUnplaceable(NodeReference)
         /// The node has reached its end.

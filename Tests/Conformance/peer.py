@@ -2,7 +2,7 @@
 processes. Written from the protocol document; nothing here is shared with the project's own code.
 """
 
-import ctypes
+import atexit
 import hashlib
 import hmac
 import json
@@ -23,6 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEFT = os.environ.get("WEFT") or str(ROOT / ".build" / "debug" / "weft")
 PATIENCE = 20
 """Seconds until something that should happen counts as not happening."""
+
+
+# A test run that is told to end does so as if by Ctrl-C, and takes its processes along.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def mac(key, side, role, client_nonce, coordinator_nonce, name, session):
@@ -148,8 +152,9 @@ class Process:
     def __init__(self, arguments, environment=None):
         self.process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=die_with_parent,
+            stderr=subprocess.PIPE, start_new_session=True,
             env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **(environment or {})})
+        atexit.register(self.stop)
         self.log = []
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -189,13 +194,7 @@ class Process:
         self.process.wait()
         self.reader.join()
         self.process.stderr.close()
-
-
-def die_with_parent():
-    try:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    except AttributeError:
-        pass
+        atexit.unregister(self.stop)
 
 
 class Coordinator:

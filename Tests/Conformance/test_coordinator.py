@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from peer import WEFT, Coordinator, Process, line, mac
+from peer import WEFT, Closed, Coordinator, Process, line, mac
 
 HERE = Path(__file__).resolve().parent
 
@@ -388,6 +388,51 @@ class FramingTests(CoordinatorTest):
             worker = self.coordinator.worker([self.tool()])
             worker.send(**message)
             worker.expect_fatal("forbidden")
+
+
+    def test_mutilated_messages_hurt_nobody(self):
+        """Every line of valid messages with a few bytes changed gets an answer or an end."""
+        source = random.Random(23)
+        tool = self.tool()
+        messages = {
+            "client": [
+                {"type": "submit", "key": "k", "plan": plan(("a", tool, {"x": "${b.c[0]}"}),
+                                                            ("b", tool, {})), "watch": "all"},
+                {"type": "submit", "key": "s", "stream": True, "budget": {"nodes": 3}},
+                {"type": "nodes", "key": "s", "tasks": [{"id": "n", "tool_name": tool}]},
+                {"type": "watch", "run": "r7", "from": 3, "level": "nodes", "request": 3},
+                {"type": "get", "request": 4, "what": "node", "id": "r7", "node": "t1"},
+                {"type": "cancel_run", "run": "r7"}, {"type": "drain", "worker": "w"},
+            ],
+            "worker": [
+                {"type": "register", "slots": 4, "tools": [
+                    {"name": tool, "parameters": {"type": "object", "required": ["q"]}}],
+                 "labels": {"zone": "a"}, "in_flight": [{"attempt": "r7/0/1", "state": "done"}]},
+                {"type": "result", "attempt": "r7/0/1", "ok": True, "output": {"a": [1, 2]}},
+                {"type": "result", "attempt": "r7/0/1", "ok": False, "error": {"code": "x"}},
+                {"type": "chunk", "attempt": "r7/0/1", "seq": 0, "stream": "value", "data": "x"},
+                {"type": "progress", "attempt": "r7/0/1", "fraction": 0.5},
+                {"type": "pong", "n": 17, "in_flight": ["r7/0/1"]},
+            ],
+        }
+        for _ in range(150):
+            role = source.choice(list(messages))
+            peer = self.coordinator.greet(role)
+            text = bytearray(json.dumps(source.choice(messages[role])).encode())
+            for _ in range(source.randrange(1, 4)):
+                where = source.randrange(len(text))
+                text[where:where + source.randrange(2)] = source.choice(
+                    [b"", b'"', b"{", b"]", b"-1", b"1e999", b"\\", b"\x00", b"\xc3", b"null"])
+            peer.send_raw(bytes(text).replace(b"\n", b"") + b"\n")
+            peer.send_raw(line({"type": "ping", "n": 1}))
+            try:
+                while peer.receive()["type"] != "pong":
+                    pass
+            except Closed:
+                pass
+            peer.close()
+        self.assertIsNone(self.coordinator.process.process.poll())
+        self.assertGreaterEqual(self.get(self.client(), "status")["connections"], 1)
 
 
 class RunTests(CoordinatorTest):

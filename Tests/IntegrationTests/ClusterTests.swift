@@ -325,6 +325,37 @@ extension Integration {
             }
         }
 
+        @Test("A plan longer than a line is sent in pieces; a node longer than one is refused")
+        func longPlan() async throws {
+            try await atPlace { place in
+                try await place.startCoordinator()
+                try await place.startWorker("w1")
+                let filler = String(repeating: "x", count: 1000)
+                // The first half waits for nodes that come long after them.
+                let nodes = (0..<2000).map { number in
+                    let behind = number < 1000 ? "\"n\(1999 - number / 2)\"" : ""
+                    return node(
+                        "n\(number)",
+                        "echo",
+                        "{\"x\":\"\(filler)\",\"n\":\(number)}",
+                        ",\"dependencies\":[\(behind)]"
+                    )
+                }
+                let plan = try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: "p")
+                let run = try await place.weft("run", "--plan", plan, "--join", "json")
+                #expect(run.code == 0)
+                let answer = try run.document
+                #expect(answer.keys.count == 2000)
+                #expect(answer["n1234"]["n"].number == 1234)
+
+                let fat = try place.plan(
+                    node("fat", "echo", "{\"x\":\"\(String(repeating: filler, count: 1100))\"}")
+                )
+                let refused = try await place.weft("run", "--plan", fat)
+                #expect(refused.code == 2 && refused.errors.contains("fat"))
+            }
+        }
+
         @Test("A reader that goes away early ends the command and nothing else")
         func brokenPipe() async throws {
             try await atPlace { place in

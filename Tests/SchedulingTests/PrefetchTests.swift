@@ -95,7 +95,7 @@ struct PrefetchTests {
         scheduler.advance(.milliseconds(100))
         scheduler.expect("cancel b/1 on w1: recalled")
         scheduler.reject("b", .recalled)
-        scheduler.expect("dispatch b/2 to w2")
+        scheduler.expect("returned b/1", "dispatch b/2 to w2")
         scheduler.finish("b")
         scheduler.finish("a")
         scheduler.expect("b succeeded", "a succeeded", "finish r")

@@ -217,12 +217,31 @@ struct RetryTests {
     func undelivered() {
         scheduler.join("w", tools: ["t": ToolOffer()])
         scheduler.submit([node("a")])
+        scheduler.expect("dispatch a/1 to w")
         for number in 1...30 {
-            scheduler.expect("dispatch a/\(number) to w")
             scheduler.reject("a", .undelivered)
+            scheduler.expect("returned a/\(number)", "dispatch a/\(number + 1) to w")
         }
         scheduler.finish("a")
-        scheduler.expect("dispatch a/31 to w", "a succeeded", "finish r")
+        scheduler.expect("a succeeded", "finish r")
+        #expect(scheduler.now == .zero)
+    }
+
+    @Test("An attempt that had begun was delivered: if its worker lacks it, it is lost")
+    func undeliveredAfterStart() {
+        scheduler.join(
+            "w",
+            slots: 2,
+            tools: ["t": ToolOffer(), "i": ToolOffer(isIdempotent: true)]
+        )
+        scheduler.submit([node("a"), node("b", tool: "i")])
+        scheduler.start("a")
+        scheduler.start("b")
+        _ = scheduler.take()
+        scheduler.reject("a", .undelivered)
+        scheduler.expect("a failed: outcome_unknown")
+        scheduler.reject("b", .undelivered)
+        scheduler.expect("retry b/1: worker_lost", "dispatch b/2 to w")
     }
 
     @Test("An attempt that its worker does not know is lost with it")

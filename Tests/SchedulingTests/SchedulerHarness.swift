@@ -294,6 +294,7 @@ final class SchedulerHarness {
         case .cancel(let attempt, let worker, let reason):
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"
         case .publishReady(let node): "ready \(name(node))"
+        case .publishReturned(let attempt): "returned \(name(attempt))"
         case .publishRetry(let attempt, let failure, _):
             "retry \(name(attempt)): \(failure.code)"
         case .publishUnplaceable(let node): "unplaceable \(name(node))"

@@ -1,3 +1,4 @@
+// Commands of a manifest rendered into words: values, spreads, groups, braces, dashes.
 import JSON
 import Plans
 import Testing

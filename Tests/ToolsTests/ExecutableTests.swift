@@ -1,3 +1,4 @@
+// Tools that are programs, with real processes: output, exit codes, limits, failures to start.
 import Foundation
 import JSON
 import Plans

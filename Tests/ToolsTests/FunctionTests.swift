@@ -1,3 +1,4 @@
+// Tools that are Swift functions: outcomes, reports in order, cancelling, shutting down.
 import JSON
 import Plans
 import Synchronization

@@ -1,3 +1,4 @@
+// Manifests: what they declare, and every mistake with its line and remedy.
 import Foundation
 import JSON
 import Plans

@@ -1,3 +1,4 @@
+// Tools whose processes stay, with real processes: replies, replacement, misbehaviour, the end.
 import Foundation
 import JSON
 import Plans

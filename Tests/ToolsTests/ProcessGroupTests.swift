@@ -1,3 +1,4 @@
+// Cancelling programs with children of their own: nobody of the group is left.
 import Foundation
 import JSON
 import Plans

@@ -1,3 +1,4 @@
+// Durations and sizes as people write them.
 import Testing
 
 @testable import Tools

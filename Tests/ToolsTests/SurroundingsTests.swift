@@ -1,3 +1,4 @@
+// Variables and folders that the processes of tools find.
 import Foundation
 import JSON
 import Testing

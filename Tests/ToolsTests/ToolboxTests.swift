@@ -1,3 +1,4 @@
+// The diagnostic tools, the toolbox that holds tools together, and limits of concurrency.
 import JSON
 import Plans
 import Testing

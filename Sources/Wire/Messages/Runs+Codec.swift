@@ -62,8 +62,8 @@ extension Nodes: MessageBody {
         writer.field("key", key)
         writer.key("tasks")
         writer.beginArray()
-        for task in tasks {
-            writer.raw(task)
+        for node in tasks {
+            writer.raw(node)
         }
         writer.endArray()
         writer.flag("last", isLast)

@@ -1,0 +1,348 @@
+// Attempts as the messages of workers shape them: results inline and in chunks, stale ones,
+// refusals, progress, cancelling, the pong that repairs drift.
+
+import CoordinatorCore
+import JSON
+import Plans
+import TestKit
+import Testing
+import Wire
+
+@Suite("Attempts")
+struct AttemptTests {
+    let harness = MachineHarness()
+
+    @Test("One acknowledgement a turn names all results, the stale ones apart")
+    func batchedAck() throws {
+        let worker = harness.worker(slots: 3)
+        let client = harness.client()
+        try client.submit([NodeText("a"), NodeText("b"), NodeText("c")])
+        let attempts = try (0..<3).map { _ in try worker.nextDispatch().attempt }
+        harness.turn {
+            worker.succeed(attempts[0])
+            worker.fail(attempts[1])
+            worker.succeed(attempts[0])
+        }
+        #expect(
+            worker.take() == [
+                .ack(Ack(attempts: [attempts[0], attempts[1]], stale: [attempts[0]]))
+            ]
+        )
+    }
+
+    @Test("A result is taken once; what comes again or for nobody is stale and changes nothing")
+    func stale() throws {
+        let worker = harness.worker(slots: 1)
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b", after: ["a"])])
+        let dispatch = try worker.nextDispatch()
+        worker.succeed(dispatch.attempt, "1")
+        _ = worker.take()
+        worker.succeed(dispatch.attempt, "2")
+        #expect(try worker.nextAck().stale == [dispatch.attempt])
+        worker.fail(dispatch.attempt)
+        #expect(try worker.nextAck().stale == [dispatch.attempt])
+        let unknown = AttemptID(run: try #require(RunID("nobody")), node: 3, number: 1)
+        worker.succeed(unknown)
+        #expect(try worker.nextAck().stale == [unknown])
+        worker.start(unknown)
+        worker.send(.reject(Reject(attempt: unknown, code: .busy)))
+        worker.send(.progress(Progress(attempt: unknown, fraction: 1)))
+        #expect(try client.get(.node, run, node: "a")["output"] == 1)
+        harness.expectNothingElse()
+    }
+
+    @Test("An output in chunks is put together; a second try may begin again from the first")
+    func chunkedResult() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")])
+        let attempt = try worker.nextDispatch().attempt
+        let value = RawJSON(String(repeating: "wörter ", count: 40_000))
+        let chunks = Chunk.slice(
+            value: value,
+            about: .attempt(attempt),
+            stream: .value,
+            bytesPerChunk: 50_000
+        )
+        for chunk in chunks.prefix(2) { worker.send(.chunk(chunk)) }
+        for chunk in chunks { worker.send(.chunk(chunk)) }
+        worker.send(
+            .result(
+                ResultMessage(attempt: attempt, outcome: .success(Payload(announcing: chunks)))
+            )
+        )
+        #expect(try worker.nextAck().attempts == [attempt])
+        #expect(try client.get(.node, run, node: "a")["output"]?.stringValue == value.stringValue)
+    }
+
+    @Test("Chunks that do not fit together end the connection, and the attempt goes elsewhere")
+    func brokenChunks() throws {
+        let worker = harness.worker("w1", tools: [idempotent()])
+        let client = harness.client()
+        try client.submit([NodeText("a")])
+        let attempt = try worker.nextDispatch().attempt
+        worker.send(
+            .chunk(
+                Chunk(about: .attempt(attempt), sequence: 1, stream: .value, data: [0x31])
+            )
+        )
+        #expect(try worker.nextError().code == .badMessage)
+        #expect(harness.isClosed(worker))
+        let other = harness.worker("w2", tools: [idempotent()])
+        #expect(try other.nextDispatch().number == 2)
+        other.send(
+            .result(
+                ResultMessage(
+                    attempt: AttemptID(run: attempt.run, node: 0, number: 2),
+                    outcome: .success(.chunked(count: 2, bytes: 10, sha256: nil))
+                )
+            )
+        )
+        #expect(try other.nextError().code == .badMessage)
+        #expect(harness.isClosed(other))
+    }
+
+    @Test("The window is granted again as output is taken in, over all streams of an attempt")
+    func window() throws {
+        var limits = Limits()
+        limits.window = 4_000
+        let harness = MachineHarness(limits: limits)
+        let worker = harness.worker()
+        let client = harness.client()
+        try client.submit([NodeText("a")])
+        let attempt = try worker.nextDispatch().attempt
+        var granted = 0
+        for index in 0..<10 {
+            worker.send(
+                .chunk(
+                    Chunk(
+                        about: .attempt(attempt),
+                        sequence: index / 2,
+                        stream: index % 2 == 0 ? .standardOutput : .standardError,
+                        data: [UInt8](repeating: 65, count: 400)
+                    )
+                )
+            )
+            for message in worker.take() {
+                guard case .window(let window) = message else {
+                    Issue.record("\(message)")
+                    continue
+                }
+                granted += window.bytes
+            }
+        }
+        #expect(granted > 4_000 - 1_000 && granted <= 4_000)
+    }
+
+    @Test("Large arguments travel in chunks before their dispatch")
+    func chunkedArguments() throws {
+        let worker = harness.worker(slots: 1)
+        let client = harness.client()
+        try client.submit([NodeText("a"), NodeText("b", args: #"{"x":"$a","y":"$a"}"#)])
+        let first = try worker.nextDispatch().attempt
+        let half = String(repeating: "x", count: 400_000)
+        worker.succeed(first, "\"\(half)\"")
+        _ = try worker.nextAck()
+        var assembler = ChunkAssembler(maximumBytes: 10_000_000)
+        for message in worker.take() {
+            switch message {
+            case .chunk(let chunk):
+                #expect(chunk.stream == .arguments)
+                try assembler.append(chunk)
+            case .dispatch(let dispatch):
+                let arguments = try assembler.finish(dispatch.arguments)
+                #expect(arguments.count == 2 * half.utf8.count + 15)
+                return
+            default: Issue.record("\(message)")
+            }
+        }
+        Issue.record("no dispatch")
+    }
+
+    @Test("A refusal places the node again; bad arguments are a failure of the node")
+    func rejections() throws {
+        let worker = harness.worker("w1")
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")])
+        let first = try worker.nextDispatch().attempt
+        let other = harness.worker("w2")
+        worker.send(.reject(Reject(attempt: first, code: .busy)))
+        harness.advance(.milliseconds(200))
+        let second = try other.nextDispatch().attempt
+        #expect(second.number == 2)
+        other.send(.reject(Reject(attempt: second, code: .badArguments, message: "no q")))
+        let node = try client.get(.node, run, node: "a")
+        #expect(node["error"]?["code"] == "bad_args")
+        #expect(node["error"]?["message"] == "no q")
+        #expect(node["attempts"] == 2)
+    }
+
+    @Test("A node that was called back before it began is not counted as running twice")
+    func recalledIsNotRunning() throws {
+        let worker = harness.worker("w1")
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")])
+        let first = try worker.nextDispatch().attempt
+        worker.send(.drain(Drain()))
+        worker.send(.reject(Reject(attempt: first, code: .recalled)))
+        #expect(try client.get(.run, run)["counts"]?["running"] == 0)
+        let other = harness.worker("w2")
+        let second = try other.nextDispatch().attempt
+        #expect(try client.get(.run, run)["counts"]?["running"] == 1)
+        other.succeed(second)
+        #expect(try client.get(.run, run)["counts"]?["running"] == 0)
+        #expect(try client.get(.run, run)["status"] == "succeeded")
+    }
+
+    @Test("A retryable failure is tried again within the limit, and told to who watches nodes")
+    func retry() throws {
+        let worker = harness.worker(tools: [idempotent(maxAttempts: 2)])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")], watch: .nodes)
+        let first = try worker.nextDispatch().attempt
+        worker.start(first)
+        worker.fail(first, retryable: true)
+        _ = worker.take()
+        #expect(try client.get(.run, run, sinceEvents: client)["counts"]?["running"] == 0)
+        harness.advance(.seconds(1))
+        worker.succeed(try worker.nextDispatch().attempt)
+        #expect(client.takeEvents().last == "run_succeeded")
+    }
+
+    @Test("Cancelling asks the worker, takes what it answers, and reports once")
+    func cancel() throws {
+        let worker = harness.worker(slots: 2)
+        let client = harness.client()
+        let run = try client.submit(
+            [NodeText("a"), NodeText("b"), NodeText("c", after: ["a"])],
+            watch: .end
+        )
+        let a = try worker.nextDispatch().attempt
+        let b = try worker.nextDispatch().attempt
+        client.send(.cancelRun(CancelRun(run: run, reason: "enough")))
+        let cancels = worker.take().compactMap { message -> AttemptID? in
+            guard case .cancel(let cancel) = message else { return nil }
+            return cancel.attempt
+        }
+        #expect(cancels == [a, b])
+        client.send(.cancelRun(CancelRun(run: run)))
+        worker.succeed(a, "\"in time\"")
+        worker.fail(b, .cancelled)
+        let end = try client.nextEvent()
+        #expect(end.kind == .runCancelled)
+        #expect(end.data?.value(at: [.key("reason")])?.stringValue == "enough")
+        #expect(try client.get(.node, run, node: "a")["status"] == "succeeded")
+        #expect(try client.get(.node, run, node: "c")["status"] == "cancelled")
+        client.send(.cancelRun(CancelRun(run: run)))
+        client.send(.cancelRun(CancelRun(run: try #require(RunID("nobody")))))
+        #expect(try client.nextError().code == .unknownRun)
+        harness.advance(.seconds(60))
+        _ = worker.take()
+        harness.expectNothingElse()
+    }
+
+    @Test("A cancel that comes when everything has succeeded by then leaves a success")
+    func cancelTooLate() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")], watch: .end)
+        let a = try worker.nextDispatch().attempt
+        client.send(.cancelRun(CancelRun(run: run)))
+        worker.succeed(a)
+        #expect(try client.nextEvent().kind == .runSucceeded)
+    }
+
+    @Test("A pong that does not list an attempt sent before its ping loses the attempt")
+    func drift() throws {
+        let worker = harness.worker(
+            "w",
+            slots: 3,
+            tools: [idempotent(), ToolDescription(name: "once", description: "")]
+        )
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b"), NodeText("c", tool: "once")])
+        _ = worker.take()
+        worker.answersPings = false
+        harness.advance(.seconds(2))
+        guard case .ping(let ping)? = worker.take().last else {
+            Issue.record("no ping")
+            return
+        }
+        let a = AttemptID(run: run, node: 0, number: 1)
+        worker.send(.pong(Pong(n: ping.n - 1, inFlight: [])))
+        #expect(worker.take() == [])
+        worker.send(.pong(Pong(n: ping.n, inFlight: [a])))
+        let again = try worker.nextDispatch()
+        #expect(again.node.text == "b")
+        #expect(again.number == 2)
+        #expect(try client.get(.node, run, node: "c")["error"]?["code"] == "outcome_unknown")
+        worker.send(.pong(Pong(n: ping.n, inFlight: [])))
+        #expect(worker.take() == [])
+        #expect(try client.get(.node, run, node: "a")["status"] == "sent")
+    }
+
+    @Test("A result that crosses the ping is no drift")
+    func noDrift() throws {
+        let worker = harness.worker(slots: 1)
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")], watch: .end)
+        let a = try worker.nextDispatch().attempt
+        worker.answersPings = false
+        harness.advance(.seconds(2))
+        guard case .ping(let ping)? = worker.take().last else { return }
+        worker.succeed(a)
+        worker.send(.pong(Pong(n: ping.n, inFlight: [])))
+        #expect(try client.nextEvent().kind == .runSucceeded)
+        #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
+    }
+
+    @Test("An attempt that a pong lists although nobody waits for it is called off")
+    func orphan() throws {
+        let worker = harness.worker(slots: 1)
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")], watch: .end)
+        let a = try worker.nextDispatch().attempt
+        client.send(.cancelRun(CancelRun(run: run)))
+        // The cancel goes unanswered until the coordinator gives the attempt up.
+        harness.advance(.seconds(30))
+        #expect(try client.nextEvent().kind == .runCancelled)
+        let cancels = worker.take().compactMap { message -> String? in
+            guard case .cancel(let cancel) = message, cancel.attempt == a else { return nil }
+            return cancel.reason
+        }
+        #expect(cancels.first == Cancel.cancelled)
+        #expect(cancels.contains(Cancel.fenced))
+    }
+
+    @Test("Durations that no attempt can have do no harm")
+    func absurdDurations() throws {
+        harness.validates = false
+        let worker = harness.worker(slots: 4)
+        let client = harness.client()
+        let run = try client.submit((0..<1_100).map { NodeText("n\($0)") }, watch: .end)
+        var open = true
+        while open {
+            open = false
+            for message in worker.take() {
+                guard case .dispatch(let dispatch) = message else { continue }
+                open = true
+                worker.succeed(dispatch.attempt, microseconds: Limits.largestInteger)
+            }
+        }
+        #expect(try client.nextEvent().kind == .runSucceeded)
+        #expect(try client.get(.run, run)["status"] == "succeeded")
+    }
+}
+
+extension TestPeer {
+    /// Asks although events may have arrived, which are dropped.
+    fileprivate func get(
+        _ what: GetKind,
+        _ run: RunID,
+        sinceEvents peer: TestPeer
+    ) throws -> JSONValue {
+        _ = peer.take()
+        return try get(what, run)
+    }
+}

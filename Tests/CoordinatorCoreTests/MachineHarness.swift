@@ -1,0 +1,450 @@
+// A real coordinator machine, peers that speak messages to it over the real codec, virtual time,
+// and a check of every cross-reference after each step.
+
+import CoordinatorCore
+import JSON
+import Plans
+import TestKit
+import Testing
+import Wire
+
+/// Drives one machine.
+final class MachineHarness {
+    static let keys: [Role: HandshakeKey] = {
+        var keys: [Role: HandshakeKey] = [:]
+        for (index, role) in Role.allCases.enumerated() {
+            keys[role] = HandshakeKey([UInt8](repeating: UInt8(index + 1), count: 32))
+        }
+        return keys
+    }()
+
+    private(set) var machine: CoordinatorMachine
+    private(set) var now = Instant.zero
+    private(set) var peers: [ConnectionID: TestPeer] = [:]
+    private(set) var closed: Set<ConnectionID> = []
+    private(set) var notices: [CoordinatorMachine.Notice] = []
+    private(set) var lineLimits: [ConnectionID: Int] = [:]
+    private var actions: [CoordinatorMachine.Action] = []
+    private var connectionCount = 0
+    /// Off for runs so large that a walk after each step takes too long.
+    var validates = true
+    /// Off while several events belong to one loop turn.
+    private var endsTurns = true
+
+    init(
+        limits: Limits = Limits(),
+        epoch: Int = 1,
+        keys: [Role: HandshakeKey] = MachineHarness.keys
+    ) {
+        machine = CoordinatorMachine(
+            configuration: CoordinatorMachine.Configuration(
+                limits: limits,
+                keys: keys,
+                epoch: epoch,
+                software: "test"
+            ),
+            seed: 1,
+            at: .zero
+        )
+    }
+
+    // MARK: - Steps
+
+    func handle(
+        _ event: CoordinatorMachine.Event,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        machine.handle(event, at: now, into: &actions)
+        carryOut(sourceLocation)
+        if endsTurns { endTurn(sourceLocation: sourceLocation) }
+    }
+
+    func endTurn(sourceLocation: SourceLocation = #_sourceLocation) {
+        machine.endTurn(at: now, into: &actions)
+        carryOut(sourceLocation)
+    }
+
+    /// Several events of one loop turn.
+    func turn(sourceLocation: SourceLocation = #_sourceLocation, _ body: () -> Void) {
+        endsTurns = false
+        body()
+        endsTurns = true
+        endTurn(sourceLocation: sourceLocation)
+    }
+
+    /// Lets time pass with every deadline on the way; pings are answered.
+    func advance(_ duration: Duration, sourceLocation: SourceLocation = #_sourceLocation) {
+        let end = now + duration
+        while let next = machine.nextDeadline(), next <= end {
+            now = max(now, next)
+            handle(.deadlineReached, sourceLocation: sourceLocation)
+        }
+        now = end
+    }
+
+    private func carryOut(_ sourceLocation: SourceLocation) {
+        let batch = actions
+        actions.removeAll()
+        var pings: [(TestPeer, Ping)] = []
+        for action in batch {
+            switch action {
+            case .send(let id, let message):
+                guard let peer = peers[id], !closed.contains(id) else {
+                    Issue.record("a message to \(id), which is closed: \(message)")
+                    continue
+                }
+                do {
+                    let arrived = try WireTrip.arrive(message)
+                    if case .ping(let ping) = arrived, peer.answersPings {
+                        pings.append((peer, ping))
+                    } else {
+                        peer.arrived(arrived)
+                    }
+                } catch {
+                    Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
+                }
+            case .close(let id): closed.insert(id)
+            case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
+            case .report(let notice): notices.append(notice)
+            }
+        }
+        do {
+            if validates { try machine.validate() }
+        } catch {
+            Issue.record("\(error)", sourceLocation: sourceLocation)
+        }
+        for (peer, ping) in pings where !closed.contains(peer.id) {
+            peer.send(.pong(Pong(n: ping.n, inFlight: peer.role == .worker ? peer.held : nil)))
+        }
+    }
+
+    // MARK: - Peers
+
+    /// A connection that has said nothing.
+    func connect(_ role: Role, _ name: String, key: HandshakeKey? = nil) -> TestPeer {
+        connectionCount += 1
+        let id = ConnectionID(connectionCount)
+        let peer = TestPeer(id: id, role: role, name: name, key: key, harness: self)
+        peers[id] = peer
+        handle(.connected(id, nonce: [UInt8](repeating: UInt8(connectionCount % 256), count: 32)))
+        return peer
+    }
+
+    /// A client that is through with the handshake.
+    func client(_ name: String = "c", role: Role = .client) -> TestPeer {
+        let peer = connect(role, name)
+        peer.shakeHands()
+        return peer
+    }
+
+    /// A worker that is registered.
+    @discardableResult
+    func worker(
+        _ name: String = "w",
+        slots: Int = 1,
+        tools: [ToolDescription] = [ToolDescription(name: "t", description: "")]
+    ) -> TestPeer {
+        let peer = connect(.worker, name)
+        peer.shakeHands()
+        peer.send(.register(Register(slots: slots, tools: tools)))
+        do {
+            _ = try peer.next {
+                if case .registered(let registered) = $0 { registered } else { nil }
+            }
+        } catch {
+            Issue.record("\(name) was not registered")
+        }
+        return peer
+    }
+
+    func isClosed(_ peer: TestPeer) -> Bool { closed.contains(peer.id) }
+
+    /// No peer has anything that nobody looked at.
+    func expectNothingElse(sourceLocation: SourceLocation = #_sourceLocation) {
+        for id in peers.keys.sorted() {
+            guard let peer = peers[id] else { continue }
+            #expect(peer.take() == [], "\(peer.name)", sourceLocation: sourceLocation)
+        }
+    }
+}
+
+/// The other end of a connection.
+final class TestPeer {
+    let id: ConnectionID
+    let role: Role
+    let name: String
+    let key: HandshakeKey
+    unowned let harness: MachineHarness
+    var answersPings = true
+    private(set) var session = ""
+    private(set) var epoch = 0
+    /// What a worker was sent and has not answered.
+    private(set) var held: [AttemptID] = []
+    private var inbox: [Message] = []
+
+    init(id: ConnectionID, role: Role, name: String, key: HandshakeKey?, harness: MachineHarness) {
+        self.id = id
+        self.role = role
+        self.name = name
+        guard let key = key ?? MachineHarness.keys[role] else { preconditionFailure("no key") }
+        self.key = key
+        self.harness = harness
+    }
+
+    func arrived(_ message: Message) {
+        if case .dispatch(let dispatch) = message { held.append(dispatch.attempt) }
+        inbox.append(message)
+    }
+
+    func send(_ message: Message, sourceLocation: SourceLocation = #_sourceLocation) {
+        switch message {
+        case .result(let result): held.removeAll { $0 == result.attempt }
+        case .reject(let reject): held.removeAll { $0 == reject.attempt }
+        default: break
+        }
+        do {
+            let arrived = try WireTrip.arrive(message)
+            harness.handle(.received(id, arrived), sourceLocation: sourceLocation)
+        } catch {
+            Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
+        }
+    }
+
+    func disconnect() { harness.handle(.disconnected(id)) }
+
+    func forgetHeld() { held = [] }
+
+    /// The whole handshake.
+    func shakeHands(resume: Hello.Resume? = nil) {
+        var initiator = HandshakeInitiator(
+            role: role,
+            name: name,
+            key: key,
+            nonce: [UInt8](repeating: 9, count: 32),
+            resume: resume
+        )
+        send(.hello(initiator.hello()))
+        guard case .challenge(let challenge)? = take().last else {
+            Issue.record("\(name) got no challenge")
+            return
+        }
+        do {
+            send(.auth(try initiator.answer(to: challenge)))
+        } catch {
+            Issue.record("\(error)")
+        }
+        guard case .welcome(let welcome)? = take().last else {
+            Issue.record("\(name) was not welcomed")
+            return
+        }
+        session = welcome.session
+        epoch = welcome.epoch
+    }
+
+    // MARK: - Looking
+
+    /// Everything that arrived since the last look.
+    func take() -> [Message] {
+        defer { inbox.removeAll() }
+        return inbox
+    }
+
+    /// The next message of this kind; the others stay.
+    ///
+    /// What a turn sends to one worker has no order that anybody relies on.
+    func next<Body>(
+        _ body: (Message) -> Body?,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Body {
+        let index = try #require(
+            inbox.firstIndex { body($0) != nil },
+            "only \(inbox.map(\.kind.rawValue)) arrived",
+            sourceLocation: sourceLocation
+        )
+        return try #require(body(inbox.remove(at: index)), sourceLocation: sourceLocation)
+    }
+
+    func nextDispatch(sourceLocation: SourceLocation = #_sourceLocation) throws -> Dispatch {
+        try next(
+            {
+                if case .dispatch(let dispatch) = $0 { dispatch } else { nil }
+            },
+            sourceLocation: sourceLocation
+        )
+    }
+
+    /// The next acknowledgement, which may take its time.
+    func nextAck(sourceLocation: SourceLocation = #_sourceLocation) throws -> Ack {
+        if !inbox.contains(where: { $0.kind == .ack }) { harness.advance(Limits().ackDelay) }
+        return try next(
+            {
+                if case .ack(let ack) = $0 { ack } else { nil }
+            },
+            sourceLocation: sourceLocation
+        )
+    }
+
+    func nextEvent(sourceLocation: SourceLocation = #_sourceLocation) throws -> EventMessage {
+        try next(
+            {
+                if case .event(let event) = $0 { event } else { nil }
+            },
+            sourceLocation: sourceLocation
+        )
+    }
+
+    func nextError(sourceLocation: SourceLocation = #_sourceLocation) throws -> ErrorMessage {
+        try next(
+            {
+                if case .error(let error) = $0 { error } else { nil }
+            },
+            sourceLocation: sourceLocation
+        )
+    }
+
+    func nextAccepted(sourceLocation: SourceLocation = #_sourceLocation) throws -> Accepted {
+        try next(
+            {
+                if case .accepted(let accepted) = $0 { accepted } else { nil }
+            },
+            sourceLocation: sourceLocation
+        )
+    }
+
+    /// The kinds of all events that arrived, as "kind node".
+    func takeEvents() -> [String] {
+        take().map { message in
+            guard case .event(let event) = message else { return "\(message.kind.rawValue)" }
+            return event.node.map { "\(event.kind.rawValue) \($0)" } ?? event.kind.rawValue
+        }
+    }
+
+    /// The kinds of all messages that arrived.
+    func takeKinds() -> [MessageKind] { take().map(\.kind) }
+
+    // MARK: - As a client
+
+    /// Submits a whole plan and returns the run.
+    @discardableResult
+    func submit(
+        _ nodes: [NodeText],
+        key: String = "k",
+        watch: WatchLevel? = nil,
+        onMissingTool: MissingToolPolicy = .wait,
+        join: JoinKind = .concat,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> RunID {
+        send(
+            .submit(
+                Submit(
+                    key: key,
+                    plan: PlanText.plan(nodes),
+                    join: join,
+                    onMissingTool: onMissingTool,
+                    watch: watch
+                )
+            ),
+            sourceLocation: sourceLocation
+        )
+        return try nextAccepted(sourceLocation: sourceLocation).run
+    }
+
+    /// Asks, and returns the data of the reply; chunks are put together.
+    func get(
+        _ what: GetKind,
+        _ run: RunID? = nil,
+        node: String? = nil,
+        from: Int? = nil,
+        limit: Int? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> JSONValue {
+        #expect(inbox.isEmpty, sourceLocation: sourceLocation)
+        send(
+            .get(
+                Get(
+                    request: 7,
+                    what: what,
+                    id: run?.text,
+                    node: node.flatMap { NodeID($0) },
+                    from: from,
+                    limit: limit
+                )
+            ),
+            sourceLocation: sourceLocation
+        )
+        var assembler = ChunkAssembler(maximumBytes: Limits().maxValue)
+        for message in take() {
+            switch message {
+            case .chunk(let chunk): try assembler.append(chunk)
+            case .reply(let reply): return JSONValue(try assembler.finish(reply.data))
+            default: Issue.record("\(message)", sourceLocation: sourceLocation)
+            }
+        }
+        throw WireError(code: .internal, message: "no reply")
+    }
+
+    // MARK: - As a worker
+
+    func start(_ attempt: AttemptID) { send(.started(Started(attempt: attempt))) }
+
+    func succeed(_ attempt: AttemptID, _ output: String = "1", microseconds: Int? = 1_000) {
+        let value = RawJSON(trusted: Array(output.utf8)[...])
+        send(
+            .result(
+                ResultMessage(
+                    attempt: attempt,
+                    outcome: .success(.inline(value)),
+                    durationMicroseconds: microseconds
+                )
+            )
+        )
+    }
+
+    func fail(
+        _ attempt: AttemptID,
+        _ code: FailureCode = .toolError,
+        retryable: Bool = false
+    ) {
+        let failure = Failure(code: code, message: "it broke", isRetryable: retryable)
+        send(
+            .result(
+                ResultMessage(
+                    attempt: attempt,
+                    outcome: .failure(failure),
+                    durationMicroseconds: 500
+                )
+            )
+        )
+    }
+
+    /// Comes back over a new connection with what it holds.
+    func resume(
+        epoch: Int? = nil,
+        session: String? = nil,
+        inFlight: [InFlight],
+        slots: Int = 1,
+        tools: [ToolDescription] = [ToolDescription(name: "t", description: "")]
+    ) -> TestPeer {
+        let peer = harness.connect(.worker, name)
+        peer.shakeHands(
+            resume: Hello.Resume(session: session ?? self.session, epoch: epoch ?? self.epoch)
+        )
+        peer.held = inFlight.filter { $0.state == .running }.map(\.attempt)
+        peer.send(.register(Register(slots: slots, tools: tools, inFlight: inFlight)))
+        return peer
+    }
+}
+
+/// A tool that may run twice.
+func idempotent(_ name: String = "t", maxAttempts: Int? = nil) -> ToolDescription {
+    ToolDescription(name: name, description: "", isIdempotent: true, maxAttempts: maxAttempts)
+}
+
+/// A tool with a schema.
+func tool(_ name: String, schema: String) -> ToolDescription {
+    ToolDescription(
+        name: name,
+        description: "",
+        parameters: RawJSON(trusted: Array(schema.utf8)[...])
+    )
+}

@@ -1,0 +1,85 @@
+// The arrows between modules: who may import whom. Arrows go down only.
+import Foundation
+
+enum ModuleRules {
+    private static let numbers: Set<String> = ["JSON", "Plans", "Wire"]
+    private static let loop: Set<String> = ["UVLoop", "Transport"]
+
+    /// What each module may import; what is not listed, it may not.
+    ///
+    /// The pure modules come first: of the modules outside this package they see collections alone.
+    static let allowed: [String: Set<String>] = [
+        "JSON": ["CSimdJSON", "OrderedCollections"],
+        "Schemas": ["JSON", "OrderedCollections"],
+        "Plans": ["JSON", "OrderedCollections"],
+        "Wire": ["COpenSSL", "CSimdJSON", "JSON", "Plans", "OrderedCollections"],
+        "Scheduling": ["Plans", "DequeModule", "HeapModule"],
+        "Joining": ["JSON", "Plans"],
+        "CoordinatorCore": numbers.union([
+            "Schemas", "Scheduling", "Joining", "DequeModule", "OrderedCollections",
+        ]),
+        "WorkerCore": numbers.union(["DequeModule", "HeapModule", "OrderedCollections"]),
+
+        "UVLoop": ["CLibuv", "Glibc"],
+        "Transport": numbers.union(["UVLoop", "Glibc"]),
+        "Tools": numbers.union([
+            "UVLoop", "Schemas", "FoundationEssentials", "Glibc", "OrderedCollections",
+            "Synchronization", "Yams",
+        ]),
+        "Coordinator": numbers.union(loop).union(["CoordinatorCore", "Glibc", "Logging"]),
+        "Worker": numbers.union(loop).union([
+            "WorkerCore", "Tools", "Logging", "OrderedCollections",
+        ]),
+        "Client": numbers.union(loop),
+
+        "Weftline": numbers.union(loop).union([
+            "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
+            "FoundationEssentials", "Logging", "OrderedCollections", "Synchronization",
+        ]),
+        "weft": numbers.union(loop).union([
+            "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
+            "ArgumentParser", "FoundationEssentials", "Glibc", "Logging", "OrderedCollections",
+        ]),
+
+        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [],
+    ]
+
+    /// Modules that compute and do nothing else.
+    static let pure: Set<String> = [
+        "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "CoordinatorCore",
+        "WorkerCore",
+    ]
+
+    /// The module of the loop, where code of C is wrapped.
+    static let loopModule = "UVLoop"
+
+    /// What the file imports, with lines from 1.
+    static func imports(of file: SourceFile) -> [(module: String, line: Int)] {
+        let kinds = "(?:struct|class|enum|protocol|typealias|func|let|var)"
+        let modifiers = "(?:@\\w+\\s+)*(?:(?:public|package|internal|fileprivate|private)\\s+)?"
+        guard let expression = try? Regex("^\\s*\(modifiers)import\\s+(?:\(kinds)\\s+)?(\\w+)")
+        else {
+            return []
+        }
+        return file.lines.enumerated().compactMap { index, line in
+            guard let match = line.code.firstMatch(of: expression),
+                let name = match.output[1].substring
+            else { return nil }
+            return (String(name), index + 1)
+        }
+    }
+
+    static func findings(in file: SourceFile) -> [Finding] {
+        guard file.isSwift, let module = file.module else { return [] }
+        let mayImport = allowed[module] ?? []
+        return imports(of: file).filter { !mayImport.contains($0.module) }
+            .map { entry in
+                Finding(
+                    path: file.path,
+                    line: entry.line,
+                    message: "\(module) imports \(entry.module), use a module below it instead, or"
+                        + " draw the arrow in ModuleRules and say why"
+                )
+            }
+    }
+}

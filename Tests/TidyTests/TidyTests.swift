@@ -1,0 +1,63 @@
+// The repository against the rules, one test for each rule.
+import Testing
+
+@Suite("Tidiness")
+struct TidyTests {
+    let repository: Repository
+
+    init() throws { repository = try Repository.shared.get() }
+
+    @Test("The repository is found")
+    func found() {
+        #expect(repository.sources.count > 100)
+        #expect(repository.package.contains("let package"))
+        #expect(repository.file("Sources/Wire/Wire.docc/Protocol.md") != nil)
+    }
+
+    @Test("Files are at most 500 lines long")
+    func fileLength() { report(repository.code.flatMap(TextRules.fileLength)) }
+
+    @Test("Functions are at most 70 lines long")
+    func functionLength() {
+        report(repository.code.filter(\.isSwift).flatMap(TextRules.functionLength))
+    }
+
+    @Test("Every source file begins with a header")
+    func header() { report(repository.code.flatMap(TextRules.header)) }
+
+    @Test("Modules import only what lies below them")
+    func imports() { report(repository.sources.flatMap(ModuleRules.findings)) }
+
+    @Test("Code does not trap on a whim and does not print")
+    func everywhere() {
+        report(
+            repository.sources.filter(\.isSwift).flatMap {
+                TextRules.words($0, TextRules.everywhere)
+            }
+        )
+    }
+
+    @Test("Unsafe words stand in the module of the loop only")
+    func unsafe() {
+        let others = repository.sources.filter {
+            $0.isSwift && $0.module != ModuleRules.loopModule
+        }
+        report(others.flatMap { TextRules.words($0, TextRules.unsafe) })
+    }
+
+    @Test("Pure modules have no clock, no randomness and no log")
+    func pure() {
+        let pure = repository.sources.filter { ModuleRules.pure.contains($0.module ?? "") }
+        #expect(pure.count > 50)
+        report(pure.filter(\.isSwift).flatMap { TextRules.words($0, TextRules.pure) })
+    }
+
+    @Test("One word for one thing")
+    func vocabulary() { report(repository.sources.flatMap(Vocabulary.findings)) }
+
+    @Test("Nothing waits to be finished")
+    func reminders() { report(repository.files.flatMap(TextRules.reminders)) }
+
+    @Test("The project speaks of itself alone")
+    func workplace() { report(repository.files.flatMap(TextRules.workplace)) }
+}

@@ -1,0 +1,73 @@
+// The project's words: each has one meaning, and what others call it is not used for it. Identifiers
+// are taken apart at capitals and underscores, comments at everything that is no letter. What
+// literals say is left alone: the wire and other programs have words of their own.
+import Foundation
+
+enum Vocabulary {
+    /// What is not said, and what is said instead.
+    static let bans: [String: String] = [
+        "master": "coordinator", "masters": "coordinators",
+        "server": "coordinator", "servers": "coordinators",
+        "slave": "worker", "slaves": "workers",
+        "minion": "worker", "minions": "workers",
+        "agent": "worker", "agents": "workers",
+        "executor": "worker", "executors": "workers",
+        "job": "node or run", "jobs": "nodes or runs",
+        "subtask": "node", "subtasks": "nodes",
+    ]
+
+    /// Said only of Swift's own tasks.
+    ///
+    /// The key `tasks` of a plan document, always in the plural, is another matter.
+    static let swiftTask = "task"
+
+    /// Modules where functions run as Swift tasks, so that the word has that meaning.
+    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline"]
+
+    static func findings(in file: SourceFile) -> [Finding] {
+        // Most files have none of the letters in a row, and taking them apart takes time.
+        let text = file.text.lowercased()
+        guard text.contains(swiftTask) || bans.keys.contains(where: { text.contains($0) }) else {
+            return []
+        }
+        return file.lines.enumerated().flatMap { index, line -> [Finding] in
+            let words = words(in: line.code) + words(in: line.comment)
+            return words.compactMap { word in
+                guard let better = better(than: word, in: file.module) else { return nil }
+                return Finding(
+                    path: file.path,
+                    line: index + 1,
+                    message: "\"\(word)\", use \(better) instead"
+                )
+            }
+        }
+    }
+
+    private static func better(than word: String, in module: String?) -> String? {
+        if let better = bans[word] { return better }
+        guard word == swiftTask, let module, !modulesWithTasks.contains(module) else { return nil }
+        return "node"
+    }
+
+    /// The words in a text, in lower case: `makeTaskID` gives make, task, id.
+    static func words(in text: String) -> [String] {
+        var words: [String] = []
+        var word = ""
+        func end() {
+            if !word.isEmpty { words.append(word.lowercased()) }
+            word = ""
+        }
+        var previous: Character = " "
+        for character in text {
+            if !character.isLetter {
+                end()
+            } else {
+                if character.isUppercase, previous.isLowercase { end() }
+                word.append(character)
+            }
+            previous = character
+        }
+        end()
+        return words
+    }
+}
