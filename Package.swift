@@ -73,7 +73,9 @@ let package = Package(
         module("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
         module(
             "CoordinatorCore",
-            ["JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", deques]
+            [
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning", deques,
+            ]
         ),
         module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
 
@@ -85,7 +87,10 @@ let package = Package(
         module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
         module(
             "Coordinator",
-            ["UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", logging]
+            [
+                "UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", "Planning",
+                "LanguageModels", logging,
+            ]
         ),
         module(
             "Worker",
@@ -108,7 +113,8 @@ let package = Package(
             name: "weft",
             dependencies: [
                 "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
-                "Worker", "WorkerCore", "CoordinatorCore", "Client", arguments, logging, ordered,
+                "Worker", "WorkerCore", "CoordinatorCore", "Client", "LanguageModels", "Planning",
+                arguments, logging, ordered,
             ],
             swiftSettings: settings
         ),

@@ -36,7 +36,9 @@ extension CoordinatorClient {
         precondition(submissions[submission.key] == nil, "a key is under way only once")
         var message = Submit(
             key: submission.key,
-            plan: wholePlan(submission.plan),
+            plan: submission.goal == nil ? wholePlan(submission.plan) : nil,
+            goal: submission.goal,
+            planner: submission.planner,
             join: submission.join,
             tools: submission.tools,
             budget: submission.budget,
@@ -49,7 +51,7 @@ extension CoordinatorClient {
             level: submission.watch,
             handler: handler
         )
-        if message.plan == nil {
+        if message.plan == nil, message.goal == nil {
             message.isStreamed = true
             let room = welcome.limits.largestInline
             pending.batches = PlanBatches(

@@ -1,10 +1,14 @@
 // What a client asks for when it has a plan run, and what it hears of a run.
 public import Wire
 
-/// A plan to run, and how.
+/// A plan to run or a goal to reach, and how.
 public struct Submission: Sendable {
     /// The plan document in its JSON form, found to be without problems.
     public var plan: [UInt8]
+    /// What is wanted, for the coordinator to plan; the plan is not looked at then.
+    public var goal: String?
+    /// How the goal is planned.
+    public var planner = PlannerOptions()
     /// Makes sending it again harmless; fresh by default.
     ///
     /// 1–256 bytes.
@@ -41,6 +45,26 @@ public struct Submission: Sendable {
         self.onMissingTool = onMissingTool
         self.watch = watch
         self.label = label
+    }
+
+    /// Makes a submission of a goal.
+    public init(
+        goal: String,
+        planner: PlannerOptions = PlannerOptions(),
+        join: JoinKind = .llm,
+        budget: Budget = Budget(),
+        onMissingTool: MissingToolPolicy = .wait,
+        watch: WatchLevel? = .progress
+    ) {
+        self.init(
+            plan: [],
+            join: join,
+            budget: budget,
+            onMissingTool: onMissingTool,
+            watch: watch
+        )
+        self.goal = goal
+        self.planner = planner
     }
 
     /// A key that was never used before.

@@ -2,7 +2,9 @@
 // and carries out its actions. It decides nothing; everything that decides is in CoordinatorCore.
 
 public import CoordinatorCore
+public import LanguageModels
 public import Logging
+internal import Planning
 internal import Plans
 internal import Transport
 public import UVLoop
@@ -39,6 +41,8 @@ public final class CoordinatorService {
 
     private let loop: EventLoop
     private let options: Options
+    private let models: ModelCatalogue?
+    private var modelCalls: [ModelCallID: any ModelCall] = [:]
     private let logger: Logger
     private var machine: CoordinatorMachine
     private var actions: [CoordinatorMachine.Action] = []
@@ -51,11 +55,23 @@ public final class CoordinatorService {
     private var timer: Timer?
     private var armedFor: Instant?
     private var isStopped = false
+    private var isCarryingOut = false
 
     /// Prepares a coordinator; nothing happens before `start`.
-    public init(loop: EventLoop, options: Options, logger: Logger) {
+    ///
+    /// The models plan and join goals; without them goals are refused. They belong to the same
+    /// loop, and who made them closes them after `stop`.
+    public init(
+        loop: EventLoop,
+        options: Options,
+        models: ModelCatalogue? = nil,
+        logger: Logger
+    ) {
         self.loop = loop
+        var options = options
+        options.machine.hasModels = models?.planner != nil
         self.options = options
+        self.models = models
         self.logger = logger
         let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         machine = CoordinatorMachine(
@@ -98,6 +114,8 @@ public final class CoordinatorService {
         hook?.cancel()
         timer?.close()
         outboxes?.flush()
+        for call in modelCalls.values { call.cancel() }
+        modelCalls = [:]
         for connection in connections.values { connection.closeAfterWriting() }
         connections = [:]
     }
@@ -109,7 +127,8 @@ public final class CoordinatorService {
     private func handle(_ event: CoordinatorMachine.Event) {
         guard !isStopped else { return }
         machine.handle(event, at: now, into: &actions)
-        carryOut()
+        // A model's call that is cancelled reports at once, from within the walk over the actions.
+        if !isCarryingOut { carryOut() }
     }
 
     private func endTurn() {
@@ -161,6 +180,8 @@ public final class CoordinatorService {
 
     /// Carries out the actions in order; handling an event may append more, which come after.
     private func carryOut() {
+        isCarryingOut = true
+        defer { isCarryingOut = false }
         var next = 0
         while next < actions.count {
             let action = actions[next]
@@ -171,6 +192,8 @@ public final class CoordinatorService {
                 congested.remove(id)
                 connections.removeValue(forKey: id)?.closeAfterWriting()
             case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
+            case .callModel(let id, let request, let purpose): call(id, request, purpose)
+            case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
             case .report(let notice): report(notice)
             }
         }
@@ -185,6 +208,28 @@ public final class CoordinatorService {
         else { return }
         // Appended to the actions that are being carried out.
         machine.handle(.congested(id), at: now, into: &actions)
+    }
+
+    /// Calls the model of a purpose; its reports become events, the last one ends the call.
+    private func call(
+        _ id: ModelCallID,
+        _ request: ModelRequest,
+        _ purpose: PlannerMachine.Purpose
+    ) {
+        let model = purpose == .planner ? models?.planner : models?.joiner
+        guard let model else {
+            let failure = ModelFailure(
+                code: .badConfiguration, message: "No model is configured for the \(purpose).")
+            return machine.handle(
+                .modelReported(id, .failed(failure)), at: now, into: &actions)
+        }
+        modelCalls[id] = model.call(request) { [weak self] event in
+            switch event {
+            case .ended, .failed: self?.modelCalls[id] = nil
+            case .delta, .usage, .formatLowered: break
+            }
+            self?.handle(.modelReported(id, event))
+        }
     }
 
     private func noteDrained(_ id: ConnectionID) {

@@ -1,6 +1,7 @@
 // What goes into the coordinator's core and what comes out. The shell turns bytes and timers into
 // events and carries out actions in order; it decides nothing.
 
+public import Planning
 public import Plans
 public import Wire
 
@@ -23,6 +24,23 @@ public struct ConnectionID: Sendable, Hashable, Comparable, CustomStringConverti
     public var description: String { "connection#\(number)" }
 }
 
+/// One call of a language model for a run.
+public struct ModelCallID: Sendable, Hashable, CustomStringConvertible {
+    /// The run that is planned or joined.
+    public let run: RunID
+    /// Counted from 1 within the run.
+    public let number: Int
+
+    /// Names a call.
+    public init(run: RunID, number: Int) {
+        self.run = run
+        self.number = number
+    }
+
+    /// For logs, as in `r1 call 2`.
+    public var description: String { "\(run) call \(number)" }
+}
+
 extension CoordinatorMachine {
     /// Something that happened outside.
     public enum Event: Sendable {
@@ -38,6 +56,8 @@ extension CoordinatorMachine {
         case congested(ConnectionID)
         /// What was waiting for the peer has been sent.
         case drained(ConnectionID)
+        /// The open call of a model reported. Reports of calls that are not open change nothing.
+        case modelReported(ModelCallID, ModelEvent)
         /// The deadline that `nextDeadline()` named has come.
         case deadlineReached
         /// The process is to end: peers are told.
@@ -52,6 +72,10 @@ extension CoordinatorMachine {
         case close(ConnectionID)
         /// The peer has proved itself: lines up to the announced limit are accepted from now on.
         case raiseLineLimit(ConnectionID, bytes: Int)
+        /// Call a model; answered by `modelReported`, exactly one of which ends the call.
+        case callModel(ModelCallID, ModelRequest, PlannerMachine.Purpose)
+        /// Cancel a call, which still ends with a report.
+        case cancelModel(ModelCallID)
         /// Tell the people who read the log.
         case report(Notice)
     }

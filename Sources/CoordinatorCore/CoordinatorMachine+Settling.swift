@@ -181,6 +181,7 @@ extension CoordinatorMachine {
             }
         }
         oweProgress(run, now)
+        settleRoundIfDone(run, now, &actions)
     }
 
     private mutating func publishEnd(
@@ -220,7 +221,8 @@ extension CoordinatorMachine {
         {
             status = .cancelled
         } else {
-            status = counts.failed + counts.skipped > 0 ? .failed : .succeeded
+            status =
+                counts.failed + counts.skipped > 0 && !runs[run].isPlanned ? .failed : .succeeded
         }
         runs[run].status = status
         runs[run].owesProgress = false

@@ -37,6 +37,16 @@ extension CoordinatorMachine {
             author: submit.isStreamed ? id : nil,
             at: now
         )
+        if submit.goal != nil, !configuration.hasModels {
+            let error = ErrorMessage(
+                code: .badPlan,
+                message: "This coordinator has no language model to plan with; start it with "
+                    + "--config FILE that names one under models.",
+                isFatal: false, about: submit.key)
+            actions.append(.send(id, .error(error)))
+            return
+        }
+        run.planner = makePlanner(for: submit)
         var growth: Plan.Growth?
         if let text = submit.plan {
             do throws(PlanProblems) {
@@ -101,7 +111,11 @@ extension CoordinatorMachine {
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
         schedule(.runAdded(run.id, policy), now, &actions)
         if let growth { grow(slot, growth, now, &actions) }
-        if !submit.isStreamed { schedule(.runClosed(run.id), now, &actions) }
+        if submit.goal != nil {
+            beginGoal(slot, now, &actions)
+        } else if !submit.isStreamed {
+            schedule(.runClosed(run.id), now, &actions)
+        }
     }
 
     /// Reads a plan document into the run's plan, gathering every problem.
@@ -249,7 +263,7 @@ extension CoordinatorMachine {
         schedule(.runClosed(id), now, &actions)
     }
 
-    private mutating func grow(
+    mutating func grow(
         _ run: Int,
         _ growth: Plan.Growth,
         _ now: Instant,
@@ -301,18 +315,23 @@ extension CoordinatorMachine {
             return unknownRun(cancel.run, request: nil, id, &actions)
         }
         guard !runs[run].isEnded, runs[run].cancelReason == nil else { return }
-        runs[run].isCutShort = runs[run].author != nil
+        runs[run].isCutShort = runs[run].author != nil || runs[run].planner != nil
         runs[run].cancelReason = cancel.reason ?? "cancelled by a client"
         cancelNodes(of: run, now, &actions)
     }
 
-    private mutating func cancelNodes(
+    mutating func cancelNodes(
         of run: Int,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
         let id = runs[run].id
-        let wasOpen = runs[run].author != nil
+        let wasOpen = runs[run].author != nil || runs[run].planner != nil
+        if let call = runs[run].modelCall { actions.append(.cancelModel(call)) }
+        // A planner that is gone takes no further report and asks for nothing more.
+        runs[run].planner = nil
+        runs[run].modelCall = nil
+        runs[run].awaitsRound = false
         runs[run].author = nil
         runs[run].deadline = nil
         timedRuns.removeAll { $0 == id }
@@ -349,7 +368,7 @@ extension CoordinatorMachine {
         let options = [
             submit.isStreamed ? "streamed" : "whole", submit.join.rawValue,
             submit.tools?.sorted().joined(separator: ",") ?? "*",
-            submit.joinInstruction ?? "",
+            submit.joinInstruction ?? "", submit.goal ?? "",
         ]
         hash.update(Array(options.joined(separator: "\u{0}").utf8))
         return hash.digest()

@@ -4,6 +4,7 @@
 // Queries, Deadlines.
 
 internal import DequeModule
+public import Planning
 public import Plans
 public import Scheduling
 public import Wire
@@ -76,6 +77,10 @@ public struct CoordinatorMachine: Sendable {
         public var epoch: Int
         /// Name and version, told to peers.
         public var software: String
+        /// Whether there are language models to plan and join with.
+        public var hasModels = false
+        /// The form of plans that models are asked for, unless a submission says otherwise.
+        public var planFormat = PlanFormat.json
 
         /// Describes a coordinator.
         public init(
@@ -118,6 +123,8 @@ public struct CoordinatorMachine: Sendable {
             congest(connection, now, &actions)
         case .drained(let connection):
             decongest(connection, now, &actions)
+        case .modelReported(let call, let event):
+            takeReport(call, event, now, &actions)
         case .deadlineReached:
             passDeadlines(now, &actions)
         case .shutdownRequested:

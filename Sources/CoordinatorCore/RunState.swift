@@ -5,6 +5,7 @@ internal import DequeModule
 internal import JSON
 internal import Joining
 internal import Plans
+internal import Planning
 internal import Scheduling
 internal import Wire
 
@@ -85,6 +86,15 @@ struct RunState: Sendable {
     var recordsNodes = false
     /// Whether the events of nodes were kept from the first one on.
     var hasAllNodeEvents = false
+    /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
+    var planner: PlannerMachine?
+    /// The open call of a model.
+    var modelCall: ModelCallID?
+    var modelCalls = 0
+    /// Whether the planner waits for every node of the present plan to settle.
+    var awaitsRound = false
+    /// Whether the planner has given the answer: how single nodes ended does not matter any more.
+    var isPlanned = false
     /// Set while counts changed that watchers of progress have not seen.
     var owesProgress = false
     private var answer: RawJSON?
@@ -113,6 +123,7 @@ struct RunState: Sendable {
 
     /// Gives back everything large when the run is forgotten; its slot waits for the next one.
     mutating func vacate() {
+        planner = nil
         plan = Plan()
         outputs = []
         failures = [:]
@@ -139,6 +150,11 @@ struct RunState: Sendable {
         }
     }
 
+    /// The planner's answer is the run's.
+    mutating func settleAnswer(_ answer: RawJSON) {
+        self.answer = answer
+    }
+
     /// The joined answer; computed when first asked for after the end.
     mutating func joinedAnswer(states: (Int) -> NodeState) -> RawJSON {
         if let answer { return answer }
@@ -153,7 +169,7 @@ struct RunState: Sendable {
         switch join {
         case .concat:
             joined = RawJSON(Joiner.concat(parts: parts, joinInstruction: plan.joinInstruction))
-        case .json:
+        case .json, .llm:
             joined = Joiner.json(parts: parts)
         }
         if isEnded { answer = joined }

@@ -85,6 +85,8 @@ extension Limits {
     public static let nameLength = 64
     /// Bytes of the name of a tool.
     public static let toolNameLength = 128
+    /// Bytes of a goal.
+    public static let goalLength = 64 << 10
     /// Bytes of the idempotency key of a submission, and of its label.
     public static let keyLength = 256
     /// Bytes of a nonce, a key and a message authentication code.

@@ -5,6 +5,7 @@ internal import Client
 internal import Coordinator
 internal import CoordinatorCore
 internal import Glibc
+internal import LanguageModels
 internal import Logging
 internal import Transport
 internal import UVLoop
@@ -35,6 +36,8 @@ struct CoordinatorCommand: ParsableCommand {
 
     @Flag(help: "Listen beyond this host although nothing is encrypted.")
     var insecurePlaintext = false
+
+    @OptionGroup(title: "Language models") var models: ModelOptions
 
     @Flag(name: .shortAndLong, help: "Log runs too, not only workers.")
     var verbose = false
@@ -76,6 +79,7 @@ struct CoordinatorCommand: ParsableCommand {
             epoch: state.epoch,
             software: WeftlineVersion.software
         )
+        let models = try models.models(on: loop)
         let service = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
@@ -83,6 +87,7 @@ struct CoordinatorCommand: ParsableCommand {
                 port: endpoint.port,
                 machine: machine
             ),
+            models: models,
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
         let address: SocketAddress
@@ -100,6 +105,7 @@ struct CoordinatorCommand: ParsableCommand {
             signals.append(
                 try SignalSource(loop: loop, signal: signal) {
                     service.stop()
+                    models?.close()
                 }
             )
         }

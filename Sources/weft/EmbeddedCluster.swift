@@ -6,6 +6,7 @@ internal import Coordinator
 internal import CoordinatorCore
 internal import FoundationEssentials
 internal import Glibc
+internal import LanguageModels
 internal import Logging
 internal import UVLoop
 internal import Wire
@@ -27,6 +28,7 @@ final class EmbeddedCluster {
     private let options: Options
     private let folder: StateFolder
     private let service: CoordinatorService
+    private let models: ModelCatalogue?
     private let key: HandshakeKey
     private let onReady: (Endpoint, HandshakeKey) -> Void
     private let onFailure: (String) -> Void
@@ -45,11 +47,13 @@ final class EmbeddedCluster {
     /// one ends before that; one of them, once.
     init(
         loop: EventLoop,
+        models: ModelCatalogue? = nil,
         options: Options,
         onReady: @escaping (Endpoint, HandshakeKey) -> Void,
         onFailure: @escaping (String) -> Void
     ) throws {
         self.loop = loop
+        self.models = models
         self.options = options
         self.onReady = onReady
         self.onFailure = onFailure
@@ -69,6 +73,7 @@ final class EmbeddedCluster {
                     software: WeftlineVersion.software
                 )
             ),
+            models: models,
             logger: Shell.logger("coordinator", level: options.logLevel)
         )
         service.onNotice = { [weak self] in self?.note($0) }
@@ -185,6 +190,7 @@ final class EmbeddedCluster {
         onStopped = nil
         killTimer?.close()
         service.stop()
+        models?.close()
         then()
     }
 }

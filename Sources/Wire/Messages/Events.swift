@@ -55,6 +55,12 @@ public enum EventKind: String, Sendable, Hashable, CaseIterable {
     case retrying
     /// No connected worker can run a node.
     case unplaceable
+    /// The plan has problems; what could be used is used, or the model is asked again.
+    case planProblems = "plan_problems"
+    /// The joiner asked for another plan.
+    case replanned
+    /// More of the answer's text, while it is being written.
+    case answering
     /// The answer is made.
     case joined
     /// The run ended with an answer.
@@ -70,7 +76,7 @@ public enum EventKind: String, Sendable, Hashable, CaseIterable {
         case .runSucceeded, .runFailed, .runCancelled: true
         case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot,
             .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled, .retrying, .unplaceable,
-            .joined:
+            .planProblems, .replanned, .answering, .joined:
             false
         }
     }

@@ -6,6 +6,8 @@ extension Submit: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         key = try fields.string("key", bytes: 1...Limits.keyLength)
         plan = fields.present("plan")
+        goal = try fields.optionalString("goal", bytes: 1...Limits.goalLength)
+        planner = try fields.optionalObject("planner").map(PlannerOptions.init) ?? PlannerOptions()
         isStreamed = try fields.flag("stream")
         join = try fields.optionalChoice("join") ?? .concat
         tools =
@@ -17,20 +19,32 @@ extension Submit: MessageBody {
             wallMilliseconds: try bounds?.optionalInteger(
                 "wall_ms",
                 in: 1...Limits.largestInteger
-            )
+            ),
+            tokens: try bounds?.optionalInteger("tokens", in: 1...Limits.largestInteger)
         )
         onMissingTool = try fields.optionalChoice("on_missing_tool") ?? .wait
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")
         label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
-        if plan == nil, !isStreamed {
+        if plan == nil, !isStreamed, goal == nil {
             throw fields.missing("plan")
+        }
+        if goal != nil, plan != nil || isStreamed {
+            throw fields.bad("goal", "must not stand beside a plan")
+        }
+        if goal == nil, join == .llm {
+            throw fields.bad("join", "llm is for goals")
         }
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("key", key)
         writer.field("plan", plan)
+        writer.field("goal", goal)
+        if planner != PlannerOptions() {
+            writer.key("planner")
+            planner.write(into: &writer)
+        }
         writer.flag("stream", isStreamed)
         writer.field("join", join.rawValue)
         if let tools {
@@ -41,12 +55,31 @@ extension Submit: MessageBody {
             writer.beginObject()
             writer.field("nodes", budget.nodes)
             writer.field("wall_ms", budget.wallMilliseconds)
+            writer.field("tokens", budget.tokens)
             writer.endObject()
         }
         writer.field("on_missing_tool", onMissingTool.rawValue)
         writer.field("watch", watch?.rawValue)
         writer.field("join_instruction", joinInstruction)
         writer.field("label", label)
+    }
+}
+
+extension PlannerOptions {
+    init(reading fields: FieldReader) throws(WireError) {
+        format = try fields.optionalChoice("format")
+        repairs = try fields.optionalInteger("repairs", in: 0...10)
+        rounds = try fields.optionalInteger("rounds", in: 1...20)
+        onModelFailure = try fields.optionalChoice("on_model_failure") ?? .finish
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("format", format?.rawValue)
+        writer.field("repairs", repairs)
+        writer.field("rounds", rounds)
+        writer.field("on_model_failure", onModelFailure.rawValue)
+        writer.endObject()
     }
 }
 

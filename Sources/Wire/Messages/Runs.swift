@@ -8,6 +8,49 @@ public enum JoinKind: String, Sendable, Hashable, CaseIterable {
     case concat
     /// An object: the outputs by node id.
     case json
+    /// A language model answers, or asks for another plan; only for goals.
+    case llm
+}
+
+/// How a goal is planned.
+public struct PlannerOptions: Sendable, Equatable {
+    /// The form that the planner is asked to write.
+    public enum Format: String, Sendable, Hashable, CaseIterable {
+        /// A plan document.
+        case json
+        /// Numbered lines.
+        case text
+    }
+
+    /// What becomes of nodes that run when the model fails in the middle of a plan.
+    public enum FailurePolicy: String, Sendable, Hashable, CaseIterable {
+        /// They finish; then the run fails.
+        case finish
+        /// They are cancelled.
+        case cancel
+    }
+
+    /// The form of the plan; nil leaves it to the coordinator.
+    public var format: Format?
+    /// How often the problems of a plan go back to the model; 0–10, nil for the default.
+    public var repairs: Int?
+    /// How many plans there may be, the first one included; 1–20, nil for the default.
+    public var rounds: Int?
+    /// What becomes of running nodes when the model fails.
+    public var onModelFailure: FailurePolicy
+
+    /// Makes the options of their parts.
+    public init(
+        format: Format? = nil,
+        repairs: Int? = nil,
+        rounds: Int? = nil,
+        onModelFailure: FailurePolicy = .finish
+    ) {
+        self.format = format
+        self.repairs = repairs
+        self.rounds = rounds
+        self.onModelFailure = onModelFailure
+    }
 }
 
 /// What becomes of a node no connected worker can run.
@@ -50,11 +93,14 @@ public struct Budget: Sendable, Equatable {
     public var nodes: Int?
     /// Time it may take, in milliseconds.
     public var wallMilliseconds: Int?
+    /// Tokens that language models may use for it.
+    public var tokens: Int?
 
     /// Makes the bounds.
-    public init(nodes: Int? = nil, wallMilliseconds: Int? = nil) {
+    public init(nodes: Int? = nil, wallMilliseconds: Int? = nil, tokens: Int? = nil) {
         self.nodes = nodes
         self.wallMilliseconds = wallMilliseconds
+        self.tokens = tokens
     }
 }
 
@@ -66,6 +112,10 @@ public struct Submit: Sendable, Equatable {
     public var key: String
     /// The plan document, or its first part.
     public var plan: RawJSON?
+    /// What is wanted, for a language model to plan; instead of a plan. 1–65,536 bytes.
+    public var goal: String?
+    /// How the goal is planned.
+    public var planner: PlannerOptions
     /// Whether `nodes` messages with the rest of the plan follow.
     public var isStreamed: Bool
     /// How the outcomes are joined.
@@ -87,6 +137,8 @@ public struct Submit: Sendable, Equatable {
     public init(
         key: String,
         plan: RawJSON?,
+        goal: String? = nil,
+        planner: PlannerOptions = PlannerOptions(),
         isStreamed: Bool = false,
         join: JoinKind = .concat,
         tools: [String]? = nil,
@@ -98,6 +150,8 @@ public struct Submit: Sendable, Equatable {
     ) {
         self.key = key
         self.plan = plan
+        self.goal = goal
+        self.planner = planner
         self.isStreamed = isStreamed
         self.join = join
         self.tools = tools

@@ -8,7 +8,7 @@ internal import Wire
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Runs a plan and prints its answer.",
+        abstract: "Runs a plan, or plans and reaches a goal, and prints the answer.",
         discussion: """
             Without a coordinator the run gets a cluster of its own, which ends with it:
 
@@ -20,17 +20,32 @@ struct RunCommand: ParsableCommand {
               weft run --plan plan.json --coordinator build-host:7420
               weft run --plan plan.json --coordinator build-host:7420 --detach
 
+            A goal is planned by the language model that the configuration names; nodes run while \
+            the model still writes:
+
+              weft run "Which file of this tree is the longest?" --tools tools.yaml \
+            --config weft.yaml
+
             Only the answer goes to standard output. Ctrl-C cancels the run and waits for its \
             end; a second Ctrl-C leaves at once.
             """
     )
 
+    @Argument(help: "What is wanted, for a language model to plan; instead of --plan.")
+    var goal: String?
     @Option(help: ArgumentHelp("The plan; - for standard input.", valueName: "file"))
-    var plan: String
+    var plan: String?
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
-    @Option(help: "How outputs become the answer: concat (text) or json (by node).")
-    var join: JoinKind = .concat
+    @OptionGroup(title: "Language models") var models: ModelOptions
+    @OptionGroup(title: "Goals") var planning: PlanningOptions
+    @Option(
+        help: """
+            How outputs become the answer: concat (text), json (by node) or, for a goal and its \
+            default, llm.
+            """
+    )
+    var join: JoinKind?
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
     var json = false
     @Flag(help: "Print the run's id as soon as the coordinator has the plan, and leave.")
@@ -51,6 +66,19 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         let isRemote = try connection.namedEndpoint() != nil
+        try planning.check(goal: goal, plan: plan, join: join)
+        if goal != nil, !isRemote, models.path == nil {
+            throw ValidationError(
+                "A goal needs a language model: name one in a file and give it by --config or "
+                    + "WEFT_CONFIG, or send the goal to a --coordinator that has one."
+            )
+        }
+        if isRemote, models.config != nil || models.record != nil {
+            throw ValidationError(
+                "--config and --record are for a cluster that this run starts for itself; a "
+                    + "coordinator has models of its own."
+            )
+        }
         if isRemote, let flag = cluster.given.first {
             throw ValidationError(
                 "\(flag) is for a cluster that this run starts for itself, but a coordinator is "
@@ -74,17 +102,8 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let isRemote = try connection.namedEndpoint() != nil
         if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
-        let file = try readPlan()
         let settings = PlanRun.Settings(
-            submission: Submission(
-                plan: file.bytes,
-                join: join,
-                budget: Budget(
-                    wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) }
-                ),
-                onMissingTool: onMissingTool ?? (isRemote ? .wait : .fail),
-                watch: detach ? nil : .progress
-            ),
+            submission: try submission(isRemote: isRemote),
             isDetached: detach,
             printsJSON: json,
             isRemote: isRemote
@@ -95,14 +114,39 @@ struct RunCommand: ParsableCommand {
             if let options {
                 planRun.start(options)
             } else {
-                try cluster.start(for: planRun)
+                try cluster.start(for: planRun, models: models)
             }
         }
     }
 
+    private func submission(isRemote: Bool) throws -> Submission {
+        var budget = Budget(wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) })
+        let policy = onMissingTool ?? (isRemote ? .wait : .fail)
+        let watch: WatchLevel? = detach ? nil : .progress
+        if let goal {
+            budget.nodes = planning.maxNodes
+            budget.tokens = planning.maxTokens
+            return Submission(
+                goal: goal,
+                planner: planning.options,
+                join: join ?? .llm,
+                budget: budget,
+                onMissingTool: policy,
+                watch: watch
+            )
+        }
+        return Submission(
+            plan: try readPlan(plan ?? "-").bytes,
+            join: join ?? .concat,
+            budget: budget,
+            onMissingTool: policy,
+            watch: watch
+        )
+    }
+
     /// Reads and checks the plan; a plan with problems ends the command.
-    private func readPlan() throws -> PlanFile {
-        let file = try PlanFile.read(plan)
+    private func readPlan(_ path: String) throws -> PlanFile {
+        let file = try PlanFile.read(path)
         if !file.isValid, json {
             Output.standard.writeNow(file.problems.document(nodes: file.nodeCount))
             throw CommandFailure(.usage)

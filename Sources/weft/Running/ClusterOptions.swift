@@ -48,11 +48,12 @@ struct ClusterOptions: ParsableArguments {
     }
 
     /// Starts the cluster, has the run start on it when it is ready, and stops it with the session.
-    func start(for run: PlanRun) throws {
+    func start(for run: PlanRun, models: ModelOptions) throws {
         let session = run.session
         do {
             let cluster = try EmbeddedCluster(
                 loop: session.loop,
+                models: try models.models(on: session.loop),
                 options: EmbeddedCluster.Options(
                     tools: tools,
                     workers: workers ?? 2,
@@ -67,6 +68,8 @@ struct ClusterOptions: ParsableArguments {
             )
             session.onEnd = { then in cluster.stop(then: then) }
             session.onLeave = { cluster.abandon() }
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure(.failed, "The cluster of this run cannot start: \(error)")
         }

@@ -70,6 +70,8 @@ final class PlanRun {
         switch event.kind {
         case .progress where event.node == nil, .snapshot:
             if let progress = RunProgress(data) { bar.show(progress) }
+        case .planProblems, .replanned:
+            if let text = EventLines.text(of: event) { bar.say([Text.printable(text)]) }
         case .unplaceable:
             unplaceable += 1
             guard unplaceable <= Self.unplaceableSaid,

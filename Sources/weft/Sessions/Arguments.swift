@@ -6,6 +6,8 @@ public import Wire
 
 extension JoinKind: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
+extension PlannerOptions.Format: ExpressibleByArgument {}
+extension PlannerOptions.FailurePolicy: ExpressibleByArgument {}
 
 /// Reads a run's id.
 func runID(_ text: String) throws -> RunID {

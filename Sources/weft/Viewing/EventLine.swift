@@ -50,7 +50,7 @@ struct EventLines {
     // MARK: - Words
 
     /// What the data of an event says, by kind.
-    private static func text(of event: EventMessage) -> String? {
+    static func text(of event: EventMessage) -> String? {
         if let end = RunEnd(event) {
             return [end.sentence, end.summary].compactMap(\.self).joined(separator: "; ")
         }
@@ -63,6 +63,11 @@ struct EventLines {
         case .retrying:
             return "\(data.text("code")): \(data.text("message")); again in "
                 + data.time("after_ms")
+        case .replanned: return "plan \(data["round"]?.intValue ?? 2): \(data.text("reason"))"
+        case .answering: return data["text"]?.stringValue
+        case .planProblems:
+            let problems = data["problems"]?.arrayValue ?? []
+            return problems.map { $0.text("message") }.joined(separator: "; ")
         case .progress, .snapshot:
             if let progress = event.data.flatMap(RunProgress.init) {
                 return "\(progress.settled) of \(progress.total) done, \(progress.running) "
@@ -78,8 +83,11 @@ struct EventLines {
         switch kind {
         case .nodeSucceeded, .runSucceeded: .green
         case .nodeFailed, .runFailed: .red
-        case .nodeSkipped, .nodeCancelled, .retrying, .unplaceable, .runCancelled: .yellow
-        case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot, .joined:
+        case .nodeSkipped, .nodeCancelled, .retrying, .unplaceable, .runCancelled,
+            .planProblems, .replanned:
+            .yellow
+        case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot, .joined,
+            .answering:
             nil
         }
     }

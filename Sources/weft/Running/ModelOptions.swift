@@ -1,0 +1,60 @@
+// The language models that a command is given: the configuration file, and what is recorded.
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import LanguageModels
+internal import UVLoop
+
+/// The flags of commands that have models.
+struct ModelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The configuration that names language models (default: WEFT_CONFIG).",
+            valueName: "weft.yaml"
+        )
+    )
+    var config: String?
+    @Option(
+        help: ArgumentHelp("Record what the models say, to replay it later.", valueName: "file")
+    )
+    var record: String?
+
+    /// The path of the configuration, if one was named.
+    var path: String? {
+        if let config { return config }
+        let named = ProcessInfo.processInfo.environment["WEFT_CONFIG"] ?? ""
+        return named.isEmpty ? nil : named
+    }
+
+    /// Reads the configuration; nil when none was named.
+    func configuration() throws(CommandFailure) -> ModelConfiguration? {
+        guard let path else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
+        }
+        do throws(ModelConfigurationError) {
+            return try ModelConfiguration.parse(
+                yaml: String(decoding: data, as: UTF8.self),
+                path: path
+            )
+        } catch {
+            throw CommandFailure(.usage, error.problems.map { "error: \(path): \($0)" })
+        }
+    }
+
+    /// Makes the models on a loop; nil when there are none.
+    func models(on loop: EventLoop) throws -> ModelCatalogue? {
+        guard let configuration = try configuration() else { return nil }
+        do {
+            return try ModelCatalogue.make(
+                configuration,
+                loop: loop,
+                environment: ProcessInfo.processInfo.environment,
+                recorder: try record.map { try ModelRecorder(path: $0) }
+            )
+        } catch let error as ModelConfigurationError {
+            throw CommandFailure(.usage, error.problems.map { "error: \(path ?? ""): \($0)" })
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// How a goal is planned, as flags of `weft run`.
+internal import ArgumentParser
+internal import Wire
+
+/// The flags of a run that has a goal.
+struct PlanningOptions: ParsableArguments {
+    @Option(help: "The form that the planner writes: json or text (default: the coordinator's).")
+    var planFormat: PlannerOptions.Format?
+    @Option(help: ArgumentHelp("Times a plan's problems go back (default: 2).", valueName: "n"))
+    var repairs: Int?
+    @Option(help: ArgumentHelp("Plans there may be in all (default: 3).", valueName: "n"))
+    var rounds: Int?
+    @Option(help: ArgumentHelp("Nodes there may be (default: 1000).", valueName: "n"))
+    var maxNodes: Int?
+    @Option(help: ArgumentHelp("Tokens the models may use (default: any).", valueName: "n"))
+    var maxTokens: Int?
+    @Option(help: "When the model fails in mid-plan, running nodes finish or cancel.")
+    var onModelFailure: PlannerOptions.FailurePolicy?
+
+    func validate() throws {
+        if let repairs, !(0...10).contains(repairs) {
+            throw ValidationError("--repairs must be from 0 to 10.")
+        }
+        if let rounds, !(1...20).contains(rounds) {
+            throw ValidationError("--rounds must be from 1 to 20.")
+        }
+        if let maxNodes, maxNodes < 1 { throw ValidationError("--max-nodes must be at least 1.") }
+        if let maxTokens, maxTokens < 1 {
+            throw ValidationError("--max-tokens must be at least 1.")
+        }
+    }
+
+    /// Whether goal, plan and flags fit together.
+    func check(goal: String?, plan: String?, join: JoinKind?) throws {
+        guard (goal == nil) != (plan == nil) else {
+            throw ValidationError(
+                goal == nil
+                    ? "Say what to run: --plan FILE, or a goal in quotes."
+                    : "Give a goal or --plan, not both."
+            )
+        }
+        if let goal, goal.isEmpty || goal.utf8.count > Limits.goalLength {
+            throw ValidationError("A goal has from 1 to \(Limits.goalLength) bytes.")
+        }
+        if goal == nil, join == .llm {
+            throw ValidationError("--join llm is for goals; a plan has concat and json.")
+        }
+        let isGiven =
+            planFormat != nil || repairs != nil || rounds != nil || maxNodes != nil
+            || maxTokens != nil || onModelFailure != nil
+        if goal == nil, isGiven {
+            throw ValidationError(
+                "--plan-format, --repairs, --rounds, --max-nodes, --max-tokens and "
+                    + "--on-model-failure are for goals."
+            )
+        }
+    }
+
+    var options: PlannerOptions {
+        PlannerOptions(
+            format: planFormat,
+            repairs: repairs,
+            rounds: rounds,
+            onModelFailure: onModelFailure ?? .finish
+        )
+    }
+}
