@@ -31,20 +31,32 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
         name: String,
         _ makeResident: @escaping @Sendable (EventLoop) throws -> Resident
     ) async throws -> LoopThread<Resident> {
-        try await withCheckedThrowingContinuation { continuation in
+        // What the thread made goes through a lock; the continuation only says that it is there.
+        let answer = Locked<Result<LoopThread<Resident>, any Error>?>(nil)
+        await withCheckedContinuation { continuation in
             let ending = Ending()
             let body = ThreadBody {
                 weft_name_thread(name)
-                let failure = run(makeResident, ending) { continuation.resume(returning: $0) }
+                let failure = run(makeResident, ending) { thread in
+                    answer.withLock { $0 = .success(thread) }
+                    continuation.resume()
+                }
                 ending.finish()
-                if let failure { continuation.resume(throwing: failure) }
+                guard let failure else { return }
+                answer.withLock { $0 = .failure(failure) }
+                continuation.resume()
             }
             do throws(UVError) {
                 try body.start()
             } catch {
-                continuation.resume(throwing: error)
+                answer.withLock { $0 = .failure(error) }
+                continuation.resume()
             }
         }
+        guard let started = answer.withLock({ $0 }) else {
+            preconditionFailure("a thread was started without an answer")
+        }
+        return try started.get()
     }
 
     /// The whole life of the loop; everything of it is given up on return.

@@ -136,6 +136,11 @@ extension EmbeddedWorker.Options {
         guard (1...Limits.largestSlots).contains(slots) else {
             throw EmbeddedWorkerError(message: "slots must be from 1 to \(Limits.largestSlots).")
         }
+        guard labels.count <= Limits.largestLabels else {
+            throw EmbeddedWorkerError(
+                message: "A worker has at most \(Limits.largestLabels) labels."
+            )
+        }
     }
 }
 

@@ -46,7 +46,7 @@ public final class RunHandle: Sendable {
 
     /// Asks for the run to be cancelled; it still ends with a result.
     ///
-    /// Nothing happens to a run that has ended.
+    /// Nothing happens to a run that has ended. Of the reason the first 1000 characters count.
     public func cancel(reason: String? = nil) {
         client.cancel(record, reason: reason)
     }

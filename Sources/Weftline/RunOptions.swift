@@ -1,4 +1,5 @@
 // How a plan is to run.
+internal import Client
 public import Wire
 
 /// How a plan is to run; the defaults suit most.
@@ -35,6 +36,27 @@ public struct RunOptions: Sendable {
 
     var budget: Budget {
         // Rounded up: a limit below a millisecond is no limit of zero.
-        Budget(wallMilliseconds: timeLimit.map { Int(($0 / .milliseconds(1)).rounded(.up)) })
+        Budget(
+            wallMilliseconds: timeLimit.map { limit in
+                Int(min(max(limit / .milliseconds(1), 1), 1e15).rounded(.up))
+            }
+        )
+    }
+
+    /// Checks what would break the protocol; everything else is the coordinator's to judge.
+    func check() throws(ClientError) {
+        if let label, label.utf8.count > Limits.keyLength {
+            throw ClientError(
+                kind: .rejected,
+                message: "The label has more than \(Limits.keyLength) bytes."
+            )
+        }
+        let lengths = 1...Limits.toolNameLength
+        if let tools, !tools.allSatisfy({ lengths.contains($0.utf8.count) }) {
+            throw ClientError(
+                kind: .rejected,
+                message: "The name of a tool has from 1 to \(Limits.toolNameLength) bytes."
+            )
+        }
     }
 }

@@ -39,11 +39,18 @@ public final class WeftClient: Sendable {
         name: String? = nil,
         timeout: Duration = .seconds(5)
     ) async throws -> WeftClient {
+        let name = name ?? PeerName.ofProcess
+        guard PeerName.isValid(name) else {
+            throw ClientError(
+                kind: .rejected,
+                message: "The name of a client must have \(PeerName.rule)."
+            )
+        }
         let options = CoordinatorClient.Options(
             endpoint: endpoint,
             role: .client,
             key: try key.resolve(for: .client),
-            name: name ?? PeerName.ofProcess,
+            name: name,
             timeout: timeout
         )
         let ready = Promise<Void>()
@@ -97,6 +104,7 @@ public final class WeftClient: Sendable {
         options: RunOptions = RunOptions(),
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
+        try options.check()
         let submission = Submission(
             plan: plan.encoded,
             join: options.join,
@@ -116,11 +124,16 @@ public final class WeftClient: Sendable {
         } onCancel: {
             cancel(record, reason: "the task that started it was cancelled")
         }
-        try Task.checkCancellation()
+        if Task.isCancelled {
+            cancel(record, reason: "the task that started it was cancelled")
+            throw CancellationError()
+        }
         return RunHandle(id: id, record: record, client: self)
     }
 
     func cancel(_ record: RunRecord, reason: String?) {
+        // A reason is a sentence; a book of them would not fit into a line.
+        let reason = reason.map { String($0.prefix(1_000)) }
         _ = door { $0.cancel(record, reason: reason) }
     }
 }

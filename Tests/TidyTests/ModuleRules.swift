@@ -62,7 +62,7 @@ enum ModuleRules {
             return []
         }
         return file.lines.enumerated().compactMap { index, line in
-            guard let match = line.code.firstMatch(of: expression),
+            guard line.code.contains("import"), let match = line.code.firstMatch(of: expression),
                 let name = match.output[1].substring
             else { return nil }
             return (String(name), index + 1)

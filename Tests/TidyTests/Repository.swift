@@ -75,12 +75,24 @@ struct Repository {
         )
     }
 
+    /// The targets that live in a folder of their own choice, with its path.
+    static func placed(in package: String) -> [String: String] {
+        let pattern = #"name:\s*"(\w+)",(?:(?!name:)[\s\S])*?\bpath:\s*"([^"]+)""#
+        guard let expression = try? Regex(pattern) else { return [:] }
+        let pairs = package.matches(of: expression).compactMap { match in
+            match.output[1].substring.flatMap { name in
+                match.output[2].substring.map { (String(name), String($0)) }
+            }
+        }
+        return Dictionary(pairs) { $1 }
+    }
+
+    /// The targets whose path is their own choice; programs and helpers of the tests.
+    var placed: [String: String] { Self.placed(in: package) }
+
     /// The targets that live under `Sources`.
     var modules: Set<String> {
         targets(#"(?:\bmodule|\.target|\.systemLibrary|\.executableTarget)"#)
-            .subtracting(Self.examples)
+            .subtracting(placed.keys)
     }
-
-    /// Executables that live under `Tests`.
-    static let examples: Set<String> = ["EmbeddedWorkerExample"]
 }

@@ -159,6 +159,15 @@ struct RuleTests {
             """
         #expect(Repository.targets(#"(?:\bmodule|\.target)"#, in: package) == ["A", "B", "C"])
         #expect(Repository.targets(#"\btests"#, in: package) == ["ATests"])
+        let placed = """
+            .target(name: "A", dependencies: ["X"]),
+            .target(
+                name: "Kit",
+                dependencies: ["A"],
+                path: "Tests/Kit"
+            ), .executableTarget(name: "B", path: "Tests/Examples/B")
+            """
+        #expect(Repository.placed(in: placed) == ["Kit": "Tests/Kit", "B": "Tests/Examples/B"])
     }
 
     @Test("Tables are read from pages")

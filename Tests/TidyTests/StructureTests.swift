@@ -14,19 +14,37 @@ struct StructureTests {
 
     @Test("Every folder of sources is a target, and every target has its folder")
     func targets() {
-        #expect(repository.modules == repository.folders(under: "Sources"))
+        compare(repository.modules, repository.folders(under: "Sources"))
         let tests = repository.targets(#"(?:\btests|\.testTarget)"#)
+        let helpers = repository.placed.values.compactMap { path -> String? in
+            let parts = path.split(separator: "/")
+            return parts.first == "Tests" && parts.count > 1 ? String(parts[1]) : nil
+        }
         let folders = repository.folders(under: "Tests").filter { folder in
             repository.files.contains {
                 $0.path.hasPrefix("Tests/\(folder)/") && $0.isSwift
             }
         }
-        #expect(tests == folders.subtracting(["Examples"]))
+        compare(tests.union(helpers), folders)
+    }
+
+    private func compare(_ targets: Set<String>, _ folders: Set<String>) {
+        for name in targets.subtracting(folders).sorted() {
+            Issue.record(
+                "Package.swift:1: the target \(name) has no folder, use those there are instead"
+            )
+        }
+        for name in folders.subtracting(targets).sorted() {
+            Issue.record("Package.swift:1: the folder \(name) is no target, declare it instead")
+        }
     }
 
     @Test("The table of arrows knows every module")
     func arrows() {
-        #expect(Set(ModuleRules.allowed.keys) == repository.modules)
+        let drawn = Set(ModuleRules.allowed.keys)
+        for name in drawn.symmetricDifference(repository.modules).sorted() {
+            Issue.record("ModuleRules.swift:1: \(name), use a row for each module instead")
+        }
         #expect(ModuleRules.pure.isSubset(of: repository.modules))
     }
 

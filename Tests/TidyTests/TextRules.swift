@@ -51,19 +51,23 @@ enum TextRules {
 
     /// A pattern that may not occur in code, and what to use instead.
     struct Ban: Sendable {
+        /// A file has to contain one of these for the pattern to be worth a try.
+        var hints: [String]
         var pattern: String
         var message: String
     }
 
     /// In no module.
     static let everywhere = [
-        Ban(pattern: #"\btry!"#, message: "try!, use try or #require instead"),
-        Ban(pattern: #"\bas!"#, message: "as!, use as? instead"),
+        Ban(hints: ["try!"], pattern: #"\btry!"#, message: "try!, use try or #require instead"),
+        Ban(hints: ["as!"], pattern: #"\bas!"#, message: "as!, use as? instead"),
         Ban(
+            hints: ["fatalError"],
             pattern: #"\bfatalError\("#,
             message: "fatalError, use preconditionFailure with the story instead"
         ),
         Ban(
+            hints: ["print("],
             pattern: #"(?:^|[^\w.])print\("#,
             message: "print, use the log or weft's output instead"
         ),
@@ -72,6 +76,7 @@ enum TextRules {
     /// Everything outside the module of the loop.
     static let unsafe = [
         Ban(
+            hints: ["nsafe", "Unmanaged", "@unchecked"],
             pattern: #"\b\w*[uU]nsafe\w*|\bUnmanaged\b|@unchecked\s+Sendable"#,
             message: "an unsafe word, use a wrapper in Sources/UVLoop instead"
         )
@@ -80,19 +85,25 @@ enum TextRules {
     /// In modules that only compute.
     static let pure = [
         Ban(
+            hints: ["Date(", ".now", "Clock", "clock_"],
             pattern: #"\bDate\(|\.now\b|\b(?:Continuous|Suspending)Clock\b|\bclock_gettime\b"#,
             message: "a clock, use an Instant that the caller passes instead"
         ),
         Ban(
+            hints: ["random", "shuffled", "SystemRandom", "UUID"],
             pattern: #"\brandom\(in:(?![^\n]*\busing:)|\brandomElement\(\)|\bshuffled\(\)|"#
                 + #"\bSystemRandomNumberGenerator\b|\bUUID\("#,
             message: "randomness of the system, use a generator that the caller passes instead"
         ),
-        Ban(pattern: #"\bLogger\b"#, message: "a log, use an action that the shell logs instead"),
+        Ban(
+            hints: ["Logger"],
+            pattern: #"\bLogger\b"#,
+            message: "a log, use an action that the shell logs instead"
+        ),
     ]
 
     static func words(_ file: SourceFile, _ bans: [Ban]) -> [Finding] {
-        bans.flatMap { ban -> [Finding] in
+        bans.filter { ban in ban.hints.contains { file.text.contains($0) } }.flatMap { ban in
             guard let pattern = try? Regex(ban.pattern) else {
                 return [Finding(path: file.path, line: 1, message: "bad pattern \(ban.pattern)")]
             }

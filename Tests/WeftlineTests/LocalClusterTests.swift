@@ -193,6 +193,55 @@ struct LocalClusterTests {
         }
     }
 
+    @Test("Options that would break the protocol are refused, and the client goes on")
+    func badOptions() async throws {
+        try await LocalCluster.with(tools: [echo]) { cluster in
+            let document = try plan(("a", "echo", ["value": 1]))
+            let label = String(repeating: "x", count: 257)
+            for options in [RunOptions(tools: [""]), RunOptions(label: label)] {
+                let error = try await #require(throws: ClientError.self) {
+                    try await cluster.run(document, options: options)
+                }
+                #expect(error.kind == .rejected)
+            }
+            let narrow = try await #require(throws: ClientError.self) {
+                try await cluster.run(document, options: RunOptions(tools: ["sum"]))
+            }
+            #expect(narrow.problems.map(\.code) == [.unknownTool])
+            await #expect(throws: ClientError.self) {
+                try await WeftClient.connect(
+                    to: cluster.endpoint,
+                    key: cluster.clientKey,
+                    name: "two words"
+                )
+            }
+            let options = RunOptions(timeLimit: .seconds(10_000_000), label: "loom")
+            let result = try await cluster.run(document, options: options)
+            #expect(try result.output(of: "a") == 1)
+        }
+    }
+
+    @Test("A plan larger than a line goes in pieces, and its answer comes back whole")
+    func largePlan() async throws {
+        let text = String(repeating: "weft ", count: 4_000)
+        let document = PlanDocument(
+            nodes: try (0..<100).map { index in
+                try NodeDefinition(
+                    "n\(index)",
+                    tool: "echo",
+                    arguments: ["value": .string("\(index) \(text)")]
+                )
+            }
+        )
+        let result = try await LocalCluster.with(tools: [echo]) { cluster in
+            try await cluster.run(document, options: RunOptions(join: .json))
+        }
+        #expect(result.status == .succeeded)
+        #expect(result.nodes.count == 100)
+        #expect(result.answer["n99"] == .string("99 \(text)"))
+        #expect(try result.output(of: "n0") == .string("0 \(text)"))
+    }
+
     @Test("A run of a thousand nodes reports each of them")
     func manyNodes() async throws {
         let count = 1_000

@@ -1,0 +1,111 @@
+// Loops on threads of their own: start, posts, the end by itself and by force, failures to start.
+import Foundation
+import Synchronization
+import Testing
+import UVLoop
+
+/// What lives on a thread in these tests; tells when it is given up, and whether on its thread.
+private final class Tenant {
+    let loop: EventLoop
+    var posts: [Int] = []
+    private let onEnd: @Sendable (Bool) -> Void
+
+    init(_ loop: EventLoop, onEnd: @escaping @Sendable (Bool) -> Void = { _ in }) {
+        self.loop = loop
+        self.onEnd = onEnd
+    }
+
+    deinit { onEnd(loop.isOnLoop) }
+}
+
+private struct NoHome: Error, Equatable {}
+
+@Suite("Loop threads", .timeLimit(.minutes(1)))
+struct LoopThreadTests {
+    @Test("Posts run in order on the thread, and none after its end")
+    func posts() async throws {
+        let endedOnLoop = Mutex<Bool?>(nil)
+        let thread = try await LoopThread.start(name: "tenant") { loop in
+            Tenant(loop) { isOnLoop in endedOnLoop.withLock { $0 = isOnLoop } }
+        }
+        let seen = Mutex<[Int]>([])
+        for number in 0..<100 {
+            let isTaken = thread.post { tenant in
+                #expect(tenant.loop.isOnLoop)
+                tenant.posts.append(number)
+                let posts = tenant.posts
+                seen.withLock { $0 = posts }
+            }
+            #expect(isTaken)
+        }
+        thread.end(within: .seconds(20))
+        await thread.ended()
+        #expect(seen.withLock { $0 } == Array(0..<100))
+        #expect(endedOnLoop.withLock { $0 } == true)
+        #expect(!thread.post { _ in Issue.record("a post after the end ran") })
+        // Once more, for those who come late.
+        thread.end(within: .zero)
+        await thread.ended()
+    }
+
+    @Test("A thread lives without work until it is ended")
+    func idle() async throws {
+        let thread = try await LoopThread.start(name: "idle") { Tenant($0) }
+        // Performed work takes its hold on the loop back; the thread's own stays.
+        await withCheckedContinuation { continuation in
+            thread.post { tenant in
+                tenant.loop.perform {
+                } then: {
+                    continuation.resume()
+                }
+            }
+        }
+        await withCheckedContinuation { continuation in
+            thread.post { tenant in tenant.loop.nextTurn { continuation.resume() } }
+        }
+        thread.end(within: .seconds(20))
+        await thread.ended()
+    }
+
+    @Test("The grace cuts off what keeps the loop alive; what ends before needs none of it")
+    func grace() async throws {
+        let clock = ContinuousClock()
+        let stubborn = try await LoopThread.start(name: "stubborn") { loop in
+            Timer(loop: loop) {}.schedule(after: .seconds(600))
+            return Tenant(loop)
+        }
+        stubborn.end(within: .milliseconds(50))
+        await stubborn.ended()
+
+        let quick = try await LoopThread.start(name: "quick") { Tenant($0) }
+        let time = await clock.measure {
+            quick.end(within: .seconds(600))
+            await quick.ended()
+        }
+        #expect(time < .seconds(20))
+    }
+
+    @Test("A resident that cannot be made is told, and leaves no thread")
+    func failure() async throws {
+        await #expect(throws: NoHome.self) {
+            try await LoopThread<Tenant>.start(name: "homeless-123456") { loop in
+                // A handle left open is closed with the loop.
+                Timer(loop: loop) {}.schedule(after: .seconds(600))
+                throw NoHome()
+            }
+        }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while names().contains("homeless-123456"), ContinuousClock.now < deadline {
+            await Task.yield()
+        }
+        #expect(!names().contains("homeless-123456"))
+    }
+
+    private func names() -> [String] {
+        let ids = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        return ids.compactMap { id in
+            (try? String(contentsOfFile: "/proc/self/task/\(id)/comm", encoding: .utf8))?
+                .trimmingCharacters(in: .newlines)
+        }
+    }
+}
