@@ -219,9 +219,14 @@ public final class CoordinatorService {
         let model = purpose == .planner ? models?.planner : models?.joiner
         guard let model else {
             let failure = ModelFailure(
-                code: .badConfiguration, message: "No model is configured for the \(purpose).")
+                code: .badConfiguration,
+                message: "No model is configured for the \(purpose)."
+            )
             return machine.handle(
-                .modelReported(id, .failed(failure)), at: now, into: &actions)
+                .modelReported(id, .failed(failure)),
+                at: now,
+                into: &actions
+            )
         }
         modelCalls[id] = model.call(request) { [weak self] event in
             switch event {

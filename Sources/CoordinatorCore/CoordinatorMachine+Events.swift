@@ -213,7 +213,9 @@ extension EventMessage {
     func reaches(_ level: WatchLevel) -> Bool {
         switch kind {
         case .runSucceeded, .runFailed, .runCancelled: true
-        case .planned, .planProblems, .replanned, .answering, .snapshot, .unplaceable, .joined, .progress: level >= .progress
+        case .planned, .planProblems, .replanned, .answering, .snapshot, .unplaceable, .joined,
+            .progress:
+            level >= .progress
         case .chunk: level == .all
         case .nodeReady, .dispatched, .started, .nodeSucceeded, .nodeFailed, .nodeSkipped,
             .nodeCancelled, .retrying:

@@ -3,8 +3,8 @@
 
 internal import JSON
 internal import Joining
-internal import Plans
 internal import Planning
+internal import Plans
 internal import Scheduling
 internal import Wire
 
@@ -22,7 +22,10 @@ extension CoordinatorMachine {
             .compactMap { catalogue[$0]?.description }
             .map {
                 PlannerTool(
-                    name: $0.name, description: $0.description, parameters: $0.parameters)
+                    name: $0.name,
+                    description: $0.description,
+                    parameters: $0.parameters
+                )
             }
         let chosen = submit.planner.format.flatMap { PlanFormat(rawValue: $0.rawValue) }
         var settings = PlannerSettings(tools: tools, format: chosen ?? configuration.planFormat)
@@ -70,8 +73,10 @@ extension CoordinatorMachine {
         return (0..<runs[run].plan.count).map { node in
             let state = scheduler.state(of: NodeReference(run: id, node: node)) ?? .waiting
             return JoinPart(
-                id: runs[run].plan[node].id, tool: runs[run].plan[node].tool,
-                outcome: runs[run].outcome(of: node, state: state) ?? .cancelled)
+                id: runs[run].plan[node].id,
+                tool: runs[run].plan[node].tool,
+                outcome: runs[run].outcome(of: node, state: state) ?? .cancelled
+            )
         }
     }
 
@@ -112,20 +117,28 @@ extension CoordinatorMachine {
             settleRoundIfDone(run, now, &actions)
         case .noteProblems(let problems):
             publish(
-                .planProblems, run,
+                .planProblems,
+                run,
                 data: .object { writer in
                     writer.key("problems")
                     writer.beginArray()
                     for problem in problems { problem.encode(into: &writer) }
                     writer.endArray()
-                }, now, &actions)
+                },
+                now,
+                &actions
+            )
         case .replanned(let number, let reason):
             publish(
-                .replanned, run,
+                .replanned,
+                run,
                 data: .object {
                     $0.field("round", number)
                     $0.field("reason", reason)
-                }, now, &actions)
+                },
+                now,
+                &actions
+            )
         case .answerDelta(let text):
             publish(.answering, run, data: .object { $0.field("text", text) }, now, &actions)
         case .answer(let answer):
@@ -154,7 +167,9 @@ extension CoordinatorMachine {
         } catch {
             // The planner checks what it hands on, so this is a fault of ours, told as one.
             let failure = Failure(
-                code: .internal, message: error.problems.first?.message ?? "the plan is not valid")
+                code: .internal,
+                message: error.problems.first?.message ?? "the plan is not valid"
+            )
             advance(run, .cancelRequested(failure), now, &actions)
         }
     }

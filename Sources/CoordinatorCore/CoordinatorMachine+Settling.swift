@@ -232,6 +232,10 @@ extension CoordinatorMachine {
             case .cancelled: .runCancelled
             case .failed, .running: .runFailed
             }
+        if status != .cancelled {
+            let join = runs[run].join.rawValue
+            publish(.joined, run, data: .object { $0.field("join", join) }, now, &actions)
+        }
         publish(kind, run, data: endData(run), now, &actions)
         let wall = Int((now - runs[run].acceptedAt) / .milliseconds(1))
         actions.append(

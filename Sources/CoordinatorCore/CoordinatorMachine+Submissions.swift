@@ -42,7 +42,9 @@ extension CoordinatorMachine {
                 code: .badPlan,
                 message: "This coordinator has no language model to plan with; start it with "
                     + "--config FILE that names one under models.",
-                isFatal: false, about: submit.key)
+                isFatal: false,
+                about: submit.key
+            )
             actions.append(.send(id, .error(error)))
             return
         }

@@ -339,7 +339,7 @@ extension CoordinatorMachine {
 extension ToolOffer {
     init(_ tool: ToolDescription) {
         self.init(
-            isIdempotent: tool.isIdempotent,
+            isIdempotent: tool.mayBeRepeated,
             maxAttempts: tool.maxAttempts ?? 1,
             concurrency: tool.concurrency,
             timeout: tool.timeoutMilliseconds.map { .milliseconds($0) }

@@ -104,7 +104,9 @@ public struct CoordinatorMachine: Sendable {
     public init(configuration: Configuration, seed: UInt64, at now: Instant) {
         self.configuration = configuration
         generator = SplitMix64(seed: seed)
-        scheduler = Scheduler(limits: configuration.schedulerLimits, seed: generator.next())
+        var schedulerLimits = configuration.schedulerLimits
+        schedulerLimits.cancelGrace = configuration.limits.cancelGrace
+        scheduler = Scheduler(limits: schedulerLimits, seed: generator.next())
         startedAt = now
     }
 

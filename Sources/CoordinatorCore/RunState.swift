@@ -4,8 +4,8 @@
 internal import DequeModule
 internal import JSON
 internal import Joining
-internal import Plans
 internal import Planning
+internal import Plans
 internal import Scheduling
 internal import Wire
 

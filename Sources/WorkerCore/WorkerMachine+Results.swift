@@ -73,7 +73,7 @@ extension WorkerMachine {
             attempts[index].timeout.map { "took longer than \($0.inWords)" }
             ?? "took longer than it may"
         // Started again, a tool with effects might have them twice.
-        timeout.isRetryable = configuration.tools[attempts[index].tool].isIdempotent
+        timeout.isRetryable = configuration.tools[attempts[index].tool].mayBeRepeated
         return timeout
     }
 

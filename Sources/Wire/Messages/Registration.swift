@@ -24,6 +24,9 @@ public struct ToolDescription: Sendable, Equatable {
     /// How many attempts of it one worker runs at the same time.
     public var concurrency: Int?
 
+    /// Whether starting it again after an attempt whose end is unknown does no harm.
+    public var mayBeRepeated: Bool { isIdempotent || isReadOnly }
+
     /// Makes the description of its fields.
     public init(
         name: String,

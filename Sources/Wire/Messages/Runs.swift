@@ -112,7 +112,9 @@ public struct Submit: Sendable, Equatable {
     public var key: String
     /// The plan document, or its first part.
     public var plan: RawJSON?
-    /// What is wanted, for a language model to plan; instead of a plan. 1–65,536 bytes.
+    /// What is wanted, for a language model to plan; instead of a plan.
+    ///
+    /// 1–65,536 bytes.
     public var goal: String?
     /// How the goal is planned.
     public var planner: PlannerOptions
