@@ -139,6 +139,10 @@ let package = Package(
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit"]),
+        tests(
+            "LanguageModelsTests",
+            ["UVLoop", "HTTP", "JSON", "Planning", "LanguageModels", "HTTPTestKit"]
+        ),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
         tests(

@@ -303,6 +303,39 @@ struct HTTPFailureTests {
         #expect(unknown.ends == ["unresolved"])
     }
 
+    @Test("A peer that does not speak TLS is told from one that does not answer")
+    func secureConnections() async throws {
+        for (answer, code) in [("HTTP/1.1 400 Bad\r\n\r\n", "insecure"), ("", "connectTimeout")] {
+            let ends = try await onLoop { loop in
+                let listener = try TCPListener.listen(
+                    loop: loop,
+                    host: "127.0.0.1",
+                    port: 0,
+                    onConnection: { connection in
+                        let reply: ([UInt8]) -> Void = { _ in
+                            var bytes = Array(answer.utf8)
+                            connection.write(&bytes)
+                        }
+                        connection.start(onBytes: reply, onEnd: { _ in connection.close() })
+                    },
+                    onError: { _ in }
+                )
+                let client = HTTPClient(loop: loop)
+                let recorder = Recorder()
+                let request = HTTPRequest(
+                    method: "GET",
+                    url: "https://127.0.0.1:\(listener.localAddress.port)/",
+                    connectTimeout: .milliseconds(answer.isEmpty ? 80 : 5000)
+                )
+                client.start(request, recorder, onEnd: loop.stop)
+                loop.run()
+                client.close()
+                return recorder.summary.ends
+            }
+            #expect(ends == [code])
+        }
+    }
+
     @Test("A connection that breaks at any place of the response is told")
     func brokenOff() async throws {
         let response = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"

@@ -79,14 +79,16 @@ struct UnreadableReply: Error, Equatable {
 }
 
 extension JSONValue {
-    /// Reads what a server sent; bytes that are no UTF-8 become replacement characters.
+    /// Reads what a server sent.
+    ///
+    /// Bytes that are no UTF-8 and escapes of half a character, which servers send when a token
+    /// ends within one, become replacement characters.
     init(lenient bytes: [UInt8]) throws(UnreadableReply) {
         do throws(JSONError) {
             self.init(try RawJSON(validating: bytes[...]))
         } catch {
-            guard error.code == .notUTF8,
-                let raw = try? RawJSON(validating: String(decoding: bytes, as: UTF8.self))
-            else {
+            let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8).withoutHalfCharacters
+            guard let raw = try? RawJSON(validating: repaired[...]) else {
                 throw UnreadableReply(
                     message: "The model's provider sent something that is no JSON. \(error.message)"
                 )
@@ -97,4 +99,38 @@ extension JSONValue {
 
     /// The number of a field, of tokens above all; 0 without one.
     func count(_ name: String) -> Int { max(0, self[name]?.intValue ?? 0) }
+}
+
+extension [UInt8] {
+    /// JSON text with each escape of a surrogate that has no partner replaced by `\ufffd`.
+    fileprivate var withoutHalfCharacters: [UInt8] {
+        var result = self
+        var index = 0
+        while index < count {
+            guard self[index] == UInt8(ascii: "\\") else {
+                index += 1
+                continue
+            }
+            guard let unit = escapedUnit(at: index), (0xD800...0xDFFF).contains(unit) else {
+                index += 2
+                continue
+            }
+            let next = escapedUnit(at: index + 6) ?? 0
+            if unit < 0xDC00, (0xDC00...0xDFFF).contains(next) {
+                index += 12
+            } else {
+                result.replaceSubrange(index..<(index + 6), with: "\\ufffd".utf8)
+                index += 6
+            }
+        }
+        return result
+    }
+
+    /// The UTF-16 unit of an escape such as `\u00e4`; nil when there is none.
+    private func escapedUnit(at index: Int) -> UInt16? {
+        guard index + 6 <= count, self[index] == UInt8(ascii: "\\"),
+            self[index + 1] == UInt8(ascii: "u")
+        else { return nil }
+        return UInt16(String(decoding: self[(index + 2)..<(index + 6)], as: UTF8.self), radix: 16)
+    }
 }

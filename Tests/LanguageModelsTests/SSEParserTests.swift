@@ -1,0 +1,167 @@
+// Server-sent events and text, whatever the split of their bytes.
+import Testing
+
+@testable import LanguageModels
+
+/// The events of a stream, fed in pieces.
+private func events(_ pieces: [ArraySlice<UInt8>]) throws -> [ServerSentEvent] {
+    var parser = SSEParser()
+    var events: [ServerSentEvent] = []
+    for piece in pieces { try parser.feed(piece, into: &events) }
+    parser.finish(into: &events)
+    return events
+}
+
+private func events(_ text: String) throws -> [String] {
+    try events([Array(text.utf8)[...]]).map { event in
+        "\(event.type)|\(String(decoding: event.data, as: UTF8.self))"
+    }
+}
+
+/// Cuts bytes at random places, empty pieces included.
+func randomPieces(
+    _ bytes: [UInt8],
+    using generator: inout some RandomNumberGenerator
+) -> [ArraySlice<UInt8>] {
+    let cuts = (0..<Int.random(in: 1...12, using: &generator))
+        .map { _ in Int.random(in: 0...bytes.count, using: &generator) }
+        .sorted()
+    return zip([0] + cuts, cuts + [bytes.count]).map { bytes[$0..<$1] }
+}
+
+/// A generator whose numbers repeat, so that a failure does too.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}
+
+@Suite("Server-sent events")
+struct SSEParserTests {
+    @Test(
+        "Each form of a line is read as the standard says",
+        arguments: [
+            ("data: a\n\n", ["message|a"]),
+            ("data:a\n\ndata:  b\n\n", ["message|a", "message| b"]),
+            ("data: a\r\n\r\ndata: b\r\rdata: c\n\n", ["message|a", "message|b", "message|c"]),
+            ("data: a\ndata: b\ndata\ndata: c\n\n", ["message|a\nb\n\nc"]),
+            (": ping\n\ndata: a\n: in between\n\n", ["message|a"]),
+            ("event: error\ndata: x\n\ndata: y\n\n", ["error|x", "message|y"]),
+            ("event: lonely\n\ndata: y\n\n", ["message|y"]),
+            ("id: 7\nretry: 10\nunknown: z\ndata: y\n\n", ["message|y"]),
+            ("data:\n\n", ["message|"]),
+            ("\u{FEFF}data: a\n\n\u{FEFF}data: b\n\n", ["message|a"]),
+            ("\n\n\n", []),
+            ("", []),
+            ("data: a", ["message|a"]),
+            ("data: a\ndata: b\n", ["message|a\nb"]),
+            ("Data: a\n\ndata : b\n\n", []),
+        ]
+    )
+    func forms(_ text: String, _ expected: [String]) throws {
+        #expect(try events(text) == expected)
+    }
+
+    @Test("Every split of a stream gives the same events")
+    func splits() throws {
+        let text =
+            "\u{FEFF}: hi\r\ndata: {\"a\":\"\u{E4}\u{1F600}\"}\r\n\r\nevent: x\rdata: 1\rdata: 2\r\r"
+            + "data: z\n\ndata: [DONE]\r\n\r\ndata: tail"
+        let bytes = Array(text.utf8)
+        let whole = try events([bytes[...]])
+        #expect(whole.count == 5)
+        for first in 0...bytes.count {
+            for second in first...bytes.count {
+                let pieces = [bytes[..<first], bytes[first..<second], bytes[second...]]
+                #expect(try events(pieces) == whole)
+            }
+        }
+        #expect(try events(bytes.indices.map { bytes[$0...$0] }) == whole)
+    }
+
+    @Test("Random streams give the same events in every split", arguments: 0..<200)
+    func fuzz(_ seed: UInt64) throws {
+        var generator = SeededGenerator(state: seed)
+        let parts = [
+            "data", "event", ":", " ", "\n", "\r", "\r\n", "\n\n", "a", "\u{E4}", "{}", "id: 3\n",
+            "data: x\n\n", ":c\n", "\u{FEFF}",
+        ]
+        var bytes: [UInt8] = []
+        for _ in 0..<Int.random(in: 0...60, using: &generator) {
+            bytes += Array((parts.randomElement(using: &generator) ?? "").utf8)
+            if Int.random(in: 0..<20, using: &generator) == 0 {
+                bytes.append(UInt8.random(in: 0...255, using: &generator))
+            }
+        }
+        let whole = try events([bytes[...]])
+        for _ in 0..<20 {
+            #expect(try events(randomPieces(bytes, using: &generator)) == whole)
+        }
+        #expect(try events(bytes.indices.map { bytes[$0...$0] }) == whole)
+    }
+
+    @Test("An event that is too long is refused, be it one line or many")
+    func limit() {
+        let long: [[UInt8]] = [
+            Array("data: \(String(repeating: "x", count: 100))".utf8),
+            Array(String(repeating: "data: 12345678\n", count: 20).utf8),
+        ]
+        for bytes in long {
+            var parser = SSEParser(limit: 64)
+            var events: [ServerSentEvent] = []
+            #expect(throws: ServerSentEventTooLong(limit: 64)) {
+                try parser.feed(bytes[...], into: &events)
+            }
+        }
+        var parser = SSEParser(limit: 64)
+        var events: [ServerSentEvent] = []
+        #expect(throws: Never.self) {
+            for _ in 0..<100 {
+                try parser.feed(Array("data: 12345678\n\n".utf8)[...], into: &events)
+            }
+        }
+        #expect(events.count == 100)
+    }
+}
+
+@Suite("Text in pieces")
+struct UTF8DecoderTests {
+    @Test("Every split of any bytes gives the text of the whole", arguments: 0..<200)
+    func splits(_ seed: UInt64) {
+        var generator = SeededGenerator(state: seed)
+        let parts: [[UInt8]] = [
+            Array("a\u{E4}\u{20AC}\u{1F600}".utf8), [0xE2, 0x82], [0xF0, 0x9F, 0x98], [0x80],
+            [0xFF], [0xC0], [0xF0, 0x80], [0xED, 0xA0, 0x80], [0x41], [0xC3],
+        ]
+        var bytes: [UInt8] = []
+        for _ in 0..<Int.random(in: 0...12, using: &generator) {
+            bytes += parts.randomElement(using: &generator) ?? []
+        }
+        let whole = String(decoding: bytes, as: UTF8.self)
+        for _ in 0..<20 {
+            var decoder = UTF8Decoder()
+            var text = ""
+            for piece in randomPieces(bytes, using: &generator) {
+                text += decoder.decode(Array(piece))
+            }
+            text += decoder.finish()
+            #expect(text.unicodeScalars.elementsEqual(whole.unicodeScalars))
+        }
+    }
+
+    @Test("A character comes as soon as it is complete, and not before")
+    func early() {
+        var decoder = UTF8Decoder()
+        #expect(decoder.decode([0x61, 0xE2]) == "a")
+        #expect(decoder.decode([0x82]).isEmpty)
+        #expect(decoder.decode([0xAC, 0x62]) == "\u{20AC}b")
+        #expect(decoder.decode([0xC3]).isEmpty)
+        #expect(decoder.finish() == "\u{FFFD}")
+    }
+}
