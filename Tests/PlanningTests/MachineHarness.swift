@@ -149,3 +149,19 @@ struct MachineHarness {
         #expect(actions == [], sourceLocation: location)
     }
 }
+
+// MARK: - What models say
+
+/// A failure that no model recovers from within its call.
+let down = ModelFailure(code: .unreachable, message: "no connection", isRetryable: true)
+
+let finish = #"{"thought":"t","action":"finish","reason":null,"answer":"A is higher"}"#
+let replan = #"{"thought":"t","action":"replan","reason":"B is missing","answer":null}"#
+
+func task(_ id: String, _ query: String) -> String {
+    #"{"id":"\#(id)","tool_name":"search","args":{"query":"\#(query)"}}"#
+}
+
+func plan(_ tasks: String...) -> String {
+    #"{"tasks":[\#(tasks.joined(separator: ","))],"join_instruction":"compare"}"#
+}
