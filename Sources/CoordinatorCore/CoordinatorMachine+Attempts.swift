@@ -103,6 +103,7 @@ extension CoordinatorMachine {
             }
             let measured = result.durationMicroseconds
             runs[run].outputs[attempt.node] = output
+            runs[run].outputBytes += output.count
             runs[run].extendPath(
                 to: attempt.node,
                 microseconds: measured ?? elapsed(run, attempt.node, now)

@@ -252,7 +252,7 @@ extension CoordinatorMachine {
         let bound = limits.maxLine / 16
         // A large answer is not even made before somebody asks for it.
         if runs[run].plan.count <= 1_000,
-            runs[run].outputs.reduce(0, { $0 + ($1?.count ?? 0) }) <= bound
+            runs[run].outputBytes <= bound
         {
             answer = joinedAnswer(run)
             if let size = answer?.count, size > bound { answer = nil }
@@ -288,11 +288,16 @@ extension CoordinatorMachine {
         if runs[run].deadline != nil { timedRuns.removeAll { $0 == id } }
         finishedRuns.append(id)
         finishedNodes += runs[run].plan.count
+        finishedBytes += runs[run].outputBytes
+        let surplus = runs[run].log.count - limits.finishedEvents
+        if surplus > 0 { runs[run].log.removeFirst(surplus) }
         while finishedRuns.count > limits.finishedRuns
-            || (finishedNodes > limits.finishedNodes && finishedRuns.count > 1)
+            || (finishedRuns.count > 1
+                && (finishedNodes > limits.finishedNodes || finishedBytes > limits.finishedBytes))
         {
             guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else { break }
             finishedNodes -= runs[slot].plan.count
+            finishedBytes -= runs[slot].outputBytes
             scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
             runSlots[oldest] = nil
             if runsByKey[runs[slot].key] == oldest { runsByKey[runs[slot].key] = nil }

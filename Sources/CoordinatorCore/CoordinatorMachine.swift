@@ -55,6 +55,7 @@ public struct CoordinatorMachine: Sendable {
     /// Unfinished runs that have a time budget.
     var timedRuns: [RunID] = []
     var finishedNodes = 0
+    var finishedBytes = 0
     var acceptedCount = 0
     var settledCount = 0
 

@@ -74,6 +74,8 @@ struct RunState: Sendable {
     var endedAt: Instant?
     var deadline: Instant?
     var outputs: [RawJSON?] = []
+    /// Bytes of all outputs.
+    var outputBytes = 0
     var failures: [Int: Failure] = [:]
     var reports: [NodeReport] = []
     var counts = NodeCounts()

@@ -53,6 +53,10 @@ public struct Limits: Sendable, Equatable {
     public var finishedRuns = 1000
     /// Nodes of finished runs kept in all; the latest run is kept however large it is.
     public var finishedNodes = 2_000_000
+    /// Bytes of outputs of finished runs kept in all; the latest run is kept however large it is.
+    public var finishedBytes = 1 << 30
+    /// Events of a finished run kept for those who still want to watch it.
+    public var finishedEvents = 256
 
     /// The defaults.
     public init() {}

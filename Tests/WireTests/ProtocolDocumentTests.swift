@@ -121,6 +121,7 @@ struct ProtocolDocumentTests {
         #expect(limits.unauthenticatedConnections == 1024 && limits.connections == 10_000)
         #expect(limits.eventLogEntries == 16_384 && limits.finishedRuns == 1000)
         #expect(limits.unfinishedRuns == 10_000 && limits.finishedNodes == 2_000_000)
+        #expect(limits.finishedBytes == 1 << 30 && limits.finishedEvents == 256)
     }
 
     @Test("Durations are announced in whole milliseconds")

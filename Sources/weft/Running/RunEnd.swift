@@ -53,8 +53,13 @@ struct RunEnd {
                     .map { name + Text.duration(milliseconds: $0) }
             }
         let tail = times.isEmpty ? "" : " in \(times.joined(separator: ", "))"
-        return "\(nodes): \(counts.succeeded) succeeded, \(counts.failed) failed, "
-            + "\(counts.skipped) skipped, \(counts.cancelled) cancelled\(tail)"
+        let ends = [
+            (counts.succeeded, "succeeded"), (counts.failed, "failed"),
+            (counts.skipped, "skipped"), (counts.cancelled, "cancelled"),
+        ]
+        // What did not happen is not worth a word; the line is to fit a terminal.
+        let told = ends.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+        return "\(nodes): \(told.isEmpty ? "nothing ran" : told)\(tail)"
     }
 
     /// The answer as text: a string without its quotes, anything else as JSON; one line end.
