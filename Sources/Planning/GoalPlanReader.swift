@@ -2,6 +2,7 @@
 // to the run come out, and at the end what was wrong.
 
 import JSON
+import OrderedCollections
 public import Plans
 
 /// A node that a model has planned.
@@ -240,16 +241,12 @@ public struct GoalPlanReader: Sendable {
             gate.report(.badArguments, id, "node \(id) \(fault)")
             gate.refuse(id)
         case .bound(let fields):
-            var dependencies: [NodeID] = []
-            for other in written.references where !dependencies.contains(other) {
-                dependencies.append(other)
-            }
             offer(
                 NodeDefinition(
                     id: id,
                     tool: call.name,
                     arguments: RawJSON(.object(fields)),
-                    dependencies: dependencies
+                    dependencies: Array(OrderedSet(written.references))
                 ),
                 source: call.source
             )
@@ -282,7 +279,12 @@ public struct GoalPlanReader: Sendable {
             var plan = Plan()
             try plan.append([definition])
         } catch {
-            for problem in error.problems { gate.report(problem.code, id, problem.message) }
+            // A node that declares and refers to itself has one fault, not two.
+            var codes: [PlanProblem.Code] = []
+            for problem in error.problems where !codes.contains(problem.code) {
+                codes.append(problem.code)
+                gate.report(problem.code, id, problem.message)
+            }
             gate.refuse(id)
             return
         }

@@ -109,12 +109,15 @@ struct LiteralReader {
     ) -> (value: JSONValue, isBare: Bool) {
         let start = index
         let known = references.count
+        let faults = (nestedCall, hasMisfitQuote, swallowsCall)
         if let value = literal(depth: depth) {
             skipBlanks()
             guard let byte, !isEnd(byte) else { return (value, false) }
         }
+        // Nothing of a try that failed may stay, least of all what it found wrong.
         index = start
         references.removeLast(references.count - known)
+        (nestedCall, hasMisfitQuote, swallowsCall) = faults
         return (.string(bareText(endsAt: isEnd)), true)
     }
 
@@ -224,7 +227,9 @@ struct LiteralReader {
         let start = index
         index += 1
         if skip("{") {
-            while let byte, byte != UInt8(ascii: "}"), byte != UInt8(ascii: "\n") { index += 1 }
+            // What has no end within reach is none: many of them must not each be sought for long.
+            let reach = min(bytes.count, start + PlanningLimits.referenceBytes)
+            while index < reach, bytes[index] != UInt8(ascii: "}") { index += 1 }
             guard skip("}") else { return nil }
             return reference(spelled: String(decoding: bytes[start..<index], as: UTF8.self))
         }
@@ -258,7 +263,10 @@ struct LiteralReader {
                 if next == end + 1 { return end }
                 end = next
             } else if bytes[end] == UInt8(ascii: "[") {
-                guard let close = bytes[end...].firstIndex(of: UInt8(ascii: "]")) else {
+                let reach = min(bytes.count, index + PlanningLimits.referenceBytes)
+                guard end < reach,
+                    let close = bytes[end..<reach].firstIndex(of: UInt8(ascii: "]"))
+                else {
                     return end
                 }
                 end = close + 1

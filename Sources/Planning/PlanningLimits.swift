@@ -10,6 +10,8 @@ public enum PlanningLimits {
     public static let headBytes = 256
     /// Levels to which literals of the text form nest; what is deeper stays text.
     public static let literalDepth = 32
+    /// Bytes of a reference that stands without quotes.
+    public static let referenceBytes = 1024
     /// Open brackets of one call that are kept apart.
     public static let openBrackets = 1024
     /// Levels to which the schema for strict replies nests.

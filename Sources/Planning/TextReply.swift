@@ -24,6 +24,8 @@ struct TextReply: Sendable {
     private var blanks: [UInt8] = []
     /// A closing parenthesis and what follows it on its line, while it may be the end.
     private var tail: [UInt8] = []
+    /// Whether the tail has come to a comment or a mark, behind which anything may stand.
+    private var isNote = false
 
     /// Whether an object begins at the start of a line: the decision is in it, not in words.
     private(set) var hasObject = false
@@ -122,6 +124,7 @@ struct TextReply: Sendable {
         if byte == UInt8(ascii: ")") {
             if depth == 0 {
                 tail = [byte]
+                isNote = false
                 return
             }
             depth -= 1
@@ -131,8 +134,8 @@ struct TextReply: Sendable {
 
     /// Whether the tail can still be that of the last line.
     private mutating func stepTail(_ byte: UInt8) -> Bool {
-        let isNote = tail.contains(UInt8(ascii: "#")) || tail.contains(UInt8(ascii: "<"))
         guard isNote || " \t\r.;*`#<".utf8.contains(byte) else { return false }
+        if byte == UInt8(ascii: "#") || byte == UInt8(ascii: "<") { isNote = true }
         tail.append(byte)
         return true
     }
