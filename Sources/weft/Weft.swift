@@ -38,7 +38,7 @@ struct Weft: ParsableCommand {
             StatusCommand.self, WorkersCommand.self,
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
             CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
-            BenchEchoCommand.self,
+            BenchEchoCommand.self, ModelsCommand.self, ConfigCommand.self,
         ]
     )
 

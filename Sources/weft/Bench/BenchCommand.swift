@@ -9,6 +9,20 @@ internal import UVLoop
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
+        abstract: "Measures plans, or goals that a scripted model plans.",
+        discussion: """
+            weft bench SHAPE is weft bench plan SHAPE. Examples:
+              weft bench chain
+              weft bench compile --shape stagger
+            """,
+        subcommands: [BenchPlanCommand.self, BenchCompileCommand.self],
+        defaultSubcommand: BenchPlanCommand.self
+    )
+}
+
+struct BenchPlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
         abstract: "Measures a shape of plan on a cluster of its own.",
         discussion: """
             Starts a coordinator and workers as processes over loopback TCP, runs the shape once \

@@ -1,0 +1,135 @@
+// What the scripted models of `weft bench compile` say and when, and what a run could take at best.
+// Times are milliseconds since the call of the planner. Pure.
+
+internal import JSON
+
+struct CompileScript {
+    /// How long a model takes to write.
+    struct Pace {
+        /// Until the first piece.
+        var first = 100.0
+        /// Between two pieces.
+        var piece = 5.0
+        /// Characters of a piece.
+        var characters = 4
+    }
+
+    /// Times with nothing lost between model and tools.
+    struct Times: Equatable {
+        var react: Double
+        var sequential: Double
+        var planned: Double
+        var streamed: Double
+    }
+
+    let calls: [CompileShape.Call]
+    /// The plan as the planner writes it; ASCII.
+    let plan: String
+    let first: Double
+    let interval: Double
+    let joinMilliseconds: Double
+    private let characters: Int
+    private let stepMilliseconds: [Double]
+    /// Where each call's last character is.
+    private let ends: [Int]
+
+    init(_ shape: CompileShape, joins: Bool, pace: Pace = Pace()) {
+        calls = shape.calls
+        characters = pace.characters
+        first = pace.first
+        joinMilliseconds = joins ? shape.joinMilliseconds : 0
+        var plan = #"{"tasks":["#
+        var ends: [Int] = []
+        var steps: [Double] = []
+        for (index, call) in calls.enumerated() {
+            let after = call.after.map { "\"t\($0 + 1)\"" }.joined(separator: ",")
+            let text =
+                "{\"id\":\"t\(index + 1)\",\"tool_name\":\"sleep\",\"args\":{\"ms\":"
+                + "\(Int(call.milliseconds))},\"dependencies\":[\(after)]}"
+            plan += (index > 0 ? "," : "") + text
+            ends.append(plan.utf8.count - 1)
+            let pieces = (text.utf8.count - 1) / pace.characters
+            steps.append(shape.stepMilliseconds ?? pace.first + Double(pieces) * pace.piece)
+        }
+        plan += "]}"
+        self.plan = plan
+        self.ends = ends
+        stepMilliseconds = steps
+        let gaps = Double(max((plan.utf8.count - 1) / pace.characters, 1))
+        interval = shape.planMilliseconds.map { ($0 - pace.first) / gaps } ?? pace.piece
+    }
+
+    /// When the character at a position has been written.
+    private func time(at position: Int) -> Double {
+        first + Double(position / characters) * interval
+    }
+
+    /// When the whole plan has been written.
+    var planEnd: Double { time(at: plan.utf8.count - 1) }
+
+    /// The pieces of the plan and their times.
+    var pieces: [(time: Double, text: String)] {
+        let bytes = Array(plan.utf8)
+        return stride(from: 0, to: bytes.count, by: characters).map { start in
+            let end = min(start + characters, bytes.count)
+            return (time(at: start), String(decoding: bytes[start..<end], as: UTF8.self))
+        }
+    }
+
+    /// What the shape takes if nothing costs anything but models and tools.
+    var times: Times {
+        let work = calls.reduce(0) { $0 + $1.milliseconds }
+        return Times(
+            react: stepMilliseconds.reduce(0, +) + work + joinMilliseconds,
+            sequential: planEnd + work + joinMilliseconds,
+            planned: end(written: ends.map { _ in planEnd }),
+            streamed: end(written: ends.map { time(at: $0) })
+        )
+    }
+
+    /// The end when each call starts as soon as it is written and what it depends on is there.
+    private func end(written: [Double]) -> Double {
+        var finished: [Double] = []
+        for (index, call) in calls.enumerated() {
+            let start = call.after.reduce(written[index]) { max($0, finished[$1]) }
+            finished.append(start + call.milliseconds)
+        }
+        return max(finished.max() ?? 0, planEnd) + joinMilliseconds
+    }
+
+    /// A recording for the models: a plan in one piece, a plan in pieces, and a joiner's reply.
+    var recording: [UInt8] {
+        var writer = JSONWriter()
+        line(&writer) { $0.field("weft_recording", 1) }
+        call("planner", [(planEnd, plan)], &writer)
+        call("planner", pieces, &writer)
+        let reply = #"{"thought":"","action":"finish","reason":null,"answer":"done"}"#
+        call("joiner", [(joinMilliseconds, reply)], &writer)
+        return writer.bytes
+    }
+
+    private func call(
+        _ label: String,
+        _ pieces: [(time: Double, text: String)],
+        _ writer: inout JSONWriter
+    ) {
+        line(&writer) { $0.field("call", label) }
+        for piece in pieces {
+            line(&writer) {
+                $0.field("at_ms", piece.time)
+                $0.field("delta", piece.text)
+            }
+        }
+        line(&writer) {
+            $0.field("at_ms", pieces.last?.time ?? 0)
+            $0.field("ended", "end")
+        }
+    }
+
+    private func line(_ writer: inout JSONWriter, _ fields: (inout JSONWriter) -> Void) {
+        writer.beginObject()
+        fields(&writer)
+        writer.endObject()
+        writer.newline()
+    }
+}

@@ -1,0 +1,112 @@
+// `weft config check`: whether a configuration can be used, without calling anything.
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import LanguageModels
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Looks at a configuration.",
+        subcommands: [ConfigCheckCommand.self]
+    )
+}
+
+struct ConfigCheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Shows every problem of a configuration, or what it configures.",
+        discussion: """
+            No model is called; weft models check does that. Keys are looked for and never shown. \
+            The exit code is 2 if there are problems. Example:
+
+              weft config check --config weft.yaml
+            """
+    )
+
+    @OptionGroup var file: ConfigurationFile
+
+    func run() throws {
+        let configuration = try file.read()
+        let models = [("planner", configuration.planner), ("joiner", configuration.joiner)]
+        let isEmpty = configuration.planner == nil && configuration.joiner == nil
+        Output.standard.writeNow(
+            Text.printable("\(try file.path()) is fine\(isEmpty ? "; it names no model." : ".")")
+                + "\n"
+        )
+        guard !isEmpty else { return }
+        Printer()
+            .pairs(
+                models.map { name, model in
+                    let missing = name == "joiner" ? "the planner's" : "none: goals are refused"
+                    return (name, model.map(\.summary) ?? missing)
+                }
+            )
+    }
+}
+
+/// The configuration that a command looks at.
+struct ConfigurationFile: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The configuration that names language models (default: WEFT_CONFIG).",
+            valueName: "weft.yaml"
+        )
+    )
+    var config: String?
+
+    func path() throws(CommandFailure) -> String {
+        let named = config ?? ProcessInfo.processInfo.environment["WEFT_CONFIG"] ?? ""
+        guard !named.isEmpty else {
+            throw CommandFailure(.usage, "Name a configuration by --config or WEFT_CONFIG.")
+        }
+        return named
+    }
+
+    /// Reads the file, or ends the command with everything that is wrong with it.
+    func read() throws(CommandFailure) -> ModelConfiguration {
+        let path = try path()
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
+        }
+        let text = String(decoding: data, as: UTF8.self)
+        let problems = ModelConfiguration.problems(
+            yaml: text,
+            path: path,
+            environment: ProcessInfo.processInfo.environment
+        )
+        let failure = CommandFailure(.usage, problems.map { "error: \(path): \($0)" })
+        guard problems.isEmpty else { throw failure }
+        do throws(ModelConfigurationError) {
+            return try ModelConfiguration.parse(yaml: text, path: path)
+        } catch {
+            throw CommandFailure(.usage, error.problems.map { "error: \(path): \($0)" })
+        }
+    }
+}
+
+extension ModelConfiguration.Model {
+    /// What it is in a few words; never a key.
+    var summary: String {
+        switch self {
+        case .openai(let settings): "openai, \(settings.summary)"
+        case .anthropic(let settings): "anthropic, \(settings.summary)"
+        case .recorded(let path, _, _): "recorded, \(path)"
+        // Arguments may hold what is nobody's business.
+        case .command(let settings): "command, \(settings.arguments.first ?? "")"
+        }
+    }
+}
+
+extension ProviderSettings {
+    fileprivate var summary: String {
+        let source =
+            switch key {
+            case .environment(let name): "key from the variable \(name)"
+            case .file(let path): "key from the file \(path)"
+            case nil: "no key"
+            }
+        // Whatever stands before an @ or behind a question mark may be secret.
+        let shown = baseURL.contains { $0 == "@" || $0 == "?" } ? "a URL with secrets" : baseURL
+        return "\(model) at \(shown), \(source)"
+    }
+}

@@ -1,0 +1,138 @@
+// What one small call shows of a language model. Pure.
+internal import JSON
+internal import OrderedCollections
+internal import Planning
+
+struct ModelCheck {
+    private(set) var failure: ModelFailure?
+    private(set) var stop: ModelStop?
+    private(set) var usage: TokenUsage?
+    private(set) var text = ""
+    private var lowered: ResponseFormat?
+    private var pieces = 0
+    private var firstText: Double?
+    private var lastText = 0.0
+    private var end = 0.0
+
+    /// Long enough to tell a stream from a reply in one piece.
+    static let request = ModelRequest(
+        messages: [
+            .system("Reply with one JSON object and nothing else: {\"words\": \"…\"}."),
+            .user("Put the numbers from one to twenty into words, in English, as one text."),
+        ],
+        format: .jsonSchema(
+            name: "check",
+            schema: RawJSON([
+                "type": "object",
+                "properties": ["words": ["type": "string"]],
+                "required": ["words"],
+                "additionalProperties": false,
+            ])
+        ),
+        maxTokens: 1024
+    )
+
+    mutating func take(_ event: ModelEvent, milliseconds: Double) {
+        switch event {
+        case .delta(let piece):
+            guard !piece.isEmpty else { return }
+            text += piece
+            pieces += 1
+            firstText = firstText ?? milliseconds
+            lastText = milliseconds
+        case .usage(let usage): self.usage = usage
+        case .formatLowered(let format): lowered = format
+        case .ended(let stop):
+            self.stop = stop
+            end = milliseconds
+        case .failed(let failure):
+            self.failure = failure
+            end = milliseconds
+        }
+    }
+
+    var hasEnded: Bool { stop != nil || failure != nil }
+
+    /// Whether it replied, and to the end.
+    var works: Bool { failure == nil && (stop == .end || stop == .stopSequence) && !text.isEmpty }
+
+    /// Whether the reply came while it was written.
+    var isStreaming: Bool { pieces > 1 && lastText > (firstText ?? lastText) }
+
+    /// Whether the reply is an object as the schema has it.
+    var fitsSchema: Bool {
+        guard let value = try? JSONValue(parsing: Array(text.utf8)), let fields = value.objectValue
+        else { return false }
+        return fields.count == 1 && fields["words"]?.stringValue != nil
+    }
+
+    /// The form asked for, or the looser one that the provider put up with.
+    private var form: String {
+        switch lowered {
+        case nil, .jsonSchema: "schema"
+        case .jsonObject: "json_object"
+        case .text: "text"
+        }
+    }
+
+    /// Characters in a second of writing.
+    private var pace: Double? {
+        guard isStreaming, let firstText else { return nil }
+        return (Double(text.count) / (lastText - firstText) * 1_000).rounded()
+    }
+
+    var lines: [(name: String, value: String?)] {
+        if let failure { return [("reply", "\(failure)")] }
+        let stream =
+            isStreaming
+            ? "yes, \(pieces) pieces, \(Int(pace ?? 0)) characters/s" : "no, the reply came at once"
+        return [
+            (
+                "reply",
+                text.isEmpty
+                    ? "empty (\(stop?.rawValue ?? ""))"
+                    : "\(text.count) characters in \(Text.duration(milliseconds: end)), "
+                        + "\(stop?.rawValue ?? "")"
+            ),
+            ("first text", firstText.map { Text.duration(milliseconds: $0) }),
+            ("streaming", stream),
+            (
+                "structured",
+                (lowered == nil ? "schema taken" : "schema refused, lowered to \(form)")
+                    + (fitsSchema ? ", the reply fits" : ", the reply does not fit")
+            ),
+            ("usage", usage.map { "\($0.input) in, \($0.output) out" } ?? "not reported"),
+        ]
+    }
+
+    func encode(as name: String, into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("model", name)
+        writer.field("works", works)
+        if let failure {
+            writer.key("error")
+            writer.beginObject()
+            writer.field("code", failure.code.rawValue)
+            writer.field("message", failure.message)
+            writer.field("status", failure.status)
+            writer.endObject()
+        } else {
+            writer.field("ended", stop?.rawValue)
+            writer.field("characters", text.count)
+            writer.field("first_text_ms", firstText)
+            writer.field("total_ms", end)
+            writer.field("streaming", isStreaming)
+            writer.field("characters_per_s", pace)
+            writer.field("form", form)
+            writer.field("fits_schema", fitsSchema)
+            if let usage {
+                writer.key("usage")
+                writer.beginObject()
+                writer.field("input", usage.input)
+                writer.field("output", usage.output)
+                writer.endObject()
+            }
+        }
+        writer.endObject()
+    }
+}

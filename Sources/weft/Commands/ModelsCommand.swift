@@ -1,0 +1,105 @@
+// `weft models check`: one small call to each configured model. What a call shows is in ModelCheck.
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import JSON
+internal import LanguageModels
+internal import Planning
+internal import UVLoop
+
+struct ModelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models",
+        abstract: "Looks at the configured language models.",
+        subcommands: [ModelsCheckCommand.self]
+    )
+}
+
+struct ModelsCheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Calls each configured model once and says what works.",
+        discussion: """
+            A model works if it can be reached and replies to the end. Whether it streams, keeps to \
+            a schema and reports its usage is said too, but does not make it fail: plans are read \
+            from any text. The exit code is 0 if all models work, 1 if one does not, 2 for a \
+            configuration that cannot be used. The calls cost a few tokens. Example:
+
+              weft models check --config weft.yaml
+            """
+    )
+
+    @OptionGroup var file: ConfigurationFile
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let configuration = try file.read()
+        guard configuration.planner != nil || configuration.joiner != nil else {
+            throw CommandFailure(.usage, "\(try file.path()) names no model.")
+        }
+        var checks: [(name: String, check: ModelCheck)] = []
+        try Session.run { session in
+            let models: ModelCatalogue
+            do throws(ModelConfigurationError) {
+                models = try ModelCatalogue.make(
+                    configuration,
+                    loop: session.loop,
+                    environment: ProcessInfo.processInfo.environment
+                )
+            } catch {
+                throw CommandFailure(.usage, error.problems.map { "error: \($0)" })
+            }
+            var open: (any ModelCall)?
+            session.onEnd = { then in
+                models.close()
+                then()
+            }
+            // A program that is called must not be left behind.
+            session.onInterrupt = {
+                open?.cancel()
+                session.end(CommandFailure(.interrupted))
+            }
+            var waiting = [("planner", configuration.planner == nil ? nil : models.planner)]
+            waiting.append(("joiner", configuration.joiner == nil ? nil : models.joiner))
+            func next() {
+                guard !waiting.isEmpty else { return session.end() }
+                let (name, model) = waiting.removeFirst()
+                guard let model else { return next() }
+                let start = session.loop.nowNanoseconds
+                var check = ModelCheck()
+                open = model.call(ModelCheck.request) { event in
+                    let time = Double(session.loop.nowNanoseconds - start) / 1e6
+                    check.take(event, milliseconds: time)
+                    guard check.hasEnded else { return }
+                    checks.append((name, check))
+                    // Cancelled by an interrupt: nothing more is called.
+                    if check.failure?.code != .cancelled { next() }
+                }
+            }
+            next()
+        }
+        show(checks)
+        guard checks.allSatisfy(\.check.works) else { throw CommandFailure(.failed) }
+    }
+
+    private func show(_ checks: [(name: String, check: ModelCheck)]) {
+        let printer = Printer()
+        guard json else {
+            for (name, check) in checks {
+                printer.lines(["\(name) \(check.works ? "works" : "does not work")"])
+                printer.pairs(check.lines.map { ("  \($0.name)", $0.value) })
+            }
+            return
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("works", checks.allSatisfy(\.check.works))
+        writer.key("models")
+        writer.beginArray()
+        for (name, check) in checks { check.encode(as: name, into: &writer) }
+        writer.endArray()
+        writer.endObject()
+        writer.newline()
+        Output.standard.writeNow(writer.bytes)
+    }
+}
