@@ -173,8 +173,8 @@ let package = Package(
         tests(
             "CoordinatorCoreTests",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "CoordinatorCore", "TestKit",
-                ordered,
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore",
+                "TestKit", ordered,
             ]
         ),
         tests(
