@@ -21,8 +21,12 @@ enum Vocabulary {
     /// The key `tasks` of a plan document, always in the plural, is another matter.
     static let swiftTask = "task"
 
-    /// Modules where functions run as Swift tasks, so that the word has that meaning.
-    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline"]
+    /// Modules where functions run as Swift tasks, so that the word has that meaning; and Planning,
+    /// where it is an element of the `tasks` that a model writes, not yet a node.
+    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline", "Planning"]
+
+    /// Modules that talk to servers of HTTP, which are nobody's coordinator.
+    static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "Planning"]
 
     static func findings(in file: SourceFile) -> [Finding] {
         // Most files have none of the letters in a row, and taking them apart takes time.
@@ -44,7 +48,8 @@ enum Vocabulary {
     }
 
     private static func better(than word: String, in module: String?) -> String? {
-        if let better = bans[word] { return better }
+        let isOfHTTP = word.hasPrefix("server") && modulesWithServers.contains(module ?? "")
+        if let better = bans[word], !isOfHTTP { return better }
         guard word == swiftTask, let module, !modulesWithTasks.contains(module) else { return nil }
         return "node"
     }
