@@ -61,7 +61,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
-        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        // Loaded when it is needed, not linked: workers do without libcurl.
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
 
         // Pure: values in, values out.
         module("JSON", ["CSimdJSON", ordered]),
@@ -178,8 +179,8 @@ let package = Package(
         tests(
             "CoordinatorCoreTests",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "CoordinatorCore", "TestKit",
-                ordered,
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore",
+                "TestKit", ordered,
             ]
         ),
         tests(

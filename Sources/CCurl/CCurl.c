@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +36,52 @@ struct weft_transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool is_ready;
+// MARK: - The library
 
-static void start_curl(void) { is_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK; }
+// libcurl and the thirty libraries behind it are loaded by the first who needs them: a worker never
+// does, so that its host need not have them.
+#define EACH_FUNCTION(use) \
+    use(global_init) \
+    use(multi_init) \
+    use(multi_cleanup) \
+    use(multi_setopt) \
+    use(multi_add_handle) \
+    use(multi_remove_handle) \
+    use(multi_socket_action) \
+    use(multi_info_read) \
+    use(easy_init) \
+    use(easy_cleanup) \
+    use(easy_setopt) \
+    use(easy_getinfo) \
+    use(easy_strerror) \
+    use(slist_append) \
+    use(slist_free_all) \
+    use(url) \
+    use(url_cleanup) \
+    use(url_set) \
+    use(url_get) \
+    use(free)
+
+#define DECLARE(name) __typeof__(&curl_##name) name;
+static struct { EACH_FUNCTION(DECLARE) } api;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_loaded;
+
+static void load(void) {
+    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) return;
+#define FIND(name) \
+    api.name = (__typeof__(api.name))dlsym(library, "curl_" #name); \
+    if (api.name == NULL) return;
+    EACH_FUNCTION(FIND)
+    is_loaded = api.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+static bool is_there(void) {
+    pthread_once(&once, load);
+    return is_loaded;
+}
 
 // MARK: - Events
 
@@ -131,7 +174,7 @@ static size_t header_arrived(char *line, size_t size, size_t count, void *data) 
         return keep_header(transfer, line, length) ? length : length + 1;
     }
     long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    api.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     // 1xx only announces the response.
     if (status < 200) return length;
     transfer->head_told = true;
@@ -147,23 +190,22 @@ static size_t header_arrived(char *line, size_t size, size_t count, void *data) 
 // MARK: - All transfers
 
 weft_curl *weft_curl_new(void) {
-    pthread_once(&once, start_curl);
-    weft_curl *curl = is_ready ? calloc(1, sizeof *curl) : NULL;
+    weft_curl *curl = is_there() ? calloc(1, sizeof *curl) : NULL;
     if (curl == NULL) return NULL;
-    curl->multi = curl_multi_init();
+    curl->multi = api.multi_init();
     if (curl->multi == NULL) {
         free(curl);
         return NULL;
     }
-    curl_multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
-    curl_multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
-    curl_multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
-    curl_multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
+    api.multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
+    api.multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
+    api.multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
+    api.multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
     return curl;
 }
 
 void weft_curl_free(weft_curl *curl) {
-    curl_multi_cleanup(curl->multi);
+    api.multi_cleanup(curl->multi);
     weft_curl_event event;
     while (weft_curl_next(curl, &event)) {}
     free(curl);
@@ -180,7 +222,7 @@ static weft_curl_result result_of(weft_transfer *transfer, CURLcode code) {
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY: return WEFT_CURL_UNREACHABLE;
     case CURLE_OPERATION_TIMEDOUT:
-        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
+        api.easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
         return connected > 0 ? WEFT_CURL_BROKEN_OFF : WEFT_CURL_CONNECT_TIMEOUT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -205,12 +247,12 @@ static weft_curl_result result_of(weft_transfer *transfer, CURLcode code) {
 static void tell_ends(weft_curl *curl) {
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(curl->multi, &left)) != NULL) {
+    while ((message = api.multi_info_read(curl->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE) continue;
         CURLcode code = message->data.result;
         weft_transfer *transfer = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        const char *text = transfer->error[0] != 0 ? transfer->error : curl_easy_strerror(code);
+        api.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        const char *text = transfer->error[0] != 0 ? transfer->error : api.easy_strerror(code);
         weft_curl_result result = result_of(transfer, code);
         // For libcurl a head that breaks off is a head.
         if (result == WEFT_CURL_DONE && !transfer->head_told) {
@@ -232,44 +274,44 @@ void weft_curl_ready(weft_curl *curl, int32_t descriptor, int32_t bits) {
     if (bits & WEFT_CURL_READABLE) mask |= CURL_CSELECT_IN;
     if (bits & WEFT_CURL_WRITABLE) mask |= CURL_CSELECT_OUT;
     if (bits & WEFT_CURL_BROKEN) mask |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(curl->multi, descriptor, mask, &running);
+    api.multi_socket_action(curl->multi, descriptor, mask, &running);
     tell_ends(curl);
 }
 
 void weft_curl_timeout(weft_curl *curl) {
     int running = 0;
-    curl_multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    api.multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     tell_ends(curl);
 }
 
 // MARK: - One transfer
 
 static bool set_method(CURL *easy, const char *method) {
-    if (strcmp(method, "HEAD") == 0) return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
-    return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
+    if (strcmp(method, "HEAD") == 0) return api.easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
+    return api.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
 }
 
 static bool set_up(weft_transfer *transfer, weft_transfer_options options, const char *method,
                    const char *url, const char *proxy) {
     CURL *easy = transfer->easy;
     if (proxy == NULL && weft_url_is_loopback(url)) proxy = "";
-    return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK
-        && (proxy == NULL || curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK)
-        && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK
+    return api.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK
+        && (proxy == NULL || api.easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK)
+        && api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK
         // A stream of one event after the other gains nothing from HTTP/2, and each transfer on a
         // connection of its own can be cancelled without a word to the others.
-        && curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options.connect_timeout_ms)
+        && api.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options.connect_timeout_ms)
             == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_arrived) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_arrived) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_arrived) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_arrived) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK
         && set_method(easy, method)
         // libcurl would wait a second for a leave to send that many servers never give.
         && weft_transfer_header(transfer, "Expect:");
@@ -281,7 +323,7 @@ weft_transfer *weft_transfer_new(weft_curl *curl, weft_transfer_options options,
     if (transfer == NULL) return NULL;
     transfer->curl = curl;
     transfer->number = options.number;
-    transfer->easy = curl_easy_init();
+    transfer->easy = api.easy_init();
     if (transfer->easy == NULL || !set_up(transfer, options, method, url, proxy)) {
         weft_transfer_free(transfer);
         return NULL;
@@ -290,7 +332,7 @@ weft_transfer *weft_transfer_new(weft_curl *curl, weft_transfer_options options,
 }
 
 bool weft_transfer_header(weft_transfer *transfer, const char *line) {
-    struct curl_slist *headers = curl_slist_append(transfer->headers, line);
+    struct curl_slist *headers = api.slist_append(transfer->headers, line);
     if (headers == NULL) return false;
     transfer->headers = headers;
     if (strncasecmp(line, "Content-Type:", 13) == 0) transfer->has_type = true;
@@ -299,25 +341,25 @@ bool weft_transfer_header(weft_transfer *transfer, const char *line) {
 
 bool weft_transfer_body(weft_transfer *transfer, const uint8_t *bytes, size_t length) {
     CURL *easy = transfer->easy;
-    return curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length) == CURLE_OK
-        && curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, length > 0 ? (const char *)bytes : "")
+    return api.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length) == CURLE_OK
+        && api.easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, length > 0 ? (const char *)bytes : "")
         == CURLE_OK;
 }
 
 bool weft_transfer_begin(weft_transfer *transfer) {
     // What libcurl takes a body for is wrong more often than not.
     if (!transfer->has_type && !weft_transfer_header(transfer, "Content-Type:")) return false;
-    if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) != CURLE_OK
-        || curl_multi_add_handle(transfer->curl->multi, transfer->easy) != CURLM_OK)
+    if (api.easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) != CURLE_OK
+        || api.multi_add_handle(transfer->curl->multi, transfer->easy) != CURLM_OK)
         return false;
     transfer->has_begun = true;
     return true;
 }
 
 void weft_transfer_free(weft_transfer *transfer) {
-    if (transfer->has_begun) curl_multi_remove_handle(transfer->curl->multi, transfer->easy);
-    if (transfer->easy != NULL) curl_easy_cleanup(transfer->easy);
-    curl_slist_free_all(transfer->headers);
+    if (transfer->has_begun) api.multi_remove_handle(transfer->curl->multi, transfer->easy);
+    if (transfer->easy != NULL) api.easy_cleanup(transfer->easy);
+    api.slist_free_all(transfer->headers);
     free(transfer->head);
     free(transfer);
 }
@@ -340,11 +382,12 @@ static bool is_loopback(const char *host) {
 }
 
 bool weft_url_is_loopback(const char *url) {
-    CURLU *parts = curl_url();
+    if (!is_there()) return false;
+    CURLU *parts = api.url();
     char *host = NULL;
-    bool result = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK
-        && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_loopback(host);
-    curl_free(host);
-    curl_url_cleanup(parts);
+    bool result = parts != NULL && api.url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK
+        && api.url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_loopback(host);
+    api.free(host);
+    api.url_cleanup(parts);
     return result;
 }

@@ -9,7 +9,7 @@ public import UVLoop
 /// up on a thread of libcurl's.
 public final class HTTPClient {
     let loop: EventLoop
-    /// libcurl's side; nil once closed.
+    /// libcurl's side; nil once closed, and when there is no libcurl.
     private(set) var curl: OpaquePointer?
     private var transfers: [UInt64: HTTPTransfer] = [:]
     private var lastNumber: UInt64 = 0
@@ -17,11 +17,15 @@ public final class HTTPClient {
     private var timer: Timer?
     private var isHandling = false
 
+    /// Whether ``close()`` was called.
+    private(set) var isClosed = false
+
     /// Makes a client without connections.
+    ///
+    /// libcurl is loaded here, by the first client. Without it each request fails.
     public init(loop: EventLoop) {
         self.loop = loop
         curl = weft_curl_new()
-        precondition(curl != nil, "libcurl could not be started")
         timer = Timer(loop: loop) { [self] in timeIsUp() }
     }
 
@@ -60,6 +64,7 @@ public final class HTTPClient {
     ///
     /// Calling it again does nothing; a request started later fails as cancelled.
     public func close() {
+        isClosed = true
         for transfer in transfers.values.sorted(by: { $0.number < $1.number }) { transfer.cancel() }
         timer?.close()
         timer = nil

@@ -104,6 +104,8 @@ public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         case badResponse
         /// The transfer was cancelled, or its client closed.
         case cancelled
+        /// There is no libcurl on this host.
+        case unavailable
         /// Something else in libcurl.
         case other
     }

@@ -39,7 +39,11 @@ public final class HTTPTransfer {
     func begin(_ request: HTTPRequest) -> HTTPError? {
         if let problem = request.problem { return HTTPError(code: .badRequest, message: problem) }
         guard let shared = client?.curl else {
-            return HTTPError(code: .cancelled, message: "The HTTP client is closed.")
+            guard client?.isClosed == false else {
+                return HTTPError(code: .cancelled, message: "The HTTP client is closed.")
+            }
+            let advice = "libcurl.so.4 cannot be loaded. Install it (Debian: libcurl4)."
+            return HTTPError(code: .unavailable, message: advice)
         }
         let milliseconds = max(1, request.connectTimeout.wholeMilliseconds)
         let options = weft_transfer_options(number: number, connect_timeout_ms: milliseconds)

@@ -3,6 +3,7 @@
 
 import CoordinatorCore
 import JSON
+import Planning
 import Plans
 import TestKit
 import Testing
@@ -24,6 +25,9 @@ final class MachineHarness {
     private(set) var closed: Set<ConnectionID> = []
     private(set) var notices: [CoordinatorMachine.Notice] = []
     private(set) var lineLimits: [ConnectionID: Int] = [:]
+    /// Calls of models that nobody looked at.
+    private(set) var calls: [TestCall] = []
+    private(set) var cancelledCalls: Set<ModelCallID> = []
     private var actions: [CoordinatorMachine.Action] = []
     private var connectionCount = 0
     /// Off for runs so large that a walk after each step takes too long.
@@ -34,18 +38,17 @@ final class MachineHarness {
     init(
         limits: Limits = Limits(),
         epoch: Int = 1,
-        keys: [Role: HandshakeKey] = MachineHarness.keys
+        keys: [Role: HandshakeKey] = MachineHarness.keys,
+        hasModels: Bool = false
     ) {
-        machine = CoordinatorMachine(
-            configuration: CoordinatorMachine.Configuration(
-                limits: limits,
-                keys: keys,
-                epoch: epoch,
-                software: "test"
-            ),
-            seed: 1,
-            at: .zero
+        var configuration = CoordinatorMachine.Configuration(
+            limits: limits,
+            keys: keys,
+            epoch: epoch,
+            software: "test"
         )
+        configuration.hasModels = hasModels
+        machine = CoordinatorMachine(configuration: configuration, seed: 1, at: .zero)
     }
 
     // MARK: - Steps
@@ -105,6 +108,9 @@ final class MachineHarness {
                 }
             case .close(let id): closed.insert(id)
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
+            case .callModel(let id, let request, let purpose):
+                calls.append(TestCall(id: id, request: request, purpose: purpose))
+            case .cancelModel(let id): cancelledCalls.insert(id)
             case .report(let notice): notices.append(notice)
             }
         }
@@ -116,6 +122,29 @@ final class MachineHarness {
         for (peer, ping) in pings where !closed.contains(peer.id) {
             peer.send(.pong(Pong(n: ping.n, inFlight: peer.role == .worker ? peer.held : nil)))
         }
+    }
+
+    // MARK: - Models
+
+    /// The next call of a model.
+    func nextCall(
+        _ purpose: PlannerMachine.Purpose,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> TestCall {
+        try #require(!calls.isEmpty, "no model was called", sourceLocation: sourceLocation)
+        let call = calls.removeFirst()
+        #expect(call.purpose == purpose, sourceLocation: sourceLocation)
+        return call
+    }
+
+    /// A model writes.
+    func say(_ texts: String..., in call: TestCall) {
+        for text in texts { handle(.modelReported(call.id, .delta(text))) }
+    }
+
+    /// A model has written all.
+    func end(_ call: TestCall, _ stop: ModelStop = .end) {
+        handle(.modelReported(call.id, .ended(stop)))
     }
 
     // MARK: - Peers
@@ -166,6 +195,16 @@ final class MachineHarness {
             #expect(peer.take() == [], "\(peer.name)", sourceLocation: sourceLocation)
         }
     }
+}
+
+/// A call of a model.
+struct TestCall {
+    let id: ModelCallID
+    let request: ModelRequest
+    let purpose: PlannerMachine.Purpose
+
+    /// All that the model is told.
+    var text: String { request.messages.map(\.text).joined(separator: "\n") }
 }
 
 /// The other end of a connection.

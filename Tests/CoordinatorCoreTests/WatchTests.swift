@@ -53,13 +53,13 @@ struct WatchTests {
         }
         let nodesLevel =
             ["planned"] + perNode("a", false) + ["progress a", "node_succeeded a"]
-            + perNode("b", false) + ["progress b", "node_succeeded b", "run_succeeded"]
+            + perNode("b", false) + ["progress b", "node_succeeded b", "joined", "run_succeeded"]
         let allLevel =
             ["planned"] + perNode("a", true) + ["progress a", "node_succeeded a"]
-            + perNode("b", true) + ["progress b", "node_succeeded b", "run_succeeded"]
+            + perNode("b", true) + ["progress b", "node_succeeded b", "joined", "run_succeeded"]
         let expected: [WatchLevel: [String]] = [
             .end: ["run_succeeded"],
-            .progress: ["planned", "progress a", "progress b", "run_succeeded"],
+            .progress: ["planned", "progress a", "progress b", "joined", "run_succeeded"],
             .nodes: nodesLevel,
             .all: allLevel,
         ]
@@ -138,7 +138,7 @@ struct WatchTests {
         )
         _ = late.take()
         worker.succeed(try worker.nextDispatch().attempt)
-        #expect(late.takeEvents() == ["node_succeeded b", "run_succeeded"])
+        #expect(late.takeEvents() == ["node_succeeded b", "joined", "run_succeeded"])
     }
 
     @Test("A watcher that comes back gets what it missed, from the number that it names")
@@ -153,7 +153,7 @@ struct WatchTests {
         worker.succeed(AttemptID(run: run, node: 1, number: 1))
         let again = harness.client("c")
         again.send(.watch(Watch(run: run, from: seen, level: .nodes)))
-        #expect(again.takeEvents() == ["node_succeeded b", "run_succeeded"])
+        #expect(again.takeEvents() == ["node_succeeded b", "joined", "run_succeeded"])
     }
 
     @Test(

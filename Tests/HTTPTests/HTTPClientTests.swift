@@ -384,7 +384,7 @@ struct HTTPFailureTests {
         ]
         for (text, script) in scripts {
             let (seen, _) = try await transfer {
-                $0.idleTimeout = .milliseconds(60)
+                $0.idleTimeout = .milliseconds(500)
             } script: { _, exchange in
                 script(exchange)
             }
@@ -414,8 +414,8 @@ struct HTTPFailureTests {
             let request = HTTPRequest(
                 method: "GET",
                 url: server.url,
-                idleTimeout: .milliseconds(200),
-                deadline: .milliseconds(500)
+                idleTimeout: .milliseconds(1000),
+                deadline: .milliseconds(1500)
             )
             client.start(request, recorder, onEnd: loop.stop)
             loop.run()

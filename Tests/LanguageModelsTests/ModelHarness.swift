@@ -18,6 +18,9 @@ final class Transcript {
         { [self] event in
             #expect(!hasEnded, "\(event) came after the end")
             events.append(event)
+            let onEvent = onEvent
+            // What the closure refers to mostly refers to this.
+            if event.isEnd { self.onEvent = { _ in } }
             onEvent(event)
         }
     }

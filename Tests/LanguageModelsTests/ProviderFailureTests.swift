@@ -150,7 +150,7 @@ struct ProviderFailureTests {
     func silentStart() async throws {
         for headComes in [false, true] {
             let result = try await call {
-                $0.idleTimeout = .milliseconds(60)
+                $0.idleTimeout = .milliseconds(200)
                 $0.retries = 1
             } script: { _, _, exchange in
                 if headComes { exchange.startChunks() }
@@ -164,7 +164,7 @@ struct ProviderFailureTests {
     @Test("Silence in mid-stream is told at once, with the text that came")
     func silentMiddle() async throws {
         let result = try await call {
-            $0.idleTimeout = .milliseconds(60)
+            $0.idleTimeout = .milliseconds(800)
         } script: { _, _, exchange in
             exchange.startChunks()
             exchange.chunk("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n")
@@ -209,7 +209,7 @@ struct ProviderFailureTests {
     @Test("A refusal whose words never end is a refusal all the same")
     func endlessRefusal() async throws {
         let result = try await call {
-            $0.idleTimeout = .milliseconds(60)
+            $0.idleTimeout = .milliseconds(800)
         } script: { _, _, exchange in
             exchange.startChunks(401, type: "application/json")
             exchange.chunk("{\"error\":")
@@ -230,7 +230,7 @@ struct ProviderFailureTests {
             let client = HTTPClient(loop: loop)
             var settings = ProviderSettings(baseURL: server.url, model: "m")
             settings.timeout = .milliseconds(300)
-            settings.idleTimeout = .milliseconds(200)
+            settings.idleTimeout = .seconds(60)
             let model = OpenAIModel(loop: loop, client: client, settings: settings, key: nil)
             let transcript = Transcript()
             transcript.onEvent = { _ in loop.stop() }

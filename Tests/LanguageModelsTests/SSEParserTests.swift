@@ -51,6 +51,8 @@ struct SSEParserTests {
             ("data:a\n\ndata:  b\n\n", ["message|a", "message| b"]),
             ("data: a\r\n\r\ndata: b\r\rdata: c\n\n", ["message|a", "message|b", "message|c"]),
             ("data: a\ndata: b\ndata\ndata: c\n\n", ["message|a\nb\n\nc"]),
+            ("data: a\r\ndata: b\r\n: c\r\ndata: d\r\n\r\n", ["message|a\nb\nd"]),
+            ("data: a\rdata: b\r\r", ["message|a\nb"]),
             (": ping\n\ndata: a\n: in between\n\n", ["message|a"]),
             ("event: error\ndata: x\n\ndata: y\n\n", ["error|x", "message|y"]),
             ("event: lonely\n\ndata: y\n\n", ["message|y"]),

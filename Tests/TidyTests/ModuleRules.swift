@@ -15,8 +15,9 @@ enum ModuleRules {
         "Wire": ["COpenSSL", "CSimdJSON", "JSON", "Plans", "OrderedCollections"],
         "Scheduling": ["Plans", "DequeModule", "HeapModule"],
         "Joining": ["JSON", "Plans"],
+        "Planning": ["JSON", "Schemas", "Plans", "Joining", "OrderedCollections"],
         "CoordinatorCore": numbers.union([
-            "Schemas", "Scheduling", "Joining", "DequeModule", "OrderedCollections",
+            "Schemas", "Scheduling", "Joining", "Planning", "DequeModule", "OrderedCollections",
         ]),
         "WorkerCore": numbers.union(["DequeModule", "HeapModule", "OrderedCollections"]),
 
@@ -26,7 +27,13 @@ enum ModuleRules {
             "UVLoop", "Schemas", "FoundationEssentials", "Glibc", "OrderedCollections",
             "Synchronization", "Yams",
         ]),
-        "Coordinator": numbers.union(loop).union(["CoordinatorCore", "Glibc", "Logging"]),
+        "HTTP": ["CCurl", "UVLoop", "Glibc"],
+        "LanguageModels": [
+            "HTTP", "UVLoop", "JSON", "Planning", "FoundationEssentials", "Glibc", "Yams",
+        ],
+        "Coordinator": numbers.union(loop).union([
+            "CoordinatorCore", "LanguageModels", "Planning", "Glibc", "Logging",
+        ]),
         "Worker": numbers.union(loop).union([
             "WorkerCore", "Tools", "Logging", "OrderedCollections",
         ]),
@@ -38,16 +45,17 @@ enum ModuleRules {
         ]),
         "weft": numbers.union(loop).union([
             "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "ArgumentParser", "FoundationEssentials", "Glibc", "Logging", "OrderedCollections",
+            "LanguageModels", "Planning", "ArgumentParser", "FoundationEssentials", "Glibc",
+            "Logging", "OrderedCollections",
         ]),
 
-        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [],
+        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [], "CCurl": [],
     ]
 
     /// Modules that compute and do nothing else.
     static let pure: Set<String> = [
-        "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "CoordinatorCore",
-        "WorkerCore",
+        "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning",
+        "CoordinatorCore", "WorkerCore",
     ]
 
     /// The module of the loop, where code of C is wrapped.

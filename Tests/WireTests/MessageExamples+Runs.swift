@@ -78,6 +78,45 @@ extension MessageExamples {
             .submit(Submit(key: "k1", plan: nil, isStreamed: true, tools: []))
         ),
         MessageExample(
+            #"{"type":"submit","key":"k1","goal":"Find it.","join":"llm","#
+                + #""on_missing_tool":"wait"}"#,
+            .submit(Submit(key: "k1", plan: nil, goal: "Find it.", join: .llm))
+        ),
+        MessageExample(
+            #"{"type":"submit","key":"k1","goal":"Find it.","planner":{"format":"text","#
+                + #""repairs":0,"rounds":20,"on_model_failure":"cancel"},"join":"json","#
+                + #""budget":{"nodes":10,"wall_ms":5000,"tokens":900},"on_missing_tool":"wait"}"#,
+            .submit(
+                Submit(
+                    key: "k1",
+                    plan: nil,
+                    goal: "Find it.",
+                    planner: PlannerOptions(
+                        format: .text,
+                        repairs: 0,
+                        rounds: 20,
+                        onModelFailure: .cancel
+                    ),
+                    join: .json,
+                    budget: Budget(nodes: 10, wallMilliseconds: 5000, tokens: 900)
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"submit","key":"k1","goal":"Find it.","planner":{"rounds":1,"#
+                + #""on_model_failure":"finish"},"join":"concat","budget":{"tokens":1},"#
+                + #""on_missing_tool":"wait"}"#,
+            .submit(
+                Submit(
+                    key: "k1",
+                    plan: nil,
+                    goal: "Find it.",
+                    planner: PlannerOptions(rounds: 1),
+                    budget: Budget(tokens: 1)
+                )
+            )
+        ),
+        MessageExample(
             #"{"type":"nodes","key":"k1","tasks":[]}"#,
             .nodes(Nodes(key: "k1", tasks: []))
         ),
@@ -134,6 +173,45 @@ extension MessageExamples {
                     worker: "w-1",
                     data: raw(#"{"output":[1,2]}"#),
                     atMicroseconds: 1_234_567
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"event","run":"r7","seq":4,"kind":"plan_problems","#
+                + #""data":{"problems":[]},"at_us":5}"#,
+            .event(
+                EventMessage(
+                    run: run,
+                    sequence: 4,
+                    kind: .planProblems,
+                    data: raw(#"{"problems":[]}"#),
+                    atMicroseconds: 5
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"event","run":"r7","seq":5,"kind":"replanned","#
+                + #""data":{"round":2,"reason":"more"},"at_us":6}"#,
+            .event(
+                EventMessage(
+                    run: run,
+                    sequence: 5,
+                    kind: .replanned,
+                    data: raw(#"{"round":2,"reason":"more"}"#),
+                    atMicroseconds: 6
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"event","run":"r7","seq":6,"kind":"answering","#
+                + #""data":{"text":"It is"},"at_us":7}"#,
+            .event(
+                EventMessage(
+                    run: run,
+                    sequence: 6,
+                    kind: .answering,
+                    data: raw(#"{"text":"It is"}"#),
+                    atMicroseconds: 7
                 )
             )
         ),

@@ -61,7 +61,7 @@ typedef struct {
     int64_t connect_timeout_ms;
 } weft_transfer_options;
 
-// Null when there is no memory.
+// Null when libcurl is not there, or no memory.
 weft_curl *_Nullable weft_curl_new(void);
 // Frees it; all its transfers have to be freed before.
 void weft_curl_free(weft_curl *curl);
@@ -91,7 +91,8 @@ bool weft_curl_next(weft_curl *curl, weft_curl_event *event);
 // Copies the bytes of the event taken last, `length` of them.
 void weft_curl_copy(weft_curl *curl, uint8_t *bytes);
 
-// Whether the URL's host is this one: localhost or an address of the loopback interface.
+// Whether the URL's host is this one: localhost or an address of the loopback interface; not when
+// libcurl is not there.
 bool weft_url_is_loopback(const char *url);
 
 #pragma clang assume_nonnull end

@@ -273,7 +273,7 @@ final class HTTPModelCall: ModelCall {
         let status = head?.status
         let words = error.message.quotedWords
         switch error.code {
-        case .badRequest, .insecure:
+        case .badRequest, .insecure, .unavailable:
             return ModelFailure(
                 code: .badConfiguration,
                 message: "The model at \(place) cannot be called: \(words)"

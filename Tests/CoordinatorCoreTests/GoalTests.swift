@@ -1,0 +1,387 @@
+// Goals: what a model says is fed by hand, what it leads to is seen at workers and clients.
+
+import CoordinatorCore
+import JSON
+import Planning
+import Plans
+import TestKit
+import Testing
+import Wire
+
+@Suite("Goals")
+struct GoalTests {
+    let harness = MachineHarness(hasModels: true)
+
+    private func submit(
+        _ client: TestPeer,
+        join: JoinKind = .llm,
+        planner: PlannerOptions = PlannerOptions(),
+        tools: [String]? = nil,
+        budget: Budget = Budget(),
+        watch: WatchLevel = .progress
+    ) throws -> RunID {
+        client.send(
+            .submit(
+                Submit(
+                    key: "g",
+                    plan: nil,
+                    goal: "Find the number.",
+                    planner: planner,
+                    join: join,
+                    tools: tools,
+                    budget: budget,
+                    watch: watch
+                )
+            )
+        )
+        return try client.nextAccepted().run
+    }
+
+    private func plan(_ nodes: NodeText...) -> String { PlanText.plan(nodes).text }
+
+    /// The events of a goal and of the run's end; the others say nothing about goals.
+    private func events(_ client: TestPeer) -> [EventMessage] {
+        client.take().compactMap { message in
+            guard case .event(let event) = message else { return nil }
+            switch event.kind {
+            case .planProblems, .replanned, .answering, .joined: return event
+            default: return event.kind.isTerminal ? event : nil
+            }
+        }
+    }
+
+    private func code(_ event: EventMessage?) -> String? {
+        event?.data?.value(at: [.key("error"), .key("code")])?.stringValue
+    }
+
+    private func finish(_ answer: String) -> String {
+        #"{"thought":"","action":"finish","reason":null,"answer":"\#(answer)"}"#
+    }
+
+    private func replan(_ reason: String) -> String {
+        #"{"thought":"","action":"replan","reason":"\#(reason)","answer":null}"#
+    }
+
+    // MARK: - While the model writes
+
+    @Test("Nodes leave before the plan is complete, and the answer is shown while it is written")
+    func early() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        #expect(planner.text.contains("Find the number."))
+        harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
+        let first = try worker.nextDispatch()
+        #expect(first.node.text == "t1")
+        harness.say(",", NodeText("t2", args: #"{"x":"$t1"}"#).text, in: planner)
+        worker.succeed(first.attempt, "42")
+        let second = try worker.nextDispatch()
+        #expect(second.arguments.inlineValue?.text == #"{"x":42}"#)
+        #expect(harness.calls.isEmpty)
+        worker.succeed(second.attempt, "43")
+        #expect(harness.calls.isEmpty, "all is settled, but the plan may go on")
+        harness.say("]}", in: planner)
+        harness.end(planner)
+        let joiner = try harness.nextCall(.joiner)
+        #expect(joiner.text.contains("42") && joiner.text.contains("43"))
+        _ = events(client)
+        harness.say(#"{"thought":"","action":"finish","reason":null,"answer":"It"#, in: joiner)
+        #expect(events(client).map { $0.data?.text } == [#"{"text":"It"}"#])
+        harness.say(#" is 43."}"#, in: joiner)
+        harness.end(joiner)
+        let rest = events(client)
+        #expect(rest.map(\.kind) == [.answering, .joined, .runSucceeded])
+        #expect(rest.first?.data?.text == #"{"text":" is 43."}"#)
+        #expect(try client.get(.answer, run).stringValue == "It is 43.")
+    }
+
+    @Test("A plan without problems can be joined without a model")
+    func concat() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client, join: .json)
+        let planner = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1")), in: planner)
+        harness.end(planner)
+        worker.succeed(try worker.nextDispatch().attempt, "7")
+        #expect(harness.calls.isEmpty)
+        #expect(events(client).map(\.kind) == [.joined, .runSucceeded])
+        #expect(try client.get(.answer, run)["t1"]?.intValue == 7)
+    }
+
+    // MARK: - Repairs and further plans
+
+    @Test("Problems go back to the model; what already runs is not repeated")
+    func repair() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        _ = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1"), NodeText("t2", tool: "no_such_tool")), in: planner)
+        harness.end(planner)
+        let first = try worker.nextDispatch()
+        #expect(first.node.text == "t1")
+        let problems = events(client)
+        #expect(problems.map(\.kind) == [.planProblems])
+        #expect(problems.first?.data?.text.contains("unknown_tool") == true)
+        let repair = try harness.nextCall(.planner)
+        #expect(repair.text.contains("no_such_tool"))
+        harness.say(plan(NodeText("t3", args: #"{"x":"$t1"}"#)), in: repair)
+        harness.end(repair)
+        worker.succeed(first.attempt, "5")
+        let third = try worker.nextDispatch()
+        #expect(third.node.text == "t3")
+        #expect(third.arguments.inlineValue?.text == #"{"x":5}"#)
+        worker.succeed(third.attempt)
+        let joiner = try harness.nextCall(.joiner)
+        harness.say(finish("done"), in: joiner)
+        harness.end(joiner)
+        #expect(events(client).last?.kind == .runSucceeded)
+    }
+
+    @Test("A model that writes no plan is asked as often as allowed; then the run fails")
+    func prose() throws {
+        harness.worker()
+        let client = harness.client()
+        _ = try submit(client, planner: PlannerOptions(repairs: 1))
+        for _ in 0..<2 {
+            let planner = try harness.nextCall(.planner)
+            harness.say("I would rather talk about it.", in: planner)
+            harness.end(planner)
+        }
+        #expect(harness.calls.isEmpty)
+        let seen = events(client)
+        #expect(seen.last?.kind == .runFailed)
+        #expect(code(seen.last) == "bad_plan")
+    }
+
+    @Test("Another plan refers to outputs of the earlier one")
+    func secondRound() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1")), in: planner)
+        harness.end(planner)
+        worker.succeed(try worker.nextDispatch().attempt, #"{"n":[8,9]}"#)
+        let joiner = try harness.nextCall(.joiner)
+        harness.say(replan("the second is missing"), in: joiner)
+        harness.end(joiner)
+        let replanned = events(client)
+        #expect(replanned.map(\.kind) == [.replanned])
+        #expect(
+            replanned.first?.data?.text == #"{"round":2,"reason":"the second is missing"}"#
+        )
+        let again = try harness.nextCall(.planner)
+        #expect(again.text.contains("the second is missing"))
+        harness.say(plan(NodeText("t2", args: #"{"x":"${t1.n[1]}"}"#)), in: again)
+        harness.end(again)
+        let second = try worker.nextDispatch()
+        #expect(second.arguments.inlineValue?.text == #"{"x":9}"#)
+        worker.succeed(second.attempt, "10")
+        let last = try harness.nextCall(.joiner)
+        harness.say(finish("10"), in: last)
+        harness.end(last)
+        #expect(events(client).last?.kind == .runSucceeded)
+        #expect(try client.get(.answer, run).stringValue == "10")
+    }
+
+    @Test("A failed node does not fail a run whose model answers all the same")
+    func failedNode() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        _ = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1")), in: planner)
+        harness.end(planner)
+        worker.fail(try worker.nextDispatch().attempt)
+        let joiner = try harness.nextCall(.joiner)
+        #expect(joiner.text.contains("it broke"))
+        harness.say(finish("It broke."), in: joiner)
+        harness.end(joiner)
+        #expect(events(client).last?.kind == .runSucceeded)
+    }
+
+    // MARK: - Failures of the model
+
+    @Test("The model fails in mid-plan: what runs finishes, then the run fails")
+    func failureFinishes() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
+        let dispatch = try worker.nextDispatch()
+        harness.handle(
+            .modelReported(planner.id, .failed(ModelFailure(code: .timeout, message: "slow")))
+        )
+        #expect(events(client) == [])
+        #expect(worker.take() == [])
+        worker.succeed(dispatch.attempt, "6")
+        let end = events(client)
+        #expect(end.filter(\.kind.isTerminal).map(\.kind) == [.runFailed])
+        #expect(code(end.last) == "model_timeout")
+        #expect(try client.get(.nodes, run)["nodes"]?["t1"]?["output"]?.intValue == 6)
+        #expect(harness.calls.isEmpty)
+    }
+
+    @Test("The model fails in mid-plan: what runs is cancelled, if that is asked for")
+    func failureCancels() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        _ = try submit(client, planner: PlannerOptions(onModelFailure: .cancel))
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
+        let dispatch = try worker.nextDispatch()
+        harness.handle(
+            .modelReported(planner.id, .failed(ModelFailure(code: .timeout, message: "slow")))
+        )
+        let cancel = try worker.next { if case .cancel(let cancel) = $0 { cancel } else { nil } }
+        #expect(cancel.attempt == dispatch.attempt)
+        worker.fail(dispatch.attempt, .cancelled)
+        let end = events(client)
+        #expect(end.last?.kind == .runFailed)
+        #expect(code(end.last) == "model_timeout")
+        #expect(end.filter(\.kind.isTerminal).count == 1)
+    }
+
+    @Test("The joiner fails: the run fails, and what was shown of an answer is none")
+    func joinerFails() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        _ = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1")), in: planner)
+        harness.end(planner)
+        worker.succeed(try worker.nextDispatch().attempt)
+        let joiner = try harness.nextCall(.joiner)
+        harness.say(#"{"thought":"","action":"finish","reason":null,"answer":"It"#, in: joiner)
+        harness.handle(
+            .modelReported(joiner.id, .failed(ModelFailure(code: .badStream, message: "cut")))
+        )
+        let seen = events(client)
+        #expect(seen.first?.kind == .answering)
+        #expect(seen.last?.kind == .runFailed)
+        #expect(code(seen.last) == "model_bad_stream")
+    }
+
+    // MARK: - Ends from outside
+
+    /// Reports of a call that was cancelled change nothing.
+    private func reportLate(_ call: TestCall, _ worker: TestPeer, _ client: TestPeer) {
+        _ = worker.take()
+        _ = client.take()
+        harness.say(NodeText("t1").text, "]}", NodeText("t2").text, in: call)
+        harness.handle(.modelReported(call.id, .usage(TokenUsage(input: 1, output: 1))))
+        let cancelled = ModelFailure(code: .cancelled, message: "cancelled")
+        harness.handle(.modelReported(call.id, .failed(cancelled)))
+        harness.end(call)
+        #expect(worker.take() == [])
+        #expect(client.take() == [])
+        #expect(harness.calls.isEmpty)
+    }
+
+    @Test("Cancelled while it is planned, a run ends once; late reports change nothing")
+    func cancelled() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, in: planner)
+        client.send(.cancelRun(CancelRun(run: run)))
+        #expect(harness.cancelledCalls == [planner.id])
+        #expect(events(client).map(\.kind) == [.runCancelled])
+        reportLate(planner, worker, client)
+    }
+
+    @Test("Cancelled while nodes of a growing plan run, a run ends when they have ended")
+    func cancelledWithNodes() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, NodeText("t0").text, ",", in: planner)
+        let dispatch = try worker.nextDispatch()
+        client.send(.cancelRun(CancelRun(run: run)))
+        #expect(harness.cancelledCalls == [planner.id])
+        worker.fail(dispatch.attempt, .cancelled)
+        #expect(events(client).map(\.kind) == [.runCancelled])
+        harness.advance(Limits().ackDelay)
+        reportLate(planner, worker, client)
+    }
+
+    @Test("Time that runs out while a model plans or joins ends the run", arguments: [false, true])
+    func wallBudget(isJoining: Bool) throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        _ = try submit(client, budget: Budget(wallMilliseconds: 1_500))
+        var call = try harness.nextCall(.planner)
+        if isJoining {
+            harness.say(plan(NodeText("t1")), in: call)
+            harness.end(call)
+            worker.succeed(try worker.nextDispatch().attempt)
+            call = try harness.nextCall(.joiner)
+        }
+        harness.advance(.milliseconds(1_499))
+        #expect(harness.cancelledCalls.isEmpty)
+        harness.advance(.milliseconds(1))
+        #expect(harness.cancelledCalls == [call.id])
+        let end = events(client)
+        #expect(end.filter(\.kind.isTerminal).map(\.kind) == [.runFailed])
+        #expect(code(end.last) == "timeout")
+        reportLate(call, worker, client)
+    }
+
+    @Test("Tokens that run out stop the model")
+    func tokens() throws {
+        harness.worker()
+        let client = harness.client()
+        _ = try submit(client, budget: Budget(tokens: 100))
+        let planner = try harness.nextCall(.planner)
+        harness.handle(.modelReported(planner.id, .usage(TokenUsage(input: 90, output: 20))))
+        #expect(harness.cancelledCalls == [planner.id])
+        let end = events(client)
+        #expect(end.last?.kind == .runFailed)
+        #expect(code(end.last) == "limit")
+    }
+
+    // MARK: - What is not allowed
+
+    @Test("A coordinator without models refuses a goal")
+    func noModels() throws {
+        let harness = MachineHarness()
+        harness.worker()
+        let client = harness.client()
+        client.send(.submit(Submit(key: "g", plan: nil, goal: "Find it.", join: .llm)))
+        let error = try client.nextError()
+        #expect(error.code == .badPlan)
+        #expect(error.about == "g")
+        #expect(!error.isFatal)
+        #expect(harness.calls.isEmpty)
+        try client.submit([NodeText("a")])
+    }
+
+    @Test("The planner sees and gets no other tools than those allowed")
+    func allowList() throws {
+        let worker = harness.worker(
+            tools: [
+                ToolDescription(name: "t", description: "Good."),
+                ToolDescription(name: "forbidden_one", description: "Bad."),
+            ]
+        )
+        let client = harness.client()
+        _ = try submit(client, planner: PlannerOptions(repairs: 0), tools: ["t"])
+        let planner = try harness.nextCall(.planner)
+        #expect(!planner.text.contains("forbidden_one"))
+        harness.say(plan(NodeText("t1", tool: "forbidden_one"), NodeText("t2")), in: planner)
+        harness.end(planner)
+        let dispatch = try worker.nextDispatch()
+        #expect(dispatch.tool == "t")
+        worker.succeed(dispatch.attempt)
+        let seen = events(client)
+        #expect(seen.first?.data?.text.contains("unknown_tool") == true)
+        #expect(seen.last?.kind == .runFailed)
+        #expect(code(seen.last) == "bad_plan")
+    }
+}
