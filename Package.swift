@@ -153,7 +153,13 @@ let package = Package(
                 logging,
             ]
         ),
-        tests("ClientTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "weft"]),
+        tests(
+            "ClientTests",
+            [
+                "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "Planning",
+                "LanguageModels", "weft",
+            ]
+        ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(
             "WeftlineTests",

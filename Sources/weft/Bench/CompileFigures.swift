@@ -18,7 +18,7 @@ struct CompileFigures {
         writer.field("shape", shape.rawValue)
         writer.field("calls", calls)
         writer.field("runs", runs)
-        writer.field("load", load)
+        writer.field("load", tenths(load))
         writer.field("react_computed_ms", tenths(best.react))
         writer.field("sequential_computed_ms", tenths(best.sequential))
         writer.field("planned_measured_ms", tenths(planned))
