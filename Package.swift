@@ -147,6 +147,15 @@ let package = Package(
             path: "Tests/TestKit",
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "JSON", "Plans", "Wire", "Scheduling", "CoordinatorCore", "WorkerCore", "TestKit",
+                heaps, deques, ordered,
+            ],
+            path: "Tests/Simulation",
+            swiftSettings: settings
+        ),
         tests(
             "CoordinatorCoreTests",
             [
