@@ -147,14 +147,12 @@ let package = Package(
             path: "Tests/TestKit",
             swiftSettings: settings
         ),
-        .testTarget(
-            name: "SimulationTests",
-            dependencies: [
+        tests(
+            "SimulationTests",
+            [
                 "JSON", "Plans", "Wire", "Scheduling", "CoordinatorCore", "WorkerCore", "TestKit",
-                heaps, deques, ordered,
-            ],
-            path: "Tests/Simulation",
-            swiftSettings: settings
+                heaps, deques,
+            ]
         ),
         tests(
             "CoordinatorCoreTests",
