@@ -177,6 +177,13 @@ let package = Package(
             swiftSettings: settings
         ),
         tests(
+            "SimulationTests",
+            [
+                "JSON", "Plans", "Wire", "Scheduling", "CoordinatorCore", "WorkerCore", "TestKit",
+                heaps, deques,
+            ]
+        ),
+        tests(
             "CoordinatorCoreTests",
             [
                 "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore",

@@ -25,6 +25,15 @@ extension CoordinatorMachine {
             )
             return violate(id, error, now, &actions)
         }
+        if let known = workersByName[name], let latest = workers[known]?.latestConnection,
+            id < latest
+        {
+            let error = WireError(
+                code: .duplicateName,
+                message: "A newer connection has taken over the name \(name)."
+            )
+            return violate(id, error, now, &actions)
+        }
         if let known = workersByName[name], resume != nil,
             workers[known]?.session == session
         {
@@ -70,6 +79,7 @@ extension CoordinatorMachine {
             name: name,
             session: session,
             connection: id,
+            latestConnection: id,
             slots: register.slots,
             tools: [],
             labels: register.labels.map { ($0.key, $0.value) },
@@ -131,6 +141,7 @@ extension CoordinatorMachine {
         }
         peers[id]?.state = .worker(worker)
         workers[worker]?.connection = id
+        workers[worker]?.latestConnection = id
         workers[worker]?.givenUpAt = nil
         absentWorkers.removeAll { $0 == worker }
         workers[worker]?.isSilent = false

@@ -46,6 +46,8 @@ struct WorkerSession: Sendable {
     /// The session's name on the wire, needed to resume it.
     var session: String
     var connection: ConnectionID?
+    /// The newest connection that it was on; what arrives over an older one is out of date.
+    var latestConnection: ConnectionID
     var slots: Int
     /// The names of its tools that the catalogue took.
     var tools: [String]

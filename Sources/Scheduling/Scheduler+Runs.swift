@@ -186,7 +186,11 @@ extension Scheduler {
 
     mutating func refuse(_ node: NodeReference, _ failure: Failure, _ actions: inout [Action]) {
         guard let node = slot(of: node), !record(node).state.kind.isTerminal else { return }
-        if let worker = record(node).state.worker { unassign(node, from: worker) }
+        if let worker = record(node).state.worker {
+            unassign(node, from: worker)
+            // The attempt was never made.
+            update(node) { $0.attempt -= 1 }
+        }
         if record(node).state == .waiting { move(node, to: .ready) }
         settle(node, .failed(failure), &actions)
     }

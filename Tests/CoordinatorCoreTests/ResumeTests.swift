@@ -131,6 +131,43 @@ struct ResumeTests {
         harness.expectNothingElse()
     }
 
+    @Test(
+        "A register that was long on its way says nothing of what a newer connection brought",
+        arguments: [true, false]
+    )
+    func lateRegister(isNewerConnected: Bool) throws {
+        let worker = harness.worker("w", slots: 2)
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")])
+        let a = try worker.nextDispatch().attempt
+        worker.disconnect()
+        let resume = Hello.Resume(session: worker.session, epoch: worker.epoch)
+        let late = harness.connect(.worker, "w")
+        late.shakeHands(resume: resume)
+        // The worker gives this connection up; its register is still on its way.
+        let newer = worker.resume(inFlight: [InFlight(attempt: a, state: .running)], slots: 2)
+        _ = newer.take()
+        try client.submit([NodeText("b")], key: "k2")
+        _ = try newer.nextDispatch()
+        if !isNewerConnected { newer.disconnect() }
+        late.send(.register(Register(slots: 2, tools: [], inFlight: [])))
+        #expect(try late.nextError().code == .duplicateName)
+        #expect(harness.isClosed(late))
+        #expect(!harness.isClosed(newer))
+        #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
+    }
+
+    @Test("A twin that connected first and registers last is the one that is fenced")
+    func lateTwin() throws {
+        let first = harness.connect(.worker, "w")
+        first.shakeHands()
+        let second = harness.worker("w")
+        first.send(.register(Register(slots: 1, tools: [])))
+        #expect(try first.nextError().code == .duplicateName)
+        #expect(harness.isClosed(first))
+        #expect(!harness.isClosed(second))
+    }
+
     @Test("A worker without attempts is gone as soon as its connection is")
     func idleLoss() throws {
         let worker = harness.worker("w")

@@ -214,7 +214,7 @@ struct SubmissionTests {
                 NodeText("a"), NodeText("b", args: #"{"x":"${a.gone}"}"#),
                 NodeText("c", after: ["b"]), NodeText("d", after: ["a"]),
             ],
-            watch: .end
+            watch: .nodes
         )
         let first = try worker.nextDispatch()
         worker.succeed(first.attempt, #"{"here":1}"#)
@@ -223,8 +223,16 @@ struct SubmissionTests {
         let next = try worker.nextDispatch()
         #expect(next.node.text == "d")
         worker.succeed(next.attempt)
-        #expect(try client.nextEvent().kind == .runFailed)
+        let events = client.take().compactMap { message -> EventMessage? in
+            guard case .event(let event) = message else { return nil }
+            return event
+        }
+        #expect(events.last?.kind == .runFailed)
+        let failed = try #require(events.first { $0.kind == .nodeFailed })
+        #expect(failed.attempt == nil)
+        #expect(failed.worker == nil)
         let node = try client.get(.node, run, node: "b")
+        #expect(node["attempts"] == 0)
         #expect(node["error"]?["code"] == "reference_not_found")
         #expect(try client.get(.node, run, node: "c")["because"] == "b")
     }

@@ -1,0 +1,67 @@
+// What can go wrong in a simulation. Each class has to happen in a campaign, or the campaign tests
+// less than it seems to.
+
+/// A class of faults and of things that only happen under faults.
+enum Fault: String, CaseIterable {
+    /// A worker's process dies with everything that runs in it.
+    case workerCrash
+    /// It comes back under its name.
+    case workerRestart
+    /// A connection breaks and both sides notice soon.
+    case cut
+    /// A connection breaks and one side notices only by silence.
+    case halfOpen
+    /// What was on its way when a connection broke is lost.
+    case messageLost
+    /// A message takes long; those behind it wait.
+    case delay
+    /// What the coordinator says does not arrive for a while.
+    case partitionToPeer
+    /// What a peer says does not arrive for a while.
+    case partitionToCoordinator
+    /// A second worker takes the name of the first.
+    case twin
+    /// A client asks to drain a worker.
+    case drainOrdered
+    /// A worker drains by itself.
+    case drainRequested
+    /// A worker reads too slowly for a while.
+    case congestion
+    /// A tool does not end when it is told to.
+    case stubbornTool
+    /// A client cancels its run.
+    case cancelRun
+    /// A client's connection breaks.
+    case clientCut
+    /// A result of an attempt that is not current any more arrives.
+    case lateResult
+    /// A worker comes back to its session with attempts.
+    case resumed
+    /// A session ended with attempts in it.
+    case attemptsLost
+    /// A tool fails, for good or for now.
+    case toolFailure
+    /// A tool takes longer than it may.
+    case timeout
+    /// A value goes in chunks.
+    case chunks
+}
+
+/// How often each fault happened.
+struct FaultCounts {
+    private(set) var counts: [Fault: Int] = [:]
+
+    mutating func note(_ fault: Fault) { counts[fault, default: 0] += 1 }
+
+    mutating func add(_ other: FaultCounts) {
+        for fault in Fault.allCases { counts[fault, default: 0] += other[fault] }
+    }
+
+    subscript(fault: Fault) -> Int { counts[fault, default: 0] }
+
+    var missing: [Fault] { Fault.allCases.filter { self[$0] == 0 } }
+
+    var words: String {
+        Fault.allCases.map { "\($0.rawValue) \(self[$0])" }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,70 @@
+// What a seed decides before anything happens: limits, workers, runs, and which faults may strike.
+
+import Plans
+import Scheduling
+import Wire
+
+struct Scenario {
+    static let keys: [Role: HandshakeKey] = {
+        var keys: [Role: HandshakeKey] = [:]
+        for (index, role) in Role.allCases.enumerated() {
+            keys[role] = HandshakeKey([UInt8](repeating: UInt8(index + 1), count: 32))
+        }
+        return keys
+    }()
+
+    /// Faults strike up to this instant; then everything heals.
+    let faultsEnd: Instant
+    let limits: Limits
+    let schedulerLimits: SchedulerLimits
+    /// Names and slots of the workers.
+    let workers: [(name: String, slots: Int)]
+    let clientCount: Int
+    /// The mean pause between two faults.
+    let faultPause: Duration
+    /// The faults that this seed draws from.
+    let strikes: [Strike]
+    /// How often a message is delayed for long, in a thousand.
+    let delayPermille: Int
+
+    /// What strikes out of the blue; other faults are drawn where they happen.
+    enum Strike: CaseIterable {
+        case crash
+        case cut
+        case stop
+        case twin
+        case drainOrdered
+        case drainRequested
+        case congestion
+        case clientCut
+    }
+
+    init(drawing draw: inout SeededDraw) {
+        var limits = Limits()
+        // Small lines, so that ordinary values go in chunks.
+        limits.maxLine = 16 << 10
+        limits.chunkBytes = 1 << 10
+        limits.window = 4 << 10
+        limits.heartbeat = .seconds(1)
+        limits.lease = .seconds(4)
+        limits.resumeWindow = .milliseconds(1_500)
+        limits.handshake = .seconds(3)
+        limits.cancelGrace = .seconds(1)
+        self.limits = limits
+        var schedulerLimits = SchedulerLimits()
+        schedulerLimits.cancelGrace = .seconds(1)
+        schedulerLimits.answerMargin = .seconds(1)
+        self.schedulerLimits = schedulerLimits
+        faultsEnd = .zero + draw.duration(.seconds(1) ... .seconds(8))
+        var workers: [(name: String, slots: Int)] = []
+        for index in 0..<draw.int(1...3) { workers.append(("w\(index)", draw.int(1...3))) }
+        self.workers = workers
+        clientCount = draw.int(1...4)
+        faultPause = draw.duration(.milliseconds(150) ... .milliseconds(1_500))
+        // Most seeds see few classes at a time: a fault may hide what another one shows.
+        var strikes: [Strike] = []
+        for strike in Strike.allCases where draw.permille(400) { strikes.append(strike) }
+        self.strikes = strikes
+        delayPermille = draw.permille(300) ? 20 : 0
+    }
+}

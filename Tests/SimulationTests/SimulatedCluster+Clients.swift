@@ -1,0 +1,52 @@
+// The clients' shells: connecting again and again, streaming, cancelling.
+
+import CoordinatorCore
+import Plans
+import Wire
+
+extension SimulatedCluster {
+    func connect(_ client: SimulatedClient) {
+        guard client.link == nil else { return }
+        let link = openLink(to: client.name)
+        clientsByLink[link.id] = client
+        for message in client.connected(link, nonce: draw.bytes(32)) {
+            send(message, over: link, .toCoordinator)
+        }
+    }
+
+    func deliver(_ message: Message, to client: SimulatedClient) {
+        for answer in client.receive(message) {
+            if let link = client.link { send(answer, over: link, .toCoordinator) }
+        }
+        if case .accepted(let accepted) = message, client.isStreamed, !accepted.isExisting {
+            plan(.stream(client), after: draw.duration(.microseconds(50) ... .milliseconds(5)))
+        }
+        broken(client.problem.map { "\(client.name): \($0)" })
+    }
+
+    func stream(_ client: SimulatedClient) {
+        guard let link = client.link, let batch = client.nextBatch(of: draw.int(1...4)) else {
+            return
+        }
+        send(batch, over: link, .toCoordinator)
+        if client.hasMore {
+            plan(.stream(client), after: draw.duration(.microseconds(50) ... .milliseconds(60)))
+        }
+    }
+
+    func cancel(_ client: SimulatedClient) {
+        guard !client.isDone else { return }
+        guard client.isWelcome, let link = client.link, let run = client.run else {
+            return plan(.cancel(client), after: .milliseconds(100))
+        }
+        faults.note(.cancelRun)
+        trace.add(now, "\(client.name) cancels \(run)")
+        send(.cancelRun(CancelRun(run: run, reason: "drawn")), over: link, .toCoordinator)
+    }
+
+    /// A client whose connection is gone comes back.
+    func lost(_ client: SimulatedClient) {
+        client.disconnected()
+        plan(.connectClient(client), after: draw.duration(.milliseconds(5) ... .milliseconds(300)))
+    }
+}

@@ -1,0 +1,147 @@
+// The whole course: a beginning, a time of faults, a healing, and an end that has to come.
+
+import DequeModule
+import JSON
+import Plans
+import Scheduling
+import Wire
+import WorkerCore
+
+@testable import CoordinatorCore
+
+extension SimulatedCluster {
+    /// Runs the seed to its end; the first broken promise, or nil.
+    func runToEnd() -> String? {
+        prepare()
+        _ = run(until: scenario.faultsEnd, steps: 50_000) { false }
+        guard problem == nil else { return problem }
+        heal()
+        let hasEnded = run(until: now + .seconds(120), steps: 20_000) {
+            clients.allSatisfy(\.isDone)
+        }
+        if !hasEnded { broken(stuck()) }
+        let quiet = now + .seconds(20)
+        _ = run(until: quiet, steps: 20_000) { false }
+        now = max(now, quiet)
+        checkLeftovers()
+        return problem
+    }
+
+    private func prepare() {
+        for worker in scenario.workers {
+            plan(.startWorker(worker.name), after: draw.duration(.zero ... .milliseconds(300)))
+        }
+        guard let key = Scenario.keys[.client] else { return }
+        for index in 0..<scenario.clientCount {
+            let client = SimulatedClient(
+                name: "c\(index)",
+                plan: ModelPlan(drawing: &draw),
+                isStreamed: draw.permille(350),
+                watch: draw.element([.end, .progress, .nodes, .all]) ?? .nodes,
+                handshakeKey: key
+            )
+            clients.append(client)
+            let start = draw.duration(.zero...(scenario.faultsEnd - .zero))
+            plan(.connectClient(client), after: start)
+            if draw.permille(250) {
+                let wait = draw.duration(.milliseconds(1) ... .milliseconds(1_500))
+                plan(.cancel(client), after: start + wait)
+            }
+        }
+        if !scenario.strikes.isEmpty {
+            plan(.fault, after: draw.duration(.milliseconds(50) ... .milliseconds(800)))
+        }
+    }
+
+    /// Networks work again, there are workers for every tool, tools neither fail nor resist.
+    private func heal() {
+        isHealed = true
+        trace.add(now, "HEALED")
+        for id in links.keys.sorted() {
+            guard let link = links[id] else { continue }
+            release(link, .toPeer)
+            release(link, .toCoordinator)
+        }
+        begin("fresh-1", slots: 2)
+        begin("fresh-2", slots: 2)
+    }
+
+    private func stuck() -> String {
+        var lines = ["not all runs ended"]
+        for client in clients where !client.isDone {
+            let state = client.link == nil ? "without" : "with"
+            lines.append("\(client.name) waits for \(client.run?.text ?? "its run") \(state) link")
+        }
+        for id in coordinator.activeRuns {
+            guard let run = coordinator.runSlots[id] else { continue }
+            for node in 0..<coordinator.runs[run].plan.count {
+                let reference = NodeReference(run: id, node: node)
+                let state = coordinator.scheduler.state(of: reference)
+                if state?.kind.isTerminal == true { continue }
+                let reasons = coordinator.scheduler.explain(
+                    reference,
+                    dependencies: coordinator.runs[run].plan.dependencies(of: node),
+                    at: now
+                )
+                lines.append("\(reference) is \(state as Any): \(reasons)")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// After a while of peace nobody holds anything any more.
+    private func checkLeftovers() {
+        guard problem == nil else { return }
+        if let run = runEnds.open.first { broken("run \(run) never ended") }
+        for worker in workers where worker.isAlive {
+            let counts = worker.machine.counts
+            if counts.queued + counts.running + counts.done > 0 {
+                broken("\(worker.label) still holds \(counts)")
+            }
+        }
+        for id in coordinator.workerOrder {
+            guard let session = coordinator.workers[id] else { continue }
+            if !coordinator.scheduler.attempts(on: id).isEmpty {
+                broken("the coordinator believes that \(session.name) still holds attempts")
+            }
+            if !session.acknowledged.isEmpty || !session.stale.isEmpty {
+                broken("\(session.name) has acknowledgements that never left")
+            }
+            if !session.assemblers.isEmpty || !session.consumed.isEmpty {
+                broken("pieces of outputs of \(session.name) are kept for ever")
+            }
+        }
+        for id in coordinator.finishedRuns {
+            guard let run = coordinator.runSlots[id] else { continue }
+            checkOutcomes(of: id, coordinator.runs[run])
+        }
+    }
+
+    /// What the coordinator keeps is what was recorded when it came.
+    private func checkOutcomes(of id: RunID, _ run: RunState) {
+        for node in 0..<run.plan.count {
+            let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
+            let recorded = dependencies.output(id, node)
+            if (state == .succeeded) != (recorded != nil) {
+                broken("\(id)/\(node) is \(state as Any), its output \(recorded?.text ?? "none")")
+            }
+            if run.outputs[node]?.text != recorded?.text {
+                broken("\(id)/\(node) has another output than the one that came")
+            }
+            let excusable: [FailureCode] = [.workerLost, .outcomeUnknown]
+            if let failure = run.failures[node], excusable.contains(failure.code),
+                !hasLostWorkers
+            {
+                broken("\(id)/\(node) failed with \(failure), though no worker was lost")
+            }
+        }
+    }
+
+    /// Whether anything happened that can lose attempts.
+    private var hasLostWorkers: Bool {
+        let causes: [Fault] = [
+            .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
+        ]
+        return causes.contains { faults[$0] > 0 }
+    }
+}

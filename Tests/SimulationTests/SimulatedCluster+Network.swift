@@ -1,0 +1,178 @@
+// Connections: opening, sending, delivering, stopping one direction, cutting.
+
+import CoordinatorCore
+import Plans
+import TestKit
+import Wire
+import WorkerCore
+
+extension SimulatedCluster {
+    /// A new connection, which both sides know at once.
+    func openLink(to peer: String) -> SimulatedLink {
+        linkCount += 1
+        let link = SimulatedLink(id: ConnectionID(linkCount), peer: peer)
+        links[link.id] = link
+        tell(.connected(link.id, nonce: draw.bytes(32)))
+        return link
+    }
+
+    func send(_ message: Message, over link: SimulatedLink, _ direction: Direction) {
+        let isOpen = direction == .toPeer ? link.isOpenForCoordinator : link.isOpenForPeer
+        guard isOpen, link.isAlive else { return }
+        let arrived: Message
+        do {
+            arrived = try WireTrip.arrive(message, maximumLine: scenario.limits.maxLine)
+        } catch {
+            return broken("a \(message.kind) to \(link.peer) is no message: \(error)")
+        }
+        if case .chunk = message { faults.note(.chunks) }
+        var delay = draw.duration(.microseconds(50) ... .milliseconds(1))
+        if !isHealed, draw.permille(scenario.delayPermille) {
+            delay = draw.duration(.milliseconds(10) ... .milliseconds(3_000))
+            faults.note(.delay)
+        }
+        let at = link.withLane(direction) { lane in
+            lane.messages.append(arrived)
+            lane.lastArrival = max(lane.lastArrival, now + delay)
+            return lane.lastArrival
+        }
+        plan(.deliver(link, direction), at: at)
+        layAmbush(for: message, on: link)
+    }
+
+    func deliver(_ link: SimulatedLink, _ direction: Direction) {
+        let message = link.withLane(direction) { lane -> Message? in
+            lane.isStopped || lane.messages.isEmpty ? nil : lane.messages.removeFirst()
+        }
+        guard let message else { return }
+        switch direction {
+        case .toCoordinator where link.isOpenForCoordinator:
+            trace.add(now, "\(link.peer) > \(describe(message))")
+            deliverToCoordinator(message, link)
+        case .toPeer where link.isOpenForPeer:
+            trace.add(now, "\(link.peer) < \(describe(message))")
+            if let worker = workersByLink[link.id] {
+                tell(worker, .received(message))
+            } else if let client = clientsByLink[link.id] {
+                deliver(message, to: client)
+            }
+        default:
+            // Whoever sends to a side that has closed learns of it.
+            let back: Direction = direction == .toPeer ? .toCoordinator : .toPeer
+            if !link.withLane(back, { $0.isStopped }) {
+                plan(.noticeEnd(link, back), after: .milliseconds(1))
+            }
+        }
+    }
+
+    /// The receiving side of this direction learns that the connection is gone.
+    func noticeEnd(_ link: SimulatedLink, _ direction: Direction) {
+        guard !link.withLane(direction, { $0.isStopped }) else { return }
+        switch direction {
+        case .toCoordinator:
+            guard link.isOpenForCoordinator else { return }
+            link.isOpenForCoordinator = false
+            trace.add(now, "\(link.peer) > end")
+            tell(.disconnected(link.id))
+        case .toPeer:
+            guard link.isOpenForPeer else { return }
+            link.isOpenForPeer = false
+            trace.add(now, "\(link.peer) < end")
+            if let worker = workersByLink[link.id], worker.isAlive, worker.link === link {
+                worker.link = nil
+                tell(worker, .disconnected(reason: nil))
+            } else if let client = clientsByLink[link.id], client.link === link {
+                lost(client)
+            }
+        }
+    }
+
+    /// One side closes in good order: what it sent before still arrives.
+    func close(_ link: SimulatedLink, from side: Direction) {
+        // `side` is the direction in which the closing side sends.
+        switch side {
+        case .toPeer: link.isOpenForCoordinator = false
+        case .toCoordinator: link.isOpenForPeer = false
+        }
+        let at = link.withLane(side) { lane -> Instant in
+            lane.endsAfter = true
+            return max(lane.lastArrival, now) + .microseconds(50)
+        }
+        plan(.noticeEnd(link, side), at: at)
+    }
+
+    // MARK: - Faults of the network
+
+    /// The connection breaks; some of what is on its way still arrives.
+    func cut(_ link: SimulatedLink, noticedByCoordinator: Bool, noticedByPeer: Bool) {
+        link.isAlive = false
+        for direction in [Direction.toCoordinator, .toPeer] {
+            let isNoticed = direction == .toCoordinator ? noticedByCoordinator : noticedByPeer
+            let kept = link.withLane(direction) { lane -> (lost: Int, last: Instant) in
+                let count = lane.messages.count
+                let kept = lane.isStopped || count == 0 ? 0 : draw.int(0...count)
+                lane.messages.removeLast(count - kept)
+                lane.isStopped = false
+                return (count - kept, lane.lastArrival)
+            }
+            if kept.lost > 0 { faults.note(.messageLost) }
+            guard isNoticed else { continue }
+            let at = max(kept.last, now) + draw.duration(.microseconds(50) ... .milliseconds(20))
+            plan(.noticeEnd(link, direction), at: at)
+        }
+    }
+
+    /// Nothing arrives in one direction for a while; senders do not notice.
+    func stop(_ link: SimulatedLink, _ direction: Direction, for duration: Duration) {
+        link.withLane(direction) { $0.isStopped = true }
+        plan(.release(link, direction), after: duration)
+    }
+
+    /// What was held back arrives, in order.
+    func release(_ link: SimulatedLink, _ direction: Direction) {
+        let waiting = link.withLane(direction) { lane -> (count: Int, ends: Bool)? in
+            guard lane.isStopped else { return nil }
+            lane.isStopped = false
+            lane.lastArrival = max(lane.lastArrival, now)
+            return (lane.messages.count, lane.endsAfter)
+        }
+        guard let waiting else { return }
+        trace.add(now, "released \(link.peer) \(direction)")
+        for _ in 0..<waiting.count { plan(.deliver(link, direction), after: .microseconds(50)) }
+        if waiting.ends { plan(.noticeEnd(link, direction), after: .microseconds(100)) }
+    }
+
+    // MARK: - Words
+
+    func describe(_ message: Message) -> String {
+        switch message {
+        case .dispatch(let body): "dispatch \(body.attempt) \(body.tool)"
+        case .started(let body): "started \(body.attempt)"
+        case .reject(let body): "reject \(body.attempt) \(body.code.rawValue)"
+        case .result(let body):
+            switch body.outcome {
+            case .success: "result \(body.attempt) ok"
+            case .failure(let failure): "result \(body.attempt) \(failure.code)"
+            }
+        case .ack(let body): "ack \(words(body.attempts)) stale \(words(body.stale))"
+        case .cancel(let body): "cancel \(body.attempt) \(body.reason)"
+        case .register(let body):
+            "register \(body.inFlight.map { "\($0.attempt) \($0.state)" }.joined(separator: " "))"
+        case .registered(let body): "registered \(words(body.adopt)) not \(words(body.abandon))"
+        case .pong(let body): "pong \(body.n) \(words(body.inFlight ?? []))"
+        case .ping(let body): "ping \(body.n)"
+        case .event(let body):
+            "event \(body.run) \(body.sequence) \(body.kind.rawValue) \(body.node?.text ?? "")"
+        case .error(let body): "error \(body.code)"
+        case .accepted(let body): "accepted \(body.run) \(body.isExisting)"
+        case .bye(let body): "bye \(body.reason)"
+        case .chunk(let body): "chunk \(body.about) \(body.stream.rawValue) \(body.sequence)"
+        case .nodes(let body): "nodes \(body.tasks.count) \(body.isLast)"
+        default: message.kind.rawValue
+        }
+    }
+
+    private func words(_ attempts: [AttemptID]) -> String {
+        "[\(attempts.map(\.text).joined(separator: " "))]"
+    }
+}

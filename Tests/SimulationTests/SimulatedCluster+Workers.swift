@@ -1,0 +1,212 @@
+// The workers' shells: their machines' actions carried out, tools that take time, processes that
+// begin and end.
+
+import CoordinatorCore
+import JSON
+import Plans
+import Wire
+import WorkerCore
+
+extension SimulatedCluster {
+    func startWorker(_ name: String) {
+        guard !workers.contains(where: { $0.isAlive && $0.name == name }) else { return }
+        let slots = scenario.workers.first { $0.name == name }?.slots ?? 2
+        begin(name, slots: slots)
+    }
+
+    /// A process of this name begins, whether or not there is one already.
+    func begin(_ name: String, slots: Int) {
+        incarnations[name, default: 0] += 1
+        guard let key = Scenario.keys[.worker] else { return }
+        let worker = SimulatedWorker(
+            name: name,
+            incarnation: incarnations[name] ?? 1,
+            slots: slots,
+            tools: SimulatedTools.descriptions,
+            limits: scenario.limits,
+            key: key,
+            seed: draw.next()
+        )
+        workers.append(worker)
+        trace.add(now, "\(worker.label) begins with \(slots) slots")
+        tell(worker, .startRequested)
+    }
+
+    /// One event, its turn, and the events that its actions bring at once.
+    func tell(_ worker: SimulatedWorker, _ event: WorkerMachine.Event) {
+        guard worker.isAlive else { return }
+        var actions: [WorkerMachine.Action] = []
+        worker.machine.handle(event, at: now, into: &actions)
+        carryOut(&actions, of: worker)
+        if worker.isAlive {
+            worker.machine.endTurn(at: now, into: &actions)
+            carryOut(&actions, of: worker)
+        }
+        do {
+            try worker.machine.validate()
+        } catch {
+            broken("\(worker.label): \(error)")
+        }
+        broken(slots.check(worker))
+    }
+
+    /// Carries actions out in order; tools that end at once add more.
+    private func carryOut(_ actions: inout [WorkerMachine.Action], of worker: SimulatedWorker) {
+        var next = 0
+        while next < actions.count, worker.isAlive {
+            let action = actions[next]
+            next += 1
+            switch action {
+            case .connect:
+                worker.isConnecting = true
+                plan(
+                    .answerConnect(worker),
+                    after: draw.duration(.milliseconds(1) ... .milliseconds(20))
+                )
+            case .disconnect:
+                if let link = worker.link { close(link, from: .toCoordinator) }
+                worker.link = nil
+            case .send(let message):
+                guard let link = worker.link else {
+                    return broken("\(worker.label) sends \(message.kind) without a connection")
+                }
+                send(message, over: link, .toCoordinator)
+            case .awaitWritten:
+                guard let link = worker.link else { continue }
+                plan(
+                    .written(worker, link),
+                    after: draw.duration(.microseconds(50) ... .milliseconds(2))
+                )
+            case .startAttempt(let start):
+                if let outcome = startTool(of: worker, start) {
+                    worker.machine.handle(
+                        .attemptFinished(
+                            start.attempt,
+                            outcome,
+                            isTruncated: false,
+                            microseconds: 5
+                        ),
+                        at: now,
+                        into: &actions
+                    )
+                }
+            case .cancelAttempt(let attempt, let grace):
+                cancelTool(of: worker, attempt, grace)
+            case .report(let notice):
+                trace.add(now, "\(worker.label) \(notice)")
+            case .exit(let reason):
+                trace.add(now, "\(worker.label) exits: \(reason)")
+                end(worker)
+                if !isHealed, draw.permille(700) {
+                    plan(
+                        .startWorker(worker.name),
+                        after: draw.duration(.milliseconds(100) ... .seconds(3))
+                    )
+                }
+            }
+        }
+        actions.removeAll()
+    }
+
+    /// The process is gone, with everything in it.
+    func end(_ worker: SimulatedWorker) {
+        worker.isAlive = false
+        worker.running.removeAll()
+        if let link = worker.link, link.isOpenForPeer { close(link, from: .toCoordinator) }
+        worker.link = nil
+    }
+
+    func answerConnect(_ worker: SimulatedWorker) {
+        guard worker.isAlive, worker.isConnecting else { return }
+        worker.isConnecting = false
+        if !isHealed, draw.permille(50) {
+            return tell(worker, .connectFailed(reason: "refused"))
+        }
+        let link = openLink(to: worker.label)
+        worker.link = link
+        workersByLink[link.id] = worker
+        tell(worker, .connected(nonce: draw.bytes(32)))
+    }
+
+    // MARK: - Tools
+
+    /// Begins a tool; the outcome when it ends at once.
+    private func startTool(
+        of worker: SimulatedWorker,
+        _ start: WorkerMachine.AttemptStart
+    ) -> Result<RawJSON, Failure>? {
+        trace.add(now, "\(worker.label) runs \(start.attempt)")
+        broken(executions.start(start.attempt, tool: start.tool))
+        broken(dependencies.start(start.attempt, start.arguments))
+        let outcome = drawOutcome(start, worker)
+        if start.tool == "quick", draw.permille(500) { return outcome }
+        var time: Duration =
+            switch start.tool {
+            case "quick": draw.duration(.microseconds(50) ... .milliseconds(2))
+            case "work": draw.duration(.milliseconds(1) ... .milliseconds(700))
+            default: draw.duration(.milliseconds(1) ... .milliseconds(500))
+            }
+        if !isHealed, draw.permille(80) { time = draw.duration(.milliseconds(900) ... .seconds(9)) }
+        worker.running[start.attempt] = SimulatedWorker.RunningTool(
+            start: start,
+            begunAt: now,
+            version: 0,
+            isStubborn: !isHealed && draw.permille(300),
+            outcome: outcome
+        )
+        plan(.toolEnds(worker, start.attempt, version: 0), after: time)
+        return nil
+    }
+
+    private func drawOutcome(
+        _ start: WorkerMachine.AttemptStart,
+        _ worker: SimulatedWorker
+    ) -> Result<RawJSON, Failure> {
+        let percent = draw.int(0...99)
+        if percent < 12, !isHealed {
+            faults.note(.toolFailure)
+            let code: FailureCode = percent == 0 ? .spawnFailed : .toolError
+            return .failure(
+                Failure(code: code, message: "it broke", isRetryable: percent < 8)
+            )
+        }
+        let node = start.node.text
+        let number = start.number
+        let padding =
+            draw.permille(60) ? String(repeating: "ab", count: draw.int(4_000...9_000)) : ""
+        let text =
+            #"{"n":"\#(node)","a":\#(number),"w":"\#(worker.label)","#
+            + #""l":[1,{"k":"\#(node)-\#(number)"}],"p":"\#(padding)"}"#
+        return .success(RawJSON(trusted: Array(text.utf8)[...]))
+    }
+
+    func endTool(of worker: SimulatedWorker, _ attempt: AttemptID, _ version: Int) {
+        guard worker.isAlive, let tool = worker.running[attempt], tool.version == version else {
+            return
+        }
+        worker.running[attempt] = nil
+        let micros = Int((now - tool.begunAt) / .microseconds(1))
+        trace.add(now, "\(worker.label) ends \(attempt)")
+        tell(
+            worker,
+            .attemptFinished(attempt, tool.outcome, isTruncated: false, microseconds: micros)
+        )
+    }
+
+    /// A tool ends soon after it is told to, some only when the grace is over, some later still.
+    private func cancelTool(of worker: SimulatedWorker, _ attempt: AttemptID, _ grace: Duration) {
+        guard var tool = worker.running[attempt] else {
+            return broken("\(worker.label) cancels \(attempt), which does not run")
+        }
+        if tool.isStubborn {
+            faults.note(.stubbornTool)
+            return
+        }
+        if let timeout = tool.start.timeout, now - tool.begunAt >= timeout { faults.note(.timeout) }
+        tool.version += 1
+        tool.outcome = .failure(Failure(code: .cancelled, message: "told to end"))
+        worker.running[attempt] = tool
+        let delay = draw.duration(.microseconds(50)...max(grace, .microseconds(100)))
+        plan(.toolEnds(worker, attempt, version: tool.version), after: delay)
+    }
+}

@@ -1,0 +1,174 @@
+// A coordinator, its workers and its clients in one thread and in virtual time. Everything that
+// happens is an entry of one agenda; what is drawn at random comes from one seed.
+// Topic by topic in the extensions: Coordinator, Workers, Clients, Network, Faults, Ending.
+
+import HeapModule
+import Plans
+import Scheduling
+import Wire
+import WorkerCore
+
+@testable import CoordinatorCore
+
+final class SimulatedCluster {
+    var draw: SeededDraw
+    let trace: Trace
+    let scenario: Scenario
+    var now = Instant.zero
+    private var agenda = Heap<Entry>()
+    private var nextOrder = 0
+    private(set) var steps = 0
+    /// The first broken promise.
+    private(set) var problem: String?
+    var faults = FaultCounts()
+
+    var coordinator: CoordinatorMachine
+    var coordinatorActions: [CoordinatorMachine.Action] = []
+    var isCoordinatorTouched = false
+    var links: [ConnectionID: SimulatedLink] = [:]
+    var linkCount = 0
+
+    /// Living and dead worker processes, in the order in which they began.
+    var workers: [SimulatedWorker] = []
+    var incarnations: [String: Int] = [:]
+    var clients: [SimulatedClient] = []
+    /// Who is at the other end of a connection.
+    var workersByLink: [ConnectionID: SimulatedWorker] = [:]
+    var clientsByLink: [ConnectionID: SimulatedClient] = [:]
+    var isHealed = false
+
+    var runEnds = RunEndChecker()
+    var numbers = AttemptNumberChecker()
+    var dependencies = DependencyChecker()
+    var executions = ExecutionChecker()
+    let slots = SlotChecker()
+    var acknowledgements = AcknowledgementChecker()
+    /// Values that come in chunks, by connection and attempt.
+    var assemblers: [ConnectionID: [AttemptID: ChunkAssembler]] = [:]
+
+    /// Something that will happen.
+    enum What {
+        case deliver(SimulatedLink, Direction)
+        case noticeEnd(SimulatedLink, Direction)
+        case release(SimulatedLink, Direction)
+        case answerConnect(SimulatedWorker)
+        case written(SimulatedWorker, SimulatedLink)
+        case toolEnds(SimulatedWorker, AttemptID, version: Int)
+        case startWorker(String)
+        case connectClient(SimulatedClient)
+        case stream(SimulatedClient)
+        case cancel(SimulatedClient)
+        case decongest(SimulatedLink)
+        case fault
+        case ambush(SimulatedLink, Scenario.Strike)
+    }
+
+    private struct Entry: Comparable {
+        var at: Instant
+        var order: Int
+        var what: What
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            left.at != right.at ? left.at < right.at : left.order < right.order
+        }
+
+        static func == (left: Entry, right: Entry) -> Bool {
+            left.at == right.at && left.order == right.order
+        }
+    }
+
+    init(seed: UInt64, keepsTrace: Bool = false) {
+        draw = SeededDraw(seed: seed)
+        trace = Trace(keepsAll: keepsTrace)
+        scenario = Scenario(drawing: &draw)
+        coordinator = CoordinatorMachine(
+            configuration: CoordinatorMachine.Configuration(
+                limits: scenario.limits,
+                schedulerLimits: scenario.schedulerLimits,
+                keys: Scenario.keys
+            ),
+            seed: draw.next(),
+            at: .zero
+        )
+    }
+
+    func plan(_ what: What, after delay: Duration) {
+        plan(what, at: now + delay)
+    }
+
+    func plan(_ what: What, at instant: Instant) {
+        nextOrder += 1
+        agenda.insert(Entry(at: max(instant, now), order: nextOrder, what: what))
+    }
+
+    /// Notes a broken promise; the simulation stops at the first.
+    func broken(_ words: String?) {
+        guard let words, problem == nil else { return }
+        problem = words
+        trace.add(now, "BROKEN \(words)")
+    }
+
+    // MARK: - Running
+
+    /// Lets virtual time pass until the condition holds; false when time or steps ran out before.
+    func run(until end: Instant, steps limit: Int, _ condition: () -> Bool) -> Bool {
+        let last = steps + limit
+        while problem == nil, !condition() {
+            guard steps < last, let next = nextInstant(), next <= end else { return false }
+            now = max(now, next)
+            step()
+        }
+        return problem == nil
+    }
+
+    private func nextInstant() -> Instant? {
+        var next = agenda.min?.at
+        func consider(_ candidate: Instant?) {
+            guard let candidate else { return }
+            next = next.map { min($0, candidate) } ?? candidate
+        }
+        consider(coordinator.nextDeadline())
+        for worker in workers where worker.isAlive { consider(worker.machine.nextDeadline()) }
+        return next
+    }
+
+    /// Everything that is due at this instant: one turn of every loop.
+    private func step() {
+        steps += 1
+        while problem == nil, let entry = agenda.min, entry.at <= now {
+            agenda.removeMin()
+            happen(entry.what)
+        }
+        if let due = coordinator.nextDeadline(), due <= now {
+            tell(.deadlineReached)
+        }
+        for worker in workers where worker.isAlive {
+            guard let due = worker.machine.nextDeadline(), due <= now else { continue }
+            tell(worker, .deadlineReached)
+        }
+        endCoordinatorTurn()
+    }
+
+    private func happen(_ what: What) {
+        switch what {
+        case .deliver(let link, let direction): deliver(link, direction)
+        case .noticeEnd(let link, let direction): noticeEnd(link, direction)
+        case .release(let link, let direction): release(link, direction)
+        case .answerConnect(let worker): answerConnect(worker)
+        case .written(let worker, let link):
+            guard worker.isAlive, worker.link === link else { return }
+            tell(worker, .written)
+        case .toolEnds(let worker, let attempt, let version):
+            endTool(of: worker, attempt, version)
+        case .startWorker(let name): startWorker(name)
+        case .connectClient(let client): connect(client)
+        case .stream(let client): stream(client)
+        case .cancel(let client): cancel(client)
+        case .decongest(let link):
+            guard link.isOpenForCoordinator else { return }
+            tell(.drained(link.id))
+        case .fault: strike()
+        case .ambush(let link, let strike): ambush(link, strike)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// One TCP connection: FIFO in each direction, with delays; it can be stopped in one direction and
+// cut at any moment. Messages take the real codec.
+
+import CoordinatorCore
+import Plans
+import Wire
+
+/// Which way a message goes.
+enum Direction {
+    case toCoordinator
+    case toPeer
+}
+
+/// A connection between a peer and the coordinator.
+final class SimulatedLink {
+    let id: ConnectionID
+    /// Who is at the other end, for the trace.
+    let peer: String
+    /// Whether each side still has it; a side that has not noticed keeps sending into nothing.
+    var isOpenForCoordinator = true
+    var isOpenForPeer = true
+    /// Whether bytes still get through at all.
+    var isAlive = true
+    /// What is on its way, in order.
+    var toCoordinator = Lane()
+    var toPeer = Lane()
+
+    /// One direction.
+    struct Lane {
+        var messages: [Message] = []
+        /// When the newest message arrives; later ones do not overtake it.
+        var lastArrival = Instant.zero
+        /// While set, nothing arrives.
+        var isStopped = false
+        /// The end of the stream follows the messages on their way.
+        var endsAfter = false
+    }
+
+    init(id: ConnectionID, peer: String) {
+        self.id = id
+        self.peer = peer
+    }
+
+    func withLane<Result>(_ direction: Direction, _ body: (inout Lane) -> Result) -> Result {
+        switch direction {
+        case .toCoordinator: body(&toCoordinator)
+        case .toPeer: body(&toPeer)
+        }
+    }
+}

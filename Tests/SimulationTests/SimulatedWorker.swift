@@ -1,0 +1,52 @@
+// A worker's process: the real machine, with tools that take random time and fail at random.
+
+import JSON
+import Plans
+import Wire
+import WorkerCore
+
+final class SimulatedWorker {
+    let name: String
+    /// Tells processes of one name apart.
+    let incarnation: Int
+    var machine: WorkerMachine
+    var link: SimulatedLink?
+    var isAlive = true
+    var isConnecting = false
+    let slots: Int
+    /// What runs, by attempt; each with the number of its end event.
+    var running: [AttemptID: RunningTool] = [:]
+
+    struct RunningTool {
+        var start: WorkerMachine.AttemptStart
+        var begunAt: Instant
+        /// Counts re-planned ends; only the latest one counts.
+        var version: Int
+        var isStubborn: Bool
+        var outcome: Result<RawJSON, Failure>
+    }
+
+    init(
+        name: String,
+        incarnation: Int,
+        slots: Int,
+        tools: [ToolDescription],
+        limits: Limits,
+        key: HandshakeKey,
+        seed: UInt64
+    ) {
+        self.name = name
+        self.incarnation = incarnation
+        self.slots = slots
+        let configuration = WorkerConfiguration(
+            name: name,
+            slots: slots,
+            tools: tools,
+            limits: limits
+        )
+        machine = WorkerMachine(configuration: configuration, key: key, seed: seed)
+    }
+
+    /// For the trace.
+    var label: String { "\(name).\(incarnation)" }
+}
