@@ -66,6 +66,8 @@ extension SimulatedCluster {
                 }
                 close(link, from: .toPeer)
             case .raiseLineLimit: break
+            case .callModel(let call, _, _), .cancelModel(let call):
+                return broken("\(call): no goal was submitted")
             case .report(let notice): look(at: notice)
             }
         }
