@@ -371,6 +371,10 @@ extension CoordinatorMachine {
             submit.isStreamed ? "streamed" : "whole", submit.join.rawValue,
             submit.tools?.sorted().joined(separator: ",") ?? "*",
             submit.joinInstruction ?? "", submit.goal ?? "",
+            submit.planner.format?.rawValue ?? "", "\(submit.planner.repairs ?? -1)",
+            "\(submit.planner.rounds ?? -1)", submit.planner.onModelFailure.rawValue,
+            "\(submit.budget.nodes ?? -1)", "\(submit.budget.tokens ?? -1)",
+            "\(submit.budget.wallMilliseconds ?? -1)",
         ]
         hash.update(Array(options.joined(separator: "\u{0}").utf8))
         return hash.digest()
