@@ -149,8 +149,9 @@ extension CoordinatorMachine {
         workers[worker]?.heldAtPing = []
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
-        // Chunks are sent again from the first one.
+        // Chunks are sent again from the first one, and every window is whole.
         workers[worker]?.assemblers = [:]
+        workers[worker]?.consumed = [:]
         let listed = register.inFlight.map(\.attempt)
         let adopted = listed.filter { scheduler.isCurrent($0, on: worker) }
         let abandoned = listed.filter { !scheduler.isCurrent($0, on: worker) }
