@@ -33,7 +33,7 @@ extension CoordinatorMachine {
                 &actions
             )
         case .bye(let bye):
-            if bye.reason == Bye.drained { takeBackUnanswered(worker, now, &actions) }
+            if bye.isDrained { takeBackUnanswered(worker, now, &actions) }
             dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
         case .error(let error) where error.isFatal:
             dismiss(id, reason: "it reported \(error.code)", now, &actions)
@@ -358,8 +358,9 @@ extension CoordinatorMachine {
 }
 
 extension Bye {
-    /// The reason of a worker that leaves because it has nothing left to do.
-    static let drained = "drained"
+    /// Whether a worker leaves because it has nothing left to do: its reason begins with the word
+    /// `drained`, however it is written.
+    var isDrained: Bool { reason.lowercased().hasPrefix("drained") }
 }
 
 extension Failure {
