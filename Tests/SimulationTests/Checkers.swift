@@ -169,3 +169,46 @@ struct AcknowledgementChecker {
         return nil
     }
 }
+
+/// What a worker was told over its present connection: what the coordinator believes of it must
+/// have been said there, whatever was said over an earlier one.
+struct ConnectionChecker {
+    private struct Said {
+        var attempts: Set<AttemptID> = []
+        var cancels: Set<AttemptID> = []
+        var isDrainKnown = false
+    }
+
+    private var said: [ConnectionID: Said] = [:]
+
+    mutating func send(_ message: Message, on connection: ConnectionID) {
+        switch message {
+        case .dispatch(let dispatch):
+            said[connection, default: Said()].attempts.insert(dispatch.attempt)
+        case .registered(let registered):
+            said[connection, default: Said()].attempts.formUnion(registered.adopt)
+        case .cancel(let cancel): said[connection, default: Said()].cancels.insert(cancel.attempt)
+        case .drain: said[connection, default: Said()].isDrainKnown = true
+        default: break
+        }
+    }
+
+    mutating func receive(_ message: Message, on connection: ConnectionID) {
+        if case .drain = message { said[connection, default: Said()].isDrainKnown = true }
+    }
+
+    func holds(_ attempt: AttemptID, isCancelling: Bool, on connection: ConnectionID) -> String? {
+        if said[connection]?.attempts.contains(attempt) != true {
+            return "\(attempt) is believed on \(connection), where nobody spoke of it"
+        }
+        if isCancelling, said[connection]?.cancels.contains(attempt) != true {
+            return "\(attempt) is being cancelled, which was never said on \(connection)"
+        }
+        return nil
+    }
+
+    func drains(on connection: ConnectionID) -> String? {
+        said[connection]?.isDrainKnown == true
+            ? nil : "a drain is believed on \(connection), where nobody spoke of it"
+    }
+}

@@ -25,6 +25,8 @@ enum Fault: String, CaseIterable {
     case drainOrdered
     /// A worker drains by itself.
     case drainRequested
+    /// A worker ends with work in it, because the time of its drain is over.
+    case drainForced
     /// A worker reads too slowly for a while.
     case congestion
     /// A tool does not end when it is told to.
@@ -35,6 +37,8 @@ enum Fault: String, CaseIterable {
     case clientCut
     /// A result of an attempt that is not current any more arrives.
     case lateResult
+    /// It comes from the worker that holds the node's current attempt.
+    case lateResultOfHolder
     /// A worker comes back to its session with attempts.
     case resumed
     /// A session ended with attempts in it.
@@ -45,6 +49,11 @@ enum Fault: String, CaseIterable {
     case timeout
     /// A value goes in chunks.
     case chunks
+}
+
+extension Fault {
+    /// What only a larger campaign can be expected to meet.
+    static let rare: Set<Fault> = [.drainForced, .lateResultOfHolder]
 }
 
 /// How often each fault happened.
@@ -59,7 +68,9 @@ struct FaultCounts {
 
     subscript(fault: Fault) -> Int { counts[fault, default: 0] }
 
-    var missing: [Fault] { Fault.allCases.filter { self[$0] == 0 } }
+    func missing(rareToo: Bool) -> [Fault] {
+        Fault.allCases.filter { self[$0] == 0 && (rareToo || !Fault.rare.contains($0)) }
+    }
 
     var words: String {
         Fault.allCases.map { "\($0.rawValue) \(self[$0])" }.joined(separator: ", ")

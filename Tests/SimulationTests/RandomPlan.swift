@@ -108,7 +108,8 @@ struct ModelPlan {
                 )
             }
             let tool =
-                draw.element(["quick", "quick", "quick", "work", "once", "single"]) ?? "quick"
+                draw.element(["quick", "quick", "work", "work", "work", "once", "single"])
+                ?? "quick"
             nodes.append(
                 Self.node(
                     index,

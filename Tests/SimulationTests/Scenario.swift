@@ -49,17 +49,17 @@ struct Scenario {
         limits.lease = .seconds(4)
         limits.resumeWindow = .milliseconds(1_500)
         limits.handshake = .seconds(3)
-        limits.cancelGrace = .seconds(1)
+        limits.cancelGrace = .milliseconds(500)
         self.limits = limits
         var schedulerLimits = SchedulerLimits()
-        schedulerLimits.cancelGrace = .seconds(1)
-        schedulerLimits.answerMargin = .seconds(1)
+        schedulerLimits.cancelGrace = .milliseconds(500)
+        schedulerLimits.answerMargin = .milliseconds(500)
         self.schedulerLimits = schedulerLimits
-        faultsEnd = .zero + draw.duration(.seconds(1) ... .seconds(8))
+        faultsEnd = .zero + draw.duration(.seconds(2) ... .seconds(10))
         var workers: [(name: String, slots: Int)] = []
-        for index in 0..<draw.int(1...3) { workers.append(("w\(index)", draw.int(1...3))) }
+        for index in 0..<max(draw.int(0...3), 1) { workers.append(("w\(index)", draw.int(1...3))) }
         self.workers = workers
-        clientCount = draw.int(1...4)
+        clientCount = draw.int(2...6)
         faultPause = draw.duration(.milliseconds(150) ... .milliseconds(1_500))
         // Most seeds see few classes at a time: a fault may hide what another one shows.
         var strikes: [Strike] = []

@@ -25,6 +25,27 @@ extension SimulatedCluster {
             broken("coordinator: \(error)")
         }
         checkThatNothingWaitsInVain()
+        checkBeliefs()
+    }
+
+    /// What the coordinator believes of a connected worker was said over that connection, and is no
+    /// more than the worker may hold.
+    private func checkBeliefs() {
+        for worker in coordinator.workerOrder {
+            guard let session = coordinator.workers[worker] else { continue }
+            let attempts = coordinator.scheduler.attempts(on: worker)
+            let limit = session.slots * (1 + scenario.schedulerLimits.prefetchPerSlot)
+            if attempts.count > limit {
+                broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
+            }
+            guard let connection = session.connection else { continue }
+            for attempt in attempts {
+                let isCancelling =
+                    coordinator.scheduler.cancelReason(of: attempt, on: worker) != nil
+                broken(connections.holds(attempt, isCancelling: isCancelling, on: connection))
+            }
+            if session.drainOrder != nil { broken(connections.drains(on: connection)) }
+        }
     }
 
     /// No ready node waits while a worker has a free slot for it.
@@ -39,12 +60,6 @@ extension SimulatedCluster {
                     broken("\(reference) is ready, could run, and was not placed")
                 }
             }
-        }
-        for worker in coordinator.workerOrder {
-            guard let session = coordinator.workers[worker] else { continue }
-            let held = coordinator.scheduler.attempts(on: worker).count
-            let limit = session.slots * (1 + scenario.schedulerLimits.prefetchPerSlot)
-            if held > limit { broken("\(session.name) holds \(held) attempts, over \(limit)") }
         }
     }
 
@@ -86,6 +101,7 @@ extension SimulatedCluster {
     }
 
     private func look(at message: Message, to link: SimulatedLink) {
+        connections.send(message, on: link.id)
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt
@@ -107,6 +123,7 @@ extension SimulatedCluster {
 
     /// Hands a message to the machine, and compares what it makes of results with the books.
     func deliverToCoordinator(_ message: Message, _ link: SimulatedLink) {
+        connections.receive(message, on: link.id)
         switch message {
         case .result(let result): deliver(result, link)
         case .cancelRun(let cancel):
@@ -140,6 +157,9 @@ extension SimulatedCluster {
         let isCurrent = worker.map { coordinator.scheduler.isCurrent(attempt, on: $0) } ?? false
         let before = coordinator.scheduler.state(of: node)
         acknowledgements.result(attempt, on: link.id, isCurrent: isCurrent)
+        if let worker, before?.worker == worker, !numbers.isLatest(attempt) {
+            faults.note(.lateResultOfHolder)
+        }
         if isCurrent, !numbers.isLatest(attempt) {
             broken("\(attempt) counts, but is not the latest")
         }

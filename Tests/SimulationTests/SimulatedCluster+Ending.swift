@@ -41,7 +41,7 @@ extension SimulatedCluster {
                 handshakeKey: key
             )
             clients.append(client)
-            let start = draw.duration(.zero...(scenario.faultsEnd - .zero))
+            let start = draw.duration(.zero...(scenario.faultsEnd - .zero) * 2 / 3)
             plan(.connectClient(client), after: start)
             if draw.permille(250) {
                 let wait = draw.duration(.milliseconds(1) ... .milliseconds(1_500))
@@ -141,6 +141,7 @@ extension SimulatedCluster {
     private var hasLostWorkers: Bool {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
+            .drainForced,
         ]
         return causes.contains { faults[$0] > 0 }
     }

@@ -116,6 +116,12 @@ extension SimulatedCluster {
                 return (count - kept, lane.lastArrival)
             }
             if kept.lost > 0 { faults.note(.messageLost) }
+            if draw.permille(250) {
+                // The rest has left its sender and is long on its way.
+                link.withLane(direction) { $0.endsAfter = isNoticed }
+                stop(link, direction, for: draw.duration(.zero ... .seconds(3)))
+                continue
+            }
             guard isNoticed else { continue }
             let at = max(kept.last, now) + draw.duration(.microseconds(50) ... .milliseconds(20))
             plan(.noticeEnd(link, direction), at: at)

@@ -96,6 +96,7 @@ extension SimulatedCluster {
                 trace.add(now, "\(worker.label) \(notice)")
             case .exit(let reason):
                 trace.add(now, "\(worker.label) exits: \(reason)")
+                if case .stopped = reason { faults.note(.drainForced) }
                 end(worker)
                 if !isHealed, draw.permille(700) {
                     plan(
@@ -146,12 +147,13 @@ extension SimulatedCluster {
             case "work": draw.duration(.milliseconds(1) ... .milliseconds(700))
             default: draw.duration(.milliseconds(1) ... .milliseconds(500))
             }
-        if !isHealed, draw.permille(80) { time = draw.duration(.milliseconds(900) ... .seconds(9)) }
+        let isLong = !isHealed && draw.permille(start.tool == "work" ? 150 : 60)
+        if isLong { time = draw.duration(.milliseconds(900) ... .seconds(6)) }
         worker.running[start.attempt] = SimulatedWorker.RunningTool(
             start: start,
             begunAt: now,
             version: 0,
-            isStubborn: !isHealed && draw.permille(300),
+            isStubborn: isLong && draw.permille(500),
             outcome: outcome
         )
         plan(.toolEnds(worker, start.attempt, version: 0), after: time)

@@ -43,6 +43,7 @@ final class SimulatedCluster {
     var executions = ExecutionChecker()
     let slots = SlotChecker()
     var acknowledgements = AcknowledgementChecker()
+    var connections = ConnectionChecker()
     /// Values that come in chunks, by connection and attempt.
     var assemblers: [ConnectionID: [AttemptID: ChunkAssembler]] = [:]
 
