@@ -4,7 +4,8 @@ internal import CLibuv
 
 /// Runs closures on a loop's thread; may be used from any thread.
 public final class Mailbox: Sendable {
-    private struct State {
+    /// The handle in it is sent nowhere but to `uv_async_send`, which any thread may call.
+    private struct State: @unchecked Sendable {
         /// Gone as soon as the loop closes, so that a late post cannot touch freed memory.
         var wake: UnsafeMutablePointer<uv_async_t>?
         var waiting: [@Sendable (EventLoop) -> Void] = []
@@ -43,31 +44,5 @@ public final class Mailbox: Sendable {
     /// Lets no post in any more; what waits can still be taken.
     func close() {
         state.withLock { $0.wake = nil }
-    }
-}
-
-/// A value that several threads share under libuv's mutex.
-///
-/// The mutex is the system's, so that the thread sanitizer sees the order it makes.
-final class Locked<Value>: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<uv_mutex_t>
-    private var value: Value
-
-    init(_ value: Value) {
-        self.value = value
-        mutex = .allocate(capacity: 1)
-        let result = uv_mutex_init(mutex)
-        precondition(result == 0, "the system has no memory for a mutex")
-    }
-
-    deinit {
-        uv_mutex_destroy(mutex)
-        mutex.deallocate()
-    }
-
-    func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
-        uv_mutex_lock(mutex)
-        defer { uv_mutex_unlock(mutex) }
-        return body(&value)
     }
 }

@@ -1,5 +1,5 @@
 // A value that comes once and is waited for by tasks; settled from the loop's side.
-internal import Synchronization
+internal import UVLoop
 
 /// A value to come: settled once, awaited any number of times.
 final class Promise<Value: Sendable>: Sendable {
@@ -8,7 +8,7 @@ final class Promise<Value: Sendable>: Sendable {
         var waiters: [CheckedContinuation<Value, any Error>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Settles the promise; only the first call counts.
     func settle(_ outcome: Result<Value, any Error>) {

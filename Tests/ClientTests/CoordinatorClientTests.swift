@@ -2,7 +2,6 @@
 import Client
 import JSON
 import Plans
-import Synchronization
 import Testing
 import Transport
 import UVLoop
@@ -273,9 +272,9 @@ struct RequestTests {
 
 /// Something a loop's closure changes and a test reads when the loop has ended.
 final class Box<Value: Sendable>: Sendable {
-    private let state: Mutex<Value>
+    private let state: Locked<Value>
 
-    init(_ value: Value) { state = Mutex(value) }
+    init(_ value: Value) { state = Locked(value) }
 
     var value: Value {
         get { state.withLock { $0 } }

@@ -24,8 +24,7 @@ enum ModuleRules {
         "UVLoop": ["CLibuv", "Glibc"],
         "Transport": numbers.union(["UVLoop", "Glibc"]),
         "Tools": numbers.union([
-            "UVLoop", "Schemas", "FoundationEssentials", "Glibc", "OrderedCollections",
-            "Synchronization", "Yams",
+            "UVLoop", "Schemas", "FoundationEssentials", "Glibc", "OrderedCollections", "Yams",
         ]),
         "HTTP": ["CCurl", "UVLoop", "Glibc"],
         "LanguageModels": [
@@ -41,7 +40,7 @@ enum ModuleRules {
 
         "Weftline": numbers.union(loop).union([
             "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "FoundationEssentials", "Logging", "OrderedCollections", "Synchronization",
+            "FoundationEssentials", "Logging", "OrderedCollections",
         ]),
         "weft": numbers.union(loop).union([
             "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",

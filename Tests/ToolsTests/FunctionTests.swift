@@ -1,8 +1,8 @@
 // Tools that are Swift functions: outcomes, reports in order, cancelling, shutting down.
 import JSON
 import Plans
-import Synchronization
 import Testing
+import UVLoop
 import Wire
 
 @testable import Tools
@@ -70,7 +70,7 @@ private func run(
     }
 
     @Test func `reports are delivered while the function runs`() async throws {
-        let isSeen = Mutex(false)
+        let isSeen = Locked(false)
         let record = try await onLoop { bench in
             let runner = FunctionRunner(
                 loop: bench.loop,
@@ -92,7 +92,7 @@ private func run(
     }
 
     @Test func `reports after the end are dropped`() async throws {
-        let kept = Mutex<ToolContext?>(nil)
+        let kept = Locked<ToolContext?>(nil)
         let record = try await run { _, context in
             kept.withLock { $0 = context }
             return nil
@@ -149,7 +149,7 @@ private func run(
     }
 
     @Test func `a function that does not follow a cancel is left to itself`() async throws {
-        let mayEnd = Mutex(false)
+        let mayEnd = Locked(false)
         let record = try await onLoop { bench in
             let runner = FunctionRunner(
                 loop: bench.loop,

@@ -1,6 +1,5 @@
 // Loops on threads of their own: start, posts, the end by itself and by force, failures to start.
 import Foundation
-import Synchronization
 import Testing
 import UVLoop
 
@@ -24,11 +23,11 @@ private struct NoHome: Error, Equatable {}
 struct LoopThreadTests {
     @Test("Posts run in order on the thread, and none after its end")
     func posts() async throws {
-        let endedOnLoop = Mutex<Bool?>(nil)
+        let endedOnLoop = Locked<Bool?>(nil)
         let thread = try await LoopThread.start(name: "tenant") { loop in
             Tenant(loop) { isOnLoop in endedOnLoop.withLock { $0 = isOnLoop } }
         }
-        let seen = Mutex<[Int]>([])
+        let seen = Locked<[Int]>([])
         for number in 0..<100 {
             let isTaken = thread.post { tenant in
                 #expect(tenant.loop.isOnLoop)

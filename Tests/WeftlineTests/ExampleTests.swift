@@ -1,6 +1,5 @@
 // The example program: it runs, it prints its answer, and the landing page shows it as it is.
 import Foundation
-import Synchronization
 import Testing
 import UVLoop
 
@@ -11,7 +10,7 @@ struct ExampleTests {
         let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let program = tests.deletingLastPathComponent()
             .appendingPathComponent("EmbeddedWorkerExample")
-        let ended = Mutex<(output: [UInt8], status: ChildProcess.ExitStatus?)>(([], nil))
+        let ended = Locked<(output: [UInt8], status: ChildProcess.ExitStatus?)>(([], nil))
         let thread = try await LoopThread.start(name: "example") { loop in
             try ChildProcess.spawn(
                 loop: loop,

@@ -4,7 +4,6 @@ import Coordinator
 import CoordinatorCore
 import Foundation
 import Logging
-import Synchronization
 import UVLoop
 import Weftline
 import Wire
@@ -36,7 +35,7 @@ let tear = FunctionTool(name: "tear", description: "Fails.") { _, _ in throw Out
 
 /// A tool that runs until it is cancelled, and tells of both.
 final class Waiting: Sendable {
-    private let state = Mutex((started: 0, cancelled: 0))
+    private let state = Locked((started: 0, cancelled: 0))
 
     var started: Int { state.withLock { $0.started } }
     var cancelled: Int { state.withLock { $0.cancelled } }
@@ -106,7 +105,7 @@ final class StandaloneCoordinator: Sendable {
             known[role] = HandshakeKey(SecureRandom.bytes(32))
         }
         let keys = known
-        let address = Mutex<SocketAddress?>(nil)
+        let address = Locked<SocketAddress?>(nil)
         let thread = try await LoopThread.start(name: "coordinator") { loop in
             let service = CoordinatorService(
                 loop: loop,

@@ -2,7 +2,7 @@
 // Not here: how they are run (FunctionRunner).
 public import JSON
 public import Plans
-internal import Synchronization
+internal import UVLoop
 internal import Wire
 
 /// A tool that is a Swift function.
@@ -96,7 +96,7 @@ final class ReportRelay: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Adds a report and wakes the loop's waiting.
     func add(_ report: ToolReport) {
