@@ -238,7 +238,6 @@ extension CoordinatorMachine {
     }
 
     mutating func shutDown(_ actions: inout [Action]) {
-        guard !isShuttingDown else { return }
         isShuttingDown = true
         for id in peerOrder {
             actions.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))

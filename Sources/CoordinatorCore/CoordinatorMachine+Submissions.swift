@@ -20,9 +20,9 @@ extension CoordinatorMachine {
         if let known = runsByKey[submit.key], let run = runSlots[known] {
             return submitAgain(submit, run, digest, id, now, &actions)
         }
-        guard activeRuns.count < limits.unfinishedRuns, !isShuttingDown else {
+        guard activeRuns.count < limits.unfinishedRuns else {
             let error = ErrorMessage(
-                code: isShuttingDown ? .shuttingDown : .busy,
+                code: .busy,
                 message: "No further run is accepted now; try again later.",
                 isFatal: false,
                 about: submit.key

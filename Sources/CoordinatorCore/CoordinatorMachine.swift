@@ -113,6 +113,13 @@ public struct CoordinatorMachine: Sendable {
 
     /// Takes in one event and appends what follows from it.
     public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
+        if isShuttingDown {
+            // Everybody was sent away; who comes now is, too.
+            if case .connected(let connection, let nonce) = event {
+                connect(connection, nonce, now, &actions)
+            }
+            return
+        }
         switch event {
         case .received(let connection, let message):
             receive(message, from: connection, now, &actions)
@@ -137,6 +144,7 @@ public struct CoordinatorMachine: Sendable {
 
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
+        guard !isShuttingDown else { return }
         // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
         var settledBefore: Int
         repeat {
@@ -186,6 +194,7 @@ public struct CoordinatorMachine: Sendable {
     ///
     /// The shell arms one timer.
     public func nextDeadline() -> Instant? {
+        guard !isShuttingDown else { return nil }
         var next = scheduler.nextDeadline()
         func consider(_ candidate: Instant?) {
             guard let candidate else { return }
