@@ -197,5 +197,28 @@ let package = Package(
         ),
         // Real processes: the program is built because the tests depend on it.
         tests("IntegrationTests", ["weft"]),
+        // What is tried with any bytes; the kept corpus runs with the tests, more with Deploy/fuzz.
+        .target(
+            name: "FuzzKit",
+            dependencies: [
+                "JSON", "Plans", "Wire", "Planning", "CoordinatorCore", "TestKit", ordered,
+            ],
+            path: "Tests/FuzzKit",
+            swiftSettings: settings
+        ),
+        tests("FuzzTests", ["FuzzKit"], exclude: ["Corpus"]),
     ]
 )
+
+// The fuzzer brings the entry of the program, so that it links with `--sanitize fuzzer` alone.
+if Context.environment["WEFT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzRunner",
+            dependencies: ["FuzzKit"],
+            path: "Tests/FuzzRunner",
+            exclude: ["words.dict"],
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}

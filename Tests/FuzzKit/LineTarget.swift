@@ -1,0 +1,102 @@
+// The bytes of a connection: cut into lines as a simple model cuts them, in any split; lines that are
+// messages say the same when they are written again.
+
+import JSON
+import Plans
+import TestKit
+import Wire
+
+func tryLines(_ bytes: [UInt8]) throws {
+    var generator = generator(for: bytes)
+    for maximumLine in [16, Limits().maxLineBeforeAuthentication] {
+        let expected = model(bytes, maximumLine)
+        let whole = try cut([bytes[...]], maximumLine)
+        try demand(whole == expected, "\(whole) in one piece, not \(expected)")
+        let split = try cut(pieces(of: bytes, using: &generator), maximumLine)
+        try demand(split == expected, "\(split) in pieces, not \(expected)")
+    }
+    for line in model(bytes, Limits().maxLine).lines {
+        try tryMessage(line[...])
+        try tryValue(line[...])
+    }
+}
+
+private struct Cut: Equatable {
+    var lines: [[UInt8]] = []
+    var isTooLong = false
+}
+
+/// What the lines are, by looking at all bytes at once.
+private func model(_ bytes: [UInt8], _ maximumLine: Int) -> Cut {
+    var cut = Cut()
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (place, line) in lines.enumerated() {
+        let text = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+        guard text.count <= maximumLine else {
+            cut.isTooLong = true
+            return cut
+        }
+        if place < lines.count - 1, !text.isEmpty { cut.lines.append(Array(text)) }
+    }
+    return cut
+}
+
+private func cut(_ pieces: [ArraySlice<UInt8>], _ maximumLine: Int) throws -> Cut {
+    var cut = Cut()
+    var reader = LineReader(maximumLine: maximumLine)
+    for piece in pieces {
+        reader.feed(Array(piece))
+        do {
+            while let line = try reader.next() { cut.lines.append(Array(line)) }
+        } catch {
+            try demand(error.code == .lineTooLong, "\(error)")
+            cut.isTooLong = true
+            let again = (try? reader.next()) == nil
+            try demand(again && reader.hasPartialLine, "reads on behind a line that is too long")
+            return cut
+        }
+    }
+    return cut
+}
+
+/// A line that is a message says the same when it is written again.
+private func tryMessage(_ line: ArraySlice<UInt8>) throws {
+    let message: Message
+    do {
+        message = try Message(decoding: line)
+    } catch {
+        let codes: [ErrorCode] = [.badJSON, .badMessage, .unknownType, .authFailed]
+        try demand(codes.contains(error.code), "\(error)")
+        try demand(!error.message.isEmpty, "an error without a sentence")
+        return
+    }
+    let text = WireTrip.line(message)
+    try demand(!text.contains(UInt8(ascii: "\n")), "a line feed within a line")
+    let again: Message
+    do {
+        again = try Message(decoding: text[...])
+    } catch {
+        throw Disagreement("\(error) in \(String(decoding: text, as: UTF8.self))")
+    }
+    try demand(again == message, "\(again) is not \(message)")
+    try demand(WireTrip.line(again) == text, "written in two ways: \(message)")
+}
+
+/// Both readers of JSON agree, but for whole numbers beyond 64 bits, which only the tree refuses; and
+/// what is written of a value is that value.
+private func tryValue(_ line: ArraySlice<UInt8>) throws {
+    guard let raw = try? RawJSON(validating: line) else {
+        let value = try? JSONValue(parsing: line)
+        try demand(value == nil, "a value of what is no JSON")
+        return
+    }
+    let value = JSONValue(raw)
+    let parsed = Result { () throws(JSONError) in try JSONValue(parsing: line) }
+    switch parsed {
+    case .success(let other): try demand(other == value, "two readers, two values")
+    case .failure(let error): try demand(error.code == .numberOutOfRange, "\(error)")
+    }
+    let written = RawJSON(value)
+    let again = try JSONValue(parsing: written.bytes)
+    try demand(again == value, "\(written.text) is not \(raw.text)")
+}
