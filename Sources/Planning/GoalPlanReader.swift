@@ -59,6 +59,10 @@ public struct GoalPlanReader: Sendable {
     private var hasCalls = false
     private let oldCount: Int
 
+    /// Where a call or an element of `tasks` may end: at its own end, at the head of the call behind
+    /// it, or at the mark of the plan's end.
+    private static let endsOfCalls: [UInt8] = Array(")}(>".utf8)
+
     /// How many bytes of the reply have been read.
     public private(set) var bytesRead = 0
     /// How many of these stand behind the end of the plan.
@@ -105,8 +109,8 @@ public struct GoalPlanReader: Sendable {
         // In steps that hold one call at most: where a limit stops the reading must not depend on
         // how the reply was split.
         while !rest.isEmpty, !isAtEnd {
-            let line = rest.prefix { $0 != UInt8(ascii: ")") && $0 != UInt8(ascii: "}") }
-            let step = rest.prefix(min(line.count + 1, PlanningLimits.replyBytes - bytesRead))
+            let before = rest.prefix { !GoalPlanReader.endsOfCalls.contains($0) }
+            let step = rest.prefix(min(before.count + 1, PlanningLimits.replyBytes - bytesRead))
             let count = scan(step)
             bytesRead += count
             rest = rest.dropFirst(count)
