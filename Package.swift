@@ -138,8 +138,14 @@ let package = Package(
 
         // Tests, and what several of them share.
         .target(
+            name: "TestKit",
+            dependencies: ["UVLoop", "JSON", "Wire"],
+            path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
+        .target(
             name: "HTTPTestKit",
-            dependencies: ["UVLoop"],
+            dependencies: ["UVLoop", "TestKit"],
             path: "Tests/HTTPTestKit",
             swiftSettings: settings
         ),
@@ -147,29 +153,29 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration", "Wire", "Coordinator", "LanguageModels"]),
         tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
-        tests("UVLoopTests", ["UVLoop", "CLibuv"]),
-        tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit"]),
+        tests("UVLoopTests", ["UVLoop", "CLibuv", "TestKit"]),
+        tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit", "TestKit"]),
         tests(
             "LanguageModelsTests",
             [
                 "UVLoop", "HTTP", "JSON", "Planning", "Configuration", "LanguageModels",
-                "HTTPTestKit",
+                "HTTPTestKit", "TestKit",
             ]
         ),
-        tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
+        tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "TestKit"]),
         tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
         tests(
             "WorkerTests",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", "Worker",
-                logging,
+                "TestKit", logging,
             ]
         ),
         tests(
             "ClientTests",
             [
                 "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "Planning",
-                "LanguageModels", "weft",
+                "LanguageModels", "weft", "TestKit",
             ]
         ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
@@ -177,17 +183,11 @@ let package = Package(
             "WeftlineTests",
             [
                 "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "Weftline",
-                "EmbeddedWorkerExample", logging,
+                "EmbeddedWorkerExample", "TestKit", logging,
             ]
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("PlanningTests", ["JSON", "Schemas", "Plans", "Joining", "Planning", ordered]),
-        .target(
-            name: "TestKit",
-            dependencies: ["JSON", "Wire"],
-            path: "Tests/TestKit",
-            swiftSettings: settings
-        ),
         tests(
             "SimulationTests",
             [
@@ -204,11 +204,11 @@ let package = Package(
         ),
         tests(
             "ToolsTests",
-            ["UVLoop", "JSON", "Plans", "Wire", "Configuration", "Tools"],
+            ["UVLoop", "JSON", "Plans", "Wire", "Configuration", "Tools", "TestKit"],
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
-        tests("IntegrationTests", ["weft"]),
+        tests("IntegrationTests", ["weft", "TestKit"]),
         // What is tried with any bytes; the kept corpus runs with the tests, more with Deploy/fuzz.
         .target(
             name: "FuzzKit",

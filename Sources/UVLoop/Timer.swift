@@ -79,8 +79,8 @@ public final class Timer {
         memory.close()
     }
 
-    /// Does not keep the loop alive while scheduled.
-    func detachFromLoopLife() { uv_unref(memory.handle) }
+    /// Lets the loop end although the timer is scheduled.
+    public func detachFromLoopLife() { uv_unref(memory.handle) }
 
     private func start(milliseconds: UInt64) {
         guard !isClosed else { return }

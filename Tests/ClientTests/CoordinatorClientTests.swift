@@ -2,6 +2,7 @@
 import Client
 import JSON
 import Plans
+import TestKit
 import Testing
 import Transport
 import UVLoop

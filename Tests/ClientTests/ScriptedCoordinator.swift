@@ -3,6 +3,7 @@
 import Client
 import JSON
 import Plans
+import TestKit
 import Transport
 import UVLoop
 import Wire

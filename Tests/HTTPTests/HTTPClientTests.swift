@@ -1,6 +1,7 @@
 // Transfers against a server that follows a script.
 import HTTP
 import HTTPTestKit
+import TestKit
 import Testing
 import UVLoop
 
@@ -63,7 +64,7 @@ private func transfer(
     _ change: @escaping @Sendable (inout HTTPRequest) -> Void = { _ in },
     script: @escaping @Sendable (ScriptedRequest, ScriptedExchange) -> Void
 ) async throws -> (seen: Recorder.Summary, request: ScriptedRequest?) {
-    try await onLoop(limit: limit) { loop in
+    try await onLoopWithoutProxy(limit: limit) { loop in
         let server = try ScriptedHTTPServer(loop, script)
         let client = HTTPClient(loop: loop)
         let recorder = Recorder()
@@ -112,7 +113,7 @@ struct HTTPClientTests {
 
     @Test("Headers are found in any case, and blanks around values are no part of them")
     func headers() async throws {
-        let values = try await onLoop { loop in
+        let values = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.respond(200, headers: ["RETRY-after: \t 7 ", "X-Two:a:b", "X-None:"], "")
             }
@@ -149,7 +150,7 @@ struct HTTPClientTests {
         response += ScriptedExchange.chunk(Array(text.utf8.dropFirst(8)))
         response += Array("0\r\nX-Trailer: 1\r\n\r\n".utf8)
         let whole = response
-        let all = try await onLoop(limit: .seconds(60)) { loop in
+        let all = try await onLoopWithoutProxy(limit: .seconds(60)) { loop in
             var cuts = Array(0...whole.count)
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 let cut = cuts.removeLast()
@@ -178,7 +179,7 @@ struct HTTPClientTests {
 
     @Test("Byte by byte a body comes in many pieces, each as soon as it is there")
     func byteByByte() async throws {
-        let pieces = try await onLoop { loop in
+        let pieces = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.startChunks()
                 exchange.send(pieces: "abcdef".utf8.map { ScriptedExchange.chunk([$0]) }) {
@@ -211,7 +212,7 @@ struct HTTPClientTests {
 
     @Test("Two transfers run at once, and the later one may end first")
     func together() async throws {
-        let log = try await onLoop { loop in
+        let log = try await onLoopWithoutProxy { loop in
             var log: [String] = []
             var slow: ScriptedExchange?
             let server = try ScriptedHTTPServer(loop) { request, exchange in
@@ -306,7 +307,7 @@ struct HTTPFailureTests {
     @Test("A peer that does not speak TLS is told from one that does not answer")
     func secureConnections() async throws {
         for (answer, code) in [("HTTP/1.1 400 Bad\r\n\r\n", "insecure"), ("", "connectTimeout")] {
-            let ends = try await onLoop { loop in
+            let ends = try await onLoopWithoutProxy { loop in
                 let listener = try TCPListener.listen(
                     loop: loop,
                     host: "127.0.0.1",
@@ -394,7 +395,7 @@ struct HTTPFailureTests {
 
     @Test("A trickle outlives the idle limit, and the deadline ends it")
     func deadline() async throws {
-        let (seen, _) = try await onLoop { loop in
+        let (seen, _) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.startChunks()
                 func trickle() {
@@ -428,7 +429,7 @@ struct HTTPFailureTests {
 
     @Test("Cancelling ends a transfer at once and once, wherever it stands")
     func cancel() async throws {
-        let all = try await onLoop { loop in
+        let all = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.startChunks()
                 exchange.chunk("abc")
@@ -460,7 +461,7 @@ struct HTTPFailureTests {
 
     @Test("Closing the client ends what runs, also inside a closure, and refuses what comes")
     func closing() async throws {
-        let all = try await onLoop { loop in
+        let all = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.startChunks()
                 exchange.chunk("abc")
@@ -483,7 +484,7 @@ struct HTTPFailureTests {
 
     @Test("A loop that closes amid transfers takes them along without a word")
     func loopCloses() async throws {
-        let ends = try await onLoop { loop in
+        let ends = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in exchange.startChunks() }
             let client = HTTPClient(loop: loop)
             let recorder = Recorder()

@@ -1,10 +1,11 @@
 // Who gets in, what is listened on, what nobody may see.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Access", .timeLimit(.minutes(1)))
+    @Suite("Access", .timeLimit(.minutes(Patience.factor)))
     struct AccessTests {
         @Test("A wrong key is refused by exit code 4")
         func wrongKey() async throws {

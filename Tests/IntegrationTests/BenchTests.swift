@@ -1,8 +1,9 @@
 // Every shape of `weft bench` once at a tiny size, and the file of their figures.
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Benchmarks", .timeLimit(.minutes(2)))
+    @Suite("Benchmarks", .timeLimit(.minutes(2 * Patience.factor)))
     struct BenchTests {
         private static let figures: [String: [String]] = [
             "fanout": [], "layers": [], "million": [],

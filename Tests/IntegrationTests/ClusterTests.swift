@@ -1,10 +1,11 @@
 // A coordinator, two workers and clients, each a process of its own.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("A coordinator, workers and clients", .timeLimit(.minutes(1)))
+    @Suite("A coordinator, workers and clients", .timeLimit(.minutes(Patience.factor)))
     struct ClusterTests {
         static let greet = """
             tools:

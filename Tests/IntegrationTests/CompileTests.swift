@@ -1,8 +1,9 @@
 // Goals on a real cluster with scripted models, and commands that look at a configuration.
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Goals and models", .timeLimit(.minutes(1)))
+    @Suite("Goals and models", .timeLimit(.minutes(Patience.factor)))
     struct CompileTests {
         @Test("Streaming a plan is worth it and loses little against the best possible")
         func stagger() async throws {

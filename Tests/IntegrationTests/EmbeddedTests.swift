@@ -1,10 +1,11 @@
 // A run with a cluster of its own: nothing set up before, nothing left behind.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("A run with a cluster of its own", .timeLimit(.minutes(1)))
+    @Suite("A run with a cluster of its own", .timeLimit(.minutes(Patience.factor)))
     struct EmbeddedTests {
         /// Says who it is in a file, then runs for long; `stubborn` does not mind being asked to stop.
         static let slow = """

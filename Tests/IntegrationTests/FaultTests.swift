@@ -1,10 +1,11 @@
 // Workers, coordinators and clients that die, stop and come back.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Faults", .timeLimit(.minutes(1)))
+    @Suite("Faults", .timeLimit(.minutes(Patience.factor)))
     struct FaultTests {
         /// Its first start runs for long, every further one ends at once.
         static func slowAtFirst(idempotent: Bool) -> String {

@@ -1,9 +1,10 @@
 // Goals through the real program, planned and joined by a program that plays the model.
 import Foundation
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Goals", .timeLimit(.minutes(1)))
+    @Suite("Goals", .timeLimit(.minutes(Patience.factor)))
     struct GoalTests {
         /// Plans, asks for another plan once, then answers with what it was told.
         static let model = #"""

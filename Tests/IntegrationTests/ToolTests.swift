@@ -1,10 +1,11 @@
 // Tools of a manifest as a run uses them: their output while they run, persistent ones, failures.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Tools of a manifest", .timeLimit(.minutes(1)))
+    @Suite("Tools of a manifest", .timeLimit(.minutes(Patience.factor)))
     struct ToolTests {
         @Test("What a tool writes is seen while it runs")
         func streams() async throws {

@@ -16,7 +16,7 @@ private func run(
     _ change: @escaping @Sendable (inout CommandSettings) -> Void = { _ in },
     onEvent: @escaping @Sendable (ModelEvent, any ModelCall) -> Void = { _, _ in }
 ) async throws -> [ModelEvent] {
-    try await onLoop { loop in
+    try await onLoopWithoutProxy { loop in
         var settings = CommandSettings(arguments: ["sh", "-c", script])
         change(&settings)
         let model = CommandModel(

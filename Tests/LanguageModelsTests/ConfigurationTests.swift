@@ -215,7 +215,7 @@ struct ConfigurationTests {
 
     @Test("A catalogue makes the models, and the joiner is the planner's unless it has its own")
     func catalogue() async throws {
-        let facts = try await onLoop { loop in
+        let facts = try await onLoopWithoutProxy { loop in
             let planner = ModelConfiguration.Model.openai(
                 ProviderSettings(baseURL: "http://127.0.0.1:9", model: "m", key: .environment("K"))
             )
@@ -251,7 +251,7 @@ struct ConfigurationTests {
 
     @Test("A catalogue tells all that is missing at once")
     func missing() async throws {
-        let messages = try await onLoop { loop in
+        let messages = try await onLoopWithoutProxy { loop in
             let configuration = ModelConfiguration(
                 planner: .anthropic(
                     ProviderSettings(baseURL: "https://x", model: "m", key: .environment("NO_KEY"))

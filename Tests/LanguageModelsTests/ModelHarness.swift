@@ -130,7 +130,7 @@ func call(
     _ change: @escaping @Sendable (inout ProviderSettings) -> Void = { _ in },
     script: @escaping @Sendable (Int, ScriptedRequest, ScriptedExchange) -> Void
 ) async throws -> ScriptedCall {
-    try await onLoop(limit: limit) { loop in
+    try await onLoopWithoutProxy(limit: limit) { loop in
         var number = 0
         let server = try ScriptedHTTPServer(loop) { request, exchange in
             number += 1

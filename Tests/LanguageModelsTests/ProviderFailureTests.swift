@@ -3,6 +3,7 @@ import HTTP
 import HTTPTestKit
 import JSON
 import Planning
+import TestKit
 import Testing
 import UVLoop
 
@@ -220,7 +221,7 @@ struct ProviderFailureTests {
 
     @Test("The time for the whole call bounds a trickle and all retries")
     func deadline() async throws {
-        let trickle = try await onLoop { loop in
+        let trickle = try await onLoopWithoutProxy { loop in
             var exchanges: [ScriptedExchange] = []
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 exchange.startChunks()
@@ -245,7 +246,7 @@ struct ProviderFailureTests {
 
     @Test("Two calls at once do not mix, and their connections are used again")
     func together() async throws {
-        let (texts, connections) = try await onLoop { loop in
+        let (texts, connections) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { request, exchange in
                 let name = request.text.contains("\"one\"") ? "1" : "2"
                 exchange.startChunks()
@@ -300,7 +301,7 @@ struct CancellingTests {
 
     @Test("A call ends once, at once and for good", arguments: Interface.allCases, Moment.allCases)
     func moments(_ interface: Interface, _ moment: Moment) async throws {
-        let (events, isGone) = try await onLoop { loop in
+        let (events, isGone) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
                 switch moment {
                 case .atOnce, .beforeTheHead: break
@@ -367,7 +368,7 @@ struct CancellingTests {
 
     @Test("Closing the client cancels a call")
     func closing() async throws {
-        let events = try await onLoop { loop in
+        let events = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, _ in }
             let client = HTTPClient(loop: loop)
             let settings = ProviderSettings(baseURL: server.url, model: "m")

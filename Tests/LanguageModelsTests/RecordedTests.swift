@@ -37,7 +37,7 @@ private func calls(
     _ count: Int,
     _ makeModel: @escaping @Sendable (EventLoop) throws -> any LanguageModel
 ) async throws -> [[ModelEvent]] {
-    try await onLoop { loop in
+    try await onLoopWithoutProxy { loop in
         let model = try makeModel(loop)
         var all: [[ModelEvent]] = []
         func next() {
@@ -148,7 +148,7 @@ struct RecordedTests {
             (RecordedModel.Pace.recorded, Duration.milliseconds(41)),
             (.every(.milliseconds(20)), .milliseconds(100)),
         ] {
-            let elapsed = try await onLoop { loop in
+            let elapsed = try await onLoopWithoutProxy { loop in
                 let recording = try Recording(parsing: Array(sample.utf8))
                 let model = RecordedModel(loop: loop, recording: recording, pace: pace)
                 let start = loop.nowNanoseconds
@@ -163,7 +163,7 @@ struct RecordedTests {
     @Test("A replay is cancelled at any event, once")
     func cancelling() async throws {
         for position in 0..<first.count {
-            let events = try await onLoop { loop in
+            let events = try await onLoopWithoutProxy { loop in
                 let recording = try Recording(parsing: Array(sample.utf8))
                 let model = RecordedModel(loop: loop, recording: recording, pace: .every(.zero))
                 let transcript = Transcript()
@@ -187,7 +187,7 @@ struct RecordedTests {
         let path = FileManager.default.temporaryDirectory
             .appendingPathComponent("weft-\(UUID().uuidString).jsonl").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let mode = try await onLoop { loop in
+        let mode = try await onLoopWithoutProxy { loop in
             let recorder = try ModelRecorder(path: path)
             let source = RecordedModel(
                 loop: loop,

@@ -3,6 +3,7 @@
 import Foundation
 import JSON
 import Plans
+import TestKit
 import Testing
 import UVLoop
 import Wire
@@ -98,7 +99,7 @@ final class ToolBench {
         if loop.nowNanoseconds >= limit { throw BenchTimedOut(what: what) }
     }
 
-    private static let limit: Int64 = 20_000_000_000
+    private static let limit = 20_000_000_000 * Int64(Patience.factor)
 }
 
 /// What a call reported.

@@ -1,4 +1,5 @@
 // Messages over real sockets: order, gathering, violations, closing.
+import TestKit
 import Testing
 import UVLoop
 import Wire

@@ -1,5 +1,6 @@
 // Child processes: output, input, ends, groups, escapees.
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

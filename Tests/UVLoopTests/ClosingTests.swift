@@ -1,5 +1,6 @@
 // Closing a loop: no callback, no descriptor, no child and no object is left.
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

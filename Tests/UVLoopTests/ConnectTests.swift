@@ -1,6 +1,7 @@
 // Making connections: names, refusals, limits, listening, running out of descriptors.
 import CLibuv
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

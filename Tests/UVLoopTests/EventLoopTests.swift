@@ -1,5 +1,6 @@
 // The loop itself: running, turns, stopping. Not here: closing (ClosingTests).
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

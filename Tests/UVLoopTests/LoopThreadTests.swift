@@ -1,5 +1,6 @@
 // Loops on threads of their own: start, posts, the end by itself and by force, failures to start.
 import Foundation
+import TestKit
 import Testing
 import UVLoop
 
@@ -19,7 +20,7 @@ private final class Tenant {
 
 private struct NoHome: Error, Equatable {}
 
-@Suite("Loop threads", .timeLimit(.minutes(1)))
+@Suite("Loop threads", .timeLimit(.minutes(Patience.factor)))
 struct LoopThreadTests {
     @Test("Posts run in order on the thread, and none after its end")
     func posts() async throws {

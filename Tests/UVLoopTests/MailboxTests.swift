@@ -1,5 +1,6 @@
 // Ways into the loop from other threads: posts, performed and offloaded work.
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

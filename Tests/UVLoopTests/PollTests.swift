@@ -1,6 +1,7 @@
 // Watching descriptors that other code owns.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 @testable import UVLoop

@@ -1,5 +1,6 @@
 // Connections over loopback: order, rests of writes, back-pressure, the ways they end.
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

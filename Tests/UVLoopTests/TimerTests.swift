@@ -1,5 +1,6 @@
 // Timers and signals.
 import Foundation
+import TestKit
 import Testing
 
 @testable import UVLoop

@@ -1,5 +1,6 @@
 // The samples of the page about adding a tool: they do what the page says, together in one cluster.
 import Foundation
+import TestKit
 import Testing
 import Weftline
 
@@ -16,7 +17,7 @@ let countWords = FunctionTool(
     return .integer(Int64(words.count))
 }
 
-@Suite("Samples of the documentation", .timeLimit(.minutes(1)))
+@Suite("Samples of the documentation", .timeLimit(.minutes(Patience.factor)))
 struct DocumentationTests {
     let page: String
     let source: String

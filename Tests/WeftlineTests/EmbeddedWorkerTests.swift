@@ -1,10 +1,11 @@
 // Functions offered to a coordinator elsewhere, and clients of that coordinator.
 import Foundation
+import TestKit
 import Testing
 import Weftline
 import Wire
 
-@Suite("Embedded worker", .timeLimit(.minutes(1)))
+@Suite("Embedded worker", .timeLimit(.minutes(Patience.factor)))
 struct EmbeddedWorkerTests {
     @Test("A worker offers its functions to a coordinator elsewhere, until it is drained")
     func worker() async throws {

@@ -1,9 +1,10 @@
 // Nothing stays behind: threads and descriptors, counted in a process of their own.
 import Foundation
+import TestKit
 import Testing
 import Weftline
 
-@Suite("Nothing stays behind", .timeLimit(.minutes(1)))
+@Suite("Nothing stays behind", .timeLimit(.minutes(Patience.factor)))
 struct EndingTests {
     @Test("After a shutdown there is no thread and no descriptor left")
     func nothingLeft() async throws {

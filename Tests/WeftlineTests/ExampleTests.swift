@@ -1,9 +1,10 @@
 // The example program: it runs, it prints its answer, and the landing page shows it as it is.
 import Foundation
+import TestKit
 import Testing
 import UVLoop
 
-@Suite("Example program", .timeLimit(.minutes(1)))
+@Suite("Example program", .timeLimit(.minutes(Patience.factor)))
 struct ExampleTests {
     @Test("The example prints its answer")
     func runs() async throws {

@@ -1,9 +1,10 @@
 // A whole cluster inside this process: plans, references, failures, several clusters, its end.
 import Foundation
+import TestKit
 import Testing
 import Weftline
 
-@Suite("Local cluster", .timeLimit(.minutes(1)))
+@Suite("Local cluster", .timeLimit(.minutes(Patience.factor)))
 struct LocalClusterTests {
     @Test("References carry outputs from node to node, typed")
     func references() async throws {

@@ -1,9 +1,10 @@
 // Runs under way: their events, cancelling them in each of the ways there are, losing them.
 import Foundation
+import TestKit
 import Testing
 import Weftline
 
-@Suite("Runs under way", .timeLimit(.minutes(1)))
+@Suite("Runs under way", .timeLimit(.minutes(Patience.factor)))
 struct RunHandleTests {
     @Test("Events come in order, the last one once, and then the sequence ends")
     func events() async throws {

@@ -4,6 +4,7 @@ import Coordinator
 import CoordinatorCore
 import Foundation
 import Logging
+import TestKit
 import UVLoop
 import Weftline
 import Wire
@@ -56,7 +57,7 @@ final class Waiting: Sendable {
 
 /// Waits until something holds, at most some seconds; says whether it did.
 func eventually(_ holds: () throws -> Bool) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(10) * Patience.factor
     while ContinuousClock.now < deadline {
         if try holds() { return true }
         try? await Task.sleep(for: .milliseconds(2))

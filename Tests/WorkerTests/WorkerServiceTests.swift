@@ -3,6 +3,7 @@
 import JSON
 import Logging
 import Plans
+import TestKit
 import Testing
 import Tools
 import UVLoop
@@ -10,7 +11,7 @@ import Wire
 import Worker
 import WorkerCore
 
-@Suite("The shell of a worker", .timeLimit(.minutes(1)))
+@Suite("The shell of a worker", .timeLimit(.minutes(Patience.factor)))
 struct WorkerServiceTests {
     @Test("Short attempts are answered by their results alone, in order")
     func shortAttempts() async throws {

@@ -2,6 +2,7 @@
 // of the project: the tests see what a user sees.
 import Foundation
 import Glibc
+import TestKit
 import Testing
 
 /// How a process ended.
@@ -44,7 +45,7 @@ func eventually(
     _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
-    let deadline = clock.now + limit
+    let deadline = clock.now + limit * Patience.factor
     while try await !condition() {
         guard clock.now < deadline else { throw Missing(description: "never: \(what())") }
         try await Task.sleep(for: .milliseconds(10))

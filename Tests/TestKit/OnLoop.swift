@@ -4,14 +4,17 @@ import Foundation
 public import UVLoop
 
 /// The loop did not finish in time.
-public struct LoopTimedOut: Error {}
+public struct LoopTimedOut: Error {
+    /// The error; there is nothing to say about it.
+    public init() {}
+}
 
 /// Runs a body on a new thread with a loop, closes the loop and returns the body's value.
 ///
-/// The body runs the loop itself and whatever it starts stops it. When the limit is reached the
-/// loop is stopped and the test fails, so that a hang is a failure.
+/// The body runs the loop itself, as often as it likes. When the limit is reached the loop is
+/// stopped and the test fails, so that a hang is a failure.
 public func onLoop<Value: Sendable>(
-    limit: Duration = .seconds(20),
+    limit: Duration = .seconds(30),
     _ body: @escaping @Sendable (EventLoop) throws -> Value
 ) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
@@ -21,12 +24,11 @@ public func onLoop<Value: Sendable>(
     }
 }
 
-private func runOnThisThread<Value>(
-    limit: Duration,
+/// The same on the calling thread, which must be a real one.
+public func runOnThisThread<Value>(
+    limit: Duration = .seconds(30),
     _ body: (EventLoop) throws -> Value
 ) throws -> Value {
-    // A proxy that nobody runs: whatever goes through the environment's proxy fails.
-    setDeadProxy
     let loop = try EventLoop()
     defer { loop.close() }
     var isTimeUp = false
@@ -34,19 +36,12 @@ private func runOnThisThread<Value>(
         isTimeUp = true
         loop.stop()
     }
-    watchdog.schedule(after: limit)
+    watchdog.detachFromLoopLife()
+    watchdog.schedule(after: limit * Patience.factor)
     let value = try body(loop)
     if isTimeUp { throw LoopTimedOut() }
     return value
 }
-
-/// Set once, before the first loop runs.
-private let setDeadProxy: Void = {
-    for name in ["http_proxy", "https_proxy", "all_proxy"] {
-        setenv(name, "http://127.0.0.1:9", 1)
-    }
-    unsetenv("no_proxy")
-}()
 
 /// Calls a check every few milliseconds until it holds, then does what follows.
 ///

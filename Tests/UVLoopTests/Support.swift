@@ -1,67 +1,9 @@
-// Runs a loop on a thread of its own for a test, with a limit on its time.
-// Not here: any test.
+// Small helpers of the loop's tests: processes, listeners, peers that break off. Not here: any test.
 import CLibuv
 import Foundation
+import TestKit
 
 @testable import UVLoop
-
-/// The loop did not finish in time.
-struct LoopTimedOut: Error {}
-
-/// Runs a body on a new thread with a loop, closes the loop and returns the body's value.
-///
-/// The body runs the loop itself, as often as it likes. When the limit is reached the loop is
-/// stopped and the test fails, so that a hang is a failure.
-func onLoop<Value: Sendable>(
-    limit: Duration = .seconds(30),
-    _ body: @escaping @Sendable (EventLoop) throws -> Value
-) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread {
-            continuation.resume(with: Result { try runOnThisThread(limit: limit, body) })
-        }
-    }
-}
-
-/// The same on the calling thread, which must be a real one.
-func runOnThisThread<Value>(
-    limit: Duration = .seconds(30),
-    _ body: (EventLoop) throws -> Value
-) throws -> Value {
-    let loop = try EventLoop()
-    defer { loop.close() }
-    var isTimeUp = false
-    let watchdog = UVLoop.Timer(loop: loop) {
-        isTimeUp = true
-        loop.stop()
-    }
-    watchdog.detachFromLoopLife()
-    watchdog.schedule(after: limit)
-    let value = try body(loop)
-    if isTimeUp { throw LoopTimedOut() }
-    return value
-}
-
-/// Calls a check every few milliseconds until it holds, then does what follows.
-///
-/// The loop's own limit ends a wait that never does.
-func when(
-    _ loop: EventLoop,
-    _ holds: @escaping () -> Bool,
-    then: @escaping () -> Void
-) {
-    var timer: UVLoop.Timer?
-    timer = UVLoop.Timer(loop: loop) {
-        guard holds() else {
-            timer?.schedule(after: .milliseconds(2))
-            return
-        }
-        timer?.close()
-        timer = nil
-        then()
-    }
-    timer?.schedule(after: .zero)
-}
 
 /// The error a body throws, if any.
 func uvError(_ body: () throws -> Void) -> UVError? {
@@ -92,7 +34,7 @@ func isRunning(_ pid: Int32) -> Bool {
 
 /// Whether a process is gone, or so within a few seconds: one that was killed takes a moment.
 func isGoneSoon(_ pid: Int32) async -> Bool {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(10) * Patience.factor
     while isRunning(pid), ContinuousClock.now < deadline { await Task.yield() }
     return !isRunning(pid)
 }

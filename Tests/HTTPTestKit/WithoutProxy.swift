@@ -1,0 +1,23 @@
+// Loops for tests of HTTP, which have to get by without the environment's proxy. Not here: any test.
+import Foundation
+import TestKit
+public import UVLoop
+
+/// Runs a body on a new thread with a loop, with a proxy in the environment that nobody runs.
+///
+/// Whatever goes through the environment's proxy fails, therefore.
+public func onLoopWithoutProxy<Value: Sendable>(
+    limit: Duration = .seconds(20),
+    _ body: @escaping @Sendable (EventLoop) throws -> Value
+) async throws -> Value {
+    setDeadProxy
+    return try await onLoop(limit: limit, body)
+}
+
+/// Set once, before the first loop runs.
+private let setDeadProxy: Void = {
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        setenv(name, "http://127.0.0.1:9", 1)
+    }
+    unsetenv("no_proxy")
+}()
