@@ -16,7 +16,8 @@ func tryPlan(_ bytes: [UInt8]) throws {
         try demand(!problem.message.isEmpty, "a problem without a sentence: \(problem)")
         try demand(!problem.isWarning, "a warning among the problems: \(problem)")
     }
-    try demand(problems.count <= PlanLimits.problemsReported, "\(problems.count) problems")
+    // One more says how many there are beyond.
+    try demand(problems.count <= PlanLimits.problemsReported + 1, "\(problems.count) problems")
     _ = PlanDrawing.dot(document)
     _ = PlanDrawing.mermaid(document)
     let plan: Plan

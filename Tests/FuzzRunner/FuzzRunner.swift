@@ -12,6 +12,7 @@ private let target: FuzzTarget = {
     return target
 }()
 
+/// Tries one input; the name is the one that libFuzzer calls.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     do {
