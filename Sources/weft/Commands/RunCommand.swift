@@ -26,6 +26,10 @@ struct RunCommand: ParsableCommand {
               weft run "Which file of this tree is the longest?" --tools tools.yaml \
             --config weft.yaml
 
+            A plan is checked before anything of it runs, and every problem is told. One of more \
+            than 16 MiB is sent while it is read: nodes start before the rest is there, and a \
+            problem found later fails the run. To know before: weft plan --check FILE.
+
             Only the answer goes to standard output. Ctrl-C cancels the run and waits for its \
             end; a second Ctrl-C leaves at once.
             """
@@ -40,10 +44,12 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Language models") var models: ModelOptions
     @OptionGroup(title: "Goals") var planning: PlanningOptions
     @Option(
-        help: """
-            How outputs become the answer: concat (text), json (by node) or, for a goal and its \
-            default, llm.
-            """
+        help: ArgumentHelp(
+            "How outputs become the answer: concat (text), json (by node), llm (a model answers; "
+                + "the default for a goal) or tool:NAME (one more call, of that tool, with goal, "
+                + "join_instruction, outputs and failures by node; its output is the answer).",
+            valueName: "concat|json|llm|tool:NAME"
+        )
     )
     var join: JoinKind?
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
@@ -56,6 +62,10 @@ struct RunCommand: ParsableCommand {
     )
     var timeout: Duration?
     @Option(
+        help: ArgumentHelp("Nodes that may be with workers at a time.", valueName: "n")
+    )
+    var maxRunning: Int?
+    @Option(
         help: ArgumentHelp(
             "What a node does whose tool no worker has: wait or fail (default: wait, on a cluster "
                 + "of its own fail).",
@@ -67,34 +77,15 @@ struct RunCommand: ParsableCommand {
     func validate() throws {
         let isRemote = try connection.namedEndpoint() != nil
         try planning.check(goal: goal, plan: plan, join: join)
-        if goal != nil, !isRemote, models.path == nil {
-            throw ValidationError(
-                "A goal needs a language model: name one in a file and give it by --config or "
-                    + "WEFT_CONFIG, or send the goal to a --coordinator that has one."
-            )
+        if let maxRunning, maxRunning < 1 {
+            throw ValidationError("--max-running must be at least 1.")
         }
-        if isRemote, models.config != nil || models.record != nil {
-            throw ValidationError(
-                "--config and --record are for a cluster that this run starts for itself; a "
-                    + "coordinator has models of its own."
-            )
-        }
-        if isRemote, let flag = cluster.given.first {
-            throw ValidationError(
-                "\(flag) is for a cluster that this run starts for itself, but a coordinator is "
-                    + "named by --coordinator or WEFT_COORDINATOR. Leave one of them out."
-            )
-        }
+        let needy = goal != nil ? "A goal" : join == .llm ? "--join llm" : nil
+        try cluster.check(isRemote: isRemote, models: models, needy: needy)
         if !isRemote, detach {
             throw ValidationError(
                 "--detach needs a coordinator that lives on: --coordinator HOST:PORT. A cluster "
                     + "of the run's own ends with this command."
-            )
-        }
-        if !isRemote, cluster.tools == nil, !cluster.diagnostics {
-            throw ValidationError(
-                "Say where the tools are: --tools tools.yaml for a cluster of the run's own, or "
-                    + "--coordinator HOST:PORT."
             )
         }
     }
@@ -102,8 +93,10 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let isRemote = try connection.namedEndpoint() != nil
         if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
+        let plan = try goal == nil ? readPlan(plan ?? "-") : nil
         let settings = PlanRun.Settings(
-            submission: try submission(isRemote: isRemote),
+            submission: submission(isRemote: isRemote, plan: plan?.bytes ?? []),
+            rest: plan?.rest,
             isDetached: detach,
             printsJSON: json,
             isRemote: isRemote
@@ -119,34 +112,41 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func submission(isRemote: Bool) throws -> Submission {
+    private func submission(isRemote: Bool, plan: [UInt8]) -> Submission {
         var budget = Budget(wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) })
+        budget.running = maxRunning
+        budget.tokens = planning.maxTokens
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
-        let watch: WatchLevel? = detach ? nil : .progress
         if let goal {
+            let level: WatchLevel = Terminal.of(.error).isTerminal && !json ? .nodes : .progress
             budget.nodes = planning.maxNodes
-            budget.tokens = planning.maxTokens
             return Submission(
                 goal: goal,
                 planner: planning.options,
                 join: join ?? .llm,
                 budget: budget,
                 onMissingTool: policy,
-                watch: watch
+                watch: detach ? nil : level
             )
         }
         return Submission(
-            plan: try readPlan(plan ?? "-").bytes,
+            plan: plan,
             join: join ?? .concat,
             budget: budget,
             onMissingTool: policy,
-            watch: watch
+            watch: detach ? nil : .progress
         )
     }
 
-    /// Reads and checks the plan; a plan with problems ends the command.
-    private func readPlan(_ path: String) throws -> PlanFile {
-        let file = try PlanFile.read(path)
+    /// Bytes of a plan that is checked before it is sent.
+    private static let checkedBytes = 16 << 20
+
+    /// Reads a plan, or the beginning of a large one; a plan with problems ends the command.
+    private func readPlan(_ path: String) throws -> (bytes: [UInt8], rest: PlanInput?) {
+        let input = try PlanInput(path)
+        let bytes = try input.readBeginning(atMost: Self.checkedBytes)
+        guard input.isAtEnd else { return (bytes, input) }
+        let file = PlanFile(bytes: bytes)
         if !file.isValid, json {
             Output.standard.writeNow(file.problems.document(nodes: file.nodeCount))
             throw CommandFailure(.usage)
@@ -154,6 +154,6 @@ struct RunCommand: ParsableCommand {
         let failure = CommandFailure(.usage, file.problems.map(\.line))
         guard file.isValid else { throw failure }
         failure.report()
-        return file
+        return (bytes, nil)
     }
 }
