@@ -2,10 +2,11 @@
 // and nothing else is disturbed. Not here: peers that break the protocol (the conformance tests),
 // lost workers and coordinators (FaultTests), plans that a model writes (the tests of goals).
 import Foundation
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Bad input", .timeLimit(.minutes(2)))
+    @Suite("Bad input", .timeLimit(.minutes(2 * Patience.factor)))
     struct BadInputTests {
         /// A plan that cannot be, the code of its problem and words that must be said of it.
         struct BadPlan: CustomTestStringConvertible {

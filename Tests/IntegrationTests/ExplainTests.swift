@@ -1,9 +1,10 @@
 // `weft explain` in front of a real cluster: every node that waits says why.
 import Foundation
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Explaining", .timeLimit(.minutes(1)))
+    @Suite("Explaining", .timeLimit(.minutes(Patience.factor)))
     struct ExplainTests {
         private static func on(_ part: String) -> String { #","requires":{"part":"\#(part)"}"# }
 

@@ -1,9 +1,10 @@
 // Joins by a tool and by a model, and the strategies of a goal, through the real program.
 import Foundation
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Joins and strategies", .timeLimit(.minutes(1)))
+    @Suite("Joins and strategies", .timeLimit(.minutes(Patience.factor)))
     struct JoinTests {
         /// A tool that joins: it says what it was given.
         static let report = """

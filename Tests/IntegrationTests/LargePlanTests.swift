@@ -1,9 +1,10 @@
 // Plans that are too large to be checked before: they run while they are still being written.
 import Foundation
+import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Large plans", .timeLimit(.minutes(2)))
+    @Suite("Large plans", .timeLimit(.minutes(2 * Patience.factor)))
     struct LargePlanTests {
         /// How the plan goes on once its first node has run, and what becomes of it.
         struct Ending: Sendable, CustomTestStringConvertible {
