@@ -15,21 +15,11 @@ struct BenchTimedOut: Error {
     var what: String
 }
 
-/// Runs a body on a new thread with a loop, and closes the loop.
+/// Runs a body on a new thread with tools on a loop, and closes the loop.
 func onLoop<Value: Sendable>(
     _ body: @escaping @Sendable (ToolBench) throws -> Value
 ) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread {
-            continuation.resume(
-                with: Result {
-                    let loop = try EventLoop()
-                    defer { loop.close() }
-                    return try body(ToolBench(loop: loop))
-                }
-            )
-        }
-    }
+    try await TestKit.onLoop(limit: .seconds(60)) { loop in try body(ToolBench(loop: loop)) }
 }
 
 /// The folder of the scripts that the tests run.
