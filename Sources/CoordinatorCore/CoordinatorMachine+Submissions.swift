@@ -265,9 +265,12 @@ extension CoordinatorMachine {
         schedule(.runClosed(id), now, &actions)
     }
 
+    /// Hands nodes that the plan has got to the scheduler; those who watch are told, of a goal also
+    /// what the model has written.
     mutating func grow(
         _ run: Int,
         _ growth: Plan.Growth,
+        written nodes: RawJSON? = nil,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
@@ -282,7 +285,16 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        publish(.planned, run, data: .object { $0.field("nodes", specs.count) }, now, &actions)
+        publish(
+            .planned,
+            run,
+            data: .object {
+                $0.field("nodes", specs.count)
+                $0.field("tasks", nodes)
+            },
+            now,
+            &actions
+        )
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
             now,

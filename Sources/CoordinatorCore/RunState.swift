@@ -93,6 +93,8 @@ struct RunState: Sendable {
     /// The open call of a model.
     var modelCall: ModelCallID?
     var modelCalls = 0
+    /// Tokens that all calls of models have used, as far as these say.
+    var usage = TokenUsage()
     /// Whether the planner waits for every node of the present plan to settle.
     var awaitsRound = false
     /// Whether the planner has given the answer: how single nodes ended does not matter any more.

@@ -1,7 +1,6 @@
 // Reads the part `models` of a configuration file, gathering every problem. Not here: single fields
 // (ModelConfigurationReader+Fields).
 internal import FoundationEssentials
-internal import HTTP
 internal import Yams
 
 struct ModelConfigurationReader {
@@ -118,9 +117,7 @@ struct ModelConfigurationReader {
             )
         }
         let isInsecure = bool(fields, "insecure") ?? false
-        if settings.key != nil, !isInsecure, baseURL.lowercased().hasPrefix("http://"),
-            !HTTPRequest.isLoopback(url: baseURL)
-        {
+        if !isInsecure, settings.exposesKey {
             report(
                 fields["base_url"],
                 field: "base_url",
