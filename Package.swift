@@ -115,7 +115,7 @@ let package = Package(
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
                 "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels", "Planning",
-                logging, ordered,
+                "Configuration", logging, ordered,
             ]
         ),
         .executableTarget(

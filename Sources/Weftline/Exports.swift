@@ -5,11 +5,11 @@
 @_exported public import struct Client.ClientError
 @_exported public import struct Client.Endpoint
 @_exported public import struct Client.EndpointError
+@_exported public import struct Configuration.FileProblem
 @_exported public import struct JSON.JSONError
 @_exported public import enum JSON.JSONValue
 @_exported public import struct JSON.RawJSON
 @_exported public import struct LanguageModels.ModelConfigurationError
-@_exported public import struct LanguageModels.ModelConfigurationProblem
 @_exported public import enum LanguageModels.ModelKeySource
 @_exported public import struct OrderedCollections.OrderedDictionary
 @_exported public import struct Planning.ModelFailure

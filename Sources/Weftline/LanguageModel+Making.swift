@@ -1,4 +1,5 @@
 // From the models that a program names to those that a coordinator calls, on its loop.
+internal import Configuration
 internal import FoundationEssentials
 internal import LanguageModels
 internal import Planning
@@ -15,14 +16,14 @@ struct ModelSetup: Sendable {
     /// - Throws: All problems at once: files that cannot be read, keys that are missing.
     func make(on loop: EventLoop) throws(ModelConfigurationError) -> ModelCatalogue {
         var configuration = ModelConfiguration()
-        var problems: [ModelConfigurationProblem] = []
+        var problems: [FileProblem] = []
         if case .configuration(let path) = planner.source {
             configuration = try LanguageModel.read(path)
             if configuration.planner == nil {
                 throw ModelConfigurationError(
                     path: path,
                     problems: [
-                        ModelConfigurationProblem(
+                        FileProblem(
                             message: "The file names no planner under models."
                         )
                     ]
@@ -57,7 +58,7 @@ extension LanguageModel {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ModelConfigurationError(
                 path: path,
-                problems: [ModelConfigurationProblem(message: "The file cannot be read.")]
+                problems: [FileProblem(message: "The file cannot be read.")]
             )
         }
         return try ModelConfiguration.parse(yaml: String(decoding: data, as: UTF8.self), path: path)
@@ -66,11 +67,11 @@ extension LanguageModel {
     /// The model as a configuration file would have it; nil for one that no file can name.
     fileprivate func configured(
         _ name: String,
-        _ problems: inout [ModelConfigurationProblem]
+        _ problems: inout [FileProblem]
     ) -> ModelConfiguration.Model? {
         func note(_ message: String?) {
             guard let message else { return }
-            problems.append(ModelConfigurationProblem(model: name, message: message))
+            problems.append(FileProblem(entry: name, message: message))
         }
         switch source {
         case .openAI(let settings, let allowsPlaintext):

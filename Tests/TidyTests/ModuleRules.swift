@@ -44,8 +44,8 @@ enum ModuleRules {
 
         "Weftline": numbers.union(loop).union([
             "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "LanguageModels", "Planning", "FoundationEssentials", "Logging", "OrderedCollections",
-            "Synchronization",
+            "LanguageModels", "Planning", "Configuration", "FoundationEssentials", "Logging",
+            "OrderedCollections", "Synchronization",
         ]),
         "weft": numbers.union(loop).union([
             "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
