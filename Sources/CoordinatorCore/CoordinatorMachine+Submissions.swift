@@ -37,11 +37,10 @@ extension CoordinatorMachine {
             author: submit.isStreamed ? id : nil,
             at: now
         )
-        if submit.goal != nil, !configuration.hasModels {
+        if let fault = joinFault(of: submit) {
             let error = ErrorMessage(
                 code: .badPlan,
-                message: "This coordinator has no language model to plan with; start it with "
-                    + "--config FILE that names one under models.",
+                message: fault,
                 isFatal: false,
                 about: submit.key
             )
@@ -111,12 +110,14 @@ extension CoordinatorMachine {
             runs[slot].hasAllNodeEvents = level >= .nodes
         }
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
-        schedule(.runAdded(run.id, policy), now, &actions)
+        let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
+        let bound = isSequential ? 1 : submit.budget.running
+        schedule(.runAdded(run.id, policy, maxRunning: bound), now, &actions)
         if let growth { grow(slot, growth, now, &actions) }
         if submit.goal != nil {
             beginGoal(slot, now, &actions)
         } else if !submit.isStreamed {
-            schedule(.runClosed(run.id), now, &actions)
+            endGrowth(slot, now, &actions)
         }
     }
 
@@ -262,11 +263,16 @@ extension CoordinatorMachine {
         runs[run].author = nil
         let id = runs[run].id
         if !released.isEmpty { schedule(.nodesReleased(id, released), now, &actions) }
-        schedule(.runClosed(id), now, &actions)
+        endGrowth(run, now, &actions)
     }
 
-    /// Hands nodes that the plan has got to the scheduler; those who watch are told, of a goal also
-    /// what the model has written.
+    /// The plan is complete: the run ends with its last node, or is joined then.
+    private mutating func endGrowth(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+        guard runs[run].planner == nil else { return beginJoin(run, now, &actions) }
+        schedule(.runClosed(runs[run].id), now, &actions)
+    }
+
+    /// Hands nodes that the plan has got to the scheduler, and tells those who watch.
     mutating func grow(
         _ run: Int,
         _ growth: Plan.Growth,
@@ -285,16 +291,7 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        publish(
-            .planned,
-            run,
-            data: .object {
-                $0.field("nodes", specs.count)
-                $0.field("tasks", nodes)
-            },
-            now,
-            &actions
-        )
+        publish(.planned, run, data: plannedData(run, growth, nodes), now, &actions)
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
             now,
@@ -302,6 +299,36 @@ extension CoordinatorMachine {
         )
         if !growth.released.isEmpty {
             schedule(.nodesReleased(id, growth.released), now, &actions)
+        }
+    }
+
+    /// How many nodes came; of a goal also which, since nobody else knows them.
+    private func plannedData(
+        _ run: Int,
+        _ growth: Plan.Growth,
+        _ written: RawJSON?
+    ) -> RawJSON {
+        if let written {
+            return .object {
+                $0.field("nodes", growth.added.count)
+                $0.field("tasks", written)
+            }
+        }
+        guard runs[run].planner != nil, growth.added.count <= 1_000 else {
+            return .object { $0.field("nodes", growth.added.count) }
+        }
+        let plan = runs[run].plan
+        return .object { writer in
+            writer.field("nodes", growth.added.count)
+            writer.key("tasks")
+            writer.beginArray()
+            for node in growth.added {
+                writer.beginObject()
+                writer.field("id", plan[node].id.text)
+                writer.field("tool_name", plan[node].tool)
+                writer.endObject()
+            }
+            writer.endArray()
         }
     }
 
@@ -341,7 +368,7 @@ extension CoordinatorMachine {
     ) {
         let id = runs[run].id
         let wasOpen = runs[run].author != nil || runs[run].planner != nil
-        if let call = runs[run].modelCall { actions.append(.cancelModel(call)) }
+        cancelModel(run, &actions)
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].planner = nil
         runs[run].modelCall = nil
@@ -385,8 +412,9 @@ extension CoordinatorMachine {
             submit.joinInstruction ?? "", submit.goal ?? "",
             submit.planner.format?.rawValue ?? "", "\(submit.planner.repairs ?? -1)",
             "\(submit.planner.rounds ?? -1)", submit.planner.onModelFailure.rawValue,
+            submit.planner.strategy.rawValue, submit.planner.isPlanOnly ? "plan" : "run",
             "\(submit.budget.nodes ?? -1)", "\(submit.budget.tokens ?? -1)",
-            "\(submit.budget.wallMilliseconds ?? -1)",
+            "\(submit.budget.wallMilliseconds ?? -1)", "\(submit.budget.running ?? -1)",
         ]
         hash.update(Array(options.joined(separator: "\u{0}").utf8))
         return hash.digest()

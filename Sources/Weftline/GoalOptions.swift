@@ -20,6 +20,18 @@ public struct GoalOptions: Sendable {
         case cancel
     }
 
+    /// When nodes start, and how often the model is asked; to measure against.
+    public enum Strategy: String, Sendable, Hashable, CaseIterable {
+        /// Each node starts as soon as it is written and what it needs is there.
+        case streamed
+        /// Nodes start when the plan is complete.
+        case planned
+        /// As planned, one call at a time.
+        case sequential
+        /// The model is asked before every call.
+        case react
+    }
+
     /// How the outcomes become the answer: by a model, which may ask for another plan, or without.
     public var join: JoinKind
     /// The tools that plans may use; nil for all.
@@ -32,8 +44,12 @@ public struct GoalOptions: Sendable {
     public var maxNodes: Int?
     /// How many tokens the models may use; nil for any number.
     public var maxTokens: Int?
+    /// How many nodes may be with workers at a time; nil for as many as have slots.
+    public var maxRunning: Int?
     /// How long the run may take before it fails; nil for as long as it takes.
     public var timeLimit: Duration?
+    /// When nodes start, and how often the model is asked.
+    public var strategy: Strategy
     /// The form in which plans are written; nil leaves it to the coordinator.
     public var planFormat: PlanFormat?
     /// What becomes of nodes that run when the model fails.
@@ -51,7 +67,9 @@ public struct GoalOptions: Sendable {
         maxRepairs: Int? = nil,
         maxNodes: Int? = nil,
         maxTokens: Int? = nil,
+        maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
+        strategy: Strategy = .streamed,
         planFormat: PlanFormat? = nil,
         onModelFailure: ModelFailurePolicy = .finish,
         reportsNodes: Bool = true,
@@ -63,7 +81,9 @@ public struct GoalOptions: Sendable {
         self.maxRepairs = maxRepairs
         self.maxNodes = maxNodes
         self.maxTokens = maxTokens
+        self.maxRunning = maxRunning
         self.timeLimit = timeLimit
+        self.strategy = strategy
         self.planFormat = planFormat
         self.onModelFailure = onModelFailure
         self.reportsNodes = reportsNodes
@@ -73,10 +93,20 @@ public struct GoalOptions: Sendable {
     /// What is sent to have the goal reached.
     ///
     /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
-    func submission(of goal: String, watching level: WatchLevel) throws(ClientError) -> Submission {
+    func submission(
+        of goal: String,
+        onlyPlan isPlanOnly: Bool = false,
+        watching level: WatchLevel
+    ) throws(ClientError) -> Submission {
         try check(goal)
-        // Nodes that end and tools that go are the same as with a plan; the rules for both are there.
-        let run = RunOptions(tools: tools, timeLimit: timeLimit, label: label)
+        // These options are the same as with a plan, and the rules for both are there.
+        let run = RunOptions(
+            join: join,
+            tools: tools,
+            maxRunning: maxRunning,
+            timeLimit: timeLimit,
+            label: label
+        )
         try run.check()
         var budget = run.budget
         budget.nodes = maxNodes
@@ -87,7 +117,9 @@ public struct GoalOptions: Sendable {
                 format: planFormat.flatMap { PlannerOptions.Format(rawValue: $0.rawValue) },
                 repairs: maxRepairs,
                 rounds: maxRounds,
-                onModelFailure: onModelFailure == .finish ? .finish : .cancel
+                onModelFailure: onModelFailure == .finish ? .finish : .cancel,
+                strategy: PlannerOptions.Strategy(rawValue: strategy.rawValue) ?? .streamed,
+                isPlanOnly: isPlanOnly
             ),
             join: join,
             budget: budget,

@@ -172,6 +172,15 @@ public final class LocalCluster: Sendable {
         return try await client.start(goal: goal, options: options, watching: level)
     }
 
+    /// Has the model plan a goal and runs nothing, see ``WeftClient/plan(goal:options:)``.
+    public func plan(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> PlanDocument {
+        try checkModel()
+        return try await client.plan(goal: goal, options: options)
+    }
+
     private func checkModel() throws(ClientError) {
         guard !hasModel else { return }
         throw ClientError(

@@ -7,7 +7,8 @@ public import Plans
 extension RunEvent {
     /// The nodes that a model has just added to the plan, with `.planned`.
     ///
-    /// Empty if they are very many, and for plans that no model wrote.
+    /// Without their arguments if these are long, empty if the nodes are very many, and for plans
+    /// that no model wrote.
     public var plannedNodes: [NodeDefinition] {
         (data["tasks"]?.arrayValue ?? []).compactMap { node in
             try? NodeDefinition(decoding: RawJSON(node), at: 0)

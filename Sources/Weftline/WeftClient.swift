@@ -155,6 +155,22 @@ public final class WeftClient: Sendable {
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 
+    /// Has a goal planned and runs nothing.
+    ///
+    /// - Parameters:
+    ///   - goal: What is wanted, in words for a model.
+    ///   - options: How to plan it; those for running and joining have no effect.
+    /// - Returns: The plan, which can be looked at, changed and run.
+    /// - Throws: As ``run(goal:options:)`` does.
+    public func plan(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> PlanDocument {
+        let submission = try options.submission(of: goal, onlyPlan: true, watching: .end)
+        let run = try await submit(submission, reportsNodes: false)
+        return try PlanDocument(json: try await run.result.answered().answer.description)
+    }
+
     private func submit(_ submission: Submission, reportsNodes: Bool) async throws -> RunHandle {
         let record = RunRecord()
         let isOpen = door { desk in
