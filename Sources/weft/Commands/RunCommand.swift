@@ -52,6 +52,13 @@ struct RunCommand: ParsableCommand {
         )
     )
     var join: JoinKind?
+    @Option(
+        help: ArgumentHelp(
+            "A tool that its plans may use, and no other; may be repeated (default: all).",
+            valueName: "tool"
+        )
+    )
+    var allowTool: [String] = []
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
     var json = false
     @Flag(help: "Print the run's id as soon as the coordinator has the plan, and leave.")
@@ -143,7 +150,7 @@ struct RunCommand: ParsableCommand {
         let watch: WatchLevel? = detach ? nil : .progress
         if let goal {
             budget.nodes = planning.maxNodes
-            return Submission(
+            var submission = Submission(
                 goal: goal,
                 planner: planning.options,
                 join: join ?? .llm,
@@ -151,10 +158,13 @@ struct RunCommand: ParsableCommand {
                 onMissingTool: policy,
                 watch: watch
             )
+            submission.tools = allowTool.isEmpty ? nil : allowTool
+            return submission
         }
         return Submission(
             plan: plan,
             join: join ?? .concat,
+            tools: allowTool.isEmpty ? nil : allowTool,
             budget: budget,
             onMissingTool: policy,
             watch: watch
