@@ -2,7 +2,6 @@
 // (ModelConfigurationReader+Fields).
 internal import Configuration
 internal import FoundationEssentials
-internal import HTTP
 internal import Yams
 
 struct ModelConfigurationReader: FieldReading {
@@ -123,9 +122,7 @@ struct ModelConfigurationReader: FieldReading {
         }
         settings.caFile = text(fields, "ca_file").map(absolute)
         let isInsecure = bool(fields, "insecure") ?? false
-        if settings.key != nil, !isInsecure, baseURL.lowercased().hasPrefix("http://"),
-            !HTTPRequest.isLoopback(url: baseURL)
-        {
+        if !isInsecure, settings.exposesKey {
             report(
                 fields["base_url"],
                 field: "base_url",
