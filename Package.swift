@@ -216,6 +216,6 @@ let package = Package(
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
-        tests("IntegrationTests", ["weft"]),
+        tests("IntegrationTests", ["weft"], exclude: ["Fixtures"]),
     ]
 )

@@ -109,6 +109,9 @@ private struct ModelMaker {
     }
 
     private mutating func key(_ settings: ProviderSettings, _ name: String) -> ModelKey? {
+        if let message = settings.caFileProblem {
+            problems.append(FileProblem(entry: name, message: message))
+        }
         guard let source = settings.key else { return nil }
         do throws(ModelKeyError) {
             return try ModelKey(source, environment: environment)

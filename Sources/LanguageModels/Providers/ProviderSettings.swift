@@ -9,7 +9,7 @@ public struct ProviderSettings: Sendable, Equatable {
     public var model: String
     /// Where the key is kept; nil for a server that wants none.
     public var key: ModelKeySource?
-    /// The most tokens of a reply, unless a request says it.
+    /// The most tokens of a reply, unless a request allows it fewer.
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
@@ -23,6 +23,8 @@ public struct ProviderSettings: Sendable, Equatable {
     public var retries: Int
     /// The proxy's URL, the empty text for none, nil for what the environment says.
     public var proxy: String?
+    /// The path of the certificates to trust instead of this host's; nil for these.
+    public var caFile: String?
 
     /// The time after the model has stopped in which a provider may report usage and end the stream.
     var settleTime = Duration.seconds(2)
@@ -40,7 +42,8 @@ public struct ProviderSettings: Sendable, Equatable {
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(180),
         retries: Int = 2,
-        proxy: String? = nil
+        proxy: String? = nil,
+        caFile: String? = nil
     ) {
         self.baseURL = baseURL
         self.model = model
@@ -52,6 +55,7 @@ public struct ProviderSettings: Sendable, Equatable {
         self.idleTimeout = idleTimeout
         self.retries = retries
         self.proxy = proxy
+        self.caFile = caFile
     }
 }
 
