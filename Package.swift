@@ -71,6 +71,7 @@ let package = Package(
         module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", ordered]),
         module("Scheduling", ["Plans", heaps, deques]),
         module("Joining", ["JSON", "Plans"]),
+        module("Configuration", [yaml]),
         module("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
         module(
             "CoordinatorCore",
@@ -83,14 +84,20 @@ let package = Package(
         // Shells: sockets, timers, processes, logging.
         module("UVLoop", ["CLibuv"]),
         module("HTTP", ["CCurl", "UVLoop"]),
-        module("LanguageModels", ["HTTP", "UVLoop", "JSON", "Planning", yaml]),
+        module(
+            "LanguageModels",
+            ["HTTP", "UVLoop", "JSON", "Planning", "Configuration", yaml]
+        ),
         module("Transport", ["UVLoop", "JSON", "Plans", "Wire"]),
-        module("Tools", ["UVLoop", "JSON", "Schemas", "Plans", "Wire", yaml, ordered]),
+        module(
+            "Tools",
+            ["UVLoop", "JSON", "Schemas", "Plans", "Wire", "Configuration", yaml, ordered]
+        ),
         module(
             "Coordinator",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", "Planning",
-                "LanguageModels", logging,
+                "LanguageModels", "Configuration", logging, yaml,
             ]
         ),
         module(
@@ -115,6 +122,7 @@ let package = Package(
             dependencies: [
                 "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
                 "Worker", "WorkerCore", "CoordinatorCore", "Client", "LanguageModels", "Planning",
+                "Configuration",
                 arguments, logging, ordered,
             ],
             swiftSettings: settings
@@ -136,13 +144,17 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
+        tests("ConfigurationTests", ["Configuration", "Wire", "Coordinator", "LanguageModels"]),
         tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv"]),
         tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit"]),
         tests(
             "LanguageModelsTests",
-            ["UVLoop", "HTTP", "JSON", "Planning", "LanguageModels", "HTTPTestKit"]
+            [
+                "UVLoop", "HTTP", "JSON", "Planning", "Configuration", "LanguageModels",
+                "HTTPTestKit",
+            ]
         ),
         tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport"]),
         tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
@@ -193,7 +205,7 @@ let package = Package(
         ),
         tests(
             "ToolsTests",
-            ["UVLoop", "JSON", "Plans", "Wire", "Tools"],
+            ["UVLoop", "JSON", "Plans", "Wire", "Configuration", "Tools"],
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.

@@ -12,6 +12,9 @@ struct PendingSubmission {
     var run: RunID?
     /// What is left to send of a streamed plan.
     var batches: PlanBatches?
+    /// Where the rest of its text comes from.
+    var rest: (any PlanText)?
+    var isReading = false
     var handler: (RunUpdate) -> Void
 }
 
@@ -29,14 +32,20 @@ extension CoordinatorClient {
     ///
     /// - Parameters:
     ///   - submission: The plan and how to run it.
+    ///   - rest: What follows the submission's plan, which then is a beginning only. It is read
+    ///     while the nodes before it run already; a problem found late fails the run.
     ///   - handler: Takes `accepted`, `planComplete` and the events asked for; the terminal event,
     ///     `failed`, or without a watch `planComplete` is the last.
-    public func submit(_ submission: Submission, handler: @escaping (RunUpdate) -> Void) {
+    public func submit(
+        _ submission: Submission,
+        rest: (any PlanText)? = nil,
+        handler: @escaping (RunUpdate) -> Void
+    ) {
         guard !isClosed else { return refuseClosed { handler(.failed($0)) } }
         precondition(submissions[submission.key] == nil, "a key is under way only once")
         var message = Submit(
             key: submission.key,
-            plan: submission.goal == nil ? wholePlan(submission.plan) : nil,
+            plan: submission.goal == nil && rest == nil ? wholePlan(submission.plan) : nil,
             goal: submission.goal,
             planner: submission.planner,
             join: submission.join,
@@ -54,8 +63,10 @@ extension CoordinatorClient {
         if message.plan == nil, message.goal == nil {
             message.isStreamed = true
             let room = welcome.limits.largestInline
+            pending.rest = rest
             pending.batches = PlanBatches(
-                document: submission.plan,
+                text: submission.plan,
+                isWhole: rest == nil,
                 bytesPerBatch: min(Self.bytesPerBatch, room),
                 largestNode: max(room, welcome.limits.maxLine - Self.roomForFields)
             )
@@ -119,7 +130,9 @@ extension CoordinatorClient {
         // The outbox reports when it is empty, at the latest when the turn ends.
         for _ in 0..<Self.batchesPerTurn where connection.unsentBytes < Self.highWater {
             do throws(PlanProblems) {
-                guard let batch = try submissions[key]?.batches?.nextBatch() else { return }
+                guard let batch = try submissions[key]?.batches?.nextBatch() else {
+                    return readOn(key)
+                }
                 connection.send(
                     .nodes(
                         Nodes(
@@ -137,12 +150,37 @@ extension CoordinatorClient {
                 }
                 return
             } catch {
-                if let run = submissions[key]?.run {
-                    cancelRun(run, reason: "the client cannot send the whole plan")
-                }
-                return failSubmission(key, ClientError(error))
+                return abandon(key, ClientError(error))
             }
         }
+    }
+
+    /// Reads more of a plan's text if its batches wait for it, and goes on when it is there.
+    private func readOn(_ key: String) {
+        guard let submission = submissions[key], submission.batches?.needsText == true,
+            let rest = submission.rest, !submission.isReading
+        else { return }
+        submissions[key]?.isReading = true
+        rest.read { [weak self] result in
+            // The run may have ended meanwhile, or the connection.
+            guard let self, submissions[key] != nil else { return }
+            submissions[key]?.isReading = false
+            switch result {
+            case .success(let piece):
+                submissions[key]?.batches?.take(piece)
+                sendNodes(key)
+            case .failure(let error):
+                abandon(key, error)
+            }
+        }
+    }
+
+    /// Gives a submission up whose plan cannot be sent to its end.
+    private func abandon(_ key: String, _ error: ClientError) {
+        if let run = submissions[key]?.run {
+            cancelRun(run, reason: "the client cannot send the whole plan")
+        }
+        failSubmission(key, error)
     }
 
     private func completePlan(_ key: String) {

@@ -1,5 +1,5 @@
-// A plan cut into lines: nodes in order, as many as fit, read from the document only when they are
-// to be sent. Not here: sending, and what is wrong with a plan.
+// A plan cut into lines: nodes in order, as many as fit, read from the text only when they are to
+// be sent. Not here: where the text comes from, sending, and what is wrong with a plan.
 internal import JSON
 internal import Plans
 
@@ -12,10 +12,12 @@ struct PlanBatches {
         var joinInstruction: String?
     }
 
-    private let document: [UInt8]
     private let bytesPerBatch: Int
     private let largestNode: Int
+    /// The text that is there, up to `position` read.
+    private var text: [UInt8]
     private var position = 0
+    private var isTextWhole: Bool
     private var reader = PlanReader()
     private var waiting: [RawJSON] = []
     private var next = 0
@@ -23,19 +25,32 @@ struct PlanBatches {
     private var isFinished = false
     private var joinInstruction: String?
 
-    /// Prepares the batches of a document.
+    /// Prepares the batches of a text, or of its beginning.
     ///
     /// A batch has at most `bytesPerBatch` bytes of nodes and their commas; a larger node goes
     /// alone, and one larger than `largestNode` not at all.
-    init(document: [UInt8], bytesPerBatch: Int, largestNode: Int) {
-        self.document = document
+    init(text: [UInt8], isWhole: Bool = true, bytesPerBatch: Int, largestNode: Int) {
+        self.text = text
+        isTextWhole = isWhole
         self.bytesPerBatch = bytesPerBatch
         self.largestNode = largestNode
     }
 
-    /// The next batch; nil after the last one, which may be without nodes.
+    /// Whether there is no batch before more text comes.
+    var needsText: Bool { !isTextWhole && position == text.count && next == waiting.count }
+
+    /// Takes the next piece of the text, all before having been cut; an empty one is the end.
+    mutating func take(_ piece: [UInt8]) {
+        precondition(needsText, "a piece comes when it is needed")
+        text = piece
+        position = 0
+        isTextWhole = piece.isEmpty
+    }
+
+    /// The next batch; nil after the last one, which may be without nodes, and when more text has
+    /// to come.
     ///
-    /// - Throws: What keeps the document from being read or a node from being sent.
+    /// - Throws: What keeps the text from being read or a node from being sent.
     mutating func nextBatch() throws(PlanProblems) -> Batch? {
         guard !isFinished else { return nil }
         var tasks: [RawJSON] = []
@@ -53,6 +68,7 @@ struct PlanBatches {
             next += 1
         }
         isFinished = isRead && next == waiting.count
+        guard isFinished || !tasks.isEmpty else { return nil }
         return Batch(
             tasks: tasks,
             isLast: isFinished,
@@ -60,17 +76,17 @@ struct PlanBatches {
         )
     }
 
-    /// Reads the next piece of the document; false at its end.
+    /// Reads on in the text that is there; false at its end.
     private mutating func readOn() throws(PlanProblems) -> Bool {
-        guard !isRead else { return false }
+        guard !isRead, isTextWhole || position < text.count else { return false }
         waiting.removeAll(keepingCapacity: true)
         next = 0
-        let end = min(position + bytesPerBatch, document.count)
+        let end = min(position + bytesPerBatch, text.count)
         var nodes: [RawJSON] = []
-        try reader.feed(document[position..<end]) { nodes.append($0) }
+        try reader.feed(text[position..<end]) { nodes.append($0) }
         waiting = nodes
         position = end
-        if end == document.count {
+        if isTextWhole, end == text.count {
             joinInstruction = try reader.finish()
             isRead = true
         }
@@ -84,8 +100,9 @@ struct PlanBatches {
             PlanProblem(
                 code: .limit,
                 node: id,
-                message: "node \(id ?? "?") is \(node.count) bytes long; the coordinator takes at "
-                    + "most \(largestNode)"
+                message: "node \(id ?? "?") is \(node.count) bytes long, but a node has to fit "
+                    + "into one line of \(largestNode) bytes; put what is large into a file and "
+                    + "have a tool read it"
             )
         ])
     }

@@ -3,7 +3,7 @@ public import Wire
 
 /// A plan to run or a goal to reach, and how.
 public struct Submission: Sendable {
-    /// The plan document in its JSON form, found to be without problems.
+    /// The plan document in its JSON form, or its beginning when the rest is read from elsewhere.
     public var plan: [UInt8]
     /// What is wanted, for the coordinator to plan; the plan is not looked at then.
     public var goal: String?
@@ -69,6 +69,16 @@ public struct Submission: Sendable {
 
     /// A key that was never used before.
     public static func freshKey() -> String { Hex.encode(SecureRandom.bytes(16)) }
+}
+
+/// The text of a large plan behind its beginning, read piece by piece.
+///
+/// Confined to the client's loop.
+public protocol PlanText: AnyObject {
+    /// Reads the next piece and hands it over in a later turn of the loop; an empty one is the end.
+    ///
+    /// Called again only after that.
+    func read(then: @escaping (Result<[UInt8], ClientError>) -> Void)
 }
 
 /// Something a client hears of a run that it submitted or watches.

@@ -37,7 +37,7 @@ struct CoordinatorCommand: ParsableCommand {
     @Flag(help: "Listen beyond this host although nothing is encrypted.")
     var insecurePlaintext = false
 
-    @OptionGroup(title: "Language models") var models: ModelOptions
+    @OptionGroup(title: "Configuration") var models: ModelOptions
 
     @Flag(name: .shortAndLong, help: "Log runs too, not only workers.")
     var verbose = false
@@ -74,12 +74,14 @@ struct CoordinatorCommand: ParsableCommand {
         }
         let endpoint = try parsedListen()
         let loop = try Shell.makeLoop()
+        let configuration = try models.configuration()
         let machine = CoordinatorMachine.Configuration(
+            limits: configuration.limits,
             keys: state.keys,
             epoch: state.epoch,
             software: WeftlineVersion.software
         )
-        let models = try models.models(on: loop)
+        let models = try models.models(configuration, on: loop)
         let service = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(

@@ -14,6 +14,8 @@ internal import Wire
 /// Confined to its loop.
 final class EmbeddedCluster {
     struct Options {
+        /// The coordinator's.
+        var limits = Limits()
         /// The workers' manifest, if they have one.
         var tools: String?
         var workers = 2
@@ -68,6 +70,7 @@ final class EmbeddedCluster {
             options: CoordinatorService.Options(
                 port: 0,
                 machine: CoordinatorMachine.Configuration(
+                    limits: options.limits,
                     keys: state.keys,
                     epoch: state.epoch,
                     software: WeftlineVersion.software

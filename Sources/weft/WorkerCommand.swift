@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Client
+internal import Configuration
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging

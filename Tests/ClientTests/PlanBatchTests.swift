@@ -13,7 +13,7 @@ struct PlanBatchTests {
         largestNode: Int = 1 << 20
     ) throws -> [PlanBatches.Batch] {
         var source = PlanBatches(
-            document: document,
+            text: document,
             bytesPerBatch: bytesPerBatch,
             largestNode: largestNode
         )
@@ -44,6 +44,48 @@ struct PlanBatchTests {
         #expect(batches.dropLast().allSatisfy { !$0.isLast && $0.joinInstruction == nil })
         #expect(batches.last?.isLast == true)
         #expect(batches.last?.joinInstruction == "sum")
+    }
+
+    @Test("Text that comes in pieces gives the same nodes", arguments: [1, 50, 999, 5_000])
+    func pieces(size: Int) throws {
+        let document = planText(nodes: 100, padding: 10)
+        var source = PlanBatches(
+            text: Array(document.prefix(size)),
+            isWhole: false,
+            bytesPerBatch: 300,
+            largestNode: 1 << 20
+        )
+        var rest = document.dropFirst(size)
+        var batches: [PlanBatches.Batch] = []
+        while batches.last?.isLast != true {
+            if let batch = try source.nextBatch() {
+                batches.append(batch)
+            } else {
+                try #require(source.needsText)
+                source.take(Array(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+        }
+        #expect(try source.nextBatch() == nil)
+        #expect(!source.needsText)
+        let ids = batches.flatMap(\.tasks).map { $0.value(at: [.key("id")])?.stringValue }
+        #expect(ids == (0..<100).map { "n\($0)" })
+        #expect(batches.last?.joinInstruction == "sum")
+        #expect(batches.dropLast().allSatisfy { !$0.tasks.isEmpty && !$0.isLast })
+    }
+
+    @Test("Text that ends too early is a problem, not the end of the plan")
+    func cutShort() throws {
+        let text = Array(#"{"tasks":[{"id":"a"}"#.utf8)
+        var source = PlanBatches(
+            text: text,
+            isWhole: false,
+            bytesPerBatch: 300,
+            largestNode: 1 << 20
+        )
+        #expect(try source.nextBatch()?.tasks.count == 1)
+        source.take([])
+        #expect(throws: PlanProblems.self) { try source.nextBatch() }
     }
 
     @Test("A node larger than a batch goes alone")

@@ -88,6 +88,42 @@ struct SubmittingTests {
         #expect(nodes.last?.joinInstruction == "sum")
     }
 
+    @Test("The rest of a plan is read while its beginning is on its way", arguments: [true, false])
+    func readsRest(isGood: Bool) async throws {
+        let box = Box<[String]>([])
+        let messages = try await withClient { loop, coordinator, client in
+            coordinator.onMessage = { message in
+                guard case .submit(let submit) = message else { return }
+                #expect(submit.isStreamed)
+                coordinator.send(.accepted(Accepted(key: submit.key, run: run)))
+            }
+            let text = planText(nodes: 500)
+            let rest = ScriptedText(loop, text.dropFirst(100), isGood: isGood)
+            var submission = Submission(plan: Array(text.prefix(100)))
+            submission.watch = nil
+            client.submit(submission, rest: rest) { update in
+                box.value.append(word(update))
+                if case .accepted = update { return }
+                client.get(.status) { _ in }
+                client.addBarrier(about: "") { _ in loop.stop() }
+            }
+        } result: {
+            $0.messages
+        }
+        let nodes = messages.compactMap { message -> Nodes? in
+            if case .nodes(let nodes) = message { nodes } else { nil }
+        }
+        if isGood {
+            #expect(box.value == ["accepted r1", "complete"])
+            #expect(nodes.flatMap(\.tasks).count == 500)
+            #expect(nodes.filter(\.isLast).count == 1)
+        } else {
+            #expect(box.value == ["accepted r1", "failed bad_plan"])
+            #expect(!nodes.isEmpty && nodes.allSatisfy { !$0.isLast })
+            #expect(messages.contains { $0.kind == .cancelRun })
+        }
+    }
+
     @Test("Batches wait while the coordinator does not read")
     func feelsBackPressure() async throws {
         let box = Box<[String]>([])
@@ -190,6 +226,31 @@ struct SubmittingTests {
         } result: { _ in
         }
         #expect(box.value == ["zz failed unknown_run", "snapshot", "run_cancelled"])
+    }
+}
+
+/// Text in pieces of 1,000 bytes, which ends or breaks.
+private final class ScriptedText: PlanText {
+    private let loop: EventLoop
+    private var rest: ArraySlice<UInt8>
+    private let isGood: Bool
+
+    init(_ loop: EventLoop, _ text: ArraySlice<UInt8>, isGood: Bool) {
+        self.loop = loop
+        rest = text
+        self.isGood = isGood
+    }
+
+    func read(then: @escaping (Result<[UInt8], ClientError>) -> Void) {
+        loop.nextTurn { [self] in
+            let piece = Array(rest.prefix(1_000))
+            rest = rest.dropFirst(1_000)
+            guard isGood || rest.count > 1_000 else {
+                let error = ClientError(kind: .rejected, code: .badPlan, message: "no more")
+                return then(.failure(error))
+            }
+            then(.success(piece))
+        }
     }
 }
 

@@ -200,11 +200,15 @@ class Process:
 class Coordinator:
     """A real coordinator with a state folder of its own, and the raw peers that speak to it."""
 
-    def __init__(self):
+    def __init__(self, **limits):
         self.peers = []
         self.folder = tempfile.TemporaryDirectory()
-        self.process = Process([WEFT, "coordinator", "--listen", "127.0.0.1:0",
-                                "--state", self.folder.name])
+        arguments = [WEFT, "coordinator", "--listen", "127.0.0.1:0", "--state", self.folder.name]
+        if limits:
+            path = pathlib.Path(self.folder.name, "weft.yaml")
+            path.write_text(f"limits: {json.dumps(limits)}\n")
+            arguments += ["--config", str(path)]
+        self.process = Process(arguments)
         self.port = int(self.process.wait_for(r"listens on 127\.0\.0\.1:(\d+)")[1])
 
     def key(self, role):

@@ -1,4 +1,5 @@
 // The part `models` of a configuration file, and the models made from it.
+import Configuration
 import Foundation
 import HTTPTestKit
 import Planning
@@ -176,12 +177,15 @@ struct ConfigurationTests {
                 "without encryption"
             ),
             ("models: {planner: {api: recorded}}", "file: is missing"),
-            ("models: {planner: {api: recorded, file: x, pace: fast}}", "pace: must be"),
+            (
+                "models: {planner: {api: recorded, file: x, pace: fast}}",
+                "pace: \"fast\" is not a duration"
+            ),
             ("models: {planner: {api: recorded, file: x, timeout: 1s}}", "timeout: is no field"),
             ("models: {planner: {api: command}}", "command: is missing"),
             ("models: {planner: {api: command, command: prog arg}}", "must be a list"),
-            ("models: {planner: {api: openai, model: m, timeout: 25h}}", "at most 24h"),
-            ("models: {planner: {api: openai, model: m, timeout: 0s}}", "must be a duration"),
+            ("models: {planner: {api: openai, model: m, timeout: 25h}}", "must be from 1ms to 24h"),
+            ("models: {planner: {api: openai, model: m, timeout: 0s}}", "must be from 1ms to 24h"),
         ]
     )
     func refusals(_ yaml: String, _ words: String) {

@@ -24,15 +24,18 @@ enum ModuleRules {
         "UVLoop": ["CLibuv", "Glibc"],
         "Transport": numbers.union(["UVLoop", "Glibc"]),
         "Tools": numbers.union([
-            "UVLoop", "Schemas", "FoundationEssentials", "Glibc", "OrderedCollections",
-            "Synchronization", "Yams",
+            "UVLoop", "Schemas", "Configuration", "FoundationEssentials", "Glibc",
+            "OrderedCollections", "Synchronization", "Yams",
         ]),
+        "Configuration": ["Yams"],
         "HTTP": ["CCurl", "UVLoop", "Glibc"],
         "LanguageModels": [
-            "HTTP", "UVLoop", "JSON", "Planning", "FoundationEssentials", "Glibc", "Yams",
+            "HTTP", "UVLoop", "JSON", "Planning", "Configuration", "FoundationEssentials", "Glibc",
+            "Yams",
         ],
         "Coordinator": numbers.union(loop).union([
-            "CoordinatorCore", "LanguageModels", "Planning", "Glibc", "Logging",
+            "CoordinatorCore", "LanguageModels", "Planning", "Configuration", "Glibc", "Logging",
+            "Yams",
         ]),
         "Worker": numbers.union(loop).union([
             "WorkerCore", "Tools", "Logging", "OrderedCollections",
@@ -45,8 +48,8 @@ enum ModuleRules {
         ]),
         "weft": numbers.union(loop).union([
             "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "LanguageModels", "Planning", "ArgumentParser", "FoundationEssentials", "Glibc",
-            "Logging", "OrderedCollections",
+            "LanguageModels", "Planning", "Configuration", "ArgumentParser",
+            "FoundationEssentials", "Glibc", "Logging", "OrderedCollections",
         ]),
 
         "CLibuv": [], "CSimdJSON": [], "COpenSSL": [], "CCurl": [],

@@ -1,4 +1,5 @@
 // Manifests: what they declare, and every mistake with its line and remedy.
+import Configuration
 import Foundation
 import JSON
 import Plans
@@ -317,7 +318,7 @@ import Wire
                 path: "t.yaml"
             )
         }
-        #expect(error?.problems.map(\.tool) == ["a", "a", "b", "b"])
+        #expect(error?.problems.map(\.entry) == ["a", "a", "b", "b"])
         #expect(error?.problems.map(\.field) == ["timeout", "command", "comand", "command"])
         #expect(error?.problems.map(\.line) == [3, 4, 6, 5])
     }
@@ -339,14 +340,5 @@ import Wire
         }
         let description = error?.description ?? ""
         #expect(description.contains("is too large or nests deeper"), "\(description)")
-    }
-
-    @Test(arguments: [
-        ("timeuot", "timeout", 1), ("a", "b", 1), ("", "abc", 3), ("same", "same", 0),
-        ("kitten", "sitting", 3),
-    ])
-    func `the distance of words counts their edits`(left: String, right: String, distance: Int) {
-        #expect(editDistance(left, right) == distance)
-        #expect(editDistance(right, left) == distance)
     }
 }

@@ -1,4 +1,5 @@
 // The models of a coordinator, made from its configuration. Not here: reading the configuration.
+internal import Configuration
 internal import HTTP
 public import UVLoop
 
@@ -68,7 +69,7 @@ private struct ModelMaker {
     let loop: EventLoop
     let client: HTTPClient
     let environment: [String: String]
-    var problems: [ModelConfigurationProblem] = []
+    var problems: [FileProblem] = []
 
     mutating func make(
         _ model: ModelConfiguration.Model?,
@@ -95,7 +96,7 @@ private struct ModelMaker {
         do throws(ModelKeyError) {
             return try ModelKey(source, environment: environment)
         } catch {
-            problems.append(ModelConfigurationProblem(model: name, message: error.description))
+            problems.append(FileProblem(entry: name, message: error.description))
             return nil
         }
     }
@@ -115,7 +116,7 @@ private struct ModelMaker {
                 isRepeated: isRepeated
             )
         } catch {
-            problems.append(ModelConfigurationProblem(model: name, message: error.message))
+            problems.append(FileProblem(entry: name, message: error.message))
             return nil
         }
     }

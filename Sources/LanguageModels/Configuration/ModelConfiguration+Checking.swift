@@ -1,4 +1,5 @@
 // Everything wrong with a configuration at once: what its text says, and what it needs from outside.
+public import Configuration
 internal import Glibc
 
 extension ModelConfiguration {
@@ -10,7 +11,7 @@ extension ModelConfiguration {
         yaml: String,
         path: String,
         environment: [String: String]
-    ) -> [ModelConfigurationProblem] {
+    ) -> [FileProblem] {
         var reader = ModelConfigurationReader(path: path)
         let configuration = reader.read(yaml)
         return reader.problems + problem(configuration.planner, "planner", environment)
@@ -21,7 +22,7 @@ extension ModelConfiguration {
         _ model: Model?,
         _ name: String,
         _ environment: [String: String]
-    ) -> [ModelConfigurationProblem] {
+    ) -> [FileProblem] {
         var message: String?
         switch model {
         case .openai(let settings), .anthropic(let settings):
@@ -45,6 +46,6 @@ extension ModelConfiguration {
         case nil:
             break
         }
-        return message.map { [ModelConfigurationProblem(model: name, message: $0)] } ?? []
+        return message.map { [FileProblem(entry: name, message: $0)] } ?? []
     }
 }

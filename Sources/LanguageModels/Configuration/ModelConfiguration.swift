@@ -1,5 +1,6 @@
 // Which models plan and join, as the configuration file says it. Not here: reading the YAML
 // (ModelConfigurationReader), making the models (ModelCatalogue).
+public import Configuration
 
 /// The models of a coordinator: the part `models` of its configuration file.
 ///
@@ -56,41 +57,15 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 }
 
-/// Something wrong with the configuration of models.
-public struct ModelConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
-    /// The line it is on, from 1.
-    public var line: Int?
-    /// The model it concerns: `planner` or `joiner`.
-    public var model: String?
-    /// The field it concerns.
-    public var field: String?
-    /// What is wrong and what to do.
-    public var message: String
-
-    /// Makes a problem of its parts.
-    public init(line: Int? = nil, model: String? = nil, field: String? = nil, message: String) {
-        self.line = line
-        self.model = model
-        self.field = field
-        self.message = message
-    }
-
-    /// `line 3: planner: timeout: …`, with the parts that are known.
-    public var description: String {
-        [line.map { "line \($0)" }, model, field, message].compactMap(\.self)
-            .joined(separator: ": ")
-    }
-}
-
 /// Models that cannot be used as configured, with all that is wrong.
 public struct ModelConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The path of the file; empty when the trouble is none of a file's.
     public var path: String
     /// The problems, in the order of the file; at least one.
-    public var problems: [ModelConfigurationProblem]
+    public var problems: [FileProblem]
 
     /// Makes an error of its problems.
-    public init(path: String = "", problems: [ModelConfigurationProblem]) {
+    public init(path: String = "", problems: [FileProblem]) {
         self.path = path
         self.problems = problems
     }

@@ -1,16 +1,8 @@
 // The single fields of a model's configuration: each is checked and told apart from an absent one.
+internal import Configuration
 internal import Yams
 
 extension ModelConfigurationReader {
-    mutating func text(_ fields: Node.Mapping, _ name: String) -> String? {
-        guard let node = fields[name] else { return nil }
-        guard let scalar = node.scalar else {
-            report(node, field: name, "must be a text.")
-            return nil
-        }
-        return scalar.string
-    }
-
     mutating func required(
         _ fields: Node.Mapping,
         _ name: String,
@@ -24,67 +16,6 @@ extension ModelConfigurationReader {
         let value = text(fields, name)
         if value?.isEmpty == true { report(fields[name], field: name, "is empty. \(advice)") }
         return value ?? ""
-    }
-
-    mutating func bool(_ fields: Node.Mapping, _ name: String) -> Bool? {
-        guard let node = fields[name] else { return nil }
-        switch node.plainText {
-        case "true", "True", "TRUE": return true
-        case "false", "False", "FALSE": return false
-        default:
-            report(node, field: name, "must be true or false.")
-            return nil
-        }
-    }
-
-    mutating func integer(
-        _ fields: Node.Mapping,
-        _ name: String,
-        _ range: ClosedRange<Int>
-    ) -> Int? {
-        guard let node = fields[name] else { return nil }
-        guard let value = Int(node.plainText), range.contains(value) else {
-            report(
-                node,
-                field: name,
-                "must be a whole number from \(range.lowerBound) to \(range.upperBound)."
-            )
-            return nil
-        }
-        return value
-    }
-
-    mutating func number(
-        _ fields: Node.Mapping,
-        _ name: String,
-        _ range: ClosedRange<Double>
-    ) -> Double? {
-        guard let node = fields[name] else { return nil }
-        guard let value = Double(node.plainText), range.contains(value) else {
-            let (low, high) = (Int(range.lowerBound), Int(range.upperBound))
-            report(node, field: name, "must be a number from \(low) to \(high).")
-            return nil
-        }
-        return value
-    }
-
-    /// A number directly followed by `ms`, `s`, `m` or `h`; more than nothing and at most a day.
-    mutating func duration(_ fields: Node.Mapping, _ name: String) -> Duration? {
-        guard let node = fields[name] else { return nil }
-        let text = node.plainText
-        let unit = text.drop { ("0"..."9").contains($0) || $0 == "." }
-        let units = ["ms": 0.001, "s": 1, "m": 60, "h": 3600]
-        guard let number = Double(text.dropLast(unit.count)), let factor = units[String(unit)],
-            number * factor > 0, number * factor <= 86_400
-        else {
-            report(
-                node,
-                field: name,
-                "must be a duration of at most 24h with its unit, such as 500ms, 10s or 2m."
-            )
-            return nil
-        }
-        return .milliseconds(number * factor * 1000)
     }
 
     mutating func list(_ fields: Node.Mapping, _ name: String, _ example: String) -> [String] {

@@ -1,14 +1,15 @@
 // Reads the part `models` of a configuration file, gathering every problem. Not here: single fields
 // (ModelConfigurationReader+Fields).
+internal import Configuration
 internal import FoundationEssentials
 internal import HTTP
 internal import Yams
 
-struct ModelConfigurationReader {
+struct ModelConfigurationReader: FieldReading {
     /// The folder of the file, where paths in it start.
     let folder: String
     /// Everything wrong so far, in the order of the file.
-    var problems: [ModelConfigurationProblem] = []
+    var problems: [FileProblem] = []
     /// The model that is being read, for problems.
     private var modelName: String?
 
@@ -18,6 +19,7 @@ struct ModelConfigurationReader {
         "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
         "connect_timeout", "idle_timeout", "retries", "proxy", "insecure",
     ]
+    private static let durations = Duration.milliseconds(1) ... .seconds(86_400)
     private static let recordedFields = ["api", "file", "pace", "repeat"]
     private static let commandFields = [
         "api", "command", "pass_env", "max_tokens", "temperature", "timeout",
@@ -35,7 +37,7 @@ struct ModelConfigurationReader {
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
-            problems.append(ModelConfigurationProblem(yaml: error))
+            problems.append(FileProblem(yaml: error))
             return configuration
         }
         guard let root else { return configuration }
@@ -105,9 +107,11 @@ struct ModelConfigurationReader {
         settings.key = keySource(fields)
         settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
         settings.temperature = number(fields, "temperature", 0...10)
-        settings.timeout = duration(fields, "timeout") ?? settings.timeout
-        settings.connectTimeout = duration(fields, "connect_timeout") ?? settings.connectTimeout
-        settings.idleTimeout = duration(fields, "idle_timeout") ?? settings.idleTimeout
+        settings.timeout = duration(fields, "timeout", Self.durations) ?? settings.timeout
+        settings.connectTimeout =
+            duration(fields, "connect_timeout", Self.durations) ?? settings.connectTimeout
+        settings.idleTimeout =
+            duration(fields, "idle_timeout", Self.durations) ?? settings.idleTimeout
         settings.retries = integer(fields, "retries", 0...10) ?? settings.retries
         settings.proxy = text(fields, "proxy")
         if settings.proxy?.contains("@") ?? false {
@@ -140,7 +144,7 @@ struct ModelConfigurationReader {
         if let value = fields["pace"], value.plainText != "recorded" {
             if value.plainText == "0" {
                 pace = .every(.zero)
-            } else if let interval = duration(fields, "pace") {
+            } else if let interval = duration(fields, "pace", Self.durations) {
                 pace = .every(interval)
             }
         }
@@ -168,7 +172,7 @@ struct ModelConfigurationReader {
         settings.passedVariables = list(fields, "pass_env", "such as [API_KEY]")
         settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
         settings.temperature = number(fields, "temperature", 0...10)
-        settings.timeout = duration(fields, "timeout") ?? settings.timeout
+        settings.timeout = duration(fields, "timeout", Self.durations) ?? settings.timeout
         return .command(settings)
     }
 
@@ -180,64 +184,25 @@ struct ModelConfigurationReader {
 
     mutating func report(_ node: Node?, field: String?, _ message: String) {
         problems.append(
-            ModelConfigurationProblem(
+            FileProblem(
                 line: node?.mark?.line,
-                model: modelName,
+                entry: modelName,
                 field: field,
                 message: message
             )
         )
     }
 
-    private mutating func checkNames(_ fields: Node.Mapping, _ known: [String]) {
-        for (key, _) in fields where !known.contains(key.plainText) { reportUnknown(key, known) }
-    }
-
-    private mutating func reportUnknown(_ key: Node, _ known: [String]) {
+    mutating func reportUnknown(_ key: Node, _ known: [String]) {
         let name = key.plainText
-        guard !["key", "api_key", "token"].contains(name) else {
-            return report(
-                key,
-                field: name,
-                "A key does not belong into this file. Name the variable that holds it with key_env,"
-                    + " or its own file with key_file."
-            )
+        guard ["key", "api_key", "token"].contains(name) else {
+            return reportUnknownField(key, known)
         }
         report(
             key,
-            field: name.isEmpty ? nil : name,
-            "is no field here. Known are \(known.joined(separator: ", "))."
+            field: name,
+            "A key does not belong into this file. Name the variable that holds it with key_env,"
+                + " or its own file with key_file."
         )
-    }
-}
-
-extension ModelConfigurationProblem {
-    /// What the YAML parser found.
-    init(yaml error: any Error) {
-        let (line, words): (Int?, String) =
-            switch error {
-            case YamlError.scanner(_, let problem, let mark, _),
-                YamlError.parser(_, let problem, let mark, _),
-                YamlError.composer(_, let problem, let mark, _):
-                (mark.line, problem)
-            case YamlError.duplicatedKeysInMapping(let duplicates, let context):
-                (context.mark.line, "\(duplicates.joined(separator: ", ")) is given twice")
-            case YamlError.reader(let problem, _, _, _):
-                (nil, problem)
-            default:
-                (nil, "\(error)")
-            }
-        self.init(line: line, message: "The file is no valid YAML: \(words).")
-    }
-}
-
-extension Node {
-    /// The text of a scalar; empty for anything else.
-    var plainText: String { scalar?.string ?? "" }
-
-    /// Whether nothing stands where a value could.
-    var isNull: Bool {
-        guard let scalar, scalar.style == .plain else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }

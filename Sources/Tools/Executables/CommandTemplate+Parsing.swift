@@ -1,5 +1,6 @@
 // Reads a command as a manifest has it: placeholders, literal braces, groups, and the paths that
 // mean files beside the manifest. Gathers every problem.
+internal import Configuration
 
 /// One entry of a command in a manifest: a word, or a list of words that come and go together.
 struct CommandEntry: Sendable, Equatable {
@@ -121,7 +122,7 @@ struct CommandReader {
         if !declared.contains(name) {
             report(
                 "uses {\(name)}, which is no parameter of the tool."
-                    + suggestion(for: name, among: declared)
+                    + Suggestions.sentence(for: name, among: declared)
                     + " Declare it under parameters, properties. \(Self.braceAdvice)"
             )
         }

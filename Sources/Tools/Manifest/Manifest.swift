@@ -1,5 +1,6 @@
 // The tools a worker has besides functions, as its manifest declares them. Not here: reading the
 // YAML (ManifestReader), running the tools.
+public import Configuration
 internal import FoundationEssentials
 internal import OrderedCollections
 public import Wire
@@ -22,7 +23,7 @@ public struct Manifest: Sendable {
             throw ManifestError(
                 path: path,
                 problems: [
-                    ManifestProblem(
+                    FileProblem(
                         message: "The file cannot be read. Check that it exists and that this user"
                             + " may read it."
                     )
@@ -32,7 +33,7 @@ public struct Manifest: Sendable {
         guard let yaml = String(validating: data, as: UTF8.self) else {
             throw ManifestError(
                 path: path,
-                problems: [ManifestProblem(message: "The file is not UTF-8 text.")]
+                problems: [FileProblem(message: "The file is not UTF-8 text.")]
             )
         }
         return try parse(yaml: yaml, path: path)
@@ -113,41 +114,15 @@ public struct ManifestTool: Sendable {
     }
 }
 
-/// Something wrong with a manifest.
-public struct ManifestProblem: Sendable, Equatable, CustomStringConvertible {
-    /// The line it is on, from 1.
-    public var line: Int?
-    /// The tool it concerns.
-    public var tool: String?
-    /// The field it concerns.
-    public var field: String?
-    /// What is wrong and what to do.
-    public var message: String
-
-    /// Makes a problem of its parts.
-    public init(line: Int? = nil, tool: String? = nil, field: String? = nil, message: String) {
-        self.line = line
-        self.tool = tool
-        self.field = field
-        self.message = message
-    }
-
-    /// `line 12: count_matches: timeout: …`, with the parts that are known.
-    public var description: String {
-        let parts = [line.map { "line \($0)" }, tool, field, message]
-        return parts.compactMap(\.self).joined(separator: ": ")
-    }
-}
-
 /// A manifest that cannot be used, with all that is wrong with it.
 public struct ManifestError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The path of the manifest.
     public var path: String
     /// The problems, in the order of the file; at least one.
-    public var problems: [ManifestProblem]
+    public var problems: [FileProblem]
 
     /// Makes an error of its problems.
-    public init(path: String, problems: [ManifestProblem]) {
+    public init(path: String, problems: [FileProblem]) {
         self.path = path
         self.problems = problems
     }

@@ -1,4 +1,5 @@
 // The single fields of a tool in a manifest: each is checked and told apart from an absent one.
+internal import Configuration
 internal import JSON
 internal import OrderedCollections
 internal import Plans
@@ -31,63 +32,6 @@ extension ManifestReader {
             )
         }
         return name
-    }
-
-    mutating func text(_ fields: Node.Mapping, _ name: String) -> String? {
-        guard let node = fields[name] else { return nil }
-        guard let scalar = node.scalar else {
-            report(node, field: name, "must be a text.")
-            return nil
-        }
-        return scalar.string
-    }
-
-    mutating func bool(_ fields: Node.Mapping, _ name: String) -> Bool? {
-        guard let node = fields[name] else { return nil }
-        guard case .bool(let value)? = try? JSONValue(node) else {
-            report(node, field: name, "must be true or false.")
-            return nil
-        }
-        return value
-    }
-
-    mutating func integer(
-        _ fields: Node.Mapping,
-        _ name: String,
-        _ range: ClosedRange<Int>
-    ) -> Int? {
-        guard let node = fields[name] else { return nil }
-        guard let value = (try? JSONValue(node))?.intValue, range.contains(value) else {
-            report(
-                node,
-                field: name,
-                "must be a whole number from \(range.lowerBound) to \(range.upperBound)."
-            )
-            return nil
-        }
-        return value
-    }
-
-    mutating func duration(_ node: Node, _ name: String) -> Duration? {
-        do {
-            let value = try Quantities.parseDuration(node.plainText)
-            if value > .zero { return value }
-            report(node, field: name, "must be longer than zero.")
-        } catch {
-            report(node, field: name, error.message)
-        }
-        return nil
-    }
-
-    mutating func size(_ node: Node, _ name: String) -> Int? {
-        do {
-            let value = try Quantities.parseSize(node.plainText)
-            if value > 0 { return value }
-            report(node, field: name, "must be more than zero.")
-        } catch {
-            report(node, field: name, error.message)
-        }
-        return nil
     }
 
     mutating func outputFormat(_ fields: Node.Mapping) -> OutputFormat {

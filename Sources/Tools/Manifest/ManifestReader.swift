@@ -1,5 +1,6 @@
 // Reads a manifest's YAML into tools, gathering every problem. Not here: single fields
 // (ManifestReader+Fields), commands (CommandTemplate+Parsing).
+internal import Configuration
 internal import FoundationEssentials
 internal import JSON
 internal import OrderedCollections
@@ -9,11 +10,11 @@ internal import Wire
 internal import Yams
 
 /// Reads one manifest.
-struct ManifestReader {
+struct ManifestReader: FieldReading {
     /// The folder of the manifest, an absolute path.
     let folder: String
     /// Everything wrong so far, in the order of the file.
-    var problems: [ManifestProblem] = []
+    var problems: [FileProblem] = []
     /// The tool that is being read, for problems.
     private var toolName: String?
 
@@ -37,16 +38,14 @@ struct ManifestReader {
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
-            problems.append(ManifestProblem(yaml: error))
+            problems.append(FileProblem(yaml: error))
             return []
         }
         guard let fields = root?.mapping else {
             report(root, field: nil, "The manifest must start with \"tools:\" and a list of tools.")
             return []
         }
-        for (key, _) in fields where !Self.topLevelFields.contains(key.plainText) {
-            reportUnknown(key, Self.topLevelFields)
-        }
+        checkNames(fields, Self.topLevelFields)
         guard let list = fields["tools"] else {
             report(
                 root,
@@ -93,9 +92,7 @@ struct ManifestReader {
     }
 
     private mutating func readTool(_ fields: Node.Mapping, at entry: Node) -> ManifestTool {
-        for (key, _) in fields where !Self.toolFields.contains(key.plainText) {
-            reportUnknown(key, Self.toolFields)
-        }
+        checkNames(fields, Self.toolFields)
         var tool = ManifestTool(
             description: ToolDescription(
                 name: readName(fields["name"], entry),
@@ -116,7 +113,7 @@ struct ManifestReader {
             tool.outputFormat = outputFormat(fields)
             tool.successExitCodes = exitCodes(fields)
         }
-        if let node = fields["max_output"] { tool.maxOutput = size(node, "max_output") }
+        tool.maxOutput = size(fields, "max_output")
         tool.variables = variables(fields)
         tool.passedVariables = passedVariables(fields)
         readCommand(&tool, fields, at: entry)
@@ -129,9 +126,7 @@ struct ManifestReader {
         description.parameters = parameters(fields)
         description.isIdempotent = bool(fields, "idempotent") ?? false
         description.isReadOnly = bool(fields, "read_only") ?? false
-        if let node = fields["timeout"] {
-            description.timeoutMilliseconds = duration(node, "timeout")?.wholeMilliseconds
-        }
+        description.timeoutMilliseconds = duration(fields, "timeout")?.wholeMilliseconds
         description.maxAttempts = integer(fields, "max_attempts", 1...1000)
         description.concurrency = integer(fields, "concurrency", 1...Limits.largestSlots)
     }
@@ -214,42 +209,7 @@ struct ManifestReader {
 
     mutating func add(_ message: String, field: String?, line: Int?) {
         problems.append(
-            ManifestProblem(line: line, tool: toolName, field: field, message: message)
+            FileProblem(line: line, entry: toolName, field: field, message: message)
         )
-    }
-
-    private mutating func reportUnknown(_ key: Node, _ known: [String]) {
-        let name = key.plainText
-        report(
-            key,
-            field: name.isEmpty ? nil : name,
-            "is no field here." + suggestion(for: name, among: known) + " Known are "
-                + known.joined(separator: ", ") + "."
-        )
-    }
-}
-
-extension Node {
-    /// The text of a scalar; empty for anything else.
-    var plainText: String { scalar?.string ?? "" }
-}
-
-extension ManifestProblem {
-    /// What the YAML parser found.
-    init(yaml error: any Error) {
-        let (line, words): (Int?, String) =
-            switch error {
-            case YamlError.scanner(_, let problem, let mark, _),
-                YamlError.parser(_, let problem, let mark, _),
-                YamlError.composer(_, let problem, let mark, _):
-                (mark.line, problem)
-            case YamlError.duplicatedKeysInMapping(let duplicates, let context):
-                (context.mark.line, "\(duplicates.joined(separator: ", ")) is given twice")
-            case YamlError.reader(let problem, _, _, _):
-                (nil, problem)
-            default:
-                (nil, "\(error)")
-            }
-        self.init(line: line, message: "The file is no valid YAML: \(words).")
     }
 }

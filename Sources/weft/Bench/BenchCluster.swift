@@ -13,7 +13,7 @@ internal import Wire
 ///
 /// `onReady` comes once, with a connected client, or `onFailure`.
 final class BenchCluster {
-    private let loop: EventLoop
+    let loop: EventLoop
     private let workers: Int
     private let slots: Int
     private let folder: StateFolder
@@ -23,7 +23,8 @@ final class BenchCluster {
     private var children: [ChildProcess] = []
     private var runningChildren = 0
     private var said: [UInt8] = []
-    private var isListening = false
+    private var listening: Endpoint?
+    private var keys: [Role: HandshakeKey] = [:]
     private var client: CoordinatorClient?
     private var pollTimer: Timer?
     private var deadline: Timer?
@@ -31,6 +32,11 @@ final class BenchCluster {
 
     /// The process to watch.
     var coordinatorPID: Int32 { coordinator?.pid ?? 0 }
+    /// Where the coordinator listens; known once it is ready.
+    var endpoint: Endpoint { listening ?? .default }
+    /// A folder that goes with the cluster.
+    var folderPath: String { folder.path }
+    var clientKeyPath: String { KeyFile.path(of: .client, in: folder.path) }
 
     init(
         loop: EventLoop,
@@ -54,9 +60,31 @@ final class BenchCluster {
         self.deadline = deadline
     }
 
-    private func spawn(
+    /// How a further peer connects; only once the cluster is ready.
+    func key(of role: Role) -> HandshakeKey {
+        guard let key = keys[role] else { preconditionFailure("the cluster has read its keys") }
+        return key
+    }
+
+    /// How a further client connects.
+    func clientOptions(_ name: String) -> CoordinatorClient.Options {
+        CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: .client,
+            key: key(of: .client),
+            name: name,
+            timeout: .seconds(10)
+        )
+    }
+
+    /// Lets the client go that `onReady` came with.
+    func dismissClient() { client?.close() }
+
+    /// Starts this program as another process; one without `onExit` must not end by itself.
+    func spawn(
         _ arguments: [String],
-        onOutput: @escaping ([UInt8]) -> Void
+        onOutput: @escaping ([UInt8]) -> Void,
+        onExit: ((ChildProcess.ExitStatus) -> Void)? = nil
     ) throws -> ChildProcess {
         let environment = ProcessInfo.processInfo.environment.sorted { $0.key < $1.key }
         let child = try ChildProcess.spawn(
@@ -66,7 +94,7 @@ final class BenchCluster {
                 environment: environment.map { ($0.key, $0.value) }
             ),
             onOutput: { _, bytes in onOutput(bytes) },
-            onExit: { [weak self] status in self?.noteExit(status) }
+            onExit: { [weak self] status in self?.noteExit(status, onExit) }
         )
         runningChildren += 1
         children.append(child)
@@ -76,21 +104,18 @@ final class BenchCluster {
     /// The coordinator's first line names its address.
     private func listen(to bytes: [UInt8]) {
         said += bytes
-        guard !isListening, said.contains(0x0A) else { return }
+        guard listening == nil, said.contains(0x0A) else { return }
         let words = String(decoding: said, as: UTF8.self).split(separator: " ")
         guard let text = words.first(where: { $0.hasPrefix("127.0.0.1:") }),
             let endpoint = try? Endpoint.parse(String(text.prefix { $0 != "," }))
         else { return }
-        isListening = true
+        listening = endpoint
         do {
+            for role in [Role.client, .worker] {
+                keys[role] = try KeyFile.load(path: KeyFile.path(of: role, in: folder.path))
+            }
             try startWorkers(endpoint)
-            let key = try KeyFile.load(path: KeyFile.path(of: .client, in: folder.path))
-            let options = CoordinatorClient.Options(
-                endpoint: endpoint,
-                role: .client,
-                key: key,
-                name: "bench"
-            )
+            let options = clientOptions("bench")
             _ = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
                 switch result {
                 case .success(let client):
@@ -114,9 +139,9 @@ final class BenchCluster {
                 idempotent: true
             """
         try tools.write(toFile: manifest, atomically: true, encoding: .utf8)
-        for number in 1...workers {
+        for number in 0..<workers {
             let arguments = [
-                "worker", "--coordinator", "\(endpoint)", "--name", "bench-\(number)",
+                "worker", "--coordinator", "\(endpoint)", "--name", "bench-\(number + 1)",
                 "--key-file", KeyFile.path(of: .worker, in: folder.path), "--slots", "\(slots)",
                 "--tools", manifest, "--diagnostics", "--quiet", "--exit-after", "5s",
             ]
@@ -146,9 +171,18 @@ final class BenchCluster {
         onFailure(reason + "\n" + String(decoding: said.suffix(2_000), as: UTF8.self))
     }
 
-    private func noteExit(_ status: ChildProcess.ExitStatus) {
+    private func noteExit(
+        _ status: ChildProcess.ExitStatus,
+        _ onExit: ((ChildProcess.ExitStatus) -> Void)?
+    ) {
         runningChildren -= 1
-        if onStopped == nil { fail("A process of the cluster ended (\(status)).") }
+        if onStopped == nil {
+            if let onExit {
+                onExit(status)
+            } else {
+                fail("A process of the cluster ended (\(status)).")
+            }
+        }
         finishIfStopped()
     }
 

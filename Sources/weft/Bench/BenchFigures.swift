@@ -1,42 +1,47 @@
-// What a benchmark measured, and how it is shown. Medians and percentiles over one run.
+// What a benchmark measured, by name for programs and in words for people. Pure.
 
 internal import JSON
 
+/// One figure: a number with its name and its meaning.
+struct BenchFigure: Equatable {
+    /// What programs know it by; with the unit at its end.
+    var name: String
+    var value: Double
+    /// What comes first in its line.
+    var label: String
+    /// What comes after the number, such as its unit.
+    var meaning: String
+
+    /// Digits behind the point that mean something.
+    private var digits: Double {
+        switch name {
+        case "wall_s": 10_000
+        case _ where name.hasSuffix("_s") && !name.hasSuffix("per_s"): 1_000
+        case _ where name.contains("_over_") || name.hasSuffix("_percent"): 100
+        default: 10
+        }
+    }
+
+    init(_ name: String, _ value: Double, _ label: String, _ meaning: String) {
+        self.name = name
+        self.value = value
+        self.label = label
+        self.meaning = meaning
+        self.value = (value * digits).rounded() / digits
+    }
+}
+
+/// The figures of one shape.
 struct BenchFigures {
     var shape: BenchShape
     var nodes: Int
     var workers: Int
     var slots: Int
     var cores: Int
-    /// From submit to the last event, as the client saw it.
-    var wallSeconds: Double
-    /// Latencies in microseconds: of a hop (chain), of a run (single), else from ready to result.
-    var latencies: [Double]
-    var coordinatorCPUSeconds: Double
-    var coordinatorPeakBytes: Int
-    var payloadBytes = 0
-    /// Medians of what the machine gives without Weftline.
-    var floorMicroseconds: Double?
-    var floorPerSecond: Double?
+    var figures: [BenchFigure]
 
-    var nodesPerSecond: Double { Double(nodes) / wallSeconds }
-
-    /// The latency that so many percent of the samples do not exceed.
-    func percentile(_ percent: Double) -> Double {
-        guard !latencies.isEmpty else { return 0 }
-        let sorted = latencies.sorted()
-        let rank = Int((percent / 100 * Double(sorted.count)).rounded(.up))
-        return sorted[min(max(rank - 1, 0), sorted.count - 1)]
-    }
-
-    /// What the latencies are of.
-    var latencyMeaning: String {
-        switch shape {
-        case .chain: "from one node's readiness to the next one's"
-        case .single: "from submit to answer"
-        case .fanout, .layers, .payload, .spawn: "of a node, from ready to result"
-        }
-    }
+    /// A figure's value.
+    subscript(name: String) -> Double? { figures.first { $0.name == name }?.value }
 
     func encode(into writer: inout JSONWriter) {
         writer.beginObject()
@@ -45,73 +50,72 @@ struct BenchFigures {
         writer.field("workers", workers)
         writer.field("slots", slots)
         writer.field("cores", cores)
-        writer.field("nodes_per_s", rounded(nodesPerSecond))
-        writer.field("p50_us", rounded(percentile(50)))
-        writer.field("p99_us", rounded(percentile(99)))
-        writer.field(
-            "coordinator_cpu_us_per_node",
-            rounded(coordinatorCPUSeconds * 1e6 / Double(nodes))
-        )
-        writer.field(
-            "coordinator_peak_rss_mb",
-            rounded(Double(coordinatorPeakBytes) / 1_048_576)
-        )
-        writer.field("wall_s", (wallSeconds * 10_000).rounded() / 10_000)
-        if payloadBytes > 0 {
-            writer.field("payload_mb_per_s", rounded(Double(payloadBytes) / wallSeconds / 1e6))
-        }
-        if let floorMicroseconds {
-            writer.field("floor_p50_us", rounded(floorMicroseconds))
-            writer.field("p50_over_floor", hundredths(percentile(50) / floorMicroseconds))
-        }
-        if let floorPerSecond {
-            writer.field("floor_per_s", rounded(floorPerSecond))
-            writer.field("floor_over_rate", hundredths(floorPerSecond / nodesPerSecond))
+        for figure in figures {
+            writer.key(escaping: figure.name)
+            writer.double(figure.value)
         }
         writer.endObject()
     }
 
     /// A line for each figure, for people.
-    var lines: [(label: String, value: String)] {
-        var lines: [(String, String)] = [
-            ("shape", "\(shape.rawValue), \(nodes) nodes, \(workers) workers × \(slots) slots"),
-            ("machine", cores == 1 ? "1 core" : "\(cores) cores"),
-            ("wall", "\(hundredths(wallSeconds * 1_000)) ms"),
-            ("throughput", "\(Int(nodesPerSecond)) nodes/s"),
-            (
-                "latency",
-                "p50 \(rounded(percentile(50))) µs, p99 \(rounded(percentile(99))) µs "
-                    + latencyMeaning
-            ),
-            (
-                "coordinator",
-                "\(rounded(coordinatorCPUSeconds * 1e6 / Double(nodes))) µs of CPU a node, "
-                    + "\(rounded(Double(coordinatorPeakBytes) / 1_048_576)) MiB at most"
-            ),
-        ]
-        if payloadBytes > 0 {
-            let rate = Double(payloadBytes) / wallSeconds / 1e6
-            lines.append(("payload", "\(rounded(rate)) MB/s into the last node"))
-        }
-        if let floorMicroseconds {
-            let ratio = hundredths(percentile(50) / floorMicroseconds)
-            lines.append(
-                (
-                    "floor",
-                    "p50 \(rounded(floorMicroseconds)) µs for a bare line there and back; "
-                        + "\(ratio) times that"
-                )
-            )
-        }
-        if let floorPerSecond {
-            let ratio = hundredths(floorPerSecond / nodesPerSecond)
-            lines.append(
-                ("floor", "\(Int(floorPerSecond)) bare processes a second; \(ratio) times as many")
-            )
-        }
-        return lines
+    var lines: [(name: String, value: String?)] {
+        let head = "\(shape.rawValue), \(nodes) \(shape.unit), \(workers) workers × \(slots) slots"
+        return [("shape", head), ("machine", cores == 1 ? "1 core" : "\(cores) cores")]
+            + figures.map { ($0.label, "\(Self.text($0.value)) \($0.meaning)") }
     }
 
-    private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
-    private func hundredths(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+    /// A number without a fraction that says nothing.
+    static func text(_ value: Double) -> String {
+        guard value.magnitude < 1_000, value.rounded() != value else {
+            return "\(Int(value.rounded()))"
+        }
+        return "\(value)"
+    }
+
+    /// The median of each figure over several rounds of one shape.
+    static func medians(of rounds: [BenchFigures]) -> BenchFigures? {
+        guard var medians = rounds.first else { return nil }
+        for place in medians.figures.indices {
+            let name = medians.figures[place].name
+            let values = rounds.compactMap { $0[name] }.sorted()
+            medians.figures[place].value = values[values.count / 2]
+        }
+        return medians
+    }
+}
+
+extension [BenchFigure] {
+    /// What is told of every shape that runs nodes.
+    static func ofRuns(
+        nodes: Int,
+        seconds: Double,
+        latencies: [Double],
+        latencyMeaning: String,
+        usage: ProcessUsage.Span
+    ) -> [BenchFigure] {
+        let sorted = latencies.sorted()
+        func percentile(_ percent: Double) -> Double {
+            guard !sorted.isEmpty else { return 0 }
+            let rank = Int((percent / 100 * Double(sorted.count)).rounded(.up))
+            return sorted[Swift.min(Swift.max(rank - 1, 0), sorted.count - 1)]
+        }
+        return [
+            BenchFigure("wall_s", seconds, "wall", "s"),
+            BenchFigure("nodes_per_s", Double(nodes) / seconds, "throughput", "nodes/s"),
+            BenchFigure("p50_us", percentile(50), "latency p50", "µs \(latencyMeaning)"),
+            BenchFigure("p99_us", percentile(99), "latency p99", "µs"),
+            BenchFigure(
+                "coordinator_cpu_us_per_node",
+                usage.cpuSeconds * 1e6 / Double(nodes),
+                "coordinator",
+                "µs of CPU a node"
+            ),
+            BenchFigure(
+                "coordinator_peak_rss_mb",
+                Double(usage.peakResidentBytes) / 1_048_576,
+                "coordinator",
+                "MiB at most"
+            ),
+        ]
+    }
 }

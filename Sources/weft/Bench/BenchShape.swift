@@ -1,4 +1,4 @@
-// The shapes of plans that `weft bench` runs, as nodes of the wire's form.
+// The shapes that `weft bench` runs, and their plans as nodes of the wire's form.
 
 internal import ArgumentParser
 internal import JSON
@@ -16,8 +16,18 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
     case spawn
     /// Runs of one node, one after the other: latency from submit to answer.
     case single
+    /// Tools that wait: how well slots are kept busy.
+    case sleep
+    /// Runs of one node of many clients at once: throughput of runs, and whether all get on.
+    case clients
+    /// A million no-op nodes: memory.
+    case million
+    /// A large plan file through `weft run`: the time until its first node has run.
+    case planfile
+    /// Workers that wait: what they cost the coordinator.
+    case idle
 
-    /// How many nodes unless the command says otherwise.
+    /// How many nodes unless the command says otherwise; of clients runs, of idle workers.
     var defaultNodes: Int {
         switch self {
         case .fanout: 100_000
@@ -26,6 +36,22 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
         case .payload: 256
         case .spawn: 2_000
         case .single: 2_000
+        case .sleep: 10_000
+        case .clients: 20_000
+        case .million, .planfile: 1_000_000
+        case .idle: 1_000
+        }
+    }
+
+    /// Slots of each worker unless the command says otherwise.
+    var defaultSlots: Int { self == .sleep ? 64 : 4 }
+
+    /// What `nodes` counts.
+    var unit: String {
+        switch self {
+        case .single, .clients: "runs"
+        case .idle: "idle workers"
+        default: "nodes"
         }
     }
 
@@ -33,32 +59,71 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
     static let payloadBytes = 256 << 10
     /// Nodes of a layer.
     static let layerWidth = 1_000
+    /// Milliseconds that each tool of the sleep shape waits.
+    static let sleepMilliseconds = 20
+    /// Clients that submit at once.
+    static let clientCount = 64
+    /// Bytes of each node in a plan file.
+    static let fileNodeBytes = 150
 
-    /// The plan document; `single` is one node, run again and again.
+    /// The plan document; that of one run where a shape has many.
     func plan(nodes: Int) -> [UInt8] {
         var writer = JSONWriter(reserving: nodes * 96 + 256)
         writer.beginObject()
         writer.key("tasks")
         writer.beginArray()
-        switch self {
-        case .fanout:
-            for node in 0..<nodes { add(node, "noop", to: &writer) }
-        case .chain:
-            for node in 0..<nodes {
-                add(node, "noop", after: node > 0 ? [node - 1] : [], to: &writer)
-            }
-        case .layers:
-            for node in 0..<nodes { add(node, "noop", after: layered(node), to: &writer) }
-        case .payload:
-            addPayloads(nodes, to: &writer)
-        case .spawn:
-            for node in 0..<nodes { add(node, "true", to: &writer) }
-        case .single:
-            add(0, "noop", to: &writer)
+        for node in 0..<nodes {
+            begin(node, tool, to: &writer)
+            writer.key("args")
+            addArguments(to: &writer)
+            add(dependencies(of: node), to: &writer)
+            writer.endObject()
         }
+        if self == .payload { addCollector(of: nodes, to: &writer) }
         writer.endArray()
         writer.endObject()
         return writer.bytes
+    }
+
+    /// One node of a plan file, as long as all others.
+    func fileNode(_ node: Int) -> [UInt8] {
+        var writer = JSONWriter(reserving: Self.fileNodeBytes + 16)
+        begin(node, tool, to: &writer)
+        add(layered(node), to: &writer)
+        writer.key("args")
+        writer.beginObject()
+        let rest = Self.fileNodeBytes - writer.bytes.count - #""text":""}},"#.utf8.count
+        writer.field("text", String(repeating: "x", count: max(rest, 0)))
+        writer.endObject()
+        writer.endObject()
+        return writer.bytes
+    }
+
+    private var tool: String {
+        switch self {
+        case .payload: "payload"
+        case .spawn: "true"
+        case .sleep: "sleep"
+        default: "noop"
+        }
+    }
+
+    private func addArguments(to writer: inout JSONWriter) {
+        writer.beginObject()
+        switch self {
+        case .payload: writer.field("bytes", Self.payloadBytes)
+        case .sleep: writer.field("ms", Self.sleepMilliseconds)
+        default: break
+        }
+        writer.endObject()
+    }
+
+    private func dependencies(of node: Int) -> [Int] {
+        switch self {
+        case .chain: node > 0 ? [node - 1] : []
+        case .layers: layered(node)
+        default: []
+        }
     }
 
     private func layered(_ node: Int) -> [Int] {
@@ -68,15 +133,8 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
         return [above, row + (above - row + 1) % Self.layerWidth]
     }
 
-    private func addPayloads(_ nodes: Int, to writer: inout JSONWriter) {
-        for node in 0..<nodes {
-            begin(node, "payload", to: &writer)
-            writer.key("args")
-            writer.beginObject()
-            writer.field("bytes", Self.payloadBytes)
-            writer.endObject()
-            writer.endObject()
-        }
+    /// The node that gets all outputs.
+    private func addCollector(of nodes: Int, to writer: inout JSONWriter) {
         begin(nodes, "noop", to: &writer)
         writer.key("args")
         writer.beginObject()
@@ -94,20 +152,11 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
         writer.field("tool_name", tool)
     }
 
-    private func add(
-        _ node: Int,
-        _ tool: String,
-        after dependencies: [Int] = [],
-        to writer: inout JSONWriter
-    ) {
-        begin(node, tool, to: &writer)
-        writer.field("args", RawJSON.emptyObject)
-        if !dependencies.isEmpty {
-            writer.key("dependencies")
-            writer.beginArray()
-            for dependency in dependencies { writer.string("n\(dependency)") }
-            writer.endArray()
-        }
-        writer.endObject()
+    private func add(_ dependencies: [Int], to writer: inout JSONWriter) {
+        guard !dependencies.isEmpty else { return }
+        writer.key("dependencies")
+        writer.beginArray()
+        for dependency in dependencies { writer.string("n\(dependency)") }
+        writer.endArray()
     }
 }

@@ -4,8 +4,17 @@ internal import FoundationEssentials
 internal import Glibc
 
 struct ProcessUsage {
-    /// User and system time, in seconds; the clock's tick is mostly 10 ms.
+    /// What was used between two readings.
+    struct Span {
+        var cpuSeconds: Double
+        /// The highest resident size up to the later reading, in bytes.
+        var peakResidentBytes: Int
+    }
+
+    /// Time on a core, in seconds.
     var cpuSeconds: Double
+    /// The resident size, in bytes.
+    var residentBytes: Int
     /// The highest resident size so far, in bytes.
     var peakResidentBytes: Int
 
@@ -19,10 +28,37 @@ struct ProcessUsage {
         let fields = stat[stat.index(after: close)...].split(separator: " ")
         guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12])
         else { return nil }
-        cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-        let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        let kibibytes = peak?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first
-        peakResidentBytes = (kibibytes.flatMap { Int($0) } ?? 0) << 10
+        let ticks = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        cpuSeconds = Self.scheduledSeconds(of: pid) ?? ticks
+        residentBytes = Self.bytes(of: "VmRSS:", in: status)
+        peakResidentBytes = Self.bytes(of: "VmHWM:", in: status)
+    }
+
+    /// What was used since an earlier reading.
+    func since(_ earlier: ProcessUsage) -> Span {
+        Span(
+            cpuSeconds: cpuSeconds - earlier.cpuSeconds,
+            peakResidentBytes: peakResidentBytes
+        )
+    }
+
+    /// The time of all threads in nanoseconds, where the system counts it; a tick is 10 ms.
+    private static func scheduledSeconds(of pid: Int32) -> Double? {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task"))
+        var nanoseconds = 0.0
+        for thread in threads ?? [] {
+            guard let text = read("/proc/\(pid)/task/\(thread)/schedstat"),
+                let time = text.split(separator: " ").first.flatMap({ Double($0) })
+            else { return nil }
+            nanoseconds += time
+        }
+        return nanoseconds > 0 ? nanoseconds / 1e9 : nil
+    }
+
+    private static func bytes(of field: String, in status: String) -> Int {
+        let line = status.split(separator: "\n").first { $0.hasPrefix(field) }
+        let kibibytes = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first
+        return (kibibytes.flatMap { Int($0) } ?? 0) << 10
     }
 
     private static func read(_ path: String) -> String? {

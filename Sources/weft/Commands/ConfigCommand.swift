@@ -1,5 +1,7 @@
 // `weft config check`: whether a configuration can be used, without calling anything.
 internal import ArgumentParser
+internal import Configuration
+internal import Coordinator
 internal import FoundationEssentials
 internal import LanguageModels
 
@@ -27,20 +29,23 @@ struct ConfigCheckCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try file.read()
-        let models = [("planner", configuration.planner), ("joiner", configuration.joiner)]
-        let isEmpty = configuration.planner == nil && configuration.joiner == nil
+        let models = [
+            ("planner", configuration.models.planner), ("joiner", configuration.models.joiner),
+        ]
+        let isEmpty = models.allSatisfy { $0.1 == nil }
         Output.standard.writeNow(
             Text.printable("\(try file.path()) is fine\(isEmpty ? "; it names no model." : ".")")
                 + "\n"
         )
-        guard !isEmpty else { return }
-        Printer()
-            .pairs(
-                models.map { name, model in
-                    let missing = name == "joiner" ? "the planner's" : "none: goals are refused"
-                    return (name, model.map(\.summary) ?? missing)
-                }
-            )
+        var lines: [(String, String)] = []
+        if !isEmpty {
+            lines = models.map { name, model in
+                let missing = name == "joiner" ? "the planner's" : "none: goals are refused"
+                return (name, model.map(\.summary) ?? missing)
+            }
+        }
+        lines += configuration.changedLimits.map { ($0.name, $0.value) }
+        if !lines.isEmpty { Printer().pairs(lines) }
     }
 }
 
@@ -48,7 +53,7 @@ struct ConfigCheckCommand: ParsableCommand {
 struct ConfigurationFile: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The configuration that names language models (default: WEFT_CONFIG).",
+            "The configuration: language models and limits (default: WEFT_CONFIG).",
             valueName: "weft.yaml"
         )
     )
@@ -63,21 +68,21 @@ struct ConfigurationFile: ParsableArguments {
     }
 
     /// Reads the file, or ends the command with everything that is wrong with it.
-    func read() throws(CommandFailure) -> ModelConfiguration {
+    func read() throws(CommandFailure) -> CoordinatorConfiguration {
         let path = try path()
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
         }
         let text = String(decoding: data, as: UTF8.self)
-        let problems = ModelConfiguration.problems(
+        let problems = CoordinatorConfiguration.problems(
             yaml: text,
             path: path,
             environment: ProcessInfo.processInfo.environment
         )
         let failure = CommandFailure(.usage, problems.map { "error: \(path): \($0)" })
         guard problems.isEmpty else { throw failure }
-        do throws(ModelConfigurationError) {
-            return try ModelConfiguration.parse(yaml: text, path: path)
+        do throws(CoordinatorConfigurationError) {
+            return try CoordinatorConfiguration.parse(yaml: text, path: path)
         } catch {
             throw CommandFailure(.usage, error.problems.map { "error: \(path): \($0)" })
         }

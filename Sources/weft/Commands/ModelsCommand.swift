@@ -1,5 +1,7 @@
 // `weft models check`: one small call to each configured model. What a call shows is in ModelCheck.
 internal import ArgumentParser
+internal import Configuration
+internal import Coordinator
 internal import FoundationEssentials
 internal import JSON
 internal import LanguageModels
@@ -33,7 +35,7 @@ struct ModelsCheckCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let configuration = try file.read()
+        let configuration = try file.read().models
         guard configuration.planner != nil || configuration.joiner != nil else {
             throw CommandFailure(.usage, "\(try file.path()) names no model.")
         }

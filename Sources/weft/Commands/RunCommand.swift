@@ -26,6 +26,10 @@ struct RunCommand: ParsableCommand {
               weft run "Which file of this tree is the longest?" --tools tools.yaml \
             --config weft.yaml
 
+            A plan is checked before anything of it runs, and every problem is told. One of more \
+            than 16 MiB is sent while it is read: nodes start before the rest is there, and a \
+            problem found later fails the run. To know before: weft plan --check FILE.
+
             Only the answer goes to standard output. Ctrl-C cancels the run and waits for its \
             end; a second Ctrl-C leaves at once.
             """
@@ -102,8 +106,10 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let isRemote = try connection.namedEndpoint() != nil
         if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
+        let plan = try goal == nil ? readPlan(plan ?? "-") : nil
         let settings = PlanRun.Settings(
-            submission: try submission(isRemote: isRemote),
+            submission: submission(isRemote: isRemote, plan: plan?.bytes ?? []),
+            rest: plan?.rest,
             isDetached: detach,
             printsJSON: json,
             isRemote: isRemote
@@ -119,7 +125,7 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func submission(isRemote: Bool) throws -> Submission {
+    private func submission(isRemote: Bool, plan: [UInt8]) -> Submission {
         var budget = Budget(wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) })
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
         let watch: WatchLevel? = detach ? nil : .progress
@@ -136,7 +142,7 @@ struct RunCommand: ParsableCommand {
             )
         }
         return Submission(
-            plan: try readPlan(plan ?? "-").bytes,
+            plan: plan,
             join: join ?? .concat,
             budget: budget,
             onMissingTool: policy,
@@ -144,9 +150,15 @@ struct RunCommand: ParsableCommand {
         )
     }
 
-    /// Reads and checks the plan; a plan with problems ends the command.
-    private func readPlan(_ path: String) throws -> PlanFile {
-        let file = try PlanFile.read(path)
+    /// Bytes of a plan that is checked before it is sent.
+    private static let checkedBytes = 16 << 20
+
+    /// Reads a plan, or the beginning of a large one; a plan with problems ends the command.
+    private func readPlan(_ path: String) throws -> (bytes: [UInt8], rest: PlanInput?) {
+        let input = try PlanInput(path)
+        let bytes = try input.readBeginning(atMost: Self.checkedBytes)
+        guard input.isAtEnd else { return (bytes, input) }
+        let file = PlanFile(bytes: bytes)
         if !file.isValid, json {
             Output.standard.writeNow(file.problems.document(nodes: file.nodeCount))
             throw CommandFailure(.usage)
@@ -154,6 +166,6 @@ struct RunCommand: ParsableCommand {
         let failure = CommandFailure(.usage, file.problems.map(\.line))
         guard file.isValid else { throw failure }
         failure.report()
-        return file
+        return (bytes, nil)
     }
 }

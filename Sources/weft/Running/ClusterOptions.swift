@@ -1,6 +1,7 @@
 // The cluster that a run starts for itself when no coordinator is named.
 internal import ArgumentParser
 internal import Client
+internal import Coordinator
 internal import FoundationEssentials
 internal import Logging
 internal import Tools
@@ -51,10 +52,12 @@ struct ClusterOptions: ParsableArguments {
     func start(for run: PlanRun, models: ModelOptions) throws {
         let session = run.session
         do {
+            let configuration = try models.configuration()
             let cluster = try EmbeddedCluster(
                 loop: session.loop,
-                models: try models.models(on: session.loop),
+                models: try models.models(configuration, on: session.loop),
                 options: EmbeddedCluster.Options(
+                    limits: configuration.limits,
                     tools: tools,
                     workers: workers ?? 2,
                     slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),

@@ -1,5 +1,7 @@
-// The language models that a command is given: the configuration file, and what is recorded.
+// The configuration file that a command is given, its language models, and what is recorded.
 internal import ArgumentParser
+internal import Configuration
+internal import Coordinator
 internal import FoundationEssentials
 internal import LanguageModels
 internal import UVLoop
@@ -8,7 +10,7 @@ internal import UVLoop
 struct ModelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The configuration that names language models (default: WEFT_CONFIG).",
+            "The configuration: language models and limits (default: WEFT_CONFIG).",
             valueName: "weft.yaml"
         )
     )
@@ -25,14 +27,14 @@ struct ModelOptions: ParsableArguments {
         return named.isEmpty ? nil : named
     }
 
-    /// Reads the configuration; nil when none was named.
-    func configuration() throws(CommandFailure) -> ModelConfiguration? {
-        guard let path else { return nil }
+    /// Reads the configuration; the defaults when none was named.
+    func configuration() throws(CommandFailure) -> CoordinatorConfiguration {
+        guard let path else { return CoordinatorConfiguration() }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
         }
-        do throws(ModelConfigurationError) {
-            return try ModelConfiguration.parse(
+        do throws(CoordinatorConfigurationError) {
+            return try CoordinatorConfiguration.parse(
                 yaml: String(decoding: data, as: UTF8.self),
                 path: path
             )
@@ -41,12 +43,15 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// Makes the models on a loop; nil when there are none.
-    func models(on loop: EventLoop) throws -> ModelCatalogue? {
-        guard let configuration = try configuration() else { return nil }
+    /// Makes the models on a loop; nil when no configuration was named.
+    func models(
+        _ configuration: CoordinatorConfiguration,
+        on loop: EventLoop
+    ) throws -> ModelCatalogue? {
+        guard path != nil else { return nil }
         do {
             return try ModelCatalogue.make(
-                configuration,
+                configuration.models,
                 loop: loop,
                 environment: ProcessInfo.processInfo.environment,
                 recorder: try record.map { try ModelRecorder(path: $0) }

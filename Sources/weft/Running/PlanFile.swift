@@ -1,6 +1,4 @@
 // A plan as a file or standard input, and everything that is wrong with it before it is sent.
-internal import FoundationEssentials
-internal import Glibc
 internal import JSON
 internal import Plans
 internal import Schemas
@@ -21,7 +19,7 @@ struct PlanFile {
 
     /// Reads a file, or standard input for `-`, and checks the plan in it.
     static func read(_ path: String) throws -> PlanFile {
-        PlanFile(bytes: try bytes(of: path))
+        PlanFile(bytes: try PlanInput(path).readBeginning())
     }
 
     /// Checks a document.
@@ -42,26 +40,6 @@ struct PlanFile {
         guard isValid else { return }
         let found = PlanCheck(manifest).problems(of: PlanDocument.read(bytes).document)
         problems = found + problems
-    }
-
-    private static func bytes(of path: String) throws -> [UInt8] {
-        guard path == "-" else {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw CommandFailure(.usage, "The plan \(path) cannot be read.")
-            }
-            return Array(data)
-        }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = Glibc.read(STDIN_FILENO, &piece, piece.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw CommandFailure(.usage, "The plan cannot be read from standard input.")
-            }
-            if count == 0 { return bytes }
-            bytes += piece[..<count]
-        }
     }
 }
 

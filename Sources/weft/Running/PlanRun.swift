@@ -13,6 +13,8 @@ final class PlanRun {
     /// What the command line says of the run.
     struct Settings {
         var submission: Submission
+        /// Where the rest of a large plan comes from.
+        var rest: PlanInput?
         var isDetached = false
         var printsJSON = false
         /// Whether the coordinator lives on after the run.
@@ -44,7 +46,8 @@ final class PlanRun {
         session.connect(options) { [self] client in
             self.client = client
             session.onInterrupt = { [self] in interrupt() }
-            client.submit(settings.submission) { [self] in receive($0) }
+            let rest = settings.rest.map { PlanStream(loop: session.loop, input: $0) }
+            client.submit(settings.submission, rest: rest) { [self] in receive($0) }
         }
     }
 

@@ -1,7 +1,7 @@
 // Values on the command line: ids of runs and nodes, choices of the protocol, durations.
 public import ArgumentParser
+internal import Configuration
 internal import Plans
-internal import Tools
 public import Wire
 
 extension JoinKind: ExpressibleByArgument {}

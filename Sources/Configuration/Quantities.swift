@@ -1,5 +1,4 @@
-// Durations and sizes as people write them: 10s, 500ms, 1MiB. Used by the manifest and by the
-// command line.
+// Durations and sizes as people write them: 10s, 500ms, 1MiB. Used by files and by the command line.
 
 /// A text that should be a duration or a size and is not.
 public struct QuantityError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -61,6 +60,21 @@ public enum Quantities {
             throw QuantityError(message: "\(quoted(text)) is larger than 2^53 bytes.")
         }
         return Int(bytes)
+    }
+
+    /// A duration as it would be read, in the largest unit that leaves no rest.
+    public static func text(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        let unit = durationUnits.last { nanoseconds % $0.nanoseconds == 0 } ?? durationUnits[0]
+        return nanoseconds == 0 ? "0s" : "\(nanoseconds / unit.nanoseconds)\(unit.name)"
+    }
+
+    /// A size as it would be read, in the largest binary unit that leaves no rest.
+    public static func text(bytes: Int) -> String {
+        let unit = sizeUnits.last { Int64(bytes) % $0.bytes == 0 && $0.name.hasSuffix("iB") }
+        guard bytes > 0, let unit else { return "\(bytes)" }
+        return "\(Int64(bytes) / unit.bytes)\(unit.name)"
     }
 
     private static func quoted(_ text: String) -> String { "\"\(text.prefix(40))\"" }

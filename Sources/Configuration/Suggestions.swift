@@ -1,12 +1,15 @@
 // Finds the name that was probably meant by one that does not exist.
 
-/// ` Did you mean "x"?` for the closest of the known names, or nothing if none is close.
-func suggestion(for name: String, among known: [String]) -> String {
-    let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
-    guard let closest = distances.min(by: { $0.distance < $1.distance }),
-        closest.distance <= max(1, min(name.count, closest.name.count) / 3)
-    else { return "" }
-    return " Did you mean \"\(closest.name)\"?"
+/// Names that were probably meant.
+public enum Suggestions {
+    /// ` Did you mean "x"?` for the closest of the known names, or nothing if none is close.
+    public static func sentence(for name: String, among known: [String]) -> String {
+        let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
+        guard let closest = distances.min(by: { $0.distance < $1.distance }),
+            closest.distance <= max(1, min(name.count, closest.name.count) / 3)
+        else { return "" }
+        return " Did you mean \"\(closest.name)\"?"
+    }
 }
 
 /// How many letters have to be inserted, removed, replaced or swapped with their neighbour.

@@ -1,7 +1,6 @@
 // Durations and sizes as people write them.
+import Configuration
 import Testing
-
-@testable import Tools
 
 @Suite struct QuantityTests {
     @Test(arguments: [

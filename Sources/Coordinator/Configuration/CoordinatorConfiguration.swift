@@ -1,0 +1,101 @@
+// The configuration file of a coordinator: which models there are, and the limits. Not here: reading
+// the models (LanguageModels), reading the limits (LimitsReader).
+public import Configuration
+public import LanguageModels
+public import Wire
+internal import Yams
+
+/// What a coordinator's configuration file says.
+///
+///     models:
+///       planner: {api: openai, model: …, key_env: OPENAI_API_KEY}
+///     limits: {max_line: 4MiB, lease: 30s, connections: 20000}
+///
+/// The names under `limits` are those of the table of limits in the protocol document. Sizes may
+/// have a unit, durations must have one.
+public struct CoordinatorConfiguration: Sendable, Equatable {
+    /// The language models.
+    public var models = ModelConfiguration()
+    /// The limits; the defaults where the file says nothing.
+    public var limits = Limits()
+
+    /// The defaults.
+    public init() {}
+
+    /// Reads a configuration file.
+    ///
+    /// - Parameters:
+    ///   - yaml: The text of the file.
+    ///   - path: Its path, for the paths in it.
+    /// - Returns: What it says.
+    /// - Throws: All problems at once.
+    public static func parse(
+        yaml: String,
+        path: String
+    ) throws(CoordinatorConfigurationError) -> CoordinatorConfiguration {
+        var configuration = CoordinatorConfiguration()
+        var problems: [FileProblem] = []
+        do throws(ModelConfigurationError) {
+            configuration.models = try ModelConfiguration.parse(yaml: yaml, path: path)
+        } catch {
+            problems = error.problems
+        }
+        // What is no YAML or has no fields was just reported.
+        let root = (try? Yams.compose(yaml: yaml))?.mapping
+        if let root {
+            var top = TopReader()
+            top.checkNames(root, ["models", "limits"])
+            var limits = LimitsReader()
+            limits.read(root["limits"])
+            configuration.limits = limits.limits
+            problems = top.problems + problems + limits.problems
+        }
+        guard problems.isEmpty else { throw CoordinatorConfigurationError(problems: problems) }
+        return configuration
+    }
+
+    /// The limits that differ from the defaults, by the names they have in the file.
+    public var changedLimits: [(name: String, value: String)] {
+        LimitsReader.differences(from: Limits(), to: limits)
+    }
+
+    /// Finds all problems of a configuration file: those of its text, keys that are missing, and
+    /// recordings and programs that cannot be used.
+    ///
+    /// No model is called.
+    public static func problems(
+        yaml: String,
+        path: String,
+        environment: [String: String]
+    ) -> [FileProblem] {
+        let outside = ModelConfiguration.problems(
+            yaml: yaml,
+            path: path,
+            environment: environment
+        )
+        do throws(CoordinatorConfigurationError) {
+            _ = try parse(yaml: yaml, path: path)
+            return outside
+        } catch {
+            return error.problems + outside.filter { !error.problems.contains($0) }
+        }
+    }
+}
+
+/// A configuration file that cannot be used, with all that is wrong with it.
+public struct CoordinatorConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The problems; at least one.
+    public var problems: [FileProblem]
+
+    /// One line for each problem.
+    public var description: String { problems.map { "\($0)" }.joined(separator: "\n") }
+}
+
+/// Reads the names of the parts.
+private struct TopReader: FieldReading {
+    var problems: [FileProblem] = []
+
+    mutating func report(_ node: Node?, field: String?, _ message: String) {
+        problems.append(FileProblem(line: node?.mark?.line, field: field, message: message))
+    }
+}

@@ -1,0 +1,260 @@
+// What a person or a tool may get wrong: each ends in a clear error with a stable code, by itself,
+// and nothing else is disturbed. Not here: peers that break the protocol (the conformance tests),
+// lost workers and coordinators (FaultTests), plans that a model writes (the tests of goals).
+import Foundation
+import Testing
+
+extension Integration {
+    @Suite("Bad input", .timeLimit(.minutes(2)))
+    struct BadInputTests {
+        /// A plan that cannot be, the code of its problem and words that must be said of it.
+        struct BadPlan: CustomTestStringConvertible {
+            let testDescription: String
+            let text: Data
+            let code: String
+            let words: String
+
+            init(_ name: String, _ text: String, _ code: String, _ words: String) {
+                self.init(name, Data(text.utf8), code, words)
+            }
+
+            init(_ name: String, _ text: Data, _ code: String, _ words: String) {
+                testDescription = name
+                self.text = text
+                self.code = code
+                self.words = words
+            }
+        }
+
+        private static func tasks(_ nodes: String...) -> String {
+            "{\"tasks\":[\(nodes.joined(separator: ","))]}"
+        }
+
+        private static let greeting = #"{"name":"x"}"#
+
+        static let badPlans: [BadPlan] = [
+            BadPlan(
+                "a cycle",
+                tasks(
+                    node("a", "greet", #"{"name":"$c"}"#),
+                    node("b", "greet", #"{"name":"$a"}"#),
+                    node("c", "greet", #"{"name":"$b"}"#)
+                ),
+                "cycle",
+                "circle: a → c → b → a"
+            ),
+            BadPlan(
+                "a duplicate id",
+                tasks(node("a", "greet", greeting), node("a", "greet", greeting)),
+                "duplicate_id",
+                "more than once"
+            ),
+            BadPlan(
+                "a missing id",
+                #"{"tasks":[{"tool_name":"greet","args":{"name":"x"}}]}"#,
+                "bad_plan",
+                "no id"
+            ),
+            BadPlan(
+                "an unknown dependency",
+                tasks(node("a", "greet", greeting, #","dependencies":["nobody"]"#)),
+                "unknown_dependency",
+                "nobody"
+            ),
+            BadPlan(
+                "a self reference",
+                tasks(node("a", "greet", #"{"name":"$a"}"#)),
+                "self_reference",
+                "its own output"
+            ),
+            BadPlan(
+                "arguments that break the schema",
+                tasks(node("a", "greet", #"{"name":7}"#)),
+                "bad_args",
+                "name"
+            ),
+            BadPlan(
+                "arguments that are missing",
+                tasks(node("a", "greet")),
+                "bad_args",
+                "name"
+            ),
+            BadPlan("no JSON", "tasks: [a]", "bad_json", "at byte 0"),
+            BadPlan("half a plan", #"{"tasks":[{"id":"a""#, "bad_json", "ends at byte 19"),
+            BadPlan("a list", "[]", "bad_json", "at byte 0"),
+            BadPlan("nothing at all", "", "bad_json", "empty"),
+            BadPlan("no nodes", tasks(), "empty_plan", "no nodes"),
+            BadPlan(
+                "text that is not UTF-8",
+                Data(#"{"tasks":[{"id":"a","tool_name":"greet","args":{"name":""#.utf8)
+                    + Data([0xC3, 0x28]) + Data(#""}}]}"#.utf8),
+                "bad_json",
+                "UTF-8"
+            ),
+            BadPlan(
+                "100 levels",
+                tasks(
+                    node(
+                        "a",
+                        "greet",
+                        "{\"name\":" + String(repeating: "[", count: 100)
+                            + String(repeating: "]", count: 100) + "}"
+                    )
+                ),
+                "bad_json",
+                "64 levels"
+            ),
+            BadPlan(
+                "an id over the limit",
+                tasks(node(String(repeating: "i", count: 65), "greet", greeting)),
+                "bad_id",
+                "64"
+            ),
+        ]
+
+        @Test("A bad plan is refused with its code, wherever it is given", arguments: badPlans)
+        func badPlan(_ bad: BadPlan) async throws {
+            try await atPlace { place in
+                try place.tools(ClusterTests.greet)
+                let path = "\(place.folder)/bad.json"
+                try bad.text.write(to: URL(fileURLWithPath: path))
+                let checked = try await place.weft(
+                    "plan",
+                    "--check",
+                    path,
+                    "--tools",
+                    place.manifest,
+                    "--json"
+                )
+                #expect(checked.code == 2)
+                let problems = try checked.document["problems"].list
+                #expect(problems.map { $0["code"].text } == [bad.code], "\(checked.output)")
+                #expect(problems.first?["message"].text?.contains(bad.words) == true)
+                let run = try await place.weft("run", "--plan", path, "--tools", place.manifest)
+                #expect(run.code == 2, "\(run)")
+                #expect(run.output.isEmpty)
+                #expect(run.errors.contains(bad.words), "\(run.errors)")
+                #expect(place.marked().isEmpty)
+            }
+        }
+
+        @Test("A tool that nobody has fails its node with its code, and its node alone")
+        func unknownTool() async throws {
+            try await atPlace { place in
+                try place.tools(ClusterTests.greet)
+                let plan = try place.plan(node("a", "nothing"), node("b", "greet", Self.greeting))
+                let run = try await place.weft(
+                    "run",
+                    "--plan",
+                    plan,
+                    "--tools",
+                    place.manifest,
+                    "--json"
+                )
+                #expect(run.code == 1)
+                let nodes = try run.document["nodes"]
+                #expect(nodes["a"]["error"]["code"].text == "unknown_tool")
+                #expect(nodes["b"]["output"].text == "hello x")
+            }
+        }
+
+        /// Tools that go wrong, each in its own way.
+        private static let badTools = """
+            tools:
+              - name: fine
+                description: Works.
+                command: [printf, fine]
+              - name: exits
+                description: Exits with a code.
+                command: [sh, -c, 'echo why >&2; exit 7']
+              - name: dies
+                description: Dies by a signal.
+                command: [sh, -c, 'kill -SEGV $$']
+              - name: absent
+                description: Cannot be started.
+                command: [FOLDER/not-there]
+              - name: garbage
+                description: Promises JSON and prints something else.
+                command: [printf, '{{"a":']
+                output: json
+              - name: binary
+                description: Prints what is no text.
+                command: [printf, '\\377\\376']
+              - name: endless
+                description: Prints without end.
+                command: [yes]
+                max_output: 64KiB
+              - name: hangs
+                description: Does nothing for ever.
+                command: [sleep, "1000"]
+                timeout: 300ms
+              - name: forks
+                description: Leaves children behind that hold its output open.
+                command: [sh, -c, '(trap "" TERM; sleep 1000) & sleep 1000 & printf left']
+              - name: closes
+                description: Closes its output and lives on.
+                command: [sh, -c, 'printf closed; exec >&- 2>&-; sleep 1000']
+                timeout: 400ms
+            """
+
+        @Test("However a tool goes wrong, its node says how, the others go on, nothing stays")
+        func badTools() async throws {
+            try await atPlace { place in
+                try place.tools(Self.badTools)
+                let expected = [
+                    "exits": "tool_error", "dies": "tool_error", "absent": "spawn_failed",
+                    "garbage": "bad_output", "binary": "bad_output",
+                    "endless": "output_too_large", "hangs": "timeout", "closes": "timeout",
+                ]
+                let names = expected.keys.sorted() + ["fine", "forks"]
+                let nodes =
+                    names.map { node($0, $0) }
+                    + names.map { node("after-\($0)", "echo", "{\"of\":\"$\($0)\"}") }
+                let path = "\(place.folder)/plan.json"
+                try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: "plan.json")
+                let run = try await place.weft(
+                    "run",
+                    "--plan",
+                    path,
+                    "--tools",
+                    place.manifest,
+                    "--diagnostics",
+                    "--slots",
+                    "8",
+                    "--json"
+                )
+                #expect(run.code == 1)
+                let found = try run.document["nodes"]
+                for (name, code) in expected {
+                    let error = found[name]["error"]
+                    #expect(error["code"].text == code, "\(name): \(found[name])")
+                    #expect(error["message"].text?.isEmpty == false)
+                    #expect(found["after-\(name)"]["status"].text == "skipped")
+                }
+                #expect(found["exits"]["error"]["exit_code"].number == 7)
+                #expect(found["exits"]["error"]["stderr_tail"].text == "why\n")
+                #expect(found["dies"]["error"]["signal"].number == 11)
+                #expect(found["after-fine"]["output"]["of"].text == "fine")
+                #expect(found["after-forks"]["output"]["of"].text == "left")
+                #expect(place.marked().isEmpty, "no process of a tool is left")
+            }
+        }
+
+        @Test("A reference to what is not in an output fails the node that has it, and says where")
+        func missingPath() async throws {
+            try await atPlace { place in
+                let plan = try place.plan(
+                    node("a", "echo", #"{"items":[1,2]}"#),
+                    node("b", "echo", #"{"of":"${a.items[2]}"}"#),
+                    node("c", "echo", #"{"of":"${a.items[1]}"}"#)
+                )
+                let run = try await place.weft("run", "--plan", plan, "--diagnostics", "--json")
+                #expect(run.code == 1)
+                let nodes = try run.document["nodes"]
+                #expect(nodes["b"]["error"]["code"].text == "reference_not_found")
+                #expect(nodes["b"]["error"]["message"].text?.contains("items[2]") == true)
+                #expect(nodes["c"]["output"]["of"].number == 2)
+            }
+        }
+    }
+}

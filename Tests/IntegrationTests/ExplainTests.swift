@@ -1,0 +1,88 @@
+// `weft explain` in front of a real cluster: every node that waits says why.
+import Foundation
+import Testing
+
+extension Integration {
+    @Suite("Explaining", .timeLimit(.minutes(1)))
+    struct ExplainTests {
+        private static func on(_ part: String) -> String { #","requires":{"part":"\#(part)"}"# }
+
+        /// Starts a run that nobody waits for, and returns its id.
+        private func detach(_ place: Place, _ nodes: String...) async throws -> String {
+            let name = "plan-\(UUID().uuidString).json"
+            try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: name)
+            let run = try await place.weft(
+                "run",
+                "--plan",
+                "\(place.folder)/\(name)",
+                "--on-missing-tool",
+                "wait",
+                "--detach"
+            )
+            #expect(run.code == 0, "\(run.errors)")
+            return run.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        /// The first reason of each node that waits.
+        private func reasons(_ place: Place, _ run: String) async throws -> [String: Document] {
+            let explained = try await place.weft("explain", run, "--json").document
+            var reasons: [String: Document] = [:]
+            for node in explained["nodes"].list {
+                reasons[node["id"].text ?? ""] = node["reasons"][0]
+            }
+            return reasons
+        }
+
+        @Test("Each reason to wait is told, with what is waited for")
+        func each() async throws {
+            try await atPlace { place in
+                try await place.startCoordinator()
+                try await place.startWorker("w1", slots: 1, labels: ["part=one"])
+                try await place.startWorker("w2", slots: 1, labels: ["part=two"])
+                let long = #"{"ms":600000}"#
+                let first = try await detach(place, node("hold", "sleep", long, Self.on("one")))
+                try await eventually("hold runs") {
+                    try await reasons(place, first)["hold"]?["code"].text == "running"
+                }
+                let run = try await detach(
+                    place,
+                    node("busy", "echo", "{}", Self.on("one")),
+                    node("behind", "echo", #"{"of":"$busy"}"#),
+                    node("nobody", "nothing"),
+                    node("labelled", "echo", "{}", Self.on("three")),
+                    node(
+                        "again",
+                        "fail",
+                        #"{"times":50,"retryable":true}"#,
+                        #","max_attempts":100"# + Self.on("two")
+                    )
+                )
+                let expected = [
+                    "busy": ("slots_busy", "w1"), "behind": ("dependencies", "busy"),
+                    "nobody": ("tool_missing", "nothing"), "labelled": ("labels_missing", "three"),
+                    "again": ("backing_off", "ms"),
+                ]
+                try await eventually("again is tried again") {
+                    try await reasons(place, run)["again"]?["code"].text == "backing_off"
+                }
+                let found = try await reasons(place, run)
+                for (id, (code, word)) in expected where id != "again" {
+                    #expect(found[id]?["code"].text == code, "\(id): \(found)")
+                    #expect(found[id]?["message"].text?.contains(word) == true, "\(id): \(found)")
+                }
+                let told = try await place.weft("explain", run)
+                for (_, word) in expected.values { #expect(told.output.contains(word)) }
+
+                let held = try await detach(place, node("hold", "sleep", long, Self.on("two")))
+                try await eventually("w2 is taken") {
+                    try await reasons(place, held)["hold"]?["code"].text == "running"
+                }
+                #expect(try await place.weft("drain", "w2").code == 0)
+                let late = try await detach(place, node("late", "echo", "{}", Self.on("two")))
+                let why = try await reasons(place, late)["late"]
+                #expect(why?["code"].text == "workers_draining")
+                #expect(why?["message"].text?.contains("w2") == true)
+            }
+        }
+    }
+}
