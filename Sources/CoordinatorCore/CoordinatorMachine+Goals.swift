@@ -105,10 +105,10 @@ extension CoordinatorMachine {
             runs[run].modelCalls += 1
             let call = ModelCallID(run: runs[run].id, number: runs[run].modelCalls)
             runs[run].modelCall = call
+            runs[run].isModelCallCancelled = false
             actions.append(.callModel(call, request, purpose))
         case .cancelModel:
-            guard let call = runs[run].modelCall else { return }
-            actions.append(.cancelModel(call))
+            cancelCall(of: run, &actions)
         case .addNodes(let nodes):
             addPlanned(nodes, run, now, &actions)
         case .closePlan(let instruction):
@@ -150,6 +150,13 @@ extension CoordinatorMachine {
             runs[run].failure = failure
             cancelNodes(of: run, now, &actions)
         }
+    }
+
+    /// Cancels the open call, once; it still ends with a report.
+    mutating func cancelCall(of run: Int, _ actions: inout [Action]) {
+        guard let call = runs[run].modelCall, !runs[run].isModelCallCancelled else { return }
+        runs[run].isModelCallCancelled = true
+        actions.append(.cancelModel(call))
     }
 
     /// Appends nodes that the model has just written; they may leave in this same turn.

@@ -329,7 +329,7 @@ extension CoordinatorMachine {
     ) {
         let id = runs[run].id
         let wasOpen = runs[run].author != nil || runs[run].planner != nil
-        if let call = runs[run].modelCall { actions.append(.cancelModel(call)) }
+        cancelCall(of: run, &actions)
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].planner = nil
         runs[run].modelCall = nil

@@ -90,8 +90,9 @@ struct RunState: Sendable {
     var hasAllNodeEvents = false
     /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
     var planner: PlannerMachine?
-    /// The open call of a model.
+    /// The open call of a model, and whether its cancel was asked for.
     var modelCall: ModelCallID?
+    var isModelCallCancelled = false
     var modelCalls = 0
     /// Whether the planner waits for every node of the present plan to settle.
     var awaitsRound = false

@@ -110,7 +110,8 @@ final class MachineHarness {
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
             case .callModel(let id, let request, let purpose):
                 calls.append(TestCall(id: id, request: request, purpose: purpose))
-            case .cancelModel(let id): cancelledCalls.insert(id)
+            case .cancelModel(let id):
+                #expect(cancelledCalls.insert(id).inserted, "\(id) was cancelled already")
             case .report(let notice): notices.append(notice)
             }
         }

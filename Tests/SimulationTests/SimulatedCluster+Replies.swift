@@ -76,7 +76,7 @@ extension SimulatedCluster {
             author.written.append(node)
             parts.append((isText ? node.line : node.text.text, node))
         }
-        if !isText, draw.permille(200) { parts.reverse() }
+        if !isText, defect == nil, draw.permille(250) { parts.reverse() }
         write(parts, isText ? author.nextID() : nil, into: &reply)
         if defect == .runsOn { reply.add(String(repeating: " and so on", count: 300)) }
         return (reply, written)
@@ -121,7 +121,8 @@ extension SimulatedCluster {
             return [node(id, forbidden ?? "forbidden")]
         case .badArguments: return [node(id, "typed", call: "n=[]", args: #"{"n":[]}"#)]
         case .duplicate:
-            return [node(draw.element(known) ?? id, "quick", call: "z=1", args: #"{"z":1}"#)]
+            guard let other = draw.element(known) else { return [node(id, "no_such_tool")] }
+            return [node(other, "quick", call: "z=1", args: #"{"z":1}"#)]
         case .circle:
             let other = author.nextID()
             return [referring(id, to: other), referring(other, to: id)]
