@@ -112,7 +112,7 @@ struct SimulatedReply {
         var pieces: [SimulatedCall.Piece] = []
         var rest = text[...]
         var done = 0
-        let longest = draw.permille(200) ? max(count, 1) : draw.int(1...max(80, count / 20))
+        let longest = draw.permille(200) ? max(count, 1) : draw.int(1...80) + count / 50
         while !rest.isEmpty {
             let part = rest.prefix(draw.int(1...longest))
             rest = rest.dropFirst(part.count)
