@@ -14,15 +14,25 @@ struct DependencyChecker {
         var isGoal = false
         var allowed: Set<String>?
         var maxNodes = Int.max
+        /// The tool of the one node that joins, which no plan has.
+        var joinTool: String?
         var outputs: [String: RawJSON] = [:]
     }
 
     private var books: [RunID: Book] = [:]
     private var expected: [AttemptID: String] = [:]
+    /// The name of a node that joins.
+    static let joinName = "join"
 
-    mutating func accept(_ run: RunID, _ plan: ModelPlan, allowed: [String]?) {
+    mutating func accept(
+        _ run: RunID,
+        _ plan: ModelPlan,
+        allowed: [String]?,
+        joinTool: String?
+    ) {
         guard books[run] == nil else { return }
         var book = Book()
+        book.joinTool = joinTool
         book.allowed = allowed.map(Set.init)
         for (place, node) in plan.nodes.enumerated() {
             book.nodes[node.id] = node
@@ -31,9 +41,15 @@ struct DependencyChecker {
         books[run] = book
     }
 
-    mutating func acceptGoal(_ run: RunID, allowed: [String]?, maxNodes: Int) {
+    mutating func acceptGoal(
+        _ run: RunID,
+        allowed: [String]?,
+        maxNodes: Int,
+        joinTool: String?
+    ) {
         guard books[run] == nil else { return }
         var book = Book()
+        book.joinTool = joinTool
         book.isGoal = true
         book.allowed = allowed.map(Set.init)
         book.maxNodes = maxNodes
@@ -46,7 +62,12 @@ struct DependencyChecker {
     }
 
     mutating func dispatch(_ attempt: AttemptID, node: NodeID, tool: String) -> String? {
-        guard let book = books[attempt.run], let model = book.nodes[node.text] else {
+        guard let book = books[attempt.run] else { return "\(attempt) is of no run" }
+        if node.text == Self.joinName, book.joinTool == tool {
+            books[attempt.run]?.places[attempt.node] = node.text
+            return book.outputs[node.text] == nil ? nil : "\(attempt) joins again"
+        }
+        guard let model = book.nodes[node.text] else {
             return "\(attempt), node \(node), was never planned"
         }
         if let problem = place(attempt, node.text, book) { return problem }
@@ -77,6 +98,7 @@ struct DependencyChecker {
     }
 
     func start(_ attempt: AttemptID, _ arguments: RawJSON) -> String? {
+        if books[attempt.run]?.places[attempt.node] == Self.joinName { return nil }
         guard let expected = expected[attempt] else { return "\(attempt) began undispatched" }
         if arguments.text == expected { return nil }
         let wanted = RawJSON(trusted: Array(expected.utf8)[...])

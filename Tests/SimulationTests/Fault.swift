@@ -76,6 +76,10 @@ enum Fault: String, CaseIterable, Sendable {
     case modelCallCancelled
     /// A model is asked to set its reply right.
     case repair
+    /// A model that is asked before every call is asked again.
+    case furtherStep
+    /// A tool joins the outcomes of a run.
+    case joinedByTool
     /// A joiner asks for another plan.
     case replan
     /// A goal fails because its nodes or tokens are spent.

@@ -12,6 +12,8 @@ struct ModelCallChecker {
         var rounds: Int
         var repairs: Int
         var tokens: Int?
+        /// How many calls of tools there may be, each after a call of the model.
+        var steps: Int?
     }
 
     private struct Book {
@@ -44,7 +46,8 @@ struct ModelCallChecker {
         book.latest = call.number
         book.open = (call, false)
         book.counts[purpose, default: 0] += 1
-        let limit = book.bounds.rounds * (1 + book.bounds.repairs)
+        let bounds = book.bounds
+        let limit = (bounds.steps.map { $0 + 1 } ?? bounds.rounds) * (1 + bounds.repairs)
         return book.counts[purpose, default: 0] > limit
             ? "\(call) is one \(purpose.rawValue) more than \(limit)" : nil
     }

@@ -22,6 +22,9 @@ final class SimulatedClient {
     /// The tools that its run may use; nil for all.
     var allowed: [String]?
     var wallMilliseconds: Int?
+    var join = JoinKind.json
+    /// How many attempts of its run workers may hold at a time.
+    var running: Int?
     var onMissingTool = MissingToolPolicy.wait
     private(set) var run: RunID?
     private(set) var end: EventKind?
@@ -64,6 +67,17 @@ final class SimulatedClient {
 
     private var nodes: [ModelNode] {
         if case .plan(let plan) = work { plan.nodes } else { [] }
+    }
+
+    /// Whether its submission may be refused because no worker has the tool that joins.
+    var mayLackJoiner: Bool {
+        if case .tool = join { true } else { false }
+    }
+
+    /// The most attempts of its run at a time.
+    var bound: Int {
+        if case .goal(let goal) = work, goal.strategy == .sequential { return 1 }
+        return running ?? .max
     }
 
     /// Whether nodes are still to be sent.
@@ -119,6 +133,7 @@ final class SimulatedClient {
             return []
         case .ping(let ping): return [.pong(Pong(n: ping.n))]
         case .error(let error):
+            if mayLackJoiner, run == nil { return [] }
             if !hasLost, error.code == .badPlan || error.code == .conflict {
                 problem = "\(error.code): \(error.message) \(error.problems)"
             }
@@ -132,9 +147,9 @@ final class SimulatedClient {
             key: key,
             plan: nil,
             isStreamed: isStreamed,
-            join: .json,
+            join: join,
             tools: allowed,
-            budget: Budget(wallMilliseconds: wallMilliseconds),
+            budget: Budget(wallMilliseconds: wallMilliseconds, running: running),
             onMissingTool: onMissingTool,
             watch: watch
         )
@@ -147,9 +162,10 @@ final class SimulatedClient {
                 format: goal.format == .text ? .text : .json,
                 repairs: goal.repairs,
                 rounds: goal.rounds,
-                onModelFailure: goal.finishesOnFailure ? .finish : .cancel
+                onModelFailure: goal.finishesOnFailure ? .finish : .cancel,
+                strategy: goal.strategy,
+                isPlanOnly: goal.isPlanOnly
             )
-            submit.join = goal.joinsByModel ? .llm : .json
             submit.budget.nodes = goal.maxNodes
             submit.budget.tokens = goal.tokens
         }

@@ -66,6 +66,9 @@ extension SimulatedCluster {
                 let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
                 if state?.worker != nil { running += 1 }
             }
+            if let bound = bounds[id], running > bound {
+                broken("\(id) has \(running) attempts, over its bound of \(bound)")
+            }
             if coordinator.runs[slot].counts.running != running {
                 broken("\(id) counts \(coordinator.runs[slot].counts) but runs \(running)")
             }
@@ -82,7 +85,10 @@ extension SimulatedCluster {
                 let reference = NodeReference(run: id, node: node)
                 guard coordinator.scheduler.state(of: reference) == .ready else { continue }
                 let tool = coordinator.runs[run].plan[node].tool
-                if let worker = coordinator.workerOrder.first(where: { hasRoom($0, for: tool) }) {
+                let isFull = bounds[id].map { coordinator.runs[run].counts.running >= $0 } ?? false
+                if !isFull,
+                    let worker = coordinator.workerOrder.first(where: { hasRoom($0, for: tool) })
+                {
                     broken("\(reference) is ready and was not placed, though \(worker) has room")
                 }
                 let reasons = coordinator.scheduler.explain(reference, dependencies: [], at: now)

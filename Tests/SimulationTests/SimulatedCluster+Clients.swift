@@ -21,7 +21,9 @@ extension SimulatedCluster {
         if case .accepted(let accepted) = message, client.isStreamed, !accepted.isExisting {
             plan(.stream(client), after: draw.duration(.microseconds(50) ... .milliseconds(5)))
         }
-        if case .error(let error) = message, error.code == .busy {
+        if case .error(let error) = message,
+            error.code == .busy || client.mayLackJoiner && client.run == nil
+        {
             plan(.submitAgain(client), after: draw.duration(.milliseconds(50) ... .seconds(1)))
         }
         broken(client.problem.map { "\(client.name): \($0)" })

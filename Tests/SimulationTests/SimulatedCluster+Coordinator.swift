@@ -81,7 +81,8 @@ extension SimulatedCluster {
         if failure?.code == .timeout { faults.note(.outOfTime) }
         if failure?.code == .limit { faults.note(.outOfBudget) }
         if failure?.code == .internal { broken("\(run) failed: \(failure?.message ?? "")") }
-        let kind = authors[run] == nil ? "plan" : "goal"
+        let goal = authors[run].flatMap { $0.isPlanner ? $0.goal : nil }
+        let kind = goal.map { $0.isPlanOnly ? "plan only" : $0.strategy.rawValue } ?? "plan"
         let code = failure.map { "/\($0.code.rawValue)" } ?? ""
         endings["\(kind)/\(status)\(code)", default: 0] += 1
     }
@@ -94,6 +95,7 @@ extension SimulatedCluster {
             broken(runEnds.dispatch(attempt))
             broken(numbers.dispatch(attempt))
             broken(dependencies.dispatch(attempt, node: dispatch.node, tool: dispatch.tool))
+            checkStart(attempt, dispatch.node)
             sessions.dispatch(attempt, to: link)
             if let name = workersByLink[link.id]?.name {
                 broken(losses.dispatch(attempt, to: name))
@@ -111,27 +113,54 @@ extension SimulatedCluster {
         }
     }
 
+    /// Nodes wait for what their strategy makes them wait for; who joins comes last.
+    private func checkStart(_ attempt: AttemptID, _ node: NodeID) {
+        if node.text == DependencyChecker.joinName {
+            faults.note(.joinedByTool)
+            guard let slot = coordinator.runSlots[attempt.run] else { return }
+            let counts = coordinator.runs[slot].counts
+            if counts.settled != counts.total - 1 { broken("\(attempt) joins too early") }
+        }
+        guard let author = authors[attempt.run] else { return }
+        if author.goal.isPlanOnly { broken("\(attempt) runs, though only a plan is wanted") }
+        if author.goal.waitsForPlan, author.sources[node.text]?.isOver == false {
+            broken("\(attempt) was dispatched before its plan was complete")
+        }
+    }
+
     private func look(at accepted: Accepted) {
         guard let client = clients.first(where: { $0.key == accepted.key }) else { return }
         let run = accepted.run
         broken(runEnds.accept(accepted.key, run, isExisting: accepted.isExisting))
+        if client.bound < .max { bounds[run] = client.bound }
+        var joinTool: String?
+        if case .tool(let name) = client.join { joinTool = name }
+        var goal = ModelGoal()
+        var isPlanner = false
         switch client.work {
         case .plan(let plan):
-            dependencies.accept(run, plan, allowed: client.allowed)
-        case .goal(let goal):
-            dependencies.acceptGoal(run, allowed: client.allowed, maxNodes: goal.maxNodes)
-            modelCalls.accept(
+            dependencies.accept(run, plan, allowed: client.allowed, joinTool: joinTool)
+        case .goal(let wanted):
+            goal = wanted
+            isPlanner = true
+            dependencies.acceptGoal(
                 run,
-                ModelCallChecker.Bounds(
-                    rounds: goal.rounds,
-                    repairs: goal.repairs,
-                    tokens: goal.tokens
-                )
+                allowed: client.allowed,
+                maxNodes: goal.maxNodes,
+                joinTool: joinTool
             )
-            if authors[run] == nil {
-                authors[run] = SimulatedAuthor(goal: goal, allowed: client.allowed)
-            }
         }
+        modelCalls.accept(
+            run,
+            ModelCallChecker.Bounds(
+                rounds: goal.rounds,
+                repairs: goal.repairs,
+                tokens: goal.tokens,
+                steps: goal.isReacting ? goal.maxNodes : nil
+            )
+        )
+        guard authors[run] == nil, isPlanner || client.join == .llm else { return }
+        authors[run] = SimulatedAuthor(goal: goal, isPlanner: isPlanner, allowed: client.allowed)
     }
 
     /// Hands a message to the machine, and compares what it makes of results with the books.

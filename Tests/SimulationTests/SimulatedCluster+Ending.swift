@@ -69,10 +69,18 @@ extension SimulatedCluster {
                 client.allowed = names.filter { name in plan.nodes.contains { $0.tool == name } }
             }
         }
+        client.join = drawJoin(hasGoal: hasGoal, allowed: client.allowed)
+        if draw.permille(150) { client.running = draw.int(1...3) }
         guard scenario.hasBudgets else { return client }
         if draw.permille(300) { client.wallMilliseconds = draw.int(50...4_000) }
         if draw.permille(200) { client.onMissingTool = .fail }
         return client
+    }
+
+    private func drawJoin(hasGoal: Bool, allowed: [String]?) -> JoinKind {
+        let joiners = ["quick", "work", "once"].filter { allowed?.contains($0) ?? true }
+        if draw.permille(120), let tool = draw.element(joiners) { return .tool(tool) }
+        return draw.permille(hasGoal ? 750 : 80) ? .llm : .json
     }
 
     /// Networks work again, there are workers for every tool, tools neither fail nor resist.

@@ -12,13 +12,18 @@ extension SimulatedCluster {
         broken(modelCalls.begin(id, purpose))
         guard let author = authors[id.run] else { return broken("\(id) is for no goal") }
         switch (author.latest, purpose) {
+        case (.planner, .planner) where author.goal.isReacting: faults.note(.furtherStep)
         case (.planner, .planner), (.joiner, .joiner): faults.note(.repair)
         case (.joiner, .planner): faults.note(.replan)
         default: break
         }
         author.latest = purpose
         let call =
-            purpose == .planner ? drawPlanCall(id, author) : drawDecisionCall(id, author)
+            switch purpose {
+            case .planner where author.goal.isReacting: drawStepCall(id, author)
+            case .planner: drawPlanCall(id, author)
+            case .joiner: drawDecisionCall(id, author)
+            }
         calls[id] = call
         trace.add(now, "model \(id) is called as \(purpose.rawValue)")
         if call.pieces.count == 1, call.pieces[0].pause == .zero {
@@ -31,7 +36,10 @@ extension SimulatedCluster {
     /// The next piece of a call's reply, or its end.
     func speak(_ call: SimulatedCall, turn: Int) {
         guard !call.isOver, call.turn == turn, let piece = call.pieces.popLast() else { return }
-        for node in piece.nodes { dependencies.write(node, call.id.run) }
+        for node in piece.nodes {
+            dependencies.write(node, call.id.run)
+            authors[call.id.run]?.sources[node.id] = call
+        }
         modelCalls.report(piece.event, of: call.id)
         if let fault = piece.fault { faults.note(fault) }
         if piece.event.isEnd {
@@ -79,6 +87,8 @@ extension SimulatedCluster {
         guard !run.isEnded, run.failure == nil, run.cancelReason == nil,
             run.plan.count < author.goal.maxNodes
         else { return }
+        // A plan that is the answer leaves nothing to look at.
+        guard !author.goal.isPlanOnly else { return }
         let ids = Set((0..<run.plan.count).map { run.plan[$0].id.text })
         if let lost = call.promised.first(where: { !ids.contains($0) }) {
             broken("\(call.id) wrote node \(lost), which is not in the plan")

@@ -137,6 +137,41 @@ extension SimulatedCluster {
         }
     }
 
+    // MARK: - Steps
+
+    /// One call of a tool, or the answer.
+    func drawStepCall(_ id: ModelCallID, _ author: SimulatedAuthor) -> SimulatedCall {
+        if isHealed || draw.permille(350) { return drawDecisionCall(id, author) }
+        let defect = draw.permille(150) ? draw.element(Defect.allCases) : nil
+        var reply = SimulatedReply()
+        let isText = author.goal.format == .text
+        let state = coordinator.runSlots[id.run].map { coordinator.runs[$0] }
+        let known = state.map { state in (0..<state.plan.count).map { state.plan[$0].id.text } }
+        let tools = state?.planner?.settings.tools.map(\.name) ?? []
+        var parts: [(text: String, node: ModelNode?)] = []
+        if let defect {
+            parts += flaw(defect, author, known: known ?? []).map { ($0, nil) }
+        } else if !tools.isEmpty {
+            let node = ModelNode(
+                id: author.nextID(),
+                after: known ?? [],
+                tools: tools,
+                mayDeclare: !isText,
+                drawing: &draw
+            )
+            parts.append((isText ? node.line : node.text.text, node))
+        }
+        reply.add(isText ? "Thought: so\n" : #"{"thought":"","action":"call","tasks":["#)
+        for (index, part) in parts.enumerated() {
+            if index > 0 { reply.add(isText ? "\n" : ",") }
+            reply.add(part.text, completing: part.node)
+        }
+        reply.add(isText ? "\n" : #"],"answer":null}"#)
+        let (pieces, isWhole) = drawCourse(of: reply, fault: defect.map { _ in .malformedPlan })
+        let promised = defect == nil && isWhole ? parts.compactMap(\.node?.id) : []
+        return SimulatedCall(id: id, purpose: .planner, pieces: pieces, promised: promised)
+    }
+
     // MARK: - Decisions
 
     func drawDecisionCall(_ id: ModelCallID, _ author: SimulatedAuthor) -> SimulatedCall {
@@ -153,19 +188,21 @@ extension SimulatedCluster {
         case 250...329: reply.add("I cannot decide.")
         default:
             let size = draw.permille(60) ? 600 : draw.int(0...30)
+            let rest = author.goal.isReacting ? #"tasks":[]"# : #"reason":null"#
             let more = String(repeating: ", as $t1 and ${1.a} say", count: size)
             let answer = "It is (nearly) 42" + more
             reply.add(
                 isText
                     ? "Thought: done\nAction: Finish(\(answer))"
-                    : #"{"thought":"","action":"finish","reason":null,"answer":"\#(answer)"}"#
+                    : #"{"thought":"","action":"finish","\#(rest),"answer":"\#(answer)"}"#
             )
         }
         let isRunningOn = draw.permille(50)
         if isRunningOn { reply.add("\n" + String(repeating: " and so on", count: 300)) }
         let fault: Fault? = (250...329).contains(roll) || isRunningOn ? .malformedDecision : nil
         let (pieces, _) = drawCourse(of: reply, fault: fault)
-        return SimulatedCall(id: id, purpose: .joiner, pieces: pieces, promised: [])
+        let purpose: PlannerMachine.Purpose = author.goal.isReacting ? .planner : .joiner
+        return SimulatedCall(id: id, purpose: purpose, pieces: pieces, promised: [])
     }
 
     // MARK: - The course of a call

@@ -51,6 +51,8 @@ final class SimulatedCluster {
     var modelCalls = ModelCallChecker()
     var sessions = SessionChecker()
     var losses: LossChecker
+    /// The most attempts of a run at a time, where there is a bound.
+    var bounds: [RunID: Int] = [:]
     /// Who writes for the models, by run, and the calls that have not ended.
     var authors: [RunID: SimulatedAuthor] = [:]
     var calls: [ModelCallID: SimulatedCall] = [:]

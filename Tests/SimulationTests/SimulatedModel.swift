@@ -2,6 +2,7 @@
 // be a failure, long in coming, or never without a cancel.
 
 import Plans
+import Wire
 
 @testable import CoordinatorCore
 @testable import Planning
@@ -9,7 +10,8 @@ import Plans
 /// A goal as its client asks for it.
 struct ModelGoal {
     var format: PlanFormat
-    var joinsByModel: Bool
+    var strategy: PlannerOptions.Strategy
+    var isPlanOnly: Bool
     var rounds: Int
     var repairs: Int
     var maxNodes: Int
@@ -18,28 +20,51 @@ struct ModelGoal {
 
     init(drawing draw: inout SeededDraw) {
         format = draw.permille(500) ? .json : .text
-        joinsByModel = draw.permille(750)
+        let strategies = PlannerOptions.Strategy.allCases
+        strategy = draw.permille(400) ? .streamed : draw.element(strategies) ?? .streamed
+        isPlanOnly = draw.permille(50)
         rounds = draw.int(1...3)
         repairs = draw.int(0...2)
         maxNodes = draw.permille(200) ? draw.int(1...5) : draw.int(10...30)
         tokens = draw.permille(150) ? draw.int(50...600) : nil
         finishesOnFailure = draw.permille(500)
     }
+
+    /// The models of a run whose plan is given: they only join.
+    init() {
+        format = .json
+        strategy = .streamed
+        isPlanOnly = false
+        rounds = 1
+        repairs = 2
+        maxNodes = .max
+        finishesOnFailure = true
+    }
+
+    /// Whether the model is asked before every call.
+    var isReacting: Bool { strategy == .react && !isPlanOnly }
+
+    /// Whether nodes wait for the end of the reply in which they are written.
+    var waitsForPlan: Bool { strategy == .planned || strategy == .sequential }
 }
 
 /// What the models of one run have written so far.
 final class SimulatedAuthor {
     let goal: ModelGoal
+    let isPlanner: Bool
     let allowed: [String]?
     /// The number that the next node's id is made of.
     var nextNumber = 1
     /// Everything that was written without a flaw.
     var written: [ModelNode] = []
+    /// The call in which each node was written.
+    var sources: [String: SimulatedCall] = [:]
     /// What the latest call was for.
     var latest: PlannerMachine.Purpose?
 
-    init(goal: ModelGoal, allowed: [String]?) {
+    init(goal: ModelGoal, isPlanner: Bool, allowed: [String]?) {
         self.goal = goal
+        self.isPlanner = isPlanner
         self.allowed = allowed
     }
 
