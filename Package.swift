@@ -114,7 +114,8 @@ let package = Package(
             "Weftline",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
-                "CoordinatorCore", "Worker", "WorkerCore", "Client", logging, ordered,
+                "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels", "Planning",
+                "Configuration", logging, ordered,
             ]
         ),
         .executableTarget(
@@ -133,6 +134,13 @@ let package = Package(
             name: "EmbeddedWorkerExample",
             dependencies: ["Weftline"],
             path: "Tests/Examples/EmbeddedWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "GoalExample",
+            dependencies: ["Weftline"],
+            path: "Tests/Examples/Goal",
+            exclude: ["weft.yaml", "rivers.jsonl"],
             swiftSettings: settings
         ),
 
@@ -176,8 +184,8 @@ let package = Package(
         tests(
             "WeftlineTests",
             [
-                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "Weftline",
-                "EmbeddedWorkerExample", logging,
+                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "LanguageModels", "HTTPTestKit",
+                "Weftline", "EmbeddedWorkerExample", "GoalExample", logging,
             ]
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
@@ -209,7 +217,7 @@ let package = Package(
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
-        tests("IntegrationTests", ["weft"]),
+        tests("IntegrationTests", ["weft"], exclude: ["Fixtures"]),
     ]
 )
 
