@@ -199,9 +199,10 @@ let package = Package(
         tests(
             "SimulationTests",
             [
-                "JSON", "Plans", "Wire", "Scheduling", "CoordinatorCore", "WorkerCore", "TestKit",
-                heaps, deques,
-            ]
+                "JSON", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore", "WorkerCore",
+                "TestKit", heaps, deques,
+            ],
+            exclude: ["README.md", "Mutations"]
         ),
         tests(
             "CoordinatorCoreTests",
@@ -219,3 +220,18 @@ let package = Package(
         tests("IntegrationTests", ["weft"], exclude: ["Fixtures"]),
     ]
 )
+
+// `WEFT_ONLY=SimulationTests` builds that target and what it needs, nothing else: for campaigns and
+// for trying one change after the other.
+if let only = Context.environment["WEFT_ONLY"] {
+    var wanted: Set<String> = []
+    func want(_ name: String) {
+        guard wanted.insert(name).inserted else { return }
+        for target in package.targets where target.name == name {
+            for case .byNameItem(let dependency, _) in target.dependencies { want(dependency) }
+        }
+    }
+    for name in only.split(separator: ",") { want(String(name)) }
+    package.products = []
+    package.targets = package.targets.filter { wanted.contains($0.name) }
+}
