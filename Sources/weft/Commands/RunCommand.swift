@@ -52,6 +52,13 @@ struct RunCommand: ParsableCommand {
         )
     )
     var join: JoinKind?
+    @Option(
+        help: ArgumentHelp(
+            "A tool that its plans may use, and no other; may be repeated (default: all).",
+            valueName: "tool"
+        )
+    )
+    var allowTool: [String] = []
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
     var json = false
     @Flag(help: "Print the run's id as soon as the coordinator has the plan, and leave.")
@@ -120,7 +127,7 @@ struct RunCommand: ParsableCommand {
         if let goal {
             let level: WatchLevel = Terminal.of(.error).isTerminal && !json ? .nodes : .progress
             budget.nodes = planning.maxNodes
-            return Submission(
+            var submission = Submission(
                 goal: goal,
                 planner: planning.options,
                 join: join ?? .llm,
@@ -128,10 +135,13 @@ struct RunCommand: ParsableCommand {
                 onMissingTool: policy,
                 watch: detach ? nil : level
             )
+            submission.tools = allowTool.isEmpty ? nil : allowTool
+            return submission
         }
         return Submission(
             plan: plan,
             join: join ?? .concat,
+            tools: allowTool.isEmpty ? nil : allowTool,
             budget: budget,
             onMissingTool: policy,
             watch: detach ? nil : .progress
