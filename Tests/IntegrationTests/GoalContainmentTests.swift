@@ -104,6 +104,19 @@ extension Integration {
                         #expect(!tools.contains("- sleep") && tools.contains("- echo"))
                     }
                 }
+                let shown = try await place.start(
+                    "plan",
+                    "first",
+                    "--diagnostics",
+                    "--config",
+                    configuration,
+                    "--allow-tool",
+                    "echo"
+                )
+                .end()
+                #expect(shown.code == 1)
+                let prompts = try server.requests(for: "first").map(\.text)
+                #expect(!prompts.contains { $0.contains("- sleep") })
                 // The same flag binds a plan that a person wrote.
                 let plan = try place.plan(node("t1", "sleep", #"{"ms":1}"#))
                 let run = try await place.weft(
