@@ -12,6 +12,7 @@ extension SimulatedCluster {
         coordinator.handle(event, at: now, into: &coordinatorActions)
         isCoordinatorTouched = true
         carryOutCoordinatorActions()
+        coordinatorDue = coordinator.nextDeadline()
     }
 
     func endCoordinatorTurn() {
@@ -19,7 +20,8 @@ extension SimulatedCluster {
         isCoordinatorTouched = false
         coordinator.endTurn(at: now, into: &coordinatorActions)
         carryOutCoordinatorActions()
-        checkTurn()
+        coordinatorDue = coordinator.nextDeadline()
+        checkTurn(of: coordinator)
     }
 
     /// Carries out everything in order; what happens meanwhile is appended.
