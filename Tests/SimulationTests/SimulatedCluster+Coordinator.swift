@@ -90,7 +90,7 @@ extension SimulatedCluster {
     }
 
     private func look(at message: Message, to link: SimulatedLink) {
-        connections.send(message, on: link.id)
+        broken(connections.send(message, on: link.id))
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt
