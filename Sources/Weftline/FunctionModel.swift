@@ -16,7 +16,7 @@ public struct ModelReply: Sendable {
 
     /// Tells the tokens used so far by this call; a later usage replaces an earlier one.
     ///
-    /// Without it a budget of tokens has no effect.
+    /// Without it a token is taken for each four bytes.
     public func report(_ usage: TokenUsage) {
         relay.add(.usage(usage))
     }

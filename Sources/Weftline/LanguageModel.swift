@@ -10,7 +10,7 @@ public import Planning
 public struct LanguageModel: Sendable {
     /// How a provider is called; the defaults suit most.
     public struct Options: Sendable, Hashable {
-        /// The most tokens of a reply; nil leaves it to the provider.
+        /// The most tokens of a reply; nil for 4096.
         public var maxTokens: Int?
         /// The sampling temperature; nil leaves it to the provider.
         public var temperature: Double?

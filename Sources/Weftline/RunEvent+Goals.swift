@@ -31,7 +31,7 @@ extension RunEvent {
     }
 
     /// The tokens that language models have used so far, with `.progress`, `.replanned` and the
-    /// last event, as far as the models tell.
+    /// last event; estimated where the models do not count.
     public var usage: TokenUsage? {
         data["usage"].flatMap { TokenUsage(reading: RawJSON($0)) }
     }

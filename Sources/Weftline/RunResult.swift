@@ -42,7 +42,7 @@ public struct RunResult: Sendable {
     public var failure: Failure?
     /// Why it was cancelled, if a reason was given.
     public var cancelReason: String?
-    /// The tokens that language models used, as far as they told; nil if none did.
+    /// The tokens that language models used, estimated where they do not count; nil without them.
     public var usage: TokenUsage?
 
     /// Whether every node has its output.

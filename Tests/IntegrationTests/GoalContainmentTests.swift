@@ -103,6 +103,19 @@ extension Integration {
                         #expect(!tools.contains("- sleep") && tools.contains("- echo"))
                     }
                 }
+                let shown = try await place.start(
+                    "plan",
+                    "first",
+                    "--diagnostics",
+                    "--config",
+                    configuration,
+                    "--allow-tool",
+                    "echo"
+                )
+                .end()
+                #expect(shown.code == 1)
+                let prompts = try server.requests(for: "first").map(\.text)
+                #expect(!prompts.contains { $0.contains("- sleep") })
                 // The same flag binds a plan that a person wrote.
                 let plan = try place.plan(node("t1", "sleep", #"{"ms":1}"#))
                 let run = try await place.weft(
@@ -144,7 +157,7 @@ extension Integration {
                     joiner: [Self.replan, Self.replan]
                 )
                 try server.script("time", planner: [[.say("{\"tasks\":["), .hang]])
-                let configuration = try server.configuration()
+                try await place.startCluster(try server.configuration())
                 for (goal, flags, ran, words) in [
                     ("nodes", ["--max-nodes", "2"], ["t1", "t2"], "more than 2 nodes"),
                     ("all nodes", ["--max-nodes", "2"], ["t1", "t2"], "more than 2 nodes"),
@@ -153,11 +166,7 @@ extension Integration {
                     ("plans", ["--rounds", "2"], ["t1", "t2"], "2 plans did not reach the goal"),
                     ("time", ["--timeout", "300ms"], [], "300"),
                 ] as [(String, [String], Set<String>, String)] {
-                    let run = try await place.start(
-                        ["run", goal, "--diagnostics", "--workers", "1", "--json"]
-                            + ["--config", configuration] + flags
-                    )
-                    .end()
+                    let run = try await place.start(["run", goal, "--json"] + flags).end()
                     #expect(run.code == 1, "\(goal)")
                     let document = try run.document
                     #expect(document["nodes"].keys == ran, "\(goal): \(run.output)")

@@ -20,16 +20,26 @@ extension Place {
     }
 }
 
+extension Place {
+    /// Starts a coordinator with a configuration, and one worker; returns their process ids.
+    @discardableResult
+    func startCluster(_ configuration: String, slots: Int = 4) async throws -> [pid_t] {
+        let coordinator = try await startCoordinator(with: ["--config", configuration])
+        return [coordinator.pid, try await startWorker("a", slots: slots).pid]
+    }
+}
+
 extension Integration {
     @Suite("Goals and failing models", .timeLimit(.minutes(1)))
     struct GoalFailureTests {
-        /// A tool that tells that it runs and goes on until there is a file `go`, or for ever.
+        /// A tool that tells that it runs and goes on until there is a file of its name.
         static let slow = """
             tools:
               - name: slow
                 description: Waits for a file.
-                command: [sh, -c, 'touch FOLDER/started; while [ ! -e FOLDER/go ]; do sleep 0.02; \
-            done; printf done']
+                parameters: {type: object, properties: {name: {type: string}}, required: [name]}
+                command: [sh, -c, 'touch FOLDER/started-$1; while [ ! -e FOLDER/go-$1 ]; do \
+            sleep 0.05; done; printf done', slow, "{name}"]
             """
 
         @Test("A refusal that passes is tried again, after the wait that was asked for")
@@ -69,9 +79,9 @@ extension Integration {
                 for (goal, status, headers, _) in cases {
                     try server.script(goal, planner: [[.status(status, body, headers: headers)]])
                 }
-                let configuration = try server.configuration()
+                try await place.startCluster(try server.configuration())
                 for (goal, status, _, words) in cases {
-                    let run = try await place.goal(goal, with: configuration)
+                    let run = try await place.weft("run", goal)
                     #expect(run.code == 1)
                     #expect(run.output.isEmpty)
                     #expect(run.errors.contains("no such key"), "\(run.errors)")
@@ -104,46 +114,45 @@ extension Integration {
             }
         }
 
-        @Test(
-            "A model that fails in mid-plan ends the run; what runs finishes or is cancelled",
-            arguments: Fault.allCases,
-            [true, false]
-        )
-        func midPlan(_ fault: Fault, finishes: Bool) async throws {
+        @Test("A model that fails in mid-plan ends the run; what runs finishes or is cancelled")
+        func midPlan() async throws {
             try await atPlace { place in
                 try place.tools(Self.slow)
                 let server = try await ModelServer(place)
-                let start = #"{"tasks":["# + node("t1", "slow") + #",{"id":"t2","tool_na"#
-                let wait = ReplyStep.await("\(place.folder)/started")
-                try server.script(planner: [[.say(start), wait] + fault.steps])
-                let configuration = try server.configuration("idle_timeout: 300ms")
-                let run = try place.start(
-                    "run",
-                    "Go.",
-                    "--workers",
-                    "1",
-                    "--tools",
-                    place.manifest,
-                    "--config",
-                    configuration,
-                    "--on-model-failure",
-                    finishes ? "finish" : "cancel",
-                    "--json"
-                )
-                try await eventually("the tool runs") {
-                    FileManager.default.fileExists(atPath: "\(place.folder)/started")
+                let faults = Fault.allCases.flatMap { fault in
+                    ["finish", "cancel"].map { (fault, $0, "\(fault)-\($0)") }
                 }
-                if finishes { try place.write("", to: "go") }
-                let ended = try await run.end()
-                #expect(ended.code == 1)
-                let document = try ended.document
-                #expect(document["status"].text == "failed")
-                #expect(document["error"]["code"].text == fault.code, "\(ended.output)")
-                let node = document["nodes"]["t1"]
-                #expect(node["status"].text == (finishes ? "succeeded" : "cancelled"))
-                #expect(document["nodes"].keys == ["t1"])
-                #expect(try server.requests().count == 1)
-                #expect(place.marked() == [server.process.pid])
+                for (fault, _, goal) in faults {
+                    let first = node("t1", "slow", #"{"name":"\#(goal)"}"#)
+                    let start = ReplyStep.say("{\"tasks\":[\(first),{\"id\":\"t2\",\"tool_na")
+                    let wait = ReplyStep.await("\(place.folder)/started-\(goal)")
+                    try server.script(goal, planner: [[start, wait] + fault.steps])
+                }
+                let configuration = try server.configuration("idle_timeout: 300ms")
+                let ours = try await place.startCluster(configuration, slots: faults.count)
+                let runs = try faults.map { _, policy, goal in
+                    try place.start("run", goal, "--on-model-failure", policy, "--json")
+                }
+                for (fault, policy, goal) in faults where policy == "finish" {
+                    try await eventually("the tool of \(fault) runs") {
+                        FileManager.default.fileExists(atPath: "\(place.folder)/started-\(goal)")
+                    }
+                    try place.write("", to: "go-\(goal)")
+                }
+                for ((fault, policy, goal), run) in zip(faults, runs) {
+                    let ended = try await run.end()
+                    #expect(ended.code == 1)
+                    let document = try ended.document
+                    #expect(document["status"].text == "failed")
+                    #expect(document["error"]["code"].text == fault.code, "\(ended.output)")
+                    let status = policy == "finish" ? "succeeded" : "cancelled"
+                    #expect(document["nodes"]["t1"]["status"].text == status, "\(goal)")
+                    #expect(document["nodes"].keys == ["t1"])
+                    #expect(try server.requests(for: goal).count == 1)
+                }
+                try await eventually("no tool is left: \(place.marked())") {
+                    Set(place.marked()) == Set(ours + [server.process.pid])
+                }
             }
         }
 
@@ -157,19 +166,39 @@ extension Integration {
                 try server.script("stopped", planner: [[.say(whole), .finish(), .hang]])
                 try server.script("complete", planner: [[.say(whole), .hang]])
                 let configuration = try server.configuration("idle_timeout: 400ms, retries: 0")
-                for goal in ["head", "first"] {
-                    let run = try await place.goal(goal, with: configuration)
+                try await place.startCluster(configuration)
+                let failing = try ["head", "first"].map { try place.start("run", $0) }
+                // The plan is complete, whatever becomes of the connection.
+                let working = try ["stopped", "complete"].map { goal in
+                    try place.start("run", goal, "--join", "json")
+                }
+                for process in failing {
+                    let run = try await process.end()
                     #expect(run.code == 1)
                     #expect(run.errors.contains("model_timeout"), "\(run.errors)")
                 }
-                // The plan is complete, whatever becomes of the connection.
-                for goal in ["stopped", "complete"] {
-                    let run = try await place.goal(goal, with: configuration, "--join", "json")
-                    #expect(run.code == 0, "\(goal): \(run.errors)")
+                for process in working {
+                    let run = try await process.end()
+                    #expect(run.code == 0, "\(run.errors)")
                     #expect(run.output == "{\"t1\":{\"of\":1}}\n")
                 }
                 #expect(try server.goneClients() == 4)
                 #expect(try server.requests().count == 4)
+            }
+        }
+
+        @Test("A plan that is complete is used soon, although its call neither ends nor times out")
+        func completeWithoutEnd() async throws {
+            try await atPlace { place in
+                let server = try await ModelServer(place)
+                let whole = planText(node("t1", "echo", #"{"of":1}"#))
+                try server.script("complete", planner: [[.say(whole), .hang]])
+                // The idle timeout is minutes.
+                try await place.startCluster(try server.configuration("retries: 0"))
+                let run = try await place.weft("run", "complete", "--join", "json")
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(run.output == "{\"t1\":{\"of\":1}}\n")
+                #expect(try server.goneClients() == 1)
             }
         }
 
@@ -189,18 +218,19 @@ extension Integration {
                     try server.script(goal, planner: [planner], joiner: [reply])
                 }
                 let configuration = try server.configuration("idle_timeout: 300ms, retries: 0")
+                try await place.startCluster(configuration)
                 for (goal, code) in [
                     ("reset", "model_bad_stream"), ("silence", "model_timeout"),
                     ("refusal", "model_bad_configuration"), ("length", "bad_output"),
                 ] {
-                    let run = try await place.goal(goal, with: configuration, "--json")
+                    let run = try await place.weft("run", goal, "--json")
                     #expect(run.code == 1)
                     let document = try run.document
                     #expect(document["error"]["code"].text == code, "\(run.output)")
                     #expect(document["nodes"]["t1"]["output"].description == "{\"of\":1}")
                 }
                 for goal in ["late silence", "late reset"] {
-                    let run = try await place.goal(goal, with: configuration)
+                    let run = try await place.weft("run", goal)
                     #expect(run.code == 0, "\(run.errors)")
                     #expect(run.output == "all\n")
                 }
@@ -214,13 +244,12 @@ extension Integration {
                 let server = try await ModelServer(place)
                 let good = planText(node("t1", "echo", #"{"of":"$$1"}"#))
                 try server.script("good", planner: [.text(good)], joiner: [.answer("fine")])
-                let start = #"{"tasks":["# + node("t1", "slow") + ","
-                let wait = ReplyStep.await("\(place.folder)/started")
+                let start = #"{"tasks":["# + node("t1", "slow", #"{"name":"bad"}"#) + ","
+                let wait = ReplyStep.await("\(place.folder)/started-bad")
                 try server.script("bad", planner: [[.say(start), wait, .reset]])
                 try server.script("mute", planner: [[.hang]])
                 let configuration = try server.configuration("retries: 0")
-                try await place.startCoordinator(with: ["--config", configuration])
-                try await place.startWorker("a")
+                try await place.startCluster(configuration)
                 let mute = try place.start("run", "mute")
                 try await eventually("the mute model is asked") {
                     try !server.requests(for: "mute").isEmpty

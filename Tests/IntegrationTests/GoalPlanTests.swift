@@ -274,8 +274,7 @@ extension Integration {
                 let server = try await ModelServer(place)
                 let plans = Self.inJSON + Self.inText
                 for plan in plans { try server.script(plan.name, planner: [plan.reply]) }
-                try await place.startCoordinator(with: ["--config", try server.configuration()])
-                try await place.startWorker("a")
+                try await place.startCluster(try server.configuration())
                 for plan in plans {
                     let run = try await place.weft(
                         "run",
@@ -320,8 +319,7 @@ extension Integration {
                 let good = planText(node("t4", "search", #"{"query":"after $t1"}"#))
                 try server.script("set right", planner: [.text(bad), .text(bad), .text(good)])
                 try server.script("never", planner: [.text(bad), .text(bad), .text(bad)])
-                try await place.startCoordinator(with: ["--config", try server.configuration()])
-                try await place.startWorker("a")
+                try await place.startCluster(try server.configuration())
                 let right = try await place.weft("run", "set right", "--join", "json")
                 #expect(right.code == 0, "\(right.errors)")
                 #expect(right.output == "{\"t1\":\"<a>\",\"t4\":\"<after <a>>\"}\n")

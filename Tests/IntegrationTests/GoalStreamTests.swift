@@ -68,8 +68,7 @@ extension Integration {
                     ),
                 ]
                 for (goal, reply) in variants { try server.script(goal, planner: [reply]) }
-                try await place.startCoordinator(with: ["--config", try server.configuration()])
-                try await place.startWorker("a")
+                try await place.startCluster(try server.configuration())
                 for (goal, _) in variants {
                     let run = try await place.weft("run", goal, "--join", "json")
                     #expect(run.code == 0, "\(goal): \(run.errors)")

@@ -121,6 +121,13 @@ struct PlannerBoundsTests {
         harness.report(.failed(down))
         harness.expect(.answer(RawJSON("A is higher")))
         harness.expectNothingElse()
+
+        var react = MachineHarness(format: .text) { $0.strategy = .react }
+        react.start()
+        react.report(.delta("Action: Finish(A)\n"))
+        react.expect(.answerDelta("A"))
+        react.report(.failed(down))
+        react.expect(.answer(RawJSON("A")))
     }
 
     @Test("A model that runs on behind its plan is stopped, and the plan is used")

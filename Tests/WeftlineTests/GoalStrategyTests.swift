@@ -27,6 +27,24 @@ struct GoalStrategyTests {
         }
     }
 
+    @Test(
+        "Nodes join the plan one by one, or when it is complete",
+        arguments: [(GoalOptions.Strategy.streamed, [1, 1]), (.planned, [2])]
+    )
+    func strategies(strategy: GoalOptions.Strategy, growth: [Int]) async throws {
+        let model = LanguageModel.scripted([plan.replacing(",{", with: " , {")])
+        try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
+            let options = GoalOptions(join: .json, strategy: strategy)
+            let run = try await cluster.start(goal: "How many threads?", options: options)
+            var planned: [Int] = []
+            for await event in run.events where event.kind == .planned {
+                planned.append(event.plannedNodes.count)
+            }
+            #expect(planned == growth)
+            #expect(try await run.result.answered().answer == ["t1": 42, "t2": "42 threads"])
+        }
+    }
+
     @Test("A tool may join: its output is the answer")
     func joinedByTool() async throws {
         let report = FunctionTool(name: "report", description: "Reports.") { call, _ in

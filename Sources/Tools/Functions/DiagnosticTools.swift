@@ -213,7 +213,7 @@ private final class SleepInvocation: RunningInvocation {
     private let loop: EventLoop
     private let tool: String
     private let report: (ToolReport) -> Void
-    private var timer: Timer?
+    private var timer: PreciseTimer?
 
     init(loop: EventLoop, tool: String, report: @escaping (ToolReport) -> Void) {
         self.loop = loop
@@ -222,7 +222,7 @@ private final class SleepInvocation: RunningInvocation {
     }
 
     func schedule(_ duration: Duration) {
-        let timer = Timer(loop: loop) { [weak self] in self?.finish(.success(.null)) }
+        let timer = PreciseTimer(loop: loop) { [weak self] in self?.finish(.success(.null)) }
         self.timer = timer
         timer.schedule(after: duration)
     }

@@ -52,13 +52,6 @@ struct RunCommand: ParsableCommand {
         )
     )
     var join: JoinKind?
-    @Option(
-        help: ArgumentHelp(
-            "A tool that its plans may use, and no other; may be repeated (default: all).",
-            valueName: "tool"
-        )
-    )
-    var allowTool: [String] = []
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
     var json = false
     @Flag(help: "Print the run's id as soon as the coordinator has the plan, and leave.")
@@ -135,13 +128,13 @@ struct RunCommand: ParsableCommand {
                 onMissingTool: policy,
                 watch: detach ? nil : level
             )
-            submission.tools = allowTool.isEmpty ? nil : allowTool
+            submission.tools = planning.allowedTools
             return submission
         }
         return Submission(
             plan: plan,
             join: join ?? .concat,
-            tools: allowTool.isEmpty ? nil : allowTool,
+            tools: planning.allowedTools,
             budget: budget,
             onMissingTool: policy,
             watch: detach ? nil : .progress

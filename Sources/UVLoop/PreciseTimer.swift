@@ -1,0 +1,77 @@
+// A timer that is late by microseconds, where Timer's is late by up to a millisecond: for what is
+// measured. Each takes a descriptor; without one left it is as good as Timer.
+internal import CLibuv
+internal import Glibc
+
+/// Fires once at a time of the loop's clock, never early.
+///
+/// Lives until it is closed, and keeps the loop alive so long.
+public final class PreciseTimer {
+    private let loop: EventLoop
+    private var onFire: (() -> Void)?
+    private let descriptor: Int32
+    private var source: PollSource?
+    /// In place of the descriptor, if there is none.
+    private var timer: Timer?
+
+    /// Makes a timer that is not scheduled.
+    public convenience init(loop: EventLoop, onFire: @escaping () -> Void) {
+        self.init(loop: loop, descriptor: weft_alarm_open(), onFire: onFire)
+    }
+
+    /// A timer on an alarm that is its own from now on; below zero there was none.
+    init(loop: EventLoop, descriptor: Int32, onFire: @escaping () -> Void) {
+        self.loop = loop
+        self.onFire = onFire
+        self.descriptor = descriptor
+        if descriptor >= 0 {
+            source = try? PollSource(loop: loop, descriptor: descriptor) { [self] _ in
+                if weft_alarm_take(descriptor) != 0 { fire() }
+            }
+        }
+        source?.watch(.readable)
+        if source == nil { timer = Timer(loop: loop) { [self] in fire() } }
+    }
+
+    deinit {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
+
+    /// Fires once when the duration has passed, in place of an earlier scheduling.
+    public func schedule(after duration: Duration) {
+        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(
+            max(duration.clampedNanoseconds, 0)
+        )
+        schedule(at: overflow ? .max : deadline)
+    }
+
+    /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
+    ///
+    /// A point in the past means the next turn of the loop.
+    public func schedule(at nanoseconds: Int64) {
+        loop.assertOnLoop()
+        if source != nil {
+            // Zero would mean never.
+            weft_alarm_set(descriptor, max(nanoseconds, 1))
+        } else {
+            timer?.schedule(at: nanoseconds)
+        }
+    }
+
+    /// Gives the timer back; it never fires again.
+    ///
+    /// Calling it again does nothing.
+    public func close() {
+        loop.assertOnLoop()
+        onFire = nil
+        source?.close()
+        source = nil
+        timer?.close()
+        timer = nil
+    }
+
+    private func fire() { onFire?() }
+}
+
+@available(*, unavailable)
+extension PreciseTimer: Sendable {}
