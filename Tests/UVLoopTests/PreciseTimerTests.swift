@@ -2,7 +2,7 @@
 import TestKit
 import Testing
 
-@testable import UVLoop
+import UVLoop
 
 @Suite("Precise timers")
 struct PreciseTimerTests {
@@ -21,9 +21,7 @@ struct PreciseTimerTests {
                     made?.close()
                 }
                 made =
-                    hasDescriptor
-                    ? PreciseTimer(loop: loop, onFire: fired)
-                    : PreciseTimer(loop: loop, descriptor: -1, onFire: fired)
+                    PreciseTimer(loop: loop, usesDescriptor: hasDescriptor, onFire: fired)
                 made?.schedule(at: due)
             }
             loop.run()
