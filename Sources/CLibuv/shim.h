@@ -1,4 +1,5 @@
-// libuv as Swift sees it, and two system calls that the C library does not show to Swift.
+// libuv as Swift sees it, and what of the system and the C library Swift does not see by itself.
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
