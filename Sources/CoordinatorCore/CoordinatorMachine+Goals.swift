@@ -3,9 +3,11 @@
 
 internal import JSON
 internal import Joining
+internal import OrderedCollections
 internal import Planning
 internal import Plans
 internal import Scheduling
+internal import Schemas
 internal import Wire
 
 extension CoordinatorMachine {
@@ -16,7 +18,17 @@ extension CoordinatorMachine {
 
     /// The planner of a submission's goal, with the tools that connected workers really have.
     func makePlanner(for submit: Submit) -> PlannerMachine? {
-        guard let goal = submit.goal else { return nil }
+        guard let goal = submit.goal else {
+            switch submit.join {
+            case .concat, .json: return nil
+            case .llm, .tool: break
+            }
+            // Nothing is to be planned, but the outcomes are to be joined.
+            var settings = PlannerSettings(tools: [], format: configuration.planFormat)
+            settings.join = GoalJoin(submit.join)
+            settings.maxTokens = submit.budget.tokens
+            return PlannerMachine(goal: "", settings: settings)
+        }
         let allowed = submit.tools.map(Set.init)
         let tools = catalogue.names.filter { allowed?.contains($0) ?? true }
             .compactMap { catalogue[$0]?.description }
@@ -29,18 +41,50 @@ extension CoordinatorMachine {
             }
         let chosen = submit.planner.format.flatMap { PlanFormat(rawValue: $0.rawValue) }
         var settings = PlannerSettings(tools: tools, format: chosen ?? configuration.planFormat)
-        settings.join =
-            switch submit.join {
-            case .concat: .concat
-            case .json: .json
-            case .llm: .model
-            }
+        settings.join = GoalJoin(submit.join)
+        settings.strategy =
+            PlanningStrategy(rawValue: submit.planner.strategy.rawValue) ?? .streamed
+        settings.isPlanOnly = submit.planner.isPlanOnly
         settings.maxRounds = submit.planner.rounds ?? settings.maxRounds
         settings.maxRepairs = submit.planner.repairs ?? settings.maxRepairs
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
         settings.maxTokens = submit.budget.tokens
         settings.onFailure = submit.planner.onModelFailure == .finish ? .finish : .cancel
         return PlannerMachine(goal: goal, settings: settings)
+    }
+
+    /// Why a run cannot be joined, or planned, as a submission wants it; nil if it can.
+    func joinFault(of submit: Submit) -> String? {
+        let needsModel = submit.goal != nil || submit.join == .llm
+        if needsModel, !configuration.hasModels {
+            let purpose = submit.goal != nil ? "plan" : "join"
+            return "This coordinator has no language model to \(purpose) with; start it with "
+                + "--config FILE that names one under models."
+        }
+        guard case .tool(let name) = submit.join else { return nil }
+        if let allowed = submit.tools, !allowed.contains(name) {
+            return "The outputs are to be joined by the tool \(name), which this run may not use."
+        }
+        guard catalogue[name] == nil else { return nil }
+        return "The outputs are to be joined by the tool \(name), which no connected worker has."
+    }
+
+    /// The plan of a run without a goal is complete; its planner only joins.
+    mutating func beginJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+        var nodes: [NodeDefinition] = []
+        if runs[run].join == .llm {
+            nodes = (0..<runs[run].plan.count).map {
+                let node = runs[run].plan[$0]
+                return NodeDefinition(
+                    id: node.id,
+                    tool: node.tool,
+                    arguments: node.template.source,
+                    dependencies: []
+                )
+            }
+        }
+        let instruction = runs[run].plan.joinInstruction
+        advance(run, .planGiven(nodes, joinInstruction: instruction), now, &actions)
     }
 
     // MARK: - What the model says
@@ -66,6 +110,14 @@ extension CoordinatorMachine {
         }
         runs[run].awaitsRound = false
         advance(run, .roundSettled(joinParts(run)), now, &actions)
+    }
+
+    /// The node that joins has settled: its output is the answer, its failure the run's.
+    mutating func settleJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+        guard let node = runs[run].joinNode else { return }
+        let state = scheduler.state(of: NodeReference(run: runs[run].id, node: node)) ?? .cancelled
+        let outcome = runs[run].outcome(of: node, state: state) ?? .cancelled
+        advance(run, .toolJoined(outcome), now, &actions)
     }
 
     private func joinParts(_ run: Int) -> [JoinPart] {
@@ -105,10 +157,10 @@ extension CoordinatorMachine {
             runs[run].modelCalls += 1
             let call = ModelCallID(run: runs[run].id, number: runs[run].modelCalls)
             runs[run].modelCall = call
+            runs[run].isModelCancelled = false
             actions.append(.callModel(call, request, purpose))
         case .cancelModel:
-            guard let call = runs[run].modelCall else { return }
-            actions.append(.cancelModel(call))
+            cancelModel(run, &actions)
         case .addNodes(let nodes):
             addPlanned(nodes, run, now, &actions)
         case .closePlan(let instruction):
@@ -141,6 +193,8 @@ extension CoordinatorMachine {
             )
         case .answerDelta(let text):
             publish(.answering, run, data: .object { $0.field("text", text) }, now, &actions)
+        case .callTool(let tool, let arguments):
+            callJoiner(tool, arguments, run, now, &actions)
         case .answer(let answer):
             runs[run].isPlanned = true
             runs[run].settleAnswer(answer)
@@ -174,9 +228,65 @@ extension CoordinatorMachine {
         }
     }
 
+    /// Adds the node that joins; of its arguments a tool gets those that its schema lets through.
+    private mutating func callJoiner(
+        _ tool: String,
+        _ arguments: RawJSON,
+        _ run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        var arguments = arguments
+        if let entry = catalogue[tool] {
+            arguments = arguments.restricted(to: JSONValue(entry.description.parameters))
+            let problems = entry.schema.problems(of: JSONValue(arguments))
+            guard problems.isEmpty else {
+                let failure = Failure.badArguments(problems)
+                return advance(run, .toolJoined(.failed(failure)), now, &actions)
+            }
+        }
+        let growth = runs[run].plan.appendLast(named: "join", tool: tool, arguments: arguments)
+        runs[run].joinNode = growth.added.lowerBound
+        runs[run].grow(by: 1)
+        grow(run, growth, now, &actions)
+    }
+
+    /// Cancels the open call, once; its end is still reported.
+    mutating func cancelModel(_ run: Int, _ actions: inout [Action]) {
+        guard let call = runs[run].modelCall, !runs[run].isModelCancelled else { return }
+        runs[run].isModelCancelled = true
+        actions.append(.cancelModel(call))
+    }
+
     /// The run has its answer: it ends as soon as the scheduler says that all is settled.
     private mutating func closeGoal(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
         let id = runs[run].id
         schedule(.runClosed(id), now, &actions)
+    }
+}
+
+extension GoalJoin {
+    init(_ kind: JoinKind) {
+        switch kind {
+        case .concat: self = .concat
+        case .json: self = .json
+        case .llm: self = .model
+        case .tool(let name): self = .tool(name)
+        }
+    }
+}
+
+extension RawJSON {
+    /// The fields of an object that a schema has properties for, if it admits no others.
+    fileprivate func restricted(to schema: JSONValue) -> RawJSON {
+        guard schema["additionalProperties"] == false else { return self }
+        let properties = schema["properties"]?.objectValue ?? [:]
+        return .object { writer in
+            forEachField { name, value in
+                guard properties[name] != nil else { return }
+                writer.key(escaping: name)
+                writer.raw(value)
+            }
+        }
     }
 }

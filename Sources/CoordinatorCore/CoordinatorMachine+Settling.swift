@@ -181,7 +181,11 @@ extension CoordinatorMachine {
             }
         }
         oweProgress(run, now)
-        settleRoundIfDone(run, now, &actions)
+        if runs[run].joinNode == node {
+            settleJoin(run, now, &actions)
+        } else {
+            settleRoundIfDone(run, now, &actions)
+        }
     }
 
     private mutating func publishEnd(
@@ -232,9 +236,11 @@ extension CoordinatorMachine {
             case .cancelled: .runCancelled
             case .failed, .running: .runFailed
             }
-        if status != .cancelled {
+        if status == .succeeded {
             let join = runs[run].join.rawValue
-            publish(.joined, run, data: .object { $0.field("join", join) }, now, &actions)
+            let node = runs[run].joinNode
+            let data = RawJSON.object { $0.field("join", join) }
+            publish(.joined, run, node: node, data: data, now, &actions)
         }
         publish(kind, run, data: endData(run), now, &actions)
         let wall = Int((now - runs[run].acceptedAt) / .milliseconds(1))

@@ -37,11 +37,10 @@ extension CoordinatorMachine {
             author: submit.isStreamed ? id : nil,
             at: now
         )
-        if submit.goal != nil, !configuration.hasModels {
+        if let fault = joinFault(of: submit) {
             let error = ErrorMessage(
                 code: .badPlan,
-                message: "This coordinator has no language model to plan with; start it with "
-                    + "--config FILE that names one under models.",
+                message: fault,
                 isFatal: false,
                 about: submit.key
             )
@@ -111,12 +110,14 @@ extension CoordinatorMachine {
             runs[slot].hasAllNodeEvents = level >= .nodes
         }
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
-        schedule(.runAdded(run.id, policy), now, &actions)
+        let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
+        let bound = isSequential ? 1 : submit.budget.running
+        schedule(.runAdded(run.id, policy, maxRunning: bound), now, &actions)
         if let growth { grow(slot, growth, now, &actions) }
         if submit.goal != nil {
             beginGoal(slot, now, &actions)
         } else if !submit.isStreamed {
-            schedule(.runClosed(run.id), now, &actions)
+            endGrowth(slot, now, &actions)
         }
     }
 
@@ -262,7 +263,13 @@ extension CoordinatorMachine {
         runs[run].author = nil
         let id = runs[run].id
         if !released.isEmpty { schedule(.nodesReleased(id, released), now, &actions) }
-        schedule(.runClosed(id), now, &actions)
+        endGrowth(run, now, &actions)
+    }
+
+    /// The plan is complete: the run ends with its last node, or is joined then.
+    private mutating func endGrowth(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+        guard runs[run].planner == nil else { return beginJoin(run, now, &actions) }
+        schedule(.runClosed(runs[run].id), now, &actions)
     }
 
     mutating func grow(
@@ -282,7 +289,7 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        publish(.planned, run, data: .object { $0.field("nodes", specs.count) }, now, &actions)
+        publish(.planned, run, data: plannedData(run, growth), now, &actions)
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
             now,
@@ -290,6 +297,26 @@ extension CoordinatorMachine {
         )
         if !growth.released.isEmpty {
             schedule(.nodesReleased(id, growth.released), now, &actions)
+        }
+    }
+
+    /// How many nodes came; of a goal also which, since nobody else knows them.
+    private func plannedData(_ run: Int, _ growth: Plan.Growth) -> RawJSON {
+        guard runs[run].planner != nil, growth.added.count <= 1_000 else {
+            return .object { $0.field("nodes", growth.added.count) }
+        }
+        let plan = runs[run].plan
+        return .object { writer in
+            writer.field("nodes", growth.added.count)
+            writer.key("tasks")
+            writer.beginArray()
+            for node in growth.added {
+                writer.beginObject()
+                writer.field("id", plan[node].id.text)
+                writer.field("tool_name", plan[node].tool)
+                writer.endObject()
+            }
+            writer.endArray()
         }
     }
 
@@ -329,7 +356,7 @@ extension CoordinatorMachine {
     ) {
         let id = runs[run].id
         let wasOpen = runs[run].author != nil || runs[run].planner != nil
-        if let call = runs[run].modelCall { actions.append(.cancelModel(call)) }
+        cancelModel(run, &actions)
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].planner = nil
         runs[run].modelCall = nil
@@ -373,8 +400,9 @@ extension CoordinatorMachine {
             submit.joinInstruction ?? "", submit.goal ?? "",
             submit.planner.format?.rawValue ?? "", "\(submit.planner.repairs ?? -1)",
             "\(submit.planner.rounds ?? -1)", submit.planner.onModelFailure.rawValue,
+            submit.planner.strategy.rawValue, submit.planner.isPlanOnly ? "plan" : "run",
             "\(submit.budget.nodes ?? -1)", "\(submit.budget.tokens ?? -1)",
-            "\(submit.budget.wallMilliseconds ?? -1)",
+            "\(submit.budget.wallMilliseconds ?? -1)", "\(submit.budget.running ?? -1)",
         ]
         hash.update(Array(options.joined(separator: "\u{0}").utf8))
         return hash.digest()

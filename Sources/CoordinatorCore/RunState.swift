@@ -93,6 +93,10 @@ struct RunState: Sendable {
     /// The open call of a model.
     var modelCall: ModelCallID?
     var modelCalls = 0
+    /// Whether the open call was cancelled; its end is still to come.
+    var isModelCancelled = false
+    /// The node that makes the answer of the outcomes of the others, once it is there.
+    var joinNode: Int?
     /// Whether the planner waits for every node of the present plan to settle.
     var awaitsRound = false
     /// Whether the planner has given the answer: how single nodes ended does not matter any more.
@@ -160,7 +164,7 @@ struct RunState: Sendable {
     /// The joined answer; computed when first asked for after the end.
     mutating func joinedAnswer(states: (Int) -> NodeState) -> RawJSON {
         if let answer { return answer }
-        let parts = (0..<plan.count).map { node in
+        let parts = (0..<plan.count).filter { $0 != joinNode }.map { node in
             JoinPart(
                 id: plan[node].id,
                 tool: plan[node].tool,
@@ -171,7 +175,7 @@ struct RunState: Sendable {
         switch join {
         case .concat:
             joined = RawJSON(Joiner.concat(parts: parts, joinInstruction: plan.joinInstruction))
-        case .json, .llm:
+        case .json, .llm, .tool:
             joined = Joiner.json(parts: parts)
         }
         if isEnded { answer = joined }

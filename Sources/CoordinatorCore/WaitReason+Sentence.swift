@@ -14,6 +14,7 @@ extension WaitReason {
         case .suspect: "workers_silent"
         case .slotsBusy: "slots_busy"
         case .concurrencyReached: "concurrency_reached"
+        case .runBoundReached: "run_bound_reached"
         case .backingOff: "backing_off"
         case .leased: "sent"
         case .running: "running"
@@ -44,6 +45,9 @@ extension WaitReason {
         case .slotsBusy(let workers): return "all slots are busy on \(names(workers))"
         case .concurrencyReached(let workers):
             return "the tool's own limit is reached on \(names(workers))"
+        case .runBoundReached(let bound):
+            return "its run may have only \(bound) \(bound == 1 ? "node" : "nodes") with workers "
+                + "at a time (max-running)"
         case .backingOff(let delay):
             let left = max(Int(delay / .milliseconds(1)), 0)
             return "tried and failed; the next attempt starts in \(left) ms"

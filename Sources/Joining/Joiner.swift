@@ -46,6 +46,42 @@ public enum Joiner {
         return blocks.joined(separator: "\n\n")
     }
 
+    /// What a tool that joins is called with: `goal`, `join_instruction`, `outputs`, `failures`.
+    ///
+    /// Outputs are by node id; so is what became of nodes without one, as `{"code","message"}`. Goal
+    /// and instruction are there if the run has them.
+    public static func arguments(
+        goal: String?,
+        joinInstruction: String?,
+        parts: some Collection<JoinPart>
+    ) -> RawJSON {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.field("goal", goal)
+        writer.field("join_instruction", joinInstruction)
+        writer.key("outputs")
+        writer.beginObject()
+        for part in parts {
+            guard let output = part.outcome.output else { continue }
+            writer.key(escaping: part.id.text)
+            writer.raw(output)
+        }
+        writer.endObject()
+        writer.key("failures")
+        writer.beginObject()
+        for part in parts {
+            guard let failure = part.outcome.failure else { continue }
+            writer.key(escaping: part.id.text)
+            writer.beginObject()
+            writer.field("code", failure.code.rawValue)
+            writer.field("message", failure.message)
+            writer.endObject()
+        }
+        writer.endObject()
+        writer.endObject()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+
     /// An object of outputs by node id.
     ///
     /// A node without an output has `{"error":{"code","message"}}` in its place.

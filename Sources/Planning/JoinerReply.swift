@@ -49,6 +49,15 @@ public struct JoinerReply: Sendable {
         }
     }
 
+    /// Whether it is known by now that the decision is an answer.
+    var isAnswering: Bool {
+        switch form {
+        case .unknown: false
+        case .structured(let reply): reply.namesFinish
+        case .text(let reply): reply.isAnswering
+        }
+    }
+
     /// Reads the next piece; returns what it adds to the text of the answer.
     public mutating func feed(_ text: String) -> String {
         feed(Array(text.utf8)[...])

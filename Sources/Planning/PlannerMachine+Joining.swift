@@ -9,6 +9,15 @@ extension PlannerMachine {
         switch state {
         case .failing(let failure):
             end(with: failure, into: &actions)
+        case .working where settings.strategy == .react && !isGiven:
+            let new = Set(parts.map(\.id))
+            let old = rounds.flatMap(\.parts).filter { !new.contains($0.id) }
+            rounds = [PlannedRound(parts: old + parts, nodes: nodes)]
+            beginStep(into: &actions)
+        case .working where isGiven:
+            rounds = [PlannedRound(parts: parts, nodes: nodes)]
+            nodes = []
+            join(into: &actions)
         case .working:
             let own = Set(nodes.map(\.id))
             rounds.append(
@@ -16,12 +25,12 @@ extension PlannerMachine {
             )
             nodes = []
             join(into: &actions)
-        case .idle, .planning, .joining, .ended:
+        case .idle, .planning, .reacting, .joining, .joiningByTool, .ended:
             break
         }
     }
 
-    private mutating func join(into actions: inout [Action]) {
+    mutating func join(into actions: inout [Action]) {
         let parts = rounds.flatMap(\.parts)
         switch settings.join {
         case .model:
@@ -36,10 +45,26 @@ extension PlannerMachine {
             end(withAnswer: RawJSON(text), into: &actions)
         case .json:
             end(withAnswer: Joiner.json(parts: parts), into: &actions)
+        case .tool(let name):
+            state = .joiningByTool(name)
+            let arguments = Joiner.arguments(
+                goal: isGiven ? nil : prompt.goal,
+                joinInstruction: joinInstruction,
+                parts: parts
+            )
+            actions.append(.callTool(name, arguments: arguments))
         }
     }
 
-    private var mayReplan: Bool { rounds.count < settings.maxRounds }
+    mutating func takeJoin(_ outcome: Outcome, into actions: inout [Action]) {
+        guard case .joiningByTool(let name) = state else { return }
+        if let output = outcome.output { return end(withAnswer: output, into: &actions) }
+        var failure = outcome.failure ?? Failure(code: .internal, message: "there is no reason")
+        failure.message = "the outputs could not be joined by \(name): \(failure.message)"
+        end(with: failure, into: &actions)
+    }
+
+    private var mayReplan: Bool { !isGiven && rounds.count < settings.maxRounds }
 
     private mutating func callJoiner(
         _ messages: [ModelMessage],
@@ -95,7 +120,7 @@ extension PlannerMachine {
         tell(verdict.reader.feed(text), &verdict.hasDeltas, into: &actions)
     }
 
-    private func tell(_ delta: String, _ hasDeltas: inout Bool, into actions: inout [Action]) {
+    func tell(_ delta: String, _ hasDeltas: inout Bool, into actions: inout [Action]) {
         guard !delta.isEmpty else { return }
         hasDeltas = true
         actions.append(.answerDelta(delta))
@@ -152,7 +177,7 @@ extension PlannerMachine {
         beginPlan(into: &actions)
     }
 
-    private mutating func end(withAnswer answer: RawJSON, into actions: inout [Action]) {
+    mutating func end(withAnswer answer: RawJSON, into actions: inout [Action]) {
         state = .ended
         actions.append(.answer(answer))
     }

@@ -1,11 +1,13 @@
 // While a plan is written: nodes go out as they come, what is wrong goes back, and what cannot be set
 // right ends the run.
 
+import JSON
 import Plans
 
 extension PlannerMachine {
     mutating func beginPlan(into actions: inout [Action]) {
         nodes = []
+        held = []
         joinInstruction = nil
         let messages = prompt.plan(after: rounds, nextNumber: ledger.nextNumber)
         callPlanner(messages, repairs: 0, into: &actions)
@@ -75,7 +77,29 @@ extension PlannerMachine {
         guard !found.isEmpty else { return }
         let definitions = found.map(\.definition)
         nodes += definitions
-        actions.append(.addNodes(definitions))
+        if startsAtOnce {
+            actions.append(.addNodes(definitions))
+        } else {
+            held += definitions
+        }
+    }
+
+    /// Whether a node may start before the plan is complete.
+    private var startsAtOnce: Bool { settings.strategy == .streamed && !settings.isPlanOnly }
+
+    /// The plan is complete and sound.
+    private mutating func closePlan(into actions: inout [Action]) {
+        if settings.isPlanOnly {
+            let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
+            var writer = JSONWriter()
+            document.encode(into: &writer)
+            end(withAnswer: RawJSON(trusted: writer.bytes[...]), into: &actions)
+            return
+        }
+        state = .working
+        if !held.isEmpty { actions.append(.addNodes(held)) }
+        held = []
+        actions.append(.closePlan(joinInstruction: joinInstruction))
     }
 
     private mutating func finishPlan(
@@ -93,8 +117,7 @@ extension PlannerMachine {
         if !problems.isEmpty { actions.append(.noteProblems(problems)) }
         let errors = problems.filter { !$0.isWarning }
         if errors.isEmpty {
-            state = .working
-            actions.append(.closePlan(joinInstruction: joinInstruction))
+            closePlan(into: &actions)
         } else if ledger.count >= settings.maxNodes, errors.contains(where: { $0.code == .limit }) {
             let message = "the plans have more than \(settings.maxNodes) nodes"
             giveUp(Failure(code: .limit, message: message), into: &actions)
@@ -112,18 +135,19 @@ extension PlannerMachine {
         }
     }
 
-    private func unplannable(_ errors: [PlanProblem]) -> Failure {
+    func unplannable(_ errors: [PlanProblem]) -> Failure {
         let shown = errors.prefix(3).map(\.message).joined(separator: "; ")
         let more = errors.count > 3 ? "; and \(errors.count - 3) more" : ""
+        let what = settings.strategy == .react ? "a step" : "a plan"
         return Failure(
             code: .badPlan,
-            message: "the planner's model did not write a plan that can be used: \(shown)\(more)"
+            message: "the planner's model did not write \(what) that can be used: \(shown)\(more)"
         )
     }
 
     /// Ends the run for a fault of the planner; what runs may finish, if that is the policy.
     mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
-        guard settings.onFailure == .finish, !nodes.isEmpty else {
+        guard settings.onFailure == .finish, nodes.count > held.count else {
             end(with: failure, into: &actions)
             return
         }

@@ -1,5 +1,6 @@
 // The planner of one goal: events in, actions out. What happens while a plan is written is in
-// PlannerMachine+Planning.swift, the way from outcomes to an answer in PlannerMachine+Joining.swift.
+// PlannerMachine+Planning.swift, the way from outcomes to an answer in PlannerMachine+Joining.swift,
+// a model that is asked before every call in PlannerMachine+Reacting.swift.
 
 public import JSON
 public import Joining
@@ -13,7 +14,9 @@ public import Plans
 /// | planning | a model writes a plan, or repairs one; its nodes run already | the end of the call |
 /// | working | the plan is complete, its nodes run | `roundSettled` |
 /// | failing | the planner failed, what runs may finish | `roundSettled` |
+/// | reacting | a model decides on the next call, or answers | the end of the call |
 /// | joining | a model decides on the outcomes | the end of the call |
+/// | joiningByTool | a tool makes the answer of the outcomes | `toolJoined` |
 /// | ended | there was an answer or a failure | – |
 ///
 /// In each state an event that does not belong there is ignored: reports of a call that was
@@ -26,12 +29,18 @@ public struct PlannerMachine: Sendable {
     public enum Event: Sendable, Hashable {
         /// The run begins.
         case started
+        /// Nothing is to be planned: the run has its nodes, and these are all.
+        ///
+        /// Instead of `started`; the nodes are looked at for what their calls were.
+        case planGiven([NodeDefinition], joinInstruction: String?)
         /// The open call reports.
         case modelReported(ModelEvent)
         /// Every node has its outcome; the parts are those of all plans, or of the last one.
         ///
         /// Comes exactly once behind each `closePlan`, never before it.
         case roundSettled([JoinPart])
+        /// The call that `callTool` asked for has ended.
+        case toolJoined(Outcome)
         /// The run is to end with this failure: it was cancelled, or its time is up.
         case cancelRequested(Failure)
     }
@@ -66,6 +75,10 @@ public struct PlannerMachine: Sendable {
         /// All of them together are the answer if this is text; if the joiner's call fails, there
         /// is none.
         case answerDelta(String)
+        /// Call a tool with these arguments; answered by exactly one `toolJoined`.
+        ///
+        /// The arguments hold no references, whatever their text looks like.
+        case callTool(String, arguments: RawJSON)
         /// The run has its answer.
         case answer(RawJSON)
         /// The run has failed; what runs is to be cancelled.
@@ -77,7 +90,9 @@ public struct PlannerMachine: Sendable {
         case planning(Draft)
         case working
         case failing(Failure)
+        case reacting(Step)
         case joining(Verdict)
+        case joiningByTool(String)
         case ended
     }
 
@@ -103,6 +118,14 @@ public struct PlannerMachine: Sendable {
         var isStopping = false
     }
 
+    /// One reply of a model that is asked before every call.
+    struct Step: Sendable {
+        var calls: GoalPlanReader
+        var verdict: Verdict
+        /// The call that it asked for.
+        var node: NodeDefinition?
+    }
+
     let settings: PlannerSettings
     let prompt: PlannerPrompt
     var state = State.idle
@@ -111,7 +134,11 @@ public struct PlannerMachine: Sendable {
     var rounds: [PlannedRound] = []
     /// The nodes of the present plan.
     var nodes: [NodeDefinition] = []
+    /// Those of them that do not start before the plan is complete.
+    var held: [NodeDefinition] = []
     var joinInstruction: String?
+    /// Whether the run had its nodes from the beginning.
+    private(set) var isGiven = false
     /// The form that the provider put up with, after it refused the one asked for.
     var loweredFormat: ResponseFormat?
     private var finishedUsage = TokenUsage()
@@ -143,8 +170,8 @@ public struct PlannerMachine: Sendable {
     /// Whether a call of a model is open.
     public var isCalling: Bool {
         switch state {
-        case .planning, .joining: true
-        case .idle, .working, .failing, .ended: false
+        case .planning, .reacting, .joining: true
+        case .idle, .working, .failing, .joiningByTool, .ended: false
         }
     }
 
@@ -152,11 +179,25 @@ public struct PlannerMachine: Sendable {
     public mutating func handle(_ event: Event, into actions: inout [Action]) {
         switch event {
         case .started:
-            if case .idle = state { beginPlan(into: &actions) }
+            guard case .idle = state else { return }
+            if settings.strategy == .react, !settings.isPlanOnly {
+                beginStep(into: &actions)
+            } else {
+                beginPlan(into: &actions)
+            }
+        case .planGiven(let given, let instruction):
+            guard case .idle = state else { return }
+            isGiven = true
+            nodes = given
+            joinInstruction = instruction
+            state = .working
+            actions.append(.closePlan(joinInstruction: instruction))
         case .modelReported(let report):
             take(report, into: &actions)
         case .roundSettled(let parts):
             settle(parts, into: &actions)
+        case .toolJoined(let outcome):
+            takeJoin(outcome, into: &actions)
         case .cancelRequested(let failure):
             if hasEnded { return }
             if isCalling { actions.append(.cancelModel) }
@@ -182,8 +223,9 @@ public struct PlannerMachine: Sendable {
         }
         switch state {
         case .planning: takePlan(report, into: &actions)
+        case .reacting: takeStep(report, into: &actions)
         case .joining: takeDecision(report, into: &actions)
-        case .idle, .working, .failing, .ended: break
+        case .idle, .working, .failing, .joiningByTool, .ended: break
         }
     }
 
@@ -195,6 +237,10 @@ public struct PlannerMachine: Sendable {
         case .planning(let draft) where !draft.isStopping && !draft.reader.isAtEnd:
             actions.append(.cancelModel)
             giveUp(tokensSpent, into: &actions)
+        case .reacting(let step)
+        where step.node == nil && !step.verdict.isStopping && !step.verdict.reader.isComplete:
+            actions.append(.cancelModel)
+            end(with: tokensSpent, into: &actions)
         case .joining(let verdict) where !verdict.isStopping && !verdict.reader.isComplete:
             actions.append(.cancelModel)
             end(with: tokensSpent, into: &actions)

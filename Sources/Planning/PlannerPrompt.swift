@@ -27,7 +27,7 @@ public struct PlannedRound: Sendable, Hashable {
 /// Goal, tools and outputs are data. Outputs are quoted as JSON, one node a line, so that none of
 /// them can pass for a message of ours.
 public struct PlannerPrompt: Sendable {
-    /// What the run is to reach.
+    /// What the run is to reach; empty for a plan that was given, which has only outputs to join.
     public var goal: String
     /// The tools a plan may call.
     public var tools: [PlannerTool]
@@ -132,10 +132,15 @@ public struct PlannerPrompt: Sendable {
         joinInstruction: String?,
         mayReplan: Bool
     ) -> [ModelMessage] {
-        var text = "Goal:\n\(goal)\n\n" + history(rounds)
+        var text = goal.isEmpty ? history(rounds) : "Goal:\n\(goal)\n\n" + history(rounds)
         if let joinInstruction {
-            text += "\nThe planner's advice on how to put the outputs together:\n"
+            text +=
+                goal.isEmpty
+                ? "\nWhat is to be answered from them:\n"
+                : "\nThe planner's advice on how to put the outputs together:\n"
             text += quotedText(joinInstruction) + "\n"
+        } else if goal.isEmpty {
+            text += "\nSay in a few sentences what they tell.\n"
         }
         return [.system(joinRules(mayReplan: mayReplan)), .user(text)]
     }
@@ -153,7 +158,7 @@ public struct PlannerPrompt: Sendable {
 
     // MARK: - Pieces
 
-    private func history(_ rounds: [PlannedRound]) -> String {
+    func history(_ rounds: [PlannedRound]) -> String {
         var quotes = QuotedOutputs(each: outputBytes, all: outputsBytes)
         // The newest outputs matter most, so these get their share of the room first.
         let blocks = rounds.enumerated().reversed().map { position, round in

@@ -1,13 +1,27 @@
 // How one goal is planned: tools, forms, bounds, and what becomes of a run whose planner fails.
 
 /// How the outputs of a run become its answer.
-public enum GoalJoin: String, Sendable, CaseIterable {
+public enum GoalJoin: Sendable, Hashable {
     /// A model writes the answer or asks for another plan.
     case model
     /// The classic form: a block for each node.
     case concat
     /// Outputs by node id.
     case json
+    /// One more call, of the tool of that name, with all outcomes; its output is the answer.
+    case tool(String)
+}
+
+/// When the nodes of a goal start, and how often the model is asked.
+public enum PlanningStrategy: String, Sendable, CaseIterable {
+    /// Each node starts as soon as the model has written it and what it needs is there.
+    case streamed
+    /// Nodes start when the plan is complete.
+    case planned
+    /// As planned, one call at a time; who carries the actions out sees to that.
+    case sequential
+    /// There is no plan: the model is asked before every call, with all outputs so far.
+    case react
 }
 
 /// What becomes of nodes that run when the planner fails.
@@ -24,6 +38,10 @@ public struct PlannerSettings: Sendable {
     public var tools: [PlannerTool]
     /// The form in which plans are written.
     public var format: PlanFormat
+    /// When nodes start, and how often the model is asked.
+    public var strategy = PlanningStrategy.streamed
+    /// Whether the plan itself is the answer, so that nothing runs.
+    public var isPlanOnly = false
     /// How the outputs become the answer.
     public var join = GoalJoin.model
     /// How many plans a run may have, the first included; at least 1.

@@ -16,6 +16,34 @@ public enum StrictSchema {
     /// stands for "not given". Not expressible are free-form objects, `allOf`, `not`, `if` and
     /// `$ref`.
     public static func plan(for tools: [PlannerTool]) -> RawJSON? {
+        guard let task = task(for: tools) else { return nil }
+        return RawJSON(
+            object([
+                ("tasks", ["type": "array", "items": task]),
+                ("join_instruction", ["type": "string"]),
+            ])
+        )
+    }
+
+    /// The schema of one step: a call of one of these tools, or the answer.
+    ///
+    /// Nil as for a plan; without tools only the answer is left.
+    public static func step(for tools: [PlannerTool]) -> RawJSON? {
+        let optional: JSONValue = ["type": ["string", "null"]]
+        var fields: [(String, JSONValue)] = [("thought", ["type": "string"])]
+        if tools.isEmpty {
+            fields.append(("action", ["type": "string", "enum": ["finish"]]))
+        } else {
+            guard let task = task(for: tools) else { return nil }
+            fields.append(("action", ["type": "string", "enum": ["call", "finish"]]))
+            fields.append(("tasks", ["type": "array", "items": task]))
+        }
+        fields.append(("answer", optional))
+        return RawJSON(object(fields))
+    }
+
+    /// One call, with a branch for each tool.
+    private static func task(for tools: [PlannerTool]) -> JSONValue? {
         var branches: [JSONValue] = []
         for tool in tools {
             guard let arguments = strictArguments(JSONValue(tool.parameters)) else { return nil }
@@ -28,13 +56,7 @@ public enum StrictSchema {
                 ])
             )
         }
-        guard !branches.isEmpty else { return nil }
-        return RawJSON(
-            object([
-                ("tasks", ["type": "array", "items": ["anyOf": .array(branches)]]),
-                ("join_instruction", ["type": "string"]),
-            ])
-        )
+        return branches.isEmpty ? nil : ["anyOf": .array(branches)]
     }
 
     /// The schema of the joiner's decision; without `replan` among the actions if it may not.

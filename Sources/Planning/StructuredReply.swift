@@ -49,6 +49,9 @@ struct StructuredReply: Sendable {
         return isComplete && isAnswerText && !hasReason
     }
 
+    /// Whether the action was read and is to finish.
+    var namesFinish: Bool { action == "finish" }
+
     private var hasReason: Bool { !(reason ?? "").isEmpty }
 
     mutating func finish() -> Result<JoinerReply.Decision, JoinerReply.Fault> {

@@ -32,6 +32,9 @@ struct TextReply: Sendable {
 
     var isComplete: Bool { place == .end }
 
+    /// Whether an answer has begun.
+    var isAnswering: Bool { (place == .content || place == .end) && !isReplan }
+
     mutating func step(_ byte: UInt8) {
         switch place {
         case .line: stepLine(byte)

@@ -56,6 +56,12 @@ public struct ArgumentTemplate: Sendable {
         }
     }
 
+    /// Arguments without references, whatever looks like one.
+    init(literal arguments: RawJSON) {
+        source = arguments
+        marks = []
+    }
+
     /// Whether there is any reference; if not, resolving costs nothing.
     public var hasReferences: Bool { !marks.isEmpty }
 

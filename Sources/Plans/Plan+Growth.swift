@@ -1,5 +1,7 @@
 // Adding nodes: first a draft that finds everything wrong with them, then the change itself.
 
+public import JSON
+
 /// Nodes that are about to be added, with the ids they depend on laid out flat.
 struct PlanDraft {
     var nodes: [PlanNode] = []
@@ -27,6 +29,34 @@ extension Plan {
             discard(draft)
             throw PlanProblems(draft.problems.finished())
         }
+        return commit(draft)
+    }
+
+    /// Adds one more node to a plan, also to a closed one, and returns what changed.
+    ///
+    /// It depends on nothing, its arguments are taken as they are, whatever looks like a reference
+    /// in them, and its id is `name`, or `name-2` and so on if nodes are called that.
+    public mutating func appendLast(
+        named name: String,
+        tool: String,
+        arguments: RawJSON
+    ) -> Growth {
+        var number = 1
+        var id = NodeID(checked: name)
+        while indexes[id] != nil || waiting[id] != nil {
+            number += 1
+            id = NodeID(checked: "\(name)-\(number)")
+        }
+        indexes[id] = Int32(count)
+        var draft = PlanDraft()
+        draft.nodes = [
+            PlanNode(
+                NodeDefinition(id: id, tool: tool, arguments: arguments, dependencies: []),
+                template: ArgumentTemplate(literal: arguments)
+            )
+        ]
+        draft.starts = [0, 0]
+        draft.declared = [0]
         return commit(draft)
     }
 

@@ -49,6 +49,12 @@ struct RunRecord: Sendable {
     var isClosed = false
     var isCancelled = false
     var isFinished = false
+    /// How many attempts workers may hold at a time.
+    var maxRunning = Int32.max
+    /// How many attempts workers hold.
+    var liveAttempts: Int32 = 0
+    /// Queues that gave up their turn because the run was at its bound.
+    var parkedQueues: [Int] = []
     /// How many nodes have settled.
     var settledCount = 0
     /// How many nodes there were when the ranks were last computed over the whole run.

@@ -21,6 +21,8 @@ public enum WaitReason: Sendable, Equatable {
     case slotsBusy([WorkerID])
     /// The tool's own limit is reached on these workers.
     case concurrencyReached([WorkerID])
+    /// Workers hold as many attempts of its run as this one may have at a time.
+    case runBoundReached(Int)
     /// The next attempt starts after this delay.
     case backingOff(Duration)
     /// Sent to the worker, which has not said that it began.
@@ -55,7 +57,12 @@ extension Scheduler {
             }
             if Int(record.inDegree) > open.count { reasons.append(.growingPlan) }
             return reasons
-        case .ready: return explainReady(placement(of: slot))
+        case .ready:
+            let run = runs[Int(slot.run)]
+            if run.liveAttempts >= run.maxRunning {
+                return [.runBoundReached(Int(run.maxRunning))]
+            }
+            return explainReady(placement(of: slot))
         case .backingOff(let until): return [.backingOff(until.duration(since: now))]
         case .leased(let worker): return [.leased(worker)]
         case .running(let worker): return [.running(worker)]

@@ -43,7 +43,11 @@ extension Scheduler {
     private mutating func nextTurn(of index: Int) -> PlacementClass.Turn? {
         while let turn = classes[index].turns.first {
             if isValid(turn) {
-                if runs[turn.run].firstReady(turn.queue) != nil { return turn }
+                if runs[turn.run].liveAttempts >= runs[turn.run].maxRunning {
+                    runs[turn.run].parkedQueues.append(turn.queue)
+                } else if runs[turn.run].firstReady(turn.queue) != nil {
+                    return turn
+                }
                 runs[turn.run].queues[turn.queue].hasTurn = false
             }
             classes[index].turns.removeFirst()

@@ -5,10 +5,11 @@ internal import HeapModule
 internal import Plans
 
 extension Scheduler {
-    mutating func addRun(_ id: RunID, _ policy: MissingToolPolicy) {
+    mutating func addRun(_ id: RunID, _ policy: MissingToolPolicy, _ maxRunning: Int?) {
         precondition(runSlots[id] == nil, "run \(id) was added twice")
         nextGeneration &+= 1
-        let run = RunRecord(id: id, missingTool: policy, generation: nextGeneration)
+        var run = RunRecord(id: id, missingTool: policy, generation: nextGeneration)
+        if let maxRunning { run.maxRunning = Int32(clamping: max(maxRunning, 1)) }
         if let slot = freeRunSlots.popLast() {
             runs[slot] = run
             runSlots[id] = slot
@@ -108,13 +109,28 @@ extension Scheduler {
         let queue = Int(record(node).placement)
         let placement = runs[run].queues[queue].placement
         runs[run].pushReady(Int(node.node))
-        if !runs[run].queues[queue].hasTurn {
-            runs[run].queues[queue].hasTurn = true
-            classes[placement].turns.append(
-                PlacementClass.Turn(run: run, generation: runs[run].generation, queue: queue)
-            )
-        }
+        if !runs[run].queues[queue].hasTurn { addTurn(of: run, queue) }
         openClass(placement)
+    }
+
+    private mutating func addTurn(of run: Int, _ queue: Int) {
+        runs[run].queues[queue].hasTurn = true
+        classes[runs[run].queues[queue].placement].turns.append(
+            PlacementClass.Turn(run: run, generation: runs[run].generation, queue: queue)
+        )
+    }
+
+    /// A run that was at its bound of attempts has room for another one: its queues take turns
+    /// again.
+    ///
+    /// As many steps as the run has queues, which are tools and not nodes.
+    mutating func resumeTurns(of run: Int) {
+        let parked = runs[run].parkedQueues
+        runs[run].parkedQueues = []
+        for queue in parked where !runs[run].queues[queue].hasTurn {
+            addTurn(of: run, queue)
+            openClass(runs[run].queues[queue].placement)
+        }
     }
 
     mutating func openClass(_ index: Int) {

@@ -44,11 +44,21 @@ extension Scheduler {
             let hasTurn = turns.contains {
                 $0.run == slot && $0.generation == run.generation && $0.queue == queue
             }
-            guard hasTurn else { continue }
+            guard hasTurn || run.parkedQueues.contains(queue) else { continue }
             for entry in run.queues[queue].heap.unordered
             where Int(run.nodes[Int(entry.node)].placement) == queue {
                 isFound[Int(entry.node)] = true
             }
+        }
+        let live = run.nodes.count { $0.attemptPosition >= 0 }
+        guard live == run.liveAttempts, live <= run.maxRunning else {
+            throw InvariantViolation(
+                "run \(run.id) counts \(run.liveAttempts) attempts of \(run.maxRunning) and has "
+                    + "\(live)"
+            )
+        }
+        guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning else {
+            throw InvariantViolation("run \(run.id) has room for attempts and takes no turns")
         }
         for index in run.nodes.indices where run.nodes[index].state == .ready && !isFound[index] {
             throw InvariantViolation("ready node \(run.id)/\(index) is not where placement looks")

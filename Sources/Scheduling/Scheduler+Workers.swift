@@ -99,6 +99,7 @@ extension Scheduler {
         let position = Int32(workers[worker].attempts.count)
         update(node) { $0.attemptPosition = position }
         workers[worker].attempts.append(node)
+        runs[Int(node.run)].liveAttempts += 1
         if workers[worker].standings[index].hasConcurrencyLimit {
             workers[worker].held[classes[index].tool, default: 0] += 1
         }
@@ -116,6 +117,8 @@ extension Scheduler {
             update(last) { $0.attemptPosition = Int32(position) }
         }
         update(node) { $0.attemptPosition = -1 }
+        runs[Int(node.run)].liveAttempts -= 1
+        if !runs[Int(node.run)].parkedQueues.isEmpty { resumeTurns(of: Int(node.run)) }
         workers[worker].endedSinceReview += 1
         let index = placement(of: node)
         if workers[worker].standings[index].hasConcurrencyLimit {

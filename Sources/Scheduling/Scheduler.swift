@@ -60,8 +60,8 @@ public struct Scheduler: Sendable {
             forget(attempt, worker, now, &actions)
         case .nodeRefused(let node, let failure):
             refuse(node, failure, &actions)
-        case .runAdded(let run, let policy):
-            addRun(run, policy)
+        case .runAdded(let run, let policy, let maxRunning):
+            addRun(run, policy, maxRunning)
         case .nodesAdded(let run, let specs, let edges, let held):
             addNodes(run, specs, edges, held, &actions)
         case .nodesReleased(let run, let nodes):

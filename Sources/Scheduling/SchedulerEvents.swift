@@ -18,8 +18,9 @@ extension Scheduler {
         case workerDrained(WorkerID)
         /// A worker's lease ended or it left: all its attempts are fenced.
         case workerLost(WorkerID)
-        /// A run was accepted; it has no nodes yet and may still grow.
-        case runAdded(RunID, MissingToolPolicy)
+        /// A run was accepted; it has no nodes yet and may still grow. Workers hold at most
+        /// `maxRunning` attempts of it at a time, if that is given.
+        case runAdded(RunID, MissingToolPolicy, maxRunning: Int? = nil)
         /// Nodes were appended to a run. `held` lists nodes that wait for something that is not in
         /// the plan yet, once for each such thing; `edges` may also lead to older nodes.
         case nodesAdded(RunID, [NodeSpec], edges: [Plan.Edge], held: [Int])

@@ -27,7 +27,7 @@ final class MachineHarness {
     private(set) var lineLimits: [ConnectionID: Int] = [:]
     /// Calls of models that nobody looked at.
     private(set) var calls: [TestCall] = []
-    private(set) var cancelledCalls: Set<ModelCallID> = []
+    private(set) var cancelledCalls: [ModelCallID] = []
     private var actions: [CoordinatorMachine.Action] = []
     private var connectionCount = 0
     /// Off for runs so large that a walk after each step takes too long.
@@ -110,7 +110,7 @@ final class MachineHarness {
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
             case .callModel(let id, let request, let purpose):
                 calls.append(TestCall(id: id, request: request, purpose: purpose))
-            case .cancelModel(let id): cancelledCalls.insert(id)
+            case .cancelModel(let id): cancelledCalls.append(id)
             case .report(let notice): notices.append(notice)
             }
         }

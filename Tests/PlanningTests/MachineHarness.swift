@@ -44,7 +44,7 @@ struct MachineHarness {
                 endings += 1
                 #expect(endings == 1, "a run ends once")
                 #expect(machine.hasEnded)
-            case .cancelModel, .closePlan, .noteProblems, .replanned, .answerDelta:
+            case .cancelModel, .closePlan, .noteProblems, .replanned, .answerDelta, .callTool:
                 break
             }
         }

@@ -121,7 +121,8 @@ private final class Campaign {
         guard let id = RunID("r\(runOrder.count)"), runOrder.count < 6 else { return }
         runOrder.append(id)
         runs[id] = RunModel()
-        handle(.runAdded(id, chance(70) ? .wait : .fail))
+        let bound = chance(30) ? draw(1...3) : nil
+        handle(.runAdded(id, chance(70) ? .wait : .fail, maxRunning: bound))
         add(to: id, count: draw(0...8))
         if chance(70) { close(id) }
     }

@@ -139,10 +139,11 @@ final class SchedulerHarness {
         _ run: String,
         _ nodes: [TestNode],
         missing: MissingToolPolicy = .wait,
+        maxRunning: Int? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         let id = runID(run)
-        handle(.runAdded(id, missing), sourceLocation: sourceLocation)
+        handle(.runAdded(id, missing, maxRunning: maxRunning), sourceLocation: sourceLocation)
         add(run, nodes, sourceLocation: sourceLocation)
         handle(.runClosed(id), sourceLocation: sourceLocation)
         place(sourceLocation: sourceLocation)

@@ -117,6 +117,21 @@ extension MessageExamples {
             )
         ),
         MessageExample(
+            #"{"type":"submit","key":"k1","goal":"Find it.","planner":{"#
+                + #""on_model_failure":"finish","strategy":"react","plan_only":true},"#
+                + #""join":"tool:report","budget":{"running":1},"on_missing_tool":"wait"}"#,
+            .submit(
+                Submit(
+                    key: "k1",
+                    plan: nil,
+                    goal: "Find it.",
+                    planner: PlannerOptions(strategy: .react, isPlanOnly: true),
+                    join: .tool("report"),
+                    budget: Budget(running: 1)
+                )
+            )
+        ),
+        MessageExample(
             #"{"type":"nodes","key":"k1","tasks":[]}"#,
             .nodes(Nodes(key: "k1", tasks: []))
         ),

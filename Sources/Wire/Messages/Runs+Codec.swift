@@ -9,7 +9,14 @@ extension Submit: MessageBody {
         goal = try fields.optionalString("goal", bytes: 1...Limits.goalLength)
         planner = try fields.optionalObject("planner").map(PlannerOptions.init) ?? PlannerOptions()
         isStreamed = try fields.flag("stream")
-        join = try fields.optionalChoice("join") ?? .concat
+        if let text = try fields.optionalString("join") {
+            guard let kind = JoinKind(rawValue: text) else {
+                throw fields.bad("join", "must be concat, json, llm or tool:NAME")
+            }
+            join = kind
+        } else {
+            join = .concat
+        }
         tools =
             fields.present("tools") == nil
             ? nil : try fields.strings("tools", bytes: 1...Limits.toolNameLength)
@@ -20,7 +27,8 @@ extension Submit: MessageBody {
                 "wall_ms",
                 in: 1...Limits.largestInteger
             ),
-            tokens: try bounds?.optionalInteger("tokens", in: 1...Limits.largestInteger)
+            tokens: try bounds?.optionalInteger("tokens", in: 1...Limits.largestInteger),
+            running: try bounds?.optionalInteger("running", in: 1...Limits.largestInteger)
         )
         onMissingTool = try fields.optionalChoice("on_missing_tool") ?? .wait
         watch = try fields.optionalChoice("watch")
@@ -32,8 +40,8 @@ extension Submit: MessageBody {
         if goal != nil, plan != nil || isStreamed {
             throw fields.bad("goal", "must not stand beside a plan")
         }
-        if goal == nil, join == .llm {
-            throw fields.bad("join", "llm is for goals")
+        if goal == nil, planner.isPlanOnly {
+            throw fields.bad("planner", "may have plan_only beside a goal only")
         }
     }
 
@@ -56,6 +64,7 @@ extension Submit: MessageBody {
             writer.field("nodes", budget.nodes)
             writer.field("wall_ms", budget.wallMilliseconds)
             writer.field("tokens", budget.tokens)
+            writer.field("running", budget.running)
             writer.endObject()
         }
         writer.field("on_missing_tool", onMissingTool.rawValue)
@@ -71,6 +80,8 @@ extension PlannerOptions {
         repairs = try fields.optionalInteger("repairs", in: 0...10)
         rounds = try fields.optionalInteger("rounds", in: 1...20)
         onModelFailure = try fields.optionalChoice("on_model_failure") ?? .finish
+        strategy = try fields.optionalChoice("strategy") ?? .streamed
+        isPlanOnly = try fields.flag("plan_only")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -79,6 +90,8 @@ extension PlannerOptions {
         writer.field("repairs", repairs)
         writer.field("rounds", rounds)
         writer.field("on_model_failure", onModelFailure.rawValue)
+        if strategy != .streamed { writer.field("strategy", strategy.rawValue) }
+        writer.flag("plan_only", isPlanOnly)
         writer.endObject()
     }
 }

@@ -3,13 +3,39 @@ public import JSON
 public import Plans
 
 /// How the outcomes of a run become its answer.
-public enum JoinKind: String, Sendable, Hashable, CaseIterable {
+public enum JoinKind: Sendable, Hashable, RawRepresentable {
     /// Text: one part for each node, in the order of the plan.
     case concat
     /// An object: the outputs by node id.
     case json
-    /// A language model answers, or asks for another plan; only for goals.
+    /// A language model answers; for a goal it may ask for another plan.
     case llm
+    /// One more node, which calls the tool of that name with all outcomes: its output.
+    case tool(String)
+
+    /// The kind as written: `concat`, `json`, `llm` or `tool:` and a name; nil if it is none.
+    public init?(rawValue: String) {
+        switch rawValue {
+        case "concat": self = .concat
+        case "json": self = .json
+        case "llm": self = .llm
+        default:
+            guard rawValue.hasPrefix("tool:") else { return nil }
+            let name = String(rawValue.dropFirst(5))
+            guard (1...Limits.toolNameLength).contains(name.utf8.count) else { return nil }
+            self = .tool(name)
+        }
+    }
+
+    /// The kind as written.
+    public var rawValue: String {
+        switch self {
+        case .concat: "concat"
+        case .json: "json"
+        case .llm: "llm"
+        case .tool(let name): "tool:\(name)"
+        }
+    }
 }
 
 /// How a goal is planned.
@@ -30,6 +56,18 @@ public struct PlannerOptions: Sendable, Equatable {
         case cancel
     }
 
+    /// When nodes start, and how often the model is asked.
+    public enum Strategy: String, Sendable, Hashable, CaseIterable {
+        /// Each node starts as soon as it is written and what it needs is there.
+        case streamed
+        /// Nodes start when the plan is complete.
+        case planned
+        /// As planned, one call at a time.
+        case sequential
+        /// The model is asked before every call.
+        case react
+    }
+
     /// The form of the plan; nil leaves it to the coordinator.
     public var format: Format?
     /// How often the problems of a plan go back to the model; 0–10, nil for the default.
@@ -38,18 +76,26 @@ public struct PlannerOptions: Sendable, Equatable {
     public var rounds: Int?
     /// What becomes of running nodes when the model fails.
     public var onModelFailure: FailurePolicy
+    /// When nodes start, and how often the model is asked.
+    public var strategy: Strategy
+    /// Whether the plan itself is the answer, so that nothing runs.
+    public var isPlanOnly: Bool
 
     /// Makes the options of their parts.
     public init(
         format: Format? = nil,
         repairs: Int? = nil,
         rounds: Int? = nil,
-        onModelFailure: FailurePolicy = .finish
+        onModelFailure: FailurePolicy = .finish,
+        strategy: Strategy = .streamed,
+        isPlanOnly: Bool = false
     ) {
         self.format = format
         self.repairs = repairs
         self.rounds = rounds
         self.onModelFailure = onModelFailure
+        self.strategy = strategy
+        self.isPlanOnly = isPlanOnly
     }
 }
 
@@ -95,12 +141,20 @@ public struct Budget: Sendable, Equatable {
     public var wallMilliseconds: Int?
     /// Tokens that language models may use for it.
     public var tokens: Int?
+    /// Attempts that workers may hold of it at a time.
+    public var running: Int?
 
     /// Makes the bounds.
-    public init(nodes: Int? = nil, wallMilliseconds: Int? = nil, tokens: Int? = nil) {
+    public init(
+        nodes: Int? = nil,
+        wallMilliseconds: Int? = nil,
+        tokens: Int? = nil,
+        running: Int? = nil
+    ) {
         self.nodes = nodes
         self.wallMilliseconds = wallMilliseconds
         self.tokens = tokens
+        self.running = running
     }
 }
 

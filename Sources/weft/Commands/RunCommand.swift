@@ -44,10 +44,12 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Language models") var models: ModelOptions
     @OptionGroup(title: "Goals") var planning: PlanningOptions
     @Option(
-        help: """
-            How outputs become the answer: concat (text), json (by node) or, for a goal and its \
-            default, llm.
-            """
+        help: ArgumentHelp(
+            "How outputs become the answer: concat (text), json (by node), llm (a model answers; "
+                + "the default for a goal) or tool:NAME (one more call, of that tool, with goal, "
+                + "join_instruction, outputs and failures by node; its output is the answer).",
+            valueName: "concat|json|llm|tool:NAME"
+        )
     )
     var join: JoinKind?
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
@@ -60,6 +62,10 @@ struct RunCommand: ParsableCommand {
     )
     var timeout: Duration?
     @Option(
+        help: ArgumentHelp("Nodes that may be with workers at a time.", valueName: "n")
+    )
+    var maxRunning: Int?
+    @Option(
         help: ArgumentHelp(
             "What a node does whose tool no worker has: wait or fail (default: wait, on a cluster "
                 + "of its own fail).",
@@ -71,10 +77,14 @@ struct RunCommand: ParsableCommand {
     func validate() throws {
         let isRemote = try connection.namedEndpoint() != nil
         try planning.check(goal: goal, plan: plan, join: join)
-        if goal != nil, !isRemote, models.path == nil {
+        if let maxRunning, maxRunning < 1 {
+            throw ValidationError("--max-running must be at least 1.")
+        }
+        if goal != nil || join == .llm, !isRemote, models.path == nil {
             throw ValidationError(
-                "A goal needs a language model: name one in a file and give it by --config or "
-                    + "WEFT_CONFIG, or send the goal to a --coordinator that has one."
+                "\(goal == nil ? "--join llm" : "A goal") needs a language model: name one in a file and give it by --config or "
+                    + "WEFT_CONFIG, or send the \(goal == nil ? "plan" : "goal") to a --coordinator that "
+                    + "has one."
             )
         }
         if isRemote, models.config != nil || models.record != nil {
@@ -127,11 +137,12 @@ struct RunCommand: ParsableCommand {
 
     private func submission(isRemote: Bool, plan: [UInt8]) -> Submission {
         var budget = Budget(wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) })
+        budget.running = maxRunning
+        budget.tokens = planning.maxTokens
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
         let watch: WatchLevel? = detach ? nil : .progress
         if let goal {
             budget.nodes = planning.maxNodes
-            budget.tokens = planning.maxTokens
             return Submission(
                 goal: goal,
                 planner: planning.options,

@@ -6,6 +6,14 @@ internal import Wire
 struct PlanningOptions: ParsableArguments {
     @Option(help: "The form that the planner writes: json or text (default: the coordinator's).")
     var planFormat: PlannerOptions.Format?
+    @Option(
+        help: """
+            When nodes start: streamed (as they are written, the default), planned (when the plan \
+            is complete), sequential (then, one at a time); or react: no plan, the model is asked \
+            before every call.
+            """
+    )
+    var strategy: PlannerOptions.Strategy?
     @Option(help: ArgumentHelp("Times a plan's problems go back (default: 2).", valueName: "n"))
     var repairs: Int?
     @Option(help: ArgumentHelp("Plans there may be in all (default: 3).", valueName: "n"))
@@ -42,17 +50,18 @@ struct PlanningOptions: ParsableArguments {
         if let goal, goal.isEmpty || goal.utf8.count > Limits.goalLength {
             throw ValidationError("A goal has from 1 to \(Limits.goalLength) bytes.")
         }
-        if goal == nil, join == .llm {
-            throw ValidationError("--join llm is for goals; a plan has concat and json.")
-        }
         let isGiven =
-            planFormat != nil || repairs != nil || rounds != nil || maxNodes != nil
-            || maxTokens != nil || onModelFailure != nil
+            strategy != nil || planFormat != nil || repairs != nil || rounds != nil
+            || maxNodes != nil
+            || onModelFailure != nil
         if goal == nil, isGiven {
             throw ValidationError(
-                "--plan-format, --repairs, --rounds, --max-nodes, --max-tokens and "
-                    + "--on-model-failure are for goals."
+                "--strategy, --plan-format, --repairs, --rounds, --max-nodes and --on-model-failure "
+                    + "are for goals."
             )
+        }
+        if goal == nil, maxTokens != nil, join != .llm {
+            throw ValidationError("--max-tokens is for goals and for --join llm.")
         }
     }
 
@@ -61,7 +70,8 @@ struct PlanningOptions: ParsableArguments {
             format: planFormat,
             repairs: repairs,
             rounds: rounds,
-            onModelFailure: onModelFailure ?? .finish
+            onModelFailure: onModelFailure ?? .finish,
+            strategy: strategy ?? .streamed
         )
     }
 }

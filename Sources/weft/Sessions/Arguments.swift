@@ -5,6 +5,7 @@ internal import Plans
 public import Wire
 
 extension JoinKind: ExpressibleByArgument {}
+extension PlannerOptions.Strategy: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
 extension PlannerOptions.Format: ExpressibleByArgument {}
 extension PlannerOptions.FailurePolicy: ExpressibleByArgument {}

@@ -1,0 +1,150 @@
+// Joins by a tool and by a model, and the strategies of a goal, through the real program.
+import Foundation
+import Testing
+
+extension Integration {
+    @Suite("Joins and strategies", .timeLimit(.minutes(1)))
+    struct JoinTests {
+        /// A tool that joins: it says what it was given.
+        static let report = """
+            tools:
+              - name: report
+                description: Reports.
+                parameters:
+                  type: object
+                  properties: {outputs: {type: object}, failures: {type: object}}
+                  additionalProperties: false
+                command: [cat]
+                output: json
+                idempotent: true
+            """
+
+        /// Plays every part: planner, one that is asked before each call, joiner.
+        static let model = #"""
+            import json, os, re, sys
+
+            text = "\n".join(m["content"] for m in json.load(sys.stdin)["messages"])
+            with open(os.path.dirname(os.path.abspath(__file__)) + "/calls", "a") as log:
+                log.write(text.split("\n")[0][:24] + "\n")
+
+            def task(number, args):
+                return {"id": f"t{number}", "tool_name": "echo", "args": args}
+
+            if text.startswith("You are a planner"):
+                reply = {"tasks": [task(1, {"n": 1}), task(2, {"n": "$t1"})],
+                         "join_instruction": "Compare."}
+            elif text.startswith("You reach a goal"):
+                done = len(re.findall(r'"tool_name":"echo","args"|"tool":"echo"', text))
+                reply = {"thought": "", "action": "finish", "answer": f"after {done} calls",
+                         "tasks": []}
+                if done < 2:
+                    reply = {"thought": "", "action": "call", "answer": None,
+                             "tasks": [task(done + 1, {"n": done})]}
+            else:
+                asked = "Which?" in text and "replan" not in text
+                reply = {"thought": "", "action": "finish", "reason": None,
+                         "answer": "the first" if asked else "nothing was asked"}
+            print(json.dumps(reply))
+            """#
+
+        private func configure(_ place: Place) throws -> String {
+            try place.tools(Self.report)
+            try place.write(Self.model, to: "model.py")
+            return try place.write(
+                "models:\n  planner: {api: command, command: [python3, \(place.folder)/model.py]}\n",
+                to: "weft.yaml"
+            )
+        }
+
+        @Test("A plan is joined by a tool, on a cluster of its own and on a coordinator")
+        func tool() async throws {
+            try await atPlace { place in
+                _ = try configure(place)
+                let plan = try place.plan(
+                    #"{"id":"a","tool_name":"echo","args":{"n":"$$a"}}"#,
+                    #"{"id":"b","tool_name":"fail","args":{}}"#,
+                    instruction: "All of it."
+                )
+                let answer = #""outputs":{"a":{"n":"$a"}}"#
+                let own = try await place.weft(
+                    "run",
+                    "--plan",
+                    plan,
+                    "--tools",
+                    place.manifest,
+                    "--diagnostics",
+                    "--join",
+                    "tool:report"
+                )
+                #expect(own.code == 0, "\(own.errors)")
+                #expect(own.output.contains(answer), "\(own.output)")
+                #expect(own.output.contains(#""failures":{"b":{"code":"tool_error""#))
+                #expect(!own.output.contains("join_instruction"))
+
+                let unknown = try await place.weft(
+                    "run",
+                    "--plan",
+                    plan,
+                    "--diagnostics",
+                    "--join",
+                    "tool:report"
+                )
+                #expect(unknown.code != 0 && unknown.output.isEmpty)
+                #expect(unknown.errors.contains("report, which no connected worker has"))
+
+                try await place.startCoordinator()
+                try await place.startWorker("w")
+                let remote = try await place.weft("run", "--plan", plan, "--join", "tool:report")
+                #expect(remote.code == 0, "\(remote.errors)")
+                #expect(remote.output.contains(answer), "\(remote.output)")
+            }
+        }
+
+        @Test("A plan is joined by the model, if there is one")
+        func model() async throws {
+            try await atPlace { place in
+                let config = try configure(place)
+                let plan = try place.plan(
+                    #"{"id":"a","tool_name":"echo","args":{}}"#,
+                    instruction: "Which?"
+                )
+                let run = ["run", "--plan", plan, "--diagnostics", "--join", "llm"]
+                let joined = try await place.start(run + ["--config", config]).end()
+                #expect(joined.code == 0, "\(joined.errors)")
+                #expect(joined.output == "the first\n")
+                let refused = try await place.start(run).end()
+                #expect(refused.code == 2)
+                #expect(refused.errors.contains("needs a language model"))
+            }
+        }
+
+        @Test("Each strategy reaches the goal in its own way")
+        func strategies() async throws {
+            try await atPlace { place in
+                let config = try configure(place)
+                for strategy in ["streamed", "planned", "sequential", "react"] {
+                    let run = try await place.weft(
+                        "run",
+                        "Compare.",
+                        "--diagnostics",
+                        "--config",
+                        config,
+                        "--strategy",
+                        strategy,
+                        "--json"
+                    )
+                    #expect(run.code == 0, "\(strategy): \(run.errors)")
+                    let document = try run.document
+                    let isReact = strategy == "react"
+                    #expect(
+                        document["answer"].text
+                            == (isReact ? "after 2 calls" : "nothing was asked")
+                    )
+                    #expect(document["nodes"]["t2"]["status"].text == "succeeded")
+                }
+                let asked = place.lines(of: "calls").filter { $0.hasPrefix("You reach a goal") }
+                #expect(asked.count == 3)
+            }
+        }
+    }
+}
