@@ -2,6 +2,7 @@
 import LanguageModels
 import Planning
 import Testing
+import Wire
 
 @testable import weft
 
@@ -50,13 +51,21 @@ struct CompileScriptTests {
     @Test("The recording is one, and its plan is read without problems", arguments: ideals)
     func recording(_ shape: CompileShape, path: Double, work: Double) throws {
         let script = CompileScript(shape, joins: true)
-        let recording = try Recording(parsing: script.recording)
-        #expect(recording.calls.map(\.label) == ["planner", "planner", "joiner"])
+        let recording = try Recording(
+            parsing: script.recording(of: [.streamed, .planned, .react])
+        )
+        let replies = 3 + script.calls.count
+        #expect(recording.calls.map(\.label).filter { $0 == "planner" }.count == replies)
+        #expect(recording.calls.last?.label == "joiner")
         let texts = recording.calls.map { call in
             call.entries.map { if case .delta(let text) = $0.event { text } else { "" } }.joined()
         }
         #expect(texts[0] == script.plan)
         #expect(texts[1] == script.plan)
+        for (index, text) in texts[2..<(2 + script.calls.count)].enumerated() {
+            #expect(text.contains("\"id\":\"t\(index + 1)\""))
+        }
+        #expect(texts[2 + script.calls.count].contains("finish"))
     }
 }
 

@@ -118,6 +118,40 @@ extension Integration {
             }
         }
 
+        @Test("The plan of a goal is printed, and runs later")
+        func plan() async throws {
+            try await atPlace { place in
+                let config = try configure(place)
+                let ask = ["plan", "Compare.", "--diagnostics", "--config", config]
+                let planned = try await place.start(ask).end()
+                #expect(planned.code == 0, "\(planned.errors)")
+                #expect(try planned.document["tasks"][1]["args"]["n"].text == "$t1")
+                let path = try place.write(planned.output, to: "plan.json")
+                let run = try await place.weft(
+                    "run",
+                    "--plan",
+                    path,
+                    "--diagnostics",
+                    "--join",
+                    "json"
+                )
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(try run.document["t2"]["n"]["n"].number == 1)
+
+                let drawn = try await place.start(ask + ["--format", "mermaid"]).end()
+                #expect(drawn.output.hasPrefix("flowchart LR\n"))
+                #expect(drawn.output.contains("n0 --> n1"))
+
+                // The tools are those that workers have, so this plan cannot be made.
+                try place.tools(Self.report)
+                let failed = try await place.start(
+                    ["plan", "Compare.", "--tools", place.manifest, "--config", config]
+                ).end()
+                #expect(failed.code == 1 && failed.output.isEmpty)
+                #expect(failed.errors.contains(#"calls the tool "echo""#), "\(failed.errors)")
+            }
+        }
+
         @Test("Each strategy reaches the goal in its own way")
         func strategies() async throws {
             try await atPlace { place in

@@ -1,6 +1,7 @@
 // What `weft bench compile` measured and computed, and how it is shown. Pure.
 
 internal import JSON
+internal import Wire
 
 struct CompileFigures {
     var shape: CompileShape
@@ -9,9 +10,13 @@ struct CompileFigures {
     /// Of the machine, over the last minute.
     var load: Double
     var best: CompileScript.Times
-    /// Measured, in milliseconds.
-    var planned: Double
-    var streamed: Double
+    /// In milliseconds.
+    var measured: CompileScript.Times
+
+    /// The slowest first.
+    private static let order: [PlannerOptions.Strategy] = [
+        .react, .sequential, .planned, .streamed,
+    ]
 
     func encode(into writer: inout JSONWriter) {
         writer.beginObject()
@@ -19,31 +24,38 @@ struct CompileFigures {
         writer.field("calls", calls)
         writer.field("runs", runs)
         writer.field("load", tenths(load))
-        writer.field("react_computed_ms", tenths(best.react))
-        writer.field("sequential_computed_ms", tenths(best.sequential))
-        writer.field("planned_measured_ms", tenths(planned))
+        writer.field("react_measured_ms", tenths(measured.react))
+        writer.field("react_best_ms", tenths(best.react))
+        writer.field("react_gap_ms", tenths(measured.react - best.react))
+        writer.field("sequential_measured_ms", tenths(measured.sequential))
+        writer.field("sequential_best_ms", tenths(best.sequential))
+        writer.field("sequential_gap_ms", tenths(measured.sequential - best.sequential))
+        writer.field("planned_measured_ms", tenths(measured.planned))
         writer.field("planned_best_ms", tenths(best.planned))
-        writer.field("planned_gap_ms", tenths(planned - best.planned))
-        writer.field("streamed_measured_ms", tenths(streamed))
+        writer.field("planned_gap_ms", tenths(measured.planned - best.planned))
+        writer.field("streamed_measured_ms", tenths(measured.streamed))
         writer.field("streamed_best_ms", tenths(best.streamed))
-        writer.field("streamed_gap_ms", tenths(streamed - best.streamed))
+        writer.field("streamed_gap_ms", tenths(measured.streamed - best.streamed))
+        writer.field("speedup_over_react", hundredths(speedup))
         writer.endObject()
     }
 
-    var lines: [(name: String, value: String?)] {
-        [
-            ("shape", "\(shape.rawValue), \(calls) calls, median of \(runs); load \(tenths(load))"),
-            ("react", "\(tenths(best.react)) ms, computed"),
-            ("sequential", "\(tenths(best.sequential)) ms, computed"),
-            ("planned", measured(planned, best: best.planned)),
-            ("streamed", measured(streamed, best: best.streamed)),
-        ]
-    }
+    /// How many times as fast the streamed plan is as a model that is asked before each call.
+    private var speedup: Double { measured.react / measured.streamed }
 
-    private func measured(_ time: Double, best: Double) -> String {
-        "\(tenths(time)) ms, measured; best possible \(tenths(best)) ms, "
-            + "gap \(tenths(time - best)) ms"
+    var lines: [(name: String, value: String?)] {
+        let rows = Self.order.map { strategy -> (name: String, value: String?) in
+            let (time, least) = (measured[strategy], best[strategy])
+            return (
+                strategy.rawValue,
+                "\(tenths(time)) ms; best possible \(tenths(least)) ms, gap \(tenths(time - least)) ms"
+            )
+        }
+        return [
+            ("shape", "\(shape.rawValue), \(calls) calls, median of \(runs); load \(tenths(load))")
+        ] + rows + [("speed-up", "\(hundredths(speedup)), streamed over react")]
     }
 
     private func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
+    private func hundredths(_ value: Double) -> Double { (value * 100).rounded() / 100 }
 }

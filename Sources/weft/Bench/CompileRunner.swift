@@ -1,5 +1,5 @@
 // One measurement of `weft bench compile`: goals, one after the other, on a cluster of its own whose
-// models are scripted. The first pair of runs warms up; medians are of the others.
+// models are scripted. The first run warms up; medians are of the others.
 
 internal import Client
 internal import FoundationEssentials
@@ -13,11 +13,12 @@ internal import Wire
 final class CompileRunner {
     private let session: Session
     private let join: JoinKind
-    private let rounds: Int
     private let folder: StateFolder
-    private let then: (_ planned: Double, _ streamed: Double) -> Void
-    private var planned: [Double] = []
-    private var streamed: [Double] = []
+    private let then: (CompileScript.Times) -> Void
+    /// The strategies of all runs, in order; the first one warms up.
+    private let runs: [PlannerOptions.Strategy]
+    /// In milliseconds.
+    private var times: [Double] = []
 
     init(
         session: Session,
@@ -26,16 +27,17 @@ final class CompileRunner {
         rounds: Int,
         workers: Int,
         slots: Int,
-        then: @escaping (_ planned: Double, _ streamed: Double) -> Void
+        then: @escaping (CompileScript.Times) -> Void
     ) throws {
         self.session = session
         self.join = join
-        self.rounds = rounds
         self.then = then
+        let round: [PlannerOptions.Strategy] = [.streamed, .planned, .sequential, .react]
+        runs = [.streamed] + (0..<rounds).flatMap { _ in round }
         folder = try StateFolder.open(nil, isEphemeral: true)
         defer { folder.removeIfEphemeral() }
         let path = "\(folder.path)/models.jsonl"
-        try Data(script.recording).write(to: URL(fileURLWithPath: path))
+        try Data(script.recording(of: runs)).write(to: URL(fileURLWithPath: path))
         let model = ModelConfiguration.Model.recorded(
             path: path,
             pace: .recorded,
@@ -60,21 +62,36 @@ final class CompileRunner {
     }
 
     private func run(on client: CoordinatorClient) {
-        // The planner's calls alternate: first the plan in one piece, then the plan in pieces.
-        measure(client) { [self] whole in
-            measure(client) { [self] pieces in
-                planned.append(whole)
-                streamed.append(pieces)
-                guard planned.count > rounds else { return run(on: client) }
-                then(median(planned), median(streamed))
-            }
+        guard times.count < runs.count else {
+            return then(
+                CompileScript.Times(
+                    react: median(.react),
+                    sequential: median(.sequential),
+                    planned: median(.planned),
+                    streamed: median(.streamed)
+                )
+            )
+        }
+        measure(runs[times.count], client) { [self] time in
+            times.append(time)
+            run(on: client)
         }
     }
 
-    private func measure(_ client: CoordinatorClient, _ done: @escaping (Double) -> Void) {
+    private func measure(
+        _ strategy: PlannerOptions.Strategy,
+        _ client: CoordinatorClient,
+        _ done: @escaping (Double) -> Void
+    ) {
         let submission = Submission(
             goal: "What the scripted model plans.",
-            planner: PlannerOptions(format: .json, repairs: 0, rounds: 1, onModelFailure: .finish),
+            planner: PlannerOptions(
+                format: .json,
+                repairs: 0,
+                rounds: 1,
+                onModelFailure: .finish,
+                strategy: strategy
+            ),
             join: join,
             watch: .end
         )
@@ -94,8 +111,8 @@ final class CompileRunner {
         }
     }
 
-    private func median(_ all: [Double]) -> Double {
-        let sorted = all.dropFirst().sorted()
+    private func median(_ strategy: PlannerOptions.Strategy) -> Double {
+        let sorted = zip(runs, times).dropFirst().filter { $0.0 == strategy }.map(\.1).sorted()
         return sorted[sorted.count / 2]
     }
 }

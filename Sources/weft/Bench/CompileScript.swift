@@ -2,6 +2,7 @@
 // Times are milliseconds since the call of the planner. Pure.
 
 internal import JSON
+internal import Wire
 
 struct CompileScript {
     /// How long a model takes to write.
@@ -20,6 +21,15 @@ struct CompileScript {
         var sequential: Double
         var planned: Double
         var streamed: Double
+
+        subscript(strategy: PlannerOptions.Strategy) -> Double {
+            switch strategy {
+            case .react: react
+            case .sequential: sequential
+            case .planned: planned
+            case .streamed: streamed
+            }
+        }
     }
 
     let calls: [CompileShape.Call]
@@ -29,7 +39,8 @@ struct CompileScript {
     let interval: Double
     let joinMilliseconds: Double
     private let characters: Int
-    private let stepMilliseconds: [Double]
+    /// What a model that is asked before each call replies, and how long it takes.
+    private let steps: [(milliseconds: Double, text: String)]
     /// Where each call's last character is.
     private let ends: [Int]
 
@@ -40,7 +51,7 @@ struct CompileScript {
         joinMilliseconds = joins ? shape.joinMilliseconds : 0
         var plan = #"{"tasks":["#
         var ends: [Int] = []
-        var steps: [Double] = []
+        var steps: [(milliseconds: Double, text: String)] = []
         for (index, call) in calls.enumerated() {
             let after = call.after.map { "\"t\($0 + 1)\"" }.joined(separator: ",")
             let text =
@@ -48,13 +59,15 @@ struct CompileScript {
                 + "\(Int(call.milliseconds))},\"dependencies\":[\(after)]}"
             plan += (index > 0 ? "," : "") + text
             ends.append(plan.utf8.count - 1)
-            let pieces = (text.utf8.count - 1) / pace.characters
-            steps.append(shape.stepMilliseconds ?? pace.first + Double(pieces) * pace.piece)
+            let step = #"{"thought":"","action":"call","tasks":[\#(text)],"answer":null}"#
+            let pieces = (step.utf8.count - 1) / pace.characters
+            let time = shape.stepMilliseconds ?? pace.first + Double(pieces) * pace.piece
+            steps.append((time, step))
         }
         plan += "]}"
         self.plan = plan
         self.ends = ends
-        stepMilliseconds = steps
+        self.steps = steps
         let gaps = Double(max((plan.utf8.count - 1) / pace.characters, 1))
         interval = shape.planMilliseconds.map { ($0 - pace.first) / gaps } ?? pace.piece
     }
@@ -80,7 +93,7 @@ struct CompileScript {
     var times: Times {
         let work = calls.reduce(0) { $0 + $1.milliseconds }
         return Times(
-            react: stepMilliseconds.reduce(0, +) + work + joinMilliseconds,
+            react: steps.reduce(0) { $0 + $1.milliseconds } + work + joinMilliseconds,
             sequential: planEnd + work + joinMilliseconds,
             planned: end(written: ends.map { _ in planEnd }),
             streamed: end(written: ends.map { time(at: $0) })
@@ -97,12 +110,21 @@ struct CompileScript {
         return max(finished.max() ?? 0, planEnd) + joinMilliseconds
     }
 
-    /// A recording for the models: a plan in one piece, a plan in pieces, and a joiner's reply.
-    var recording: [UInt8] {
+    /// A recording for runs of these strategies, one after the other, and the joiner's reply.
+    ///
+    /// Asked before each call, the model takes as long to answer as the joiner does.
+    func recording(of runs: [PlannerOptions.Strategy]) -> [UInt8] {
         var writer = JSONWriter()
         line(&writer) { $0.field("weft_recording", 1) }
-        call("planner", [(planEnd, plan)], &writer)
-        call("planner", pieces, &writer)
+        for strategy in runs {
+            guard strategy == .react else {
+                call("planner", pieces, &writer)
+                continue
+            }
+            for step in steps { call("planner", [(step.milliseconds, step.text)], &writer) }
+            let last = #"{"thought":"","action":"finish","tasks":[],"answer":"done"}"#
+            call("planner", [(joinMilliseconds, last)], &writer)
+        }
         let reply = #"{"thought":"","action":"finish","reason":null,"answer":"done"}"#
         call("joiner", [(joinMilliseconds, reply)], &writer)
         return writer.bytes

@@ -1,8 +1,10 @@
-// `weft plan`: checks and draws a plan without running it.
+// `weft plan`: checks and draws a plan without running it, or has one made for a goal.
 internal import ArgumentParser
+internal import Client
 internal import JSON
 internal import Plans
 internal import Tools
+internal import Wire
 
 struct PlanCommand: ParsableCommand {
     /// The forms a plan can be printed in.
@@ -14,7 +16,7 @@ struct PlanCommand: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Checks a plan, or draws it.",
+        abstract: "Checks a plan, draws it, or has it made for a goal; runs nothing.",
         discussion: """
             Every problem at once, also tool names and arguments when the manifest is given:
 
@@ -24,27 +26,111 @@ struct PlanCommand: ParsableCommand {
 
               weft plan --check plan.json --format dot | dot -Tsvg > plan.svg
               weft plan --check plan.json --format json
+
+            The plan that a language model makes for a goal, with the tools that the workers \
+            really have, to look at and to run later:
+
+              weft plan "Which file of this tree is the longest?" --tools tools.yaml \
+            --config weft.yaml > plan.json
+              weft run --plan plan.json --tools tools.yaml
             """
     )
 
+    @Argument(help: "What is wanted, for a language model to plan; instead of --check.")
+    var goal: String?
     @Option(help: ArgumentHelp("The plan to check; - for standard input.", valueName: "file"))
-    var check: String
-    @Option(help: ArgumentHelp("The manifest of the tools it may use.", valueName: "tools.yaml"))
-    var tools: String?
-    @Option(help: "Print the plan as dot, mermaid or json if it has no errors.")
+    var check: String?
+    @Option(help: "Print the plan as dot, mermaid or json (for a goal the default).")
     var format: Format?
-    @Flag(help: "Print {\"valid\",\"nodes\",\"problems\"} as JSON.")
+    @Flag(help: "Print {\"valid\",\"nodes\",\"problems\"} of a checked plan as JSON.")
     var json = false
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
+    @OptionGroup(title: "Language models") var models: ModelOptions
+    @OptionGroup(title: "Goals") var planning: PlanningOptions
+    @Option(
+        help: ArgumentHelp("Time planning may take.", valueName: "duration, such as 30s"),
+        transform: positiveDuration
+    )
+    var timeout: Duration?
 
     func validate() throws {
+        guard (goal == nil) != (check == nil) else {
+            throw ValidationError(
+                goal == nil
+                    ? "Say what to look at: --check FILE, or a goal in quotes."
+                    : "Give a goal or --check, not both."
+            )
+        }
+        guard goal != nil else { return try validateCheck() }
+        if json { throw ValidationError("--json is for --check; a goal's plan is JSON already.") }
+        if planning.strategy != nil || planning.rounds != nil || planning.onModelFailure != nil {
+            throw ValidationError(
+                "--strategy, --rounds and --on-model-failure are for weft run: here nothing runs."
+            )
+        }
+        try planning.check(goal: goal, plan: nil, join: nil)
+        let isRemote = try connection.namedEndpoint() != nil
+        try cluster.check(isRemote: isRemote, models: models, needy: "A goal")
+    }
+
+    private func validateCheck() throws {
         if json, format != nil {
             throw ValidationError("--json prints problems and --format the plan; choose one.")
         }
+        let others =
+            cluster.given.filter { $0 != "--tools" }
+            + (models.config.map { _ in ["--config"] } ?? [])
+        if let flag = others.first {
+            throw ValidationError("\(flag) is for a goal; --check runs nothing and asks no model.")
+        }
+        try planning.check(goal: nil, plan: check, join: nil)
     }
 
     func run() throws {
-        var file = try PlanFile.read(check)
-        if let tools {
+        if let goal {
+            try plan(goal)
+        } else {
+            try checkPlan(check ?? "-")
+        }
+    }
+
+    // MARK: - A goal
+
+    private func plan(_ goal: String) throws {
+        let isRemote = try connection.namedEndpoint() != nil
+        if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
+        var options = planning.options
+        options.isPlanOnly = true
+        let settings = PlanRun.Settings(
+            submission: Submission(
+                goal: goal,
+                planner: options,
+                budget: Budget(
+                    nodes: planning.maxNodes,
+                    wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) },
+                    tokens: planning.maxTokens
+                )
+            ),
+            planFormat: format ?? .json,
+            isRemote: isRemote
+        )
+        let client = isRemote ? try connection.clientOptions() : nil
+        try Session.run { session in
+            let planRun = PlanRun(session: session, settings: settings)
+            if let client {
+                planRun.start(client)
+            } else {
+                try cluster.start(for: planRun, models: models)
+            }
+        }
+    }
+
+    // MARK: - A file
+
+    private func checkPlan(_ path: String) throws {
+        var file = try PlanFile.read(path)
+        if let tools = cluster.tools {
             do throws(ManifestError) {
                 file.check(against: try Manifest.load(path: tools))
             } catch {
@@ -58,7 +144,7 @@ struct PlanCommand: ParsableCommand {
         }
         guard file.isValid else { throw CommandFailure(.usage) }
         if let format {
-            Output.standard.writeNow(Self.text(of: file, as: format))
+            Output.standard.writeNow(Self.text(of: file.bytes, as: format))
         } else if !json {
             Output.standard.writeNow(
                 "The plan is good: \(Text.count(file.nodeCount, "node")).\n"
@@ -66,13 +152,14 @@ struct PlanCommand: ParsableCommand {
         }
     }
 
-    private static func text(of file: PlanFile, as format: Format) -> [UInt8] {
-        let document = PlanDocument.read(file.bytes).document
+    /// A plan's document in a form to print.
+    static func text(of bytes: [UInt8], as format: Format) -> [UInt8] {
+        let document = PlanDocument.read(bytes).document
         switch format {
         case .dot: return Array(PlanDrawing.dot(document).utf8)
         case .mermaid: return Array(PlanDrawing.mermaid(document).utf8)
         case .json:
-            var writer = JSONWriter(reserving: file.bytes.count)
+            var writer = JSONWriter(reserving: bytes.count)
             document.encode(into: &writer)
             writer.newline()
             return writer.bytes

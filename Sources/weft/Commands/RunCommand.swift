@@ -80,35 +80,12 @@ struct RunCommand: ParsableCommand {
         if let maxRunning, maxRunning < 1 {
             throw ValidationError("--max-running must be at least 1.")
         }
-        if goal != nil || join == .llm, !isRemote, models.path == nil {
-            throw ValidationError(
-                "\(goal == nil ? "--join llm" : "A goal") needs a language model: name one in a file and give it by --config or "
-                    + "WEFT_CONFIG, or send the \(goal == nil ? "plan" : "goal") to a --coordinator that "
-                    + "has one."
-            )
-        }
-        if isRemote, models.config != nil || models.record != nil {
-            throw ValidationError(
-                "--config and --record are for a cluster that this run starts for itself; a "
-                    + "coordinator has models of its own."
-            )
-        }
-        if isRemote, let flag = cluster.given.first {
-            throw ValidationError(
-                "\(flag) is for a cluster that this run starts for itself, but a coordinator is "
-                    + "named by --coordinator or WEFT_COORDINATOR. Leave one of them out."
-            )
-        }
+        let needy = goal != nil ? "A goal" : join == .llm ? "--join llm" : nil
+        try cluster.check(isRemote: isRemote, models: models, needy: needy)
         if !isRemote, detach {
             throw ValidationError(
                 "--detach needs a coordinator that lives on: --coordinator HOST:PORT. A cluster "
                     + "of the run's own ends with this command."
-            )
-        }
-        if !isRemote, cluster.tools == nil, !cluster.diagnostics {
-            throw ValidationError(
-                "Say where the tools are: --tools tools.yaml for a cluster of the run's own, or "
-                    + "--coordinator HOST:PORT."
             )
         }
     }
@@ -140,8 +117,8 @@ struct RunCommand: ParsableCommand {
         budget.running = maxRunning
         budget.tokens = planning.maxTokens
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
-        let watch: WatchLevel? = detach ? nil : .progress
         if let goal {
+            let level: WatchLevel = Terminal.of(.error).isTerminal && !json ? .nodes : .progress
             budget.nodes = planning.maxNodes
             return Submission(
                 goal: goal,
@@ -149,7 +126,7 @@ struct RunCommand: ParsableCommand {
                 join: join ?? .llm,
                 budget: budget,
                 onMissingTool: policy,
-                watch: watch
+                watch: detach ? nil : level
             )
         }
         return Submission(
@@ -157,7 +134,7 @@ struct RunCommand: ParsableCommand {
             join: join ?? .concat,
             budget: budget,
             onMissingTool: policy,
-            watch: watch
+            watch: detach ? nil : .progress
         )
     }
 

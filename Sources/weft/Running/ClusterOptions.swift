@@ -39,6 +39,35 @@ struct ClusterOptions: ParsableArguments {
         ].compactMap(\.self)
     }
 
+    /// Whether a coordinator that was named, or not, goes with what else was said; `needy` is what
+    /// needs a model.
+    func check(isRemote: Bool, models: ModelOptions, needy: String?) throws {
+        if let needy, !isRemote, models.path == nil {
+            throw ValidationError(
+                "\(needy) needs a language model: name one in a file and give it by --config or "
+                    + "WEFT_CONFIG, or name a --coordinator that has one."
+            )
+        }
+        if isRemote, models.config != nil || models.record != nil {
+            throw ValidationError(
+                "--config and --record are for a cluster that this run starts for itself; a "
+                    + "coordinator has models of its own."
+            )
+        }
+        if isRemote, let flag = given.first {
+            throw ValidationError(
+                "\(flag) is for a cluster that this run starts for itself, but a coordinator is "
+                    + "named by --coordinator or WEFT_COORDINATOR. Leave one of them out."
+            )
+        }
+        if !isRemote, tools == nil, !diagnostics {
+            throw ValidationError(
+                "Say where the tools are: --tools tools.yaml for a cluster of the run's own, or "
+                    + "--coordinator HOST:PORT."
+            )
+        }
+    }
+
     /// Ends the command when a manifest cannot be used, with everything that is wrong with it.
     static func checkManifest(_ path: String) throws {
         do throws(ManifestError) {

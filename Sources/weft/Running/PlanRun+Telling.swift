@@ -13,13 +13,21 @@ extension PlanRun {
             if settings.printsJSON {
                 writeDocument(outcome, answer, of: run)
             } else {
+                if !shownAnswer.isEmpty { Output.standard.writeNow("\n") }
                 sayFailures(outcome, of: run) { [self] in
-                    if let answer, hasAnswer(outcome) {
-                        session.output.write(RunEnd.text(of: answer))
-                    }
+                    if let answer, hasAnswer(outcome) { write(answer) }
                     finish(outcome)
                 }
             }
+        }
+    }
+
+    /// Writes the answer, unless it was shown while it was written.
+    private func write(_ answer: RawJSON) {
+        if let format = settings.planFormat {
+            session.output.write(PlanCommand.text(of: Array(answer.bytes), as: format))
+        } else if shownAnswer.isEmpty || answer.stringValue != shownAnswer {
+            session.output.write(RunEnd.text(of: answer))
         }
     }
 
@@ -101,7 +109,9 @@ extension PlanRun {
         if !failures.isEmpty, settings.isRemote {
             lines.append("More about a node: weft show \(run) NODE")
         }
-        if terminal.isTerminal { lines.append(terminal.style.paint(outcome.summary, .dim)) }
+        if terminal.isTerminal, settings.planFormat == nil {
+            lines.append(terminal.style.paint(outcome.summary, .dim))
+        }
         bar.say(lines)
     }
 

@@ -17,6 +17,8 @@ final class PlanRun {
         var rest: PlanInput?
         var isDetached = false
         var printsJSON = false
+        /// The form of a plan that is the answer; nil if it is an answer like others.
+        var planFormat: PlanCommand.Format?
         /// Whether the coordinator lives on after the run.
         var isRemote = true
     }
@@ -30,6 +32,10 @@ final class PlanRun {
     private(set) var isInterrupted = false
     private var isPlanComplete = false
     private var unplaceable = 0
+    /// What a terminal shows of a goal.
+    private var view: GoalView?
+    /// The text of the answer that has been shown while it was written.
+    private(set) var shownAnswer = ""
 
     /// Sentences about nodes that wait, before they are only counted.
     private static let unplaceableSaid = 5
@@ -39,6 +45,10 @@ final class PlanRun {
         self.settings = settings
         terminal = Terminal.of(.error)
         bar = ProgressBar(loop: session.loop, terminal: terminal)
+        let isGoal = settings.submission.goal != nil && settings.planFormat == nil
+        guard terminal.isTerminal, isGoal, !settings.printsJSON else { return }
+        view = GoalView(style: terminal.style)
+        bar.above = { [weak self] in self?.view?.lines(width: $0, elapsedMilliseconds: $1) ?? [] }
     }
 
     /// Submits the plan over a connection and ends the session when the run has ended.
@@ -55,6 +65,7 @@ final class PlanRun {
         switch update {
         case .accepted(let accepted):
             run = accepted.run
+            if view != nil { bar.touch() }
         case .planComplete:
             isPlanComplete = true
             guard settings.isDetached, let run else { return }
@@ -69,8 +80,14 @@ final class PlanRun {
 
     private func receive(_ event: EventMessage) {
         if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
+        if view != nil, let lines = view?.take(event) {
+            bar.say(lines)
+            bar.touch()
+        }
         guard let data = event.data else { return }
         switch event.kind {
+        case .answering:
+            show(data.value(at: [.key("text")])?.stringValue ?? "")
         case .progress where event.node == nil, .snapshot:
             if let progress = RunProgress(data) { bar.show(progress) }
         case .planProblems, .replanned:
@@ -85,6 +102,14 @@ final class PlanRun {
         default:
             break
         }
+    }
+
+    /// Shows more of the answer where it belongs, if a person reads there.
+    private func show(_ text: String) {
+        guard view != nil, Terminal.of(.standard).isTerminal else { return }
+        if shownAnswer.isEmpty { bar.end() }
+        shownAnswer += text
+        Output.standard.writeNow(text)
     }
 
     private func announce(_ run: RunID) {

@@ -52,14 +52,17 @@ struct RunEnd {
                 timing.value(at: [.key(key)])?.doubleValue
                     .map { name + Text.duration(milliseconds: $0) }
             }
-        let tail = times.isEmpty ? "" : " in \(times.joined(separator: ", "))"
         let ends = [
             (counts.succeeded, "succeeded"), (counts.failed, "failed"),
             (counts.skipped, "skipped"), (counts.cancelled, "cancelled"),
         ]
         // What did not happen is not worth a word; the line is to fit a terminal.
         let told = ends.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
-        return "\(nodes): \(told.isEmpty ? "nothing ran" : told)\(tail)"
+        let head = "\(nodes): \(told.isEmpty ? "nothing ran" : told)"
+        let lines = (0...times.count).reversed().map { count in
+            head + (count > 0 ? " in \(times.prefix(count).joined(separator: ", "))" : "")
+        }
+        return lines.first { $0.count < 80 } ?? head
     }
 
     /// The answer as text: a string without its quotes, anything else as JSON; one line end.

@@ -56,7 +56,11 @@ struct EventLines {
         }
         guard let data = event.data.map({ JSONValue($0) }) else { return nil }
         switch event.kind {
-        case .planned: return Text.count(data.number("nodes"), "node")
+        case .planned:
+            let tasks = (data["tasks"]?.arrayValue ?? []).prefix(5)
+            let named = tasks.map { "\($0.text("id")) \($0.text("tool_name"))" }
+            let count = Text.count(data.number("nodes"), "node")
+            return named.isEmpty ? count : "\(count): \(named.joined(separator: ", "))"
         case .nodeSucceeded: return data.time("run_ms")
         case .nodeFailed: return "\(data.text("code")): \(data.text("message"))"
         case .nodeSkipped: return "because of \(data.text("because"))"

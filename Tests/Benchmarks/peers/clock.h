@@ -1,0 +1,19 @@
+// The clock of the C clients: seconds from a start that means nothing.
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static inline double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/// Ends the program with a sentence when something did not go as it should.
+static inline void require(int holds, const char *what, const char *why)
+{
+    if (holds) return;
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1);
+}
