@@ -114,7 +114,8 @@ let package = Package(
             "Weftline",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
-                "CoordinatorCore", "Worker", "WorkerCore", "Client", logging, ordered,
+                "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels", "Planning",
+                "Configuration", logging, ordered,
             ]
         ),
         .executableTarget(
@@ -133,6 +134,13 @@ let package = Package(
             name: "EmbeddedWorkerExample",
             dependencies: ["Weftline"],
             path: "Tests/Examples/EmbeddedWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "GoalExample",
+            dependencies: ["Weftline"],
+            path: "Tests/Examples/Goal",
+            exclude: ["weft.yaml", "rivers.jsonl"],
             swiftSettings: settings
         ),
 
@@ -176,8 +184,8 @@ let package = Package(
         tests(
             "WeftlineTests",
             [
-                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "Weftline",
-                "EmbeddedWorkerExample", logging,
+                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "LanguageModels", "HTTPTestKit",
+                "Weftline", "EmbeddedWorkerExample", "GoalExample", logging,
             ]
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
@@ -191,9 +199,10 @@ let package = Package(
         tests(
             "SimulationTests",
             [
-                "JSON", "Plans", "Wire", "Scheduling", "CoordinatorCore", "WorkerCore", "TestKit",
-                heaps, deques,
-            ]
+                "JSON", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore", "WorkerCore",
+                "TestKit", heaps, deques,
+            ],
+            exclude: ["README.md", "Mutations"]
         ),
         tests(
             "CoordinatorCoreTests",
@@ -208,6 +217,21 @@ let package = Package(
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
-        tests("IntegrationTests", ["weft"]),
+        tests("IntegrationTests", ["weft"], exclude: ["Fixtures"]),
     ]
 )
+
+// `WEFT_ONLY=SimulationTests` builds that target and what it needs, nothing else: for campaigns and
+// for trying one change after the other.
+if let only = Context.environment["WEFT_ONLY"] {
+    var wanted: Set<String> = []
+    func want(_ name: String) {
+        guard wanted.insert(name).inserted else { return }
+        for target in package.targets where target.name == name {
+            for case .byNameItem(let dependency, _) in target.dependencies { want(dependency) }
+        }
+    }
+    for name in only.split(separator: ",") { want(String(name)) }
+    package.products = []
+    package.targets = package.targets.filter { wanted.contains($0.name) }
+}

@@ -224,8 +224,8 @@ static weft_curl_result result_of(weft_transfer *transfer, CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
         api.easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
         return connected > 0 ? WEFT_CURL_BROKEN_OFF : WEFT_CURL_CONNECT_TIMEOUT;
+    case CURLE_PEER_FAILED_VERIFICATION: return WEFT_CURL_UNTRUSTED;
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
@@ -292,11 +292,12 @@ static bool set_method(CURL *easy, const char *method) {
 }
 
 static bool set_up(weft_transfer *transfer, weft_transfer_options options, const char *method,
-                   const char *url, const char *proxy) {
+                   const char *url, const char *proxy, const char *ca_file) {
     CURL *easy = transfer->easy;
     if (proxy == NULL && weft_url_is_loopback(url)) proxy = "";
     return api.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK
         && (proxy == NULL || api.easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK)
+        && (ca_file == NULL || api.easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK)
         && api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
         && api.easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK
         && api.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK
@@ -318,13 +319,15 @@ static bool set_up(weft_transfer *transfer, weft_transfer_options options, const
 }
 
 weft_transfer *weft_transfer_new(weft_curl *curl, weft_transfer_options options,
-                                 const char *method, const char *url, const char *proxy) {
+                                 const char *method, const char *url, const char *proxy,
+                                 const char *ca_file) {
     weft_transfer *transfer = calloc(1, sizeof *transfer);
     if (transfer == NULL) return NULL;
     transfer->curl = curl;
     transfer->number = options.number;
     transfer->easy = api.easy_init();
-    if (transfer->easy == NULL || !set_up(transfer, options, method, url, proxy)) {
+    if (transfer->easy == NULL
+        || !set_up(transfer, options, method, url, proxy, ca_file)) {
         weft_transfer_free(transfer);
         return NULL;
     }

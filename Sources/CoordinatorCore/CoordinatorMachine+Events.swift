@@ -196,10 +196,12 @@ extension CoordinatorMachine {
     private func progressData(_ run: Int) -> RawJSON {
         let counts = runs[run].counts
         let path = Int(runs[run].criticalPathMicroseconds)
+        let usage = runs[run].usage.document
         return .object { writer in
             writer.key("counts")
             counts.encode(into: &writer)
             writer.field("critical_path_ms", milliseconds(path))
+            writer.field("usage", usage)
         }
     }
 

@@ -143,6 +143,7 @@ extension CoordinatorMachine {
     ) {
         var wanted: [PlannerMachine.Action] = []
         runs[run].planner?.handle(event, into: &wanted)
+        if let usage = runs[run].planner?.usage { runs[run].usage = usage }
         for action in wanted { carryOut(action, run, now, &actions) }
     }
 
@@ -181,12 +182,14 @@ extension CoordinatorMachine {
                 &actions
             )
         case .replanned(let number, let reason):
+            let usage = runs[run].usage.document
             publish(
                 .replanned,
                 run,
                 data: .object {
                     $0.field("round", number)
                     $0.field("reason", reason)
+                    $0.field("usage", usage)
                 },
                 now,
                 &actions
@@ -206,6 +209,19 @@ extension CoordinatorMachine {
         }
     }
 
+    /// Nodes as the model wrote them, for those who watch; nil if they are too long for an event.
+    private func written(_ nodes: [NodeDefinition]) -> RawJSON? {
+        var writer = JSONWriter()
+        writer.beginArray()
+        for node in nodes {
+            guard node.arguments.count <= limits.plannedBytes else { return nil }
+            node.encode(into: &writer)
+            guard writer.bytes.count <= limits.plannedBytes else { return nil }
+        }
+        writer.endArray()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+
     /// Appends nodes that the model has just written; they may leave in this same turn.
     private mutating func addPlanned(
         _ nodes: [NodeDefinition],
@@ -217,7 +233,7 @@ extension CoordinatorMachine {
         do throws(PlanProblems) {
             let growth = try runs[run].plan.append(nodes)
             runs[run].grow(by: growth.added.count)
-            grow(run, growth, now, &actions)
+            grow(run, growth, written: written(nodes), now, &actions)
         } catch {
             // The planner checks what it hands on, so this is a fault of ours, told as one.
             let failure = Failure(

@@ -194,6 +194,7 @@ extension CoordinatorMachine {
         state.counts.encode(into: &writer)
         writer.key("timing")
         state.encodeTiming(into: &writer, at: now)
+        writer.field("usage", state.usage.document)
     }
 
     // MARK: - Nodes

@@ -276,6 +276,7 @@ extension CoordinatorMachine {
             state.counts.encode(into: &writer)
             writer.key("timing")
             state.encodeTiming(into: &writer, at: state.endedAt ?? state.acceptedAt)
+            writer.field("usage", state.usage.document)
         }
     }
 

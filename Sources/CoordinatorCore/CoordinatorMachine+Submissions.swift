@@ -272,9 +272,11 @@ extension CoordinatorMachine {
         schedule(.runClosed(runs[run].id), now, &actions)
     }
 
+    /// Hands nodes that the plan has got to the scheduler, and tells those who watch.
     mutating func grow(
         _ run: Int,
         _ growth: Plan.Growth,
+        written nodes: RawJSON? = nil,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
@@ -289,7 +291,7 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        publish(.planned, run, data: plannedData(run, growth), now, &actions)
+        publish(.planned, run, data: plannedData(run, growth, nodes), now, &actions)
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
             now,
@@ -301,7 +303,17 @@ extension CoordinatorMachine {
     }
 
     /// How many nodes came; of a goal also which, since nobody else knows them.
-    private func plannedData(_ run: Int, _ growth: Plan.Growth) -> RawJSON {
+    private func plannedData(
+        _ run: Int,
+        _ growth: Plan.Growth,
+        _ written: RawJSON?
+    ) -> RawJSON {
+        if let written {
+            return .object {
+                $0.field("nodes", growth.added.count)
+                $0.field("tasks", written)
+            }
+        }
         guard runs[run].planner != nil, growth.added.count <= 1_000 else {
             return .object { $0.field("nodes", growth.added.count) }
         }

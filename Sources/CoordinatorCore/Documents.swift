@@ -1,6 +1,7 @@
-// Small JSON documents that the core sends: counts, timing, failures.
+// Small JSON documents that the core sends: counts, timing, failures, usage of models.
 
 internal import JSON
+internal import Planning
 internal import Plans
 
 extension RawJSON {
@@ -46,6 +47,17 @@ extension Failure {
             writer.field("exit_code", exitCode)
             writer.field("signal", signal)
             writer.field("stderr_tail", stderrTail)
+        }
+    }
+}
+
+extension TokenUsage {
+    /// The usage as `{"input","output"}`; nil if no model was used, or none that counts.
+    var document: RawJSON? {
+        guard total > 0 else { return nil }
+        return .object { writer in
+            writer.field("input", input)
+            writer.field("output", output)
         }
     }
 }

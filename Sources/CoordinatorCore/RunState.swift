@@ -93,6 +93,8 @@ struct RunState: Sendable {
     /// The open call of a model.
     var modelCall: ModelCallID?
     var modelCalls = 0
+    /// Tokens that all calls of models have used, as far as these say.
+    var usage = TokenUsage()
     /// Whether the open call was cancelled; its end is still to come.
     var isModelCancelled = false
     /// The node that makes the answer of the outcomes of the others, once it is there.

@@ -96,7 +96,10 @@ public final class HTTPClient {
         var bits: Int32 = 0
         if readiness.contains(.readable) { bits |= Int32(WEFT_CURL_READABLE) }
         if readiness.contains(.writable) { bits |= Int32(WEFT_CURL_WRITABLE) }
-        if readiness.contains(.broken) { bits |= Int32(WEFT_CURL_BROKEN) }
+        if readiness.contains(.broken) {
+            // What came before the break can still be read; libcurl then finds out what broke.
+            bits |= Int32(WEFT_CURL_BROKEN | WEFT_CURL_READABLE | WEFT_CURL_WRITABLE)
+        }
         weft_curl_ready(curl, descriptor, bits)
         handleEvents()
     }
@@ -184,6 +187,7 @@ extension HTTPError {
         case WEFT_CURL_UNREACHABLE: code = .unreachable
         case WEFT_CURL_CONNECT_TIMEOUT: code = .connectTimeout
         case WEFT_CURL_INSECURE: code = .insecure
+        case WEFT_CURL_UNTRUSTED: code = .untrusted
         case WEFT_CURL_BROKEN_OFF: code = .brokenOff
         case WEFT_CURL_NO_HTTP: code = .badResponse
         default: code = .other

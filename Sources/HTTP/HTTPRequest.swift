@@ -22,6 +22,8 @@ public struct HTTPRequest: Sendable {
     ///
     /// The environment's proxy is never used for this host itself.
     public var proxy: String?
+    /// The path of the certificates to trust, in PEM form; nil for those of this host.
+    public var caFile: String?
 
     /// Makes a request; only method and URL have no default.
     public init(
@@ -32,7 +34,8 @@ public struct HTTPRequest: Sendable {
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(120),
         deadline: Duration? = nil,
-        proxy: String? = nil
+        proxy: String? = nil,
+        caFile: String? = nil
     ) {
         self.method = method
         self.url = url
@@ -42,6 +45,7 @@ public struct HTTPRequest: Sendable {
         self.idleTimeout = idleTimeout
         self.deadline = deadline
         self.proxy = proxy
+        self.caFile = caFile
     }
 }
 
@@ -96,8 +100,10 @@ public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         case idleTimeout
         /// The whole took too long.
         case deadline
-        /// TLS failed, above all because the peer's certificate is not trusted.
+        /// TLS failed: the peer does not speak it, or the file of certificates is none.
         case insecure
+        /// The peer's certificate is not trusted, has expired, or is another host's.
+        case untrusted
         /// The connection broke before the response was complete.
         case brokenOff
         /// What came is no HTTP.

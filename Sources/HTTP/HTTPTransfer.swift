@@ -47,7 +47,14 @@ public final class HTTPTransfer {
         }
         let milliseconds = max(1, request.connectTimeout.wholeMilliseconds)
         let options = weft_transfer_options(number: number, connect_timeout_ms: milliseconds)
-        curl = weft_transfer_new(shared, options, request.method, request.url, request.proxy)
+        curl = weft_transfer_new(
+            shared,
+            options,
+            request.method,
+            request.url,
+            request.proxy,
+            request.caFile
+        )
         guard let curl, hand(request, to: curl), weft_transfer_begin(curl) else {
             return HTTPError(code: .other, message: "libcurl does not take the request.")
         }

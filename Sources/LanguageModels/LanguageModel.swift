@@ -33,6 +33,11 @@ extension ModelFailure {
     static let cancelled = ModelFailure(code: .cancelled, message: "The call was cancelled.")
 }
 
+extension ModelRequest {
+    /// The most tokens of the reply: what the request allows, or the model's configuration if less.
+    func tokenLimit(_ configured: Int) -> Int { min(maxTokens ?? configured, configured) }
+}
+
 /// Bounds on what a provider may send.
 enum ModelLimits {
     /// Most bytes of text in one reply.
@@ -41,6 +46,9 @@ enum ModelLimits {
     static let event = 16 << 20
     /// Most bytes of an error's body that are kept.
     static let errorBody = 64 << 10
+    /// Most tokens of a reply, unless the configuration says it: one interface demands a limit, and a
+    /// model that is bound to a form may write blanks for ever.
+    static let replyTokens = 4096
     /// Most characters of a message that quotes somebody else.
     static let quotedText = 500
 }

@@ -62,7 +62,7 @@ public struct ModelRequest: Sendable, Hashable {
     public var format: ResponseFormat
     /// Texts at which the model stops; they are not part of the reply.
     public var stop: [String]
-    /// The most tokens the reply may have; nil leaves it to the model's configuration.
+    /// The most tokens the reply may have; the model's configuration may allow it fewer.
     public var maxTokens: Int?
     /// The sampling temperature, 0 or more; nil leaves it to the model's configuration.
     public var temperature: Double?

@@ -93,7 +93,7 @@ extension PlannerMachine {
         case .ended(let stop):
             decide(verdict, isCut: stop == .length || stop == .other, into: &actions)
         case .failed(let cause):
-            if verdict.isStopping {
+            if verdict.isStopping || verdict.reader.isComplete {
                 decide(verdict, isCut: false, into: &actions)
             } else {
                 end(with: failure(cause, of: .joiner), into: &actions)

@@ -51,8 +51,8 @@ extension PlannerMachine {
         case .ended(let stop):
             finishPlan(draft, isCut: stop == .length || stop == .other, into: &actions)
         case .failed(let cause):
-            // The end of a call that was stopped because the plan was there is no failure.
-            if draft.isStopping {
+            // What goes wrong behind the end of the plan concerns nobody: it is all there.
+            if draft.isStopping || draft.reader.isAtEnd {
                 finishPlan(draft, isCut: false, into: &actions)
             } else {
                 giveUp(failure(cause, of: .planner), into: &actions)

@@ -51,8 +51,8 @@ extension PlannerMachine {
         case .ended(let stop):
             finishStep(step, isCut: stop == .length || stop == .other, into: &actions)
         case .failed(let cause):
-            // With its call complete, a reply that breaks off has said all that matters.
-            if step.verdict.isStopping || step.node != nil {
+            // With its call or its answer complete, a reply that breaks off has said all.
+            if step.verdict.isStopping || step.node != nil || step.verdict.reader.isComplete {
                 finishStep(step, isCut: false, into: &actions)
             } else {
                 end(with: failure(cause, of: .planner), into: &actions)

@@ -143,6 +143,10 @@ public struct PlannerMachine: Sendable {
     var loweredFormat: ResponseFormat?
     private var finishedUsage = TokenUsage()
     private var callUsage = TokenUsage()
+    /// Whether the open call has reported its usage.
+    private var hasUsage = false
+    /// Bytes that the open call has written.
+    private var replyBytes = 0
 
     /// A machine for that goal, to which nothing has happened.
     public init(goal: String, settings: PlannerSettings) {
@@ -210,16 +214,19 @@ public struct PlannerMachine: Sendable {
         switch report {
         case .usage(let usage):
             callUsage = usage
+            hasUsage = true
             checkTokens(into: &actions)
             return
         case .formatLowered(let format):
             loweredFormat = format
             return
         case .ended, .failed:
-            finishedUsage += callUsage
+            finishedUsage += hasUsage ? callUsage : estimatedUsage
             callUsage = TokenUsage()
-        case .delta:
-            break
+            hasUsage = false
+            replyBytes = 0
+        case .delta(let text):
+            replyBytes += text.utf8.count
         }
         switch state {
         case .planning: takePlan(report, into: &actions)
@@ -248,6 +255,27 @@ public struct PlannerMachine: Sendable {
             // What is complete is used; the bound keeps the next call from being made.
             break
         }
+    }
+
+    /// What a call has used whose provider does not count: a token for each four bytes.
+    ///
+    /// Without it a bound on tokens would be none for programs and servers that report no usage.
+    private var estimatedUsage: TokenUsage {
+        let messages: [ModelMessage] =
+            switch state {
+            case .planning(let draft): draft.messages
+            case .reacting(let step): step.verdict.messages
+            case .joining(let verdict): verdict.messages
+            case .idle, .working, .failing, .joiningByTool, .ended: []
+            }
+        guard replyBytes > 0 else { return TokenUsage() }
+        let bytes = messages.reduce(0) { $0 + $1.text.utf8.count }
+        return TokenUsage(input: (bytes + 3) / 4, output: (replyBytes + 3) / 4)
+    }
+
+    /// What is left of the bound on tokens, which is the most that a reply may have.
+    private var tokensLeft: Int? {
+        settings.maxTokens.map { max(1, $0 - usage.total) }
     }
 
     var tokensSpent: Failure {
@@ -290,7 +318,7 @@ public struct PlannerMachine: Sendable {
             messages: messages,
             format: format == .text ? .text : loweredFormat ?? format,
             stop: stop,
-            maxTokens: settings.replyTokens,
+            maxTokens: [settings.replyTokens, tokensLeft].compactMap(\.self).min(),
             temperature: settings.temperature
         )
     }

@@ -52,10 +52,11 @@ public struct PlannerSettings: Sendable {
     public var maxNodes = 1000
     /// How many tokens all calls together may use; nil for no limit.
     ///
-    /// Providers count when a call is over, so that the last call may go beyond it.
+    /// Providers count when a call is over, so that the last call may go beyond it by its request;
+    /// where they do not count, four bytes are taken for a token.
     public var maxTokens: Int?
-    /// How many tokens one reply may have.
-    public var replyTokens: Int? = 4096
+    /// How many tokens one reply may have; nil leaves it to the model's configuration.
+    public var replyTokens: Int?
     /// The sampling temperature; nil leaves it to the model's configuration.
     public var temperature: Double?
     /// What becomes of nodes that run when the planner fails.

@@ -3,6 +3,7 @@
 internal import Client
 internal import Coordinator
 internal import CoordinatorCore
+internal import LanguageModels
 internal import Logging
 internal import Tools
 internal import UVLoop
@@ -14,6 +15,7 @@ internal import WorkerCore
 struct ClusterSetup: Sendable {
     var tools: [FunctionTool]
     var manifest: Manifest?
+    var models: ModelSetup?
     var slots: Int
     var logger: Logger
     var workerKey = HandshakeKey.fresh()
@@ -27,6 +29,7 @@ final class ClusterLoop: Resident {
     private let setup: ClusterSetup
     private let endpoint: Promise<Endpoint>
     private let ready: Promise<Void>
+    private let models: ModelCatalogue?
     private let coordinator: CoordinatorService
     private var worker: WorkerService?
     private var pending: PendingClient?
@@ -55,6 +58,7 @@ final class ClusterLoop: Resident {
             manifest: setup.manifest,
             functions: setup.tools
         )
+        models = try setup.models?.make(on: loop)
         coordinator = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
@@ -63,9 +67,16 @@ final class ClusterLoop: Resident {
                     keys: [.worker: setup.workerKey, .client: setup.clientKey]
                 )
             ),
+            models: models,
             logger: setup.logger
         )
-        let address = try coordinator.start()
+        let address: SocketAddress
+        do {
+            address = try coordinator.start()
+        } catch {
+            models?.close()
+            throw error
+        }
         let place = Endpoint(host: address.host, port: address.port)
         endpoint.settle(.success(place))
         coordinator.onNotice = { [weak self] in self?.note($0, place) }
@@ -147,6 +158,7 @@ final class ClusterLoop: Resident {
         worker?.onExit = nil
         worker?.stop()
         coordinator.stop()
+        models?.close()
         deadline?.close()
         fail("The cluster was shut down.")
     }

@@ -5,10 +5,19 @@
 @_exported public import struct Client.ClientError
 @_exported public import struct Client.Endpoint
 @_exported public import struct Client.EndpointError
+@_exported public import struct Configuration.FileProblem
 @_exported public import struct JSON.JSONError
 @_exported public import enum JSON.JSONValue
 @_exported public import struct JSON.RawJSON
+@_exported public import struct LanguageModels.ModelConfigurationError
+@_exported public import enum LanguageModels.ModelKeySource
 @_exported public import struct OrderedCollections.OrderedDictionary
+@_exported public import struct Planning.ModelFailure
+@_exported public import struct Planning.ModelMessage
+@_exported public import struct Planning.ModelRequest
+@_exported public import enum Planning.ModelStop
+@_exported public import enum Planning.ResponseFormat
+@_exported public import struct Planning.TokenUsage
 @_exported public import struct Plans.Failure
 @_exported public import enum Plans.FailureClass
 @_exported public import struct Plans.FailureCode
@@ -25,6 +34,7 @@
 @_exported public import struct Tools.ToolboxError
 @_exported public import struct Transport.KeyFileError
 @_exported public import struct UVLoop.UVError
+@_exported public import struct Wire.ErrorCode
 @_exported public import enum Wire.EventKind
 @_exported public import enum Wire.JoinKind
 @_exported public import enum Wire.MissingToolPolicy

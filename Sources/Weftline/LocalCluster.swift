@@ -11,7 +11,7 @@ public import Wire
 ///
 /// They talk over loopback TCP, on a port that the system chooses and with keys that exist in memory
 /// only, all on one thread of the cluster's own. The tools are Swift functions, those of a manifest,
-/// or both. Any number of clusters may run in a process. A cluster ends with ``shutDown()``, or when
+/// or both. With a language model it plans and reaches goals. Any number of clusters may run in a process. A cluster ends with ``shutDown()``, or when
 /// nobody refers to it and its runs any more.
 public final class LocalCluster: Sendable {
     /// Where the coordinator listens, for workers and clients of other processes on this host.
@@ -21,17 +21,20 @@ public final class LocalCluster: Sendable {
     /// The key of clients.
     public let clientKey: AccessKey
     private let client: WeftClient
+    private let hasModel: Bool
 
     private init(
         endpoint: Endpoint,
         workerKey: AccessKey,
         clientKey: AccessKey,
-        client: WeftClient
+        client: WeftClient,
+        hasModel: Bool
     ) {
         self.endpoint = endpoint
         self.workerKey = workerKey
         self.clientKey = clientKey
         self.client = client
+        self.hasModel = hasModel
     }
 
     /// Starts a cluster and returns when plans can be run on it.
@@ -39,20 +42,26 @@ public final class LocalCluster: Sendable {
     /// - Parameters:
     ///   - tools: The tools that are Swift functions.
     ///   - manifest: More tools, as a manifest declares them.
+    ///   - model: Plans goals and joins their outcomes; without one plans can be run, but no goals.
+    ///   - joiner: Joins in place of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
     ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
     /// - Returns: The running cluster.
-    /// - Throws: `ToolboxError` or ``LocalClusterError`` if the tools cannot be offered, `UVError`
-    ///   if there can be no thread or port.
+    /// - Throws: `ToolboxError` or ``LocalClusterError`` if the tools cannot be offered,
+    ///   `ModelConfigurationError` if a model cannot be called as it is named, `UVError` if there
+    ///   can be no thread or port.
     public static func start(
         tools: [FunctionTool],
         manifest: Manifest? = nil,
+        model: LanguageModel? = nil,
+        joiner: LanguageModel? = nil,
         slots: Int? = nil,
         logger: Logger? = nil
     ) async throws -> LocalCluster {
         let setup = ClusterSetup(
             tools: tools,
             manifest: manifest,
+            models: model.map { ModelSetup(planner: $0, joiner: joiner) },
             slots: slots ?? max(Computer.coreCount, 4),
             logger: logger ?? .silent
         )
@@ -73,7 +82,8 @@ public final class LocalCluster: Sendable {
             endpoint: try await endpoint.value,
             workerKey: AccessKey(setup.workerKey),
             clientKey: AccessKey(setup.clientKey),
-            client: client
+            client: client,
+            hasModel: model != nil
         )
     }
 
@@ -82,6 +92,8 @@ public final class LocalCluster: Sendable {
     /// - Parameters:
     ///   - tools: The tools that are Swift functions.
     ///   - manifest: More tools, as a manifest declares them.
+    ///   - model: Plans goals and joins their outcomes; without one plans can be run, but no goals.
+    ///   - joiner: Joins in place of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
     ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
     ///   - body: What to do with the cluster.
@@ -90,6 +102,8 @@ public final class LocalCluster: Sendable {
     public nonisolated(nonsending) static func with<Value>(
         tools: [FunctionTool],
         manifest: Manifest? = nil,
+        model: LanguageModel? = nil,
+        joiner: LanguageModel? = nil,
         slots: Int? = nil,
         logger: Logger? = nil,
         _ body: nonisolated(nonsending) (LocalCluster) async throws -> Value
@@ -97,6 +111,8 @@ public final class LocalCluster: Sendable {
         let cluster = try await start(
             tools: tools,
             manifest: manifest,
+            model: model,
+            joiner: joiner,
             slots: slots,
             logger: logger
         )
@@ -133,6 +149,46 @@ public final class LocalCluster: Sendable {
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
         try await client.start(plan, options: options, watching: level)
+    }
+
+    /// Has the model plan a goal, runs it and returns the answer, see
+    /// ``WeftClient/run(goal:options:)``.
+    public func run(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> RunResult {
+        try checkModel()
+        return try await client.run(goal: goal, options: options)
+    }
+
+    /// Has the model plan a goal and returns at once, see
+    /// ``WeftClient/start(goal:options:watching:)``.
+    public func start(
+        goal: String,
+        options: GoalOptions = GoalOptions(),
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        try checkModel()
+        return try await client.start(goal: goal, options: options, watching: level)
+    }
+
+    /// Has the model plan a goal and runs nothing, see ``WeftClient/plan(goal:options:)``.
+    public func plan(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> PlanDocument {
+        try checkModel()
+        return try await client.plan(goal: goal, options: options)
+    }
+
+    private func checkModel() throws(ClientError) {
+        guard !hasModel else { return }
+        throw ClientError(
+            kind: .rejected,
+            code: .badPlan,
+            message: "The cluster has no language model to plan with; start it with one: "
+                + "LocalCluster.start(tools:model:)."
+        )
     }
 }
 

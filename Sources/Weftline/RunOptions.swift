@@ -10,6 +10,8 @@ public struct RunOptions: Sendable {
     public var onMissingTool: MissingToolPolicy
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
+    /// How many nodes may be with workers at a time; nil for as many as have slots.
+    public var maxRunning: Int?
     /// How long the run may take before it fails; nil for as long as it takes.
     public var timeLimit: Duration?
     /// Whether the result tells of each node; a very large plan may do without.
@@ -22,6 +24,7 @@ public struct RunOptions: Sendable {
         join: JoinKind = .concat,
         onMissingTool: MissingToolPolicy = .fail,
         tools: [String]? = nil,
+        maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
         reportsNodes: Bool = true,
         label: String? = nil
@@ -29,6 +32,7 @@ public struct RunOptions: Sendable {
         self.join = join
         self.onMissingTool = onMissingTool
         self.tools = tools
+        self.maxRunning = maxRunning
         self.timeLimit = timeLimit
         self.reportsNodes = reportsNodes
         self.label = label
@@ -39,7 +43,8 @@ public struct RunOptions: Sendable {
         Budget(
             wallMilliseconds: timeLimit.map { limit in
                 Int(min(max(limit / .milliseconds(1), 1), 1e15).rounded(.up))
-            }
+            },
+            running: maxRunning
         )
     }
 
@@ -50,6 +55,12 @@ public struct RunOptions: Sendable {
                 kind: .rejected,
                 message: "The label has more than \(Limits.keyLength) bytes."
             )
+        }
+        if let maxRunning, !(1...Limits.largestInteger).contains(maxRunning) {
+            throw ClientError(kind: .rejected, message: "maxRunning is at least 1.")
+        }
+        if case .tool(let name) = join, JoinKind(rawValue: "tool:\(name)") == nil {
+            throw ClientError(kind: .rejected, message: "The joining tool has no valid name.")
         }
         let lengths = 1...Limits.toolNameLength
         if let tools, !tools.allSatisfy({ lengths.contains($0.utf8.count) }) {

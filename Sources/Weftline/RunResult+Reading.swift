@@ -1,6 +1,7 @@
 // Results read from what the coordinator sends: the last event of a run and pages of its nodes.
 internal import Client
 internal import JSON
+internal import Planning
 internal import Plans
 internal import Wire
 
@@ -21,6 +22,7 @@ extension RunResult {
         nodes = []
         failure = data.field("error").flatMap { Failure(reading: $0) }
         cancelReason = data.field("reason")?.stringValue
+        usage = data.field("usage").flatMap { TokenUsage(reading: $0) }
         let timing = data.field("timing") ?? .emptyObject
         self.timing = Timing(
             wall: timing.duration("wall_ms") ?? .zero,
@@ -83,6 +85,16 @@ extension Failure {
             signal: fields["signal"]?.intValue,
             stderrTail: fields["stderr_tail"]?.stringValue
         )
+    }
+}
+
+extension TokenUsage {
+    /// Reads `{"input","output"}`.
+    init?(reading document: RawJSON) {
+        guard let input = document.field("input")?.intValue,
+            let output = document.field("output")?.intValue
+        else { return nil }
+        self.init(input: input, output: output)
     }
 }
 

@@ -1,5 +1,6 @@
 // How a run ended: its answer, its nodes, its times. Not here: reading them from messages.
 public import JSON
+public import Planning
 public import Plans
 
 /// How a run ended.
@@ -28,9 +29,10 @@ public struct RunResult: Sendable {
     public var run: RunID
     /// How it ended.
     public var status: Status
-    /// The joined outcomes: a text, or with `.json` an object of outputs by node.
+    /// The joined outcomes: a text, or with `.json` an object of outputs by node, in which a node
+    /// without an output says why; of a goal what the model answers.
     ///
-    /// A node without an output says in it why.
+    /// Only of a run that succeeded is it the answer to a goal.
     public var answer: JSONValue
     /// The nodes in the order of the plan; empty if the options asked for none.
     public var nodes: [NodeReport]
@@ -40,12 +42,30 @@ public struct RunResult: Sendable {
     public var failure: Failure?
     /// Why it was cancelled, if a reason was given.
     public var cancelReason: String?
+    /// The tokens that language models used, estimated where they do not count; nil without them.
+    public var usage: TokenUsage?
 
     /// Whether every node has its output.
     public var isSuccess: Bool { status == .succeeded }
 
     /// The answer as text: a string as it is, anything else as JSON.
     public var text: String { answer.stringValue ?? answer.description }
+
+    /// The result, if the run succeeded.
+    ///
+    /// - Throws: Why it did not: the failure of the run as a whole, or else of its first node that
+    ///   has one; with code `cancelled` if it was cancelled.
+    public func answered() throws(Failure) -> RunResult {
+        switch status {
+        case .succeeded:
+            return self
+        case .cancelled:
+            throw Failure(code: .cancelled, message: cancelReason ?? "The run was cancelled.")
+        case .failed:
+            throw failure ?? nodes.lazy.compactMap(\.failure).first
+                ?? Failure(code: .internal, message: "The run failed and does not say why.")
+        }
+    }
 
     /// What became of a node; nil if the plan has none of that id.
     public subscript(id: String) -> NodeReport? { nodes.first { $0.id == id } }

@@ -114,9 +114,67 @@ public final class WeftClient: Sendable {
             watch: level,
             label: options.label
         )
+        return try await submit(submission, reportsNodes: options.reportsNodes)
+    }
+
+    /// Has a goal planned, run and answered by the coordinator's language models.
+    ///
+    /// Nodes run while the plan is still being written. Cancelling the task cancels the run.
+    ///
+    /// - Parameters:
+    ///   - goal: What is wanted, in words for a model.
+    ///   - options: How to reach it.
+    /// - Returns: The result with the answer; nodes that failed on the way are in it.
+    /// - Throws: `Failure` with a stable code if there is no answer: a model that failed
+    ///   (`model_timeout` and others), a plan that cannot be used, a limit; `ClientError` if the
+    ///   coordinator does not take the goal or the connection is lost; `CancellationError` if the
+    ///   task was cancelled and the run with it.
+    public func run(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> RunResult {
+        try await start(goal: goal, options: options, watching: .end).result.answered()
+    }
+
+    /// Has a goal planned and returns as soon as the coordinator has taken it on.
+    ///
+    /// Cancelling the task meanwhile cancels the run.
+    ///
+    /// - Parameters:
+    ///   - goal: What is wanted, in words for a model.
+    ///   - options: How to reach it.
+    ///   - level: Which events come; the last one does at every level.
+    /// - Returns: The run, whose events tell how the plan grows and the answer is written.
+    /// - Throws: `ClientError` or `CancellationError` as ``run(goal:options:)`` does.
+    public func start(
+        goal: String,
+        options: GoalOptions = GoalOptions(),
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        let submission = try options.submission(of: goal, watching: level)
+        return try await submit(submission, reportsNodes: options.reportsNodes)
+    }
+
+    /// Has a goal planned and runs nothing.
+    ///
+    /// - Parameters:
+    ///   - goal: What is wanted, in words for a model.
+    ///   - options: How to plan it; those for running and joining have no effect.
+    /// - Returns: The plan, which can be looked at, changed and run.
+    /// - Throws: As ``run(goal:options:)`` does.
+    public func plan(
+        goal: String,
+        options: GoalOptions = GoalOptions()
+    ) async throws -> PlanDocument {
+        let submission = try options.submission(of: goal, onlyPlan: true, watching: .end)
+        let run = try await submit(submission, reportsNodes: false)
+        return try PlanDocument(json: try await run.result.answered().answer.description)
+    }
+
+    private func submit(_ submission: Submission, reportsNodes: Bool) async throws -> RunHandle {
         let record = RunRecord()
         let isOpen = door { desk in
-            desk.submit(submission, reportsNodes: options.reportsNodes, for: record)
+            desk.submit(submission, reportsNodes: reportsNodes, for: record)
         }
         guard isOpen else { throw ClientError.closed }
         let id = try await withTaskCancellationHandler {

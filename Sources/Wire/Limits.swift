@@ -43,6 +43,8 @@ public struct Limits: Sendable, Equatable {
     public var maxOutput = 16 << 20
     /// Events kept for late watchers, for each run.
     public var eventLogEntries = 16_384
+    /// Bytes of planned nodes that an event tells one by one; of more it tells the count only.
+    public var plannedBytes = 16 << 10
     /// Tools one worker may offer.
     public var toolsPerWorker = 1000
     /// Slots one worker may offer; at most `largestSlots`.

@@ -23,6 +23,8 @@ final class EmbeddedCluster {
         var slots: Int?
         /// Whether the workers also have the diagnostic tools.
         var diagnostics = false
+        /// Variables that the workers do without: they hold the models' keys.
+        var withheldVariables: Set<String> = []
         var logLevel = Logger.Level.warning
     }
 
@@ -97,7 +99,9 @@ final class EmbeddedCluster {
         if let tools = options.tools { arguments += ["--tools", tools] }
         if let slots = options.slots { arguments += ["--slots", "\(slots)"] }
         if options.diagnostics { arguments.append("--diagnostics") }
-        let environment = ProcessInfo.processInfo.environment.sorted { $0.key < $1.key }
+        let environment = ProcessInfo.processInfo.environment
+            .filter { !options.withheldVariables.contains($0.key) }
+            .sorted { $0.key < $1.key }
         let child = try ChildProcess.spawn(
             loop: loop,
             options: ChildProcess.Options(

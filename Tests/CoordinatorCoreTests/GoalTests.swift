@@ -110,6 +110,56 @@ struct GoalTests {
         #expect(try client.get(.answer, run)["t1"]?.intValue == 7)
     }
 
+    @Test("Who watches is told of the nodes as they are written, of many without arguments")
+    func plannedNodes() throws {
+        harness.worker()
+        let client = harness.client()
+        _ = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        let written = NodeText("t1")
+        let many = (0..<400).map { NodeText("n\($0)", args: #"{"x":"a word or two of text"}"#) }
+        harness.say(#"{"tasks":["#, written.text, in: planner)
+        harness.say("," + many.map(\.text).joined(separator: ","), in: planner)
+        let planned = client.take().compactMap { message -> JSONValue? in
+            guard case .event(let event) = message, event.kind == .planned else { return nil }
+            return event.data.map { JSONValue($0) }
+        }
+        #expect(planned.map { $0["nodes"]?.intValue } == [1, 400])
+        let nodes = try #require(planned.first?["tasks"]?.arrayValue)
+        let definitions = try nodes.map { try NodeDefinition(decoding: RawJSON($0), at: 0) }
+        #expect(definitions.map(\.id.text) == ["t1"])
+        let last = try #require(planned.last?["tasks"]?.arrayValue?.last)
+        #expect(last == ["id": "n399", "tool_name": "t"])
+    }
+
+    @Test("The tokens of all calls are in the news of a further plan and in the last event")
+    func usage() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let use = { (call: TestCall, usage: TokenUsage) in
+            harness.handle(.modelReported(call.id, .usage(usage)))
+        }
+        let first = try harness.nextCall(.planner)
+        harness.say(plan(NodeText("t1")), in: first)
+        use(first, TokenUsage(input: 1, output: 1))
+        use(first, TokenUsage(input: 100, output: 10))
+        harness.end(first)
+        worker.succeed(try worker.nextDispatch().attempt)
+        let joiner = try harness.nextCall(.joiner)
+        harness.say(replan("more"), in: joiner)
+        use(joiner, TokenUsage(input: 50, output: 5))
+        harness.end(joiner)
+        let replanned = try #require(events(client).first { $0.kind == .replanned })
+        let usage = #"{"input":150,"output":15}"#
+        #expect(replanned.data?.value(at: [.key("usage")])?.text == usage)
+        client.send(.cancelRun(CancelRun(run: run)))
+        let end = try #require(events(client).last)
+        #expect(end.kind == .runCancelled)
+        #expect(end.data?.value(at: [.key("usage")])?.text == usage)
+        #expect(try client.get(.run, run)["usage"]?["output"]?.intValue == 15)
+    }
+
     // MARK: - Repairs and further plans
 
     @Test("Problems go back to the model; what already runs is not repeated")
@@ -170,9 +220,9 @@ struct GoalTests {
         harness.end(joiner)
         let replanned = events(client)
         #expect(replanned.map(\.kind) == [.replanned])
-        #expect(
-            replanned.first?.data?.text == #"{"round":2,"reason":"the second is missing"}"#
-        )
+        let news = try #require(replanned.first?.data.map { JSONValue($0) })
+        #expect(news["round"] == 2)
+        #expect(news["reason"] == "the second is missing")
         let again = try harness.nextCall(.planner)
         #expect(again.text.contains("the second is missing"))
         harness.say(plan(NodeText("t2", args: #"{"x":"${t1.n[1]}"}"#)), in: again)

@@ -33,7 +33,7 @@ struct AnthropicTests {
         #expect(
             result.bodies.first == [
                 "model": "tiny",
-                "max_tokens": 8192,
+                "max_tokens": 4096,
                 "system": "A\n\nB",
                 "messages": [
                     ["role": "user", "content": "Q"], ["role": "user", "content": "R"],

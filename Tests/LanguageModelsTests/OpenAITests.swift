@@ -18,7 +18,7 @@ struct OpenAITests {
         )
         let result = try await call(.openai, [request], key: "sk-canary-0123456789") {
             $0.temperature = 0.5
-            $0.maxTokens = 5
+            $0.maxTokens = 500
         } script: { _, _, exchange in
             exchange.stream(Interface.openai.stream("Hel", "lo \u{1F600}"))
         }
@@ -214,6 +214,40 @@ struct OpenAITests {
             #expect(result.events.failure?.isRetryable == isRetryable)
             // Text came already, so that nothing is tried again.
             #expect(result.requests.count == 1)
+        }
+    }
+
+    @Test("What llama.cpp reports of a form that was cut at its limit is a reply that was cut")
+    func cutForm() async throws {
+        let error =
+            "data: {\"error\":{\"code\":500,\"message\":\"The model produced output that does not "
+            + "match the expected peg-native format\",\"type\":\"server_error\"}}\n\n"
+        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n"
+        let cut = try await call { _, _, exchange in exchange.stream(text + error) }
+        #expect(cut.events == [.delta("{"), .ended(.length)])
+        // Without any text it is a failure like others.
+        let failed = try await call {
+            $0.retries = 0
+        } script: { _, _, exchange in
+            exchange.stream(error)
+        }
+        #expect(failed.events.failure?.code == .serverError)
+    }
+
+    @Test("The configuration bounds the tokens of a reply, and so does the request")
+    func tokenLimits() async throws {
+        for (asked, configured, sent) in [(nil, nil, 4096), (nil, 7000, 7000), (9, 7000, 9)]
+            as [(Int?, Int?, Int)]
+        {
+            for interface in Interface.allCases {
+                let request = ModelRequest(messages: [.user("Question")], maxTokens: asked)
+                let result = try await call(interface, [request]) {
+                    $0.maxTokens = configured
+                } script: { _, _, exchange in
+                    exchange.stream(interface.stream("x"))
+                }
+                #expect(result.bodies.first?["max_tokens"]?.intValue == sent)
+            }
         }
     }
 

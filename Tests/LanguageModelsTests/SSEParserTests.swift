@@ -1,4 +1,5 @@
 // Server-sent events and text, whatever the split of their bytes.
+import Foundation
 import Testing
 
 @testable import LanguageModels
@@ -87,8 +88,16 @@ struct SSEParserTests {
         #expect(try events(bytes.indices.map { bytes[$0...$0] }) == whole)
     }
 
-    @Test("Random streams give the same events in every split", arguments: 0..<200)
-    func fuzz(_ seed: UInt64) throws {
+    /// `WEFT_SEEDS` says how many, `WEFT_SEED` is one to replay.
+    @Test("Random streams give the same events in every split")
+    func fuzz() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let count = environment["WEFT_SEEDS"].flatMap(UInt64.init) ?? 500
+        let one = environment["WEFT_SEED"].flatMap(UInt64.init)
+        for seed in one.map({ $0..<$0 + 1 }) ?? 0..<count { try fuzz(seed) }
+    }
+
+    private func fuzz(_ seed: UInt64) throws {
         var generator = SeededGenerator(state: seed)
         let parts = [
             "data", "event", ":", " ", "\n", "\r", "\r\n", "\n\n", "a", "\u{E4}", "{}", "id: 3\n",
@@ -103,9 +112,11 @@ struct SSEParserTests {
         }
         let whole = try events([bytes[...]])
         for _ in 0..<20 {
-            #expect(try events(randomPieces(bytes, using: &generator)) == whole)
+            let split = try events(randomPieces(bytes, using: &generator))
+            try #require(split == whole, "WEFT_SEED=\(seed)")
         }
-        #expect(try events(bytes.indices.map { bytes[$0...$0] }) == whole)
+        let single = try events(bytes.indices.map { bytes[$0...$0] })
+        try #require(single == whole, "WEFT_SEED=\(seed)")
     }
 
     @Test("An event that is too long is refused, be it one line or many")

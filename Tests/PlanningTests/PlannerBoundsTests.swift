@@ -72,6 +72,64 @@ struct PlannerBoundsTests {
         #expect(other.machine.usage == TokenUsage(input: 100, output: 40))
     }
 
+    @Test("Tokens that nobody counts are estimated by the bytes that went to and fro")
+    func uncountedTokens() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
+        harness.start()
+        harness.reply("1. search(a)\n2. join()")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        #expect(harness.machine.usage.output == 6)
+        #expect(harness.machine.usage.input > 100)
+        harness.settle()
+        harness.expectFailure("limit")
+
+        // A call that never got through has cost nothing.
+        var other = MachineHarness(format: .text)
+        other.start()
+        other.report(.failed(down))
+        other.expectFailure("model_unreachable")
+        #expect(other.machine.usage == TokenUsage())
+    }
+
+    @Test("What is left of the bound on tokens is the most that a reply may have")
+    func replyBound() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 500 }
+        harness.handle(.started)
+        #expect(harness.expectCall(.planner)?.maxTokens == 500)
+        harness.report(.delta("1. search(a)\n2. join()"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 300, output: 20)))
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        #expect(harness.expectCall(.joiner)?.maxTokens == 180)
+    }
+
+    @Test("A connection that breaks behind the end of a plan or of a decision breaks nothing")
+    func lateFailures() {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        harness.report(.delta(plan(task("t1", "a"))))
+        harness.expectAdded("t1")
+        harness.report(.failed(down))
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.report(.delta(finish))
+        harness.expect(.answerDelta("A is higher"))
+        harness.report(.failed(down))
+        harness.expect(.answer(RawJSON("A is higher")))
+        harness.expectNothingElse()
+
+        var react = MachineHarness(format: .text) { $0.strategy = .react }
+        react.start()
+        react.report(.delta("Action: Finish(A)\n"))
+        react.expect(.answerDelta("A"))
+        react.report(.failed(down))
+        react.expect(.answer(RawJSON("A")))
+    }
+
     @Test("A model that runs on behind its plan is stopped, and the plan is used")
     func runningOn() {
         var harness = MachineHarness(format: .text)

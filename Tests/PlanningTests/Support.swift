@@ -1,5 +1,6 @@
 // Tools, readers and seeded splits that the tests of planning share.
 
+import Foundation
 import JSON
 import Planning
 import Plans
@@ -92,6 +93,13 @@ func text(_ text: String, isCut: Bool = false, ledger: PlanLedger = PlanLedger()
 
 func json(_ text: String, isCut: Bool = false, ledger: PlanLedger = PlanLedger()) -> Reading {
     read(Array(text.utf8), .json, ledger: ledger, isCut: isCut)
+}
+
+/// The seeds of a test: those that the environment wants, or the usual number.
+func seeds(_ usual: UInt64) -> Range<UInt64> {
+    let environment = ProcessInfo.processInfo.environment
+    if let one = environment["WEFT_SEED"].flatMap(UInt64.init) { return one..<one + 1 }
+    return 0..<(environment["WEFT_SEEDS"].flatMap(UInt64.init) ?? usual)
 }
 
 /// Sizes of pieces that sum up to about `count`, small ones most of all.

@@ -4,6 +4,7 @@
 import CoordinatorCore
 import JSON
 import Plans
+import Scheduling
 import Wire
 import WorkerCore
 
@@ -42,6 +43,9 @@ struct RunEndChecker {
         return nil
     }
 
+    /// Whether a client asked for the end of a run that goes on.
+    func isCancelled(_ run: RunID) -> Bool { cancelled.contains(run) }
+
     var open: [RunID] { order.filter { ended[$0] == nil } }
 }
 
@@ -59,47 +63,6 @@ struct AttemptNumberChecker {
     func isLatest(_ attempt: AttemptID) -> Bool {
         latest[Self.key(attempt)] == attempt.number
     }
-}
-
-/// A node is dispatched when all that it depends on has succeeded, with exactly those outputs.
-struct DependencyChecker {
-    private var plans: [RunID: ModelPlan] = [:]
-    private var outputs: [RunID: [Int: RawJSON]] = [:]
-    private var expected: [AttemptID: String] = [:]
-
-    mutating func accept(_ run: RunID, _ plan: ModelPlan) { plans[run] = plan }
-
-    mutating func dispatch(_ attempt: AttemptID, node: NodeID, tool: String) -> String? {
-        guard let plan = plans[attempt.run], plan.nodes.indices.contains(attempt.node) else {
-            return "\(attempt) is of no plan"
-        }
-        let model = plan.nodes[attempt.node]
-        let known = outputs[attempt.run] ?? [:]
-        if model.id != node.text || model.tool != tool { return "\(attempt) is another node" }
-        if known[attempt.node] != nil { return "\(attempt) runs a node that has succeeded" }
-        for dependency in model.dependencies where known[dependency] == nil {
-            return "\(attempt) was dispatched before n\(dependency)"
-        }
-        guard let arguments = model.arguments(ids: plan.ids, outputs: known) else {
-            return "\(attempt) was dispatched with a reference into nothing"
-        }
-        expected[attempt] = arguments
-        return nil
-    }
-
-    func start(_ attempt: AttemptID, _ arguments: RawJSON) -> String? {
-        guard let expected = expected[attempt] else { return "\(attempt) began undispatched" }
-        return arguments.text == expected
-            ? nil : "\(attempt) has the arguments \(arguments.text) instead of \(expected)"
-    }
-
-    mutating func record(_ attempt: AttemptID, _ output: RawJSON) -> String? {
-        if outputs[attempt.run]?[attempt.node] != nil { return "\(attempt) succeeded again" }
-        outputs[attempt.run, default: [:]][attempt.node] = output
-        return nil
-    }
-
-    func output(_ run: RunID, _ node: Int) -> RawJSON? { outputs[run]?[node] }
 }
 
 /// No attempt begins twice, and a tool that is not idempotent never begins again after an attempt
@@ -177,6 +140,8 @@ struct ConnectionChecker {
         var attempts: Set<AttemptID> = []
         var cancels: Set<AttemptID> = []
         var isDrainKnown = false
+        /// Bytes that came in chunks of an attempt and were not granted again.
+        var owed: [AttemptID: Int] = [:]
     }
 
     private var said: [ConnectionID: Said] = [:]
@@ -194,7 +159,20 @@ struct ConnectionChecker {
     }
 
     mutating func receive(_ message: Message, on connection: ConnectionID) {
-        if case .drain = message { said[connection, default: Said()].isDrainKnown = true }
+        switch message {
+        case .drain: said[connection, default: Said()].isDrainKnown = true
+        case .chunk(let chunk):
+            guard case .attempt(let attempt) = chunk.about else { return }
+            said[connection, default: Said()].owed[attempt, default: 0] += chunk.data.count
+        default: break
+        }
+    }
+
+    /// No more is granted than came over this connection.
+    mutating func grant(_ window: Window, on connection: ConnectionID) -> String? {
+        let owed = (said[connection]?.owed[window.attempt] ?? 0) - window.bytes
+        said[connection, default: Said()].owed[window.attempt] = owed
+        return owed < 0 ? "\(window.attempt) was granted \(-owed) bytes that never came" : nil
     }
 
     func holds(_ attempt: AttemptID, isCancelling: Bool, on connection: ConnectionID) -> String? {
@@ -210,5 +188,63 @@ struct ConnectionChecker {
     func drains(on connection: ConnectionID) -> String? {
         said[connection]?.isDrainKnown == true
             ? nil : "a drain is believed on \(connection), where nobody spoke of it"
+    }
+}
+
+/// A name has at most one session, and a session takes back only what its own process got.
+struct SessionChecker {
+    private var links: [String: [SimulatedLink]] = [:]
+    /// The process that got each attempt.
+    private var processes: [AttemptID: String] = [:]
+
+    mutating func dispatch(_ attempt: AttemptID, to link: SimulatedLink) {
+        processes[attempt] = link.peer
+    }
+
+    mutating func register(
+        _ name: String,
+        adopting attempts: [AttemptID],
+        on link: SimulatedLink
+    ) -> String? {
+        links[name, default: []].append(link)
+        guard let alien = attempts.first(where: { processes[$0] != link.peer }) else { return nil }
+        return "\(alien) is adopted from \(link.peer), which never got it"
+    }
+
+    /// Between turns the older connections of a name are closed.
+    mutating func check(_ name: String) -> String? {
+        links[name]?.removeAll { !$0.isOpenForCoordinator }
+        let count = links[name]?.count ?? 0
+        return count > 1 ? "\(name) has \(count) sessions" : nil
+    }
+}
+
+/// A node that was lost with so many workers is not tried again.
+struct LossChecker {
+    let limit: Int
+    /// What each worker held at the end of the latest turn, with what happened in this one.
+    private var held: [String: Set<AttemptID>] = [:]
+    private var losses: [NodeReference: Int] = [:]
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func hold(_ attempts: [AttemptID], by name: String) { held[name] = Set(attempts) }
+
+    mutating func dispatch(_ attempt: AttemptID, to name: String) -> String? {
+        held[name, default: []].insert(attempt)
+        let count = losses[NodeReference(run: attempt.run, node: attempt.node)] ?? 0
+        return count >= limit ? "\(attempt) was dispatched after \(count) losses" : nil
+    }
+
+    mutating func answer(_ attempt: AttemptID, from name: String) {
+        held[name]?.remove(attempt)
+    }
+
+    /// A session ended with so many attempts; counted when the books know which.
+    mutating func leave(_ name: String, with count: Int) {
+        guard let lost = held.removeValue(forKey: name), lost.count == count else { return }
+        for attempt in lost {
+            losses[NodeReference(run: attempt.run, node: attempt.node), default: 0] += 1
+        }
     }
 }

@@ -2,7 +2,7 @@
 // less than it seems to.
 
 /// A class of faults and of things that only happen under faults.
-enum Fault: String, CaseIterable {
+enum Fault: String, CaseIterable, Sendable {
     /// A worker's process dies with everything that runs in it.
     case workerCrash
     /// It comes back under its name.
@@ -49,6 +49,41 @@ enum Fault: String, CaseIterable {
     case timeout
     /// A value goes in chunks.
     case chunks
+    /// A session ended because nothing was heard for the length of a lease.
+    case leaseExpired
+    /// The coordinator has as many unfinished runs as it takes.
+    case busy
+    /// A run took longer than its budget of time.
+    case outOfTime
+
+    /// A model writes a plan of which something cannot be used.
+    case malformedPlan
+    /// A model decides nothing, or writes on behind its decision.
+    case malformedDecision
+    /// A call of a model fails before its first word.
+    case modelFailedEarly
+    /// It fails in the middle of the reply.
+    case modelFailedMidStream
+    /// It fails after all that there was to say.
+    case modelFailedLate
+    /// Its reply is cut at the limit of tokens.
+    case modelCutShort
+    /// It says nothing for long, and is given up.
+    case modelHung
+    /// The model refuses.
+    case modelRefused
+    /// The coordinator cancels a call.
+    case modelCallCancelled
+    /// A model is asked to set its reply right.
+    case repair
+    /// A model that is asked before every call is asked again.
+    case furtherStep
+    /// A tool joins the outcomes of a run.
+    case joinedByTool
+    /// A joiner asks for another plan.
+    case replan
+    /// A goal fails because its nodes or tokens are spent.
+    case outOfBudget
 }
 
 extension Fault {
@@ -57,7 +92,7 @@ extension Fault {
 }
 
 /// How often each fault happened.
-struct FaultCounts {
+struct FaultCounts: Sendable {
     private(set) var counts: [Fault: Int] = [:]
 
     mutating func note(_ fault: Fault) { counts[fault, default: 0] += 1 }

@@ -1,52 +1,77 @@
-// Plans drawn at random, together with what their arguments must become: the model that dispatches
-// are compared with.
+// Nodes and plans drawn at random, together with what their arguments must become: the model that
+// dispatches are compared with.
 
 import JSON
 import Plans
 import TestKit
 import Wire
 
-/// The tools of every simulation.
-enum SimulatedTools {
-    static let descriptions: [ToolDescription] = [
-        ToolDescription(name: "quick", description: "", isIdempotent: true, maxAttempts: 3),
-        ToolDescription(
-            name: "work",
-            description: "",
-            isIdempotent: true,
-            timeoutMilliseconds: 800,
-            maxAttempts: 2
-        ),
-        ToolDescription(name: "once", description: "", maxAttempts: 2),
-        ToolDescription(
-            name: "single",
-            description: "",
-            timeoutMilliseconds: 1_500,
-            concurrency: 1
-        ),
-    ]
-
-    static func isIdempotent(_ name: String) -> Bool {
-        descriptions.contains { $0.name == name && $0.isIdempotent }
-    }
-}
-
 /// A reference in a node's arguments.
 struct ModelReference {
     enum Style {
         /// The whole output.
         case whole
-        /// A string deep in the output.
+        /// A string deep in the output, which looks as if it held references itself.
         case path
+        /// A number of the output.
+        case number
         /// A number of the output within text.
         case text
+        /// A string of the output within text.
+        case spliced
         /// A part that no output has.
         case missing
     }
 
     var key: String
-    var dependency: Int
+    var dependency: String
     var style: Style
+
+    private static let deep: [JSONPathStep] = [.key("l"), .index(1), .key("k")]
+
+    /// What it stands for, as JSON, or nil if it stands for nothing.
+    func value(in output: RawJSON) -> String? {
+        switch style {
+        case .whole: output.text
+        case .path: output.value(at: Self.deep)?.text
+        case .number: output.value(at: [.key("a")])?.text
+        case .text: output.value(at: [.key("a")]).map { "\"try \($0.text)!\"" }
+        case .spliced:
+            output.value(at: Self.deep).map { "\"see \($0.text.dropFirst().dropLast()).\"" }
+        case .missing: nil
+        }
+    }
+
+    /// The reference as it is written.
+    var written: String {
+        switch style {
+        case .whole: "$\(dependency)"
+        case .path: "${\(dependency).l[1].k}"
+        case .number: "${\(dependency).a}"
+        case .text: "try ${\(dependency).a}!"
+        case .spliced: "see ${\(dependency).l[1].k}."
+        case .missing: "${\(dependency).gone.away}"
+        }
+    }
+
+    /// Whether it is part of a longer text.
+    var isWithinText: Bool {
+        switch style {
+        case .text, .spliced: true
+        case .whole, .path, .number, .missing: false
+        }
+    }
+
+    static func style(drawing draw: inout SeededDraw) -> Style {
+        switch draw.int(0...99) {
+        case 0...34: .whole
+        case 35...54: .path
+        case 55...69: .number
+        case 70...84: .text
+        case 85...96: .spliced
+        default: .missing
+        }
+    }
 }
 
 /// One node as the simulation knows it.
@@ -54,26 +79,89 @@ struct ModelNode {
     var id: String
     var tool: String
     /// Everything that has to succeed before.
-    var dependencies: [Int]
+    var dependencies: [String]
+    /// The dependencies that are written down although nothing may refer to them.
+    var declared: [String]
     var references: [ModelReference]
-    var text: NodeText
+    /// The number that a typed tool gets, unless it is a reference.
+    var number: Int?
 
-    /// The arguments that a dispatch must carry.
-    func arguments(ids: [String], outputs: [Int: RawJSON]) -> String? {
-        var fields: [String] = []
-        for reference in references {
-            guard let output = outputs[reference.dependency] else { return nil }
-            let value: String?
-            switch reference.style {
-            case .whole: value = output.text
-            case .path: value = output.value(at: [.key("l"), .index(1), .key("k")])?.text
-            case .text: value = output.value(at: [.key("a")]).map { "\"try \($0.text)!\"" }
-            case .missing: value = nil
+    /// Draws a node that depends on some of the others.
+    init(
+        id: String,
+        after others: [String],
+        tools: [String],
+        mayDeclare: Bool = true,
+        drawing draw: inout SeededDraw
+    ) {
+        self.id = id
+        tool = draw.element(tools) ?? "quick"
+        dependencies = []
+        declared = []
+        references = []
+        for _ in 0..<(others.isEmpty ? 0 : draw.int(0...3)) {
+            guard let other = draw.element(others) else { continue }
+            let isReferred = draw.permille(600)
+            guard isReferred || mayDeclare else { continue }
+            if !dependencies.contains(other) { dependencies.append(other) }
+            if isReferred {
+                references.append(
+                    ModelReference(
+                        key: "k\(references.count)",
+                        dependency: other,
+                        style: ModelReference.style(drawing: &draw)
+                    )
+                )
             }
-            guard let value else { return nil }
+        }
+        if tool == "typed" {
+            if references.isEmpty || draw.permille(500) {
+                number = draw.int(0...99)
+            } else {
+                references[0].key = "n"
+                references[0].style = draw.permille(700) ? .number : .whole
+            }
+        }
+        let referenced = Set(references.map(\.dependency))
+        let isAllDeclared = mayDeclare && draw.permille(500)
+        declared = dependencies.filter { isAllDeclared || !referenced.contains($0) }
+    }
+
+    /// The arguments that a dispatch must carry, or nil if there must be none.
+    func arguments(outputs: [String: RawJSON]) -> String? {
+        var fields = number.map { ["\"n\":\($0)"] } ?? []
+        for reference in references {
+            guard let output = outputs[reference.dependency],
+                let value = reference.value(in: output)
+            else { return nil }
+            if tool == "typed", reference.key == "n", reference.style != .number { return nil }
             fields.append("\"\(reference.key)\":\(value)")
         }
         return "{\(fields.joined(separator: ","))}"
+    }
+
+    /// The node in a plan document.
+    var text: NodeText {
+        let fields =
+            (number.map { ["\"n\":\($0)"] } ?? [])
+            + references.map { "\"\($0.key)\":\"\($0.written)\"" }
+        return NodeText(
+            id,
+            tool: tool,
+            args: "{\(fields.joined(separator: ","))}",
+            after: declared
+        )
+    }
+
+    /// The node as a call on a line of its own.
+    var line: String {
+        let arguments =
+            (number.map { ["n=\($0)"] } ?? [])
+            + references.map { reference in
+                let written = reference.written
+                return "\(reference.key)=\(reference.isWithinText ? "\"\(written)\"" : written)"
+            }
+        return "\(id). \(tool)(\(arguments.joined(separator: ", ")))"
     }
 }
 
@@ -81,78 +169,17 @@ struct ModelNode {
 struct ModelPlan {
     var nodes: [ModelNode] = []
 
-    var ids: [String] { nodes.map(\.id) }
-
     init(drawing draw: inout SeededDraw) {
-        let count = draw.permille(150) ? draw.int(20...40) : draw.int(1...12)
+        let count = draw.permille(100) ? draw.int(20...40) : draw.int(1...12)
         for index in 0..<count {
-            var dependencies: Set<Int> = []
-            var references: [ModelReference] = []
-            for _ in 0..<(index == 0 ? 0 : draw.int(0...3)) {
-                let dependency = draw.int(0...(index - 1))
-                dependencies.insert(dependency)
-                guard draw.permille(600) else { continue }
-                let style: ModelReference.Style =
-                    switch draw.int(0...99) {
-                    case 0...39: .whole
-                    case 40...69: .path
-                    case 70...96: .text
-                    default: .missing
-                    }
-                references.append(
-                    ModelReference(
-                        key: "k\(references.count)",
-                        dependency: dependency,
-                        style: style
-                    )
-                )
-            }
-            let tool =
-                draw.element(["quick", "quick", "work", "work", "work", "once", "single"])
-                ?? "quick"
             nodes.append(
-                Self.node(
-                    index,
-                    tool,
-                    dependencies.sorted(),
-                    references,
-                    declared: draw.permille(500)
+                ModelNode(
+                    id: "n\(index)",
+                    after: nodes.map(\.id),
+                    tools: SimulatedTools.mix,
+                    drawing: &draw
                 )
             )
         }
-    }
-
-    private static func node(
-        _ index: Int,
-        _ tool: String,
-        _ dependencies: [Int],
-        _ references: [ModelReference],
-        declared: Bool
-    ) -> ModelNode {
-        let referenced = Set(references.map(\.dependency))
-        let listed = dependencies.filter { declared || !referenced.contains($0) }
-        let args = references.map { reference in
-            let name = "n\(reference.dependency)"
-            let written =
-                switch reference.style {
-                case .whole: "$\(name)"
-                case .path: "${\(name).l[1].k}"
-                case .text: "try ${\(name).a}!"
-                case .missing: "${\(name).gone.away}"
-                }
-            return "\"\(reference.key)\":\"\(written)\""
-        }
-        return ModelNode(
-            id: "n\(index)",
-            tool: tool,
-            dependencies: dependencies,
-            references: references,
-            text: NodeText(
-                "n\(index)",
-                tool: tool,
-                args: "{\(args.joined(separator: ","))}",
-                after: listed.map { "n\($0)" }
-            )
-        )
     }
 }

@@ -20,6 +20,10 @@ struct Scenario {
     /// Names and slots of the workers.
     let workers: [(name: String, slots: Int)]
     let clientCount: Int
+    /// How many of a thousand clients have a goal instead of a plan.
+    let goalPermille: Int
+    /// Whether runs may have a budget of time, and fail when nobody has their tool.
+    let hasBudgets: Bool
     /// The mean pause between two faults.
     let faultPause: Duration
     /// The faults that this seed draws from.
@@ -50,6 +54,8 @@ struct Scenario {
         limits.resumeWindow = .milliseconds(1_500)
         limits.handshake = .seconds(3)
         limits.cancelGrace = .milliseconds(500)
+        if draw.permille(150) { limits.unfinishedRuns = draw.int(1...3) }
+        if draw.permille(150) { limits.eventLogEntries = draw.int(5...30) }
         self.limits = limits
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)
@@ -60,6 +66,8 @@ struct Scenario {
         for index in 0..<max(draw.int(0...3), 1) { workers.append(("w\(index)", draw.int(1...3))) }
         self.workers = workers
         clientCount = draw.int(2...6)
+        goalPermille = draw.element([0, 0, 300, 1_000]) ?? 0
+        hasBudgets = draw.permille(300)
         faultPause = draw.duration(.milliseconds(150) ... .milliseconds(1_500))
         // Most seeds see few classes at a time: a fault may hide what another one shows.
         var strikes: [Strike] = []

@@ -1,17 +1,31 @@
-// A client that submits one run, whole or in batches, watches it, may cancel it, and comes back with
-// the same key when its connection breaks.
+// A client that submits one run, a plan whole or in batches or a goal, watches it, may cancel it, and
+// comes back with the same key when its connection breaks.
 
 import JSON
+import Planning
 import Plans
 import TestKit
 import Wire
 
 final class SimulatedClient {
+    /// What it wants to have done.
+    enum Work {
+        case plan(ModelPlan)
+        case goal(ModelGoal)
+    }
+
     let name: String
     let key: String
-    let plan: ModelPlan
+    let work: Work
     let isStreamed: Bool
     let watch: WatchLevel
+    /// The tools that its run may use; nil for all.
+    var allowed: [String]?
+    var wallMilliseconds: Int?
+    var join = JoinKind.json
+    /// How many attempts of its run workers may hold at a time.
+    var running: Int?
+    var onMissingTool = MissingToolPolicy.wait
     private(set) var run: RunID?
     private(set) var end: EventKind?
     /// The client's own end of its connection.
@@ -26,19 +40,24 @@ final class SimulatedClient {
     private var endsHere = 0
     private var newest = -1
     private var hasLost = false
+    /// Nodes whose end it was told on this connection.
+    private var settled: Set<NodeID> = []
+    /// The answer as it was written, as long as the connection lasts.
+    private var written = ""
+    private var round = 1
     /// Set when something arrived that no client should see.
     private(set) var problem: String?
 
     init(
         name: String,
-        plan: ModelPlan,
+        work: Work,
         isStreamed: Bool,
         watch: WatchLevel,
         handshakeKey: HandshakeKey
     ) {
         self.name = name
         key = "key-\(name)"
-        self.plan = plan
+        self.work = work
         self.isStreamed = isStreamed
         self.watch = watch
         self.handshakeKey = handshakeKey
@@ -46,8 +65,23 @@ final class SimulatedClient {
 
     var isDone: Bool { end != nil }
 
+    private var nodes: [ModelNode] {
+        if case .plan(let plan) = work { plan.nodes } else { [] }
+    }
+
+    /// Whether its submission may be refused because no worker has the tool that joins.
+    var mayLackJoiner: Bool {
+        if case .tool = join { true } else { false }
+    }
+
+    /// The most attempts of its run at a time.
+    var bound: Int {
+        if case .goal(let goal) = work, goal.strategy == .sequential { return 1 }
+        return running ?? .max
+    }
+
     /// Whether nodes are still to be sent.
-    var hasMore: Bool { isWelcome && mayStream && sentNodes <= plan.nodes.count && !isDone }
+    var hasMore: Bool { isWelcome && mayStream && sentNodes <= nodes.count && !isDone }
 
     // MARK: - The connection
 
@@ -55,6 +89,9 @@ final class SimulatedClient {
         self.link = link
         endsHere = 0
         newest = -1
+        settled = []
+        written = ""
+        round = 1
         let initiator = HandshakeInitiator(
             role: .client,
             name: name,
@@ -96,6 +133,7 @@ final class SimulatedClient {
             return []
         case .ping(let ping): return [.pong(Pong(n: ping.n))]
         case .error(let error):
+            if mayLackJoiner, run == nil { return [] }
             if !hasLost, error.code == .badPlan || error.code == .conflict {
                 problem = "\(error.code): \(error.message) \(error.problems)"
             }
@@ -104,16 +142,34 @@ final class SimulatedClient {
         }
     }
 
-    private var submission: Message {
-        .submit(
-            Submit(
-                key: key,
-                plan: isStreamed ? nil : PlanText.plan(plan.nodes.map(\.text)),
-                isStreamed: isStreamed,
-                join: .json,
-                watch: watch
-            )
+    var submission: Message {
+        var submit = Submit(
+            key: key,
+            plan: nil,
+            isStreamed: isStreamed,
+            join: join,
+            tools: allowed,
+            budget: Budget(wallMilliseconds: wallMilliseconds, running: running),
+            onMissingTool: onMissingTool,
+            watch: watch
         )
+        switch work {
+        case .plan where isStreamed: break
+        case .plan(let plan): submit.plan = PlanText.plan(plan.nodes.map(\.text))
+        case .goal(let goal):
+            submit.goal = "Find the number."
+            submit.planner = PlannerOptions(
+                format: goal.format == .text ? .text : .json,
+                repairs: goal.repairs,
+                rounds: goal.rounds,
+                onModelFailure: goal.finishesOnFailure ? .finish : .cancel,
+                strategy: goal.strategy,
+                isPlanOnly: goal.isPlanOnly
+            )
+            submit.budget.nodes = goal.maxNodes
+            submit.budget.tokens = goal.tokens
+        }
+        return .submit(submit)
     }
 
     private func take(_ event: EventMessage) {
@@ -126,18 +182,45 @@ final class SimulatedClient {
             }
             newest = event.sequence
         }
+        look(at: event)
         guard event.isTerminal else { return }
         endsHere += 1
         if let end, end != event.kind { problem = "\(event.run) ended as \(end) and \(event.kind)" }
         end = event.kind
     }
 
+    /// Each node ends once, rounds rise by one, and the answer is what was shown of it.
+    private func look(at event: EventMessage) {
+        // Who comes back gets no more than what is still kept.
+        if hasLost, event.kind == .answering || event.kind == .replanned { return }
+        switch event.kind {
+        case .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled:
+            guard let node = event.node, !settled.insert(node).inserted else { return }
+            problem = "node \(node) of \(event.run) ended again: \(event.kind)"
+        case .answering:
+            let text = event.data?.value(at: [.key("text")])
+            written += text.flatMap { JSONValue($0).stringValue } ?? ""
+        case .replanned:
+            round += 1
+            let number = event.data?.value(at: [.key("round")])?.text
+            if number != "\(round)" { problem = "round \(number ?? "") follows \(round - 1)" }
+        case .runSucceeded:
+            guard !hasLost, !written.isEmpty,
+                let answer = event.data?.value(at: [.key("answer")])
+            else { return }
+            if JSONValue(answer).stringValue != written {
+                problem = "the answer is \(answer.text), but \(written) was shown"
+            }
+        default: break
+        }
+    }
+
     /// The next batch of a streamed plan; the last one is empty now and then.
     func nextBatch(of count: Int) -> Message? {
         guard hasMore else { return nil }
-        let batch = plan.nodes[sentNodes...].prefix(count)
+        let batch = nodes[sentNodes...].prefix(count)
         sentNodes += batch.count
-        let isLast = sentNodes == plan.nodes.count
+        let isLast = sentNodes == nodes.count
         if isLast { sentNodes += 1 }
         return .nodes(Nodes(key: key, tasks: batch.map(\.text.raw), isLast: isLast))
     }

@@ -19,72 +19,41 @@ extension SimulatedCluster {
         isCoordinatorTouched = false
         coordinator.endTurn(at: now, into: &coordinatorActions)
         carryOutCoordinatorActions()
-        do {
-            try coordinator.validate()
-        } catch {
-            broken("coordinator: \(error)")
-        }
-        checkThatNothingWaitsInVain()
-        checkBeliefs()
+        checkTurn()
     }
 
-    /// What the coordinator believes of a connected worker was said over that connection, and is no
-    /// more than the worker may hold.
-    private func checkBeliefs() {
-        for worker in coordinator.workerOrder {
-            guard let session = coordinator.workers[worker] else { continue }
-            let attempts = coordinator.scheduler.attempts(on: worker)
-            let limit = session.slots * (1 + scenario.schedulerLimits.prefetchPerSlot)
-            if attempts.count > limit {
-                broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
-            }
-            guard let connection = session.connection else { continue }
-            for attempt in attempts {
-                let isCancelling =
-                    coordinator.scheduler.cancelReason(of: attempt, on: worker) != nil
-                broken(connections.holds(attempt, isCancelling: isCancelling, on: connection))
-            }
-            if session.drainOrder != nil { broken(connections.drains(on: connection)) }
-        }
-    }
-
-    /// No ready node waits while a worker has a free slot for it.
-    private func checkThatNothingWaitsInVain() {
-        for id in coordinator.activeRuns {
-            guard let run = coordinator.runSlots[id] else { continue }
-            for node in 0..<coordinator.runs[run].plan.count {
-                let reference = NodeReference(run: id, node: node)
-                guard coordinator.scheduler.state(of: reference) == .ready else { continue }
-                let reasons = coordinator.scheduler.explain(reference, dependencies: [], at: now)
-                if reasons.contains(.aboutToStart) {
-                    broken("\(reference) is ready, could run, and was not placed")
-                }
-            }
-        }
-    }
-
+    /// Carries out everything in order; what happens meanwhile is appended.
     private func carryOutCoordinatorActions() {
-        let actions = coordinatorActions
-        coordinatorActions.removeAll()
-        for action in actions {
-            switch action {
-            case .send(let id, let message):
-                guard let link = links[id] else { return broken("\(id) is unknown") }
-                if !link.isOpenForCoordinator {
-                    return broken("\(message.kind) to \(link.peer), which is closed")
-                }
-                look(at: message, to: link)
-                send(message, over: link, .toPeer)
-            case .close(let id):
-                guard let link = links[id], link.isOpenForCoordinator else {
-                    return broken("\(id) was closed twice")
-                }
-                close(link, from: .toPeer)
-            case .raiseLineLimit: break
-            case .callModel(let call, _, _), .cancelModel(let call):
-                return broken("\(call): no goal was submitted")
-            case .report(let notice): look(at: notice)
+        guard !isCarryingOut else { return }
+        isCarryingOut = true
+        var next = 0
+        while next < coordinatorActions.count, problem == nil {
+            let action = coordinatorActions[next]
+            next += 1
+            carryOut(action)
+        }
+        coordinatorActions.removeAll(keepingCapacity: true)
+        isCarryingOut = false
+    }
+
+    private func carryOut(_ action: CoordinatorMachine.Action) {
+        switch action {
+        case .send(let id, let message):
+            guard let link = links[id] else { return broken("\(id) is unknown") }
+            if !link.isOpenForCoordinator {
+                return broken("\(message.kind) to \(link.peer), which is closed")
             }
+            look(at: message, to: link)
+            send(message, over: link, .toPeer)
+        case .close(let id):
+            guard let link = links[id], link.isOpenForCoordinator else {
+                return broken("\(id) was closed twice")
+            }
+            close(link, from: .toPeer)
+        case .raiseLineLimit: break
+        case .callModel(let call, _, let purpose): callModel(call, purpose)
+        case .cancelModel(let call): cancelModel(call)
+        case .report(let notice): look(at: notice)
         }
     }
 
@@ -93,11 +62,29 @@ extension SimulatedCluster {
     private func look(at notice: CoordinatorMachine.Notice) {
         trace.add(now, "notice \(notice)")
         switch notice {
-        case .runEnded(let run, let status, _): broken(runEnds.end(run, status))
-        case .workerLeft(_, _, let attempts) where attempts > 0: faults.note(.attemptsLost)
+        case .runEnded(let run, let status, _):
+            broken(runEnds.end(run, status))
+            broken(modelCalls.end(run))
+            noteEnd(of: run, status)
+        case .workerLeft(let name, _, let attempts):
+            losses.leave(name, with: attempts)
+            if attempts > 0 { faults.note(.attemptsLost) }
         case .workerJoined(_, _, _, let isResumed) where isResumed: faults.note(.resumed)
+        case .peerDismissed(let id, let error):
+            if error.code == .limit, workersByLink[id] != nil { faults.note(.leaseExpired) }
         default: break
         }
+    }
+
+    private func noteEnd(of run: RunID, _ status: String) {
+        let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].failure }
+        if failure?.code == .timeout { faults.note(.outOfTime) }
+        if failure?.code == .limit { faults.note(.outOfBudget) }
+        if failure?.code == .internal { broken("\(run) failed: \(failure?.message ?? "")") }
+        let goal = authors[run].flatMap { $0.isPlanner ? $0.goal : nil }
+        let kind = goal.map { $0.isPlanOnly ? "plan only" : $0.strategy.rawValue } ?? "plan"
+        let code = failure.map { "/\($0.code.rawValue)" } ?? ""
+        endings["\(kind)/\(status)\(code)", default: 0] += 1
     }
 
     private func look(at message: Message, to link: SimulatedLink) {
@@ -108,17 +95,72 @@ extension SimulatedCluster {
             broken(runEnds.dispatch(attempt))
             broken(numbers.dispatch(attempt))
             broken(dependencies.dispatch(attempt, node: dispatch.node, tool: dispatch.tool))
+            checkStart(attempt, dispatch.node)
+            sessions.dispatch(attempt, to: link)
+            if let name = workersByLink[link.id]?.name {
+                broken(losses.dispatch(attempt, to: name))
+            }
+        case .registered(let registered):
+            guard let name = workersByLink[link.id]?.name else { return }
+            broken(sessions.register(name, adopting: registered.adopt, on: link))
         case .ack(let ack):
             if !ack.stale.isEmpty { faults.note(.lateResult) }
             broken(acknowledgements.acknowledge(ack, on: link.id))
-        case .accepted(let accepted):
-            guard let client = clients.first(where: { $0.key == accepted.key }) else { return }
-            broken(
-                runEnds.accept(accepted.key, accepted.run, isExisting: accepted.isExisting)
-            )
-            dependencies.accept(accepted.run, client.plan)
+        case .window(let window): broken(connections.grant(window, on: link.id))
+        case .error(let error) where error.code == .busy: faults.note(.busy)
+        case .accepted(let accepted): look(at: accepted)
         default: break
         }
+    }
+
+    /// Nodes wait for what their strategy makes them wait for; who joins comes last.
+    private func checkStart(_ attempt: AttemptID, _ node: NodeID) {
+        if node.text == DependencyChecker.joinName {
+            faults.note(.joinedByTool)
+            guard let slot = coordinator.runSlots[attempt.run] else { return }
+            let counts = coordinator.runs[slot].counts
+            if counts.settled != counts.total - 1 { broken("\(attempt) joins too early") }
+        }
+        guard let author = authors[attempt.run] else { return }
+        if author.goal.isPlanOnly { broken("\(attempt) runs, though only a plan is wanted") }
+        if author.goal.waitsForPlan, author.sources[node.text]?.isOver == false {
+            broken("\(attempt) was dispatched before its plan was complete")
+        }
+    }
+
+    private func look(at accepted: Accepted) {
+        guard let client = clients.first(where: { $0.key == accepted.key }) else { return }
+        let run = accepted.run
+        broken(runEnds.accept(accepted.key, run, isExisting: accepted.isExisting))
+        if client.bound < .max { bounds[run] = client.bound }
+        var joinTool: String?
+        if case .tool(let name) = client.join { joinTool = name }
+        var goal = ModelGoal()
+        var isPlanner = false
+        switch client.work {
+        case .plan(let plan):
+            dependencies.accept(run, plan, allowed: client.allowed, joinTool: joinTool)
+        case .goal(let wanted):
+            goal = wanted
+            isPlanner = true
+            dependencies.acceptGoal(
+                run,
+                allowed: client.allowed,
+                maxNodes: goal.maxNodes,
+                joinTool: joinTool
+            )
+        }
+        modelCalls.accept(
+            run,
+            ModelCallChecker.Bounds(
+                rounds: goal.rounds,
+                repairs: goal.repairs,
+                tokens: goal.tokens,
+                steps: goal.isReacting ? goal.maxNodes : nil
+            )
+        )
+        guard authors[run] == nil, isPlanner || client.join == .llm else { return }
+        authors[run] = SimulatedAuthor(goal: goal, isPlanner: isPlanner, allowed: client.allowed)
     }
 
     /// Hands a message to the machine, and compares what it makes of results with the books.
@@ -157,6 +199,7 @@ extension SimulatedCluster {
         let isCurrent = worker.map { coordinator.scheduler.isCurrent(attempt, on: $0) } ?? false
         let before = coordinator.scheduler.state(of: node)
         acknowledgements.result(attempt, on: link.id, isCurrent: isCurrent)
+        if let name = workersByLink[link.id]?.name { losses.answer(attempt, from: name) }
         if let worker, before?.worker == worker, !numbers.isLatest(attempt) {
             faults.note(.lateResultOfHolder)
         }

@@ -20,7 +20,7 @@ extension SimulatedCluster {
             clients.allSatisfy(\.isDone)
         }
         if !hasEnded { broken(stuck()) }
-        let quiet = now + .seconds(20)
+        let quiet = now + .seconds(10)
         _ = run(until: quiet, steps: 20_000) { false }
         now = max(now, quiet)
         checkLeftovers()
@@ -33,13 +33,7 @@ extension SimulatedCluster {
         }
         guard let key = Scenario.keys[.client] else { return }
         for index in 0..<scenario.clientCount {
-            let client = SimulatedClient(
-                name: "c\(index)",
-                plan: ModelPlan(drawing: &draw),
-                isStreamed: draw.permille(350),
-                watch: draw.element([.end, .progress, .nodes, .all]) ?? .nodes,
-                handshakeKey: key
-            )
+            let client = drawClient(index, key)
             clients.append(client)
             let start = draw.duration(.zero...(scenario.faultsEnd - .zero) * 2 / 3)
             plan(.connectClient(client), after: start)
@@ -51,6 +45,42 @@ extension SimulatedCluster {
         if !scenario.strikes.isEmpty {
             plan(.fault, after: draw.duration(.milliseconds(50) ... .milliseconds(800)))
         }
+    }
+
+    private func drawClient(_ index: Int, _ key: HandshakeKey) -> SimulatedClient {
+        let names = SimulatedTools.descriptions.map(\.name)
+        let hasGoal = draw.permille(scenario.goalPermille)
+        let work: SimulatedClient.Work =
+            hasGoal ? .goal(ModelGoal(drawing: &draw)) : .plan(ModelPlan(drawing: &draw))
+        let client = SimulatedClient(
+            name: "c\(index)",
+            work: work,
+            isStreamed: !hasGoal && draw.permille(350),
+            watch: draw.element([.end, .progress, .nodes, .all]) ?? .nodes,
+            handshakeKey: key
+        )
+        switch work {
+        case .goal:
+            if draw.permille(400) {
+                client.allowed = ["quick"] + names.dropFirst().filter { _ in draw.permille(500) }
+            }
+        case .plan(let plan):
+            if draw.permille(150) {
+                client.allowed = names.filter { name in plan.nodes.contains { $0.tool == name } }
+            }
+        }
+        client.join = drawJoin(hasGoal: hasGoal, allowed: client.allowed)
+        if draw.permille(150) { client.running = draw.int(1...3) }
+        guard scenario.hasBudgets else { return client }
+        if draw.permille(300) { client.wallMilliseconds = draw.int(50...4_000) }
+        if draw.permille(200) { client.onMissingTool = .fail }
+        return client
+    }
+
+    private func drawJoin(hasGoal: Bool, allowed: [String]?) -> JoinKind {
+        let joiners = ["quick", "work", "once"].filter { allowed?.contains($0) ?? true }
+        if draw.permille(120), let tool = draw.element(joiners) { return .tool(tool) }
+        return draw.permille(hasGoal ? 750 : 80) ? .llm : .json
     }
 
     /// Networks work again, there are workers for every tool, tools neither fail nor resist.
@@ -93,6 +123,12 @@ extension SimulatedCluster {
     private func checkLeftovers() {
         guard problem == nil else { return }
         if let run = runEnds.open.first { broken("run \(run) never ended") }
+        if let call = modelCalls.open.first { broken("\(call) is open for ever") }
+        let open = links.values.count(where: \.isOpenForCoordinator)
+        if coordinator.peers.count != open || coordinator.peerOrder.count != open {
+            broken("\(open) connections are open, but \(coordinator.peers.count) are kept")
+        }
+        if coordinator.sessionNames.count > open { broken("names of sessions are kept for ever") }
         for worker in workers where worker.isAlive {
             let counts = worker.machine.counts
             if counts.queued + counts.running + counts.done > 0 {

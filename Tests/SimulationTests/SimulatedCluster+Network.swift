@@ -53,6 +53,7 @@ extension SimulatedCluster {
             trace.add(now, "\(link.peer) < \(describe(message))")
             if let worker = workersByLink[link.id] {
                 tell(worker, .received(message))
+                checkCancelled(by: message, worker)
             } else if let client = clientsByLink[link.id] {
                 deliver(message, to: client)
             }

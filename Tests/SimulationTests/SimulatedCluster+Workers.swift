@@ -178,7 +178,8 @@ extension SimulatedCluster {
             draw.permille(60) ? String(repeating: "ab", count: draw.int(4_000...9_000)) : ""
         let text =
             #"{"n":"\#(node)","a":\#(number),"w":"\#(worker.label)","#
-            + #""l":[1,{"k":"\#(node)-\#(number)"}],"p":"\#(padding)"}"#
+            // A string that looks like references is data wherever it goes.
+            + #""l":[1,{"k":"$\#(node) ${\#(node).a} $$ \#(number)"}],"p":"\#(padding)"}"#
         return .success(RawJSON(trusted: Array(text.utf8)[...]))
     }
 
@@ -200,6 +201,7 @@ extension SimulatedCluster {
         guard var tool = worker.running[attempt] else {
             return broken("\(worker.label) cancels \(attempt), which does not run")
         }
+        worker.told.insert(attempt)
         if tool.isStubborn {
             faults.note(.stubbornTool)
             return
@@ -210,5 +212,14 @@ extension SimulatedCluster {
         worker.running[attempt] = tool
         let delay = draw.duration(.microseconds(50)...max(grace, .microseconds(100)))
         plan(.toolEnds(worker, attempt, version: tool.version), after: delay)
+    }
+
+    /// A tool that runs is told to end as soon as its attempt is cancelled.
+    func checkCancelled(by message: Message, _ worker: SimulatedWorker) {
+        guard case .cancel(let cancel) = message, cancel.reason != Cancel.recalled,
+            worker.link != nil,
+            worker.running[cancel.attempt] != nil, !worker.told.contains(cancel.attempt)
+        else { return }
+        broken("\(worker.label) was told to cancel \(cancel.attempt), and its tool was not")
     }
 }

@@ -1,6 +1,7 @@
 // A coordinator, its workers and its clients in one thread and in virtual time. Everything that
 // happens is an entry of one agenda; what is drawn at random comes from one seed.
-// Topic by topic in the extensions: Coordinator, Workers, Clients, Network, Faults, Ending.
+// Topic by topic in the extensions: Coordinator, Checks, Workers, Clients, Models, Replies, Network,
+// Faults, Ending.
 
 import HeapModule
 import Plans
@@ -21,10 +22,13 @@ final class SimulatedCluster {
     /// The first broken promise.
     private(set) var problem: String?
     var faults = FaultCounts()
+    /// How runs ended, in words.
+    var endings: [String: Int] = [:]
 
     var coordinator: CoordinatorMachine
     var coordinatorActions: [CoordinatorMachine.Action] = []
     var isCoordinatorTouched = false
+    var isCarryingOut = false
     var links: [ConnectionID: SimulatedLink] = [:]
     var linkCount = 0
 
@@ -44,6 +48,14 @@ final class SimulatedCluster {
     let slots = SlotChecker()
     var acknowledgements = AcknowledgementChecker()
     var connections = ConnectionChecker()
+    var modelCalls = ModelCallChecker()
+    var sessions = SessionChecker()
+    var losses: LossChecker
+    /// The most attempts of a run at a time, where there is a bound.
+    var bounds: [RunID: Int] = [:]
+    /// Who writes for the models, by run, and the calls that have not ended.
+    var authors: [RunID: SimulatedAuthor] = [:]
+    var calls: [ModelCallID: SimulatedCall] = [:]
     /// Values that come in chunks, by connection and attempt.
     var assemblers: [ConnectionID: [AttemptID: ChunkAssembler]] = [:]
 
@@ -58,6 +70,8 @@ final class SimulatedCluster {
         case startWorker(String)
         case connectClient(SimulatedClient)
         case stream(SimulatedClient)
+        case submitAgain(SimulatedClient)
+        case speak(SimulatedCall, turn: Int)
         case cancel(SimulatedClient)
         case decongest(SimulatedLink)
         case fault
@@ -82,12 +96,15 @@ final class SimulatedCluster {
         draw = SeededDraw(seed: seed)
         trace = Trace(keepsAll: keepsTrace)
         scenario = Scenario(drawing: &draw)
+        losses = LossChecker(limit: scenario.schedulerLimits.workersLostPerNode)
+        var configuration = CoordinatorMachine.Configuration(
+            limits: scenario.limits,
+            schedulerLimits: scenario.schedulerLimits,
+            keys: Scenario.keys
+        )
+        configuration.hasModels = true
         coordinator = CoordinatorMachine(
-            configuration: CoordinatorMachine.Configuration(
-                limits: scenario.limits,
-                schedulerLimits: scenario.schedulerLimits,
-                keys: Scenario.keys
-            ),
+            configuration: configuration,
             seed: draw.next(),
             at: .zero
         )
@@ -164,6 +181,8 @@ final class SimulatedCluster {
         case .startWorker(let name): startWorker(name)
         case .connectClient(let client): connect(client)
         case .stream(let client): stream(client)
+        case .submitAgain(let client): submitAgain(client)
+        case .speak(let call, let turn): speak(call, turn: turn)
         case .cancel(let client): cancel(client)
         case .decongest(let link):
             guard link.isOpenForCoordinator else { return }

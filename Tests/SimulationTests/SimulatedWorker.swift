@@ -16,6 +16,8 @@ final class SimulatedWorker {
     let slots: Int
     /// What runs, by attempt; each with the number of its end event.
     var running: [AttemptID: RunningTool] = [:]
+    /// The attempts whose tools were told to end.
+    var told: Set<AttemptID> = []
 
     struct RunningTool {
         var start: WorkerMachine.AttemptStart

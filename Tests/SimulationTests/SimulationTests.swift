@@ -1,42 +1,36 @@
-// Seeds, one after the other. `WEFT_SEEDS=n` runs that many, `WEFT_SEED=n` replays one and prints
-// what happens, line by line.
+// Seeds, 500 unless told otherwise. `WEFT_SEEDS=n` runs that many, on `WEFT_JOBS` threads;
+// `WEFT_SEED=n` replays one and prints what happens, line by line. README.md in this folder tells
+// what is checked.
 
 import Foundation
 import Testing
 
 @Suite("Simulation", .serialized)
 struct SimulationTests {
-    private static let environment = ProcessInfo.processInfo.environment
+    private static func number(_ name: String) -> UInt64? {
+        ProcessInfo.processInfo.environment[name].flatMap(UInt64.init)
+    }
 
     @Test("Every promise holds under faults, and everything ends once they are over")
-    func campaign() {
+    func campaign() async {
+        if let seed = Self.number("WEFT_SEED") { return replay(seed) }
+        var campaign = Campaign(
+            count: max(Self.number("WEFT_SEEDS") ?? 500, 1),
+            jobs: Self.number("WEFT_JOBS").map(Int.init)
+                ?? ProcessInfo.processInfo.activeProcessorCount
+        )
+        campaign.namesSeeds = Self.number("WEFT_NAME_SEEDS") != nil
         let clock = ContinuousClock()
         let begun = clock.now
-        if let seed = Self.environment["WEFT_SEED"].flatMap(UInt64.init) { return replay(seed) }
-        let count = Self.environment["WEFT_SEEDS"].flatMap(UInt64.init) ?? 200
-        var faults = FaultCounts()
-        var steps = 0
-        var executions = 0
-        var hash: UInt64 = 0
-        for seed in 1...max(count, 1) {
-            let cluster = SimulatedCluster(seed: seed)
-            let problem = cluster.runToEnd()
-            faults.add(cluster.faults)
-            steps += cluster.steps
-            executions += cluster.executions.count
-            hash = hash &* 31 &+ cluster.trace.hash
-            if let problem {
-                Issue.record("seed \(seed): \(problem)\n\(cluster.trace.tail)")
-                return
-            }
+        let (tally, failure) = await campaign.run()
+        if let failure {
+            Issue.record("seed \(failure.seed): \(failure.problem)\n\(failure.trace)")
+            return
         }
-        print(
-            "simulation: \(count) seeds, \(steps) steps, \(executions) executions, "
-                + "\(begun.duration(to: clock.now)), trace \(String(hash, radix: 16)); "
-                + faults.words
-        )
-        if count >= 200 {
-            let missing = faults.missing(rareToo: count >= 2_000)
+        let seconds = Int(begun.duration(to: clock.now) / .milliseconds(1))
+        print("simulation: \(seconds) ms, \(tally.words)")
+        if campaign.count >= 500 {
+            let missing = tally.faults.missing(rareToo: campaign.count >= 5_000)
             #expect(missing == [], "these faults never happened, so nothing was shown")
         }
     }

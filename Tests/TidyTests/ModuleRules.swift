@@ -44,7 +44,8 @@ enum ModuleRules {
 
         "Weftline": numbers.union(loop).union([
             "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "FoundationEssentials", "Logging", "OrderedCollections", "Synchronization",
+            "LanguageModels", "Planning", "Configuration", "FoundationEssentials", "Logging",
+            "OrderedCollections", "Synchronization",
         ]),
         "weft": numbers.union(loop).union([
             "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",

@@ -1,21 +1,23 @@
-// The example program: it runs, it prints its answer, and the landing page shows it as it is.
+// The example programs: they run, they print their answers, and the pages show them as they are.
 import Foundation
 import Synchronization
 import Testing
 import UVLoop
 
-@Suite("Example program", .timeLimit(.minutes(1)))
+@Suite("Example programs", .timeLimit(.minutes(1)))
 struct ExampleTests {
-    @Test("The example prints its answer")
-    func runs() async throws {
+    /// Runs a program that was built beside the tests; what it prints, and its exit code.
+    private func run(
+        _ name: String,
+        in folder: String? = nil
+    ) async throws -> (text: String, code: Int?) {
         let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        let program = tests.deletingLastPathComponent()
-            .appendingPathComponent("EmbeddedWorkerExample")
+        let program = tests.deletingLastPathComponent().appendingPathComponent(name)
         let ended = Mutex<(output: [UInt8], status: ChildProcess.ExitStatus?)>(([], nil))
         let thread = try await LoopThread.start(name: "example") { loop in
             try ChildProcess.spawn(
                 loop: loop,
-                options: ChildProcess.Options(arguments: [program.path]),
+                options: ChildProcess.Options(arguments: [program.path], directory: folder),
                 onOutput: { _, bytes in ended.withLock { $0.output += bytes } },
                 onExit: { status in ended.withLock { $0.status = status } }
             )
@@ -24,8 +26,26 @@ struct ExampleTests {
         thread.end(within: .zero)
         await thread.ended()
         let (bytes, status) = ended.withLock { $0 }
-        #expect(status?.code == 0)
-        let text = String(decoding: bytes, as: UTF8.self)
+        return (String(decoding: bytes, as: UTF8.self), status?.code)
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    private func read(_ path: String) throws -> String {
+        try String(contentsOf: Self.root.appendingPathComponent(path), encoding: .utf8)
+    }
+
+    /// A program without the comment at its head, fenced.
+    private func sample(_ path: String) throws -> String {
+        let program = try #require(try read(path).split(separator: "\n\n", maxSplits: 1).last)
+        return "```swift\n\(program)```\n"
+    }
+
+    @Test("The example with a plan prints its answer")
+    func plan() async throws {
+        let (text, code) = try await run("EmbeddedWorkerExample")
+        #expect(code == 0)
         #expect(
             text == """
                 [explain] {"word":"weft","meaning":"the threads that cross the warp"}
@@ -36,16 +56,39 @@ struct ExampleTests {
         )
     }
 
-    @Test("The landing page shows the example as it is")
-    func landingPage() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        func read(_ path: String) throws -> String {
-            try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+    @Test("The example with a goal plans it by the models of its folder and prints the answer")
+    func goal() async throws {
+        let folder = Self.root.appendingPathComponent("Tests/Examples/Goal").path
+        let (text, code) = try await run("GoalExample", in: folder)
+        #expect(code == 0)
+        #expect(text == "The Rhine is 139 km longer than the Elbe.\n")
+    }
+
+    @Test("The pages and the README show the examples as they are")
+    func pages() throws {
+        let plan = try sample("Tests/Examples/EmbeddedWorker/Example.swift")
+        let goal = try sample("Tests/Examples/Goal/main.swift")
+        #expect(try read("Sources/Weftline/Weftline.docc/Weftline.md").contains(plan))
+        #expect(try read("Sources/Weftline/Weftline.docc/Goals.md").contains(goal))
+        let readme = try read("README.md")
+        #expect(readme.contains(goal))
+        #expect(readme.components(separatedBy: "```swift").count == 2)
+    }
+
+    @Test("What the page on goals shows is compiled as it stands there")
+    func samples() throws {
+        let page = try read("Sources/Weftline/Weftline.docc/Goals.md")
+        let source = try read("Tests/WeftlineTests/GoalSamples.swift")
+            .split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.drop { $0 == " " } }.joined(separator: "\n")
+        let samples = page.components(separatedBy: "```swift\n").dropFirst().compactMap {
+            $0.components(separatedBy: "```\n").first
         }
-        let page = try read("Sources/Weftline/Weftline.docc/Weftline.md")
-        let source = try read("Tests/Examples/EmbeddedWorker/Example.swift")
-        let program = try #require(source.split(separator: "\n\n", maxSplits: 1).last)
-        #expect(page.contains("```swift\n\(program)```\n"))
+        #expect(samples.count > 2)
+        for sample in samples where !sample.hasPrefix("import") {
+            let lines = sample.split(separator: "\n", omittingEmptySubsequences: false)
+                .map { $0.drop { $0 == " " } }.joined(separator: "\n")
+            #expect(source.contains(lines), "\(sample)")
+        }
     }
 }

@@ -3,6 +3,7 @@
 import Coordinator
 import CoordinatorCore
 import Foundation
+import LanguageModels
 import Logging
 import Synchronization
 import UVLoop
@@ -99,8 +100,12 @@ final class StandaloneCoordinator: Sendable {
         self.thread = thread
     }
 
-    /// Starts one on the port; 0 lets the system choose.
-    static func start(port: Int = 0, keys: [Role: HandshakeKey]? = nil) async throws -> Self {
+    /// Starts one on the port, where 0 lets the system choose, with the models of a file.
+    static func start(
+        port: Int = 0,
+        keys: [Role: HandshakeKey]? = nil,
+        modelsAt config: String? = nil
+    ) async throws -> Self {
         var known = keys ?? [:]
         for role in [Role.worker, .client] where known[role] == nil {
             known[role] = HandshakeKey(SecureRandom.bytes(32))
@@ -108,12 +113,23 @@ final class StandaloneCoordinator: Sendable {
         let keys = known
         let address = Mutex<SocketAddress?>(nil)
         let thread = try await LoopThread.start(name: "coordinator") { loop in
+            let models = try config.map { path in
+                try ModelCatalogue.make(
+                    ModelConfiguration.parse(
+                        yaml: String(contentsOfFile: path, encoding: .utf8),
+                        path: path
+                    ),
+                    loop: loop,
+                    environment: [:]
+                )
+            }
             let service = CoordinatorService(
                 loop: loop,
                 options: CoordinatorService.Options(
                     port: port,
                     machine: CoordinatorMachine.Configuration(keys: keys)
                 ),
+                models: models,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             )
             let bound = try service.start()
@@ -132,5 +148,26 @@ final class StandaloneCoordinator: Sendable {
         thread.post { $0.stop() }
         thread.end(within: .seconds(5))
         await thread.ended()
+    }
+}
+
+/// A folder that is gone when nobody refers to it any more.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path =
+            FileManager.default.temporaryDirectory
+            .appendingPathComponent("weft-library-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Writes a file and returns its path.
+    @discardableResult
+    func write(_ name: String, _ text: String) throws -> String {
+        try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
+        return "\(path)/\(name)"
     }
 }

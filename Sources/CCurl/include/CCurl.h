@@ -41,6 +41,7 @@ typedef enum {
     WEFT_CURL_UNREACHABLE,
     WEFT_CURL_CONNECT_TIMEOUT,
     WEFT_CURL_INSECURE,
+    WEFT_CURL_UNTRUSTED,
     WEFT_CURL_BROKEN_OFF,
     WEFT_CURL_NO_HTTP,
     WEFT_CURL_OTHER,
@@ -69,10 +70,10 @@ void weft_curl_free(weft_curl *curl);
 // A transfer that has not begun; null when there is no memory or the URL cannot be read.
 //
 // `proxy` is a URL, the empty text for none, or null for what the environment says, which then
-// does not count for this host itself.
+// does not count for this host itself. `ca_file` holds the certificates to trust, null for the host's.
 weft_transfer *_Nullable weft_transfer_new(
     weft_curl *curl, weft_transfer_options options, const char *method, const char *url,
-    const char *_Nullable proxy);
+    const char *_Nullable proxy, const char *_Nullable ca_file);
 // Adds one header line, "Name: value"; "Name;" for one without value, "Name:" to leave out one that
 // libcurl would add.
 bool weft_transfer_header(weft_transfer *transfer, const char *line);

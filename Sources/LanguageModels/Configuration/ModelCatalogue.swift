@@ -19,18 +19,22 @@ public final class ModelCatalogue {
     ///   - loop: The loop that the models are confined to.
     ///   - environment: Where keys are looked up, and what programs may get.
     ///   - recorder: Records all calls, under `planner` and `joiner`; nil for none.
+    ///   - ownPlanner: Plans in place of the configuration's; nil for that one.
+    ///   - ownJoiner: Joins in place of the configuration's; nil for that one.
     /// - Returns: The models; they have to be closed.
     /// - Throws: All problems at once: keys that are missing, recordings that cannot be read.
     public static func make(
         _ configuration: ModelConfiguration,
         loop: EventLoop,
         environment: [String: String],
-        recorder: ModelRecorder? = nil
+        recorder: ModelRecorder? = nil,
+        ownPlanner: (any LanguageModel)? = nil,
+        ownJoiner: (any LanguageModel)? = nil
     ) throws(ModelConfigurationError) -> ModelCatalogue {
         let client = HTTPClient(loop: loop)
         var maker = ModelMaker(loop: loop, client: client, environment: environment)
-        let planner = maker.make(configuration.planner, "planner")
-        let joiner = maker.make(configuration.joiner, "joiner")
+        let planner = ownPlanner ?? maker.make(configuration.planner, "planner")
+        let joiner = ownJoiner ?? maker.makeJoiner(configuration)
         guard maker.problems.isEmpty else {
             client.close()
             throw ModelConfigurationError(problems: maker.problems)
@@ -91,7 +95,23 @@ private struct ModelMaker {
         }
     }
 
+    /// The joiner; nil for the planner's model.
+    ///
+    /// A recording may hold calls of both: each then replays its own.
+    mutating func makeJoiner(_ configuration: ModelConfiguration) -> (any LanguageModel)? {
+        if configuration.joiner == nil, case .recorded(let path, _, _) = configuration.planner,
+            let recording = try? Recording.load(path: path),
+            recording.calls.contains(where: { $0.label == "joiner" })
+        {
+            return make(configuration.planner, "joiner")
+        }
+        return make(configuration.joiner, "joiner")
+    }
+
     private mutating func key(_ settings: ProviderSettings, _ name: String) -> ModelKey? {
+        if let message = settings.caFileProblem {
+            problems.append(FileProblem(entry: name, message: message))
+        }
         guard let source = settings.key else { return nil }
         do throws(ModelKeyError) {
             return try ModelKey(source, environment: environment)

@@ -1,5 +1,6 @@
 // Everything wrong with a configuration at once: what its text says, and what it needs from outside.
 public import Configuration
+internal import FoundationEssentials
 internal import Glibc
 
 extension ModelConfiguration {
@@ -14,38 +15,70 @@ extension ModelConfiguration {
     ) -> [FileProblem] {
         var reader = ModelConfigurationReader(path: path)
         let configuration = reader.read(yaml)
-        return reader.problems + problem(configuration.planner, "planner", environment)
-            + problem(configuration.joiner, "joiner", environment)
+        return reader.problems + problems(configuration.planner, "planner", environment)
+            + problems(configuration.joiner, "joiner", environment)
     }
 
-    private static func problem(
+    private static func problems(
         _ model: Model?,
         _ name: String,
         _ environment: [String: String]
     ) -> [FileProblem] {
-        var message: String?
+        var messages: [String?] = []
         switch model {
         case .openai(let settings), .anthropic(let settings):
-            guard let source = settings.key else { break }
-            do throws(ModelKeyError) {
-                _ = try ModelKey(source, environment: environment)
-            } catch {
-                message = error.description
-            }
+            messages = [settings.caFileProblem, settings.key.flatMap { problem($0, environment) }]
         case .recorded(let path, _, _):
             do throws(RecordingError) {
                 _ = try Recording.load(path: path)
             } catch {
-                message = error.message
+                messages = [error.message]
             }
         case .command(let settings):
-            guard let program = settings.arguments.first, program.contains("/"),
-                access(program, X_OK) != 0
-            else { break }
-            message = "The program \(program) cannot be executed."
+            messages = [settings.programProblem(environment)]
         case nil:
             break
         }
-        return message.map { [FileProblem(entry: name, message: $0)] } ?? []
+        return messages.compactMap(\.self).map { FileProblem(entry: name, message: $0) }
+    }
+
+    private static func problem(
+        _ source: ModelKeySource,
+        _ environment: [String: String]
+    ) -> String? {
+        do throws(ModelKeyError) {
+            _ = try ModelKey(source, environment: environment)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+}
+
+extension CommandSettings {
+    /// Why the program cannot be run; nil if it can.
+    fileprivate func programProblem(_ environment: [String: String]) -> String? {
+        guard let program = arguments.first else { return nil }
+        if program.contains("/") {
+            return access(program, X_OK) == 0
+                ? nil : "The program \(program) cannot be executed."
+        }
+        let folders = (environment["PATH"] ?? "").split(separator: ":")
+        let isThere = folders.contains { access("\($0)/\(program)", X_OK) == 0 }
+        return isThere ? nil : "There is no program \(program) in PATH."
+    }
+}
+
+extension ProviderSettings {
+    /// Why the certificates to trust cannot be used; nil if they can, or there are none.
+    var caFileProblem: String? {
+        guard let caFile else { return nil }
+        guard let data = FileManager.default.contents(atPath: caFile) else {
+            return "The certificates \(caFile) cannot be read."
+        }
+        guard String(decoding: data, as: UTF8.self).contains("-----BEGIN CERTIFICATE") else {
+            return "The file \(caFile) holds no certificates in PEM form."
+        }
+        return nil
     }
 }

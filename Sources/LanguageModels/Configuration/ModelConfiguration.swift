@@ -9,7 +9,8 @@ public import Configuration
 ///       joiner: {api: command, command: [./join.sh]}
 ///
 /// Fields of `openai` and `anthropic`: `model`, `base_url`, `key_env` or `key_file`, `max_tokens`,
-/// `temperature`, `timeout`, `connect_timeout`, `idle_timeout`, `retries`, `proxy`, `insecure`. Of
+/// `temperature`, `timeout`, `connect_timeout`, `idle_timeout`, `retries`, `proxy`, `ca_file` (the
+/// certificates to trust instead of the host's), `insecure` (a key may go over plain http). Of
 /// `recorded`: `file`, `pace` (`recorded`, or the time between two events), `repeat`. Of `command`:
 /// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Durations have a unit: `500ms`,
 /// `10s`, `2m`. Paths start in the folder of the file.
@@ -35,6 +36,21 @@ public struct ModelConfiguration: Sendable, Equatable {
     public init(planner: Model? = nil, joiner: Model? = nil) {
         self.planner = planner
         self.joiner = joiner
+    }
+
+    /// The environment variables that hold the models' keys, or are handed to their programs.
+    public var keyVariables: Set<String> {
+        [planner, joiner].compactMap(\.self)
+            .reduce(into: []) { names, model in
+                switch model {
+                case .openai(let settings), .anthropic(let settings):
+                    if case .environment(let name) = settings.key { names.insert(name) }
+                case .command(let settings):
+                    names.formUnion(settings.passedVariables)
+                case .recorded:
+                    break
+                }
+            }
     }
 
     /// Reads the part `models` of a configuration file; other parts are not looked at.

@@ -37,15 +37,11 @@ extension ModelConfigurationReader {
         for path in ["/chat/completions", "/messages"] where url.hasSuffix(path) {
             url.removeLast(path.count)
         }
-        let scheme = url.prefix { $0 != ":" }.lowercased()
-        let rest = url.dropFirst(scheme.count)
-        guard scheme == "http" || scheme == "https", rest.hasPrefix("://"), rest.count > 3,
-            url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-        else {
+        guard ProviderSettings.isURL(url) else {
             report(node, field: "base_url", "must be a URL such as https://api.openai.com/v1.")
             return nil
         }
-        if url.contains("?") || url.contains("#") || rest.dropFirst(3).contains("@") {
+        if ProviderSettings.hasMoreThanPath(url) {
             report(
                 node,
                 field: "base_url",

@@ -2,7 +2,6 @@
 // (ModelConfigurationReader+Fields).
 internal import Configuration
 internal import FoundationEssentials
-internal import HTTP
 internal import Yams
 
 struct ModelConfigurationReader: FieldReading {
@@ -17,7 +16,7 @@ struct ModelConfigurationReader: FieldReading {
     private static let apis = ["openai", "anthropic", "recorded", "command"]
     private static let providerFields = [
         "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
-        "connect_timeout", "idle_timeout", "retries", "proxy", "insecure",
+        "connect_timeout", "idle_timeout", "retries", "proxy", "ca_file", "insecure",
     ]
     private static let durations = Duration.milliseconds(1) ... .seconds(86_400)
     private static let recordedFields = ["api", "file", "pace", "repeat"]
@@ -121,10 +120,9 @@ struct ModelConfigurationReader: FieldReading {
                 "must have no user. Set https_proxy in the environment instead."
             )
         }
+        settings.caFile = text(fields, "ca_file").map(absolute)
         let isInsecure = bool(fields, "insecure") ?? false
-        if settings.key != nil, !isInsecure, baseURL.lowercased().hasPrefix("http://"),
-            !HTTPRequest.isLoopback(url: baseURL)
-        {
+        if !isInsecure, settings.exposesKey {
             report(
                 fields["base_url"],
                 field: "base_url",
@@ -144,6 +142,12 @@ struct ModelConfigurationReader: FieldReading {
         if let value = fields["pace"], value.plainText != "recorded" {
             if value.plainText == "0" {
                 pace = .every(.zero)
+            } else if !("0"..."9").contains(value.plainText.first ?? " ") {
+                report(
+                    value,
+                    field: "pace",
+                    "must be recorded, 0 or the time between two pieces, such as 20ms."
+                )
             } else if let interval = duration(fields, "pace", Self.durations) {
                 pace = .every(interval)
             }

@@ -22,7 +22,7 @@ public struct CommandSettings: Sendable, Equatable {
     public var directory: String?
     /// Variables that it gets beside `PATH`, `HOME`, `USER` and `LANG`.
     public var passedVariables: [String]
-    /// The most tokens of a reply, unless a request says it.
+    /// The most tokens of a reply, unless a request allows it fewer.
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
@@ -233,7 +233,7 @@ extension ModelRequest {
         writer.beginArray()
         for text in stop { writer.string(text) }
         writer.endArray()
-        writer.field("max_tokens", maxTokens ?? settings.maxTokens)
+        writer.field("max_tokens", settings.maxTokens.map { tokenLimit($0) } ?? maxTokens)
         writer.field("temperature", temperature ?? settings.temperature)
         writer.endObject()
         writer.newline()

@@ -3,9 +3,6 @@ internal import JSON
 internal import Planning
 
 struct AnthropicDialect: ProviderDialect {
-    /// The interface demands a limit on tokens.
-    private static let defaultMaxTokens = 8192
-
     func headers(key: ModelKey?) -> [(String, String)] {
         [("anthropic-version", "2023-06-01")] + (key.map { [("x-api-key", $0.text)] } ?? [])
     }
@@ -37,10 +34,8 @@ struct AnthropicDialect: ProviderDialect {
         var writer = JSONWriter(reserving: 4096)
         writer.beginObject()
         writer.field("model", settings.model)
-        writer.field(
-            "max_tokens",
-            request.maxTokens ?? settings.maxTokens ?? Self.defaultMaxTokens
-        )
+        let limit = request.tokenLimit(settings.maxTokens ?? ModelLimits.replyTokens)
+        writer.field("max_tokens", limit)
         let system = request.messages.filter { $0.role == .system }.map(\.text)
         if !system.isEmpty { writer.field("system", system.joined(separator: "\n\n")) }
         writer.key("messages")

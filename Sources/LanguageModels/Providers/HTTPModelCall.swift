@@ -82,7 +82,8 @@ final class HTTPModelCall: ModelCall {
             connectTimeout: settings.connectTimeout,
             idleTimeout: settings.idleTimeout,
             deadline: .nanoseconds(remaining),
-            proxy: settings.proxy
+            proxy: settings.proxy,
+            caFile: settings.caFile
         )
         transfer = line.client.start(
             request,
@@ -277,6 +278,13 @@ final class HTTPModelCall: ModelCall {
             return ModelFailure(
                 code: .badConfiguration,
                 message: "The model at \(place) cannot be called: \(words)"
+            )
+        case .untrusted:
+            // Nobody is there to ask: what cannot be trusted today is not to be trusted in a moment.
+            return ModelFailure(
+                code: .badConfiguration,
+                message: "The model at \(place) cannot be trusted: \(words). If its certificate is"
+                    + " of an authority of your own, give that authority's certificate as ca_file."
             )
         case .unresolved, .unreachable, .connectTimeout, .other:
             return ModelFailure(

@@ -52,7 +52,7 @@ struct OpenAIDialect: ProviderDialect {
             writer.field("include_usage", true)
             writer.endObject()
         }
-        let limit = request.maxTokens ?? settings.maxTokens
+        let limit = request.tokenLimit(settings.maxTokens ?? ModelLimits.replyTokens)
         if adaptation.omitted.contains(.oldTokenLimit) {
             writer.field("max_completion_tokens", limit)
         } else {
@@ -97,6 +97,7 @@ struct OpenAIDialect: ProviderDialect {
 struct OpenAIReader: ReplyReader {
     private(set) var stop: ModelStop?
     private var hasRefused = false
+    private var hasText = false
 
     mutating func read(
         _ event: ServerSentEvent,
@@ -127,7 +128,14 @@ struct OpenAIReader: ReplyReader {
         if isError || value["error"].map({ !$0.isNull }) == true
             || value["object"]?.stringValue == "error"
         {
-            readings.append(.failed(ProviderError(value)))
+            let error = ProviderError(value)
+            // That is how llama.cpp says that a reply in a given form was cut at its limit.
+            if hasText, error.mentions("does not match the expected") {
+                stop = .length
+                readings.append(.complete)
+            } else {
+                readings.append(.failed(error))
+            }
             return
         }
         guard value.objectValue != nil else {
@@ -152,7 +160,10 @@ struct OpenAIReader: ReplyReader {
         // calls lie beside the content and are no text.
         let part = choice["delta"] ?? choice["message"]
         let text = Self.text(part?["content"]) ?? choice["text"]?.stringValue ?? ""
-        if !text.isEmpty { readings.append(.delta(text)) }
+        if !text.isEmpty {
+            hasText = true
+            readings.append(.delta(text))
+        }
         if let words = part?["refusal"]?.stringValue, !words.isEmpty { hasRefused = true }
         guard let reason = choice["finish_reason"]?.stringValue, !reason.isEmpty else { return }
         switch reason {

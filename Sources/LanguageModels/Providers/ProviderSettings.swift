@@ -1,4 +1,5 @@
 // How a provider is reached and how long it may take. Not here: reading this from a file.
+internal import HTTP
 
 /// How to call a model over HTTP.
 public struct ProviderSettings: Sendable, Equatable {
@@ -8,7 +9,7 @@ public struct ProviderSettings: Sendable, Equatable {
     public var model: String
     /// Where the key is kept; nil for a server that wants none.
     public var key: ModelKeySource?
-    /// The most tokens of a reply, unless a request says it.
+    /// The most tokens of a reply, unless a request allows it fewer.
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
@@ -22,6 +23,8 @@ public struct ProviderSettings: Sendable, Equatable {
     public var retries: Int
     /// The proxy's URL, the empty text for none, nil for what the environment says.
     public var proxy: String?
+    /// The path of the certificates to trust instead of this host's; nil for these.
+    public var caFile: String?
 
     /// The time after the model has stopped in which a provider may report usage and end the stream.
     var settleTime = Duration.seconds(2)
@@ -39,7 +42,8 @@ public struct ProviderSettings: Sendable, Equatable {
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(180),
         retries: Int = 2,
-        proxy: String? = nil
+        proxy: String? = nil,
+        caFile: String? = nil
     ) {
         self.baseURL = baseURL
         self.model = model
@@ -51,5 +55,42 @@ public struct ProviderSettings: Sendable, Equatable {
         self.idleTimeout = idleTimeout
         self.retries = retries
         self.proxy = proxy
+        self.caFile = caFile
+    }
+}
+
+extension ProviderSettings {
+    /// What keeps settings that a program made from being used, as a sentence; nil if nothing does.
+    ///
+    /// The reader of a configuration file says the same of its fields.
+    public func problem(allowsPlaintext: Bool) -> String? {
+        if model.isEmpty { return "The name of the model is empty." }
+        guard Self.isURL(baseURL), !Self.hasMoreThanPath(baseURL) else {
+            return "The base URL must be one such as https://api.openai.com/v1, without user, "
+                + "query and fragment."
+        }
+        guard allowsPlaintext || !exposesKey else {
+            return "\(baseURL) would get the key without encryption. Use https."
+        }
+        return nil
+    }
+
+    /// Whether a text is a URL of HTTP.
+    static func isURL(_ text: String) -> Bool {
+        let scheme = text.prefix { $0 != ":" }.lowercased()
+        let rest = text.dropFirst(scheme.count)
+        return (scheme == "http" || scheme == "https") && rest.hasPrefix("://") && rest.count > 3
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+
+    /// Whether a URL has a user, a query or a fragment, none of which can have a path behind it.
+    static func hasMoreThanPath(_ url: String) -> Bool {
+        url.contains("?") || url.contains("#") || url.contains("@")
+    }
+
+    /// Whether a key would go to another host unencrypted.
+    var exposesKey: Bool {
+        key != nil && baseURL.lowercased().hasPrefix("http://")
+            && !HTTPRequest.isLoopback(url: baseURL)
     }
 }

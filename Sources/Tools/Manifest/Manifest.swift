@@ -96,7 +96,8 @@ public struct ManifestTool: Sendable {
     var outputFormat = OutputFormat.text
     var successExitCodes: Set<Int> = [0]
     var variables: OrderedDictionary<String, String> = [:]
-    var passedVariables: [String] = []
+    /// The worker's variables that it is given by name.
+    public internal(set) var passedVariables: [String] = []
     var warnings: [String] = []
 
     /// The program as it would be started, if it is not there.

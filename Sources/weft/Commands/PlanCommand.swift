@@ -80,6 +80,7 @@ struct PlanCommand: ParsableCommand {
         }
         let others =
             cluster.given.filter { $0 != "--tools" }
+            + (planning.allowTool.isEmpty ? [] : ["--allow-tool"])
             + (models.config.map { _ in ["--config"] } ?? [])
         if let flag = others.first {
             throw ValidationError("\(flag) is for a goal; --check runs nothing and asks no model.")
@@ -102,16 +103,18 @@ struct PlanCommand: ParsableCommand {
         if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
         var options = planning.options
         options.isPlanOnly = true
+        var submission = Submission(
+            goal: goal,
+            planner: options,
+            budget: Budget(
+                nodes: planning.maxNodes,
+                wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) },
+                tokens: planning.maxTokens
+            )
+        )
+        submission.tools = planning.allowedTools
         let settings = PlanRun.Settings(
-            submission: Submission(
-                goal: goal,
-                planner: options,
-                budget: Budget(
-                    nodes: planning.maxNodes,
-                    wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) },
-                    tokens: planning.maxTokens
-                )
-            ),
+            submission: submission,
             planFormat: format ?? .json,
             isRemote: isRemote
         )

@@ -120,7 +120,7 @@ struct RunCommand: ParsableCommand {
         if let goal {
             let level: WatchLevel = Terminal.of(.error).isTerminal && !json ? .nodes : .progress
             budget.nodes = planning.maxNodes
-            return Submission(
+            var submission = Submission(
                 goal: goal,
                 planner: planning.options,
                 join: join ?? .llm,
@@ -128,10 +128,13 @@ struct RunCommand: ParsableCommand {
                 onMissingTool: policy,
                 watch: detach ? nil : level
             )
+            submission.tools = planning.allowedTools
+            return submission
         }
         return Submission(
             plan: plan,
             join: join ?? .concat,
+            tools: planning.allowedTools,
             budget: budget,
             onMissingTool: policy,
             watch: detach ? nil : .progress

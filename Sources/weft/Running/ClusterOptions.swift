@@ -77,6 +77,12 @@ struct ClusterOptions: ParsableArguments {
         }
     }
 
+    /// Variables with keys of models, but for those that a tool is given by name.
+    private func withheld(_ keys: Set<String>) throws -> Set<String> {
+        let passed = try tools.map { try Manifest.load(path: $0).tools.flatMap(\.passedVariables) }
+        return keys.subtracting(passed ?? [])
+    }
+
     /// Starts the cluster, has the run start on it when it is ready, and stops it with the session.
     func start(for run: PlanRun, models: ModelOptions) throws {
         let session = run.session
@@ -91,6 +97,7 @@ struct ClusterOptions: ParsableArguments {
                     workers: workers ?? 2,
                     slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
                     diagnostics: diagnostics,
+                    withheldVariables: try withheld(configuration.keyVariables),
                     logLevel: .warning
                 ),
                 onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },

@@ -6,6 +6,11 @@ internal import FoundationEssentials
 internal import LanguageModels
 internal import UVLoop
 
+extension CoordinatorConfiguration {
+    /// The variables that hold the models' keys.
+    var keyVariables: Set<String> { models.keyVariables }
+}
+
 /// The flags of commands that have models.
 struct ModelOptions: ParsableArguments {
     @Option(

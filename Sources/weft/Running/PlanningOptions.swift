@@ -22,6 +22,13 @@ struct PlanningOptions: ParsableArguments {
     var maxNodes: Int?
     @Option(help: ArgumentHelp("Tokens the models may use (default: any).", valueName: "n"))
     var maxTokens: Int?
+    @Option(
+        help: ArgumentHelp(
+            "A tool that the run may use, and no other; may be repeated (default: all).",
+            valueName: "tool"
+        )
+    )
+    var allowTool: [String] = []
     @Option(help: "When the model fails in mid-plan, running nodes finish or cancel.")
     var onModelFailure: PlannerOptions.FailurePolicy?
 
@@ -64,6 +71,9 @@ struct PlanningOptions: ParsableArguments {
             throw ValidationError("--max-tokens is for goals and for --join llm.")
         }
     }
+
+    /// The tools that plans may use; nil for all.
+    var allowedTools: [String]? { allowTool.isEmpty ? nil : allowTool }
 
     var options: PlannerOptions {
         PlannerOptions(

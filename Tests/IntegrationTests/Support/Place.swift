@@ -102,8 +102,13 @@ final class Place {
 
     /// Starts a coordinator and waits until it listens.
     @discardableResult
-    func startCoordinator(on listen: String = "127.0.0.1:0") async throws -> WeftProcess {
-        let process = try start("coordinator", "--listen", listen, "--verbose")
+    func startCoordinator(
+        on listen: String = "127.0.0.1:0",
+        with more: [String] = [],
+        environment extra: [String: String] = [:]
+    ) async throws -> WeftProcess {
+        let arguments = ["coordinator", "--listen", listen, "--verbose"] + more
+        let process = try start(arguments, environment: extra)
         let line = try await process.line(with: "coordinator listens on ")
         let words = line.split(separator: " ")
         guard words.count > 3 else { throw Missing(description: "no address in: \(line)") }
@@ -216,6 +221,11 @@ final class Place {
                 """
         }
         .joined(separator: "\n")
+    }
+
+    /// Whether any process has said these words.
+    func hasSaid(_ words: String) -> Bool {
+        processes.contains { $0.output.contains(words) || $0.errors.contains(words) }
     }
 
     fileprivate func expectNoKeyIsSaid() {

@@ -1,0 +1,127 @@
+// From the models that a program names to those that a coordinator calls, on its loop.
+internal import Configuration
+internal import FoundationEssentials
+internal import LanguageModels
+internal import Planning
+internal import UVLoop
+
+/// The models that a cluster gets.
+struct ModelSetup: Sendable {
+    var planner: LanguageModel
+    /// Joins in place of the planner; nil for the same model.
+    var joiner: LanguageModel?
+
+    /// Makes the models; they have to be closed.
+    ///
+    /// - Throws: All problems at once: files that cannot be read, keys that are missing.
+    func make(on loop: EventLoop) throws(ModelConfigurationError) -> ModelCatalogue {
+        var configuration = ModelConfiguration()
+        var problems: [FileProblem] = []
+        if case .configuration(let path) = planner.source {
+            configuration = try LanguageModel.read(path)
+            if configuration.planner == nil {
+                throw ModelConfigurationError(
+                    path: path,
+                    problems: [
+                        FileProblem(
+                            message: "The file names no planner under models."
+                        )
+                    ]
+                )
+            }
+        } else {
+            configuration.planner = planner.configured("planner", &problems)
+        }
+        if let joiner {
+            if case .configuration(let path) = joiner.source {
+                let other = try LanguageModel.read(path)
+                configuration.joiner = other.joiner ?? other.planner
+            } else {
+                configuration.joiner = joiner.configured("joiner", &problems)
+            }
+        }
+        guard problems.isEmpty else { throw ModelConfigurationError(problems: problems) }
+        return try ModelCatalogue.make(
+            configuration,
+            loop: loop,
+            environment: ProcessInfo.processInfo.environment,
+            ownPlanner: planner.made(on: loop),
+            ownJoiner: joiner?.made(on: loop)
+        )
+    }
+}
+
+extension LanguageModel {
+    fileprivate static func read(
+        _ path: String
+    ) throws(ModelConfigurationError) -> ModelConfiguration {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ModelConfigurationError(
+                path: path,
+                problems: [FileProblem(message: "The file cannot be read.")]
+            )
+        }
+        return try ModelConfiguration.parse(yaml: String(decoding: data, as: UTF8.self), path: path)
+    }
+
+    /// The model as a configuration file would have it; nil for one that no file can name.
+    fileprivate func configured(
+        _ name: String,
+        _ problems: inout [FileProblem]
+    ) -> ModelConfiguration.Model? {
+        func note(_ message: String?) {
+            guard let message else { return }
+            problems.append(FileProblem(entry: name, message: message))
+        }
+        switch source {
+        case .openAI(let settings, let allowsPlaintext):
+            note(settings.problem(allowsPlaintext: allowsPlaintext))
+            return .openai(settings)
+        case .anthropic(let settings, let allowsPlaintext):
+            note(settings.problem(allowsPlaintext: allowsPlaintext))
+            return .anthropic(settings)
+        case .command(let arguments, let timeout):
+            if arguments.first?.isEmpty ?? true { note("A command names a program.") }
+            return .command(CommandSettings(arguments: arguments, timeout: timeout))
+        case .recording(let path, .recorded):
+            return .recorded(path: path, pace: .recorded, isRepeated: true)
+        case .recording(let path, .every(let interval)):
+            return .recorded(path: path, pace: .every(interval), isRepeated: true)
+        case .scripted, .function, .configuration:
+            return nil
+        }
+    }
+
+    /// The model itself, if it is the program's own.
+    fileprivate func made(on loop: EventLoop) -> (any LanguageModels.LanguageModel)? {
+        switch source {
+        case .scripted(let replies, let interval):
+            RecordedModel(
+                loop: loop,
+                recording: Recording(calls: replies.map { Recording.Call(reply: $0) }),
+                pace: .every(interval),
+                isRepeated: false
+            )
+        case .function(let timeout, let body):
+            FunctionModel(loop: loop, timeout: timeout, body: body)
+        case .openAI, .anthropic, .command, .recording, .configuration:
+            nil
+        }
+    }
+}
+
+extension Recording.Call {
+    /// A call that gives this reply, word by word.
+    fileprivate init(reply: String) {
+        var pieces: [String] = []
+        for character in reply {
+            // A piece ends with the blank behind its word.
+            if pieces.isEmpty || pieces[pieces.count - 1].last?.isWhitespace ?? false {
+                pieces.append("")
+            }
+            pieces[pieces.count - 1].append(character)
+        }
+        let events = pieces.map { ModelEvent.delta($0) } + [.ended(.end)]
+        self.init(entries: events.map { Recording.Entry(time: .zero, event: $0) })
+    }
+}

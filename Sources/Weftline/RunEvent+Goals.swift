@@ -1,0 +1,47 @@
+// What events say of a goal on its way: how its plan grows, why it is planned again, what the answer
+// says so far, what the models have used.
+internal import JSON
+public import Planning
+public import Plans
+
+extension RunEvent {
+    /// The nodes that a model has just added to the plan, with `.planned`.
+    ///
+    /// Without their arguments if these are long, empty if the nodes are very many, and for plans
+    /// that no model wrote.
+    public var plannedNodes: [NodeDefinition] {
+        (data["tasks"]?.arrayValue ?? []).compactMap { node in
+            try? NodeDefinition(decoding: RawJSON(node), at: 0)
+        }
+    }
+
+    /// The next piece of text: of the answer with `.answering`, of what a tool says with `.chunk`.
+    public var text: String? { data["text"]?.stringValue }
+
+    /// The number of the plan that now begins, from 2, with `.replanned`.
+    public var round: Int? { data["round"]?.intValue }
+
+    /// Why: another plan was asked for, with `.replanned`; the run was cancelled, with
+    /// `.runCancelled`.
+    public var reason: String? { data["reason"]?.stringValue }
+
+    /// What is wrong with the plan as the model wrote it, with `.planProblems`.
+    public var problems: [PlanProblem] {
+        (data["problems"]?.arrayValue ?? []).compactMap { PlanProblem(decoding: RawJSON($0)) }
+    }
+
+    /// The tokens that language models have used so far, with `.progress`, `.replanned` and the
+    /// last event; estimated where the models do not count.
+    public var usage: TokenUsage? {
+        data["usage"].flatMap { TokenUsage(reading: RawJSON($0)) }
+    }
+
+    /// Why a node or the run failed, with `.nodeFailed` and `.runFailed`.
+    public var failure: Failure? {
+        switch kind {
+        case .nodeFailed: Failure(reading: RawJSON(data))
+        case .runFailed: data["error"].flatMap { Failure(reading: RawJSON($0)) }
+        default: nil
+        }
+    }
+}

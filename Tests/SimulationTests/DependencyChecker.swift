@@ -1,0 +1,121 @@
+// What may be dispatched, and with which arguments: kept in books of its own, from plans as clients
+// submitted them and from what models have written of theirs.
+
+import JSON
+import Plans
+
+/// A node is dispatched when all that it depends on has succeeded, with exactly those outputs, and
+/// only if somebody who may has written it down.
+struct DependencyChecker {
+    private struct Book {
+        var nodes: [String: ModelNode] = [:]
+        /// The ids by the place of the node in its run; those of a goal are learnt.
+        var places: [Int: String] = [:]
+        var isGoal = false
+        var allowed: Set<String>?
+        var maxNodes = Int.max
+        /// The tool of the one node that joins, which no plan has.
+        var joinTool: String?
+        var outputs: [String: RawJSON] = [:]
+    }
+
+    private var books: [RunID: Book] = [:]
+    private var expected: [AttemptID: String] = [:]
+    /// The name of a node that joins.
+    static let joinName = "join"
+
+    mutating func accept(
+        _ run: RunID,
+        _ plan: ModelPlan,
+        allowed: [String]?,
+        joinTool: String?
+    ) {
+        guard books[run] == nil else { return }
+        var book = Book()
+        book.joinTool = joinTool
+        book.allowed = allowed.map(Set.init)
+        for (place, node) in plan.nodes.enumerated() {
+            book.nodes[node.id] = node
+            book.places[place] = node.id
+        }
+        books[run] = book
+    }
+
+    mutating func acceptGoal(
+        _ run: RunID,
+        allowed: [String]?,
+        maxNodes: Int,
+        joinTool: String?
+    ) {
+        guard books[run] == nil else { return }
+        var book = Book()
+        book.joinTool = joinTool
+        book.isGoal = true
+        book.allowed = allowed.map(Set.init)
+        book.maxNodes = maxNodes
+        books[run] = book
+    }
+
+    /// A model has written the last character of a node that may run; the first of an id counts.
+    mutating func write(_ node: ModelNode, _ run: RunID) {
+        if books[run]?.nodes[node.id] == nil { books[run]?.nodes[node.id] = node }
+    }
+
+    mutating func dispatch(_ attempt: AttemptID, node: NodeID, tool: String) -> String? {
+        guard let book = books[attempt.run] else { return "\(attempt) is of no run" }
+        if node.text == Self.joinName, book.joinTool == tool {
+            books[attempt.run]?.places[attempt.node] = node.text
+            return book.outputs[node.text] == nil ? nil : "\(attempt) joins again"
+        }
+        guard let model = book.nodes[node.text] else {
+            return "\(attempt), node \(node), was never planned"
+        }
+        if let problem = place(attempt, node.text, book) { return problem }
+        if model.tool != tool { return "\(attempt) calls \(tool) instead of \(model.tool)" }
+        if book.allowed?.contains(tool) == false { return "\(attempt) calls \(tool), forbidden" }
+        if book.outputs[node.text] != nil { return "\(attempt) runs a node that has succeeded" }
+        for dependency in model.dependencies where book.outputs[dependency] == nil {
+            return "\(attempt) was dispatched before \(dependency)"
+        }
+        guard let arguments = model.arguments(outputs: book.outputs) else {
+            return "\(attempt) was dispatched with arguments that cannot be made"
+        }
+        expected[attempt] = arguments
+        return nil
+    }
+
+    /// A place in a run belongs to one node, and a node has one place.
+    private mutating func place(_ attempt: AttemptID, _ id: String, _ book: Book) -> String? {
+        if let known = book.places[attempt.node] {
+            return known == id ? nil : "\(attempt) is node \(id), but was \(known)"
+        }
+        guard book.isGoal, !book.places.values.contains(id) else {
+            return "\(attempt) is node \(id), which has another place"
+        }
+        books[attempt.run]?.places[attempt.node] = id
+        return book.places.count < book.maxNodes
+            ? nil : "\(attempt) is one node more than the \(book.maxNodes) allowed"
+    }
+
+    func start(_ attempt: AttemptID, _ arguments: RawJSON) -> String? {
+        if books[attempt.run]?.places[attempt.node] == Self.joinName { return nil }
+        guard let expected = expected[attempt] else { return "\(attempt) began undispatched" }
+        if arguments.text == expected { return nil }
+        let wanted = RawJSON(trusted: Array(expected.utf8)[...])
+        return JSONValue(arguments) == JSONValue(wanted)
+            ? nil : "\(attempt) has the arguments \(arguments.text) instead of \(expected)"
+    }
+
+    mutating func record(_ attempt: AttemptID, _ output: RawJSON) -> String? {
+        guard let id = books[attempt.run]?.places[attempt.node] else {
+            return "\(attempt) succeeded undispatched"
+        }
+        if books[attempt.run]?.outputs[id] != nil { return "\(attempt) succeeded again" }
+        books[attempt.run]?.outputs[id] = output
+        return nil
+    }
+
+    func output(_ run: RunID, _ node: Int) -> RawJSON? {
+        books[run].flatMap { book in book.places[node].flatMap { book.outputs[$0] } }
+    }
+}

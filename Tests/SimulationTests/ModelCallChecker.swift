@@ -1,0 +1,88 @@
+// What a run may ask of language models: one call at a time, a bounded number of them, none that
+// outlives the run.
+
+import Plans
+
+@testable import CoordinatorCore
+@testable import Planning
+
+/// At most one call of a run is open; when the run has ended, every call has ended or was cancelled.
+struct ModelCallChecker {
+    struct Bounds {
+        var rounds: Int
+        var repairs: Int
+        var tokens: Int?
+        /// How many calls of tools there may be, each after a call of the model.
+        var steps: Int?
+    }
+
+    private struct Book {
+        var bounds: Bounds
+        var latest = 0
+        /// The call that has not ended, and whether it was cancelled.
+        var open: (call: ModelCallID, isCancelled: Bool)?
+        var counts: [PlannerMachine.Purpose: Int] = [:]
+        var tokens = 0
+        var tokensOfCall = 0
+        var isEnded = false
+    }
+
+    private var books: [RunID: Book] = [:]
+
+    mutating func accept(_ run: RunID, _ bounds: Bounds) {
+        if books[run] == nil { books[run] = Book(bounds: bounds) }
+    }
+
+    mutating func begin(_ call: ModelCallID, _ purpose: PlannerMachine.Purpose) -> String? {
+        guard var book = books[call.run] else { return "\(call) is for no goal" }
+        defer { books[call.run] = book }
+        if book.isEnded { return "\(call) was made after the end" }
+        if let open = book.open { return "\(call) was made while \(open.call) was open" }
+        if call.number != book.latest + 1 { return "\(call) follows call \(book.latest)" }
+        if let bound = book.bounds.tokens, book.tokens >= bound {
+            return "\(call) was made after \(book.tokens) tokens, though \(bound) are allowed"
+        }
+        count += 1
+        book.latest = call.number
+        book.open = (call, false)
+        book.counts[purpose, default: 0] += 1
+        let bounds = book.bounds
+        let limit = (bounds.steps.map { $0 + 1 } ?? bounds.rounds) * (1 + bounds.repairs)
+        return book.counts[purpose, default: 0] > limit
+            ? "\(call) is one \(purpose.rawValue) more than \(limit)" : nil
+    }
+
+    mutating func cancel(_ call: ModelCallID) -> String? {
+        guard books[call.run]?.open?.call == call else { return "\(call) is cancelled, not open" }
+        books[call.run]?.open?.isCancelled = true
+        return nil
+    }
+
+    mutating func report(_ event: ModelEvent, of call: ModelCallID) {
+        switch event {
+        case .usage(let usage): books[call.run]?.tokensOfCall = usage.total
+        case .ended, .failed:
+            guard var book = books[call.run] else { return }
+            book.open = nil
+            book.tokens += book.tokensOfCall
+            book.tokensOfCall = 0
+            books[call.run] = book
+        case .delta, .formatLowered: break
+        }
+    }
+
+    mutating func end(_ run: RunID) -> String? {
+        guard let book = books[run] else { return nil }
+        books[run]?.isEnded = true
+        if let open = book.open, !open.isCancelled {
+            return "run \(run) ended while \(open.call) was open"
+        }
+        return nil
+    }
+
+    /// The calls that nobody has ended although all is over.
+    var open: [ModelCallID] { books.values.compactMap { $0.open?.call } }
+
+    /// How many calls there were.
+    private(set) var count = 0
+}

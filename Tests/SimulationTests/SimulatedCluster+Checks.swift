@@ -1,0 +1,128 @@
+// What must hold whenever the coordinator's turn is over: its own cross-references, and what it
+// believes against what was said and against counts made here.
+
+import CoordinatorCore
+import Plans
+import Scheduling
+import Wire
+
+@testable import CoordinatorCore
+
+extension SimulatedCluster {
+    func checkTurn() {
+        do {
+            try coordinator.validate()
+        } catch {
+            broken("coordinator: \(error)")
+        }
+        checkThatNothingWaitsInVain()
+        checkBeliefs()
+        checkBounds()
+    }
+
+    /// What the coordinator believes of a worker was said over its connection, is no more than the
+    /// worker may hold, and no node is held twice.
+    private func checkBeliefs() {
+        var holders: [NodeReference: String] = [:]
+        for worker in coordinator.workerOrder {
+            guard let session = coordinator.workers[worker] else { continue }
+            let attempts = coordinator.scheduler.attempts(on: worker)
+            let limit = session.slots * (1 + scenario.schedulerLimits.prefetchPerSlot)
+            if attempts.count > limit {
+                broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
+            }
+            losses.hold(attempts, by: session.name)
+            broken(sessions.check(session.name))
+            for attempt in attempts {
+                let node = NodeReference(run: attempt.run, node: attempt.node)
+                if let other = holders.updateValue(session.name, forKey: node) {
+                    broken("\(node) has an attempt on \(other) and one on \(session.name)")
+                }
+                check(attempt, on: worker, session)
+            }
+            if let connection = session.connection, session.drainOrder != nil {
+                broken(connections.drains(on: connection))
+            }
+        }
+        checkCounts(holders.count)
+    }
+
+    private func check(_ attempt: AttemptID, on worker: WorkerID, _ session: WorkerSession) {
+        let reason = coordinator.scheduler.cancelReason(of: attempt, on: worker)
+        if reason == nil, runEnds.isCancelled(attempt.run) {
+            broken("\(attempt) goes on, though its run was cancelled")
+        }
+        guard let connection = session.connection else { return }
+        broken(connections.holds(attempt, isCancelling: reason != nil, on: connection))
+    }
+
+    /// What workers hold, what the scheduler's nodes say and what the runs count is the same.
+    private func checkCounts(_ held: Int) {
+        var sum = 0
+        for id in coordinator.activeRuns {
+            guard let slot = coordinator.runSlots[id] else { continue }
+            var running = 0
+            for node in 0..<coordinator.runs[slot].plan.count {
+                let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
+                if state?.worker != nil { running += 1 }
+            }
+            if let bound = bounds[id], running > bound {
+                broken("\(id) has \(running) attempts, over its bound of \(bound)")
+            }
+            if coordinator.runs[slot].counts.running != running {
+                broken("\(id) counts \(coordinator.runs[slot].counts) but runs \(running)")
+            }
+            sum += running
+        }
+        if sum != held { broken("\(held) attempts are held, but \(sum) nodes are on workers") }
+    }
+
+    /// No ready node waits while a worker has a free slot for it.
+    private func checkThatNothingWaitsInVain() {
+        for id in coordinator.activeRuns {
+            guard let run = coordinator.runSlots[id] else { continue }
+            for node in 0..<coordinator.runs[run].plan.count {
+                let reference = NodeReference(run: id, node: node)
+                guard coordinator.scheduler.state(of: reference) == .ready else { continue }
+                let tool = coordinator.runs[run].plan[node].tool
+                let isFull = bounds[id].map { coordinator.runs[run].counts.running >= $0 } ?? false
+                if !isFull,
+                    let worker = coordinator.workerOrder.first(where: { hasRoom($0, for: tool) })
+                {
+                    broken("\(reference) is ready and was not placed, though \(worker) has room")
+                }
+                let reasons = coordinator.scheduler.explain(reference, dependencies: [], at: now)
+                if reasons.isEmpty || reasons.contains(.aboutToStart) {
+                    broken("\(reference) is ready and waits for \(reasons)")
+                }
+            }
+        }
+    }
+
+    private func hasRoom(_ worker: WorkerID, for tool: String) -> Bool {
+        guard let session = coordinator.workers[worker], session.isReachable, !session.isDraining,
+            session.tools.contains(tool)
+        else { return false }
+        let attempts = coordinator.scheduler.attempts(on: worker)
+        guard attempts.count < session.slots else { return false }
+        guard tool == "single" else { return true }
+        return !attempts.contains { attempt in
+            coordinator.runSlots[attempt.run].map {
+                coordinator.runs[$0].plan[attempt.node].tool == tool
+            } ?? false
+        }
+    }
+
+    /// Nothing grows beyond its limit.
+    private func checkBounds() {
+        if coordinator.activeRuns.count > scenario.limits.unfinishedRuns {
+            broken("\(coordinator.activeRuns.count) runs are unfinished")
+        }
+        for id in coordinator.activeRuns {
+            guard let slot = coordinator.runSlots[id] else { continue }
+            if coordinator.runs[slot].log.count > scenario.limits.eventLogEntries {
+                broken("run \(id) keeps \(coordinator.runs[slot].log.count) events")
+            }
+        }
+    }
+}

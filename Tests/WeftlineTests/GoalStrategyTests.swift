@@ -1,0 +1,94 @@
+// Goals that are only planned, joined by a tool, or run with fewer nodes at a time.
+import Foundation
+import Synchronization
+import Testing
+import Weftline
+
+@Suite("Ways to a goal", .timeLimit(.minutes(1)))
+struct GoalStrategyTests {
+    private let plan = writtenPlan(
+        written("t1", "sum", #"{"terms":[40,2]}"#),
+        written("t2", "echo", #"{"value":"$t1 threads"}"#)
+    )
+
+    @Test("A goal that is only planned runs nothing, and its plan can be run later")
+    func onlyPlanned() async throws {
+        let waiting = Waiting()
+        let model = LanguageModel.scripted([
+            writtenPlan(written("t1", "wait")), writtenPlan(written("t1", "echo", #"{"value":3}"#)),
+        ])
+        try await LocalCluster.with(tools: [waiting.tool, echo], model: model) { cluster in
+            let first = try await cluster.plan(goal: "Wait.")
+            #expect(first.nodes.map(\.tool) == ["wait"])
+            #expect(waiting.started == 0)
+            let second = try await cluster.plan(goal: "Three.")
+            let result = try await cluster.run(second)
+            #expect(try result.output(of: "t1") == 3)
+        }
+    }
+
+    @Test(
+        "Nodes join the plan one by one, or when it is complete",
+        arguments: [(GoalOptions.Strategy.streamed, [1, 1]), (.planned, [2])]
+    )
+    func strategies(strategy: GoalOptions.Strategy, growth: [Int]) async throws {
+        let model = LanguageModel.scripted([plan.replacing(",{", with: " , {")])
+        try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
+            let options = GoalOptions(join: .json, strategy: strategy)
+            let run = try await cluster.start(goal: "How many threads?", options: options)
+            var planned: [Int] = []
+            for await event in run.events where event.kind == .planned {
+                planned.append(event.plannedNodes.count)
+            }
+            #expect(planned == growth)
+            #expect(try await run.result.answered().answer == ["t1": 42, "t2": "42 threads"])
+        }
+    }
+
+    @Test("A tool may join: its output is the answer")
+    func joinedByTool() async throws {
+        let report = FunctionTool(name: "report", description: "Reports.") { call, _ in
+            ["threads": call["outputs"]?["t1"] ?? nil]
+        }
+        let options = GoalOptions(join: .tool("report"))
+        let result = try await LocalCluster.with(
+            tools: [echo, sum, report],
+            model: .scripted([plan])
+        ) { cluster in
+            try await cluster.run(goal: "How many threads?", options: options)
+        }
+        #expect(result.answer == ["threads": 42])
+    }
+
+    @Test("At most so many nodes are with workers at a time")
+    func bounded() async throws {
+        let state = Mutex((running: 0, peak: 0))
+        let tool = FunctionTool(name: "count", description: "Counts who runs.") { _, _ in
+            state.withLock {
+                $0.running += 1
+                $0.peak = max($0.peak, $0.running)
+            }
+            try await Task.sleep(for: .milliseconds(5))
+            state.withLock { $0.running -= 1 }
+            return nil
+        }
+        let many = writtenPlan(
+            written("t1", "count"),
+            written("t2", "count"),
+            written("t3", "count"),
+            written("t4", "count")
+        )
+        let options = GoalOptions(join: .concat, maxRunning: 1)
+        try await LocalCluster.with(tools: [tool], model: .scripted([many])) { cluster in
+            _ = try await cluster.run(goal: "Count.", options: options)
+        }
+        #expect(state.withLock { $0.peak } == 1)
+        let bad = GoalOptions(maxRunning: 0)
+        try await LocalCluster.with(tools: [tool], model: .scripted([])) { cluster in
+            let error = try await #require(throws: ClientError.self) {
+                try await cluster.run(goal: "Count.", options: bad)
+            }
+            #expect(error.kind == .rejected)
+        }
+    }
+}
