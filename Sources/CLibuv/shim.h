@@ -1,9 +1,8 @@
-// libuv as Swift sees it, and what of the system and the C library Swift does not see by itself.
+// libuv as Swift sees it, and system calls that the C library does not show to Swift.
 #include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -16,15 +15,19 @@ static inline int weft_close_on_exec_from(unsigned first) {
 // Names the calling thread for tools that list threads; what exceeds 15 bytes is cut off.
 static inline void weft_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
-// A descriptor that becomes readable at a point on the clock of `uv_hrtime`; negative if none is
-// to be had.
-static inline int weft_timer_descriptor(void) {
+// A descriptor that becomes readable at a time of the monotonic clock; -1 when there is none left.
+static inline int weft_alarm_open(void) {
     return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 }
 
-// Arms it for a point in nanoseconds; with 0 it is not readable any more.
-static inline void weft_arm_timer(int descriptor, int64_t nanoseconds) {
-    const int64_t second = 1000000000;
-    struct itimerspec times = {.it_value = {nanoseconds / second, nanoseconds % second}};
-    timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &times, NULL);
+// Sets the time in nanoseconds, in place of an earlier one; one in the past means now.
+static inline void weft_alarm_set(int descriptor, long long nanoseconds) {
+    struct itimerspec spec = {{0, 0}, {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+    timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &spec, 0);
+}
+
+// Makes it unreadable again; whether its time had come.
+static inline int weft_alarm_take(int descriptor) {
+    unsigned long long count = 0;
+    return read(descriptor, &count, sizeof count) == sizeof count;
 }

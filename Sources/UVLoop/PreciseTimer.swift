@@ -1,61 +1,60 @@
-// A timer that keeps fractions of a millisecond, which libuv's timers do not: what waits 20 ms and
-// is started anew the moment it ends would wait 21 each time. Not here: queues of deadlines.
+// A timer that is late by microseconds, where Timer's is late by up to a millisecond: for what is
+// measured. Each takes a descriptor; without one left it is as good as Timer.
 internal import CLibuv
 internal import Glibc
 
-/// A timer that fires once per scheduling, some microseconds after its point and never before.
+/// Fires once at a time of the loop's clock, never early.
 ///
-/// It takes a descriptor; where the system has none to give, it counts whole milliseconds as
-/// ``Timer`` does. Keeps the loop alive while scheduled. Whoever has it closes it.
+/// Lives until it is closed, and keeps the loop alive so long.
 public final class PreciseTimer {
-    private enum Source {
-        case descriptor(Int32, PollSource)
-        case timer(Timer)
-    }
-
-    private var source: Source?
+    private let loop: EventLoop
     private var onFire: (() -> Void)?
+    private let descriptor: Int32
+    private var source: PollSource?
+    /// In place of the descriptor, if there is none.
+    private var timer: Timer?
 
     /// Makes a timer that is not scheduled.
-    public init(loop: EventLoop, onFire: @escaping () -> Void) {
+    public convenience init(loop: EventLoop, onFire: @escaping () -> Void) {
+        self.init(loop: loop, descriptor: weft_alarm_open(), onFire: onFire)
+    }
+
+    /// A timer on an alarm that is its own from now on; below zero there was none.
+    init(loop: EventLoop, descriptor: Int32, onFire: @escaping () -> Void) {
+        self.loop = loop
         self.onFire = onFire
-        let descriptor = weft_timer_descriptor()
+        self.descriptor = descriptor
         if descriptor >= 0 {
-            let poll = try? PollSource(loop: loop, descriptor: descriptor) { [weak self] _ in
-                self?.fire()
+            source = try? PollSource(loop: loop, descriptor: descriptor) { [self] _ in
+                if weft_alarm_take(descriptor) != 0 { fire() }
             }
-            if let poll {
-                source = .descriptor(descriptor, poll)
-                return
-            }
-            Glibc.close(descriptor)
         }
-        source = .timer(Timer(loop: loop) { [weak self] in self?.fire() })
+        source?.watch(.readable)
+        if source == nil { timer = Timer(loop: loop) { [self] in fire() } }
     }
 
-    deinit { close() }
+    deinit {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
 
-    /// Fires once when `EventLoop.nowNanoseconds` has reached the given point, at once if it has.
+    /// Fires once when the duration has passed, in place of an earlier scheduling.
+    public func schedule(after duration: Duration) {
+        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(
+            max(duration.clampedNanoseconds, 0)
+        )
+        schedule(at: overflow ? .max : deadline)
+    }
+
+    /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
     ///
-    /// Replaces an earlier scheduling.
+    /// A point in the past means the next turn of the loop.
     public func schedule(at nanoseconds: Int64) {
-        switch source {
-        case .descriptor(let descriptor, let poll):
-            weft_arm_timer(descriptor, max(nanoseconds, 1))
-            poll.watch(.readable)
-        case .timer(let timer): timer.schedule(at: nanoseconds)
-        case nil: break
-        }
-    }
-
-    /// Does not fire any more until scheduled again.
-    public func cancel() {
-        switch source {
-        case .descriptor(let descriptor, let poll):
-            weft_arm_timer(descriptor, 0)
-            poll.watch([])
-        case .timer(let timer): timer.cancel()
-        case nil: break
+        loop.assertOnLoop()
+        if source != nil {
+            // Zero would mean never.
+            weft_alarm_set(descriptor, max(nanoseconds, 1))
+        } else {
+            timer?.schedule(at: nanoseconds)
         }
     }
 
@@ -63,21 +62,15 @@ public final class PreciseTimer {
     ///
     /// Calling it again does nothing.
     public func close() {
-        switch source {
-        case .descriptor(let descriptor, let poll):
-            poll.close()
-            Glibc.close(descriptor)
-        case .timer(let timer): timer.close()
-        case nil: break
-        }
-        source = nil
+        loop.assertOnLoop()
         onFire = nil
+        source?.close()
+        source = nil
+        timer?.close()
+        timer = nil
     }
 
-    private func fire() {
-        cancel()
-        onFire?()
-    }
+    private func fire() { onFire?() }
 }
 
 @available(*, unavailable)

@@ -20,52 +20,6 @@ struct TimerTests {
         #expect(log == [0, 5, 10, 20, 30])
     }
 
-    @Test("A precise timer keeps fractions of a millisecond, one wait after the other")
-    func precise() async throws {
-        let lateness = try await onLoop { loop in
-            var lateness: [Int64] = []
-            var deadline: Int64 = 0
-            var timer: PreciseTimer?
-            func wait() {
-                deadline = loop.nowNanoseconds + 1_100_000
-                timer?.schedule(at: deadline)
-            }
-            timer = PreciseTimer(loop: loop) {
-                lateness.append(loop.nowNanoseconds - deadline)
-                if lateness.count < 100 { wait() } else { timer?.close() }
-            }
-            wait()
-            loop.run()
-            return lateness
-        }
-        #expect(lateness.count == 100)
-        #expect(lateness.allSatisfy { $0 >= 0 })
-        // In whole milliseconds each wait would last 2 ms.
-        #expect(lateness.min() ?? .max < 400_000)
-    }
-
-    @Test("A precise timer is cancelled, moved, and does not keep the loop alive when closed")
-    func preciseIsReplaced() async throws {
-        let log = try await onLoop { loop in
-            var log: [String] = []
-            let cancelled = PreciseTimer(loop: loop) { log.append("cancelled") }
-            cancelled.schedule(at: loop.nowNanoseconds + 1_000_000)
-            cancelled.cancel()
-            let closed = PreciseTimer(loop: loop) { log.append("closed") }
-            closed.schedule(at: loop.nowNanoseconds + 1_000_000)
-            closed.close()
-            closed.schedule(at: loop.nowNanoseconds)
-            let moved = PreciseTimer(loop: loop) { log.append("moved") }
-            moved.schedule(at: loop.nowNanoseconds + 3_600_000_000_000)
-            moved.schedule(at: 0)
-            loop.run()
-            cancelled.close()
-            moved.close()
-            return log
-        }
-        #expect(log == ["moved"])
-    }
-
     @Test("A timer never fires before its point on the loop's clock, nor much too late")
     func neverEarly() async throws {
         let lateness = try await onLoop { loop in

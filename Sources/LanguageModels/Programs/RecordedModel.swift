@@ -70,7 +70,7 @@ private final class RecordedCall: ModelCall {
     private let pace: RecordedModel.Pace
     private var report: ((ModelEvent) -> Void)?
     private var position = 0
-    private var timer: Timer?
+    private var timer: PreciseTimer?
 
     init(
         loop: EventLoop,
@@ -86,7 +86,7 @@ private final class RecordedCall: ModelCall {
     }
 
     func begin() {
-        timer = Timer(loop: loop) { [self] in replay() }
+        timer = PreciseTimer(loop: loop) { [self] in replay() }
         schedule()
     }
 

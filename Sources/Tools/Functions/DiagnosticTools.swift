@@ -156,7 +156,7 @@ final class ImmediateRunner: ToolRunner {
     func shutDown() {}
 }
 
-/// Lets invocations wait, all on one timer.
+/// Waits on a timer of the loop.
 private final class SleepRunner: ToolRunner {
     let description = ToolDescription(
         name: "sleep",
@@ -171,9 +171,7 @@ private final class SleepRunner: ToolRunner {
         isReadOnly: true
     )
     private let loop: EventLoop
-    private var timer: PreciseTimer?
-    /// By the time they end, the next one last.
-    private var sleeping: [SleepInvocation] = []
+    private var sleeping: [ObjectIdentifier: SleepInvocation] = [:]
 
     init(loop: EventLoop) {
         self.loop = loop
@@ -197,91 +195,47 @@ private final class SleepRunner: ToolRunner {
             return FinishedInvocation()
         }
         report(.started)
-        let sleep = SleepInvocation(
-            runner: self,
-            tool: invocation.tool,
-            endsAt: loop.nowNanoseconds + Int64(milliseconds * 1_000_000),
-            report: report
-        )
-        add(sleep)
+        let sleep = SleepInvocation(loop: loop, tool: invocation.tool, report: report)
+        let id = ObjectIdentifier(sleep)
+        sleeping[id] = sleep
+        sleep.onEnd = { [weak self] in self?.sleeping[id] = nil }
+        sleep.schedule(.microseconds(Int64(milliseconds * 1000)))
         return sleep
     }
 
-    private func add(_ sleep: SleepInvocation) {
-        var low = 0
-        var high = sleeping.count
-        while low < high {
-            let middle = (low + high) / 2
-            if sleeping[middle].endsAt > sleep.endsAt { low = middle + 1 } else { high = middle }
-        }
-        sleeping.insert(sleep, at: low)
-        if low == sleeping.count - 1 { arm() }
-    }
-
-    fileprivate func remove(_ sleep: SleepInvocation) {
-        guard let place = sleeping.firstIndex(where: { $0 === sleep }) else { return }
-        let isNext = place == sleeping.count - 1
-        sleeping.remove(at: place)
-        if isNext { arm() }
-    }
-
-    private func arm() {
-        // A timer that is not needed would cost a worker a descriptor.
-        guard let next = sleeping.last else {
-            timer?.close()
-            timer = nil
-            return
-        }
-        let timer = timer ?? PreciseTimer(loop: loop) { [weak self] in self?.wake() }
-        self.timer = timer
-        timer.schedule(at: next.endsAt)
-    }
-
-    private func wake() {
-        let now = loop.nowNanoseconds
-        var awake: [SleepInvocation] = []
-        while let next = sleeping.last, next.endsAt <= now {
-            awake.append(next)
-            sleeping.removeLast()
-        }
-        // What starts while these report is armed for as it comes.
-        if let next = sleeping.last { timer?.schedule(at: next.endsAt) }
-        for sleep in awake { sleep.finish(.success(.null)) }
-        if sleeping.isEmpty { arm() }
-    }
-
     func shutDown() {
-        for sleep in sleeping { sleep.cancel(grace: .zero) }
+        for sleep in Array(sleeping.values) { sleep.cancel(grace: .zero) }
     }
 }
 
 private final class SleepInvocation: RunningInvocation {
-    let endsAt: Int64
-    private weak var runner: SleepRunner?
+    var onEnd: () -> Void = {}
+    private let loop: EventLoop
     private let tool: String
-    private var report: ((ToolReport) -> Void)?
+    private let report: (ToolReport) -> Void
+    private var timer: PreciseTimer?
 
-    init(
-        runner: SleepRunner,
-        tool: String,
-        endsAt: Int64,
-        report: @escaping (ToolReport) -> Void
-    ) {
-        self.runner = runner
+    init(loop: EventLoop, tool: String, report: @escaping (ToolReport) -> Void) {
+        self.loop = loop
         self.tool = tool
-        self.endsAt = endsAt
         self.report = report
     }
 
+    func schedule(_ duration: Duration) {
+        let timer = PreciseTimer(loop: loop) { [weak self] in self?.finish(.success(.null)) }
+        self.timer = timer
+        timer.schedule(after: duration)
+    }
+
     func cancel(grace: Duration) {
-        guard report != nil else { return }
-        runner?.remove(self)
         finish(.failure(.cancelled(tool)))
     }
 
-    func finish(_ outcome: Result<RawJSON, Failure>) {
-        let report = report
-        self.report = nil
-        report?(.finished(outcome, isTruncated: false))
+    private func finish(_ outcome: Result<RawJSON, Failure>) {
+        guard let timer else { return }
+        timer.close()
+        self.timer = nil
+        onEnd()
+        report(.finished(outcome, isTruncated: false))
     }
 }
