@@ -43,6 +43,7 @@ extension CoordinatorMachine {
             )
             end(run, because: failure, now, &actions)
         }
+        closeCalls(now, &actions)
         schedule(.deadlineReached, now, &actions)
         if let due = nextProgress, due <= now { sendProgress(now, &actions) }
     }

@@ -97,10 +97,27 @@ extension CoordinatorMachine {
     ) {
         guard let run = runSlots[call.run], runs[run].modelCall == call else { return }
         switch event {
-        case .ended, .failed: runs[run].modelCall = nil
+        case .ended, .failed:
+            runs[run].modelCall = nil
+            closingCalls.removeAll { $0.call == call }
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), now, &actions)
+        guard runs[run].modelCall == call, runs[run].planner?.awaitsOnlyTheEnd == true,
+            !closingCalls.contains(where: { $0.call == call })
+        else { return }
+        closingCalls.append((call, now + PlanningLimits.endOfCall))
+    }
+
+    /// Cancels the calls whose end did not come although nothing else was missing.
+    mutating func closeCalls(_ now: Instant, _ actions: inout [Action]) {
+        while let first = closingCalls.first, first.at <= now {
+            closingCalls.removeFirst()
+            guard let run = runSlots[first.call.run], runs[run].modelCall == first.call else {
+                continue
+            }
+            cancelModel(run, &actions)
+        }
     }
 
     /// Every node of the present plan has settled: the planner decides what comes next.

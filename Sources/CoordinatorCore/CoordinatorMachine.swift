@@ -54,6 +54,8 @@ public struct CoordinatorMachine: Sendable {
     var finishedRuns: Deque<RunID> = []
     /// Unfinished runs that have a time budget.
     var timedRuns: [RunID] = []
+    /// Calls of models that have said all that matters, and until when their end is awaited.
+    var closingCalls: Deque<(call: ModelCallID, at: Instant)> = []
     var finishedNodes = 0
     var finishedBytes = 0
     var acceptedCount = 0
@@ -196,6 +198,7 @@ public struct CoordinatorMachine: Sendable {
         consider(nextProgress)
         consider(nextAck)
         consider(nextRunDeadline)
+        consider(closingCalls.first?.at)
         consider(nextGivenUp)
         return next
     }

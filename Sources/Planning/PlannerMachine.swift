@@ -179,6 +179,18 @@ public struct PlannerMachine: Sendable {
         }
     }
 
+    /// Whether the open call has said all that matters, so that only its end is missing.
+    ///
+    /// With the end comes the count of tokens, so that it is worth a short wait.
+    public var awaitsOnlyTheEnd: Bool {
+        switch state {
+        case .planning(let draft): draft.reader.isAtEnd
+        case .joining(let verdict): verdict.reader.isComplete
+        case .reacting(let step): step.node != nil || step.verdict.reader.isComplete
+        case .idle, .working, .failing, .joiningByTool, .ended: false
+        }
+    }
+
     /// Takes an event; appends what is to be done.
     public mutating func handle(_ event: Event, into actions: inout [Action]) {
         switch event {

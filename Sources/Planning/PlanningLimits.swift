@@ -6,6 +6,8 @@ public enum PlanningLimits {
     public static let replyBytes = 4 << 20
     /// Bytes that a model may write behind the end of its plan before it is stopped.
     public static let trailingBytes = 1024
+    /// How long a call that has said all that matters may take to end.
+    public static let endOfCall = Duration.seconds(2)
     /// Bytes of the start of a line in which the head of a call is looked for.
     public static let headBytes = 256
     /// Levels to which literals of the text form nest; what is deeper stays text.

@@ -14,13 +14,18 @@ public final class PreciseTimer {
     /// In place of the descriptor, if there is none.
     private var timer: Timer?
 
-    /// Makes a timer that is not scheduled.
-    public convenience init(loop: EventLoop, onFire: @escaping () -> Void) {
-        self.init(loop: loop, descriptor: weft_alarm_open(), onFire: onFire)
+    /// Makes a timer that is not scheduled; without a descriptor it is as good as ``Timer``.
+    public convenience init(
+        loop: EventLoop,
+        usesDescriptor: Bool = true,
+        onFire: @escaping () -> Void
+    ) {
+        let descriptor = usesDescriptor ? weft_alarm_open() : -1
+        self.init(loop: loop, descriptor: descriptor, onFire: onFire)
     }
 
     /// A timer on an alarm that is its own from now on; below zero there was none.
-    init(loop: EventLoop, descriptor: Int32, onFire: @escaping () -> Void) {
+    private init(loop: EventLoop, descriptor: Int32, onFire: @escaping () -> Void) {
         self.loop = loop
         self.onFire = onFire
         self.descriptor = descriptor

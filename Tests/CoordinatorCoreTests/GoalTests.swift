@@ -96,6 +96,31 @@ struct GoalTests {
         #expect(try client.get(.answer, run).stringValue == "It is 43.")
     }
 
+    @Test("A call that has said all that matters is waited for two seconds, then cancelled, once")
+    func callWithoutEnd() throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try submit(client)
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
+        harness.advance(.seconds(10))
+        #expect(harness.cancelledCalls.isEmpty, "the plan is still being written")
+        harness.say("]}", in: planner)
+        harness.advance(.milliseconds(1900))
+        #expect(harness.cancelledCalls.isEmpty)
+        harness.advance(.milliseconds(100))
+        #expect(harness.cancelledCalls == [planner.id])
+        harness.fail(planner, ModelFailure(code: .cancelled, message: "cancelled"))
+        worker.succeed(try worker.nextDispatch().attempt, "42")
+        let joiner = try harness.nextCall(.joiner)
+        harness.say(finish("It is 42."), in: joiner)
+        harness.advance(.seconds(2))
+        #expect(harness.cancelledCalls == [planner.id, joiner.id])
+        harness.fail(joiner, ModelFailure(code: .cancelled, message: "cancelled"))
+        #expect(events(client).last?.kind == .runSucceeded)
+        #expect(try client.get(.answer, run).stringValue == "It is 42.")
+    }
+
     @Test("A plan without problems can be joined without a model")
     func concat() throws {
         let worker = harness.worker()

@@ -147,6 +147,10 @@ final class MachineHarness {
         handle(.modelReported(call.id, .ended(stop)))
     }
 
+    func fail(_ call: TestCall, _ failure: ModelFailure) {
+        handle(.modelReported(call.id, .failed(failure)))
+    }
+
     // MARK: - Peers
 
     /// A connection that has said nothing.

@@ -187,6 +187,21 @@ extension Integration {
             }
         }
 
+        @Test("A plan that is complete is used soon, although its call neither ends nor times out")
+        func completeWithoutEnd() async throws {
+            try await atPlace { place in
+                let server = try await ModelServer(place)
+                let whole = planText(node("t1", "echo", #"{"of":1}"#))
+                try server.script("complete", planner: [[.say(whole), .hang]])
+                // The idle timeout is minutes.
+                try await place.startCluster(try server.configuration("retries: 0"))
+                let run = try await place.weft("run", "complete", "--join", "json")
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(run.output == "{\"t1\":{\"of\":1}}\n")
+                #expect(try server.goneClients() == 1)
+            }
+        }
+
         @Test("A joiner that fails, breaks off or falls silent fails the run; outputs are kept")
         func joiner() async throws {
             try await atPlace { place in

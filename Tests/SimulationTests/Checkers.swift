@@ -146,16 +146,22 @@ struct ConnectionChecker {
 
     private var said: [ConnectionID: Said] = [:]
 
-    mutating func send(_ message: Message, on connection: ConnectionID) {
+    /// Notes what the coordinator says; nothing goes to a worker over a connection on which either
+    /// side has spoken of a drain.
+    mutating func send(_ message: Message, on connection: ConnectionID) -> String? {
         switch message {
         case .dispatch(let dispatch):
             said[connection, default: Said()].attempts.insert(dispatch.attempt)
+            if said[connection]?.isDrainKnown == true {
+                return "\(dispatch.attempt) was dispatched on \(connection), which drains"
+            }
         case .registered(let registered):
             said[connection, default: Said()].attempts.formUnion(registered.adopt)
         case .cancel(let cancel): said[connection, default: Said()].cancels.insert(cancel.attempt)
         case .drain: said[connection, default: Said()].isDrainKnown = true
         default: break
         }
+        return nil
     }
 
     mutating func receive(_ message: Message, on connection: ConnectionID) {

@@ -47,7 +47,7 @@ struct Scenario {
         var limits = Limits()
         // Small lines, so that ordinary values go in chunks.
         limits.maxLine = 16 << 10
-        limits.chunkBytes = 1 << 10
+        limits.chunkBytes = draw.permille(500) ? 700 : 1 << 10
         limits.window = 4 << 10
         limits.heartbeat = .seconds(1)
         limits.lease = .seconds(4)

@@ -40,6 +40,8 @@ final class SimulatedClient {
     private var endsHere = 0
     private var newest = -1
     private var hasLost = false
+    /// Whether its submission was refused for now and not sent again since.
+    private(set) var isRefused = false
     /// Nodes whose end it was told on this connection.
     private var settled: Set<NodeID> = []
     /// The answer as it was written, as long as the connection lasts.
@@ -120,6 +122,7 @@ final class SimulatedClient {
             return [.auth(auth)]
         case .welcome:
             isWelcome = true
+            isRefused = false
             return [submission]
         case .accepted(let accepted):
             if let run, run != accepted.run, !isStreamed {
@@ -133,7 +136,10 @@ final class SimulatedClient {
             return []
         case .ping(let ping): return [.pong(Pong(n: ping.n))]
         case .error(let error):
-            if mayLackJoiner, run == nil { return [] }
+            if error.code == .busy || error.code == .badPlan && mayLackJoiner {
+                isRefused = true
+                return []
+            }
             if !hasLost, error.code == .badPlan || error.code == .conflict {
                 problem = "\(error.code): \(error.message) \(error.problems)"
             }
@@ -142,7 +148,14 @@ final class SimulatedClient {
         }
     }
 
-    var submission: Message {
+    /// Submits again what was refused, once.
+    func resubmission() -> Message? {
+        guard isWelcome, isRefused else { return nil }
+        isRefused = false
+        return submission
+    }
+
+    private var submission: Message {
         var submit = Submit(
             key: key,
             plan: nil,

@@ -9,20 +9,21 @@ import Wire
 @testable import CoordinatorCore
 
 extension SimulatedCluster {
-    func checkTurn() {
+    /// Checks a turn's end; the machine is handed on, because reading it from here copies.
+    func checkTurn(of coordinator: CoordinatorMachine) {
         do {
             try coordinator.validate()
         } catch {
             broken("coordinator: \(error)")
         }
-        checkThatNothingWaitsInVain()
-        checkBeliefs()
-        checkBounds()
+        checkThatNothingWaitsInVain(coordinator)
+        checkBeliefs(coordinator)
+        checkBounds(coordinator)
     }
 
     /// What the coordinator believes of a worker was said over its connection, is no more than the
     /// worker may hold, and no node is held twice.
-    private func checkBeliefs() {
+    private func checkBeliefs(_ coordinator: CoordinatorMachine) {
         var holders: [NodeReference: String] = [:]
         for worker in coordinator.workerOrder {
             guard let session = coordinator.workers[worker] else { continue }
@@ -38,17 +39,17 @@ extension SimulatedCluster {
                 if let other = holders.updateValue(session.name, forKey: node) {
                     broken("\(node) has an attempt on \(other) and one on \(session.name)")
                 }
-                check(attempt, on: worker, session)
+                let reason = coordinator.scheduler.cancelReason(of: attempt, on: worker)
+                check(attempt, reason, session)
             }
             if let connection = session.connection, session.drainOrder != nil {
                 broken(connections.drains(on: connection))
             }
         }
-        checkCounts(holders.count)
+        checkCounts(holders.count, coordinator)
     }
 
-    private func check(_ attempt: AttemptID, on worker: WorkerID, _ session: WorkerSession) {
-        let reason = coordinator.scheduler.cancelReason(of: attempt, on: worker)
+    private func check(_ attempt: AttemptID, _ reason: CancelReason?, _ session: WorkerSession) {
         if reason == nil, runEnds.isCancelled(attempt.run) {
             broken("\(attempt) goes on, though its run was cancelled")
         }
@@ -57,7 +58,7 @@ extension SimulatedCluster {
     }
 
     /// What workers hold, what the scheduler's nodes say and what the runs count is the same.
-    private func checkCounts(_ held: Int) {
+    private func checkCounts(_ held: Int, _ coordinator: CoordinatorMachine) {
         var sum = 0
         for id in coordinator.activeRuns {
             guard let slot = coordinator.runSlots[id] else { continue }
@@ -78,7 +79,7 @@ extension SimulatedCluster {
     }
 
     /// No ready node waits while a worker has a free slot for it.
-    private func checkThatNothingWaitsInVain() {
+    private func checkThatNothingWaitsInVain(_ coordinator: CoordinatorMachine) {
         for id in coordinator.activeRuns {
             guard let run = coordinator.runSlots[id] else { continue }
             for node in 0..<coordinator.runs[run].plan.count {
@@ -87,7 +88,9 @@ extension SimulatedCluster {
                 let tool = coordinator.runs[run].plan[node].tool
                 let isFull = bounds[id].map { coordinator.runs[run].counts.running >= $0 } ?? false
                 if !isFull,
-                    let worker = coordinator.workerOrder.first(where: { hasRoom($0, for: tool) })
+                    let worker = coordinator.workerOrder.first(where: {
+                        hasRoom($0, for: tool, coordinator)
+                    })
                 {
                     broken("\(reference) is ready and was not placed, though \(worker) has room")
                 }
@@ -99,7 +102,11 @@ extension SimulatedCluster {
         }
     }
 
-    private func hasRoom(_ worker: WorkerID, for tool: String) -> Bool {
+    private func hasRoom(
+        _ worker: WorkerID,
+        for tool: String,
+        _ coordinator: CoordinatorMachine
+    ) -> Bool {
         guard let session = coordinator.workers[worker], session.isReachable, !session.isDraining,
             session.tools.contains(tool)
         else { return false }
@@ -114,7 +121,7 @@ extension SimulatedCluster {
     }
 
     /// Nothing grows beyond its limit.
-    private func checkBounds() {
+    private func checkBounds(_ coordinator: CoordinatorMachine) {
         if coordinator.activeRuns.count > scenario.limits.unfinishedRuns {
             broken("\(coordinator.activeRuns.count) runs are unfinished")
         }

@@ -21,9 +21,7 @@ extension SimulatedCluster {
         if case .accepted(let accepted) = message, client.isStreamed, !accepted.isExisting {
             plan(.stream(client), after: draw.duration(.microseconds(50) ... .milliseconds(5)))
         }
-        if case .error(let error) = message,
-            error.code == .busy || client.mayLackJoiner && client.run == nil
-        {
+        if case .error = message, client.isRefused {
             plan(.submitAgain(client), after: draw.duration(.milliseconds(50) ... .seconds(1)))
         }
         broken(client.problem.map { "\(client.name): \($0)" })
@@ -31,8 +29,8 @@ extension SimulatedCluster {
 
     /// A client that was told to come again later does.
     func submitAgain(_ client: SimulatedClient) {
-        guard client.isWelcome, client.run == nil, let link = client.link else { return }
-        send(client.submission, over: link, .toCoordinator)
+        guard let link = client.link, let submission = client.resubmission() else { return }
+        send(submission, over: link, .toCoordinator)
     }
 
     func stream(_ client: SimulatedClient) {

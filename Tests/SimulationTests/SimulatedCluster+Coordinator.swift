@@ -12,6 +12,7 @@ extension SimulatedCluster {
         coordinator.handle(event, at: now, into: &coordinatorActions)
         isCoordinatorTouched = true
         carryOutCoordinatorActions()
+        coordinatorDue = coordinator.nextDeadline()
     }
 
     func endCoordinatorTurn() {
@@ -19,7 +20,8 @@ extension SimulatedCluster {
         isCoordinatorTouched = false
         coordinator.endTurn(at: now, into: &coordinatorActions)
         carryOutCoordinatorActions()
-        checkTurn()
+        coordinatorDue = coordinator.nextDeadline()
+        checkTurn(of: coordinator)
     }
 
     /// Carries out everything in order; what happens meanwhile is appended.
@@ -88,7 +90,7 @@ extension SimulatedCluster {
     }
 
     private func look(at message: Message, to link: SimulatedLink) {
-        connections.send(message, on: link.id)
+        broken(connections.send(message, on: link.id))
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt

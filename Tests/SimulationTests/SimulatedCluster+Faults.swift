@@ -61,6 +61,7 @@ extension SimulatedCluster {
         trace.add(now, "FAULT \(worker.label) crashes")
         let link = worker.link
         worker.isAlive = false
+        workers.removeAll { $0 === worker }
         worker.running.removeAll()
         worker.link = nil
         if let link {

@@ -42,6 +42,7 @@ extension SimulatedCluster {
             worker.machine.endTurn(at: now, into: &actions)
             carryOut(&actions, of: worker)
         }
+        worker.due = worker.machine.nextDeadline()
         do {
             try worker.machine.validate()
         } catch {
@@ -112,6 +113,7 @@ extension SimulatedCluster {
     /// The process is gone, with everything in it.
     func end(_ worker: SimulatedWorker) {
         worker.isAlive = false
+        workers.removeAll { $0 === worker }
         worker.running.removeAll()
         if let link = worker.link, link.isOpenForPeer { close(link, from: .toCoordinator) }
         worker.link = nil

@@ -28,11 +28,13 @@ final class SimulatedCluster {
     var coordinator: CoordinatorMachine
     var coordinatorActions: [CoordinatorMachine.Action] = []
     var isCoordinatorTouched = false
+    /// What `nextDeadline()` said after its latest change; asking copies.
+    var coordinatorDue: Instant?
     var isCarryingOut = false
     var links: [ConnectionID: SimulatedLink] = [:]
     var linkCount = 0
 
-    /// Living and dead worker processes, in the order in which they began.
+    /// The living worker processes, in the order in which they began.
     var workers: [SimulatedWorker] = []
     var incarnations: [String: Int] = [:]
     var clients: [SimulatedClient] = []
@@ -145,8 +147,8 @@ final class SimulatedCluster {
             guard let candidate else { return }
             next = next.map { min($0, candidate) } ?? candidate
         }
-        consider(coordinator.nextDeadline())
-        for worker in workers where worker.isAlive { consider(worker.machine.nextDeadline()) }
+        consider(coordinatorDue)
+        for worker in workers { consider(worker.due) }
         return next
     }
 
@@ -157,11 +159,11 @@ final class SimulatedCluster {
             agenda.removeMin()
             happen(entry.what)
         }
-        if let due = coordinator.nextDeadline(), due <= now {
+        if let due = coordinatorDue, due <= now {
             tell(.deadlineReached)
         }
         for worker in workers where worker.isAlive {
-            guard let due = worker.machine.nextDeadline(), due <= now else { continue }
+            guard let due = worker.due, due <= now else { continue }
             tell(worker, .deadlineReached)
         }
         endCoordinatorTurn()

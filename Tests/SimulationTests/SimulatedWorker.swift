@@ -13,6 +13,8 @@ final class SimulatedWorker {
     var link: SimulatedLink?
     var isAlive = true
     var isConnecting = false
+    /// What its machine's `nextDeadline()` said after the latest change.
+    var due: Instant?
     let slots: Int
     /// What runs, by attempt; each with the number of its end event.
     var running: [AttemptID: RunningTool] = [:]

@@ -1,7 +1,7 @@
 // Timers that are late by microseconds: never early, once each, not after they were closed.
 import Testing
 
-@testable import UVLoop
+import UVLoop
 
 @Suite("Precise timers")
 struct PreciseTimerTests {
@@ -20,9 +20,7 @@ struct PreciseTimerTests {
                     made?.close()
                 }
                 made =
-                    hasDescriptor
-                    ? PreciseTimer(loop: loop, onFire: fired)
-                    : PreciseTimer(loop: loop, descriptor: -1, onFire: fired)
+                    PreciseTimer(loop: loop, usesDescriptor: hasDescriptor, onFire: fired)
                 made?.schedule(at: due)
             }
             loop.run()

@@ -199,9 +199,15 @@ private final class SleepRunner: ToolRunner {
         let id = ObjectIdentifier(sleep)
         sleeping[id] = sleep
         sleep.onEnd = { [weak self] in self?.sleeping[id] = nil }
-        sleep.schedule(.microseconds(Int64(milliseconds * 1000)))
+        sleep.schedule(
+            .microseconds(Int64(milliseconds * 1000)),
+            isPrecise: sleeping.count <= Self.precise
+        )
         return sleep
     }
+
+    /// Beyond so many at a time the others do without a descriptor, which programs need too.
+    private static let precise = 64
 
     func shutDown() {
         for sleep in Array(sleeping.values) { sleep.cancel(grace: .zero) }
@@ -221,8 +227,10 @@ private final class SleepInvocation: RunningInvocation {
         self.report = report
     }
 
-    func schedule(_ duration: Duration) {
-        let timer = PreciseTimer(loop: loop) { [weak self] in self?.finish(.success(.null)) }
+    func schedule(_ duration: Duration, isPrecise: Bool) {
+        let timer = PreciseTimer(loop: loop, usesDescriptor: isPrecise) { [weak self] in
+            self?.finish(.success(.null))
+        }
         self.timer = timer
         timer.schedule(after: duration)
     }
