@@ -1,4 +1,5 @@
 // libuv as Swift sees it, and system calls that the C library does not show to Swift.
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>

@@ -52,18 +52,26 @@ bool is_number(const uint8_t *text, size_t at, size_t length) {
 class Reader {
   public:
     weft_json_status parse(const uint8_t *text, size_t length, uint32_t depth) {
-        if (!reserve(length, depth)) return WEFT_JSON_OUT_OF_MEMORY;
-        std::memcpy(copy_.get(), text, length);
-        std::memset(copy_.get() + length, ' ', simdjson::SIMDJSON_PADDING);
+        // A large text is read where it lies if that is possible: copying it takes as long as
+        // reading it.
+        bool in_place = length > kept_capacity && is_readable_behind(text + length);
+        if (in_place ? !reserve_parser(length, depth) : !reserve(length, depth)) {
+            return WEFT_JSON_OUT_OF_MEMORY;
+        }
+        if (!in_place) {
+            std::memcpy(copy_.get(), text, length);
+            std::memset(copy_.get() + length, ' ', simdjson::SIMDJSON_PADDING);
+        }
+        text_ = in_place ? text : copy_.get();
         length_ = length;
         root_ = simdjson::dom::element();
-        auto error = parser_.parse(copy_.get(), length, false).get(root_);
+        auto error = parser_.parse(text_, length, false).get(root_);
         return status(error);
     }
 
     weft_json_status fields(
         weft_json_field *fields, size_t capacity, weft_json_outline *outline) const {
-        const uint8_t *text = copy_.get();
+        const uint8_t *text = text_;
         const uint32_t *index = parser_.implementation->structural_indexes.get();
         const uint32_t *end = index + parser_.implementation->n_structural_indexes;
         if (text[*index] != '{') return WEFT_JSON_NOT_AN_OBJECT;
@@ -101,7 +109,14 @@ class Reader {
     simdjson::dom::element root_;
     std::unique_ptr<uint8_t[]> copy_;
     size_t copy_capacity_ = 0;
+    // What was parsed: the copy, or the caller's text while it is being judged.
+    const uint8_t *text_ = nullptr;
     size_t length_ = 0;
+
+    bool reserve_parser(size_t capacity, uint32_t depth) {
+        return parser_.doc.allocate(capacity) == simdjson::SUCCESS
+            && parser_.allocate(capacity, depth) == simdjson::SUCCESS;
+    }
 
     bool reserve(size_t length, uint32_t depth) {
         if (copy_capacity_ < length || !copy_) {
@@ -110,14 +125,18 @@ class Reader {
                 : std::min(std::max(first_capacity, length * 2), kept_capacity);
             copy_.reset(new (std::nothrow) uint8_t[capacity + simdjson::SIMDJSON_PADDING]);
             copy_capacity_ = 0;
-            if (!copy_ || parser_.doc.allocate(capacity) != simdjson::SUCCESS
-                || parser_.allocate(capacity, depth) != simdjson::SUCCESS) {
-                return false;
-            }
+            if (!copy_ || !reserve_parser(capacity, depth)) return false;
             copy_capacity_ = capacity;
         }
         return parser_.max_depth() == depth
             || parser_.allocate(copy_capacity_, depth) == simdjson::SUCCESS;
+    }
+
+    // Whether what simdjson reads behind the text lies in the page of its last byte, which is there
+    // whatever it holds. This is how simdjson's manual does without padding.
+    static bool is_readable_behind(const uint8_t *end) {
+        constexpr uintptr_t page = 4096;
+        return (uintptr_t(end - 1) & (page - 1)) + simdjson::SIMDJSON_PADDING < page;
     }
 
     static uint32_t end_of_key(const uint8_t *text, uint32_t start, uint32_t colon) {
@@ -181,7 +200,7 @@ class Reader {
     }
 
     weft_json_status number_status() const {
-        const uint8_t *text = copy_.get();
+        const uint8_t *text = text_;
         const auto &parser = *parser_.implementation;
         for (uint32_t i = 0; i < parser.n_structural_indexes; i++) {
             uint32_t at = parser.structural_indexes[i];

@@ -383,12 +383,12 @@ extension Chunk {
         var writer = JSONWriter(reserving: data.count + 64)
         writer.beginObject()
         writer.field("stream", stream.rawValue)
-        if isValidUTF8(data[...]) {
+        if isValidUTF8(data) {
             writer.key("text")
-            writer.string(utf8: data[...])
+            writer.string(utf8: data)
         } else {
             writer.key("base64")
-            writer.string(utf8: Base64.encode(data)[...])
+            writer.string(utf8: Base64.encode(Array(data))[...])
         }
         writer.endObject()
         return RawJSON(trusted: writer.bytes[...])

@@ -107,6 +107,7 @@ public struct JSONWriter: Sendable {
     /// Writes a value that is JSON already, as it is.
     public mutating func raw(_ value: RawJSON) {
         beginValue()
+        makeRoom(for: value.count)
         bytes.append(contentsOf: value.bytes)
     }
 
@@ -133,6 +134,13 @@ public struct JSONWriter: Sendable {
     }
 
     // MARK: - Bytes
+
+    /// Makes room for a large value and for what comes after it; otherwise the array would grow to
+    /// hold just the value, and with the next byte move it to twice as much.
+    private mutating func makeRoom(for count: Int) {
+        guard count > 4_096, bytes.capacity - bytes.count < count + 256 else { return }
+        bytes.reserveCapacity(max(bytes.count + count + 4_096, 2 * bytes.capacity))
+    }
 
     private mutating func separate() {
         if needsComma { bytes.append(Byte.comma) }
@@ -179,6 +187,7 @@ public struct JSONWriter: Sendable {
     where Text.Index == Int {
         var index = text.startIndex
         let end = text.endIndex
+        makeRoom(for: text.count)
         while index < end {
             let run = Self.plainEnd(text, from: index)
             bytes.append(contentsOf: text[index..<run])

@@ -111,7 +111,7 @@ public struct ArgumentTemplate: Sendable {
         output.reserveCapacity(bytes.count + 32 * marks.count)
         var cursor = bytes.startIndex
         var holdsContainer = false
-        for mark in marks {
+        for (place, mark) in marks.enumerated() {
             let start = bytes.startIndex + Int(mark.start)
             let end = bytes.startIndex + Int(mark.end)
             if mark.kind == .dropped {
@@ -126,6 +126,12 @@ public struct ArgumentTemplate: Sendable {
             cursor = end
             let part = try part(of: whole, at: spelling, in: content)
             try checkSize(output.count + part.count)
+            if output.capacity < output.count + part.count {
+                // Those to come are taken to be as large: memory that is not touched costs nothing,
+                // moving large outputs each time the room has doubled does.
+                let guess = output.count + (marks.count - place) * part.count + bytes.count
+                output.reserveCapacity(min(guess, PlanLimits.resolvedArgumentBytes))
+            }
             if mark.kind == .whole {
                 output.append(contentsOf: part.bytes)
                 holdsContainer = holdsContainer || part.kind == .object || part.kind == .array

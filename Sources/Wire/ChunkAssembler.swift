@@ -27,7 +27,7 @@ extension Chunk {
                     about: about,
                     sequence: chunks.count,
                     stream: stream,
-                    data: Array(text[start..<end])
+                    data: text[start..<end]
                 )
             )
             start = end
@@ -94,6 +94,10 @@ public struct ChunkAssembler: Sendable {
         }
         guard chunk.data.count <= maximumBytes - text.count else { throw tooLarge }
         hash.update(chunk.data)
+        // Memory that is not touched costs nothing, moving a large value each time it doubles does.
+        if text.capacity < text.count + chunk.data.count, count > 0 {
+            text.reserveCapacity(min(4 * text.count, maximumBytes) + chunk.data.count)
+        }
         text.append(contentsOf: chunk.data)
         count += 1
     }

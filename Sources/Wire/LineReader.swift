@@ -29,6 +29,11 @@ public struct LineReader: Sendable {
             start = 0
             searched = 0
         } else if start == 0 {
+            // Of a line longer than a piece, nobody knows how long it will be. Memory that is not
+            // touched costs nothing, moving the line each time it has doubled does.
+            if buffer.capacity < buffer.count + bytes.count {
+                buffer.reserveCapacity(min(4 * buffer.count, maximumLine) + bytes.count)
+            }
             buffer.append(contentsOf: bytes)
         } else {
             // Lines already handed out keep the old buffer; the rest moves to one of its own, so

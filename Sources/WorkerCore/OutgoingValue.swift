@@ -35,7 +35,7 @@ struct OutgoingValue: Sendable {
         let start = text.startIndex + offset
         var end = min(start + most, text.endIndex)
         while end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
-        let data = Array(text[start..<end])
+        let data = text[start..<end]
         hash.update(data)
         let chunk = Chunk(
             about: .attempt(attempt),

@@ -2,6 +2,7 @@
 // Not here: what a command does, each in a file of its own.
 internal import ArgumentParser
 internal import Glibc
+internal import UVLoop
 
 /// The version of everything in this package.
 enum WeftlineVersion {
@@ -43,6 +44,7 @@ struct Weft: ParsableCommand {
     )
 
     static func main() {
+        ProcessTable.keepFreedBuffers()
         var status = ExitStatus.success
         do {
             var command = try parseAsRoot()

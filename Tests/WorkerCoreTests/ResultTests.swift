@@ -390,7 +390,7 @@ struct ResultTests {
                 throw Unexpected("a chunk was expected")
             }
             #expect(chunk.sequence == sequence)
-            #expect(chunk.data == Array(text.utf8))
+            #expect(chunk.data == Array(text.utf8)[...])
         }
         try worker.reconnect()
         worker.expect(.connect)

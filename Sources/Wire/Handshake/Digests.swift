@@ -9,9 +9,14 @@ public struct SHA256: Sendable {
     public init() {}
 
     /// Adds bytes.
-    public mutating func update(_ bytes: [UInt8]) {
-        weft_sha256_update(&state, bytes, bytes.count)
+    public mutating func update(_ bytes: ArraySlice<UInt8>) {
+        bytes.withContiguousStorageIfAvailable {
+            weft_sha256_update(&state, $0.baseAddress, $0.count)
+        }
     }
+
+    /// Adds bytes.
+    public mutating func update(_ bytes: [UInt8]) { update(bytes[...]) }
 
     /// The 32 bytes of the digest of everything added; more may be added afterwards.
     public func digest() -> [UInt8] {

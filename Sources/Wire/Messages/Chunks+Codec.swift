@@ -24,12 +24,12 @@ extension Chunk: MessageBody {
         let text = try fields.stringBytes("data")
         switch try fields.optionalChoice("encoding") ?? Encoding.utf8 {
         case .utf8:
-            data = text
+            data = text[...]
         case .base64:
             guard let bytes = Base64.decode(text) else {
                 throw fields.bad("data", "must be base64 with padding")
             }
-            data = bytes
+            data = bytes[...]
         }
     }
 
@@ -43,18 +43,18 @@ extension Chunk: MessageBody {
         if isText {
             writer.field("encoding", Encoding.utf8.rawValue)
             writer.key("data")
-            writer.string(utf8: data[...])
+            writer.string(utf8: data)
         } else {
             writer.field("encoding", Encoding.base64.rawValue)
             writer.key("data")
-            writer.string(utf8: Base64.encode(data)[...])
+            writer.string(utf8: Base64.encode(Array(data))[...])
         }
     }
 
     /// Whether the data is UTF-8 and escaping does not more than double it.
     private var isText: Bool {
         // Values are JSON texts: only quotes and backslashes in them are escaped.
-        if stream == .value || stream == .arguments { return isValidUTF8(data[...]) }
+        if stream == .value || stream == .arguments { return isValidUTF8(data) }
         var excess = 0
         for byte in data {
             switch byte {
@@ -66,7 +66,7 @@ extension Chunk: MessageBody {
                 break
             }
         }
-        return excess <= data.count && isValidUTF8(data[...])
+        return excess <= data.count && isValidUTF8(data)
     }
 }
 

@@ -25,15 +25,20 @@ public struct Chunk: Sendable, Equatable {
     public var sequence: Int
     /// Which stream.
     public var stream: ChunkStream
-    /// The bytes.
-    public var data: [UInt8]
+    /// The bytes; of a value that was cut, a part of it.
+    public var data: ArraySlice<UInt8>
 
     /// Makes the message of its fields.
-    public init(about: Subject, sequence: Int, stream: ChunkStream, data: [UInt8]) {
+    public init(about: Subject, sequence: Int, stream: ChunkStream, data: ArraySlice<UInt8>) {
         self.about = about
         self.sequence = sequence
         self.stream = stream
         self.data = data
+    }
+
+    /// Makes the message of its fields.
+    public init(about: Subject, sequence: Int, stream: ChunkStream, data: [UInt8]) {
+        self.init(about: about, sequence: sequence, stream: stream, data: data[...])
     }
 
     /// What a chunk belongs to.
