@@ -39,7 +39,7 @@ struct Weft: ParsableCommand {
             StatusCommand.self, WorkersCommand.self,
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
             CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
-            BenchEchoCommand.self, ModelsCommand.self, ConfigCommand.self,
+            BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
         ]
     )
 

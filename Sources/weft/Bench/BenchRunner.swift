@@ -86,7 +86,7 @@ final class BenchRunner {
         case .spawn:
             _ = try SpawnFloor(
                 loop: loop,
-                program: "/bin/true",
+                program: EmbeddedCluster.ownPath,
                 total: min(settings.nodes, 2_000),
                 concurrency: settings.workers * settings.slots
             ) { [weak self] perSecond in

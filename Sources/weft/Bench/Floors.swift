@@ -87,10 +87,40 @@ final class PingPongFloor {
     }
 }
 
+/// Has a fresh process start a program so often, so many at once, with three pipes each.
+///
+/// A process of its own, because starting another one takes longer the more memory one has, and a
+/// benchmark has gathered some. Confined to its loop.
+final class SpawnFloor {
+    private var output: [UInt8] = []
+
+    /// Starts measuring; `then` gets the processes a second, nil on failure.
+    init(
+        loop: EventLoop,
+        program: String,
+        total: Int,
+        concurrency: Int,
+        then: @escaping (_ perSecond: Double?) -> Void
+    ) throws(UVError) {
+        _ = try ChildProcess.spawn(
+            loop: loop,
+            options: ChildProcess.Options(
+                arguments: [program, "bench-spawn", "\(total)", "\(concurrency)"],
+                environment: [("PATH", "/usr/bin:/bin")]
+            ),
+            onOutput: { [self] _, bytes in output += bytes },
+            onExit: { [self] _ in
+                let text = String(decoding: output, as: UTF8.self)
+                then(Double(text.prefix { !$0.isNewline }))
+            }
+        )
+    }
+}
+
 /// Starts a program so often, so many at once, with three pipes each and nothing else.
 ///
 /// Confined to its loop.
-final class SpawnFloor {
+final class SpawnLoop {
     private let loop: EventLoop
     private let program: String
     private let total: Int

@@ -1,0 +1,39 @@
+// How many processes a second libuv starts and ends by itself. Hidden; `weft bench` starts it.
+
+internal import ArgumentParser
+internal import Glibc
+internal import UVLoop
+
+struct BenchSpawnCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench-spawn",
+        abstract: "Start /bin/true again and again.",
+        shouldDisplay: false
+    )
+
+    @Argument(help: "How often.")
+    var total: Int
+    @Argument(help: "How many at once.")
+    var concurrency: Int
+
+    func validate() throws {
+        guard total > 0, concurrency > 0 else {
+            throw ValidationError("Both numbers must be at least 1.")
+        }
+    }
+
+    func run() throws {
+        let loop = try Shell.makeLoop()
+        let spawning = try SpawnLoop(
+            loop: loop,
+            program: "/bin/true",
+            total: total,
+            concurrency: concurrency
+        ) { perSecond in
+            let line = Array("\(perSecond)\n".utf8)
+            _ = write(STDOUT_FILENO, line, line.count)
+        }
+        withExtendedLifetime(spawning) { loop.run() }
+        loop.close()
+    }
+}
