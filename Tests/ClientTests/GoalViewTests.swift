@@ -46,8 +46,10 @@ struct GoalViewTests {
                     "  t2      search            waiting",
                 ]
         )
+        #expect(view.progress.total == 2 && view.progress.running == 1)
         let ended = view.take(try event(.nodeSucceeded, "t1", #"{"run_ms":251}"#))
         #expect(ended == ["  t1      search            succeeded  251 ms"])
+        #expect(view.progress.succeeded == 1 && view.progress.running == 0)
         #expect(view.lines(width: 80, elapsedMilliseconds: 1_300).count == 1)
         let skipped = view.take(try event(.nodeSkipped, "t2", #"{"because":"t1"}"#))
         #expect(skipped == ["  t2      search            skipped    because of t1"])
@@ -55,6 +57,7 @@ struct GoalViewTests {
         // The same end again, and a node that nobody planned, say nothing.
         #expect(view.take(try event(.nodeCancelled, "t2")) == [])
         #expect(view.take(try event(.started, "t9")) == [])
+        #expect(view.progress.settled == 2 && view.progress.running == 0)
     }
 
     @Test("No line is wider than the terminal, and there are few", arguments: [20, 40, 80, 200])

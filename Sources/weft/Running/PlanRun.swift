@@ -80,16 +80,16 @@ final class PlanRun {
 
     private func receive(_ event: EventMessage) {
         if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
-        if view != nil, let lines = view?.take(event) {
+        if let lines = view?.take(event) {
             bar.say(lines)
-            bar.touch()
+            bar.show(view?.progress ?? RunProgress())
         }
         guard let data = event.data else { return }
         switch event.kind {
         case .answering:
             show(data.value(at: [.key("text")])?.stringValue ?? "")
         case .progress where event.node == nil, .snapshot:
-            if let progress = RunProgress(data) { bar.show(progress) }
+            if view == nil, let progress = RunProgress(data) { bar.show(progress) }
         case .planProblems, .replanned:
             if let text = EventLines.text(of: event) { bar.say([Text.printable(text)]) }
         case .unplaceable:

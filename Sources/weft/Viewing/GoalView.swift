@@ -18,6 +18,9 @@ struct GoalView {
     /// Nodes that have not ended, in the order in which they were planned.
     private var open: [String] = []
 
+    /// How many nodes are where; progress events come too seldom to go with the lines.
+    private(set) var progress = RunProgress()
+
     /// Lines of nodes that have not ended.
     private static let limit = 8
 
@@ -31,14 +34,22 @@ struct GoalView {
             add(event.data?.value(at: [.key("tasks")]))
             return []
         }
+        if event.kind == .progress, event.node == nil,
+            let told = event.data.flatMap(RunProgress.init)
+        {
+            progress.criticalPathMilliseconds = told.criticalPathMilliseconds
+        }
         guard let id = event.node?.text, nodes[id] != nil else { return [] }
         switch event.kind {
         case .nodeReady: nodes[id]?.state = "ready"
         case .dispatched: nodes[id]?.state = "sent"
         case .started:
+            if nodes[id]?.state != "running" { progress.running += 1 }
             nodes[id]?.state = "running"
             nodes[id]?.startedAt = event.atMicroseconds
-        case .retrying: nodes[id]?.state = "backing_off"
+        case .retrying:
+            if nodes[id]?.state == "running" { progress.running -= 1 }
+            nodes[id]?.state = "backing_off"
         case .nodeSucceeded: return end(id, "succeeded", EventLines.text(of: event))
         case .nodeFailed: return end(id, "failed", EventLines.text(of: event))
         case .nodeSkipped: return end(id, "skipped", EventLines.text(of: event))
@@ -72,12 +83,20 @@ struct GoalView {
             guard let id = node["id"]?.stringValue, nodes[id] == nil else { continue }
             nodes[id] = Node(tool: node["tool_name"]?.stringValue ?? "?")
             open.append(id)
+            progress.total += 1
         }
     }
 
     private mutating func end(_ id: String, _ state: String, _ text: String?) -> [String] {
         guard let node = nodes[id], let place = open.firstIndex(of: id) else { return [] }
         open.remove(at: place)
+        if node.state == "running" { progress.running -= 1 }
+        switch state {
+        case "succeeded": progress.succeeded += 1
+        case "failed": progress.failed += 1
+        case "skipped": progress.skipped += 1
+        default: progress.cancelled += 1
+        }
         nodes[id]?.state = state
         return [line(id, node.tool, state, text, width: 80)]
     }
