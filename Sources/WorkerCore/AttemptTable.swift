@@ -108,7 +108,9 @@ struct AttemptTable: Sendable {
     func index(of id: AttemptID) -> Int? { indexes[id] }
 
     subscript(index: Int) -> Attempt {
-        _read { yield entries[index] }
+        // Not `_read`: what a switch over a part of the yielded attempt binds was read from it after
+        // the coroutine had ended (Swift 6.3, without optimisation), which is freed memory.
+        get { entries[index] }
         _modify { yield &entries[index] }
     }
 
