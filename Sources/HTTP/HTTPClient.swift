@@ -12,6 +12,8 @@ public final class HTTPClient {
     /// libcurl's side; nil once closed, and when there is no libcurl.
     private(set) var curl: OpaquePointer?
     private var transfers: [UInt64: HTTPTransfer] = [:]
+    /// Transfers whose end has not been reported; for tests.
+    var openTransfers: Int { transfers.count }
     private var lastNumber: UInt64 = 0
     private var sources: [Int32: PollSource] = [:]
     private var timer: Timer?
