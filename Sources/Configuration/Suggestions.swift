@@ -4,12 +4,23 @@
 public enum Suggestions {
     /// ` Did you mean "x"?` for the closest of the known names, or nothing if none is close.
     public static func sentence(for name: String, among known: [String]) -> String {
-        let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
-        guard let closest = distances.min(by: { $0.distance < $1.distance }),
-            closest.distance <= max(1, min(name.count, closest.name.count) / 3)
-        else { return "" }
-        return " Did you mean \"\(closest.name)\"?"
+        closest(to: name, among: known).map { " Did you mean \"\($0)\"?" } ?? ""
     }
+
+    /// The known name that is spelt much like this one, else the only one that begins with it.
+    public static func closest(to name: String, among known: [String]) -> String? {
+        let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
+        if let closest = distances.min(by: { $0.distance < $1.distance }),
+            closest.distance <= max(1, min(name.count, closest.name.count) / 3)
+        {
+            return closest.name
+        }
+        let longer = known.filter { $0.lowercased().hasPrefix(name.lowercased()) }
+        return longer.count == 1 && name.count >= shortestBeginning ? longer[0] : nil
+    }
+
+    /// Letters that a name needs to be taken for the beginning of another.
+    private static let shortestBeginning = 3
 }
 
 /// How many letters have to be inserted, removed, replaced or swapped with their neighbour.

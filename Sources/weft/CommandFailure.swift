@@ -26,7 +26,7 @@ struct CommandFailure: Error, Equatable {
     }
 
     init(_ status: ExitStatus, _ message: String) {
-        self.init(status, ["error: \(message)"])
+        self.init(status, [message.asError])
     }
 
     /// A connection or a request that came to nothing.
@@ -50,7 +50,7 @@ struct CommandFailure: Error, Equatable {
 
     /// A manifest that cannot be used.
     init(_ error: ManifestError) {
-        self.init(.usage, error.problems.map { "error: \(error.path): \($0)" })
+        self.init(.usage, error.problems.map { "\(error.path): \($0)".asError })
     }
 
     func report() {
@@ -58,6 +58,11 @@ struct CommandFailure: Error, Equatable {
         let text = lines.map { Text.printable($0) + "\n" }.joined()
         Output.error.writeNow(text)
     }
+}
+
+extension String {
+    /// The sentence as every command says what went wrong.
+    var asError: String { "error: \(self)" }
 }
 
 extension PlanProblem {

@@ -59,13 +59,31 @@ struct Weft: ParsableCommand {
     }
 
     /// Prints what the parser has to say: help and versions, or what is wrong with the arguments.
+    ///
+    /// What no command has is named first: the parser finds that last, after the checks of the
+    /// command, and shows the help of `weft` for the help of a command that there is not.
     private static func report(_ error: any Error) -> ExitStatus {
+        let wantsHelp = exitCode(for: error).isSuccess
+        if let problem = unknownArgument(wantsHelp: wantsHelp) {
+            CommandFailure(.usage, [problem.sentence.asError, "See: \(problem.command) --help"])
+                .report()
+            return .usage
+        }
         let text = fullMessage(for: error)
-        guard exitCode(for: error).isSuccess else {
-            Output.error.writeNow("\(text)\n")
+        guard wantsHelp else {
+            let words = text.hasPrefix("Error: ") ? String(text.dropFirst(7)).asError : text
+            Output.error.writeNow("\(words)\n")
             return .usage
         }
         Output.standard.writeNow("\(text)\n")
         return .success
+    }
+
+    private static func unknownArgument(
+        wantsHelp: Bool
+    ) -> (sentence: String, command: String)? {
+        guard let shape = CommandShape.weft else { return nil }
+        return CommandLineCheck(shape, checksOptions: !wantsHelp, entry: Files.entry(at:))
+            .problem(in: Array(CommandLine.arguments.dropFirst()))
     }
 }

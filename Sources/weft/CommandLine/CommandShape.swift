@@ -1,0 +1,83 @@
+// What the command line can be: the commands, their options and what stands alone, read from the
+// parser's own description. Not here: whether an argument fits (CommandLineCheck).
+internal import ArgumentParser
+internal import JSON
+
+/// A command with its options and subcommands.
+struct CommandShape {
+    /// An option or flag.
+    struct Option {
+        /// As they are written: `--plan`, `-q`.
+        var names: [String]
+        /// Whether the next argument is its value.
+        var takesValue: Bool
+    }
+
+    /// An argument without a name.
+    struct Positional {
+        var name: String
+        var isRepeating: Bool
+        /// The words it can be; empty if it can be anything.
+        var words: [String]
+    }
+
+    /// The words that lead to it: `weft bench all`.
+    var path: String
+    var options: [Option]
+    var positionals: [Positional]
+    /// By their last word.
+    var subcommands: [(name: String, shape: CommandShape)]
+    /// The subcommand that is meant when none is named.
+    var defaultSubcommand: String?
+
+    /// Everything that `weft` understands.
+    static let weft: CommandShape? = {
+        guard let tree = try? JSONValue(parsing: Array(Weft._dumpHelp().utf8)),
+            let command = tree["command"]
+        else { return nil }
+        return CommandShape(command, path: command.text("commandName"))
+    }()
+
+    /// Reads a command of the description.
+    init(_ command: JSONValue, path: String) {
+        self.path = path
+        options = []
+        positionals = []
+        for argument in command["arguments"]?.arrayValue ?? [] {
+            if argument.text("kind") == "positional" {
+                positionals.append(
+                    Positional(
+                        name: argument.text("valueName"),
+                        isRepeating: argument["isRepeating"]?.boolValue ?? false,
+                        words: argument.texts("allValues")
+                    )
+                )
+                continue
+            }
+            let names = (argument["names"]?.arrayValue ?? [])
+                .map { ($0.text("kind") == "long" ? "--" : "-") + $0.text("name") }
+            options.append(Option(names: names, takesValue: argument.text("kind") == "option"))
+        }
+        // The parser has these without describing them.
+        options.append(Option(names: ["--help", "-h"], takesValue: false))
+        options.append(Option(names: ["--version"], takesValue: false))
+        defaultSubcommand = command["defaultSubcommand"]?.stringValue
+        subcommands = (command["subcommands"]?.arrayValue ?? [])
+            .map { subcommand in
+                let name = subcommand.text("commandName")
+                return (name, CommandShape(subcommand, path: "\(path) \(name)"))
+            }
+    }
+
+    func option(named name: String) -> Option? { options.first { $0.names.contains(name) } }
+
+    func subcommand(named name: String) -> CommandShape? {
+        subcommands.first { $0.name == name }?.shape
+    }
+
+    /// The commands below this one, and itself, that have an option.
+    func paths(having option: String) -> [String] {
+        (self.option(named: option) != nil ? [path] : [])
+            + subcommands.flatMap { $0.shape.paths(having: option) }
+    }
+}

@@ -1,0 +1,141 @@
+// Arguments that no command has are named, with what was probably meant, for every command alike.
+import Testing
+
+@testable import weft
+
+@Suite("The check of the command line")
+struct CommandLineTests {
+    private static let shape = known(CommandShape.weft)
+
+    /// Every command that has no subcommands.
+    private static let commands: [CommandShape] = {
+        func leaves(_ shape: CommandShape) -> [CommandShape] {
+            shape.subcommands.isEmpty ? [shape] : shape.subcommands.flatMap { leaves($0.shape) }
+        }
+        return leaves(shape).filter { $0.path != "weft help" }
+    }()
+
+    private func problem(_ line: String, wantsHelp: Bool = false) -> String? {
+        let arguments = line.split(separator: " ").map(String.init)
+        return CommandLineCheck(Self.shape, checksOptions: !wantsHelp) { path in
+            ["plan.json", "../plan.json", "tools.yaml", "README"].contains(path)
+                ? .file : path == "Sources" ? .folder : nil
+        }
+        .problem(in: arguments)?.sentence
+    }
+
+    @Test(
+        "A misspelt option or command is named with what was meant",
+        arguments: [
+            ("run --wrokers 3 --plan x", "weft run has no option --wrokers", "--workers"),
+            ("run --paln x", "weft run has no option --paln", "--plan"),
+            ("run --paln=x", "weft run has no option --paln", "--plan"),
+            ("run -plan x", "weft run has no option -plan", "--plan"),
+            ("run --diag --plan x", "weft run has no option --diag", "--diagnostics"),
+            ("plan --chekc x", "weft plan has no option --chekc", "--check"),
+            ("plan --check x --fromat dot", "weft plan has no option --fromat", "--format"),
+            ("worker --tool x", "weft worker has no option --tool", "--tools"),
+            ("show r1 --jsno", "weft show has no option --jsno", "--json"),
+            ("rnu", "weft has no command \"rnu\"", "run"),
+            ("rnu --plan x", "weft has no command \"rnu\"", "run"),
+            ("help rnu", "weft has no command \"rnu\"", "run"),
+            ("help models chekc", "weft models has no command \"chekc\"", "check"),
+            ("models chekc", "weft models has no command \"chekc\"", "check"),
+            ("config chek --config x", "weft config has no command \"chek\"", "check"),
+            ("bench chian", "weft bench has no command or shape \"chian\"", "chain"),
+            ("bench compair a b", "weft bench has no command or shape \"compair\"", "compare"),
+            ("bench chain --node 3", "weft bench plan has no option --node", "--nodes"),
+            ("--verison", "weft has no option --verison", "--version"),
+        ]
+    )
+    func misspelt(line: String, sentence: String, meant: String) {
+        #expect(problem(line) == "\(sentence). Did you mean \"\(meant)\"?")
+    }
+
+    @Test("Every option of every command is found when two of its letters change places")
+    func everyOption() throws {
+        for command in Self.commands {
+            for name in command.options.flatMap(\.names) where name.count > 5 {
+                var letters = Array(name)
+                let end = letters.count - 1
+                guard letters[end] != letters[end - 1] else { continue }
+                letters.swapAt(end, end - 1)
+                let line = "\(command.path.dropFirst(5)) \(String(letters)) 3"
+                let sentence = try #require(problem(line), "\(line)")
+                #expect(sentence.hasPrefix("\(command.path) has no option"), "\(sentence)")
+                #expect(sentence.hasSuffix("Did you mean \"\(name)\"?"), "\(sentence)")
+            }
+        }
+    }
+
+    @Test("Every command is found when its first two letters change places")
+    func everyCommand() {
+        for (name, _) in Self.shape.subcommands where !name.hasPrefix("bench-") {
+            var letters = Array(name)
+            letters.swapAt(0, 1)
+            for line in [String(letters), "help \(String(letters))", "\(String(letters)) --help"] {
+                let sentence = problem(line, wantsHelp: line.contains("help"))
+                #expect(sentence?.hasSuffix("Did you mean \"\(name)\"?") == true, "\(line)")
+            }
+        }
+    }
+
+    @Test("What is right is left alone, and so are the values of options")
+    func right() {
+        for line in [
+            "", "run --plan x --tools y --workers 3", "run --plan - --json", "run What-is-this",
+            "run --plan=x --slots=3", "run Sources --config weft.yaml", "help run", "help",
+            "worker -q --tools x", "coordinator -v", "bench chain --nodes 3", "bench all",
+            "bench compare a b", "models check", "run -- --paln", "--version", "-h",
+            "watch r1", "show r1 n1", "--generate-completion-script bash",
+            "cancel r1 --reason tools.yaml", "bench",
+        ] {
+            #expect(problem(line) == nil, "\(line)")
+        }
+        #expect(problem("run --paln x --help", wantsHelp: true) == nil)
+    }
+
+    @Test(
+        "A file in the place of a goal or of nothing names the option that takes it",
+        arguments: [
+            ("run ../plan.json", "\"../plan.json\" is a file; did you mean --plan ../plan.json?"),
+            ("run README", "\"README\" is a file; did you mean --plan README?"),
+            ("plan plan.json", "\"plan.json\" is a file; did you mean --check plan.json?"),
+            ("worker tools.yaml", "\"tools.yaml\" is a file; did you mean --tools tools.yaml?"),
+            ("run tools.yaml", "\"tools.yaml\" is a file; did you mean --tools tools.yaml?"),
+            ("plan.json", "\"plan.json\" is a file; did you mean weft run --plan plan.json?"),
+            (
+                "run plna.json",
+                "\"plna.json\" looks like a file, but there is none of that name; "
+                    + "did you mean --plan plna.json?"
+            ),
+            (
+                "models check weft.yaml",
+                "\"weft.yaml\" looks like a file, but there is none of that name; "
+                    + "did you mean --config weft.yaml?"
+            ),
+        ]
+    )
+    func files(line: String, sentence: String) {
+        #expect(problem(line) == sentence)
+    }
+
+    @Test("Words too many and options of other commands are said to be that")
+    func misplaced() {
+        #expect(problem("status now") == "weft status has no place for the argument \"now\".")
+        #expect(
+            problem("run how long is it")
+                == "weft run has no place for the argument \"long\". A goal of several words is "
+                + "written in quotes."
+        )
+        #expect(
+            problem("watch r1 --tools x")
+                == "weft watch has no option --tools. It is an option of weft run, weft plan and "
+                + "weft worker."
+        )
+        #expect(problem("status --zzz") == "weft status has no option --zzz.")
+        #expect(
+            problem("xyzzy")?.hasPrefix("weft has no command \"xyzzy\". There are run, ") == true
+        )
+    }
+}
