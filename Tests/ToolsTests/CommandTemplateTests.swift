@@ -1,4 +1,5 @@
-// Commands of a manifest rendered into words: values, spreads, groups, braces, dashes.
+// Commands of a manifest rendered into words: values, spreads, groups, braces, paths. Not here:
+// values that start with a dash (DashTests).
 import JSON
 import Plans
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import Tools
 
 /// The words a command becomes.
-private func words(
+func words(
     _ command: String,
     _ schema: String,
     _ arguments: JSONValue
@@ -14,7 +15,8 @@ private func words(
     try declared("command: \(command)\n\(schema)").command.render(RawJSON(arguments))
 }
 
-private func refusal(
+/// Why a command cannot be made of the arguments, if so.
+func refusal(
     _ command: String,
     _ schema: String,
     _ arguments: JSONValue
@@ -110,57 +112,6 @@ private func refusal(
         #expect(failure?.message.hasPrefix("/a: holds a NUL character") == true)
     }
 
-    // MARK: - Dashes
-
-    @Test(arguments: [
-        "[run, '{a}']", "[run, x, '{a}']", "[run, '{a}', --]", "[run, '{a}{b}']", "[run, -, '{a}']",
-        "[run, '{a...}']", "[run, [--, '{b}'], '{a}']", "[run, '-x{b}', '{a}']",
-    ])
-    func `a value cannot pass as an option`(command: String) {
-        let failure = refusal(command, parameters("a", optional: ["b"]), ["a": "-rf"])
-        #expect(failure?.code == .badArguments)
-        #expect(failure?.isRetryable == false)
-        #expect(failure?.message.contains("allow_dash: true") == true)
-    }
-
-    @Test func `an empty value before it does not hide a dash`() {
-        let failure = refusal(
-            "[run, '{a}{b}']",
-            parameters("a", "b"),
-            ["a": "", "b": "--delete"]
-        )
-        #expect(failure?.code == .badArguments)
-    }
-
-    @Test func `a negative number cannot pass as an option either`() {
-        #expect(refusal("[head, '{n}']", parameters("n"), ["n": -5])?.code == .badArguments)
-    }
-
-    @Test(arguments: [
-        "[run, --, '{a}']", "[run, --, x, '{a}']", "[run, -e, '{a}']", "[run, --max, '{a}']",
-        "[run, '--pattern={a}']", "[run, 'x{a}']", "[run, [-e, '{a}']]",
-    ])
-    func `a dash is fine where it cannot be an option`(command: String) throws {
-        #expect(try words(command, parameters("a"), ["a": "-rf"]).joined().contains("-rf"))
-    }
-
-    @Test func `only the first of a list is the value of the option before it`() throws {
-        let command = "[run, -e, '{a...}']"
-        #expect(
-            try words(command, parameters("a"), ["a": ["-x", "y"]]) == ["run", "-e", "-x", "y"]
-        )
-        #expect(
-            refusal(command, parameters("a"), ["a": ["x", "-y"]])?.code == .badArguments
-        )
-    }
-
-    @Test func `a tool may allow dashes`() throws {
-        let tool = try declared(
-            "command: [run, '{a}', '{a...}']\n\(parameters("a"))\nallow_dash: true"
-        )
-        #expect(try tool.command.render(RawJSON(["a": "-rf"])) == ["run", "-rf", "-rf"])
-    }
-
     // MARK: - Paths
 
     @Test func `paths beside the manifest are made absolute`() throws {
@@ -178,13 +129,33 @@ private func refusal(
         )
     }
 
+    @Test(arguments: ["../x", "a/../../x", ".."])
+    func `a value cannot leave the folder that the command names`(name: String) throws {
+        let tool = try declared(
+            "command: [cat, '{manifest_dir}/../{a}/b', '{a}']\n\(parameters("a"))"
+        )
+        let failure = #expect(throws: Failure.self) {
+            try tool.command.render(["a": .string(name)])
+        }
+        #expect(failure?.code == .badArguments)
+        #expect(failure?.message.hasPrefix("/a: leads with") == true)
+        #expect(
+            try tool.command.render(["a": "..x"]) == ["cat", fixtures + "/../..x/b", "..x"]
+        )
+        #expect(
+            try words("[cat, 'a={a}']", parameters("a"), ["a": .string(name)]) == [
+                "cat", "a=\(name)",
+            ]
+        )
+    }
+
     @Test func `a program without a slash is left to PATH`() throws {
         #expect(try declared("command: [persist.py]").command.render([:]) == ["persist.py"])
     }
 }
 
 extension CommandTemplate {
-    fileprivate func render(_ arguments: JSONValue) throws -> [String] {
+    func render(_ arguments: JSONValue) throws -> [String] {
         try render(RawJSON(arguments))
     }
 }

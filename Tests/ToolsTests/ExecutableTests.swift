@@ -195,7 +195,7 @@ import UVLoop
     // MARK: - Limits
 
     @Test func `the smaller of the two limits on output counts`() async throws {
-        let fields = "command: [head, -c, '{n}', /dev/zero]\n\(parameters("n"))\nmax_output: 1000"
+        let fields = "command: [head, [-c, '{n}'], /dev/zero]\n\(parameters("n"))\nmax_output: 1000"
         #expect(try await outcome(fields, ["n": 1000]).failure == nil)
         #expect(
             try await outcome(fields, ["n": 1001]).failure

@@ -21,7 +21,7 @@ import Wire
                       properties: {pattern: {type: string}, path: {type: string}}
                       required: [pattern, path]
                       additionalProperties: false
-                    command: [grep, -c, -e, "{pattern}", --, "{path}"]
+                    command: [grep, -c, [-e, "{pattern}"], --, "{path}"]
                     output: text
                     success_exit_codes: [0, 1]
                     idempotent: true
@@ -73,7 +73,7 @@ import Wire
     @Test func `the example of the manual counts matches`() async throws {
         let fields = """
             \(parameters("pattern", "path"))
-            command: [grep, -c, -e, "{pattern}", --, "{path}"]
+            command: [grep, -c, [-e, "{pattern}"], --, "{path}"]
             success_exit_codes: [0, 1]
             """
         let path = JSONValue.string(fixtures + "/persist.py")
@@ -138,9 +138,6 @@ import Wire
                   - {name: b, command: [bin/missing]}
                   - {name: c, command: [beside/data.txt]}
                   - {name: d, command: [sh], pass_env: [SET, UNSET]}
-                  - name: e
-                    parameters: {type: object, properties: {n: {}}}
-                    command: [sh, -n, '{n}']
                 """,
             path: fixtures + "/tools.yaml"
         )
@@ -151,8 +148,6 @@ import Wire
                 "b: the program \(fixtures)/bin/missing \(gone)",
                 "c: the program \(fixtures)/beside/data.txt \(gone)",
                 "d: pass_env names UNSET, which is not set in the worker's environment.",
-                "e: line 9: command leaves -n alone when {n} is absent. To drop both write them as"
-                    + " a list inside the command: [-n, \"{n}\"].",
             ]
         )
     }

@@ -1,5 +1,6 @@
 // Reads a command as a manifest has it: placeholders, literal braces, groups, and the paths that
-// mean files beside the manifest. Gathers every problem.
+// mean files beside the manifest. Gathers every problem. Not here: which values may start with a
+// dash (CommandTemplate+Dashes).
 internal import Configuration
 
 /// One entry of a command in a manifest: a word, or a list of words that come and go together.
@@ -26,35 +27,29 @@ struct CommandReader {
     let folder: String
     /// The names of the declared parameters.
     let declared: [String]
-    /// The names of those that every call has.
-    let required: [String]
-    /// Whether values may start with a dash everywhere.
-    let allowsDash: Bool
+    /// Which values may start an argument with a dash, or continue an option.
+    let dashes: DashPermissions
     /// Whether a file of that absolute path exists.
     let exists: (String) -> Bool
 
     /// The placeholder that every command may use: the folder of the manifest.
     static let folderPlaceholder = "manifest_dir"
 
-    private(set) var template = CommandTemplate()
+    var template = CommandTemplate()
     /// What keeps the command from being used.
     private(set) var problems: [Problem] = []
-    /// What is allowed and yet probably not meant.
-    private(set) var warnings: [Problem] = []
-    private var line: Int?
+    var line: Int?
 
     /// Makes a reader of commands for one tool.
     init(
         folder: String,
         declared: [String],
-        required: [String],
-        allowsDash: Bool,
+        dashes: DashPermissions,
         exists: @escaping (String) -> Bool
     ) {
         self.folder = folder
         self.declared = declared
-        self.required = required
-        self.allowsDash = allowsDash
+        self.dashes = dashes
         self.exists = exists
     }
 
@@ -133,7 +128,7 @@ struct CommandReader {
 
     private static let braceAdvice = "For braces that are meant as such write {{ and }}."
 
-    private mutating func report(_ message: String) {
+    mutating func report(_ message: String) {
         problems.append(Problem(line: line, message: message))
     }
 
@@ -176,45 +171,5 @@ struct CommandReader {
             text != "..", exists(folder + "/" + text)
         else { return nil }
         return folder + "/" + text
-    }
-
-    private mutating func settleDashes(_ entries: [CommandEntry]) {
-        var previous: CommandTemplate.Element?
-        var isAfterDashes = false
-        for group in template.groups.indices {
-            let isOptional = template.groups[group].isOptional
-            for index in template.groups[group].elements.indices {
-                let element = template.groups[group].elements[index]
-                let followsOption = previous?.isOption == true && !isAfterDashes
-                if allowsDash || isAfterDashes {
-                    template.groups[group].elements[index].dash = .allowed
-                } else if followsOption {
-                    template.groups[group].elements[index].dash = .optionValue
-                }
-                if followsOption, !isOptional, let option = previous?.literal {
-                    warnOfLoneOption(option, before: element, line: entries[group].line)
-                }
-                // Only dashes that are always there protect what comes after them.
-                if element.literal == "--", !isOptional { isAfterDashes = true }
-                previous = element
-            }
-        }
-    }
-
-    private mutating func warnOfLoneOption(
-        _ option: String,
-        before element: CommandTemplate.Element,
-        line: Int?
-    ) {
-        guard let parameter = element.wholeParameter else { return }
-        let name = template.parameters[parameter]
-        guard declared.contains(name), !required.contains(name) else { return }
-        warnings.append(
-            Problem(
-                line: line,
-                message: "leaves \(option) alone when {\(name)} is absent. To drop both write"
-                    + " them as a list inside the command: [\(option), \"{\(name)}\"]."
-            )
-        )
     }
 }

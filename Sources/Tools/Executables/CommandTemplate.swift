@@ -17,13 +17,13 @@ struct CommandTemplate: Sendable, Equatable {
     /// Whether a value may start an element with a dash.
     ///
     /// A program would take such an element for an option, which the author of a plan must not be
-    /// able to pass; unless its place says that it cannot be one, or the tool allows it.
+    /// able to pass; unless the manifest says that it is none, or allows it.
     enum DashRule: Sendable, Equatable {
         /// Refused.
         case refused
-        /// The element is the value of the option before it; of several only the first is.
+        /// The element stands in a list behind its option; of several values only the first does.
         case optionValue
-        /// After `--`, or the tool allows it.
+        /// Behind `--`, or the manifest allows it.
         case allowed
     }
 
@@ -51,10 +51,36 @@ struct CommandTemplate: Sendable, Equatable {
             }
         }
 
-        /// Whether the element is an option such as `-e`, whose value may come next.
+        /// Whether the element is an option such as `-e`, whose value may come next;
+        /// `--format=%h` has its value already.
         var isOption: Bool {
             guard let literal else { return false }
             return literal.hasPrefix("-") && literal != "--" && literal != "-"
+                && !literal.contains("=")
+        }
+
+        /// The parameters that occur in it, by their positions.
+        var values: [Int] {
+            pieces.compactMap { piece in
+                if case .value(let parameter) = piece { parameter } else { nil }
+            }
+        }
+
+        /// Whether a value follows the folders of a path that the manifest gives.
+        var startsPath: Bool {
+            guard pieces.count > 1, case .text(let text) = pieces[0] else { return false }
+            return text.utf8.contains(UInt8(ascii: "/"))
+        }
+
+        /// The parameters one of whose values may be what the element starts with: all in front of
+        /// the first text, since any but the last may be empty.
+        var leadingParameters: [Int] {
+            var leading: [Int] = []
+            for piece in pieces {
+                guard case .value(let parameter) = piece else { break }
+                leading.append(parameter)
+            }
+            return leading
         }
     }
 
@@ -130,10 +156,12 @@ struct CommandTemplate: Sendable, Equatable {
                 word += text
             case .value(let parameter):
                 guard let value = values[parameter] else { continue }
-                word += try text(of: value, parameter)
+                let text = try text(of: value, parameter)
+                if word.isEmpty { try check(text, parameter, element.dash) }
+                word += text
             }
         }
-        try check(word, of: element, element.dash)
+        if element.startsPath { try checkPath(word, of: element) }
         words.append(word)
     }
 
@@ -149,7 +177,7 @@ struct CommandTemplate: Sendable, Equatable {
         var rule = element.dash
         for item in items {
             let word = try text(of: item, parameter)
-            try check(word, of: element, rule)
+            try check(word, parameter, rule)
             words.append(word)
             if rule == .optionValue { rule = .refused }
         }
@@ -167,19 +195,35 @@ struct CommandTemplate: Sendable, Equatable {
         return text
     }
 
-    private func check(
-        _ word: String,
-        of element: Element,
-        _ rule: DashRule
-    ) throws(Failure) {
-        guard rule == .refused, word.utf8.first == UInt8(ascii: "-"),
-            case .value(let parameter) = element.pieces.first
+    /// Refuses values that lead out of the folder that the command itself names in front of them.
+    private func checkPath(_ word: String, of element: Element) throws(Failure) {
+        func ascents(_ path: String) -> Int {
+            path.split(separator: "/").count { $0 == ".." }
+        }
+        let fixed = element.pieces.map { piece in
+            if case .text(let text) = piece { text } else { "x" }
+        }
+        guard ascents(word) > ascents(fixed.joined()),
+            let parameter = element.values.first
         else { return }
         throw Failure(
             code: .badArguments,
-            message: "/\(parameters[parameter]): starts with a dash, so that the program would take"
-                + " it for an option. Put \"--\" before the placeholder in the tool's command, or"
-                + " set allow_dash: true if that is meant."
+            message: "/\(parameters[parameter]): leads with \"..\" out of the folder that the"
+                + " tool's command names before it. Give a name inside that folder."
+        )
+    }
+
+    /// Refuses a value that an argument would start with, if it could be taken for an option.
+    private func check(_ text: String, _ parameter: Int, _ rule: DashRule) throws(Failure) {
+        guard rule == .refused, text.utf8.first == UInt8(ascii: "-") else { return }
+        let name = parameters[parameter]
+        throw Failure(
+            code: .badArguments,
+            message: "/\(name): starts with a dash, so that the program could take it for an"
+                + " option. Give a value without one, a file as ./-name. If dashes are meant here,"
+                + " the tool's command has to have \"--\" before the placeholder, or the"
+                + " placeholder in a list behind its option, [-e, \"{\(name)}\"], or the tool says"
+                + " allow_dash: true."
         )
     }
 }

@@ -51,12 +51,11 @@ public struct Manifest: Sendable {
 
     /// What is allowed and yet may keep tools from working here, one sentence each.
     ///
-    /// Programs that are not installed, variables to pass on that are not set, options that may
-    /// be left alone.
+    /// Programs that are not installed, variables to pass on that are not set.
     public func warnings(environment: [String: String] = WorkerEnvironment.current) -> [String] {
         tools.flatMap { tool in
             let name = tool.description.name
-            var warnings = tool.warnings.map { "\(name): \($0)" }
+            var warnings: [String] = []
             if let missing = tool.missingProgram(environment) {
                 warnings.append(
                     "\(name): the program \(missing) is not there or may not be executed; calls"
@@ -98,7 +97,6 @@ public struct ManifestTool: Sendable {
     var variables: OrderedDictionary<String, String> = [:]
     /// The worker's variables that it is given by name.
     public internal(set) var passedVariables: [String] = []
-    var warnings: [String] = []
 
     /// The program as it would be started, if it is not there.
     func missingProgram(_ environment: [String: String]) -> String? {

@@ -62,7 +62,7 @@ extension ManifestReader {
             return .emptyObject
         }
         do {
-            let schema = RawJSON(try JSONValue(node))
+            let schema = RawJSON(withoutDashFields(try JSONValue(node)))
             do {
                 _ = try Schema(compiling: schema)
             } catch {
@@ -72,6 +72,54 @@ extension ManifestReader {
         } catch {
             add(error.message, field: "parameters", line: error.line ?? node.mark?.line)
             return .emptyObject
+        }
+    }
+
+    // MARK: - Dashes
+
+    /// Which values may start with a dash: all with `allow_dash: true` of the tool, those of a
+    /// parameter with `allow_dash: true` among the fields of its schema.
+    mutating func dashPermissions(
+        _ fields: Node.Mapping,
+        _ schema: JSONValue
+    ) -> DashPermissions {
+        var permissions = DashPermissions(allowsAll: bool(fields, "allow_dash") ?? false)
+        let properties = fields["parameters"]?.mapping?["properties"]?.mapping ?? Node.Mapping([])
+        for (name, parameter) in properties {
+            guard let parameter = parameter.mapping else { continue }
+            if bool(parameter, Self.dashField) == true {
+                permissions.allowed.insert(name.plainText)
+            }
+        }
+        for (name, parameter) in schema["properties"]?.objectValue ?? [:]
+        where isClosed(parameter) {
+            permissions.closed.insert(name)
+        }
+        return permissions
+    }
+
+    private static let dashField = "allow_dash"
+
+    /// The schema without what is for the manifest alone; workers announce what is left.
+    private func withoutDashFields(_ schema: JSONValue) -> JSONValue {
+        guard case .object(var keywords) = schema,
+            case .object(var properties)? = keywords["properties"]
+        else { return schema }
+        for (name, parameter) in properties {
+            guard case .object(var fields) = parameter else { continue }
+            fields[Self.dashField] = nil
+            properties[name] = .object(fields)
+        }
+        keywords["properties"] = .object(properties)
+        return .object(keywords)
+    }
+
+    /// Whether a parameter takes numbers only, or values that the manifest lists.
+    private func isClosed(_ parameter: JSONValue) -> Bool {
+        if parameter["enum"] != nil || parameter["const"] != nil { return true }
+        guard let type = parameter["type"] else { return false }
+        return (type.arrayValue ?? [type]).allSatisfy {
+            ["integer", "number", "boolean"].contains($0.stringValue)
         }
     }
 

@@ -179,8 +179,7 @@ struct ManifestReader: FieldReading {
         var reader = CommandReader(
             folder: folder,
             declared: schema["properties"]?.objectValue.map { Array($0.keys) } ?? [],
-            required: schema["required"]?.arrayValue?.compactMap(\.stringValue) ?? [],
-            allowsDash: bool(fields, "allow_dash") ?? false,
+            dashes: dashPermissions(fields, schema),
             exists: { FileManager.default.fileExists(atPath: $0) }
         )
         reader.read(entries)
@@ -196,9 +195,6 @@ struct ManifestReader: FieldReading {
             )
         }
         tool.command = reader.template
-        tool.warnings = reader.warnings.map { warning in
-            (warning.line.map { "line \($0): " } ?? "") + "command " + warning.message
-        }
     }
 
     // MARK: - Problems
