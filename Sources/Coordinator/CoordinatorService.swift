@@ -51,6 +51,7 @@ public final class CoordinatorService {
     private var connectionCount = 0
     private var listener: TCPListener?
     private var outboxes: Outboxes?
+    private var inboxes: Inboxes?
     private var hook: TurnHook?
     private var timer: Timer?
     private var armedFor: Instant?
@@ -98,6 +99,7 @@ public final class CoordinatorService {
         // The machine's turn comes before the outboxes', so that what it sends leaves in this turn.
         hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
         outboxes = Outboxes(loop: loop)
+        inboxes = Inboxes(loop: loop)
         timer = Timer(loop: loop) { [weak self] in
             self?.armedFor = nil
             self?.handle(.deadlineReached)
@@ -157,11 +159,13 @@ public final class CoordinatorService {
             loop: loop,
             socket: socket,
             maximumLine: options.machine.limits.maxLineBeforeAuthentication,
-            outboxes: outboxes
+            outboxes: outboxes,
+            inboxes: inboxes
         )
         connections[id] = connection
         socket.setKeepAlive(seconds: 30)
         connection.onDrained = { [weak self] in self?.noteDrained(id) }
+        connection.onLinesWaiting = { [weak self] in self?.handle(.heard(id)) }
         handle(.connected(id, nonce: SecureRandom.bytes(Limits.nonceBytes)))
         connection.start(
             onMessage: { [weak self] in self?.handle(.received(id, $0)) },
@@ -192,6 +196,7 @@ public final class CoordinatorService {
                 congested.remove(id)
                 connections.removeValue(forKey: id)?.closeAfterWriting()
             case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
+            case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
             case .report(let notice): report(notice)

@@ -48,6 +48,8 @@ extension CoordinatorMachine {
         case connected(ConnectionID, nonce: [UInt8])
         /// A message arrived.
         case received(ConnectionID, Message)
+        /// Lines of the peer have arrived and will follow in a later turn: it is not silent.
+        case heard(ConnectionID)
         /// What arrived was no message of the protocol.
         case violated(ConnectionID, WireError)
         /// The connection is gone, for whatever reason but our own `close`.
@@ -72,6 +74,8 @@ extension CoordinatorMachine {
         case close(ConnectionID)
         /// The peer has proved itself: lines up to the announced limit are accepted from now on.
         case raiseLineLimit(ConnectionID, bytes: Int)
+        /// Take the peer's lines after those of workers and of peers that prove themselves.
+        case letOthersGoFirst(ConnectionID)
         /// Call a model; answered by `modelReported`, exactly one of which ends the call.
         case callModel(ModelCallID, ModelRequest, PlannerMachine.Purpose)
         /// Cancel a call, which still ends with a report.

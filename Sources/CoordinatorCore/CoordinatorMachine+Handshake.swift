@@ -41,6 +41,16 @@ extension CoordinatorMachine {
         handshakeDeadlines.append(HandshakeDeadline(at: deadline, connection: id))
     }
 
+    /// Something has arrived that is looked at later; its sender is not silent.
+    mutating func noteArrival(
+        from id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        peers[id]?.lastHeard = now
+        if case .worker(let worker) = peers[id]?.state { hear(worker, now, &actions) }
+    }
+
     mutating func receive(
         _ message: Message,
         from id: ConnectionID,
@@ -143,6 +153,7 @@ extension CoordinatorMachine {
             peers[id]?.state = .registering(name: name, session: session, resume: valid)
         } else {
             peers[id]?.state = .observer(role, name: name)
+            actions.append(.letOthersGoFirst(id))
         }
         if nextHeartbeat == nil { nextHeartbeat = now + limits.heartbeat }
         actions.append(.raiseLineLimit(id, bytes: limits.maxLine))

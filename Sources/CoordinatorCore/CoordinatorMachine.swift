@@ -125,6 +125,8 @@ public struct CoordinatorMachine: Sendable {
         switch event {
         case .received(let connection, let message):
             receive(message, from: connection, now, &actions)
+        case .heard(let connection):
+            noteArrival(from: connection, now, &actions)
         case .connected(let connection, let nonce):
             connect(connection, nonce, now, &actions)
         case .violated(let connection, let error):

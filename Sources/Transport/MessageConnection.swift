@@ -10,10 +10,16 @@ public import Wire
 public final class MessageConnection {
     /// Called whenever everything sent so far has left.
     public var onDrained: (() -> Void)?
+    /// Called when lines have arrived that are taken in a later turn only: the peer is not silent.
+    public var onLinesWaiting: (() -> Void)?
+    /// Whether lines are taken before those of connections that are not preferred.
+    public var isPreferred = true
 
     private let socket: TCPConnection
     private let outboxes: Outboxes
     private let ownsOutboxes: Bool
+    private let inboxes: Inboxes
+    private let ownsInboxes: Bool
     private var reader: LineReader
     private var outbox = JSONWriter()
     private var isWaiting = false
@@ -21,6 +27,17 @@ public final class MessageConnection {
     private var hasLostFraming = false
     private var onMessage: ((Message) -> Void)?
     private var onViolation: ((WireError) -> Void)?
+    private var onEnd: ((UVError?) -> Void)?
+    private var share: Inboxes.Share?
+    /// Whether lines that have arrived wait for the next turn.
+    private var hasWaitingLines = false
+    private var isPaused = false
+    /// How the stream ended, while lines before the end wait.
+    private var end: End?
+
+    private struct End {
+        var error: UVError?
+    }
 
     /// Beyond this the outbox is handed to the socket before the turn ends: the write is the same,
     /// and the memory need not hold the turn twice.
@@ -28,6 +45,8 @@ public final class MessageConnection {
     /// An outbox that grew beyond this is given back after a flush, for the sake of the many
     /// connections that are quiet most of the time.
     private static let keptCapacity = 64 << 10
+    /// Lines between two looks at the clock; half a KiB counts like a line.
+    private static let costPerLook = 8
 
     /// Takes over a socket on which nothing was started yet.
     ///
@@ -37,15 +56,19 @@ public final class MessageConnection {
     ///   - maximumLine: The longest line to accept, in bytes.
     ///   - outboxes: The list shared by the connections of the loop; a process with many
     ///     connections shares one, otherwise each has a hook of its own.
+    ///   - inboxes: The list that shares the loop's time among connections, likewise.
     public init(
         loop: EventLoop,
         socket: TCPConnection,
         maximumLine: Int,
-        outboxes: Outboxes? = nil
+        outboxes: Outboxes? = nil,
+        inboxes: Inboxes? = nil
     ) {
         self.socket = socket
         self.outboxes = outboxes ?? Outboxes(loop: loop)
         ownsOutboxes = outboxes == nil
+        self.inboxes = inboxes ?? Inboxes(loop: loop)
+        ownsInboxes = inboxes == nil
         reader = LineReader(maximumLine: maximumLine)
         socket.onDrained = { [weak self] in self?.reportDrained() }
     }
@@ -60,7 +83,7 @@ public final class MessageConnection {
     ///     after `line_too_long`, when nothing can be read any more. Whether to go on is the
     ///     caller's decision.
     ///   - onEnd: The peer has ended the stream (nil) or the connection broke; comes at most once,
-    ///     and the connection is still to be closed.
+    ///     after all lines that have arrived, and the connection is still to be closed.
     public func start(
         onMessage: @escaping (Message) -> Void,
         onViolation: @escaping (WireError) -> Void,
@@ -69,7 +92,11 @@ public final class MessageConnection {
         guard !isClosed else { return }
         self.onMessage = onMessage
         self.onViolation = onViolation
-        socket.start(onBytes: { [weak self] in self?.receive($0) }, onEnd: onEnd)
+        self.onEnd = onEnd
+        socket.start(
+            onBytes: { [weak self] in self?.receive($0) },
+            onEnd: { [weak self] in self?.receiveEnd($0) }
+        )
     }
 
     // MARK: - Sending
@@ -128,12 +155,18 @@ public final class MessageConnection {
 
     /// Reads no more from the socket until `resumeReading`; lines that have arrived still come.
     public func pauseReading() {
+        isPaused = true
         socket.pauseReading()
     }
 
     /// Reads again after `pauseReading`.
     public func resumeReading() {
-        if !hasLostFraming {
+        isPaused = false
+        readOn()
+    }
+
+    private func readOn() {
+        if !isPaused, !hasLostFraming, !hasWaitingLines, !isClosed {
             socket.resumeReading()
         }
     }
@@ -143,18 +176,61 @@ public final class MessageConnection {
 
     private func receive(_ bytes: [UInt8]) {
         guard !isClosed, !hasLostFraming else { return }
-        outboxes.turnHasInput()
         reader.feed(bytes)
+        if !hasWaitingLines { takeLines() }
+    }
+
+    /// Takes the lines that had to wait, as many as the next share allows.
+    func takeWaitingLines() {
+        guard !isClosed else { return }
+        hasWaitingLines = false
+        takeLines()
+        guard !hasWaitingLines else { return }
+        if let end {
+            self.end = nil
+            if !isClosed { onEnd?(end.error) }
+        } else {
+            readOn()
+        }
+    }
+
+    /// Takes whole lines until there are no more or this turn's share is used up.
+    private func takeLines() {
+        outboxes.turnHasInput()
+        guard let share = inboxes.share(of: self, after: share) else { return waitForTurn() }
+        self.share = share
+        var cost = 0
         while !isClosed {
             do {
                 guard let line = try reader.next() else { return }
                 receive(line)
+                // The clock is asked now and then: after a few lines, or one that is long.
+                cost += 1 + line.count >> 9
             } catch {
                 hasLostFraming = true
                 socket.pauseReading()
                 onViolation?(error)
                 return
             }
+            guard cost >= Self.costPerLook else { continue }
+            cost = 0
+            if !isClosed, inboxes.isSpent(share) { return waitForTurn() }
+        }
+    }
+
+    /// Leaves the rest of the lines, and what the socket holds, for the next turn.
+    private func waitForTurn() {
+        hasWaitingLines = true
+        socket.pauseReading()
+        inboxes.add(self)
+        onLinesWaiting?()
+    }
+
+    private func receiveEnd(_ error: UVError?) {
+        if hasWaitingLines {
+            end = End(error: error)
+        } else {
+            onEnd?(error)
         }
     }
 
@@ -194,11 +270,16 @@ public final class MessageConnection {
         if ownsOutboxes {
             outboxes.close()
         }
+        if ownsInboxes {
+            inboxes.close()
+        }
         outbox = JSONWriter()
         reader = LineReader(maximumLine: 0)
         onMessage = nil
         onViolation = nil
+        onEnd = nil
         onDrained = nil
+        onLinesWaiting = nil
     }
 }
 

@@ -4,6 +4,9 @@ internal import CLibuv
 
 /// A timer that fires once per scheduling, on the loop.
 ///
+/// After a pause of the whole process, such as by SIGSTOP, all input that waits is handled before
+/// timers fire.
+///
 /// Lives until it is closed, whoever refers to it.
 public final class Timer {
     private let loop: EventLoop
@@ -15,6 +18,16 @@ public final class Timer {
     /// Due at once, but scheduled while timers fire; the number tells a later scheduling apart.
     private var rearming: Int?
     private var rearmings = 0
+    /// When it is due on libuv's clock, in milliseconds.
+    private var due: UInt64 = 0
+    /// How often it came up late and let the loop read its input first.
+    private var roundsOfInput = 0
+
+    /// A timer that is this late fires after further rounds of input: the process was held up, and
+    /// what the timer is about to judge may have arrived long ago.
+    private static let toleratedMilliseconds: UInt64 = 20
+    /// One round accepts connections, the next one reads what was sent over them.
+    private static let roundsOfInputWhenLate = 2
 
     /// Makes a timer that is not scheduled.
     public init(loop: EventLoop, onFire: @escaping () -> Void) {
@@ -85,12 +98,21 @@ public final class Timer {
     private func start(milliseconds: UInt64) {
         guard !isClosed else { return }
         rearming = nil
-        guard milliseconds == 0, loop.isFiringTimers else {
+        roundsOfInput = 0
+        let (due, overflow) = uv_now(loop.raw).addingReportingOverflow(milliseconds)
+        self.due = overflow ? .max : due
+        if milliseconds == 0, loop.isFiringTimers {
+            fireAfterInput()
+        } else {
             uv_timer_start(memory.timer, timerFired, milliseconds, 0)
-            return
         }
-        // libuv goes on firing as long as any timer is due, so one that is due again at once
-        // would come before all input. Deferred closures run after the timers of a turn.
+    }
+
+    /// Lets the loop read its input once before the timer fires.
+    ///
+    /// libuv goes on firing as long as any timer is due, so one that is due again at once would
+    /// come before all input. Deferred closures run after the timers of a turn.
+    private func fireAfterInput() {
         uv_timer_stop(memory.timer)
         rearmings += 1
         let number = rearmings
@@ -102,8 +124,17 @@ public final class Timer {
         }
     }
 
+    private var isLate: Bool {
+        let now = uv_now(loop.raw)
+        return now > due && now - due > Self.toleratedMilliseconds
+    }
+
     fileprivate func fire() {
         guard loop.phase == .open else { return }
+        if roundsOfInput < Self.roundsOfInputWhenLate, isLate {
+            roundsOfInput += 1
+            return fireAfterInput()
+        }
         loop.isFiringTimers = true
         onFire?()
         loop.isFiringTimers = false

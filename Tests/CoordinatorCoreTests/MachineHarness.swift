@@ -107,6 +107,7 @@ final class MachineHarness {
                     Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
                 }
             case .close(let id): closed.insert(id)
+            case .letOthersGoFirst: break
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
             case .callModel(let id, let request, let purpose):
                 calls.append(TestCall(id: id, request: request, purpose: purpose))

@@ -52,7 +52,7 @@ extension SimulatedCluster {
                 return broken("\(id) was closed twice")
             }
             close(link, from: .toPeer)
-        case .raiseLineLimit: break
+        case .raiseLineLimit, .letOthersGoFirst: break
         case .callModel(let call, _, let purpose): callModel(call, purpose)
         case .cancelModel(let call): cancelModel(call)
         case .report(let notice): look(at: notice)

@@ -145,6 +145,46 @@ struct TimerTests {
         #expect(states == [true, false, true, false, true, true, true, true])
     }
 
+    @Test("A timer that comes up late lets what has arrived pass first, new connections too")
+    func lateTimersLetInputPass() async throws {
+        let log = try await onLoop { loop in
+            var log: [String] = []
+            var kept: [TCPConnection] = []
+            let listener = try listen(loop) { connection in
+                kept.append(connection)
+                log.append("connection")
+                connection.start(onBytes: { _ in log.append("bytes") }, onEnd: { _ in })
+            }
+            for (name, milliseconds) in [("first", 5), ("second", 30)] {
+                UVLoop.Timer(loop: loop) {
+                    log.append(name)
+                    if name == "second" { loop.stop() }
+                }.schedule(after: .milliseconds(milliseconds))
+            }
+            loop.nextTurn {
+                // As a process that was stopped while a peer connected and spoke.
+                let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                address.sin_port = in_port_t(listener.localAddress.port).bigEndian
+                address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+                withUnsafePointer(to: &address) {
+                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        #expect(connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0)
+                    }
+                }
+                #expect(write(socket, "x", 1) == 1)
+                let end = loop.nowNanoseconds + 80_000_000
+                while loop.nowNanoseconds < end {}
+            }
+            loop.run()
+            listener.close()
+            for connection in kept { connection.close() }
+            return log
+        }
+        #expect(log == ["connection", "bytes", "first", "second"])
+    }
+
     @Test("Durations without end do not overflow")
     func hugeDurations() async throws {
         let isScheduled = try await onLoop { loop in
