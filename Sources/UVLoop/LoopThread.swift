@@ -47,7 +47,7 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
                 continuation.resume()
             }
             do throws(UVError) {
-                try body.start()
+                try ending.start(body)
             } catch {
                 answer.withLock { $0 = .failure(error) }
                 continuation.resume()
@@ -105,7 +105,8 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
         }
     }
 
-    /// Waits until the loop is closed and the resident given up.
+    /// Waits until the loop is closed, the resident given up and the thread gone, with everything
+    /// that libraries keep for each thread.
     public func ended() async {
         await ending.wait()
     }
@@ -127,6 +128,26 @@ private final class Ending: Sendable {
     }
 
     private let state = Locked(State())
+    /// The thread, until it is joined.
+    private let thread = Locked<uv_thread_t?>(nil)
+
+    /// A thread that was not awaited gives its memory back when it returns.
+    deinit {
+        thread.withLock { if let thread = $0 { _ = pthread_detach(thread) } }
+    }
+
+    /// Starts the thread that will call `finish` as the last thing it does.
+    func start(_ body: ThreadBody) throws(UVError) {
+        // Held until the thread is stored: it may run and end, and be awaited, before that.
+        let result = thread.withLock { thread in
+            var started = uv_thread_t()
+            let argument = Unmanaged.passRetained(body)
+            let result = uv_thread_create(&started, runThreadBody, argument.toOpaque())
+            if result == 0 { thread = started } else { argument.release() }
+            return result
+        }
+        guard result == 0 else { throw UVError(code: result, operation: "start a thread") }
+    }
 
     func wait() async {
         await withCheckedContinuation { continuation in
@@ -135,6 +156,13 @@ private final class Ending: Sendable {
                 return state.hasEnded
             }
             if hasEnded { continuation.resume() }
+        }
+        // Only what libraries keep for the thread is still to be given back: this does not wait
+        // for anything of ours.
+        thread.withLock { thread in
+            guard var ending = thread else { return }
+            uv_thread_join(&ending)
+            thread = nil
         }
     }
 
@@ -153,21 +181,9 @@ private final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
 
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-
-    func start() throws(UVError) {
-        var thread = uv_thread_t()
-        let argument = Unmanaged.passRetained(self)
-        let result = uv_thread_create(&thread, runThreadBody, argument.toOpaque())
-        guard result == 0 else {
-            argument.release()
-            throw UVError(code: result, operation: "start a thread")
-        }
-    }
 }
 
 private func runThreadBody(_ argument: UnsafeMutableRawPointer?) {
-    // Nobody joins it: its memory goes back when it returns.
-    pthread_detach(pthread_self())
     guard let argument else { return }
     Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
 }

@@ -20,6 +20,15 @@ private final class Tenant {
 
 private struct NoHome: Error, Equatable {}
 
+/// How many threads have given back what a library kept for them.
+private let returnedThreadData = Locked(0)
+
+/// Takes a while, so that a wait for the thread that ends too early is noticed.
+private func returnThreadData(_: UnsafeMutableRawPointer?) {
+    poll(nil, 0, 50)
+    returnedThreadData.withLock { $0 += 1 }
+}
+
 @Suite("Loop threads", .timeLimit(.minutes(Patience.factor)))
 struct LoopThreadTests {
     @Test("Posts run in order on the thread, and none after its end")
@@ -46,6 +55,22 @@ struct LoopThreadTests {
         // Once more, for those who come late.
         thread.end(within: .zero)
         await thread.ended()
+    }
+
+    @Test("A thread has given back what libraries keep for each thread when its end is awaited")
+    func threadData() async throws {
+        var key = pthread_key_t()
+        try #require(pthread_key_create(&key, returnThreadData) == 0)
+        let dataKey = key
+        let thread = try await LoopThread.start(name: "data") { loop in
+            pthread_setspecific(dataKey, UnsafeRawPointer(bitPattern: 1))
+            return Tenant(loop)
+        }
+        thread.end(within: .seconds(20))
+        async let first: Void = thread.ended()
+        async let second: Void = thread.ended()
+        _ = await (first, second)
+        #expect(returnedThreadData.withLock { $0 } == 1)
     }
 
     @Test("A thread lives without work until it is ended")
