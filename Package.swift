@@ -61,6 +61,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+        // What libuv has no call for: protecting this process, keeping those of tools.
+        .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
 
@@ -82,7 +84,7 @@ let package = Package(
         module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
-        module("UVLoop", ["CLibuv"]),
+        module("UVLoop", ["CLibuv", "CProcess"]),
         module("HTTP", ["CCurl", "UVLoop"]),
         module(
             "LanguageModels",

@@ -1,6 +1,7 @@
 // Starting a child: its pipes, its arguments in C's form, and cleaning up when it cannot start.
 // Not here: the life of the child afterwards.
 internal import CLibuv
+internal import CProcess
 internal import Glibc
 
 extension ChildProcess {
@@ -90,6 +91,7 @@ extension ChildProcess {
             onOutput: onOutput,
             onExit: onExit
         )
+        weft_allow_core(child.pid)
         child.adopt(pipes, options)
         return child
     }

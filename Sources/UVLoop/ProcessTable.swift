@@ -1,11 +1,26 @@
 // What concerns this whole process: its number, its signals, its limits. Not here: children.
 internal import CLibuv
+internal import CProcess
 internal import Glibc
 
 /// Settings and facts of this process.
 public enum ProcessTable {
     /// The number of this process.
     public static var pid: Int32 { uv_os_getpid() }
+
+    /// Opens those of the descriptors 0, 1 and 2 that this process was started without.
+    ///
+    /// Otherwise the next file or socket gets the number and what is meant for people is written
+    /// there. Afterwards reading standard input and writing standard output fails as it would have
+    /// before; what is written to standard error is lost. Call first thing.
+    public static func openStandardDescriptors() -> Bool { weft_open_standard_descriptors() }
+
+    /// Keeps the secrets in this process's memory and environment from other processes of its user.
+    ///
+    /// Nobody can attach to it, no core file is written, and of the environment /proc shows only
+    /// what is no secret, such as `PATH` and `TMPDIR`. Children may write core files as if this had not been called. For programs of our own: call at the
+    /// start, while there is one thread.
+    public static func protectMemory() { weft_protect_memory() }
 
     /// Raises the limit of open files to what the system allows and returns the limit in force.
     @discardableResult

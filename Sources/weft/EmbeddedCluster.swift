@@ -127,7 +127,7 @@ final class EmbeddedCluster {
         let text = String(decoding: bytes, as: UTF8.self)
         if joinedWorkers < options.workers { complaints += text }
         if joinedWorkers == options.workers || options.logLevel < .warning {
-            _ = write(STDERR_FILENO, bytes, bytes.count)
+            Output.error.writeNow(bytes)
         }
     }
 

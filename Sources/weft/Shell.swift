@@ -1,7 +1,6 @@
 // What the commands that run a loop share: loop, log, messages to people.
 
 internal import Client
-internal import Glibc
 internal import Logging
 internal import UVLoop
 internal import Wire
@@ -27,14 +26,12 @@ enum Shell {
 
     /// One line of output, on standard output.
     static func output(_ line: String) {
-        let bytes = Array("\(line)\n".utf8)
-        _ = write(STDOUT_FILENO, bytes, bytes.count)
+        Output.standard.writeNow("\(line)\n")
     }
 
     /// One line for a person, on standard error.
     static func tell(_ line: String) {
-        let bytes = Array("\(line)\n".utf8)
-        _ = write(STDERR_FILENO, bytes, bytes.count)
+        Output.error.writeNow("\(line)\n")
     }
 }
 

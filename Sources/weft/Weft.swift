@@ -44,6 +44,8 @@ struct Weft: ParsableCommand {
     )
 
     static func main() {
+        guard ProcessTable.openStandardDescriptors() else { Glibc.exit(ExitStatus.failed.rawValue) }
+        ProcessTable.protectMemory()
         ProcessTable.keepFreedBuffers()
         var status = ExitStatus.success
         do {
@@ -55,7 +57,19 @@ struct Weft: ParsableCommand {
         } catch {
             status = report(error)
         }
-        Glibc.exit(status.rawValue)
+        Glibc.exit(afterLosses(status).rawValue)
+    }
+
+    /// The status of a command whose output may not have arrived: then it failed, whatever it did.
+    private static func afterLosses(_ status: ExitStatus) -> ExitStatus {
+        if let failure = Output.standard.lost() {
+            failure.report()
+            return failure.status
+        }
+        if Losses.areReported { return .failed }
+        // This one can be told to nobody; a status that says more stays.
+        guard status == .success, let failure = Output.error.lost() else { return status }
+        return failure.status
     }
 
     /// Prints what the parser has to say: help and versions, or what is wrong with the arguments.

@@ -21,7 +21,7 @@ enum ModuleRules {
         ]),
         "WorkerCore": numbers.union(["DequeModule", "HeapModule", "OrderedCollections"]),
 
-        "UVLoop": ["CLibuv", "Glibc"],
+        "UVLoop": ["CLibuv", "CProcess", "Glibc"],
         "Transport": numbers.union(["UVLoop", "Glibc"]),
         "Tools": numbers.union([
             "UVLoop", "Schemas", "Configuration", "FoundationEssentials", "Glibc",
@@ -53,7 +53,7 @@ enum ModuleRules {
             "FoundationEssentials", "Glibc", "Logging", "OrderedCollections",
         ]),
 
-        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [], "CCurl": [],
+        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [], "CCurl": [], "CProcess": [],
     ]
 
     /// Modules that compute and do nothing else.

@@ -8,6 +8,8 @@ public import UVLoop
 public final class ModelRecorder {
     /// Why the file is not complete, if it is not.
     public private(set) var problem: String?
+    /// Called once, with the problem, when the file cannot be written any further.
+    public var onProblem: ((String) -> Void)?
 
     private let path: String
     private var file: Int32
@@ -38,8 +40,10 @@ public final class ModelRecorder {
     /// Closes the file; calls that end later are not written.
     public func close() {
         guard file >= 0 else { return }
-        Glibc.close(file)
+        let closing = file
         file = -1
+        // Some systems tell only now that there was no room.
+        if Glibc.close(closing) != 0 { fail() }
     }
 
     /// Writes a whole call, so that calls at the same time do not mix.
@@ -55,11 +59,19 @@ public final class ModelRecorder {
             let count = Glibc.write(file, rest, rest.count)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
-                problem = "The recording \(path) cannot be written any further."
+                fail()
                 return close()
             }
             rest.removeFirst(count)
         }
+    }
+
+    private func fail() {
+        guard problem == nil else { return }
+        let reason = strerror(errno).map { String(cString: $0) } ?? "error \(errno)"
+        let problem = "The recording \(path) cannot be written: \(reason)."
+        self.problem = problem
+        onProblem?(problem)
     }
 }
 

@@ -69,11 +69,17 @@ struct BenchAllCommand: ParsableCommand {
 
     private func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(path) cannot be written.") }
-        defer { close(descriptor) }
-        guard Output(descriptor: descriptor).writeNow(bytes) else {
-            throw CommandFailure(.failed, "\(path) cannot be written.")
+        guard descriptor >= 0 else { throw Self.cannotWrite(path, .usage) }
+        let output = Output(descriptor: descriptor)
+        guard output.writeNow(bytes), output.closed() else {
+            throw Self.cannotWrite(path, .failed)
         }
+    }
+}
+
+extension BenchAllCommand {
+    private static func cannotWrite(_ path: String, _ status: ExitStatus) -> CommandFailure {
+        CommandFailure(status, "\(path) cannot be written: \(Output.lastReason()).")
     }
 }
 

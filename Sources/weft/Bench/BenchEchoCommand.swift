@@ -1,7 +1,6 @@
 // The other side of the ping-pong floor: sends back what it gets. Hidden; `weft bench` starts it.
 
 internal import ArgumentParser
-internal import Glibc
 internal import UVLoop
 
 struct BenchEchoCommand: ParsableCommand {
@@ -31,8 +30,7 @@ struct BenchEchoCommand: ParsableCommand {
             },
             onError: { _ in loop.stop() }
         )
-        let port = Array("\(listener.localAddress.port)\n".utf8)
-        _ = write(STDOUT_FILENO, port, port.count)
+        Output.standard.writeNow("\(listener.localAddress.port)\n")
         loop.run()
         loop.close()
     }

@@ -1,7 +1,6 @@
 // How many processes a second libuv starts and ends by itself. Hidden; `weft bench` starts it.
 
 internal import ArgumentParser
-internal import Glibc
 internal import UVLoop
 
 struct BenchSpawnCommand: ParsableCommand {
@@ -30,8 +29,7 @@ struct BenchSpawnCommand: ParsableCommand {
             total: total,
             concurrency: concurrency
         ) { perSecond in
-            let line = Array("\(perSecond)\n".utf8)
-            _ = write(STDOUT_FILENO, line, line.count)
+            Output.standard.writeNow("\(perSecond)\n")
         }
         withExtendedLifetime(spawning) { loop.run() }
         loop.close()

@@ -2,18 +2,24 @@
 internal import Glibc
 internal import UVLoop
 
-/// One of the two outputs of the process.
+/// One of the two outputs of the process, or a file.
 struct Output: Sendable {
     let descriptor: Int32
 
     static let standard = Output(descriptor: STDOUT_FILENO)
     static let error = Output(descriptor: STDERR_FILENO)
 
-    /// Writes text and waits until it is taken; false if nobody reads any more.
+    /// The first error of each of the two outputs; one that nobody reads any more is none.
+    private static let problems = Locked<[Int32: Int32]>([:])
+
+    /// Writes text and waits until it is taken; false if that is not possible.
     @discardableResult
     func writeNow(_ text: String) -> Bool { writeNow(Array(text.utf8)) }
 
-    /// Writes bytes and waits until they are taken; false if nobody reads any more.
+    /// Writes bytes and waits until they are taken; false if that is not possible.
+    ///
+    /// The command ends with what went wrong at one of the two outputs, see `lost()`; who writes a
+    /// file tells of it.
     @discardableResult
     func writeNow(_ bytes: [UInt8]) -> Bool {
         ProcessTable.ignoreSIGPIPE()
@@ -23,9 +29,14 @@ struct Output: Sendable {
                 write(descriptor, $0.baseAddress, $0.count)
             }
             guard let count, count > 0 else {
-                if errno == EINTR { continue }
+                let code = count == 0 ? EIO : errno
+                if code == EINTR { continue }
                 // Whoever shares the terminal or pipe may have made it non-blocking.
-                guard errno == EAGAIN else { return false }
+                guard code == EAGAIN else {
+                    note(code)
+                    errno = code
+                    return false
+                }
                 var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&wait, 1, -1)
                 continue
@@ -34,13 +45,42 @@ struct Output: Sendable {
         }
         return true
     }
+
+    /// Closes a file; false if something of it was lost.
+    func closed() -> Bool { close(descriptor) == 0 }
+
+    /// The system's words for the last call that failed.
+    static func lastReason() -> String { reason(errno) }
+
+    private static func reason(_ code: Int32) -> String {
+        strerror(code).map { String(cString: $0) } ?? "error \(code)"
+    }
+
+    private func note(_ code: Int32) {
+        // Who closes a pipe has read enough.
+        guard code != EPIPE else { return }
+        Self.problems.withLock { [descriptor] problems in
+            if problems[descriptor] == nil { problems[descriptor] = code }
+        }
+    }
+
+    /// What was written to this output and did not arrive, as a failure of the command; nil when
+    /// all did.
+    ///
+    /// Some systems tell only when the output is closed, so this closes it: call it last.
+    func lost() -> CommandFailure? {
+        if close(descriptor) != 0 { note(errno) }
+        guard let code = Self.problems.withLock({ $0[descriptor] }) else { return nil }
+        let name = descriptor == STDOUT_FILENO ? "Standard output" : "Standard error"
+        return CommandFailure(.failed, "\(name) cannot be written: \(Self.reason(code)).")
+    }
 }
 
 /// Writes to an output from a loop without holding the loop up when the reader is slow.
 ///
-/// Confined to its loop. Once nobody reads any more, everything further is dropped.
+/// Confined to its loop. Once the output takes nothing any more, everything further is dropped.
 final class OutputQueue {
-    /// Called once when nobody reads any more.
+    /// Called once when the output takes nothing any more.
     var onBroken: (() -> Void)?
 
     private let loop: EventLoop

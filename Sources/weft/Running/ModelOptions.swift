@@ -59,12 +59,23 @@ struct ModelOptions: ParsableArguments {
                 configuration.models,
                 loop: loop,
                 environment: ProcessInfo.processInfo.environment,
-                recorder: try record.map { try ModelRecorder(path: $0) }
+                recorder: try record.map { try Self.recorder($0) }
             )
+        } catch let failure as CommandFailure {
+            throw failure
         } catch let error as ModelConfigurationError {
             throw CommandFailure(.usage, error.problems.map { "error: \(path ?? ""): \($0)" })
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }
+    }
+
+    /// A recorder whose file takes what is written to it; what it does not take later is told, and
+    /// the command has failed then.
+    private static func recorder(_ path: String) throws -> ModelRecorder {
+        let recorder = try ModelRecorder(path: path)
+        if let problem = recorder.problem { throw CommandFailure(.failed, problem) }
+        recorder.onProblem = { Losses.report($0) }
+        return recorder
     }
 }

@@ -184,16 +184,19 @@ final class Place {
 
     // MARK: - The end
 
-    /// Processes that carry the mark of this place, whoever started them.
+    /// Processes that carry the mark of this place or its folder, whoever started them.
+    ///
+    /// `weft` shows little of its environment; only its own user or root sees any of it.
     func marked() -> [pid_t] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        let needle = Data("PLACE=\(mark)".utf8)
+        let needles = ["PLACE=\(mark)", folder].map { Data($0.utf8) }
         return entries.compactMap { entry in
-            guard let pid = pid_t(entry),
-                let variables = FileManager.default.contents(atPath: "/proc/\(pid)/environ"),
-                variables.range(of: needle) != nil
-            else { return nil }
-            return pid
+            guard let pid = pid_t(entry) else { return nil }
+            let isMarked = ["environ", "cmdline"].contains { name in
+                let text = FileManager.default.contents(atPath: "/proc/\(pid)/\(name)") ?? Data()
+                return needles.contains { text.range(of: $0) != nil }
+            }
+            return isMarked ? pid : nil
         }
     }
 
