@@ -70,7 +70,7 @@ let package = Package(
         module("JSON", ["CSimdJSON", ordered]),
         module("Schemas", ["JSON", ordered]),
         module("Plans", ["JSON", ordered]),
-        module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", ordered]),
+        module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
         module("Scheduling", ["Plans", heaps, deques]),
         module("Joining", ["JSON", "Plans"]),
         module("Configuration", [yaml]),

@@ -47,7 +47,6 @@ public final class CoordinatorService {
     private var machine: CoordinatorMachine
     private var actions: [CoordinatorMachine.Action] = []
     private var connections: [ConnectionID: MessageConnection] = [:]
-    private var congested: Set<ConnectionID> = []
     private var connectionCount = 0
     private var listener: TCPListener?
     private var outboxes: Outboxes?
@@ -57,6 +56,7 @@ public final class CoordinatorService {
     private var armedFor: Instant?
     private var isStopped = false
     private var isCarryingOut = false
+    private var hasFurtherTurn = false
 
     /// Prepares a coordinator; nothing happens before `start`.
     ///
@@ -159,12 +159,16 @@ public final class CoordinatorService {
             loop: loop,
             socket: socket,
             maximumLine: options.machine.limits.maxLineBeforeAuthentication,
+            cutting: Outbox.Cutting(
+                largestInline: options.machine.limits.announced.largestInline,
+                bytesPerChunk: options.machine.limits.chunkBytes
+            ),
             outboxes: outboxes,
             inboxes: inboxes
         )
         connections[id] = connection
         socket.setKeepAlive(seconds: 30)
-        connection.onDrained = { [weak self] in self?.noteDrained(id) }
+        connection.onBacklog = { [weak self] in self?.report($0, of: id) }
         connection.onLinesWaiting = { [weak self] in self?.handle(.heard(id)) }
         handle(.connected(id, nonce: SecureRandom.bytes(Limits.nonceBytes)))
         connection.start(
@@ -176,7 +180,6 @@ public final class CoordinatorService {
 
     private func end(_ id: ConnectionID) {
         connections.removeValue(forKey: id)?.close()
-        congested.remove(id)
         handle(.disconnected(id))
     }
 
@@ -191,9 +194,13 @@ public final class CoordinatorService {
             let action = actions[next]
             next += 1
             switch action {
-            case .send(let id, let message): send(message, to: id)
+            case .send(let id, let message): connections[id]?.send(message)
+            case .measureBacklog(let id):
+                guard let backlog = connections[id]?.backlog else { continue }
+                // Appended to the actions that are being carried out.
+                machine.handle(.backlog(id, backlog), at: now, into: &actions)
+            case .discardBacklog(let id): connections[id]?.discardBacklog()
             case .close(let id):
-                congested.remove(id)
                 connections.removeValue(forKey: id)?.closeAfterWriting()
             case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
@@ -203,16 +210,6 @@ public final class CoordinatorService {
             }
         }
         actions.removeAll(keepingCapacity: true)
-    }
-
-    private func send(_ message: Message, to id: ConnectionID) {
-        guard let connection = connections[id] else { return }
-        connection.send(message)
-        guard connection.unsentBytes > options.machine.limits.outboxHighWater,
-            congested.insert(id).inserted
-        else { return }
-        // Appended to the actions that are being carried out.
-        machine.handle(.congested(id), at: now, into: &actions)
     }
 
     /// Calls the model of a purpose; its reports become events, the last one ends the call.
@@ -242,9 +239,12 @@ public final class CoordinatorService {
         }
     }
 
-    private func noteDrained(_ id: ConnectionID) {
-        guard congested.remove(id) != nil else { return }
-        handle(.drained(id))
+    /// Tells the machine what waits for a peer; what follows from it belongs to a further turn.
+    private func report(_ backlog: Backlog, of id: ConnectionID) {
+        handle(.backlog(id, backlog))
+        guard !hasFurtherTurn else { return }
+        hasFurtherTurn = true
+        loop.nextTurn { [weak self] in self?.hasFurtherTurn = false }
     }
 
     private func report(_ notice: CoordinatorMachine.Notice) {

@@ -54,10 +54,10 @@ extension CoordinatorMachine {
         case violated(ConnectionID, WireError)
         /// The connection is gone, for whatever reason but our own `close`.
         case disconnected(ConnectionID)
-        /// More unsent bytes than the limit are waiting for the peer.
-        case congested(ConnectionID)
-        /// What was waiting for the peer has been sent.
-        case drained(ConnectionID)
+        /// What waits for the peer, when a turn ends with more than its socket took, whenever the
+        /// peer has taken some of it, once when nothing waits any more, and after
+        /// `measureBacklog`.
+        case backlog(ConnectionID, Backlog)
         /// The open call of a model reported. Reports of calls that are not open change nothing.
         case modelReported(ModelCallID, ModelEvent)
         /// The deadline that `nextDeadline()` named has come.
@@ -68,8 +68,15 @@ extension CoordinatorMachine {
 
     /// Something that the shell is to do.
     public enum Action: Sendable {
-        /// Append the message to the connection's outbox; it leaves at the end of the loop turn.
+        /// Append the message to the connection's outbox, which leaves from the end of the loop
+        /// turn on, as fast as the peer takes it.
+        ///
+        /// A value in it may be of any size: it is shared, and cut into chunks as it leaves.
         case send(ConnectionID, Message)
+        /// Answer with a `backlog` event.
+        case measureBacklog(ConnectionID)
+        /// Forget what waits in the outbox of a connection that is about to be closed.
+        case discardBacklog(ConnectionID)
         /// Send what is in the outbox, then close. No `disconnected` follows.
         case close(ConnectionID)
         /// The peer has proved itself: lines up to the announced limit are accepted from now on.

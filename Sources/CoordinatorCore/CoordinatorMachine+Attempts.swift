@@ -291,17 +291,6 @@ extension CoordinatorMachine {
             return schedule(.nodeRefused(node, error), now, &actions)
         }
         noteDispatch(attempt, worker, run, now, &actions)
-        var payload = Payload.inline(arguments)
-        if arguments.count > limits.maxLine / 2 {
-            let chunks = Chunk.slice(
-                value: arguments,
-                about: .attempt(attempt),
-                stream: .arguments,
-                bytesPerChunk: limits.chunkBytes
-            )
-            payload = Payload(announcing: chunks)
-            for chunk in chunks { actions.append(.send(connection, .chunk(chunk))) }
-        }
         if workers[worker]?.hasMail == false {
             workers[worker]?.hasMail = true
             mailed.append(worker)
@@ -312,13 +301,13 @@ extension CoordinatorMachine {
             run: attempt.run,
             node: runs[run].plan[attempt.node].id,
             tool: runs[run].plan[attempt.node].tool,
-            arguments: payload,
+            arguments: .inline(arguments),
             timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
             leaseMilliseconds: limits.leaseMilliseconds,
             maxOutput: limits.maxOutput,
             number: attempt.number
         )
-        actions.append(.send(connection, .dispatch(dispatch)))
+        send(.dispatch(dispatch), with: arguments, to: connection, &actions)
     }
 
     private mutating func noteDispatch(

@@ -240,6 +240,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func forget(_ id: ConnectionID) {
+        noteBacklog(of: id, heldBytes: 0)
         if let peer = peers.removeValue(forKey: id), !peer.isAuthenticated {
             unauthenticatedCount -= 1
         }
@@ -257,6 +258,7 @@ extension CoordinatorMachine {
         peers = [:]
         peerOrder = []
         unauthenticatedCount = 0
+        unsentBytes = 0
         nextHeartbeat = nil
     }
 }

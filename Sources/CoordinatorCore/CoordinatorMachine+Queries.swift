@@ -61,25 +61,14 @@ extension CoordinatorMachine {
         }
     }
 
-    private func reply(
+    private mutating func reply(
         _ get: Get,
         _ data: RawJSON,
         _ id: ConnectionID,
         _ actions: inout [Action]
     ) {
-        var payload = Payload.inline(data)
-        if data.count > limits.maxLine / 2 {
-            let chunks = Chunk.slice(
-                value: data,
-                about: .request(get.request),
-                stream: .value,
-                bytesPerChunk: limits.chunkBytes
-            )
-            payload = Payload(announcing: chunks)
-            for chunk in chunks { actions.append(.send(id, .chunk(chunk))) }
-        }
-        let reply = Reply(request: get.request, what: get.what, data: payload)
-        actions.append(.send(id, .reply(reply)))
+        let reply = Reply(request: get.request, what: get.what, data: .inline(data))
+        send(.reply(reply), with: data, to: id, &actions)
     }
 
     // MARK: - The coordinator

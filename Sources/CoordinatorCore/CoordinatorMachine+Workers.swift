@@ -184,6 +184,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func forgetConnection(_ id: ConnectionID) {
+        noteBacklog(of: id, heldBytes: 0)
         peers[id] = nil
         peerOrder.removeAll { $0 == id }
     }
@@ -230,25 +231,7 @@ extension CoordinatorMachine {
         schedule(.workerLost(worker), now, &actions)
     }
 
-    // MARK: - Congestion
-
-    mutating func congest(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
-        switch peers[id]?.state {
-        case .worker(let worker):
-            workers[worker]?.isCongested = true
-            schedule(.workerSuspected(worker), now, &actions)
-        case .observer:
-            let error = WireError(code: .limit, message: "You read too slowly.")
-            violate(id, error, now, &actions)
-        default: break
-        }
-    }
-
-    mutating func decongest(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
-        guard case .worker(let worker) = peers[id]?.state else { return }
-        workers[worker]?.isCongested = false
-        recoverIfReachable(worker, now, &actions)
-    }
+    // MARK: - Silence
 
     /// A sign of life: a worker that had fallen silent gets work again.
     mutating func hear(_ worker: WorkerID, _ now: Instant, _ actions: inout [Action]) {
@@ -257,7 +240,7 @@ extension CoordinatorMachine {
         recoverIfReachable(worker, now, &actions)
     }
 
-    private mutating func recoverIfReachable(
+    mutating func recoverIfReachable(
         _ worker: WorkerID,
         _ now: Instant,
         _ actions: inout [Action]
@@ -295,6 +278,7 @@ extension CoordinatorMachine {
         nextHeartbeat = peers.isEmpty ? nil : now + limits.heartbeat
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
+            if peer.backlog.heldBytes > 0, checkStall(of: peer, now, &actions) { continue }
             let silence = now - peer.lastHeard
             if silence >= limits.lease {
                 let error = WireError(

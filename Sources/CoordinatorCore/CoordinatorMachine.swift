@@ -1,6 +1,6 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Topic by topic in the extensions: Handshake, Workers, Attempts, Submissions, Settling, Events,
+// Topic by topic in the extensions: Handshake, Backlogs, Workers, Attempts, Submissions, Settling, Events,
 // Queries, Deadlines.
 
 internal import DequeModule
@@ -61,6 +61,8 @@ public struct CoordinatorMachine: Sendable {
     var acceptedCount = 0
     var settledCount = 0
 
+    /// Bytes that wait for all peers.
+    var unsentBytes = 0
     var nextHeartbeat: Instant?
     var nextProgress: Instant?
     var progressRuns: [RunID] = []
@@ -133,10 +135,8 @@ public struct CoordinatorMachine: Sendable {
             violate(connection, error, now, &actions)
         case .disconnected(let connection):
             disconnect(connection, now, &actions)
-        case .congested(let connection):
-            congest(connection, now, &actions)
-        case .drained(let connection):
-            decongest(connection, now, &actions)
+        case .backlog(let connection, let backlog):
+            takeBacklog(backlog, of: connection, now, &actions)
         case .modelReported(let call, let event):
             takeReport(call, event, now, &actions)
         case .deadlineReached:

@@ -12,6 +12,10 @@ struct Peer: Sendable {
     var lastHeard: Instant
     /// Messages of unknown type so far.
     var unknownTypes = 0
+    /// What waits for it, as it was told last, with the values sent since.
+    var backlog = Backlog(heldBytes: 0, takenBytes: 0)
+    /// Since when it has taken nothing of what waits for it; nil while nothing waits.
+    var stalledSince: Instant?
 
     enum State: Sendable {
         /// Has not proved itself; must do so by the deadline.

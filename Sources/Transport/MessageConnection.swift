@@ -1,5 +1,5 @@
-// Messages over a socket: lines cut and decoded on the way in, gathered on the way out. What they
-// mean, and what becomes of a peer that breaks the protocol, is decided by the machine behind it.
+// Messages over a socket: lines cut and decoded on the way in, gathered on the way out and encoded
+// as the socket takes them. What waits is in Wire's Outbox. What messages mean, and what becomes of a peer that breaks the protocol, is decided by the machine behind it.
 internal import JSON
 public import UVLoop
 public import Wire
@@ -14,6 +14,9 @@ public final class MessageConnection {
     public var onLinesWaiting: (() -> Void)?
     /// Whether lines are taken before those of connections that are not preferred.
     public var isPreferred = true
+    /// Called with what waits for the peer: when a turn ends with more than the socket took, each
+    /// time the peer has taken some of it, and once when nothing waits any more.
+    public var onBacklog: ((Backlog) -> Void)?
 
     private let socket: TCPConnection
     private let outboxes: Outboxes
@@ -21,8 +24,14 @@ public final class MessageConnection {
     private let inboxes: Inboxes
     private let ownsInboxes: Bool
     private var reader: LineReader
-    private var outbox = JSONWriter()
+    private var outbox: Outbox
+    /// The piece on its way to the socket; its memory is used again.
+    private var piece: [UInt8] = []
     private var isWaiting = false
+    /// Bytes that may still be handed to the socket in this turn.
+    private var turnBudget = MessageConnection.bytesPerTurn
+    /// Whether more waited than the socket took when `onBacklog` was called last.
+    private var isBehind = false
     private var isClosed = false
     private var hasLostFraming = false
     private var onMessage: ((Message) -> Void)?
@@ -39,10 +48,10 @@ public final class MessageConnection {
         var error: UVError?
     }
 
-    /// Beyond this the outbox is handed to the socket before the turn ends: the write is the same,
-    /// and the memory need not hold the turn twice.
-    private static let earlyFlush = 256 << 10
-    /// An outbox that grew beyond this is given back after a flush, for the sake of the many
+    /// Bytes that one connection hands to its socket before others have their turn: a peer that
+    /// reads as fast as we write would keep the loop for the length of its answer.
+    private static let bytesPerTurn = 1 << 20
+    /// A buffer that grew beyond this is given back after a flush, for the sake of the many
     /// connections that are quiet most of the time.
     private static let keptCapacity = 64 << 10
     /// Lines between two looks at the clock; half a KiB counts like a line.
@@ -54,6 +63,7 @@ public final class MessageConnection {
     ///   - loop: The loop of the socket.
     ///   - socket: The socket; closed with the connection.
     ///   - maximumLine: The longest line to accept, in bytes.
+    ///   - cutting: How large values are cut into chunks; nil if the messages sent here have none.
     ///   - outboxes: The list shared by the connections of the loop; a process with many
     ///     connections shares one, otherwise each has a hook of its own.
     ///   - inboxes: The list that shares the loop's time among connections, likewise.
@@ -61,16 +71,18 @@ public final class MessageConnection {
         loop: EventLoop,
         socket: TCPConnection,
         maximumLine: Int,
+        cutting: Outbox.Cutting? = nil,
         outboxes: Outboxes? = nil,
         inboxes: Inboxes? = nil
     ) {
         self.socket = socket
+        outbox = Outbox(cutting: cutting)
         self.outboxes = outboxes ?? Outboxes(loop: loop)
         ownsOutboxes = outboxes == nil
         self.inboxes = inboxes ?? Inboxes(loop: loop)
         ownsInboxes = inboxes == nil
         reader = LineReader(maximumLine: maximumLine)
-        socket.onDrained = { [weak self] in self?.reportDrained() }
+        socket.onDrained = { [weak self] in self?.flush() }
     }
 
     /// Starts reading.
@@ -101,13 +113,16 @@ public final class MessageConnection {
 
     // MARK: - Sending
 
-    /// Puts a message into the outbox, which leaves when the turn ends.
+    /// Puts a message into the outbox, which leaves from the end of the turn on, as fast as the
+    /// socket takes it.
     ///
-    /// After closing it does nothing.
+    /// A large value in it is shared, not copied, until its pieces leave. After closing it does
+    /// nothing.
     public func send(_ message: Message) {
         guard !isClosed else { return }
-        message.encode(into: &outbox)
-        if outbox.bytes.count > Self.earlyFlush {
+        outbox.append(message)
+        if outbox.hasWholePiece {
+            isBehind = true
             handOver()
         }
         if !isWaiting {
@@ -120,29 +135,59 @@ public final class MessageConnection {
     public func flush() {
         isWaiting = false
         guard !isClosed else { return }
+        turnBudget = Self.bytesPerTurn
         handOver()
-        if socket.unsentBytes == 0 {
-            reportDrained()
-        }
+        report()
+    }
+
+    /// Forgets what waits in the outbox; what the socket has queued, at most one piece, still
+    /// leaves.
+    public func discardBacklog() {
+        guard !isClosed else { return }
+        outbox.removeAll()
+    }
+
+    /// What waits for the peer now, and how much it has taken.
+    public var backlog: Backlog {
+        Backlog(
+            heldBytes: isClosed ? 0 : outbox.heldBytes + socket.unsentBytes,
+            takenBytes: socket.takenBytes
+        )
     }
 
     /// Bytes sent that have not left: those in the outbox and those the socket has queued.
     public var unsentBytes: Int {
-        isClosed ? 0 : outbox.bytes.count + socket.unsentBytes
+        isClosed ? 0 : outbox.heldBytes + socket.unsentBytes
     }
 
+    /// Hands pieces to the socket for as long as it takes them at once; of what it does not take,
+    /// it queues one piece.
     private func handOver() {
-        guard !outbox.bytes.isEmpty else { return }
-        socket.write(&outbox.bytes)
-        if outbox.bytes.capacity > Self.keptCapacity {
-            outbox.bytes = []
+        while turnBudget > 0, socket.unsentBytes == 0, outbox.takePiece(into: &piece) {
+            turnBudget -= piece.count
+            socket.write(&piece)
+        }
+        if piece.capacity > Self.keptCapacity, outbox.isEmpty {
+            piece = []
         }
     }
 
-    private func reportDrained() {
-        if !isClosed, outbox.bytes.isEmpty {
-            onDrained?()
+    private func report() {
+        let isSocketFree = socket.unsentBytes == 0
+        if isSocketFree, outbox.isEmpty {
+            if isBehind {
+                isBehind = false
+                onBacklog?(backlog)
+            }
+            if outbox.isEmpty { onDrained?() }
+            return
         }
+        if isSocketFree, !isWaiting {
+            isWaiting = true
+            outboxes.addForNextTurn(self)
+        }
+        isBehind = true
+        onBacklog?(backlog)
     }
 
     // MARK: - Receiving
@@ -250,9 +295,9 @@ public final class MessageConnection {
     /// Closes when everything sent has left; no callback comes any more.
     public func closeAfterWriting() {
         guard !isClosed else { return }
-        handOver()
+        var rest = outbox
         forget()
-        socket.closeAfterWriting()
+        socket.closeAfterWriting { rest.takePiece(into: &$0) }
     }
 
     /// Closes at once; what has not left is dropped, and no callback comes any more.
@@ -273,13 +318,15 @@ public final class MessageConnection {
         if ownsInboxes {
             inboxes.close()
         }
-        outbox = JSONWriter()
+        outbox.removeAll()
+        piece = []
         reader = LineReader(maximumLine: 0)
         onMessage = nil
         onViolation = nil
         onEnd = nil
         onDrained = nil
         onLinesWaiting = nil
+        onBacklog = nil
     }
 }
 

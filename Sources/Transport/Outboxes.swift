@@ -34,12 +34,21 @@ public final class Outboxes {
     /// Remembers a connection whose outbox was empty until now.
     func add(_ connection: MessageConnection) {
         waiting.append(connection)
-        if isLate, !hasFurtherTurn {
-            hasFurtherTurn = true
-            loop.nextTurn { [weak self] in
-                self?.hasFurtherTurn = false
-                self?.flush()
-            }
+        if isLate { askForFurtherTurn() }
+    }
+
+    /// Remembers a connection that has had its share of this turn and has more to send.
+    func addForNextTurn(_ connection: MessageConnection) {
+        waiting.append(connection)
+        askForFurtherTurn()
+    }
+
+    private func askForFurtherTurn() {
+        guard !hasFurtherTurn else { return }
+        hasFurtherTurn = true
+        loop.nextTurn { [weak self] in
+            self?.hasFurtherTurn = false
+            self?.flush()
         }
     }
 

@@ -2,6 +2,7 @@
 // once what the other side takes and queueing the rest. Not here: how a stream comes about, and
 // what its ends mean.
 internal import CLibuv
+internal import Glibc
 
 /// An open libuv stream; lives until it is closed.
 final class ByteStream {
@@ -11,6 +12,8 @@ final class ByteStream {
     private var isReading = false
     private var writesQueued = 0
     private var isWriteBroken = false
+    /// Bytes that were ever given to `write`.
+    private var writtenBytes = 0
 
     /// Gets each piece read, as an array of its own.
     var onBytes: (([UInt8]) -> Void)?
@@ -49,6 +52,22 @@ final class ByteStream {
         isClosed || isWriteBroken ? 0 : uv_stream_get_write_queue_size(memory.stream)
     }
 
+    /// Bytes that the peer's system has taken since the stream was opened.
+    ///
+    /// What our own system holds does not count: it would go on to count for a while after the
+    /// peer has stopped reading.
+    var takenBytes: Int { writtenBytes - unsentBytes - systemQueueBytes }
+
+    /// Bytes in the system's send queue, which the peer has not acknowledged.
+    private var systemQueueBytes: Int {
+        var descriptor: uv_os_fd_t = -1
+        var count: CInt = 0
+        guard !isClosed, uv_fileno(memory.handle, &descriptor) == 0,
+            ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0
+        else { return 0 }
+        return Int(count)
+    }
+
     /// Starts reading; what cannot be read at all ends the reading in a turn of its own.
     func startReading() {
         guard !isClosed, !isReading else { return }
@@ -74,6 +93,7 @@ final class ByteStream {
         }
         let count = bytes.count
         guard count > 0 else { return }
+        writtenBytes += count
         var sent = 0
         if writesQueued == 0 {
             sent = bytes.withUnsafeBytes { tryWrite($0) }

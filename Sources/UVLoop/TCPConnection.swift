@@ -23,7 +23,9 @@ public final class TCPConnection {
     private var hasEnded = false
     private var earlyEnd: UVError?
     private var lingering: Timer?
-    private var unsentAtLastLook = 0
+    private var takenAtLastLook = 0
+    /// What is still to be written before the connection is closed.
+    private var rest: ((inout [UInt8]) -> Bool)?
 
     /// Starts to connect to a host, a numeric address or a name, trying each of its addresses.
     ///
@@ -110,6 +112,13 @@ public final class TCPConnection {
         return stream.unsentBytes
     }
 
+    /// Bytes that the peer's system has taken since the connection was opened: grows as long as the
+    /// peer reads, at least by a segment's worth at a time.
+    public var takenBytes: Int {
+        stream.loop.assertOnLoop()
+        return stream.takenBytes
+    }
+
     /// Lets the system probe a silent connection after so many seconds, at least 1.
     public func setKeepAlive(seconds: Int) {
         stream.loop.assertOnLoop()
@@ -123,22 +132,42 @@ public final class TCPConnection {
     /// No callback comes any more and writes are dropped. What the peer still sends is thrown
     /// away until it ends too, because closing on unread bytes would make the system discard
     /// our last ones. A peer that neither reads nor ends is given up after 5 s without progress.
-    public func closeAfterWriting() {
+    ///
+    /// - Parameter rest: What is still to be written, asked for piece by piece as the peer takes
+    ///   them; puts the next piece into the empty array, or returns false when there is none.
+    public func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool = { _ in false }) {
         stream.loop.assertOnLoop()
         guard phase == .open else { return }
         phase = .finishing
         dropCallbacks()
         let peerHasEnded = hasEnded
+        self.rest = rest
         stream.onBytes = { _ in }
         stream.onReadEnd = { [self] _ in closeStream() }
-        stream.onWritten = { [self] code in if code < 0 { closeStream() } }
+        stream.onWritten = { [self] code in
+            if code < 0 { closeStream() } else { writeRest() }
+        }
         stream.onShutDown = { [self] in if peerHasEnded { closeStream() } }
-        stream.shutDown()
+        if stream.unsentBytes == 0 { writeRest() }
+        guard phase == .finishing else { return }
         if !peerHasEnded { stream.startReading() }
         let timer = Timer(loop: stream.loop) { [self] in lookAtLingering() }
         lingering = timer
-        unsentAtLastLook = stream.unsentBytes
+        takenAtLastLook = stream.takenBytes
         timer.schedule(after: .seconds(5))
+    }
+
+    /// Writes one more piece, or ends the stream behind the last one.
+    private func writeRest() {
+        var piece: [UInt8] = []
+        guard let rest else { return }
+        guard rest(&piece) else {
+            self.rest = nil
+            return stream.shutDown()
+        }
+        stream.write(&piece)
+        // Other connections have their turn between two pieces.
+        if stream.unsentBytes == 0 { stream.loop.nextTurn { [self] in writeRest() } }
     }
 
     /// Closes at once; queued bytes are dropped and no callback comes any more.
@@ -155,6 +184,7 @@ public final class TCPConnection {
         dropCallbacks()
         lingering?.close()
         lingering = nil
+        rest = nil
         stream.close()
     }
 
@@ -164,9 +194,11 @@ public final class TCPConnection {
     }
 
     private func lookAtLingering() {
-        let unsent = stream.unsentBytes
-        guard unsent > 0, unsent < unsentAtLastLook else { return closeStream() }
-        unsentAtLastLook = unsent
+        let taken = stream.takenBytes
+        guard stream.unsentBytes > 0 || rest != nil, taken > takenAtLastLook else {
+            return closeStream()
+        }
+        takenAtLastLook = taken
         lingering?.schedule(after: .seconds(5))
     }
 

@@ -1,57 +1,5 @@
-// Large values: cut into chunks on one side, put together and checked on the other.
+// Large values on the receiving side: chunks put together and checked. Cutting is in ChunkCutter.swift.
 public import JSON
-
-extension Chunk {
-    /// Cuts a value's JSON text into chunks of at most that many bytes, numbered from 0.
-    ///
-    /// Cuts lie between characters, so that every chunk travels as text. `bytesPerChunk` is at
-    /// least 4, the longest character.
-    public static func slice(
-        value: RawJSON,
-        about: Subject,
-        stream: ChunkStream,
-        bytesPerChunk: Int
-    ) -> [Chunk] {
-        precondition(bytesPerChunk >= 4, "a chunk has room for any character")
-        let text = value.bytes
-        var chunks: [Chunk] = []
-        chunks.reserveCapacity(text.count / bytesPerChunk + 1)
-        var start = text.startIndex
-        while start < text.endIndex {
-            var end = min(start + bytesPerChunk, text.endIndex)
-            while end < text.endIndex, text[end] & 0xC0 == 0x80 {
-                end -= 1
-            }
-            chunks.append(
-                Chunk(
-                    about: about,
-                    sequence: chunks.count,
-                    stream: stream,
-                    data: text[start..<end]
-                )
-            )
-            start = end
-        }
-        return chunks
-    }
-}
-
-extension Payload {
-    /// Announces the chunks of a value, with their digest.
-    public init(announcing chunks: [Chunk]) {
-        var hash = SHA256()
-        var bytes = 0
-        for chunk in chunks {
-            hash.update(chunk.data)
-            bytes += chunk.data.count
-        }
-        self = .chunked(
-            count: chunks.count,
-            bytes: bytes,
-            sha256: Hex.encode(hash.digest())
-        )
-    }
-}
 
 /// Puts the chunks of one value together and checks them.
 ///

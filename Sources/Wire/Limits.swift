@@ -19,7 +19,8 @@ public struct Limits: Sendable, Equatable {
     public var heartbeat: Duration = .seconds(2)
     /// Heartbeats without a sign of life after which a session is suspect.
     public var missedHeartbeats = 3
-    /// How long an attempt may run on without a sign of life before it is fenced.
+    /// How long an attempt may run on without a sign of life before it is fenced, and how long a
+    /// peer may take none of the bytes that wait for it.
     public var lease: Duration = .seconds(10)
     /// How long a worker whose connection closed may come back to its session.
     public var resumeWindow: Duration = .seconds(2)
@@ -37,7 +38,7 @@ public struct Limits: Sendable, Equatable {
     public var connections = 10_000
     /// Messages of unknown type on one connection before it is closed.
     public var unknownTypes = 100
-    /// Unsent bytes of one connection at which a watcher is dropped and a worker gets nothing new.
+    /// Unsent bytes of one connection beyond which a worker gets nothing new.
     public var outboxHighWater = 64 << 20
     /// Bytes of output a tool may produce, unless it is configured otherwise.
     public var maxOutput = 16 << 20

@@ -125,7 +125,7 @@ extension WorkerMachine {
             )
             send(.failure(failure), finished, at: index, into: &actions)
         case .success(let value):
-            finished.outgoing = OutgoingValue(value)
+            finished.outgoing = OutgoingValue(value, of: attempts[index].id)
             attempts[index].state = .done(finished)
             takeTurn(at: index)
             sendChunks(into: &actions)
@@ -189,7 +189,7 @@ extension WorkerMachine {
                 var outgoing = finished.outgoing
             else { continue }
             let room = min(attempts[index].window, chunkBytes)
-            let chunk = outgoing.next(of: attempts[index].id, bytes: room)
+            let chunk = outgoing.next(bytes: room)
             attempts[index].window -= chunk.data.count
             sending.unwritten += chunk.data.count
             actions.append(.send(.chunk(chunk)))

@@ -29,6 +29,9 @@ final class MachineHarness {
     private(set) var calls: [TestCall] = []
     private(set) var cancelledCalls: [ModelCallID] = []
     private var actions: [CoordinatorMachine.Action] = []
+    private let limits: Limits
+    /// What waits for peers that do not read; all others have read everything.
+    private var backlogs: [ConnectionID: Backlog] = [:]
     private var connectionCount = 0
     /// Off for runs so large that a walk after each step takes too long.
     var validates = true
@@ -48,6 +51,7 @@ final class MachineHarness {
             software: "test"
         )
         configuration.hasModels = hasModels
+        self.limits = limits
         machine = CoordinatorMachine(configuration: configuration, seed: 1, at: .zero)
     }
 
@@ -85,10 +89,17 @@ final class MachineHarness {
         now = end
     }
 
+    /// Reports what waits for a peer, now and whenever the machine asks.
+    func setBacklog(of peer: TestPeer, heldBytes: Int, takenBytes: Int) {
+        backlogs[peer.id] = Backlog(heldBytes: heldBytes, takenBytes: takenBytes)
+        handle(.backlog(peer.id, Backlog(heldBytes: heldBytes, takenBytes: takenBytes)))
+    }
+
     private func carryOut(_ sourceLocation: SourceLocation) {
         let batch = actions
         actions.removeAll()
         var pings: [(TestPeer, Ping)] = []
+        var readers: Set<ConnectionID> = []
         for action in batch {
             switch action {
             case .send(let id, let message):
@@ -97,15 +108,20 @@ final class MachineHarness {
                     continue
                 }
                 do {
-                    let arrived = try WireTrip.arrive(message)
-                    if case .ping(let ping) = arrived, peer.answersPings {
-                        pings.append((peer, ping))
-                    } else {
-                        peer.arrived(arrived)
+                    let parts = try WireTrip.arriveInParts(message, limits: limits)
+                    if parts.count > 1 { readers.insert(id) }
+                    for arrived in parts {
+                        if case .ping(let ping) = arrived, peer.answersPings {
+                            pings.append((peer, ping))
+                        } else {
+                            peer.arrived(arrived)
+                        }
                     }
                 } catch {
                     Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
                 }
+            case .measureBacklog(let id): readers.insert(id)
+            case .discardBacklog(let id): backlogs[id] = nil
             case .close(let id): closed.insert(id)
             case .letOthersGoFirst: break
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
@@ -119,6 +135,10 @@ final class MachineHarness {
             if validates { try machine.validate() }
         } catch {
             Issue.record("\(error)", sourceLocation: sourceLocation)
+        }
+        for id in readers.sorted() where !closed.contains(id) {
+            let backlog = backlogs[id] ?? Backlog(heldBytes: 0, takenBytes: 0)
+            handle(.backlog(id, backlog), sourceLocation: sourceLocation)
         }
         for (peer, ping) in pings where !closed.contains(peer.id) {
             peer.send(.pong(Pong(n: ping.n, inFlight: peer.role == .worker ? peer.held : nil)))
@@ -210,285 +230,4 @@ struct TestCall {
 
     /// All that the model is told.
     var text: String { request.messages.map(\.text).joined(separator: "\n") }
-}
-
-/// The other end of a connection.
-final class TestPeer {
-    let id: ConnectionID
-    let role: Role
-    let name: String
-    let key: HandshakeKey
-    unowned let harness: MachineHarness
-    var answersPings = true
-    private(set) var session = ""
-    private(set) var epoch = 0
-    /// What a worker was sent and has not answered.
-    private(set) var held: [AttemptID] = []
-    private var inbox: [Message] = []
-
-    init(id: ConnectionID, role: Role, name: String, key: HandshakeKey?, harness: MachineHarness) {
-        self.id = id
-        self.role = role
-        self.name = name
-        guard let key = key ?? MachineHarness.keys[role] else { preconditionFailure("no key") }
-        self.key = key
-        self.harness = harness
-    }
-
-    func arrived(_ message: Message) {
-        if case .dispatch(let dispatch) = message { held.append(dispatch.attempt) }
-        inbox.append(message)
-    }
-
-    func send(_ message: Message, sourceLocation: SourceLocation = #_sourceLocation) {
-        switch message {
-        case .result(let result): held.removeAll { $0 == result.attempt }
-        case .reject(let reject): held.removeAll { $0 == reject.attempt }
-        default: break
-        }
-        do {
-            let arrived = try WireTrip.arrive(message)
-            harness.handle(.received(id, arrived), sourceLocation: sourceLocation)
-        } catch {
-            Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
-        }
-    }
-
-    func disconnect() { harness.handle(.disconnected(id)) }
-
-    func forgetHeld() { held = [] }
-
-    /// The whole handshake.
-    func shakeHands(resume: Hello.Resume? = nil) {
-        var initiator = HandshakeInitiator(
-            role: role,
-            name: name,
-            key: key,
-            nonce: [UInt8](repeating: 9, count: 32),
-            resume: resume
-        )
-        send(.hello(initiator.hello()))
-        guard case .challenge(let challenge)? = take().last else {
-            Issue.record("\(name) got no challenge")
-            return
-        }
-        do {
-            send(.auth(try initiator.answer(to: challenge)))
-        } catch {
-            Issue.record("\(error)")
-        }
-        guard case .welcome(let welcome)? = take().last else {
-            Issue.record("\(name) was not welcomed")
-            return
-        }
-        session = welcome.session
-        epoch = welcome.epoch
-    }
-
-    // MARK: - Looking
-
-    /// Everything that arrived since the last look.
-    func take() -> [Message] {
-        defer { inbox.removeAll() }
-        return inbox
-    }
-
-    /// The next message of this kind; the others stay.
-    ///
-    /// What a turn sends to one worker has no order that anybody relies on.
-    func next<Body>(
-        _ body: (Message) -> Body?,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> Body {
-        let index = try #require(
-            inbox.firstIndex { body($0) != nil },
-            "only \(inbox.map(\.kind.rawValue)) arrived",
-            sourceLocation: sourceLocation
-        )
-        return try #require(body(inbox.remove(at: index)), sourceLocation: sourceLocation)
-    }
-
-    func nextDispatch(sourceLocation: SourceLocation = #_sourceLocation) throws -> Dispatch {
-        try next(
-            {
-                if case .dispatch(let dispatch) = $0 { dispatch } else { nil }
-            },
-            sourceLocation: sourceLocation
-        )
-    }
-
-    /// The next acknowledgement, which may take its time.
-    func nextAck(sourceLocation: SourceLocation = #_sourceLocation) throws -> Ack {
-        if !inbox.contains(where: { $0.kind == .ack }) { harness.advance(Limits().ackDelay) }
-        return try next(
-            {
-                if case .ack(let ack) = $0 { ack } else { nil }
-            },
-            sourceLocation: sourceLocation
-        )
-    }
-
-    func nextEvent(sourceLocation: SourceLocation = #_sourceLocation) throws -> EventMessage {
-        try next(
-            {
-                if case .event(let event) = $0 { event } else { nil }
-            },
-            sourceLocation: sourceLocation
-        )
-    }
-
-    func nextError(sourceLocation: SourceLocation = #_sourceLocation) throws -> ErrorMessage {
-        try next(
-            {
-                if case .error(let error) = $0 { error } else { nil }
-            },
-            sourceLocation: sourceLocation
-        )
-    }
-
-    func nextAccepted(sourceLocation: SourceLocation = #_sourceLocation) throws -> Accepted {
-        try next(
-            {
-                if case .accepted(let accepted) = $0 { accepted } else { nil }
-            },
-            sourceLocation: sourceLocation
-        )
-    }
-
-    /// The kinds of all events that arrived, as "kind node".
-    func takeEvents() -> [String] {
-        take().map { message in
-            guard case .event(let event) = message else { return "\(message.kind.rawValue)" }
-            return event.node.map { "\(event.kind.rawValue) \($0)" } ?? event.kind.rawValue
-        }
-    }
-
-    /// The kinds of all messages that arrived.
-    func takeKinds() -> [MessageKind] { take().map(\.kind) }
-
-    // MARK: - As a client
-
-    /// Submits a whole plan and returns the run.
-    @discardableResult
-    func submit(
-        _ nodes: [NodeText],
-        key: String = "k",
-        watch: WatchLevel? = nil,
-        onMissingTool: MissingToolPolicy = .wait,
-        join: JoinKind = .concat,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> RunID {
-        send(
-            .submit(
-                Submit(
-                    key: key,
-                    plan: PlanText.plan(nodes),
-                    join: join,
-                    onMissingTool: onMissingTool,
-                    watch: watch
-                )
-            ),
-            sourceLocation: sourceLocation
-        )
-        return try nextAccepted(sourceLocation: sourceLocation).run
-    }
-
-    /// Asks, and returns the data of the reply; chunks are put together.
-    func get(
-        _ what: GetKind,
-        _ run: RunID? = nil,
-        node: String? = nil,
-        from: Int? = nil,
-        limit: Int? = nil,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> JSONValue {
-        #expect(inbox.isEmpty, sourceLocation: sourceLocation)
-        send(
-            .get(
-                Get(
-                    request: 7,
-                    what: what,
-                    id: run?.text,
-                    node: node.flatMap { NodeID($0) },
-                    from: from,
-                    limit: limit
-                )
-            ),
-            sourceLocation: sourceLocation
-        )
-        var assembler = ChunkAssembler(maximumBytes: Limits().maxValue)
-        for message in take() {
-            switch message {
-            case .chunk(let chunk): try assembler.append(chunk)
-            case .reply(let reply): return JSONValue(try assembler.finish(reply.data))
-            default: Issue.record("\(message)", sourceLocation: sourceLocation)
-            }
-        }
-        throw WireError(code: .internal, message: "no reply")
-    }
-
-    // MARK: - As a worker
-
-    func start(_ attempt: AttemptID) { send(.started(Started(attempt: attempt))) }
-
-    func succeed(_ attempt: AttemptID, _ output: String = "1", microseconds: Int? = 1_000) {
-        let value = RawJSON(trusted: Array(output.utf8)[...])
-        send(
-            .result(
-                ResultMessage(
-                    attempt: attempt,
-                    outcome: .success(.inline(value)),
-                    durationMicroseconds: microseconds
-                )
-            )
-        )
-    }
-
-    func fail(
-        _ attempt: AttemptID,
-        _ code: FailureCode = .toolError,
-        retryable: Bool = false
-    ) {
-        let failure = Failure(code: code, message: "it broke", isRetryable: retryable)
-        send(
-            .result(
-                ResultMessage(
-                    attempt: attempt,
-                    outcome: .failure(failure),
-                    durationMicroseconds: 500
-                )
-            )
-        )
-    }
-
-    /// Comes back over a new connection with what it holds.
-    func resume(
-        epoch: Int? = nil,
-        session: String? = nil,
-        inFlight: [InFlight],
-        slots: Int = 1,
-        tools: [ToolDescription] = [ToolDescription(name: "t", description: "")]
-    ) -> TestPeer {
-        let peer = harness.connect(.worker, name)
-        peer.shakeHands(
-            resume: Hello.Resume(session: session ?? self.session, epoch: epoch ?? self.epoch)
-        )
-        peer.held = inFlight.filter { $0.state == .running }.map(\.attempt)
-        peer.send(.register(Register(slots: slots, tools: tools, inFlight: inFlight)))
-        return peer
-    }
-}
-
-/// A tool that may run twice.
-func idempotent(_ name: String = "t", maxAttempts: Int? = nil) -> ToolDescription {
-    ToolDescription(name: name, description: "", isIdempotent: true, maxAttempts: maxAttempts)
-}
-
-/// A tool with a schema.
-func tool(_ name: String, schema: String) -> ToolDescription {
-    ToolDescription(
-        name: name,
-        description: "",
-        parameters: RawJSON(trusted: Array(schema.utf8)[...])
-    )
 }

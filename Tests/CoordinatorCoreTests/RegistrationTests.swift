@@ -213,20 +213,6 @@ struct RegistrationTests {
         #expect(try worker.nextDispatch().node.text == "b")
     }
 
-    @Test("A worker that does not read gets nothing new until it does; a client is cut off")
-    func congestion() throws {
-        let worker = harness.worker("w", slots: 2)
-        let client = harness.client()
-        harness.handle(.congested(worker.id))
-        try client.submit([NodeText("a")])
-        #expect(worker.take() == [])
-        harness.handle(.drained(worker.id))
-        _ = try worker.nextDispatch()
-        harness.handle(.congested(client.id))
-        #expect(try client.nextError().code == .limit)
-        #expect(harness.isClosed(client))
-    }
-
     @Test("A client that does not answer pings is dropped when its lease ends")
     func silentClient() {
         let client = harness.client()

@@ -7,7 +7,7 @@
 //     r R      registers, with two tools; comes back to its session and registers again
 //     s        submits a plan of three nodes; S a goal
 //     b a f    begins, completes, fails the oldest attempt it holds
-//     o d      its outbox is congested; has drained
+//     o d      much waits for it; nothing does any more
 //     t        time passes, as the next byte says
 //     m M      the oldest call of a model writes the rest of the line; ends
 //     i        the rest of the line is a challenge to an honest client
@@ -87,8 +87,8 @@ final class HandshakeScript {
         case "b": try answer(at: place) { .started(Started(attempt: $0)) }
         case "a": try answer(at: place) { .result(success($0)) }
         case "f": try answer(at: place) { .result(failure($0)) }
-        case "o": try places[place].map { try handle(.congested($0.id)) }
-        case "d": try places[place].map { try handle(.drained($0.id)) }
+        case "o": try reportBacklog(1 << 30, at: place)
+        case "d": try reportBacklog(0, at: place)
         case "t": try pass(rest.first ?? 0)
         case "m":
             let text = String(decoding: rest, as: UTF8.self)
@@ -339,9 +339,16 @@ final class HandshakeScript {
         case .letOthersGoFirst: break
         case .raiseLineLimit(let id, _):
             try demand(proved.contains(id), "longer lines for \(id), which has no key")
+        case .measureBacklog(let id), .discardBacklog(let id):
+            try demand(placesByID[id] != nil, "the backlog of \(id), which is closed")
         case .callModel(let id, _, _): calls.append(id)
         case .cancelModel, .report: break
         }
+    }
+
+    private func reportBacklog(_ bytes: Int, at place: Int) throws {
+        guard let id = places[place]?.id else { return }
+        try handle(.backlog(id, Backlog(heldBytes: bytes, takenBytes: 0)))
     }
 
     private func take(_ message: Message, _ id: ConnectionID) throws {

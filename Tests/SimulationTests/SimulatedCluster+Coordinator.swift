@@ -47,6 +47,10 @@ extension SimulatedCluster {
             }
             look(at: message, to: link)
             send(message, over: link, .toPeer)
+        case .measureBacklog(let id):
+            guard let link = links[id] else { return broken("\(id) is unknown") }
+            tell(.backlog(id, link.backlog))
+        case .discardBacklog(let id): links[id]?.backlog.heldBytes = 0
         case .close(let id):
             guard let link = links[id], link.isOpenForCoordinator else {
                 return broken("\(id) was closed twice")

@@ -145,7 +145,8 @@ extension SimulatedCluster {
         }
         faults.note(.congestion)
         trace.add(now, "FAULT \(worker.label) reads slowly")
-        tell(.congested(link.id))
+        link.backlog.heldBytes = scenario.limits.outboxHighWater + 1
+        tell(.backlog(link.id, link.backlog))
         plan(.decongest(link), after: draw.duration(.milliseconds(1) ... .seconds(2)))
     }
 

@@ -19,13 +19,18 @@ extension SimulatedCluster {
     func send(_ message: Message, over link: SimulatedLink, _ direction: Direction) {
         let isOpen = direction == .toPeer ? link.isOpenForCoordinator : link.isOpenForPeer
         guard isOpen, link.isAlive else { return }
-        let arrived: Message
+        let parts: [Message]
         do {
-            arrived = try WireTrip.arrive(message, maximumLine: scenario.limits.maxLine)
+            parts = try WireTrip.arriveInParts(message, limits: scenario.limits)
         } catch {
             return broken("a \(message.kind) to \(link.peer) is no message: \(error)")
         }
-        if case .chunk = message { faults.note(.chunks) }
+        for part in parts { sendPart(part, over: link, direction) }
+        layAmbush(for: message, on: link)
+    }
+
+    private func sendPart(_ arrived: Message, over link: SimulatedLink, _ direction: Direction) {
+        if case .chunk = arrived { faults.note(.chunks) }
         var delay = draw.duration(.microseconds(50) ... .milliseconds(1))
         if !isHealed, draw.permille(scenario.delayPermille) {
             delay = draw.duration(.milliseconds(10) ... .milliseconds(3_000))
@@ -37,7 +42,6 @@ extension SimulatedCluster {
             return lane.lastArrival
         }
         plan(.deliver(link, direction), at: at)
-        layAmbush(for: message, on: link)
     }
 
     func deliver(_ link: SimulatedLink, _ direction: Direction) {

@@ -188,7 +188,9 @@ final class SimulatedCluster {
         case .cancel(let client): cancel(client)
         case .decongest(let link):
             guard link.isOpenForCoordinator else { return }
-            tell(.drained(link.id))
+            link.backlog.takenBytes += link.backlog.heldBytes
+            link.backlog.heldBytes = 0
+            tell(.backlog(link.id, link.backlog))
         case .fault: strike()
         case .ambush(let link, let strike): ambush(link, strike)
         }

@@ -24,6 +24,8 @@ final class SimulatedLink {
     /// What is on its way, in order.
     var toCoordinator = Lane()
     var toPeer = Lane()
+    /// What the coordinator is told of the bytes that wait for the peer.
+    var backlog = Backlog(heldBytes: 0, takenBytes: 0)
 
     /// One direction.
     struct Lane {

@@ -12,7 +12,9 @@ enum ModuleRules {
         "JSON": ["CSimdJSON", "OrderedCollections"],
         "Schemas": ["JSON", "OrderedCollections"],
         "Plans": ["JSON", "OrderedCollections"],
-        "Wire": ["COpenSSL", "CSimdJSON", "JSON", "Plans", "OrderedCollections"],
+        "Wire": [
+            "COpenSSL", "CSimdJSON", "JSON", "Plans", "DequeModule", "OrderedCollections",
+        ],
         "Scheduling": ["Plans", "DequeModule", "HeapModule"],
         "Joining": ["JSON", "Plans"],
         "Planning": ["JSON", "Schemas", "Plans", "Joining", "OrderedCollections"],

@@ -1,0 +1,83 @@
+// Large values on the sending side: cut into chunks, one at a time.
+// Putting them together again is in ChunkAssembler.swift.
+public import JSON
+
+/// Cuts a value's JSON text into chunks, numbered from 0, each made when it is asked for.
+///
+/// Cuts lie between characters, so that every chunk travels as text. The value itself is shared,
+/// never copied.
+public struct ChunkCutter: Sendable {
+    /// The value.
+    public let value: RawJSON
+    private let about: Chunk.Subject
+    private let stream: ChunkStream
+    private var offset = 0
+    private var count = 0
+    private var hash = SHA256()
+
+    /// Begins with the first byte of the value.
+    public init(value: RawJSON, about: Chunk.Subject, stream: ChunkStream) {
+        self.value = value
+        self.about = about
+        self.stream = stream
+    }
+
+    /// Bytes that no chunk has had yet.
+    public var remaining: Int { value.count - offset }
+
+    /// Whether the chunks made so far are the whole value.
+    public var isComplete: Bool { remaining == 0 }
+
+    /// The next chunk, with at most that many bytes: at least 4, the longest character, or all
+    /// that remain.
+    public mutating func next(bytes most: Int) -> Chunk {
+        precondition(most >= min(4, remaining), "a chunk has room for any character")
+        let text = value.bytes
+        let start = text.startIndex + offset
+        var end = min(start + most, text.endIndex)
+        while end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
+        let data = text[start..<end]
+        hash.update(data)
+        let chunk = Chunk(about: about, sequence: count, stream: stream, data: data)
+        offset += data.count
+        count += 1
+        return chunk
+    }
+
+    /// What the message that completes the value says in place of it; right once all is cut.
+    public var announcement: Payload {
+        .chunked(count: count, bytes: value.count, sha256: Hex.encode(hash.digest()))
+    }
+}
+
+extension Chunk {
+    /// All chunks of a value, of at most that many bytes each, and their announcement.
+    public static func slice(
+        value: RawJSON,
+        about: Subject,
+        stream: ChunkStream,
+        bytesPerChunk: Int
+    ) -> [Chunk] {
+        var cutter = ChunkCutter(value: value, about: about, stream: stream)
+        var chunks: [Chunk] = []
+        while !cutter.isComplete { chunks.append(cutter.next(bytes: bytesPerChunk)) }
+        return chunks
+    }
+}
+
+extension Payload {
+    /// Announces the chunks of a value, with their digest.
+    public init(announcing chunks: [Chunk]) {
+        var hash = SHA256()
+        var bytes = 0
+        for chunk in chunks {
+            hash.update(chunk.data)
+            bytes += chunk.data.count
+        }
+        self = .chunked(
+            count: chunks.count,
+            bytes: bytes,
+            sha256: Hex.encode(hash.digest())
+        )
+    }
+}

@@ -1,0 +1,169 @@
+// What a connection still has to send, in order: small messages as encoded bytes, large values as
+// themselves, cut and encoded piece by piece as the other side takes them.
+// When a piece leaves is the business of whoever has the socket.
+internal import DequeModule
+internal import JSON
+
+/// How much waits for a peer, and how much it has taken so far.
+public struct Backlog: Sendable, Equatable {
+    /// Bytes held for the peer that it has not taken: encoded messages, and each value whole until
+    /// its last piece has left.
+    public var heldBytes: Int
+    /// Bytes that the peer has taken since it connected; while this grows, the peer reads.
+    public var takenBytes: Int
+
+    /// Makes it of its numbers.
+    public init(heldBytes: Int, takenBytes: Int) {
+        self.heldBytes = heldBytes
+        self.takenBytes = takenBytes
+    }
+}
+
+/// The messages that wait for one peer.
+///
+/// A value beyond `largestInline` is held as it is, shared with whoever else has it; its chunks and
+/// the message that completes it are encoded only when `takePiece` comes to them.
+public struct Outbox: Sendable {
+    /// How large values go.
+    public struct Cutting: Sendable, Equatable {
+        /// The longest JSON text of a value that goes into its message.
+        public var largestInline: Int
+        /// Bytes of data in one chunk; at least 4.
+        public var bytesPerChunk: Int
+
+        /// Makes the rule of its numbers.
+        public init(largestInline: Int, bytesPerChunk: Int) {
+            self.largestInline = largestInline
+            self.bytesPerChunk = bytesPerChunk
+        }
+    }
+
+    /// About as many bytes as one piece has; a single line may be longer.
+    public static let pieceBytes = 256 << 10
+
+    private enum Entry: Sendable {
+        case bytes([UInt8])
+        case value(ChunkCutter, completedBy: Message)
+    }
+
+    private let cutting: Cutting?
+    /// What leaves before `encoded`.
+    private var queue: Deque<Entry> = []
+    private var encoded = JSONWriter()
+    private var queuedBytes = 0
+
+    /// Begins empty; without a rule for cutting every message goes as it is.
+    public init(cutting: Cutting? = nil) {
+        self.cutting = cutting
+    }
+
+    /// Whether nothing waits.
+    public var isEmpty: Bool { queue.isEmpty && encoded.bytes.isEmpty }
+
+    /// Whether what waits is enough for a piece.
+    public var hasWholePiece: Bool {
+        !queue.isEmpty || encoded.bytes.count >= Self.pieceBytes
+    }
+
+    /// Bytes that are held for the peer: encoded messages, and each value whole until its last
+    /// chunk has been taken.
+    public var heldBytes: Int { queuedBytes + encoded.bytes.count }
+
+    /// Appends a message.
+    public mutating func append(_ message: Message) {
+        if let cutting, let cutter = message.cutter(over: cutting.largestInline) {
+            closeEncoded()
+            queue.append(.value(cutter, completedBy: message.withoutValue))
+            queuedBytes += cutter.value.count
+            return
+        }
+        message.encode(into: &encoded)
+        // Behind something that waits, the bytes wait in pieces: each is given back when it left.
+        if !queue.isEmpty, encoded.bytes.count >= Self.pieceBytes { closeEncoded() }
+    }
+
+    /// Forgets all that waits.
+    public mutating func removeAll() {
+        queue = []
+        encoded = JSONWriter()
+        queuedBytes = 0
+    }
+
+    /// Moves what leaves next into an array, which is empty before; about `pieceBytes`.
+    ///
+    /// The array's memory is used again where it can be. False when nothing waits.
+    public mutating func takePiece(into bytes: inout [UInt8]) -> Bool {
+        switch queue.first {
+        case .bytes(let first):
+            bytes = first
+            queuedBytes -= first.count
+            queue.removeFirst()
+        case .value(var cutter, let message):
+            // The entry is taken out while it changes, so that nothing is copied.
+            queue.removeFirst()
+            var writer = JSONWriter()
+            swap(&writer.bytes, &bytes)
+            Message.chunk(cutter.next(bytes: cutting?.bytesPerChunk ?? Self.pieceBytes))
+                .encode(into: &writer)
+            if cutter.isComplete {
+                message.announcing(cutter.announcement).encode(into: &writer)
+                queuedBytes -= cutter.value.count
+            } else {
+                queue.prepend(.value(cutter, completedBy: message))
+            }
+            swap(&writer.bytes, &bytes)
+        case nil:
+            guard !encoded.bytes.isEmpty else { return false }
+            swap(&encoded.bytes, &bytes)
+        }
+        return true
+    }
+
+    private mutating func closeEncoded() {
+        guard !encoded.bytes.isEmpty else { return }
+        queuedBytes += encoded.bytes.count
+        queue.append(.bytes(encoded.bytes))
+        encoded.bytes = []
+    }
+}
+
+extension Message {
+    /// The cutter of its value, if that stands in the message and is longer than so many bytes.
+    ///
+    /// Only what the coordinator sends is cut here: a worker cuts its outputs itself, because
+    /// they wait for windows.
+    fileprivate func cutter(over bytes: Int) -> ChunkCutter? {
+        switch self {
+        case .dispatch(let dispatch):
+            guard let value = dispatch.arguments.inlineValue, value.count > bytes else {
+                return nil
+            }
+            return ChunkCutter(
+                value: value,
+                about: .attempt(dispatch.attempt),
+                stream: .arguments
+            )
+        case .reply(let reply):
+            guard let value = reply.data.inlineValue, value.count > bytes else { return nil }
+            return ChunkCutter(value: value, about: .request(reply.request), stream: .value)
+        default:
+            return nil
+        }
+    }
+
+    /// The message while its value is on its way; the value is held by its cutter alone.
+    fileprivate var withoutValue: Message { announcing(.inline(.null)) }
+
+    fileprivate func announcing(_ payload: Payload) -> Message {
+        switch self {
+        case .dispatch(var dispatch):
+            dispatch.arguments = payload
+            return .dispatch(dispatch)
+        case .reply(var reply):
+            reply.data = payload
+            return .reply(reply)
+        default:
+            preconditionFailure("a \(kind) carries no value in chunks")
+        }
+    }
+}
