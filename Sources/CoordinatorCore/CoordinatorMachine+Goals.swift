@@ -61,6 +61,13 @@ extension CoordinatorMachine {
             return "This coordinator has no language model to \(purpose) with; start it with "
                 + "--config FILE that names one under models."
         }
+        if submit.goal != nil, let missing = submit.tools?.first(where: { catalogue[$0] == nil }) {
+            let names = catalogue.names
+            let offer = names.prefix(10).joined(separator: ", ")
+            let more = names.count > 10 ? " and \(names.count - 10) more" : ""
+            return "The run is allowed the tool \(missing), which no connected worker has; there "
+                + (names.isEmpty ? "are no tools." : "are \(offer)\(more).")
+        }
         guard case .tool(let name) = submit.join else { return nil }
         if let allowed = submit.tools, !allowed.contains(name) {
             return "The outputs are to be joined by the tool \(name), which this run may not use."

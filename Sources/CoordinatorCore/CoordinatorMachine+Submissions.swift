@@ -4,6 +4,7 @@
 internal import DequeModule
 internal import JSON
 internal import OrderedCollections
+internal import Planning
 internal import Plans
 internal import Scheduling
 internal import Schemas
@@ -173,10 +174,8 @@ extension CoordinatorMachine {
                     )
                 )
             }
-            guard let schema = seen?.schema?.schema, !schema.acceptsEverything,
-                ArgumentTemplate(compiling: node.arguments).references.isEmpty
-            else { continue }
-            let found = schema.problems(of: JSONValue(node.arguments))
+            guard let schema = seen?.schema?.schema else { continue }
+            let found = schema.problems(ofWritten: node.arguments)
             guard !found.isEmpty else { continue }
             problems.append(
                 PlanProblem(

@@ -50,16 +50,8 @@ struct ToolCatalogue: Sendable {
 
 extension ToolCatalogue.Entry {
     /// What is wrong with arguments, as far as it can be known before the outputs are there.
-    ///
-    /// A value that holds a reference may become anything, so nothing is said about it.
     func problems(of arguments: RawJSON) -> [String] {
-        guard let schema, !schema.acceptsEverything else { return [] }
-        let value = JSONValue(arguments)
-        let hasReferences = ArgumentTemplate(compiling: arguments).hasReferences
-        return schema.problems(of: value).filter { problem in
-            guard hasReferences, let part = value.part(at: problem.pointer) else { return true }
-            return !ArgumentTemplate(compiling: RawJSON(part)).hasReferences
-        }.map(\.description)
+        schema?.problems(ofWritten: arguments).map(\.description) ?? []
     }
 
     /// The arguments without the nulls that stand for "not given".

@@ -67,9 +67,11 @@ extension String {
 
 extension PlanProblem {
     /// The problem as one line for people: `error: node t3 …`, `warning: …`.
-    var line: String {
-        let severity = isWarning ? "warning" : "error"
-        guard let node, !message.contains("node \(node)") else { return "\(severity): \(message)" }
-        return "\(severity): node \(node): \(message)"
+    var line: String { "\(isWarning ? "warning" : "error"): \(sentence)" }
+
+    /// What is wrong, with the node it concerns.
+    var sentence: String {
+        guard let node, !message.contains("node \(node)") else { return message }
+        return "node \(node): \(message)"
     }
 }

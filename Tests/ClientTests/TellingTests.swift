@@ -186,29 +186,38 @@ struct PlanFileTests {
     @Test("Problems come one a line, warnings after errors do not stop a plan")
     func problems() {
         let bad = PlanFile(
+            name: "p.json",
             bytes: Array(#"{"tasks":[{"id":"a","tool_name":"x","dependencies":["b"]}]}"#.utf8)
         )
         #expect(!bad.isValid)
         #expect(
-            bad.problems.map(\.line) == ["error: node a depends on b, which is not in the plan"]
+            bad.lines == ["error: p.json:1:53: node a depends on b, which is not in the plan"]
         )
         let odd = PlanFile(
+            name: "p.json",
             bytes: Array(#"{"tasks":[{"id":"a","tool_name":"x","args":{"v":"$b"}}]}"#.utf8)
         )
         #expect(odd.isValid)
         #expect(odd.nodeCount == 1)
-        #expect(odd.problems.map(\.line).allSatisfy { $0.hasPrefix("warning: node a") })
+        #expect(odd.lines.allSatisfy { $0.hasPrefix("warning: p.json:1:44: node a") })
         #expect(!odd.problems.isEmpty)
     }
 
     @Test("The document of problems says whether the plan can run")
     func document() throws {
-        let problems = [PlanProblem(code: .cycle, node: "a", message: "a circle")]
-        let document = try JSONValue(parsing: problems.document(nodes: 2))
+        let problem = PlanProblem(code: .cycle, node: "a", message: "a circle")
+        let placed = PlacedProblem(
+            problem: problem,
+            position: PlanPosition(offset: 9, line: 2, column: 3)
+        )
+        let document = try JSONValue(parsing: PlanFile.document(of: [placed], nodes: 2))
         #expect(document["valid"] == false)
         #expect(document["nodes"] == 2)
         #expect(document["problems"]?[0]?["code"] == "cycle")
-        #expect(problems[0].line == "error: node a: a circle")
+        #expect(document["problems"]?[0]?["line"] == 2)
+        #expect(document["problems"]?[0]?["column"] == 3)
+        #expect(problem.line == "error: node a: a circle")
+        #expect(placed.line(in: "p.json") == "error: p.json:2:3: node a: a circle")
     }
 }
 

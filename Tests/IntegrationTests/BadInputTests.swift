@@ -139,8 +139,58 @@ extension Integration {
             }
         }
 
-        @Test("A tool that nobody has fails its node with its code, and its node alone")
+        @Test("A tool that nobody has is found before anything runs, with all else that is wrong")
         func unknownTool() async throws {
+            try await atPlace { place in
+                try place.tools(
+                    ClusterTests.greet + """
+
+                          - name: nap
+                            description: Leaves a trace.
+                            command: [sh, -c, 'echo x >> FOLDER/trace']
+                        """
+                )
+                let text = """
+                    {"tasks": [
+                      {"id": "t0", "tool_name": "nap", "args": {}},
+                      {"id": "a", "tool_name": "napp", "args": {}},
+                      {"id": "b", "tool_name": "greet",
+                       "args": {"name": 7}},
+                      {"id": "c", "tool_name": "greet", "args": {"nmae": "$t0"},
+                       "dependencies": ["t0", "nobody"]}
+                    ]}
+                    """
+                let plan = try place.write(text, to: "plan.json")
+                let run = try await place.weft("run", "--plan", plan, "--tools", place.manifest)
+                #expect(run.code == 2, "\(run)")
+                #expect(run.output.isEmpty)
+                #expect(place.lines(of: "trace").isEmpty, "nothing has run")
+                let lines = run.errors.split(separator: "\n").map(String.init)
+                let starts = ["3:28", "5:21", "6:45", "7:27"].map { "error: \(plan):\($0): node " }
+                #expect(lines.count == starts.count, "\(run.errors)")
+                for (line, start) in zip(lines, starts) {
+                    #expect(line.hasPrefix(start), "\(line) begins with \(start)")
+                }
+                #expect(lines.first?.contains("Did you mean \"nap\"?") == true, "\(run.errors)")
+                let checked = try await place.weft(
+                    "plan",
+                    "--check",
+                    plan,
+                    "--tools",
+                    place.manifest,
+                    "--json"
+                )
+                let found = try checked.document["problems"].list
+                #expect(found.map { $0["line"].number } == [3, 5, 6, 7])
+                #expect(
+                    found.map { $0["code"].text }
+                        == ["unknown_tool", "bad_args", "bad_args", "unknown_dependency"]
+                )
+            }
+        }
+
+        @Test("Nodes whose tool nobody has may fail by themselves, if that is asked for")
+        func missingToolFails() async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
                 let plan = try place.plan(node("a", "nothing"), node("b", "greet", Self.greeting))
@@ -150,12 +200,37 @@ extension Integration {
                     plan,
                     "--tools",
                     place.manifest,
-                    "--json"
+                    "--json",
+                    "--on-missing-tool",
+                    "fail"
                 )
                 #expect(run.code == 1)
                 let nodes = try run.document["nodes"]
                 #expect(nodes["a"]["error"]["code"].text == "unknown_tool")
                 #expect(nodes["b"]["output"].text == "hello x")
+            }
+        }
+
+        @Test("Text that is no JSON is told of with the line and column of the fault")
+        func noJSON() async throws {
+            try await atPlace { place in
+                let text = """
+                    {"tasks": [
+                      {"id": "a", "tool_name": "noop", "args": {"x": 1,}}
+                    ]}
+                    """
+                let plan = try place.write(text, to: "plan.json")
+                let run = try await place.weft("run", "--plan", plan, "--diagnostics")
+                #expect(run.code == 2)
+                #expect(run.errors.hasPrefix("error: \(plan):2:52: "), "\(run.errors)")
+                let piped = try await place.weft(
+                    "run",
+                    "--plan",
+                    "-",
+                    "--diagnostics",
+                    input: text
+                )
+                #expect(piped.errors.hasPrefix("error: standard input:2:52: "), "\(piped.errors)")
             }
         }
 

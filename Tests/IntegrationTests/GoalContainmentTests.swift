@@ -134,6 +134,33 @@ extension Integration {
             }
         }
 
+        @Test("A tool that nobody has cannot be allowed; the model is not asked")
+        func allowedToolMissing() async throws {
+            try await atPlace { place in
+                let server = try await ModelServer(place)
+                let configuration = try server.configuration()
+                let own = try await place.weft(
+                    "run",
+                    "a goal",
+                    "--diagnostics",
+                    "--config",
+                    configuration,
+                    "--allow-tool",
+                    "ehco"
+                )
+                #expect(own.code == 2, "\(own)")
+                #expect(own.errors.contains("--allow-tool names the tool ehco"), "\(own.errors)")
+                #expect(own.errors.contains("Did you mean \"echo\"?"), "\(own.errors)")
+                try await place.startCoordinator(with: ["--config", configuration])
+                try await place.startWorker("w1")
+                let remote = try await place.weft("run", "a goal", "--allow-tool", "ehco")
+                #expect(remote.code == 2, "\(remote)")
+                #expect(remote.errors.contains("ehco, which no connected worker has"))
+                #expect(remote.errors.contains("echo"), "it says what there is")
+                #expect(try server.requests().isEmpty)
+            }
+        }
+
         @Test("Nodes, plans, tokens and time have bounds, and the run says which one it met")
         func budgets() async throws {
             try await atPlace { place in

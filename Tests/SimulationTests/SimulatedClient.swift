@@ -71,9 +71,12 @@ final class SimulatedClient {
         if case .plan(let plan) = work { plan.nodes } else { [] }
     }
 
-    /// Whether its submission may be refused because no worker has the tool that joins.
-    var mayLackJoiner: Bool {
-        if case .tool = join { true } else { false }
+    /// Whether its submission may be refused because no worker has the tool that joins, or one of
+    /// those that a goal is allowed.
+    var mayLackTool: Bool {
+        if case .tool = join { return true }
+        guard case .goal = work else { return false }
+        return allowed != nil
     }
 
     /// The most attempts of its run at a time.
@@ -136,7 +139,7 @@ final class SimulatedClient {
             return []
         case .ping(let ping): return [.pong(Pong(n: ping.n))]
         case .error(let error):
-            if error.code == .busy || error.code == .badPlan && mayLackJoiner {
+            if error.code == .busy || error.code == .badPlan && mayLackTool {
                 isRefused = true
                 return []
             }

@@ -3,34 +3,43 @@
 internal import JSON
 internal import Plans
 public import UVLoop
-internal import Wire
+public import Wire
 
 /// The built-in tools for trials and measurements.
 public enum DiagnosticTools {
     /// Most bytes of text that `payload` produces.
     public static let payloadLimit = 64 << 20
 
+    /// What a worker announces of them, in the order of ``runners(loop:)``.
+    public static var descriptions: [ToolDescription] {
+        [noopDescription, echoDescription, SleepRunner.tool, failDescription, payloadDescription]
+    }
+
+    private static var noopDescription: ToolDescription {
+        ToolDescription(
+            name: "noop",
+            description: "Does nothing and returns null.",
+            isIdempotent: true,
+            isReadOnly: true
+        )
+    }
+
+    private static var echoDescription: ToolDescription {
+        ToolDescription(
+            name: "echo",
+            description: "Returns its arguments as they are.",
+            isIdempotent: true,
+            isReadOnly: true
+        )
+    }
+
     /// The runners of `noop`, `echo`, `sleep`, `fail` and `payload`, in this order.
     ///
     /// All but `sleep` finish before their start returns.
     public static func runners(loop: EventLoop) -> [any ToolRunner] {
         [
-            ImmediateRunner(
-                ToolDescription(
-                    name: "noop",
-                    description: "Does nothing and returns null.",
-                    isIdempotent: true,
-                    isReadOnly: true
-                )
-            ) { _ in .success(.null) },
-            ImmediateRunner(
-                ToolDescription(
-                    name: "echo",
-                    description: "Returns its arguments as they are.",
-                    isIdempotent: true,
-                    isReadOnly: true
-                )
-            ) { .success($0.arguments) },
+            ImmediateRunner(noopDescription) { _ in .success(.null) },
+            ImmediateRunner(echoDescription) { .success($0.arguments) },
             SleepRunner(loop: loop),
             ImmediateRunner(failDescription, fail),
             ImmediateRunner(payloadDescription, payload),
@@ -158,18 +167,22 @@ final class ImmediateRunner: ToolRunner {
 
 /// Waits on a timer of the loop.
 private final class SleepRunner: ToolRunner {
-    let description = ToolDescription(
-        name: "sleep",
-        description: "Waits so many milliseconds and returns null.",
-        parameters: RawJSON([
-            "type": "object",
-            "properties": ["ms": ["type": "number", "minimum": 0, "maximum": 86_400_000]],
-            "required": ["ms"],
-            "additionalProperties": false,
-        ]),
-        isIdempotent: true,
-        isReadOnly: true
-    )
+    static var tool: ToolDescription {
+        ToolDescription(
+            name: "sleep",
+            description: "Waits so many milliseconds and returns null.",
+            parameters: RawJSON([
+                "type": "object",
+                "properties": ["ms": ["type": "number", "minimum": 0, "maximum": 86_400_000]],
+                "required": ["ms"],
+                "additionalProperties": false,
+            ]),
+            isIdempotent: true,
+            isReadOnly: true
+        )
+    }
+
+    let description = SleepRunner.tool
     private let loop: EventLoop
     private var sleeping: [ObjectIdentifier: SleepInvocation] = [:]
 

@@ -79,7 +79,7 @@ struct PlanCommand: ParsableCommand {
             throw ValidationError("--json prints problems and --format the plan; choose one.")
         }
         let others =
-            cluster.given.filter { $0 != "--tools" }
+            cluster.given.filter { $0 != "--tools" && $0 != "--diagnostics" }
             + (planning.allowTool.isEmpty ? [] : ["--allow-tool"])
             + (models.config.map { _ in ["--config"] } ?? [])
         if let flag = others.first {
@@ -100,7 +100,7 @@ struct PlanCommand: ParsableCommand {
 
     private func plan(_ goal: String) throws {
         let isRemote = try connection.namedEndpoint() != nil
-        if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
+        if !isRemote { _ = try cluster.check(allowed: planning.allowedTools) }
         var options = planning.options
         options.isPlanOnly = true
         var submission = Submission(
@@ -132,18 +132,13 @@ struct PlanCommand: ParsableCommand {
     // MARK: - A file
 
     private func checkPlan(_ path: String) throws {
-        var file = try PlanFile.read(path)
-        if let tools = cluster.tools {
-            do throws(ManifestError) {
-                file.check(against: try Manifest.load(path: tools))
-            } catch {
-                throw CommandFailure(error)
-            }
-        }
+        let bytes = try PlanInput(path).readBeginning()
+        let tools = cluster.given.isEmpty ? nil : try cluster.check(owner: "the manifest")
+        let file = PlanFile(name: PlanFile.name(of: path), bytes: bytes, tools: tools)
         if json {
-            Output.standard.writeNow(file.problems.document(nodes: file.nodeCount))
+            Output.standard.writeNow(file.document)
         } else {
-            CommandFailure(.usage, file.problems.map(\.line)).report()
+            CommandFailure(.usage, file.lines).report()
         }
         guard file.isValid else { throw CommandFailure(.usage) }
         if let format {

@@ -92,11 +92,12 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let isRemote = try connection.namedEndpoint() != nil
-        if let path = cluster.tools { try ClusterOptions.checkManifest(path) }
-        let plan = try goal == nil ? readPlan(plan ?? "-") : nil
+        let check = isRemote ? nil : try cluster.check(allowed: planning.allowedTools)
+        let input = try goal == nil ? readPlan(plan ?? "-", check) : nil
         let settings = PlanRun.Settings(
-            submission: submission(isRemote: isRemote, plan: plan?.bytes ?? []),
-            rest: plan?.rest,
+            submission: submission(isRemote: isRemote, plan: input?.bytes ?? []),
+            rest: input?.rest,
+            planName: plan.map(PlanFile.name(of:)),
             isDetached: detach,
             printsJSON: json,
             isRemote: isRemote
@@ -145,16 +146,21 @@ struct RunCommand: ParsableCommand {
     private static let checkedBytes = 16 << 20
 
     /// Reads a plan, or the beginning of a large one; a plan with problems ends the command.
-    private func readPlan(_ path: String) throws -> (bytes: [UInt8], rest: PlanInput?) {
+    private func readPlan(
+        _ path: String,
+        _ check: PlanCheck?
+    ) throws -> (bytes: [UInt8], rest: PlanInput?) {
         let input = try PlanInput(path)
         let bytes = try input.readBeginning(atMost: Self.checkedBytes)
         guard input.isAtEnd else { return (bytes, input) }
-        let file = PlanFile(bytes: bytes)
+        // Who says what becomes of nodes without a tool wants to see it.
+        let tools = onMissingTool == nil ? check : nil
+        let file = PlanFile(name: PlanFile.name(of: path), bytes: bytes, tools: tools)
         if !file.isValid, json {
-            Output.standard.writeNow(file.problems.document(nodes: file.nodeCount))
+            Output.standard.writeNow(file.document)
             throw CommandFailure(.usage)
         }
-        let failure = CommandFailure(.usage, file.problems.map(\.line))
+        let failure = CommandFailure(.usage, file.lines)
         guard file.isValid else { throw failure }
         failure.report()
         return (bytes, nil)

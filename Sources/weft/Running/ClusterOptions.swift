@@ -5,6 +5,7 @@ internal import Coordinator
 internal import FoundationEssentials
 internal import Logging
 internal import Tools
+internal import Wire
 
 /// The flags of a run's own cluster.
 struct ClusterOptions: ParsableArguments {
@@ -68,13 +69,26 @@ struct ClusterOptions: ParsableArguments {
         }
     }
 
-    /// Ends the command when a manifest cannot be used, with everything that is wrong with it.
-    static func checkManifest(_ path: String) throws {
-        do throws(ManifestError) {
-            _ = try Manifest.load(path: path)
-        } catch {
-            throw CommandFailure(error)
+    /// What the tools of the cluster say of plans; ends the command when the manifest cannot be
+    /// used, or when tools are allowed that nobody has.
+    func check(
+        owner: String = "this run's cluster",
+        allowed: [String]? = nil
+    ) throws -> PlanCheck {
+        var offered: [ToolDescription] = []
+        if let tools {
+            do throws(ManifestError) {
+                offered = try Manifest.load(path: tools).tools.map(\.description)
+            } catch {
+                throw CommandFailure(error)
+            }
         }
+        if diagnostics { offered += DiagnosticTools.descriptions }
+        let check = PlanCheck(offered, owner: owner, allowed: allowed)
+        if let sentence = check.unknownTool(among: allowed ?? []) {
+            throw CommandFailure(.usage, "--allow-tool names \(sentence)")
+        }
+        return check
     }
 
     /// Variables with keys of models, but for those that a tool is given by name.

@@ -15,6 +15,8 @@ final class PlanRun {
         var submission: Submission
         /// Where the rest of a large plan comes from.
         var rest: PlanInput?
+        /// What the problems of its plan are told of; nil for a goal.
+        var planName: String?
         var isDetached = false
         var printsJSON = false
         /// The form of a plan that is the answer; nil if it is an answer like others.
@@ -144,11 +146,25 @@ final class PlanRun {
                     : "The plan had not been sent in full, so run \(run) fails there."
             )
         }
-        if settings.printsJSON, !error.problems.isEmpty {
-            session.output.write(error.problems.document(nodes: 0))
-            failure.lines = []
+        if !error.problems.isEmpty {
+            let problems = placed(error.problems)
+            if settings.printsJSON {
+                session.output.write(PlanFile.document(of: problems, nodes: 0))
+                failure.lines = []
+            } else if let name = settings.planName {
+                failure.lines = problems.map { $0.line(in: name) }
+            }
         }
         end(isInterrupted ? CommandFailure(.interrupted, failure.lines) : failure)
+    }
+
+    /// The coordinator's problems with their places in the text, which it did not keep.
+    private func placed(_ problems: [PlanProblem]) -> [PlacedProblem] {
+        // Of a large plan only the beginning is here.
+        let places = settings.rest == nil ? PlanPlaces(settings.submission.plan) : nil
+        return problems.map {
+            PlacedProblem(problem: $0, position: places?.position(of: $0))
+        }
     }
 
     /// Ends the session; without a failure it succeeded.

@@ -1,0 +1,78 @@
+// A plan's nodes against the tools that will be there: names, and arguments as far as they are
+// known before the run. Pure.
+internal import Configuration
+internal import Planning
+internal import Plans
+internal import Schemas
+internal import Wire
+
+/// What a run's tools say of a plan.
+struct PlanCheck {
+    private let schemas: [String: Schema]
+    private let names: [String]
+    private let owner: String
+    private let allowed: Set<String>?
+
+    /// Whoever has the tools completes the sentence "which … does not have": `the manifest`.
+    init(_ tools: [ToolDescription], owner: String, allowed: [String]? = nil) {
+        names = tools.map(\.name)
+        schemas = Dictionary(
+            tools.compactMap { tool in
+                (try? Schema(compiling: tool.parameters)).map { (tool.name, $0) }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+        self.owner = owner
+        self.allowed = allowed.map(Set.init)
+    }
+
+    /// The problems of nodes, each with the part of the arguments that it concerns.
+    func problems(
+        of document: PlanDocument
+    ) -> [(problem: PlanProblem, pointer: String?)] {
+        var problems: [(PlanProblem, String?)] = []
+        for node in document.nodes {
+            guard problems.count < PlanLimits.problemsReported else { break }
+            if let problem = problem(of: node) { problems.append(problem) }
+        }
+        return problems
+    }
+
+    /// A sentence about the first of these names that no tool has; nil if all are there.
+    func unknownTool(among names: [String]) -> String? {
+        names.first { !self.names.contains($0) }.map { "the tool \($0), \(absence(of: $0))" }
+    }
+
+    private func problem(of node: NodeDefinition) -> (PlanProblem, String?)? {
+        func problem(_ code: PlanProblem.Code, _ words: String) -> PlanProblem {
+            PlanProblem(code: code, node: node.id.text, message: "node \(node.id)\(words)")
+        }
+        guard names.contains(node.tool) else {
+            return (
+                problem(.unknownTool, " uses the tool \(node.tool), \(absence(of: node.tool))"), nil
+            )
+        }
+        guard allowed?.contains(node.tool) ?? true else {
+            return (problem(.unknownTool, " uses \(node.tool), which this run may not use"), nil)
+        }
+        guard let found = schemas[node.tool]?.problems(ofWritten: node.arguments),
+            let first = found.first
+        else { return nil }
+        let sentence = found.map(\.description).joined(separator: "; ")
+        return (
+            problem(.badArguments, ": arguments of \(node.tool): \(sentence)"), first.pointer
+        )
+    }
+
+    private func absence(of name: String) -> String {
+        let suggestion = Suggestions.sentence(for: name, among: names)
+        return "which \(owner) does not have"
+            + (suggestion.isEmpty ? "; it has \(offer)" : ".\(suggestion)")
+    }
+
+    private var offer: String {
+        if names.isEmpty { return "none" }
+        let shown = names.prefix(10).joined(separator: ", ")
+        return names.count > 10 ? "\(shown) and \(names.count - 10) more" : shown
+    }
+}

@@ -1,0 +1,156 @@
+// Where in a plan's text its problems stand, so that a person finds them. Problems name nodes by
+// their ids; this finds the node, and the field that the problem speaks of. Pure.
+internal import JSON
+internal import Plans
+
+/// The places of the nodes of one plan text.
+struct PlanPlaces {
+    private let scan: JSONScan
+    private let root: Int
+    private let nodes: [Int]
+    /// The places in `nodes` by id, in the order written.
+    private let indexes: [String: [Int]]
+    /// Which node a problem was found in while it was read by itself.
+    private let origins: [PlanProblem: Int]
+
+    init(_ bytes: [UInt8]) {
+        let scan = JSONScan(bytes)
+        self.scan = scan
+        root = scan.skippingSpace(0)
+        let tasks = scan.fields(at: root).first { $0.key == "tasks" }?.offset
+        nodes = tasks.map { scan.elements(at: $0) } ?? []
+        var indexes: [String: [Int]] = [:]
+        for (index, node) in nodes.enumerated() {
+            let id = scan.fields(at: node).first { $0.key == "id" }
+            guard let text = id.flatMap({ scan.text(at: $0.offset) }) else { continue }
+            indexes[text, default: []].append(index)
+        }
+        self.indexes = indexes
+        var origins: [PlanProblem: Int] = [:]
+        var reader = PlanReader()
+        var index = 0
+        try? reader.feed(bytes[...]) { raw in
+            do throws(PlanProblems) {
+                _ = try NodeDefinition(decoding: raw, at: index)
+            } catch {
+                for problem in error.problems { origins[problem] = index }
+            }
+            index += 1
+        }
+        self.origins = origins
+    }
+
+    /// The line and column where a problem stands; nil if it concerns no place.
+    func position(of problem: PlanProblem, pointer: String? = nil) -> PlanPosition? {
+        guard let offset = offset(of: problem, pointer: pointer) else { return nil }
+        let (line, column) = scan.position(of: offset)
+        return PlanPosition(offset: offset, line: line, column: column)
+    }
+
+    private func offset(of problem: PlanProblem, pointer: String?) -> Int? {
+        if problem.code == .badJSON { return scan.fault() ?? Self.byte(in: problem.message) }
+        guard let node = node(of: problem) else {
+            return problem.node == nil ? offset(namedIn: problem.message, at: root) : nil
+        }
+        let fields = scan.fields(at: node)
+        func value(_ key: String) -> Int? { fields.last { $0.key == key }?.offset }
+        switch problem.code {
+        case .unknownTool: return value("tool_name") ?? node
+        case .badArguments:
+            guard let arguments = value("args") else { return node }
+            return part(pointer ?? "", of: arguments)
+        case .badID, .duplicateID: return value("id") ?? node
+        case .unknownDependency:
+            let named = value("dependencies").map { scan.elements(at: $0) } ?? []
+            return named.first { names($0, in: problem.message) } ?? value("dependencies") ?? node
+        case .selfReference, .unknownReference: return value("args") ?? node
+        case .badPlan, .limit:
+            // What the node is called may also be the name of a field.
+            let words = problem.message.drop { $0 != " " }.dropFirst().drop { $0 != " " }
+            return offset(namedIn: String(words), at: node) ?? node
+        default: return node
+        }
+    }
+
+    private func node(of problem: PlanProblem) -> Int? {
+        if let index = origins[problem], index < nodes.count { return nodes[index] }
+        guard let places = problem.node.flatMap({ indexes[$0] }) else { return nil }
+        let index = problem.code == .duplicateID ? places.dropFirst().first : places.first
+        return index.map { nodes[$0] }
+    }
+
+    /// Whether the id at an offset is the one a sentence about a dependency names.
+    private func names(_ offset: Int, in message: String) -> Bool {
+        guard let id = scan.text(at: offset) else { return false }
+        return indexes[id] == nil && message.contains(id)
+    }
+
+    /// The key of an object that a sentence names first.
+    private func offset(namedIn message: String, at object: Int) -> Int? {
+        let words = message.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }
+            .map(String.init)
+        return scan.fields(at: object)
+            .compactMap { field in
+                words.firstIndex(of: field.key).map { ($0, field.keyOffset) }
+            }
+            .min { $0.0 < $1.0 }?.1
+    }
+
+    /// The place of a part of a value, as near as it can be found.
+    private func part(_ pointer: String, of value: Int) -> Int {
+        var place = value
+        for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            let key = step.replacing("~1", with: "/").replacing("~0", with: "~")
+            let elements = scan.elements(at: place)
+            if let index = Int(key), elements.indices.contains(index) {
+                place = elements[index]
+            } else if let field = scan.fields(at: place).last(where: { $0.key == key }) {
+                place = field.offset
+            } else {
+                break
+            }
+        }
+        return place
+    }
+
+    /// The number behind "at byte" in a sentence.
+    private static func byte(in message: String) -> Int? {
+        guard let range = message.firstRange(of: "at byte ") else { return nil }
+        return Int(message[range.upperBound...].prefix { $0.isASCII && $0.isNumber })
+    }
+}
+
+/// A place in the text of a plan.
+struct PlanPosition: Equatable {
+    /// In bytes, from 0.
+    var offset: Int
+    /// From 1.
+    var line: Int
+    /// In characters, from 1.
+    var column: Int
+}
+
+/// A problem, and where it stands.
+struct PlacedProblem: Equatable {
+    var problem: PlanProblem
+    var position: PlanPosition?
+
+    /// `error: plan.json:3:14: node t3 …`, for people.
+    func line(in file: String) -> String {
+        let severity = problem.isWarning ? "warning" : "error"
+        let place = position.map { "\(file):\($0.line):\($0.column)" } ?? file
+        return "\(severity): \(place): \(problem.sentence)"
+    }
+
+    /// `{"code","node"?,"message","warning"?,"line"?,"column"?}`.
+    func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("code", problem.code.rawValue)
+        writer.field("node", problem.node)
+        writer.field("message", problem.message)
+        if problem.isWarning { writer.field("warning", true) }
+        writer.field("line", position?.line)
+        writer.field("column", position?.column)
+        writer.endObject()
+    }
+}
