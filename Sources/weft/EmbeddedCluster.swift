@@ -36,6 +36,8 @@ final class EmbeddedCluster {
     private let key: HandshakeKey
     private let onReady: (Endpoint, HandshakeKey) -> Void
     private let onFailure: (String) -> Void
+    /// Takes the lines that workers write while the run goes on.
+    var onLines: (([String]) -> Void)?
     private var endpoint: Endpoint?
     private var workers: [ChildProcess] = []
     private var runningWorkers = 0
@@ -127,8 +129,14 @@ final class EmbeddedCluster {
         let text = String(decoding: bytes, as: UTF8.self)
         if joinedWorkers < options.workers { complaints += text }
         if joinedWorkers == options.workers || options.logLevel < .warning {
-            Output.error.writeNow(bytes)
+            tell(text.split(separator: "\n").map(String.init))
         }
+    }
+
+    /// Says lines where whoever runs the cluster wants them, else on standard error.
+    private func tell(_ lines: [String]) {
+        if let onLines { return onLines(lines) }
+        for line in lines { Shell.tell(line) }
     }
 
     private func note(_ notice: CoordinatorMachine.Notice) {
@@ -158,7 +166,7 @@ final class EmbeddedCluster {
                     ? "Worker \(number) ended before it was ready (\(status))." : trimmed
             )
         } else {
-            Shell.tell("worker-\(number) ended (\(status)); its attempts go to other workers")
+            tell(["worker-\(number) ended (\(status)); its attempts go to other workers"])
         }
     }
 

@@ -19,7 +19,11 @@ enum Shell {
 
     /// A log on standard error.
     static func logger(_ label: String, level: Logger.Level) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        let isSeen = Terminal.of(.error).isTerminal
+        var logger = Logger(label: label) { label -> any LogHandler in
+            if isSeen { return HarmlessLogHandler(label: label) }
+            return StreamLogHandler.standardError(label: label)
+        }
         logger.logLevel = level
         return logger
     }
@@ -31,7 +35,8 @@ enum Shell {
 
     /// One line for a person, on standard error.
     static func tell(_ line: String) {
-        Output.error.writeNow("\(line)\n")
+        let isSeen = Terminal.of(.error).isTerminal
+        Output.error.writeNow("\(isSeen ? Text.printable(line) : line)\n")
     }
 }
 

@@ -8,7 +8,13 @@ struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Says why the nodes of a run, or one of them, do not go on.",
-        discussion: "Examples:\n\n  weft explain 7f3k2m\n  weft explain 7f3k2m t3"
+        discussion: """
+            Many nodes that wait for the same are one line with their number; --json has all of \
+            them, the groups and the total. Examples:
+
+              weft explain 7f3k2m
+              weft explain 7f3k2m t3
+            """
     )
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
@@ -16,34 +22,22 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: "One node of it.", transform: nodeID)
     var node: NodeID?
     @OptionGroup var connection: ConnectionOptions
-    @Flag(help: "Print the coordinator's answer as JSON.")
+    @Flag(help: "Print {\"run\",\"status\",\"nodes\",\"total\",\"groups\"} as JSON.")
     var json = false
 
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
         let data = try Session.ask(options, .explain, id: id.text, node: node)
         let printer = Printer()
-        if json { return printer.json(data) }
-        let answer = JSONValue(data)
-        let nodes = answer["nodes"]?.arrayValue ?? []
-        printer.lines(nodes.flatMap { Self.lines($0, printer.style) })
-        guard nodes.isEmpty else { return }
-        let status = answer.text("status")
+        let explanation = Explanation(JSONValue(data))
+        if json { return printer.json(RawJSON(explanation.document)) }
+        printer.lines(explanation.lines(printer.style))
+        guard explanation.total == 0 else { return }
+        let status = JSONValue(data).text("status")
         printer.lines([
             status == "running"
                 ? "No node of run \(id) waits for anything."
-                : "Run \(id) has \(status); nothing of it waits."
+                : "Run \(id) has \(Text.printable(status)); nothing of it waits."
         ])
-    }
-
-    /// `t3 (grep, ready): no connected worker has the tool grep`, a line for each reason.
-    static func lines(_ node: JSONValue, _ style: Style) -> [String] {
-        let state = node.text("status")
-        let name =
-            "\(Text.printable(node.text("id"))) (\(Text.printable(node.text("tool"))), "
-            + "\(style.paint(state, Style.color(ofState: state))))"
-        let reasons = node["reasons"]?.arrayValue ?? []
-        guard !reasons.isEmpty else { return ["\(name): waits for nothing"] }
-        return reasons.map { "\(name): \(Text.printable($0.text("message")))" }
     }
 }

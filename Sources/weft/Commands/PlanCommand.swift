@@ -142,7 +142,11 @@ struct PlanCommand: ParsableCommand {
         }
         guard file.isValid else { throw CommandFailure(.usage) }
         if let format {
-            Output.standard.writeNow(Self.text(of: file.bytes, as: format))
+            let text = Self.text(of: file.bytes, as: format)
+            let isSeen = Terminal.of(.standard).isTerminal
+            Output.standard.writeNow(
+                isSeen ? Array(Text.harmless(String(decoding: text, as: UTF8.self)).utf8) : text
+            )
         } else if !json {
             Output.standard.writeNow(
                 "The plan is good: \(Text.count(file.nodeCount, "node")).\n"

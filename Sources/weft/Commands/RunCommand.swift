@@ -118,8 +118,9 @@ struct RunCommand: ParsableCommand {
         budget.running = maxRunning
         budget.tokens = planning.maxTokens
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
+        let isSeen = Terminal.of(.error).isLive
         if let goal {
-            let level: WatchLevel = Terminal.of(.error).isTerminal && !json ? .nodes : .progress
+            let level: WatchLevel = isSeen ? .nodes : .progress
             budget.nodes = planning.maxNodes
             var submission = Submission(
                 goal: goal,
@@ -138,9 +139,12 @@ struct RunCommand: ParsableCommand {
             tools: planning.allowedTools,
             budget: budget,
             onMissingTool: policy,
-            watch: detach ? nil : .progress
+            watch: detach ? nil : isSeen && plan.count <= Self.watchedBytes ? .nodes : .progress
         )
     }
+
+    /// Bytes of a plan whose nodes are watched one by one; of a larger one only the numbers.
+    private static let watchedBytes = 1 << 20
 
     /// Bytes of a plan that is checked before it is sent.
     private static let checkedBytes = 16 << 20

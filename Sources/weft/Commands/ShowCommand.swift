@@ -9,9 +9,10 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Shows a run and its nodes, or everything about one node.",
         discussion: """
-            Examples:
+            Nodes that failed come first, then those that run. Examples:
 
               weft show 7f3k2m
+              weft show 7f3k2m --status running
               weft show 7f3k2m t3
               weft show 7f3k2m --json | jq '.nodes | length'
             """
@@ -23,6 +24,14 @@ struct ShowCommand: ParsableCommand {
     var node: NodeID?
     @Option(help: ArgumentHelp("How many nodes to list.", valueName: "number"))
     var limit = 50
+    @Option(
+        help: ArgumentHelp(
+            "List the nodes in this state only: "
+                + RunView.Status.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+            valueName: "state"
+        )
+    )
+    var status: RunView.Status?
     @Flag(help: "List every node.")
     var all = false
     @Flag(help: "Print {\"run\",\"nodes\"} with every node, or the node, as JSON.")
@@ -31,6 +40,9 @@ struct ShowCommand: ParsableCommand {
 
     func validate() throws {
         guard limit > 0 else { throw ValidationError("--limit must be at least 1.") }
+        guard status == nil || !json && node == nil else {
+            throw ValidationError("--status is for the list of nodes; --json has every node.")
+        }
     }
 
     func run() throws {
@@ -39,10 +51,21 @@ struct ShowCommand: ParsableCommand {
         if let node {
             let data = try Session.ask(options, .node, id: id.text, node: node)
             if json { return printer.json(data) }
-            return NodeView(JSONValue(data)).show(on: printer)
+            let value = JSONValue(data)
+            var age: Double?
+            if value.text("status") == "running" {
+                let run = JSONValue(try Session.ask(options, .run, id: id.text))
+                age = run["age_ms"]?.doubleValue
+            }
+            return NodeView(value, ageMilliseconds: age).show(on: printer)
         }
         if json { return try RunView.printDocument(of: id, options) }
-        let (summary, view) = try RunView.fetch(id, options, limit: all ? .max : limit)
+        let (summary, view) = try RunView.fetch(
+            id,
+            options,
+            limit: all ? .max : limit,
+            status: status
+        )
         printer.pairs(RunView.pairs(JSONValue(summary)))
         printer.lines([""])
         printer.table(view.table)

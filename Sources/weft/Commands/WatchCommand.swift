@@ -28,7 +28,8 @@ struct WatchCommand: ParsableCommand {
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
         try Session.run { session in
-            var lines = EventLines(style: Terminal.of(.standard).style)
+            let terminal = Terminal.of(.standard)
+            var lines = EventLines(style: terminal.style, isForTerminal: terminal.isTerminal)
             session.output.onBroken = { session.end() }
             session.connect(options) { client in
                 client.watch(id, level: .all) { update in

@@ -17,6 +17,11 @@ struct Printer {
         lines(table.lines(width: terminal.width, style: style))
     }
 
+    /// Text of tools, as it is for programs, harmless on a terminal.
+    func text(_ lines: [String]) {
+        self.lines(terminal.isTerminal ? lines.map(Text.printable) : lines)
+    }
+
     /// JSON as it came, on one line.
     func json(_ data: RawJSON) {
         Output.standard.writeNow(Array(data.bytes) + [0x0A])

@@ -1,22 +1,25 @@
-// The live line on standard error, and lines above it: drawn over themselves, moved out of the way
-// of messages, and gone at the end. Its layout is in ProgressLine.
+// The live lines on standard error: drawn over themselves, moved out of the way of messages, and
+// gone at the end. The layout of the last one is in ProgressLine, of those above it in LiveView.
+internal import Glibc
 internal import UVLoop
 
-/// A line that shows how a run gets on; does nothing when standard error is no terminal.
+/// Lines that show how a run gets on; does nothing when standard error is no terminal that can be
+/// drawn over.
 ///
 /// Confined to its loop.
 final class ProgressBar {
     private let loop: EventLoop
-    private let terminal: Terminal
+    private var terminal: Terminal
     private let startedAt: Int64
     private var progress = RunProgress()
     private var timer: Timer?
+    private var resizes: SignalSource?
     private var lastDrawn: Int64?
-    private var isShown = false
-    /// How many lines stand above the live line.
-    private var linesAbove = 0
-    /// What stands above the live line, for a width and the milliseconds since the beginning.
-    var above: ((_ width: Int, _ elapsedMilliseconds: Double) -> [String])?
+    /// The columns of each line that is drawn now; none if nothing is.
+    private var drawn: [Int] = []
+    /// What stands above the last line, for a width, the lines there may be and the milliseconds
+    /// since the beginning.
+    var above: ((_ width: Int, _ room: Int, _ elapsedMilliseconds: Double) -> [String])?
 
     /// Nanoseconds between two drawings at least.
     private static let pause: Int64 = 100_000_000
@@ -25,9 +28,13 @@ final class ProgressBar {
         self.loop = loop
         self.terminal = terminal
         startedAt = loop.nowNanoseconds
-        guard terminal.isTerminal else { return }
+        guard terminal.isLive else { return }
         timer = Timer(loop: loop) { [weak self] in self?.draw() }
+        resizes = try? SignalSource(loop: loop, signal: SIGWINCH) { [weak self] in self?.resize() }
     }
+
+    /// Milliseconds since the beginning.
+    var elapsedMilliseconds: Double { Double(loop.nowNanoseconds - startedAt) / 1e6 }
 
     /// Shows where the run is now, ten times a second at most.
     func show(_ progress: RunProgress) {
@@ -42,49 +49,69 @@ final class ProgressBar {
         if due <= loop.nowNanoseconds { draw() } else { timer.schedule(at: due) }
     }
 
-    /// Prints lines above the live line.
+    /// Prints lines above the live ones.
     func say(_ lines: [String]) {
         guard !lines.isEmpty else { return }
-        var text = erasure
-        for line in lines { text += line + "\n" }
-        isShown = false
-        Output.error.writeNow(text)
-        if lastDrawn != nil { draw() }
+        let wasDrawn = !drawn.isEmpty
+        Output.error.writeNow(erasure + lines.map { $0 + "\n" }.joined())
+        drawn = []
+        if wasDrawn { draw() }
     }
 
-    /// Takes the line away for good.
+    /// Takes the lines away for good.
     func end() {
         timer?.close()
         timer = nil
-        if isShown { Output.error.writeNow(erasure) }
-        isShown = false
+        resizes?.close()
+        resizes = nil
+        if !drawn.isEmpty { Output.error.writeNow(erasure) }
+        drawn = []
         lastDrawn = nil
     }
 
+    /// What leads to the first column of the first live line.
+    private var wayBack: String {
+        drawn.isEmpty ? "" : "\r" + (drawn.count > 1 ? "\u{1B}[\(drawn.count - 1)A" : "")
+    }
+
     /// What takes the live lines away, and leaves the cursor where they began.
-    private var erasure: String {
-        guard isShown else { return "" }
-        return "\r" + (linesAbove > 0 ? "\u{1B}[\(linesAbove)A" : "") + "\u{1B}[J"
+    private var erasure: String { drawn.isEmpty ? "" : wayBack + "\u{1B}[J" }
+
+    /// The window has another size: lines that are wider than it now take several of its own.
+    private func resize() {
+        let old = terminal.width ?? 80
+        terminal = Terminal.of(.error)
+        guard timer != nil, !drawn.isEmpty, let width = terminal.width else { return }
+        if width < old {
+            let rows = drawn.map { max(1, ($0 + width - 1) / width) }.reduce(0, +)
+            drawn = Array(repeating: 0, count: min(rows, max(terminal.rows, 1)))
+        }
+        Output.error.writeNow(erasure)
+        drawn = []
+        draw()
     }
 
     private func draw() {
         guard let timer else { return }
-        let now = loop.nowNanoseconds
-        // The width may have changed with the window.
-        let width = Terminal.of(.error).width ?? terminal.width ?? 80
-        let elapsed = Double(now - startedAt) / 1e6
-        let line = ProgressLine.text(
-            progress,
-            elapsedMilliseconds: elapsed,
-            width: width,
-            style: terminal.style
+        let width = terminal.width ?? 80
+        let elapsed = elapsedMilliseconds
+        // Two rows stay free: one for what the shell shows, one for the line before.
+        let room = max(terminal.rows - 3, 0)
+        var lines = Array((above?(width, room, elapsed) ?? []).prefix(room))
+        lines.append(
+            ProgressLine.text(
+                progress,
+                elapsedMilliseconds: elapsed,
+                width: width,
+                style: terminal.style
+            )
         )
-        let lines = above?(width, elapsed) ?? []
-        Output.error.writeNow(erasure + lines.map { $0 + "\n" }.joined() + line)
-        linesAbove = lines.count
-        isShown = true
-        lastDrawn = now
-        // The clock of the line goes on when nothing happens.
-        timer.schedule(after: .seconds(1))
+        // Drawn over what is there, so that nothing flickers; then what is below goes.
+        let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")
+        Output.error.writeNow(wayBack + text + "\u{1B}[J")
+        drawn = lines.map { Text.width(of: Style.bare($0)) }
+        lastDrawn = loop.nowNanoseconds
+        // The clock goes on when nothing happens: in tenths of a second while these are shown.
+        timer.schedule(after: elapsed < 60_000 ? .milliseconds(100) : .seconds(1))
     }
 }

@@ -5,17 +5,20 @@ struct Table {
     struct Column {
         var title: String
         var isNumeric = false
-        /// The column that is cut when the terminal is too narrow.
+        /// The column that is cut first when the terminal is too narrow, at its end; others lose
+        /// their middle.
         var isElastic = false
     }
 
     struct Cell: ExpressibleByStringLiteral {
-        var text: String
-        var color: Style.Color?
+        let text: String
+        let color: Style.Color?
+        fileprivate let width: Int
 
         init(_ text: String, _ color: Style.Color? = nil) {
             self.text = Text.printable(text)
             self.color = color
+            width = Text.width(of: self.text)
         }
 
         init(stringLiteral value: String) { self.init(value) }
@@ -43,30 +46,56 @@ struct Table {
     func lines(width: Int?, style: Style) -> [String] {
         let widths = widths(within: width)
         let headings = columns.map { Cell($0.title, .dim) }
-        return ([headings] + rows).map { line($0, widths, style) }
+        return ([headings] + rows).map { line($0, widths, limit: width ?? .max, style) }
     }
 
     private func widths(within limit: Int?) -> [Int] {
         var widths = columns.indices.map { column in
-            rows.reduce(columns[column].title.count) { max($0, $1[column].text.count) }
+            rows.reduce(columns[column].title.count) { max($0, $1[column].width) }
         }
         guard let limit else { return widths }
-        for column in columns.indices where columns[column].isElastic {
-            let total = widths.reduce(0, +) + Self.gap * (widths.count - 1)
-            guard total > limit else { break }
-            let least = min(widths[column], max(Self.narrowest, columns[column].title.count))
-            widths[column] = max(widths[column] - (total - limit), least)
+        func excess() -> Int { widths.reduce(Self.gap * (widths.count - 1), +) - limit }
+        func least(_ column: Int) -> Int {
+            min(widths[column], max(Self.narrowest, columns[column].title.count))
+        }
+        for column in columns.indices where columns[column].isElastic && excess() > 0 {
+            widths[column] = max(widths[column] - excess(), least(column))
+        }
+        // Then the widest of the others, so that no line wraps if it can be helped.
+        let others = columns.indices.filter { !columns[$0].isNumeric }
+        while excess() > 0,
+            let widest = others.filter({ widths[$0] > least($0) }).max(by: {
+                widths[$0] < widths[$1]
+            })
+        {
+            widths[widest] -= 1
         }
         return widths
     }
 
-    private func line(_ cells: [Cell], _ widths: [Int], _ style: Style) -> String {
+    private func line(
+        _ cells: [Cell],
+        _ widths: [Int],
+        limit: Int,
+        _ style: Style
+    ) -> String {
         var line = ""
+        var room = limit
         for (index, cell) in cells.enumerated() {
-            let text = Text.cut(cell.text, to: widths[index])
-            let padding = String(repeating: " ", count: widths[index] - text.count)
+            if index > 0 {
+                line += String(repeating: " ", count: Self.gap)
+                room -= Self.gap
+            }
+            // On a very narrow terminal the last columns are cut or missing.
+            let space = min(widths[index], room)
+            guard space > 0 else { break }
+            room -= space
+            let text =
+                columns[index].isElastic
+                ? Text.cut(cell.text, to: space) : Text.shortened(cell.text, to: space)
+            let width = Text.width(of: text)
+            let padding = String(repeating: " ", count: max(space - width, 0))
             let painted = style.paint(text, cell.color)
-            if index > 0 { line += String(repeating: " ", count: Self.gap) }
             if columns[index].isNumeric {
                 line += padding + painted
             } else {

@@ -6,6 +6,10 @@ internal import Glibc
 struct Terminal: Sendable {
     /// Columns; nil when the output is a file or a pipe.
     var width: Int?
+    /// Lines that are seen at a time.
+    var rows = 24
+    /// Whether lines can be drawn over; not on a terminal that only prints.
+    var isLive = false
     /// Whether text may be coloured.
     var style: Style
 
@@ -17,16 +21,25 @@ struct Terminal: Sendable {
         }
         let environment = ProcessInfo.processInfo.environment
         let refusesColor = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
+        let isLive = !["", "dumb"].contains(environment["TERM"] ?? "")
+        let size = size(output.descriptor)
+        func number(_ name: String) -> Int? {
+            environment[name].flatMap(Int.init).flatMap { $0 > 0 ? $0 : nil }
+        }
         return Terminal(
-            width: columns(output.descriptor) ?? environment["COLUMNS"].flatMap(Int.init) ?? 80,
-            style: Style(isColored: !refusesColor && environment["TERM"] != "dumb")
+            width: size.columns ?? number("COLUMNS") ?? 80,
+            rows: size.rows ?? number("LINES") ?? 24,
+            isLive: isLive,
+            style: Style(isColored: !refusesColor && isLive)
         )
     }
 
-    private static func columns(_ descriptor: Int32) -> Int? {
+    private static func size(_ descriptor: Int32) -> (columns: Int?, rows: Int?) {
         var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 else { return (nil, nil) }
+        return (
+            size.ws_col > 0 ? Int(size.ws_col) : nil, size.ws_row > 0 ? Int(size.ws_row) : nil
+        )
     }
 }
 
@@ -45,6 +58,19 @@ struct Style: Sendable, Equatable {
     func paint(_ text: String, _ color: Color?) -> String {
         guard isColored, let color, !text.isEmpty else { return text }
         return "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m"
+    }
+
+    /// A painted text without its colours.
+    static func bare(_ text: String) -> String {
+        guard text.contains("\u{1B}") else { return text }
+        var bare = ""
+        var isEscape = false
+        for character in text {
+            if character == "\u{1B}" { isEscape = true }
+            if !isEscape { bare.append(character) }
+            if isEscape, character == "m" { isEscape = false }
+        }
+        return bare
     }
 
     /// The colour of the state of a run, node or worker.

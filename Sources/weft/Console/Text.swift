@@ -15,11 +15,21 @@ enum Text {
         return clean
     }
 
-    /// The text cut to a number of columns, with an ellipsis where something is missing.
-    static func cut(_ text: String, to width: Int) -> String {
-        guard text.count > width else { return text }
-        guard width > 1 else { return String(text.prefix(max(width, 0))) }
-        return text.prefix(width - 1) + "…"
+    /// Text of several lines with everything else that a terminal would obey made visible.
+    static func harmless(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { isControl($0) && $0 != "\n" && $0 != "\t" })
+        else { return text }
+        var clean = ""
+        var scalars = text.unicodeScalars[...]
+        while let scalar = scalars.popFirst() {
+            switch scalar {
+            case "\n", "\t": clean.unicodeScalars.append(scalar)
+            // A line end of another system.
+            case "\r" where scalars.first == "\n": continue
+            default: clean.unicodeScalars.append(isControl(scalar) ? "\u{FFFD}" : scalar)
+            }
+        }
+        return clean
     }
 
     /// `1 node`, `2 nodes`.
@@ -62,5 +72,7 @@ enum Text {
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
             || (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+            || (0x200E...0x200F).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
+            || scalar.value == 0x061C
     }
 }

@@ -119,6 +119,7 @@ struct ClusterOptions: ParsableArguments {
                     run.end(CommandFailure(.failed, "The cluster of this run failed: \(message)"))
                 }
             )
+            cluster.onLines = { [weak run] in run?.say($0) }
             session.onEnd = { then in cluster.stop(then: then) }
             session.onLeave = { cluster.abandon() }
         } catch let failure as CommandFailure {

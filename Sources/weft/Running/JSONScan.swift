@@ -30,7 +30,7 @@ struct JSONScan {
     func fields(at offset: Int) -> [(key: String, keyOffset: Int, offset: Int)] {
         guard byte(offset) == UInt8(ascii: "{") else { return [] }
         var fields: [(String, Int, Int)] = []
-        try? walk(offset, depth: 0) { key, place in
+        _ = try? walk(offset, depth: 0) { key, place in
             guard let key, let end = try? endOfString(at: key) else { return }
             let name = String(decoding: bytes[(key + 1)..<(end - 1)], as: UTF8.self)
             fields.append((name, key, place))
@@ -42,7 +42,7 @@ struct JSONScan {
     func elements(at offset: Int) -> [Int] {
         guard byte(offset) == UInt8(ascii: "[") else { return [] }
         var places: [Int] = []
-        try? walk(offset, depth: 0) { _, place in places.append(place) }
+        _ = try? walk(offset, depth: 0) { _, place in places.append(place) }
         return places
     }
 
@@ -88,7 +88,6 @@ struct JSONScan {
 
     /// Walks an object or array, calls back with the place of each key (of objects) and value, and
     /// returns where it ends.
-    @discardableResult
     private func walk(
         _ offset: Int,
         depth: Int,

@@ -9,6 +9,9 @@ extension PlanRun {
     /// Tells how the run ended and ends the session.
     func tell(_ outcome: RunEnd, of run: RunID) {
         bar.show(outcome.counts)
+        if isLaidOut, hasAnswer(outcome) {
+            return sayFailures(outcome, of: run) { [self] in writeParts(outcome, of: run) }
+        }
         fetchAnswer(outcome, of: run) { [self] answer in
             if settings.printsJSON {
                 writeDocument(outcome, answer, of: run)
@@ -24,11 +27,58 @@ extension PlanRun {
 
     /// Writes the answer, unless it was shown while it was written.
     private func write(_ answer: RawJSON) {
+        let isSeen = Terminal.of(.standard).isTerminal
+        var bytes: [UInt8] = []
         if let format = settings.planFormat {
-            session.output.write(PlanCommand.text(of: Array(answer.bytes), as: format))
+            bytes = PlanCommand.text(of: Array(answer.bytes), as: format)
         } else if shownAnswer.isEmpty || answer.stringValue != shownAnswer {
-            session.output.write(RunEnd.text(of: answer))
+            bytes = RunEnd.text(of: answer)
         }
+        if isSeen { bytes = Array(Text.harmless(String(decoding: bytes, as: UTF8.self)).utf8) }
+        session.output.write(bytes)
+    }
+
+    // MARK: - Outputs for a terminal
+
+    /// Whether the answer is the outputs one after the other, and a person reads them.
+    ///
+    /// Programs get the classic form, `[tool] output` and the join instruction.
+    private var isLaidOut: Bool {
+        settings.submission.join == .concat && !settings.printsJSON && settings.planFormat == nil
+            && Terminal.of(.standard).isTerminal
+    }
+
+    /// Writes the outputs page by page, each under the name of its node and tool.
+    private func writeParts(_ outcome: RunEnd, of run: RunID) {
+        let style = Terminal.of(.standard).style
+        let output = session.output
+        var isFirst = true
+        client?
+            .forEachPage(of: run) { page, goOn in
+                let parts = Self.parts(page, style)
+                if !parts.isEmpty {
+                    output.write(Array(((isFirst ? "" : "\n") + parts).utf8))
+                    isFirst = false
+                }
+                output.whenDrained { goOn(true) }
+            } then: { [self] result in
+                if case .failure(let error) = result { return fail(error) }
+                finish(outcome)
+            }
+    }
+
+    /// `t1 (grep)`, then its output, for each node of a page that has one.
+    static func parts(_ page: RawJSON, _ style: Style) -> String {
+        var parts: [String] = []
+        page.value(at: [.key("nodes")])?
+            .forEachField { id, node in
+                guard let output = node.value(at: [.key("output")]) else { return }
+                let tool = node.value(at: [.key("tool")])?.stringValue ?? "?"
+                let text = String(decoding: RunEnd.text(of: output), as: UTF8.self)
+                let name = Text.printable("\(id) (\(tool))")
+                parts.append("\(style.paint(name, .cyan))\n\(Text.harmless(text))")
+            }
+        return parts.joined(separator: "\n")
     }
 
     /// A run of which nothing succeeded, or that was called off, has nothing to say.
@@ -77,9 +127,10 @@ extension PlanRun {
     // MARK: - For people
 
     private func sayFailures(_ outcome: RunEnd, of run: RunID, then: @escaping () -> Void) {
-        var failures = FailureList(failed: outcome.counts.failed)
+        // Those that a terminal shows already are not told again.
+        var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
-            say([], outcome, of: run)
+            say(failures.shown, outcome, of: run)
             return then()
         }
         client?

@@ -34,8 +34,8 @@ final class PlanRun {
     private(set) var isInterrupted = false
     private var isPlanComplete = false
     private var unplaceable = 0
-    /// What a terminal shows of a goal.
-    private var view: GoalView?
+    /// What a terminal shows of the run.
+    private var view: LiveView?
     /// The text of the answer that has been shown while it was written.
     private(set) var shownAnswer = ""
 
@@ -47,17 +47,37 @@ final class PlanRun {
         self.settings = settings
         terminal = Terminal.of(.error)
         bar = ProgressBar(loop: session.loop, terminal: terminal)
-        let isGoal = settings.submission.goal != nil && settings.planFormat == nil
-        guard terminal.isTerminal, isGoal, !settings.printsJSON else { return }
-        view = GoalView(style: terminal.style)
-        bar.above = { [weak self] in self?.view?.lines(width: $0, elapsedMilliseconds: $1) ?? [] }
+        guard terminal.isLive, !settings.isDetached else { return }
+        let isGoal = settings.submission.goal != nil
+        var view = LiveView(style: terminal.style, subject: isGoal ? .goal : .plan)
+        if !isGoal, settings.submission.watch == .nodes {
+            view.add(PlanDocument.read(settings.submission.plan).document)
+        }
+        bar.above = { [weak self] width, room, elapsed in
+            self?.view?.lines(width: width, room: room, elapsedMilliseconds: elapsed) ?? []
+        }
+        self.view = view
+        show(phase: settings.isRemote ? "connecting" : "starting the cluster")
     }
+
+    /// Shows what is done before the run has nodes to show.
+    private func show(phase: String) {
+        view?.phase = phase
+        if let progress = view?.progress { bar.show(progress) }
+    }
+
+    /// How many failures have been told while the run went on.
+    var toldFailures: Int { view?.toldFailures ?? 0 }
+
+    /// Lines of others that must not be drawn over: of the workers of a cluster of its own.
+    func say(_ lines: [String]) { bar.say(lines.map(Text.printable)) }
 
     /// Submits the plan over a connection and ends the session when the run has ended.
     func start(_ options: CoordinatorClient.Options) {
         session.connect(options) { [self] client in
             self.client = client
             session.onInterrupt = { [self] in interrupt() }
+            show(phase: "sending the \(settings.submission.goal == nil ? "plan" : "goal")")
             let rest = settings.rest.map { PlanStream(loop: session.loop, input: $0) }
             client.submit(settings.submission, rest: rest) { [self] in receive($0) }
         }
@@ -67,7 +87,8 @@ final class PlanRun {
         switch update {
         case .accepted(let accepted):
             run = accepted.run
-            if view != nil { bar.touch() }
+            view?.phase = nil
+            tellRun(accepted.run)
         case .planComplete:
             isPlanComplete = true
             guard settings.isDetached, let run else { return }
@@ -82,7 +103,7 @@ final class PlanRun {
 
     private func receive(_ event: EventMessage) {
         if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
-        if let lines = view?.take(event) {
+        if let lines = view?.take(event, elapsedMilliseconds: bar.elapsedMilliseconds) {
             bar.say(lines)
             bar.show(view?.progress ?? RunProgress())
         }
@@ -111,7 +132,14 @@ final class PlanRun {
         guard view != nil, Terminal.of(.standard).isTerminal else { return }
         if shownAnswer.isEmpty { bar.end() }
         shownAnswer += text
-        Output.standard.writeNow(text)
+        Output.standard.writeNow(Text.harmless(text))
+    }
+
+    /// Tells a person the run's id, by which other commands know it.
+    private func tellRun(_ run: RunID) {
+        guard terminal.isTerminal, !settings.isDetached, settings.planFormat == nil else { return }
+        bar.say([terminal.style.paint("run \(run)", .dim)])
+        bar.touch()
     }
 
     private func announce(_ run: RunID) {

@@ -114,10 +114,13 @@ struct FailureList {
     /// Lines shown at most.
     private static let limit = 20
     private let total: Int
+    /// Failures that were told before.
+    private let told: Int
 
-    init(failed: Int) {
+    init(failed: Int, told: Int = 0) {
         total = failed
-        unseen = failed
+        self.told = told
+        unseen = told > 0 ? 0 : failed
     }
 
     /// Whether no further page is needed.
@@ -136,7 +139,8 @@ struct FailureList {
 
     /// The lines, and how many more there are.
     var shown: [String] {
-        total > lines.count ? lines + ["and \(total - lines.count) more failed"] : lines
+        let rest = total - told - lines.count
+        return rest > 0 ? lines + ["and \(rest) more failed"] : lines
     }
 
     /// `t3 (grep) failed: tool_error: no such file`.

@@ -6,6 +6,7 @@ public import Wire
 
 extension JoinKind: ExpressibleByArgument {}
 extension PlannerOptions.Strategy: ExpressibleByArgument {}
+extension RunView.Status: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
 extension PlannerOptions.Format: ExpressibleByArgument {}
 extension PlannerOptions.FailurePolicy: ExpressibleByArgument {}

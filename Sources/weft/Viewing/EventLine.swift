@@ -11,13 +11,16 @@ struct EventLines {
     }
 
     private let style: Style
+    /// Whether what tools write is for a terminal, which must not obey it.
+    private let isForTerminal: Bool
     private var partial: [Source: [UInt8]] = [:]
 
     /// Bytes of a line that does not end before it is printed as it is.
     private static let longest = 16 << 10
 
-    init(style: Style) {
+    init(style: Style, isForTerminal: Bool = true) {
         self.style = style
+        self.isForTerminal = isForTerminal
     }
 
     /// The lines of an event; none for a piece of a line that is not complete.
@@ -152,6 +155,7 @@ struct EventLines {
     private func prefixed(_ source: Source, _ text: String) -> String {
         let mark = source.stream == "stderr" ? "!" : "|"
         let color: Style.Color = source.stream == "stderr" ? .yellow : .cyan
-        return "\(style.paint("\(source.node) \(mark)", color)) \(Text.printable(text))"
+        let shown = isForTerminal ? Text.printable(text) : text
+        return "\(style.paint("\(source.node) \(mark)", color)) \(shown)"
     }
 }

@@ -4,9 +4,12 @@ internal import JSON
 /// Everything about one node.
 struct NodeView {
     private let node: JSONValue
+    private let runningMilliseconds: Double?
 
-    init(_ node: JSONValue) {
+    /// A node, and how long ago its run was accepted.
+    init(_ node: JSONValue, ageMilliseconds: Double? = nil) {
         self.node = node
+        runningMilliseconds = ageMilliseconds.flatMap { node.runningMilliseconds(at: $0) }
     }
 
     /// The facts in one line each.
@@ -23,6 +26,7 @@ struct NodeView {
             ("worker", node["worker"]?.stringValue),
             ("waited", node["queued_ms"].map { _ in node.time("queued_ms") }),
             ("ran", node["run_ms"].map { _ in node.time("run_ms") }),
+            ("runs for", runningMilliseconds.map { Text.duration(milliseconds: $0) }),
             ("error", error["code"].map { _ in "\(error.text("code")): \(error.text("message"))" }),
             ("exit code", error["exit_code"]?.intValue.map { "\($0)" }),
             ("signal", error["signal"]?.intValue.map { "\($0)" }),
@@ -55,7 +59,7 @@ struct NodeView {
                 whereSeparator: \.isNewline
             )
             printer.lines(["", printer.style.paint(section.title, .dim)])
-            printer.lines(lines.map { "  " + Text.printable(String($0)) })
+            printer.text(lines.map { "  " + $0 })
         }
     }
 }

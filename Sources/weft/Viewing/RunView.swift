@@ -4,25 +4,60 @@ internal import JSON
 internal import Plans
 internal import Wire
 
-/// The nodes of a run, as many as are wanted.
+/// The nodes of a run, as many as are wanted: those that failed first, then those that run, then the
+/// others in the order of the plan.
 struct RunView {
-    private(set) var table = Table([
-        .init(title: "NODE"), .init(title: "TOOL"), .init(title: "STATUS"),
-        .init(title: "TRIES", isNumeric: true), .init(title: "WORKER"),
-        .init(title: "WAITED", isNumeric: true), .init(title: "RAN", isNumeric: true),
-        .init(title: "OUTCOME", isElastic: true),
-    ])
-    private var shown = 0
+    /// The states that can be asked for.
+    enum Status: String, CaseIterable {
+        case waiting, ready, sent, running
+        case backingOff = "backing_off"
+        case cancelling
+        case succeeded, failed, skipped, cancelled
+    }
+
+    private var failed: [[Table.Cell]] = []
+    private var running: [[Table.Cell]] = []
+    private var others: [[Table.Cell]] = []
+    private var matching = 0
     private var total = 0
     private let limit: Int
+    private let status: Status?
+    private let counts: JSONValue
+    private let age: Double?
 
-    /// Nodes of the run that are not in the table.
-    var unseen: Int { max(total - shown, 0) }
-    /// Whether there is room for more.
-    var isComplete: Bool { shown >= limit }
-
-    init(limit: Int) {
+    /// A view of a run that the coordinator described, of nodes in one state if it is named.
+    init(of run: JSONValue = .null, limit: Int, status: Status? = nil) {
         self.limit = limit
+        self.status = status
+        counts = run["counts"] ?? .null
+        age = run["age_ms"]?.doubleValue
+    }
+
+    /// Nodes that are wanted and not in the table, as far as pages were read.
+    var unseen: Int {
+        let listed = min(failed.count + running.count + others.count, limit)
+        return max((status == nil ? total : matching) - listed, 0)
+    }
+
+    /// Whether no further page can change what is listed.
+    var isComplete: Bool {
+        guard status == nil else { return false }
+        let important = failed.count + running.count
+        if important >= limit, failed.count >= min(counts.number("failed"), limit) { return true }
+        return important + others.count >= limit && failed.count >= counts.number("failed")
+            && running.count >= counts.number("running")
+    }
+
+    /// The nodes, as many as are wanted.
+    var table: Table {
+        var table = Table([
+            .init(title: "NODE"), .init(title: "TOOL"), .init(title: "STATUS"),
+            .init(title: "TRIES", isNumeric: true), .init(title: "WORKER"),
+            .init(title: "WAITED", isNumeric: true), .init(title: "RAN", isNumeric: true),
+            .init(title: "OUTCOME", isElastic: true),
+        ])
+        for row in (failed + running + others).prefix(limit) { table.add(row) }
+        return table
     }
 
     /// Adds the nodes of a page.
@@ -30,16 +65,28 @@ struct RunView {
         total = page.value(at: [.key("total")])?.intValue ?? total
         page.value(at: [.key("nodes")])?
             .forEachField { id, raw in
-                guard shown < limit else { return }
-                shown += 1
-                let node = JSONValue(raw)
-                table.add([
-                    .init(id), .init(node.text("tool")), .state(node.text("status")),
-                    .init("\(node.number("attempts"))"), .init(node.text("worker")),
-                    .init(node.time("queued_ms")), .init(node.time("run_ms")),
-                    .init(Self.outcome(node)),
-                ])
+                // The output of a node that is not listed need not be decoded.
+                let state = raw.value(at: [.key("status")])?.stringValue ?? ""
+                if let status, status.rawValue != state { return }
+                matching += 1
+                switch state {
+                case "failed": add(id, raw, to: &failed)
+                case "running", "sent", "backing_off", "cancelling": add(id, raw, to: &running)
+                default: add(id, raw, to: &others)
+                }
             }
+    }
+
+    private func add(_ id: String, _ raw: RawJSON, to rows: inout [[Table.Cell]]) {
+        guard rows.count < limit else { return }
+        let node = JSONValue(raw)
+        let time = node.runningMilliseconds(at: age).map { Text.duration(milliseconds: $0) + " …" }
+        rows.append([
+            .init(id), .init(node.text("tool")), .state(node.text("status")),
+            .init("\(node.number("attempts"))"), .init(node.text("worker")),
+            .init(node.time("queued_ms")), .init(time ?? node.time("run_ms")),
+            .init(Self.outcome(node)),
+        ])
     }
 
     /// What came of a node in a few words.
@@ -89,13 +136,15 @@ struct RunView {
     static func fetch(
         _ run: RunID,
         _ options: CoordinatorClient.Options,
-        limit: Int
+        limit: Int,
+        status: Status? = nil
     ) throws -> (summary: RawJSON, view: RunView) {
         var summary = RawJSON.emptyObject
         var view = RunView(limit: limit)
         try Session.run { session in
             session.ask(run, options) { client, data in
                 summary = data
+                view = RunView(of: JSONValue(data), limit: limit, status: status)
                 client.forEachPage(of: run) { page, goOn in
                     view.add(page)
                     goOn(!view.isComplete)
@@ -123,6 +172,16 @@ struct RunView {
                 }
             }
         }
+    }
+}
+
+extension JSONValue {
+    /// How long a node has been running, of a run that was accepted so long ago; nil if it does
+    /// not run.
+    func runningMilliseconds(at age: Double?) -> Double? {
+        guard text("status") == "running", let age, let ready = self["ready_at_ms"]?.doubleValue
+        else { return nil }
+        return max(age - ready - (self["queued_ms"]?.doubleValue ?? 0), 0)
     }
 }
 

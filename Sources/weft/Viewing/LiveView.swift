@@ -1,0 +1,193 @@
+// What a terminal shows of a run while it goes on: what has ended and is worth a line goes above
+// for good, what has not stands below and changes. Pure; drawing is in ProgressBar.
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// The nodes of a run, as its events tell of them.
+struct LiveView {
+    /// What a run is, which decides what is shown of it.
+    enum Subject {
+        /// Every node is shown from when it is planned, and stays when it has ended.
+        case goal
+        /// There may be many nodes: those that run are shown, and those that failed stay.
+        case plan
+    }
+
+    private struct Node {
+        var tool: String
+        var state = "waiting"
+        /// Milliseconds since the view began.
+        var startedAt = 0.0
+    }
+
+    /// What is done before there is anything to show of nodes.
+    var phase: String?
+    /// How many nodes are where; progress events come too seldom to go with the lines.
+    private(set) var progress = RunProgress()
+    /// How many failures have lines that stay.
+    private(set) var toldFailures = 0
+
+    private let style: Style
+    private let subject: Subject
+    private var nodes: [String: Node] = [:]
+    /// Nodes that have lines below: of a goal those that have not ended, in the order in which they
+    /// were planned; of a plan those that run, in the order in which they began.
+    private var shown: [String] = []
+
+    /// Lines of nodes that have not ended.
+    private static let limit = 8
+    /// Lines of failures of a plan that stay; its end tells how many more there are.
+    private static let failuresTold = 20
+
+    init(style: Style, subject: Subject = .goal) {
+        self.style = style
+        self.subject = subject
+    }
+
+    /// Notes the nodes of a plan that is about to run.
+    mutating func add(_ document: PlanDocument) {
+        for node in document.nodes { add(node.id.text, tool: node.tool) }
+    }
+
+    /// Takes an event that comes so many milliseconds after the view began; returns the lines that
+    /// stay.
+    mutating func take(_ event: EventMessage, elapsedMilliseconds: Double) -> [String] {
+        phase = nil
+        switch event.kind {
+        case .planned:
+            addPlanned(event.data?.value(at: [.key("tasks")]))
+            return []
+        case .progress, .snapshot:
+            if event.node == nil { note(event.data.flatMap(RunProgress.init)) }
+            return []
+        default: break
+        }
+        guard let id = event.node?.text, nodes[id] != nil else { return [] }
+        switch event.kind {
+        case .nodeReady: nodes[id]?.state = "ready"
+        case .dispatched: nodes[id]?.state = "sent"
+        case .started: start(id, elapsedMilliseconds)
+        case .retrying:
+            if nodes[id]?.state == "running" { progress.running -= 1 }
+            nodes[id]?.state = "backing_off"
+        case .nodeSucceeded: return end(id, "succeeded", EventLines.text(of: event))
+        case .nodeFailed: return end(id, "failed", EventLines.text(of: event))
+        case .nodeSkipped: return end(id, "skipped", EventLines.text(of: event))
+        case .nodeCancelled: return end(id, "cancelled", nil)
+        default: break
+        }
+        return []
+    }
+
+    /// The lines below, no wider than a terminal of so many columns, and no more than there is room
+    /// for.
+    func lines(width: Int, room: Int, elapsedMilliseconds: Double) -> [String] {
+        guard room > 0 else { return [] }
+        if let phase { return [style.paint(Text.cut("  \(phase)", to: width - 1), .dim)] }
+        guard !shown.isEmpty else {
+            // Then a model is at work: it plans, or answers.
+            return subject == .goal ? [style.paint("  the model writes", .dim)] : []
+        }
+        var count = min(Self.limit, room, shown.count)
+        // The line that says how many more there are takes the place of one.
+        if count < shown.count { count = min(count, room - 1) }
+        var lines = shown.prefix(count).compactMap { id -> String? in
+            guard let node = nodes[id] else { return nil }
+            let time =
+                node.state == "running"
+                ? Text.duration(milliseconds: elapsedMilliseconds - node.startedAt) : nil
+            return line(id, node.tool, node.state, time, width: width)
+        }
+        if shown.count > count {
+            lines.append(style.paint("  and \(shown.count - count) more", .dim))
+        }
+        return lines
+    }
+
+    // MARK: - What happens
+
+    private mutating func addPlanned(_ planned: RawJSON?) {
+        for node in planned.map({ JSONValue($0) })?.arrayValue ?? [] {
+            guard let id = node["id"]?.stringValue else { continue }
+            add(id, tool: node["tool_name"]?.stringValue ?? "?")
+        }
+    }
+
+    private mutating func add(_ id: String, tool: String) {
+        guard nodes[id] == nil else { return }
+        nodes[id] = Node(tool: tool)
+        if subject == .goal { shown.append(id) }
+        progress.total += 1
+    }
+
+    private mutating func note(_ told: RunProgress?) {
+        guard let told else { return }
+        // Of a plan whose nodes are not watched these are the only numbers.
+        if nodes.isEmpty, subject == .plan { progress = told }
+        progress.criticalPathMilliseconds = told.criticalPathMilliseconds
+    }
+
+    private mutating func start(_ id: String, _ elapsed: Double) {
+        if nodes[id]?.state != "running" { progress.running += 1 }
+        nodes[id]?.state = "running"
+        nodes[id]?.startedAt = elapsed
+        if subject == .plan, !shown.contains(id) { shown.append(id) }
+    }
+
+    private mutating func end(_ id: String, _ state: String, _ text: String?) -> [String] {
+        guard let node = nodes[id], !Self.ends.contains(node.state) else { return [] }
+        if let place = shown.firstIndex(of: id) { shown.remove(at: place) }
+        if node.state == "running" { progress.running -= 1 }
+        switch state {
+        case "succeeded": progress.succeeded += 1
+        case "failed": progress.failed += 1
+        case "skipped": progress.skipped += 1
+        default: progress.cancelled += 1
+        }
+        nodes[id]?.state = state
+        if state == "failed" {
+            guard subject == .goal || toldFailures < Self.failuresTold else { return [] }
+            toldFailures += 1
+        } else if subject == .plan {
+            return []
+        }
+        return [line(id, node.tool, state, text, width: 80)]
+    }
+
+    private static let ends: Set<String> = ["succeeded", "failed", "skipped", "cancelled"]
+
+    // MARK: - A line
+
+    private func line(
+        _ id: String,
+        _ tool: String,
+        _ state: String,
+        _ text: String?,
+        width: Int
+    ) -> String {
+        let room = min(width, 80) - 1
+        let isNarrow = room < 50
+        let name = Text.filled(Text.shortened(Text.printable(id), to: isNarrow ? 8 : 16), to: 6)
+        let called = Text.filled(
+            Text.shortened(Text.printable(tool), to: isNarrow ? 10 : 24),
+            to: isNarrow ? 8 : 16
+        )
+        let word = Text.filled(state, to: 9)
+        let head = "  \(name)  \(called)  "
+        let used = Text.width(of: head) + word.count + 2
+        guard used <= room else { return Text.cut(head + word, to: room).trimmingEnd() }
+        let rest = text.map { Text.cut(Text.printable($0), to: room - used) } ?? ""
+        let line = head + style.paint(word, Style.color(ofState: state)) + "  " + rest
+        return rest.isEmpty ? line.trimmingEnd() : line
+    }
+}
+
+extension String {
+    /// The text without the blanks at its end.
+    fileprivate func trimmingEnd() -> String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

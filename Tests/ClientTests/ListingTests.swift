@@ -1,0 +1,149 @@
+// What `weft explain` and `weft show` list: groups, failures first, nothing wider than a terminal.
+import JSON
+import Testing
+
+@testable import weft
+
+private let plain = Style(isColored: false)
+
+private func json(_ text: String) throws -> JSONValue { JSONValue(try RawJSON(validating: text)) }
+
+@Suite("Explanations")
+struct ExplanationTests {
+    private func node(_ id: String, _ status: String, _ code: String, _ message: String) -> String {
+        """
+        {"id":"\(id)","tool":"nap","status":"\(status)",\
+        "reasons":[{"code":"\(code)","message":"\(message)"}]}
+        """
+    }
+
+    private func explanation(_ nodes: [String]) throws -> Explanation {
+        Explanation(
+            try json(
+                "{\"run\":\"r1\",\"status\":\"running\",\"nodes\":[\(nodes.joined(separator: ","))]}"
+            )
+        )
+    }
+
+    @Test("A few nodes are told one by one")
+    func few() throws {
+        let few = try explanation([
+            node("a", "ready", "tool_missing", "no connected worker has the tool nap")
+        ])
+        #expect(few.lines(plain) == ["a (nap, ready): no connected worker has the tool nap"])
+    }
+
+    @Test("Many nodes that wait for the same are one line, and all are counted")
+    func many() throws {
+        let busy = (0..<296).map {
+            node("t\($0)", "ready", "slots_busy", "all slots are busy on w1")
+        }
+        let waiting = (0..<40).map { node("d\($0)", "waiting", "dependencies", "waits for t\($0)") }
+        let running = ["w1", "w2"].map { node("r\($0)", "running", "running", "runs on \($0)") }
+        let one = [node("x", "backing_off", "backing_off", "tried and failed")]
+        let all = try explanation(running + busy + waiting + one)
+        #expect(
+            all.lines(plain) == [
+                "2 × nap (running): runs on a worker; such as rw1, rw2",
+                "296 × nap (ready): all slots are busy on w1; such as t0, t1, t2",
+                "40 × nap (waiting): other nodes come first; such as d0, d1, d2",
+                "x (nap, backing_off): tried and failed",
+                "339 nodes do not go on; name one to see its own reasons.",
+            ]
+        )
+        let document = all.document
+        #expect(document["total"] == 339)
+        #expect(document["nodes"]?.arrayValue?.count == 339)
+        #expect(document["groups"]?.arrayValue?.map { $0["count"] } == [2, 296, 40, 1])
+    }
+
+    @Test("Of very many groups the rest is counted")
+    func manyGroups() throws {
+        let nodes = (0..<60).map { number in
+            node("a\(number)", "ready", "code_\(number)", "m") + ","
+                + node("b\(number)", "ready", "code_\(number)", "m")
+        }
+        let lines = try explanation(nodes).lines(plain)
+        #expect(lines.count == 42)
+        #expect(lines[40] == "and 40 more nodes in 20 more groups")
+    }
+}
+
+@Suite("The list of a run's nodes")
+struct RunViewTests {
+    private func page(_ nodes: [(String, String)]) throws -> RawJSON {
+        let fields = nodes.map { id, status in
+            """
+            "\(id)":{"status":"\(status)","tool":"nap","attempts":1,"worker":"w1",\
+            "ready_at_ms":100,"queued_ms":50,"error":{"code":"tool_error","message":"no"}}
+            """
+        }
+        return try RawJSON(
+            validating: "{\"nodes\":{\(fields.joined(separator: ","))},\"total\":\(nodes.count)}"
+        )
+    }
+
+    private let run = #"{"age_ms":2650,"counts":{"failed":1,"running":1}}"#
+
+    @Test("Failures come first, then what runs with its time, then the rest")
+    func order() throws {
+        var view = RunView(of: try json(run), limit: 3)
+        view.add(
+            try page([
+                ("a", "succeeded"), ("b", "succeeded"), ("c", "running"), ("d", "waiting"),
+                ("e", "failed"),
+            ])
+        )
+        let lines = view.table.lines(width: nil, style: plain)
+        #expect(lines.dropFirst().map { $0.prefix(1) } == ["e", "c", "a"])
+        #expect(lines[2].contains("2.5 s …"), "\(lines[2])")
+        #expect(view.unseen == 2 && view.isComplete)
+    }
+
+    @Test("Nodes in one state can be listed alone")
+    func status() throws {
+        var view = RunView(of: try json(run), limit: 10, status: .succeeded)
+        view.add(try page([("a", "succeeded"), ("b", "failed"), ("c", "succeeded")]))
+        let lines = view.table.lines(width: nil, style: plain)
+        #expect(lines.dropFirst().map { $0.prefix(1) } == ["a", "c"])
+        #expect(view.unseen == 0)
+    }
+
+    @Test("No line is wider than the terminal", arguments: [20, 40, 60, 80, 120])
+    func fits(width: Int) throws {
+        var view = RunView(of: try json(run), limit: 10)
+        view.add(
+            try page([
+                (String(repeating: "long-", count: 12), "failed"), ("c", "backing_off"),
+                ("d", "succeeded"),
+            ])
+        )
+        for line in view.table.lines(width: width, style: plain) {
+            #expect(Text.width(of: line) <= width, "\(line)")
+        }
+    }
+}
+
+@Suite("Text of tools")
+struct HarmlessTextTests {
+    @Test("On a terminal it has its lines and nothing that a terminal obeys")
+    func harmless() {
+        #expect(Text.harmless("a\n\tb\r\nc") == "a\n\tb\nc")
+        #expect(
+            Text.harmless("\u{1B}[31mx\u{9B}1m\u{8}\u{7F}\r\u{202E}y\u{0}")
+                == "\u{FFFD}[31mx\u{FFFD}1m\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}y\u{FFFD}"
+        )
+        #expect(Text.harmless("日本 é 🚀") == "日本 é 🚀")
+    }
+
+    @Test("Outputs are labelled by node and tool")
+    func parts() throws {
+        let page = try RawJSON(
+            validating: #"""
+                {"nodes":{"a":{"tool":"grep","output":"one\ntwo"},"b":{"tool":"x","status":"failed"},\#
+                "c":{"tool":"x","output":{"n":1}}}}
+                """#
+        )
+        #expect(PlanRun.parts(page, plain) == "a (grep)\none\ntwo\n\nc (x)\n{\"n\":1}\n")
+    }
+}
