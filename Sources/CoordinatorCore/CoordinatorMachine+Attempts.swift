@@ -294,6 +294,8 @@ extension CoordinatorMachine {
         if workers[worker]?.hasMail == false {
             workers[worker]?.hasMail = true
             mailed.append(worker)
+            // First, so that what the worker holds never exceeds what is known of it here.
+            sendAcknowledgements(to: worker, &actions)
         }
         let timeout = scheduler.timeout(of: attempt, on: worker)
         let dispatch = Dispatch(

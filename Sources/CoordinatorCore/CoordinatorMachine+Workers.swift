@@ -121,7 +121,8 @@ extension CoordinatorMachine {
             name: name,
             slots: register.slots,
             tools: offers,
-            labels: Dictionary(register.labels.map { ($0.key, $0.value) }) { $1 }
+            labels: Dictionary(register.labels.map { ($0.key, $0.value) }) { $1 },
+            queueLimit: register.queue
         )
         schedule(.workerJoined(worker, profile), now, &actions)
     }

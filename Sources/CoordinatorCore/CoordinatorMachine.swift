@@ -161,7 +161,8 @@ public struct CoordinatorMachine: Sendable {
         mailed.removeAll(keepingCapacity: true)
     }
 
-    /// Sends acknowledgements that go along with a dispatch, are many, or have waited long enough.
+    /// Sends acknowledgements that are many, or have waited long enough; those that go along with a
+    /// dispatch have been sent before it.
     ///
     /// One alone would wake a worker that has nothing else to do; nothing waits for it but the
     /// worker's memory, and a worker that leaves.
@@ -170,21 +171,17 @@ public struct CoordinatorMachine: Sendable {
         let isDue = nextAck.map { $0 <= now } ?? false
         var waiting: [WorkerID] = []
         for id in unacknowledged {
-            guard let worker = workers[id], let connection = worker.connection else { continue }
+            guard let worker = workers[id], worker.connection != nil else { continue }
             let count = worker.acknowledged.count + worker.stale.count
             // None are left when the session was resumed in between.
             guard count > 0 else { continue }
             guard
-                isDue || worker.hasMail || worker.isDraining || !worker.stale.isEmpty
-                    || count >= limits.ackBatch
+                isDue || worker.isDraining || !worker.stale.isEmpty || count >= limits.ackBatch
             else {
                 waiting.append(id)
                 continue
             }
-            workers[id]?.acknowledged.removeAll(keepingCapacity: true)
-            workers[id]?.stale.removeAll(keepingCapacity: true)
-            let ack = Ack(attempts: worker.acknowledged, stale: worker.stale)
-            actions.append(.send(connection, .ack(ack)))
+            sendAcknowledgements(to: id, &actions)
         }
         unacknowledged = waiting
         if unacknowledged.isEmpty {
@@ -192,6 +189,17 @@ public struct CoordinatorMachine: Sendable {
         } else if nextAck == nil || isDue {
             nextAck = now + limits.ackDelay
         }
+    }
+
+    /// Sends what a worker's results are acknowledged with, if there is anything.
+    mutating func sendAcknowledgements(to id: WorkerID, _ actions: inout [Action]) {
+        guard let worker = workers[id], let connection = worker.connection,
+            !worker.acknowledged.isEmpty || !worker.stale.isEmpty
+        else { return }
+        workers[id]?.acknowledged.removeAll(keepingCapacity: true)
+        workers[id]?.stale.removeAll(keepingCapacity: true)
+        let ack = Ack(attempts: worker.acknowledged, stale: worker.stale)
+        actions.append(.send(connection, .ack(ack)))
     }
 
     /// The earliest instant at which `deadlineReached` is due, or nil.

@@ -1,29 +1,46 @@
-// Nodes that may run on the same workers: one tool, one set of required labels. Each class keeps
-// the rotation of runs with ready nodes (fairness) and of workers with room (spread), so that
-// placing one node costs O(log n) in the ready nodes of a run and O(1) in runs and workers.
+// Nodes that may run on the same workers: one tool, one set of required labels. Each class keeps the
+// rotation of runs with ready nodes (fairness) and of pools with room (spread), so that placing one
+// node costs O(log n) in the ready nodes of a run and O(1) in runs, workers and other classes.
 
 internal import DequeModule
 internal import Plans
 
 struct PlacementClass: Sendable {
     let tool: String
+    /// The required labels, as an index into the scheduler's demands.
+    let demand: Int
     let requires: [String: String]
+    /// How many unfinished runs name the class.
+    var runCount = 0
+    /// Tells the latest time without any run from earlier ones.
+    var idleSince: UInt64 = 0
+    /// Whether the next pass looks at it.
+    var isOpen = false
     /// Runs with ready nodes of this class, the next one first.
     ///
     /// May name runs that have none left.
     var turns: Deque<Turn> = []
-    /// Workers, by slot, that can run the class and had a free slot when last looked at.
-    var front: Deque<Int> = []
-    /// Workers, by slot, whose slots are full and who may prefetch.
-    var prefetch: Deque<Int> = []
-    /// How many connected workers can run the class, whether or not they have room.
-    var workerCount = 0
+    /// How many turns at the front belong to runs that were told that nobody can run the class.
+    var toldCount = 0
+    /// How many of them there were when spent ones were last dropped.
+    var keptCount = 0
+    /// The pools that can run the class; some may be gone.
+    var pools = Roster<Ticket>()
+    /// How many of them have workers that do not drain.
+    var activePools = 0
+    /// Pools that had a free slot when last looked at, the next one first.
+    var free: Deque<Ticket> = []
+    /// Pools that might prefetch when last looked at, the next one first; only those where the tool
+    /// may run twice.
+    var ahead: Deque<Ticket> = []
     /// Mean time of an attempt in microseconds, 1/8 of the newest value; nil before the first.
     private var meanMicroseconds: Double?
+    /// How many attempts beyond one a slot may hold, by that time.
+    private(set) var prefetchPerSlot = 0
 
     struct Key: Hashable, Sendable {
         var tool: String
-        var requires: [String: String]
+        var demand: Int
     }
 
     /// A run's place in the rotation.
@@ -31,29 +48,25 @@ struct PlacementClass: Sendable {
         var run: Int
         var generation: UInt32
         var queue: Int
-        /// Whether somebody was told that nobody can run the run's nodes of this class.
-        var isAnnounced = false
     }
 
-    init(tool: String, requires: [String: String]) {
+    static var blank: PlacementClass { PlacementClass(tool: "", demand: -1, requires: [:]) }
+
+    init(tool: String, demand: Int, requires: [String: String]) {
         self.tool = tool
+        self.demand = demand
         self.requires = requires
     }
 
-    mutating func observe(microseconds: Int) {
+    var key: Key { Key(tool: tool, demand: demand) }
+
+    /// Takes in how long an attempt took; says whether the class may prefetch from now on.
+    mutating func observe(microseconds: Int, limits: SchedulerLimits) -> Bool {
         let value = Double(microseconds)
-        meanMicroseconds = meanMicroseconds.map { $0 + (value - $0) / 8 } ?? value
-    }
-
-    /// Whether the worker misses a label that the class requires.
-    func lacksLabels(of profile: WorkerProfile) -> Bool {
-        requires.contains { profile.labels[$0.key] != $0.value }
-    }
-
-    /// How many attempts beyond one a slot may hold, by the time that they have taken so far.
-    func prefetchPerSlot(limits: SchedulerLimits) -> Int {
-        guard let meanMicroseconds else { return 0 }
-        let wanted = (limits.prefetchTime / .microseconds(1)) / max(meanMicroseconds, 1)
-        return min(Int(wanted), limits.prefetchPerSlot)
+        let mean = meanMicroseconds.map { $0 + (value - $0) / 8 } ?? value
+        let wanted = limits.prefetchMicroseconds / max(mean, 1)
+        defer { prefetchPerSlot = Int(min(wanted, Double(limits.prefetchPerSlot))) }
+        meanMicroseconds = mean
+        return prefetchPerSlot == 0 && wanted >= 1
     }
 }

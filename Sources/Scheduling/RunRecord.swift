@@ -38,14 +38,18 @@ struct ReadyQueue: Sendable {
 struct RunRecord: Sendable {
     let id: RunID
     let missingTool: MissingToolPolicy
-    /// Tells this run from earlier ones in the same slot.
-    let generation: UInt32
+    /// Tells this run from earlier ones in the same slot; another one once it has finished.
+    var generation: UInt32
     var nodes: [NodeRecord] = []
     /// Edges to dependents as linked lists in two flat arrays: adding one is O(1).
     private var edgeTargets: [Int32] = []
     private var edgeNexts: [Int32] = []
     /// One queue for each placement class that the run's nodes name; nodes hold the index.
+    ///
+    /// None once the run has finished.
     var queues: [ReadyQueue] = []
+    /// Queues by their class.
+    var queueIndexes: [Int: Int] = [:]
     var isClosed = false
     var isCancelled = false
     var isFinished = false

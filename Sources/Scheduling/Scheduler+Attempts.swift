@@ -34,8 +34,14 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
-        if let microseconds { classes[placement(of: node)].observe(microseconds: microseconds) }
+        if let microseconds {
+            let index = placement(of: node)
+            if classes[index].observe(microseconds: microseconds, limits: limits) {
+                openClass(index)
+            }
+        }
         unassign(node, from: worker)
+        if let slot = slot(of: worker) { workers[slot].pauseCount = 0 }
         settle(node, .succeeded, &actions)
     }
 
@@ -83,6 +89,10 @@ extension Scheduler {
             return settle(node, .cancelled, &actions)
         }
         if rejection == .recalled || rejection == .undelivered {
+            return takeBack(attempt, node, &actions)
+        }
+        if rejection == .busy {
+            pause(worker, now)
             return takeBack(attempt, node, &actions)
         }
         update(node) { $0.rejections += 1 }

@@ -1,6 +1,6 @@
-// Time: one heap for backoffs, overdue attempts and unanswered cancels, and the review of workers
-// that sit on prefetched attempts. Entries are not removed when they become pointless; they are
-// recognised as such when they come up.
+// Time: one heap for backoffs, overdue attempts and unanswered cancels. Entries are not removed when
+// they become pointless; they are recognised as such when they come up. The review of prefetched
+// attempts and the pauses of workers are in Prefetching.
 
 internal import DequeModule
 internal import HeapModule
@@ -31,6 +31,7 @@ extension Scheduler {
             deadlines.removeMin()
             pass(first, now, &actions)
         }
+        endPauses(now)
         if let due = reviewAt, due <= now { reviewPrefetches(now, &actions) }
     }
 
@@ -63,39 +64,6 @@ extension Scheduler {
         switch record(node).cancelReason {
         case .timeout: fail(attempt, worker, timeoutFailure(node), now, &actions)
         default: loseAttempt(of: node, on: worker, now, &actions)
-        }
-    }
-
-    // MARK: - Prefetched attempts that wait behind a long one
-
-    private mutating func reviewPrefetches(_ now: Instant, _ actions: inout [Action]) {
-        reviewAt = nil
-        for worker in workerOrder {
-            let hasStalled = workers[worker].endedSinceReview == 0
-            workers[worker].endedSinceReview = 0
-            guard workers[worker].attempts.count > workers[worker].profile.slots else { continue }
-            reviewAt = now + limits.prefetchPatience
-            if hasStalled { recall(from: worker, now, &actions) }
-        }
-    }
-
-    /// Calls back what the worker has not begun, as far as other workers have free slots.
-    private mutating func recall(from worker: Int, _ now: Instant, _ actions: inout [Action]) {
-        let id = workers[worker].id
-        for node in workers[worker].attempts.reversed() {
-            let index = placement(of: node)
-            // It may have begun by now, so only what may run twice is called back.
-            guard case .leased = record(node).state,
-                workers[worker].standings[index].mayPrefetch,
-                hasFreeSlot(for: index, besides: worker)
-            else { continue }
-            callBack(node, from: id, .recalled, now, &actions)
-        }
-    }
-
-    private func hasFreeSlot(for index: Int, besides worker: Int) -> Bool {
-        classes[index].front.contains { other in
-            other != worker && workers[other].hasRoom(in: classes[index], index)
         }
     }
 }

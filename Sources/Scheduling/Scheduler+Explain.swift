@@ -73,23 +73,35 @@ extension Scheduler {
 
     private func explainReady(_ index: Int) -> [WaitReason] {
         let placement = classes[index]
-        let holders = workerOrder.map { workers[$0] }
-            .filter { $0.profile.tools[placement.tool] != nil }
-        if holders.isEmpty { return [.toolMissing(placement.tool)] }
-        let able = holders.filter { !placement.lacksLabels(of: $0.profile) }
+        guard let holders = groupsByTool[placement.tool], holders.count > 0 else {
+            return [.toolMissing(placement.tool)]
+        }
+        let able = workersAble(toRun: index)
         if able.isEmpty { return [.labelsMissing(placement.requires)] }
         let active = able.filter(\.mayTakeMore)
         var reasons: [WaitReason] = []
         let draining = able.filter(\.isDraining).map(\.id)
         let suspect = able.filter { $0.isSuspect && !$0.isDraining }.map(\.id)
-        let busy = active.filter { !$0.hasFreeSlot }.map(\.id)
+        let busy = able.filter { $0.isPaused || ($0.mayTakeMore && !$0.hasFreeSlot) }.map(\.id)
         let limited = active.filter {
-            $0.hasFreeSlot && !$0.isBelowConcurrency(placement, index)
+            $0.hasFreeSlot && !$0.isBelowConcurrency(placement.tool)
         }.map(\.id)
         if !busy.isEmpty { reasons.append(.slotsBusy(busy)) }
         if !limited.isEmpty { reasons.append(.concurrencyReached(limited)) }
         if !suspect.isEmpty { reasons.append(.suspect(suspect)) }
         if !draining.isEmpty { reasons.append(.draining(draining)) }
         return reasons.isEmpty ? [.aboutToStart] : reasons
+    }
+
+    /// The connected workers that can run a class, whether or not they have room, in the order in
+    /// which they joined.
+    private func workersAble(toRun index: Int) -> [WorkerRecord] {
+        var numbers: [Int32] = []
+        for ticket in classes[index].pools.members where pools.has(ticket) {
+            numbers += pools[ticket.index].members.members.map(\.worker)
+        }
+        return numbers.sorted().compactMap { number in
+            slot(of: WorkerID(Int(number))).map { workers[$0] }
+        }
     }
 }

@@ -1,5 +1,9 @@
-// Placement: ready nodes meet workers with room. One bounded pass a loop turn. Runs of a class
-// take turns; workers with free slots come before workers that could only prefetch.
+// Placement: ready nodes meet workers with room. One bounded pass a loop turn. Runs of a class take
+// turns, classes that wait for the same pool take turns, and workers with free slots come before
+// workers that could only prefetch.
+// A class that finds no room waits in the pools and is not looked at again before one of them has
+// room; a worker that is full leaves its pools' lanes and comes back when an attempt ends. So nothing
+// here grows with the number of workers, tools or runs.
 
 internal import DequeModule
 internal import HeapModule
@@ -8,35 +12,44 @@ public import Plans
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a
     /// dispatch could not be made.
-    public var hasOpenings: Bool { !openClasses.isEmpty }
+    public var hasOpenings: Bool { !openClasses.isEmpty || !listedWorkers.isEmpty }
 
     /// Dispatches ready nodes while workers have room.
     ///
     /// Called once a loop turn, after all input.
     public mutating func place(at now: Instant, into actions: inout [Action]) {
+        if !listedWorkers.isEmpty { restoreWorkers(now, &actions) }
         guard !openClasses.isEmpty else { return }
         let open = openClasses
         openClasses.removeAll(keepingCapacity: true)
-        for index in open { isClassOpen[index] = false }
-        for index in open { placeClass(index, now, &actions) }
+        for ticket in open where classes.has(ticket) { classes[ticket.index].isOpen = false }
+        for ticket in open where classes.has(ticket) { placeClass(ticket.index, now, &actions) }
     }
 
     private mutating func placeClass(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
-        guard classes[index].workerCount > 0 else {
-            missTool(index, &actions)
-            return
+        guard classes[index].activePools > 0 else { return missTool(index, &actions) }
+        while let turn = nextTurn(of: index), let place = nextWorker(of: index) {
+            dispatchNext(of: turn, index, to: place.worker, from: place.pool, now, &actions)
         }
-        while let turn = nextTurn(of: index) {
-            guard let worker = nextWorker(of: index) else { return }
-            guard let node = runs[turn.run].popReady(turn.queue) else { continue }
-            classes[index].turns.removeFirst()
-            if runs[turn.run].queues[turn.queue].heap.isEmpty {
-                runs[turn.run].queues[turn.queue].hasTurn = false
-            } else {
-                classes[index].turns.append(turn)
-            }
-            dispatch(NodeSlot(run: turn.run, node: node), to: worker, index, now, &actions)
+    }
+
+    /// Dispatches the most urgent node of the run whose turn it is.
+    private mutating func dispatchNext(
+        of turn: PlacementClass.Turn,
+        _ index: Int,
+        to worker: Int,
+        from pool: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = runs[turn.run].popReady(turn.queue) else { return }
+        classes[index].turns.removeFirst()
+        if runs[turn.run].queues[turn.queue].heap.isEmpty {
+            runs[turn.run].queues[turn.queue].hasTurn = false
+        } else {
+            classes[index].turns.append(turn)
         }
+        dispatch(NodeSlot(run: turn.run, node: node), to: worker, from: pool, now, &actions)
     }
 
     /// The run whose turn it is; stays at the front until a node of it was placed.
@@ -55,63 +68,196 @@ extension Scheduler {
         return nil
     }
 
-    /// Whether the run of a turn is still the one in that slot.
-    private func isValid(_ turn: PlacementClass.Turn) -> Bool {
+    /// Whether the run of a turn is still the one in that slot, and unfinished.
+    func isValid(_ turn: PlacementClass.Turn) -> Bool {
         runs[turn.run].generation == turn.generation
     }
 
-    /// A worker with a free slot, else one that may prefetch, else none.
-    ///
-    /// Workers without room are moved away from the front and come back when an attempt ends.
-    private mutating func nextWorker(of index: Int) -> Int? {
-        while let worker = classes[index].front.popFirst() {
-            guard workers[worker].standings[index].rotation == .front else { continue }
-            if workers[worker].hasRoom(in: classes[index], index) {
-                classes[index].front.append(worker)
-                return worker
+    // MARK: - From a class to a worker
+
+    /// A worker with a free slot, else one that may prefetch, else none; pools without room are
+    /// told that the class waits.
+    private mutating func nextWorker(of index: Int) -> (worker: Int, pool: Int)? {
+        while let ticket = classes[index].free.popFirst() {
+            guard pools.has(ticket) else { continue }
+            if let worker = nextFree(in: ticket.index) {
+                classes[index].free.append(ticket)
+                return (worker, ticket.index)
             }
-            demote(worker, in: index)
+            pools[ticket.index].free.waiters.append(classes.ticket(of: index))
         }
-        while let worker = classes[index].prefetch.popFirst() {
-            guard workers[worker].standings[index].rotation == .prefetch else { continue }
-            if workers[worker].mayPrefetch(classes[index], index, limits: limits) {
-                classes[index].prefetch.append(worker)
-                return worker
+        guard classes[index].prefetchPerSlot > 0 else { return nil }
+        while let ticket = classes[index].ahead.popFirst() {
+            guard pools.has(ticket) else { continue }
+            if let worker = nextAhead(in: ticket.index, index) {
+                classes[index].ahead.append(ticket)
+                return (worker, ticket.index)
             }
-            workers[worker].standings[index].rotation = .none
+            pools[ticket.index].ahead.waiters.append(classes.ticket(of: index))
         }
         return nil
     }
 
-    private mutating func demote(_ worker: Int, in index: Int) {
-        workers[worker].demoted.append(index)
-        guard workers[worker].mayPrefetch(classes[index], index, limits: limits) else {
-            workers[worker].standings[index].rotation = .none
-            return
-        }
-        workers[worker].standings[index].rotation = .prefetch
-        // Entries of earlier visits are dropped when they are met; this keeps them few.
-        if classes[index].prefetch.count > 2 * workerOrder.count + 8 {
-            classes[index].prefetch.removeAll(keepingCapacity: true)
-            for other in workerOrder where workers[other].standings[index].rotation == .prefetch {
-                classes[index].prefetch.append(other)
+    /// The next member of a pool with a free slot; stays in the lane, at its end.
+    private mutating func nextFree(in pool: Int) -> Int? {
+        while let member = pools[pool].free.members.popFirst() {
+            guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+            let limit = limitReached(worker, in: pool)
+            if workers[worker].mayTakeMore, workers[worker].hasFreeSlot, limit == nil {
+                pools[pool].free.members.append(member)
+                return worker
             }
-        } else {
-            classes[index].prefetch.append(worker)
+            workers[worker].standings[Int(member.standing)].isInFree = false
+            if let limit, workers[worker].hasFreeSlot {
+                workers[worker].limited[limit, default: .init()].outOfFree.append(member.standing)
+            } else {
+                workers[worker].outOfFree.append(member.standing)
+            }
+        }
+        return nil
+    }
+
+    /// The next member of a pool that may hold another node of the class; stays in the lane, at its
+    /// end.
+    private mutating func nextAhead(in pool: Int, _ index: Int) -> Int? {
+        let perSlot = classes[index].prefetchPerSlot
+        while let member = pools[pool].ahead.members.popFirst() {
+            guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+            let hasRoom =
+                workers[worker].attempts.count
+                < workers[worker].holdLimit(perSlot: perSlot)
+            let limit = limitReached(worker, in: pool)
+            if workers[worker].mayTakeMore, hasRoom, limit == nil {
+                pools[pool].ahead.members.append(member)
+                return worker
+            }
+            workers[worker].standings[Int(member.standing)].isInAhead = false
+            if let limit, hasRoom {
+                workers[worker].limited[limit, default: .init()].outOfAhead.append(member.standing)
+            } else {
+                workers[worker].outOfAhead.append(member.standing)
+            }
+        }
+        return nil
+    }
+
+    /// The pool's tool, if the worker runs as many attempts of it as it may.
+    private func limitReached(_ worker: Int, in pool: Int) -> String? {
+        guard let tool = pools[pool].limitedTool, !workers[worker].isBelowConcurrency(tool) else {
+            return nil
+        }
+        return tool
+    }
+
+    // MARK: - From a worker to a class
+
+    /// Notes that a worker may have room again; the next pass looks at it.
+    mutating func listWorker(_ worker: Int) {
+        guard !workers[worker].isListed, workers[worker].mayTakeMore,
+            !workers[worker].outOfFree.isEmpty || !workers[worker].outOfAhead.isEmpty
+        else { return }
+        workers[worker].isListed = true
+        listedWorkers.append(workers[worker].id)
+    }
+
+    private mutating func restoreWorkers(_ now: Instant, _ actions: inout [Action]) {
+        let listed = listedWorkers
+        listedWorkers.removeAll(keepingCapacity: true)
+        for id in listed {
+            guard let worker = slot(of: id) else { continue }
+            workers[worker].isListed = false
+            restore(worker, now, &actions)
         }
     }
+
+    /// Brings a worker with room back into the lanes that it left, one after the other while it has
+    /// room, and serves the classes that wait there.
+    private mutating func restore(_ worker: Int, _ now: Instant, _ actions: inout [Action]) {
+        var remaining = workers[worker].outOfFree.count
+        while remaining > 0, workers[worker].mayTakeMore, workers[worker].hasFreeSlot,
+            let standing = workers[worker].outOfFree.popFirst()
+        {
+            remaining -= 1
+            let pool = Int(workers[worker].standings[Int(standing)].pool)
+            workers[worker].standings[Int(standing)].isInFree = true
+            pools[pool].free.members.append(member(worker, standing))
+            serveFree(pool, now, &actions)
+        }
+        remaining = workers[worker].outOfAhead.count
+        while remaining > 0, workers[worker].mayTakeMore, workers[worker].mayPrefetch,
+            let standing = workers[worker].outOfAhead.popFirst()
+        {
+            remaining -= 1
+            let pool = Int(workers[worker].standings[Int(standing)].pool)
+            workers[worker].standings[Int(standing)].isInAhead = true
+            pools[pool].ahead.members.append(member(worker, standing))
+            serveAhead(pool, now, &actions)
+        }
+    }
+
+    private func member(_ worker: Int, _ standing: Int32) -> WorkerPool.Member {
+        WorkerPool.Member(worker: Int32(workers[worker].id.number), standing: standing)
+    }
+
+    /// Gives free slots to the classes that wait for them, one node each in turn.
+    private mutating func serveFree(_ pool: Int, _ now: Instant, _ actions: inout [Action]) {
+        while let waiter = pools[pool].free.waiters.first {
+            let index = waiter.index
+            guard classes.has(waiter) else {
+                pools[pool].free.waiters.removeFirst()
+                continue
+            }
+            guard let turn = nextTurn(of: index) else {
+                // It has nothing ready: back among the pools that it asks by itself.
+                pools[pool].free.waiters.removeFirst()
+                classes[index].free.append(pools.ticket(of: pool))
+                continue
+            }
+            guard let worker = nextFree(in: pool) else { return }
+            dispatchNext(of: turn, index, to: worker, from: pool, now, &actions)
+            if pools[pool].free.waiters.count > 1 {
+                pools[pool].free.waiters.append(pools[pool].free.waiters.removeFirst())
+            }
+        }
+    }
+
+    /// Lets the classes that wait for it prefetch, one node each in turn.
+    private mutating func serveAhead(_ pool: Int, _ now: Instant, _ actions: inout [Action]) {
+        while let waiter = pools[pool].ahead.waiters.first {
+            let index = waiter.index
+            guard classes.has(waiter) else {
+                pools[pool].ahead.waiters.removeFirst()
+                continue
+            }
+            guard classes[index].prefetchPerSlot > 0, let turn = nextTurn(of: index) else {
+                pools[pool].ahead.waiters.removeFirst()
+                classes[index].ahead.append(pools.ticket(of: pool))
+                continue
+            }
+            let worker = nextAhead(in: pool, index)
+            if let worker {
+                dispatchNext(of: turn, index, to: worker, from: pool, now, &actions)
+            }
+            if pools[pool].ahead.waiters.count > 1 {
+                pools[pool].ahead.waiters.append(pools[pool].ahead.waiters.removeFirst())
+            }
+            if worker == nil { return }
+        }
+    }
+
+    // MARK: - Dispatching
 
     private mutating func dispatch(
         _ node: NodeSlot,
         to first: Int,
-        _ index: Int,
+        from pool: Int,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
         // After a failure another worker is tried first, if one has a free slot.
         let worker =
             record(node).lastWorker == Int32(truncatingIfNeeded: workers[first].id.number)
-            ? otherWorker(than: first, index) : first
+            ? otherWorker(than: first, in: pool, for: node) : first
         let id = workers[worker].id
         move(node, to: .leased(id))
         update(node) {
@@ -119,68 +265,34 @@ extension Scheduler {
             $0.cancelReason = nil
             $0.lastWorker = Int32(truncatingIfNeeded: id.number)
         }
-        assign(node, to: worker, index)
-        if reviewAt == nil, workers[worker].attempts.count > workers[worker].profile.slots {
-            reviewAt = now + limits.prefetchPatience
+        assign(node, to: worker)
+        if workers[worker].attempts.count > workers[worker].profile.slots {
+            review(worker, now)
         }
         actions.append(.dispatch(currentAttempt(of: node), to: id))
     }
 
-    private func otherWorker(than first: Int, _ index: Int) -> Int {
-        classes[index].front.first { worker in
-            worker != first && workers[worker].standings[index].rotation == .front
-                && workers[worker].hasRoom(in: classes[index], index)
-        } ?? first
+    private func otherWorker(than first: Int, in pool: Int, for node: NodeSlot) -> Int {
+        if let other = firstFree(in: pool, besides: first) { return other }
+        for ticket in classes[placement(of: node)].free where pools.has(ticket) {
+            if let other = firstFree(in: ticket.index, besides: first) { return other }
+        }
+        return first
     }
 
-    // MARK: - Nobody can run it
-
-    /// Says so once for each run that waits for the class, or fails the nodes of runs that want
-    /// that.
-    private mutating func missTool(_ index: Int, _ actions: inout [Action]) {
-        for position in classes[index].turns.indices {
-            let turn = classes[index].turns[position]
-            guard isValid(turn), let node = runs[turn.run].firstReady(turn.queue) else { continue }
-            if runs[turn.run].missingTool == .fail {
-                failReady(turn, index, &actions)
-            } else if !turn.isAnnounced {
-                classes[index].turns[position].isAnnounced = true
-                actions.append(
-                    .publishUnplaceable(NodeReference(run: runs[turn.run].id, node: node))
-                )
-            }
+    private func firstFree(in pool: Int, besides first: Int) -> Int? {
+        for member in pools[pool].free.members {
+            guard let worker = slot(of: WorkerID(Int(member.worker))), worker != first,
+                hasRoom(worker, in: pool)
+            else { continue }
+            return worker
         }
-        dropSpentTurns(of: index)
+        return nil
     }
 
-    /// Takes out the turns of runs that have nothing ready; while nobody can run the class, no
-    /// placement meets them.
-    private mutating func dropSpentTurns(of index: Int) {
-        var kept: Deque<PlacementClass.Turn> = []
-        for turn in classes[index].turns where isValid(turn) {
-            if runs[turn.run].firstReady(turn.queue) != nil {
-                kept.append(turn)
-            } else {
-                runs[turn.run].queues[turn.queue].hasTurn = false
-            }
-        }
-        classes[index].turns = kept
-    }
-
-    private mutating func failReady(
-        _ turn: PlacementClass.Turn,
-        _ index: Int,
-        _ actions: inout [Action]
-    ) {
-        let labels = classes[index].requires.sorted { $0.key < $1.key }
-            .map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
-        let failure = Failure(
-            code: .unknownTool,
-            message: "no connected worker\(labels.isEmpty ? "" : " with \(labels)") has the tool "
-                + classes[index].tool
-        )
-        while let node = runs[turn.run].popReady(turn.queue) {
-            settle(NodeSlot(run: turn.run, node: node), .failed(failure), &actions)
-        }
+    /// Whether the worker may begin another node of the pool at once.
+    func hasRoom(_ worker: Int, in pool: Int) -> Bool {
+        workers[worker].mayTakeMore && workers[worker].hasFreeSlot
+            && limitReached(worker, in: pool) == nil
     }
 }

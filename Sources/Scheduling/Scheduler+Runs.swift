@@ -60,11 +60,12 @@ extension Scheduler {
 
     private mutating func readyQueue(for spec: NodeSpec, in run: Int) -> Int {
         let placement = placementClass(for: spec)
-        if let index = runs[run].queues.firstIndex(where: { $0.placement == placement }) {
-            return index
-        }
+        if let index = runs[run].queueIndexes[placement] { return index }
+        useClass(placement)
+        let index = runs[run].queues.count
         runs[run].queues.append(ReadyQueue(placement: placement))
-        return runs[run].queues.count - 1
+        runs[run].queueIndexes[placement] = index
+        return index
     }
 
     /// A new edge may come from a node that has failed already.
@@ -134,9 +135,9 @@ extension Scheduler {
     }
 
     mutating func openClass(_ index: Int) {
-        guard !isClassOpen[index] else { return }
-        isClassOpen[index] = true
-        openClasses.append(index)
+        guard !classes[index].isOpen else { return }
+        classes[index].isOpen = true
+        openClasses.append(classes.ticket(of: index))
     }
 
     // MARK: - Settling
@@ -197,7 +198,18 @@ extension Scheduler {
     mutating func finishIfSettled(_ run: Int, _ actions: inout [Action]) {
         guard runs[run].isSettled, !runs[run].isFinished else { return }
         runs[run].isFinished = true
+        leaveClasses(run)
         actions.append(.finish(runs[run].id))
+    }
+
+    /// A finished run needs no placement: its turns are void, and its classes may be forgotten.
+    private mutating func leaveClasses(_ run: Int) {
+        nextGeneration &+= 1
+        runs[run].generation = nextGeneration
+        for queue in runs[run].queues { disuseClass(queue.placement) }
+        runs[run].queues = []
+        runs[run].queueIndexes = [:]
+        runs[run].parkedQueues = []
     }
 
     mutating func refuse(_ node: NodeReference, _ failure: Failure, _ actions: inout [Action]) {

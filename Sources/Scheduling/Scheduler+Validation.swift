@@ -24,13 +24,14 @@ extension Scheduler {
         for slot in runs.indices where runSlots[runs[slot].id] == slot {
             try validate(slot)
         }
-        for worker in workerOrder { try validate(workers[worker]) }
-        guard workers.count(where: \.isConnected) == workerOrder.count else {
+        for worker in connectedWorkers { try validate(workers[worker]) }
+        guard workers.count(where: \.isConnected) == workerOrder.count,
+            connectedWorkers.count == workerOrder.count
+        else {
             throw InvariantViolation("the order of workers does not name every worker once")
         }
-        for index in openClasses where !isClassOpen[index] {
-            throw InvariantViolation("class \(index) is listed as open but not marked")
-        }
+        try validateClasses()
+        try validatePools()
     }
 
     private func validate(_ slot: Int) throws(InvariantViolation) {
@@ -108,7 +109,7 @@ extension Scheduler {
         if let worker = node.state.worker {
             guard let record = self.slot(of: worker).map({ workers[$0] }),
                 record.attempts.indices.contains(Int(node.attemptPosition)),
-                record.attempts[Int(node.attemptPosition)] == slot
+                record.attempts[Int(node.attemptPosition)].node == slot
             else { throw InvariantViolation("node \(reference) is not where \(worker) has it") }
         }
     }
@@ -116,19 +117,19 @@ extension Scheduler {
     private func validate(_ worker: WorkerRecord) throws(InvariantViolation) {
         let id = worker.id
         var held: [String: Int] = [:]
-        for node in worker.attempts {
+        for node in worker.attempts.map(\.node) {
             guard record(node).state.worker == id else {
                 throw InvariantViolation("\(id) holds \(reference(node)), which it does not lease")
             }
             held[classes[placement(of: node)].tool, default: 0] += 1
         }
-        let limit = worker.profile.slots * (1 + limits.prefetchPerSlot)
+        let limit = worker.profile.slots + worker.profile.prefetchLimit(limits)
         guard worker.attempts.count <= limit else {
             throw InvariantViolation("\(id) holds \(worker.attempts.count) attempts, over \(limit)")
         }
         for tool in worker.profile.tools.keys.sorted() {
             guard let concurrency = worker.profile.tools[tool]?.concurrency else { continue }
-            guard held[tool, default: 0] == worker.held[tool, default: 0],
+            guard held[tool, default: 0] == (worker.limited[tool]?.held ?? 0),
                 held[tool, default: 0] <= concurrency
             else { throw InvariantViolation("\(id) counts the attempts of \(tool) wrongly") }
         }

@@ -1,4 +1,5 @@
-// Workers: joining, being suspected, draining, getting lost, and which classes they stand in.
+// Workers: joining, being suspected, draining, getting lost, and what they hold. Which pools they
+// stand in is in Pools.
 
 internal import DequeModule
 internal import Plans
@@ -7,47 +8,15 @@ extension Scheduler {
     mutating func join(_ id: WorkerID, _ profile: WorkerProfile) {
         precondition(slot(of: id) == nil, "\(id) joined twice")
         let slot = freeWorkerSlots.popLast() ?? workers.count
-        let record = WorkerRecord(id: id, profile: profile)
+        let record = WorkerRecord(id: id, profile: profile, limits: limits)
         if slot == workers.count { workers.append(record) } else { workers[slot] = record }
         while workerSlots.count <= id.number { workerSlots.append(-1) }
         workerSlots[id.number] = Int32(slot)
-        workerOrder.append(slot)
-        for index in classes.indices { enlist(slot, in: index) }
-    }
-
-    /// Makes a worker's standing in a class, and puts it into the rotation if it can run it.
-    private mutating func enlist(_ worker: Int, in index: Int) {
-        var standing = WorkerRecord.Standing()
-        if workers[worker].canRun(classes[index]),
-            let offer = workers[worker].profile.tools[classes[index].tool]
-        {
-            standing.rotation = .none
-            standing.hasConcurrencyLimit = offer.concurrency != nil
-            standing.mayPrefetch = offer.isIdempotent
-            if !workers[worker].isDraining { classes[index].workerCount += 1 }
+        workerOrder.add(number(of: slot))
+        for (key, value) in profile.labels {
+            workersByLabel[Label(key, value), default: Roster()].add(number(of: slot))
         }
-        workers[worker].standings.append(standing)
-        guard standing.rotation != .unable else { return }
-        for turn in classes[index].turns.indices { classes[index].turns[turn].isAnnounced = false }
-        if workers[worker].mayTakeMore { promote(worker, in: index) }
-    }
-
-    /// The class of a tool and a set of labels; made when first asked for.
-    mutating func placementClass(for spec: NodeSpec) -> Int {
-        let key = PlacementClass.Key(tool: spec.tool, requires: spec.requires)
-        if let index = classIndexes[key] { return index }
-        let index = classes.count
-        classIndexes[key] = index
-        classes.append(PlacementClass(tool: spec.tool, requires: spec.requires))
-        isClassOpen.append(false)
-        for worker in workers.indices {
-            if workers[worker].isConnected {
-                enlist(worker, in: index)
-            } else {
-                workers[worker].standings.append(WorkerRecord.Standing())
-            }
-        }
-        return index
+        enterPools(slot)
     }
 
     mutating func suspect(_ id: WorkerID) {
@@ -58,86 +27,89 @@ extension Scheduler {
     mutating func recover(_ id: WorkerID) {
         guard let worker = slot(of: id), workers[worker].isSuspect else { return }
         workers[worker].isSuspect = false
-        guard workers[worker].mayTakeMore else { return }
-        for index in classes.indices { promote(worker, in: index) }
+        listWorker(worker)
     }
 
     mutating func drain(_ id: WorkerID) {
         guard let worker = slot(of: id), !workers[worker].isDraining else { return }
         workers[worker].isDraining = true
-        leaveClasses(worker)
-    }
-
-    /// The worker no longer counts as one that can run anything.
-    private mutating func leaveClasses(_ worker: Int) {
-        for index in classes.indices where workers[worker].standings[index].rotation != .unable {
-            classes[index].workerCount -= 1
-            if classes[index].workerCount == 0, !classes[index].turns.isEmpty { openClass(index) }
-        }
+        uncountActiveMember(worker)
     }
 
     mutating func lose(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
         guard let worker = slot(of: id) else { return }
-        if !workers[worker].isDraining { leaveClasses(worker) }
+        if !workers[worker].isDraining { uncountActiveMember(worker) }
         workers[worker].isConnected = false
-        for node in workers[worker].attempts { loseAttempt(of: node, on: id, now, &actions) }
-        // No rotation may meet the slot's next owner by this one's entries.
-        for index in classes.indices {
-            classes[index].front.removeAll { $0 == worker }
-            classes[index].prefetch.removeAll { $0 == worker }
-            workers[worker].standings[index] = WorkerRecord.Standing()
-        }
+        for held in workers[worker].attempts { loseAttempt(of: held.node, on: id, now, &actions) }
         workerSlots[id.number] = -1
-        workerOrder.removeAll { $0 == worker }
+        let isThere = { [workerSlots] (number: Int32) in workerSlots[Int(number)] >= 0 }
+        workerOrder.removeOne(where: isThere)
+        for (key, value) in workers[worker].profile.labels {
+            let label = Label(key, value)
+            workersByLabel[label]?.removeOne(where: isThere)
+            if workersByLabel[label]?.count == 0 { workersByLabel[label] = nil }
+        }
+        leavePools(worker)
+        workers[worker] = WorkerRecord(
+            id: WorkerID(0),
+            profile: WorkerProfile(name: "", slots: 1, tools: [:]),
+            limits: limits
+        )
+        workers[worker].isConnected = false
         freeWorkerSlots.append(worker)
+    }
+
+    /// The connected workers' slots in the order in which they joined.
+    var connectedWorkers: [Int] {
+        workerOrder.members.compactMap { slot(of: WorkerID(Int($0))) }
     }
 
     // MARK: - Slots
 
     /// Books an attempt on a worker.
-    mutating func assign(_ node: NodeSlot, to worker: Int, _ index: Int) {
+    mutating func assign(_ node: NodeSlot, to worker: Int) {
         let position = Int32(workers[worker].attempts.count)
         update(node) { $0.attemptPosition = position }
-        workers[worker].attempts.append(node)
+        let order = workers[worker].sentCount
+        workers[worker].sentCount += 1
+        workers[worker].attempts.append(WorkerRecord.HeldAttempt(node: node, order: order))
         runs[Int(node.run)].liveAttempts += 1
-        if workers[worker].standings[index].hasConcurrencyLimit {
-            workers[worker].held[classes[index].tool, default: 0] += 1
-        }
+        countHeld(of: node, on: worker, 1)
     }
 
-    /// Ends the booking: the slot is free again, and classes that had given the worker up for full
-    /// take it back to the front.
+    /// Ends the booking: the next pass looks at the worker, which has room again.
     mutating func unassign(_ node: NodeSlot, from id: WorkerID) {
         let position = Int(record(node).attemptPosition)
         guard position >= 0, let worker = slot(of: id),
             let last = workers[worker].attempts.popLast()
         else { return }
-        if last != node {
+        if last.node != node {
             workers[worker].attempts[position] = last
-            update(last) { $0.attemptPosition = Int32(position) }
+            update(last.node) { $0.attemptPosition = Int32(position) }
         }
         update(node) { $0.attemptPosition = -1 }
         runs[Int(node.run)].liveAttempts -= 1
         if !runs[Int(node.run)].parkedQueues.isEmpty { resumeTurns(of: Int(node.run)) }
         workers[worker].endedSinceReview += 1
-        let index = placement(of: node)
-        if workers[worker].standings[index].hasConcurrencyLimit {
-            workers[worker].held[classes[index].tool, default: 1] -= 1
-        }
-        guard !workers[worker].demoted.isEmpty, workers[worker].mayTakeMore else { return }
-        let demoted = workers[worker].demoted
-        workers[worker].demoted = []
-        for index in demoted { promote(worker, in: index) }
+        countHeld(of: node, on: worker, -1)
+        workers[worker].isPaused = false
+        listWorker(worker)
     }
 
-    /// Brings a worker back to the front of a class that had moved it away.
-    private mutating func promote(_ worker: Int, in index: Int) {
-        switch workers[worker].standings[index].rotation {
-        case .unable, .front: return
-        case .none, .prefetch: break
+    /// Counts an attempt of a tool with a limit of its own; who waited for the limit is looked at
+    /// again when one ends.
+    private mutating func countHeld(of node: NodeSlot, on worker: Int, _ change: Int) {
+        guard groups[workers[worker].group].hasLimitedTools else { return }
+        let tool = classes[placement(of: node)].tool
+        guard workers[worker].profile.tools[tool]?.concurrency != nil else { return }
+        var limited = workers[worker].limited.removeValue(forKey: tool) ?? .init()
+        limited.held += change
+        if change < 0 {
+            workers[worker].outOfFree.append(contentsOf: limited.outOfFree)
+            workers[worker].outOfAhead.append(contentsOf: limited.outOfAhead)
+            limited.outOfFree = []
+            limited.outOfAhead = []
         }
-        workers[worker].standings[index].rotation = .front
-        classes[index].front.append(worker)
-        if !classes[index].turns.isEmpty { openClass(index) }
+        if limited.held > 0 { workers[worker].limited[tool] = limited }
     }
 }

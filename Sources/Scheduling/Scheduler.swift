@@ -1,7 +1,8 @@
 // The scheduler: which node runs where and when, and what becomes of it. A pure value: events in,
 // actions out, `now` a parameter. `handle` never places; `place` does, once a loop turn, so that
 // everything that arrived in the turn is considered together.
-// Topic by topic in the extensions: Runs, Workers, Attempts, Placement, Deadlines.
+// Topic by topic in the extensions: Runs, Classes, Workers, Attempts, Placement, Prefetching,
+// Deadlines.
 
 internal import DequeModule
 internal import HeapModule
@@ -24,15 +25,37 @@ public struct Scheduler: Sendable {
     /// The slot of each worker number, or -1.
     var workerSlots: [Int32] = []
     var freeWorkerSlots: [Int] = []
-    /// The connected workers' slots in the order in which they joined.
-    var workerOrder: [Int] = []
-    var classes: [PlacementClass] = []
+    /// The numbers of the connected workers in the order in which they joined.
+    var workerOrder = Roster<Int32>()
+    /// The numbers of the workers that carry a label.
+    var workersByLabel: [Label: Roster<Int32>] = [:]
+    /// Workers with the same tools, found by these, and the groups that have a tool.
+    var groups = Table<WorkerGroup>()
+    var groupIndexes: [[String: ToolOffer]: Int] = [:]
+    var groupsByTool: [String: Roster<Ticket>] = [:]
+    var pools = Table<WorkerPool>()
+    /// Sets of required labels; the first one is empty.
+    ///
+    /// Others are found by their first label when a worker joins.
+    var demands = Table<Demand>()
+    var demandIndexes: [[String: String]: Int] = [:]
+    var demandsByLabel: [Label: [Int]] = [:]
+    /// What nodes of unfinished runs ask for, and what those of a few runs before them asked for.
+    var classes = Table<PlacementClass>()
     var classIndexes: [PlacementClass.Key: Int] = [:]
-    /// Classes with ready nodes that the next pass looks at, and whether a class is among them.
-    var openClasses: [Int] = []
-    var isClassOpen: [Bool] = []
+    /// Classes without a run, each with the time that it had none since; the oldest first.
+    var idleClasses: Deque<IdleClass> = []
+    var idleClassCount = 0
+    var idleClock: UInt64 = 0
+    /// Classes with ready nodes that the next pass looks at.
+    var openClasses: [Ticket] = []
+    /// Workers that may have room again, for the next pass.
+    var listedWorkers: [WorkerID] = []
     var deadlines = Heap<Deadline>()
-    /// Set while some worker holds more attempts than slots and a review is due.
+    /// Ends of the pauses of workers that refused an attempt as one too many.
+    var pauses = Heap<WorkerPause>()
+    /// Workers that held more attempts than slots when last looked at, and when that is again.
+    var reviewedWorkers: [WorkerID] = []
     var reviewAt: Instant?
 
     /// Makes an empty scheduler.
@@ -41,6 +64,7 @@ public struct Scheduler: Sendable {
     public init(limits: SchedulerLimits = SchedulerLimits(), seed: UInt64) {
         self.limits = limits
         generator = SplitMix64(seed: seed)
+        demandIndexes[[:]] = demands.insert(Demand(labels: [:]))
     }
 
     /// Takes in one event and appends what follows from it.
@@ -91,9 +115,12 @@ public struct Scheduler: Sendable {
     ///
     /// The caller arms one timer.
     public func nextDeadline() -> Instant? {
-        guard let first = deadlines.min?.at else { return reviewAt }
-        guard let reviewAt else { return first }
-        return min(first, reviewAt)
+        var next = deadlines.min?.at
+        for other in [reviewAt, pauses.min?.at] {
+            guard let other else { continue }
+            next = next.map { min($0, other) } ?? other
+        }
+        return next
     }
 
     /// Whether the attempt is the current one of its node and this worker holds it: only then may
@@ -123,7 +150,7 @@ public struct Scheduler: Sendable {
 
     /// The attempts that a worker holds, in no particular but a repeatable order.
     public func attempts(on worker: WorkerID) -> [AttemptID] {
-        slot(of: worker).map { workers[$0].attempts.map { currentAttempt(of: $0) } } ?? []
+        slot(of: worker).map { workers[$0].attempts.map { currentAttempt(of: $0.node) } } ?? []
     }
 
     // MARK: - From names to slots

@@ -76,18 +76,22 @@ public struct WorkerProfile: Sendable {
     public var tools: [String: ToolOffer]
     /// Its labels, matched against what nodes require.
     public var labels: [String: String]
+    /// How many attempts beyond its slots it queues, if it said so.
+    public var queueLimit: Int?
 
     /// Describes a worker that joins.
     public init(
         name: String,
         slots: Int,
         tools: [String: ToolOffer],
-        labels: [String: String] = [:]
+        labels: [String: String] = [:],
+        queueLimit: Int? = nil
     ) {
         self.name = name
         self.slots = slots
         self.tools = tools
         self.labels = labels
+        self.queueLimit = queueLimit
     }
 }
 
@@ -162,8 +166,20 @@ public struct SchedulerLimits: Sendable {
     public var rejectionsPerNode = 20
     /// How many attempts beyond its slots a worker may hold for each slot.
     public var prefetchPerSlot = 64
+    /// How many attempts beyond its slots a worker may hold in all, however many slots it has.
+    public var prefetchPerWorker = 256
+    /// The same of a worker that does not say how many it queues.
+    public var prefetchUnannounced = 64
     /// How much work, by the tool's mean duration, is prefetched for each slot.
-    public var prefetchTime: Duration = .milliseconds(2)
+    public var prefetchTime: Duration = .milliseconds(2) {
+        didSet { prefetchMicroseconds = prefetchTime / .microseconds(1) }
+    }
+    private(set) var prefetchMicroseconds = 2_000.0
+    /// How long a worker that refused an attempt as one too many gets nothing, unless an attempt
+    /// ends on it earlier; doubles while nothing succeeds there, up to `longestBackoff`.
+    public var firstPause: Duration = .milliseconds(100)
+    /// Placement classes kept for the next run after the last one that named them has ended.
+    public var idleClasses = 1_024
     /// How long a worker may sit on prefetched attempts without finishing anything.
     public var prefetchPatience: Duration = .milliseconds(20)
     /// How long beyond its timeout or the grace of a cancel an attempt's end is awaited.

@@ -1,73 +1,95 @@
 // One worker session as the scheduler sees it: what it offers, what it holds, whether it may get
-// more. Slots are credits; a small number of attempts may be prefetched beyond them.
+// more. Slots are credits; a bounded number of attempts may be prefetched beyond them.
 
+internal import DequeModule
 internal import Plans
 
 struct WorkerRecord: Sendable {
     let id: WorkerID
-    let profile: WorkerProfile
+    var profile: WorkerProfile
+    /// The group of workers with the same tools.
+    var group = -1
     var isConnected = true
     var isSuspect = false
     var isDraining = false
+    /// Whether it refused an attempt as one too many, and nothing has ended on it since.
+    var isPaused = false
+    /// Refusals of that kind since an attempt last succeeded on it, one for each pause.
+    var pauseCount = 0
+    /// When the pause ends at the latest; nil without one.
+    var pauseEnd: Instant?
     /// The attempts that it holds; nodes know their position in here.
-    var attempts: [NodeSlot] = []
-    /// How many attempts of a tool it holds, for tools with a concurrency limit only.
-    var held: [String: Int] = [:]
-    /// Where it stands in each placement class, by the class's index.
+    var attempts: [HeldAttempt] = []
+    /// Counts the attempts that were sent to it.
+    var sentCount: UInt64 = 0
+    /// How many attempts beyond its slots it takes, as far as is known now.
+    var prefetchLimit: Int
+    /// What it holds of tools with a limit of their own, and who waits for that.
+    var limited: [String: LimitedTool] = [:]
+    /// Where it stands in each of its pools; slots of pools that are gone are used again.
     var standings: [Standing] = []
-    /// Classes where it was moved away from the front because it was full.
-    var demoted: [Int] = []
+    var vacantStandings: [Int32] = []
+    /// Standings that left the lane of free slots because it was full, the first one first.
+    var outOfFree: Deque<Int32> = []
+    /// Standings that left the lane of prefetching.
+    var outOfAhead: Deque<Int32> = []
+    /// Whether the next pass looks at it because it may have room again.
+    var isListed = false
+    /// Whether the reviews of prefetched attempts look at it.
+    var isReviewed = false
     /// Attempts that ended since the last look at stalled prefetches.
     var endedSinceReview = 0
 
-    /// A worker's place in one placement class.
+    /// An attempt, with when it was sent in relation to the others.
+    struct HeldAttempt: Sendable {
+        var node: NodeSlot
+        var order: UInt64
+    }
+
+    /// A worker's place in one pool.
     struct Standing: Sendable {
-        var rotation = Rotation.unable
-        var hasConcurrencyLimit = false
-        var mayPrefetch = false
+        /// The pool; -1 if there is none.
+        var pool: Int32
+        /// Whether it stands among the members with free slots.
+        var isInFree = false
+        /// Whether it stands among the members that may prefetch.
+        var isInAhead = false
     }
 
-    /// Which rotation of a class a worker stands in.
-    enum Rotation: Sendable {
-        /// It cannot run the class.
-        case unable
-        /// In none: full, suspect or draining when last looked at.
-        case none
-        /// Among the workers with free slots.
-        case front
-        /// Among the workers that may prefetch.
-        case prefetch
+    /// A tool that may run a few times at once only.
+    struct LimitedTool: Sendable {
+        var held = 0
+        /// Standings that left a lane because the limit was reached.
+        var outOfFree: [Int32] = []
+        var outOfAhead: [Int32] = []
     }
 
-    init(id: WorkerID, profile: WorkerProfile) {
+    init(id: WorkerID, profile: WorkerProfile, limits: SchedulerLimits) {
         self.id = id
         self.profile = profile
+        prefetchLimit = profile.prefetchLimit(limits)
     }
 
-    var mayTakeMore: Bool { isConnected && !isSuspect && !isDraining }
+    var mayTakeMore: Bool { isConnected && !isSuspect && !isDraining && !isPaused }
     var hasFreeSlot: Bool { attempts.count < profile.slots }
-
-    /// Whether it may begin another node of the class at once.
-    func hasRoom(in placement: PlacementClass, _ index: Int) -> Bool {
-        mayTakeMore && hasFreeSlot && isBelowConcurrency(placement, index)
-    }
-
-    /// Whether it may hold another node of the class behind those that fill its slots.
-    func mayPrefetch(_ placement: PlacementClass, _ index: Int, limits: SchedulerLimits) -> Bool {
-        guard standings[index].mayPrefetch, mayTakeMore else { return false }
-        let allowance = placement.prefetchPerSlot(limits: limits) * profile.slots
-        return attempts.count < profile.slots + allowance && isBelowConcurrency(placement, index)
-    }
+    /// Whether it may hold any attempt beyond those that it holds now.
+    var mayPrefetch: Bool { attempts.count < profile.slots + prefetchLimit }
 
     /// Whether the tool's own limit on this worker leaves room.
-    func isBelowConcurrency(_ placement: PlacementClass, _ index: Int) -> Bool {
-        guard standings[index].hasConcurrencyLimit,
-            let limit = profile.tools[placement.tool]?.concurrency
-        else { return true }
-        return held[placement.tool, default: 0] < limit
+    func isBelowConcurrency(_ tool: String) -> Bool {
+        guard let limit = profile.tools[tool]?.concurrency else { return true }
+        return (limited[tool]?.held ?? 0) < limit
     }
 
-    func canRun(_ placement: PlacementClass) -> Bool {
-        profile.tools[placement.tool] != nil && !placement.lacksLabels(of: profile)
+    /// How many attempts it may hold when a class allows that many beyond each slot.
+    func holdLimit(perSlot: Int) -> Int {
+        profile.slots + min(perSlot * profile.slots, prefetchLimit)
+    }
+}
+
+extension WorkerProfile {
+    /// How many attempts beyond its slots the worker gets.
+    func prefetchLimit(_ limits: SchedulerLimits) -> Int {
+        max(0, min(queueLimit ?? limits.prefetchUnannounced, limits.prefetchPerWorker))
     }
 }

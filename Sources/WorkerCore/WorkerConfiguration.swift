@@ -23,8 +23,8 @@ public struct WorkerConfiguration: Sendable {
     public var limits: Limits
     /// How long it does without a coordinator before it gives up; nil for as long as it takes.
     public var exitAfter: Duration?
-    /// Attempts for each slot that it takes on before they can run.
-    public var prefetchPerSlot = 64
+    /// Attempts beyond its slots that it takes on before they can run, in all.
+    public var queueLimit = 1_024
 
     /// Makes a configuration of its parts.
     public init(

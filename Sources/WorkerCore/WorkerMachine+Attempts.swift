@@ -71,8 +71,11 @@ extension WorkerMachine {
         startQueued(at: now, into: &actions)
     }
 
+    /// How many attempts beyond its slots it takes on: as `register` says.
+    var queueLimit: Int { min(configuration.queueLimit, heldLimit - configuration.slots) }
+
     private var hasRoom: Bool {
-        queued + running < configuration.slots * (1 + configuration.prefetchPerSlot)
+        queued + running < configuration.slots + queueLimit
             && attempts.count < heldLimit
             && keptBytes < configuration.limits.maxValue
     }

@@ -110,6 +110,7 @@ extension WorkerMachine {
         }
         return Register(
             slots: configuration.slots,
+            queue: queueLimit,
             tools: configuration.tools,
             labels: configuration.labels,
             inFlight: inFlight,

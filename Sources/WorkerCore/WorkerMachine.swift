@@ -119,7 +119,7 @@ public struct WorkerMachine: Sendable {
         queue = StartQueue(limits: configuration.tools.map { $0.concurrency.map { max(1, $0) } })
         incoming = IncomingArguments(
             maximumBytes: configuration.limits.maxValue,
-            maximumCount: configuration.slots * (1 + configuration.prefetchPerSlot)
+            maximumCount: configuration.slots + configuration.queueLimit
         )
     }
 

@@ -52,6 +52,7 @@ private final class Campaign {
     private var runs: [RunID: RunModel] = [:]
     private var runOrder: [RunID] = []
     private var attempts: [(attempt: AttemptID, worker: WorkerID)] = []
+    private var recalled: [(attempt: AttemptID, worker: WorkerID)] = []
     private var history: [String] = []
 
     private struct RunModel {
@@ -79,11 +80,18 @@ private final class Campaign {
         "slow": ToolOffer(isIdempotent: true, maxAttempts: 2, timeout: .seconds(1)),
         "once": ToolOffer(maxAttempts: 2),
         "single": ToolOffer(maxAttempts: 1, concurrency: 1),
+        "double": ToolOffer(isIdempotent: true, maxAttempts: 1, concurrency: 2),
     ]
-    private static let tools = ["quick", "slow", "once", "single"]
+    private static let tools = ["quick", "slow", "once", "single", "double"]
+    private static let labels: [[String: String]] = [
+        [:], [:], ["zone": "a"], ["zone": "b"], ["zone": "a", "disk": "big"],
+    ]
 
     init(seed: UInt64) {
-        scheduler = Scheduler(seed: seed)
+        var limits = SchedulerLimits()
+        // Classes, pools and demands come and go all the time.
+        limits.idleClasses = 1
+        scheduler = Scheduler(limits: limits, seed: seed)
         generator = SplitMix64(seed: seed &* 7_919)
     }
 
@@ -145,29 +153,52 @@ private final class Campaign {
         var specs: [NodeSpec] = []
         var edges: [Plan.Edge] = []
         for index in first..<(first + count) {
-            let tool = Self.tools[draw(0...3)]
+            let tool = Self.tools[draw(0...4)]
             var dependencies: Set<Int> = []
             if index > 0 {
                 for _ in 0..<draw(0...2) { dependencies.insert(draw(0...(index - 1))) }
             }
             let sorted = dependencies.sorted()
             edges += sorted.map { Plan.Edge(dependency: $0, dependent: index) }
-            specs.append(NodeSpec(tool: tool, maxAttempts: chance(20) ? draw(1...3) : nil))
+            specs.append(
+                NodeSpec(
+                    tool: tool,
+                    requires: chance(70) ? [:] : Self.labels[draw(0...4)],
+                    maxAttempts: chance(20) ? draw(1...3) : nil
+                )
+            )
             runs[id]?.nodes.append(NodeModel(tool: tool, dependencies: sorted))
         }
         handle(.nodesAdded(id, specs, edges: edges, held: []))
     }
 
     private func join() {
-        guard workers.count < 4 else { return }
-        join(tools: Self.offers.filter { $0.key != "single" || chance(70) }, slots: draw(1...3))
+        guard workers.count < 5 else { return }
+        let tools = Self.tools.filter { $0 == "quick" || chance(80) }
+        join(
+            tools: Self.offers.filter { tools.contains($0.key) },
+            slots: draw(1...3),
+            labels: Self.labels[draw(0...4)],
+            queueLimit: chance(50) ? draw(0...9) : nil
+        )
     }
 
-    private func join(tools: [String: ToolOffer], slots: Int) {
+    private func join(
+        tools: [String: ToolOffer],
+        slots: Int,
+        labels: [String: String],
+        queueLimit: Int? = nil
+    ) {
         workerCount += 1
         let id = WorkerID(workerCount)
         workers.append(id)
-        let profile = WorkerProfile(name: "w\(workerCount)", slots: slots, tools: tools)
+        let profile = WorkerProfile(
+            name: "w\(workerCount)",
+            slots: slots,
+            tools: tools,
+            labels: labels,
+            queueLimit: queueLimit
+        )
         handle(.workerJoined(id, profile))
     }
 
@@ -197,7 +228,13 @@ private final class Campaign {
 
     /// Something about an attempt that was dispatched once, current or not.
     private func answer() {
-        guard let (attempt, worker) = attempts.randomElement(using: &generator) else { return }
+        if chance(30), let (attempt, worker) = recalled.popLast() {
+            // It had begun before the recall came.
+            return handle(.attemptStarted(attempt, worker))
+        }
+        // Mostly of a recent one.
+        let recent = attempts.suffix(chance(70) ? 6 : attempts.count)
+        guard let (attempt, worker) = recent.randomElement(using: &generator) else { return }
         let isCurrent = scheduler.isCurrent(attempt, on: worker)
         func allowAnother() {
             if isCurrent { runs[attempt.run]?.nodes[attempt.node].mayGoAgain = true }
@@ -273,6 +310,7 @@ private final class Campaign {
     private func check(_ action: Scheduler.Action) {
         switch action {
         case .dispatch(let attempt, let worker): checkDispatch(attempt, worker)
+        case .cancel(let attempt, let worker, .recalled): recalled.append((attempt, worker))
         case .settle(let node, let settlement):
             guard let model = runs[node.run]?.nodes[node.node] else { return }
             if model.isSettled { note("\(node) settled twice") }
@@ -323,7 +361,8 @@ private final class Campaign {
     private func heal() {
         for worker in workers { handle(.workerLost(worker)) }
         workers = []
-        join(tools: Self.offers, slots: 4)
+        join(tools: Self.offers, slots: 4, labels: ["zone": "a", "disk": "big"])
+        join(tools: Self.offers, slots: 4, labels: ["zone": "b"])
         for id in runOrder where runs[id]?.isClosed == false { close(id) }
         for _ in 0..<400 where problems.isEmpty {
             place()
@@ -336,7 +375,10 @@ private final class Campaign {
             if runOrder.allSatisfy({ runs[$0]?.isFinished == true }) { break }
         }
         for id in runOrder {
-            if runs[id]?.isFinished != true { note("\(id) never finished") }
+            guard runs[id]?.isFinished == true else {
+                note("\(id) never finished")
+                continue
+            }
             handle(.runReleased(id))
             runs[id]?.isReleased = true
         }

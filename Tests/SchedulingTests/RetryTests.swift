@@ -171,7 +171,7 @@ struct RetryTests {
         scheduler.join("w1")
         scheduler.join("w2")
         scheduler.submit([node("a")])
-        scheduler.reject("a", .busy)
+        scheduler.reject("a", .draining)
         scheduler.advance(.seconds(1))
         scheduler.expect("dispatch a/1 to w1", "retry a/1: worker_lost", "dispatch a/2 to w2")
         scheduler.fail("a", retryable: true)
@@ -182,16 +182,16 @@ struct RetryTests {
     func endlessRejections() {
         scheduler.join("w")
         scheduler.submit([node("a")])
-        for rejection in [Rejection.busy, .draining, .unknownTool] {
-            for _ in 0..<6 {
+        for rejection in [Rejection.unknownTool, .draining] {
+            for _ in 0..<9 {
                 scheduler.reject("a", rejection)
                 scheduler.advance(.seconds(30))
             }
         }
-        scheduler.reject("a", .busy)
+        scheduler.reject("a", .draining)
         scheduler.advance(.seconds(30))
         _ = scheduler.take()
-        scheduler.reject("a", .busy)
+        scheduler.reject("a", .draining)
         scheduler.expect("a failed: worker_lost", "finish r")
     }
 
@@ -200,13 +200,13 @@ struct RetryTests {
         scheduler.join("w", tools: ["t": ToolOffer(maxAttempts: 2)])
         scheduler.submit([node("a")])
         for _ in 0..<19 {
-            scheduler.reject("a", .busy)
+            scheduler.reject("a", .draining)
             scheduler.advance(.seconds(30))
         }
         scheduler.start("a")
         scheduler.fail("a", retryable: true)
         scheduler.advance(.seconds(30))
-        scheduler.reject("a", .busy)
+        scheduler.reject("a", .draining)
         scheduler.advance(.seconds(30))
         _ = scheduler.take()
         scheduler.finish("a")

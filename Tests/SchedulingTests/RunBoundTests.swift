@@ -44,7 +44,7 @@ struct RunBoundTests {
         #expect(scheduler.take().last == "dispatch b/1 to w")
         scheduler.fail("b")
         #expect(scheduler.take() == ["b failed: tool_error", "dispatch c/1 to w"])
-        scheduler.reject("c", .busy)
+        scheduler.reject("c", .draining)
         #expect(scheduler.take() == ["retry c/1: worker_lost", "dispatch d/1 to w"])
         scheduler.join("v", slots: 4)
         scheduler.lose("w")

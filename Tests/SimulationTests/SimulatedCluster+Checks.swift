@@ -28,7 +28,7 @@ extension SimulatedCluster {
         for worker in coordinator.workerOrder {
             guard let session = coordinator.workers[worker] else { continue }
             let attempts = coordinator.scheduler.attempts(on: worker)
-            let limit = session.slots * (1 + scenario.schedulerLimits.prefetchPerSlot)
+            let limit = session.slots + scenario.schedulerLimits.prefetchPerWorker
             if attempts.count > limit {
                 broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
             }

@@ -88,7 +88,7 @@ enum MessageExamples {
             .register(Register(slots: 4, tools: []))
         ),
         MessageExample(
-            #"{"type":"register","slots":4096,"tools":[{"name":"search","description":"Finds.","#
+            #"{"type":"register","slots":4096,"queue":16,"tools":[{"name":"search","description":"Finds.","#
                 + #""parameters":{"type":"object"},"version":"2","idempotent":true,"#
                 + #""read_only":true,"timeout_ms":1000,"max_attempts":3,"concurrency":2},"#
                 + #"{"name":"x","description":"","parameters":{}}],"#
@@ -99,6 +99,7 @@ enum MessageExamples {
             .register(
                 Register(
                     slots: 4096,
+                    queue: 16,
                     tools: [
                         ToolDescription(
                             name: "search",

@@ -117,7 +117,7 @@ struct AttemptTests {
 
     @Test("More than fits is rejected as busy")
     func busy() throws {
-        var worker = try WorkerHarness.ready(slots: 2, prefetchPerSlot: 1)
+        var worker = try WorkerHarness.ready(slots: 2, queueLimit: 2)
         try worker.dispatch(0, 1, 2, 3, 4)
         worker.expectStart(0, 1)
         worker.expectReject(4, .busy)

@@ -73,7 +73,7 @@ private struct Life {
             ],
             limits: limits
         )
-        configuration.prefetchPerSlot = 3
+        configuration.queueLimit = 9
         machine = WorkerMachine(
             configuration: configuration,
             key: WorkerHarness.key,

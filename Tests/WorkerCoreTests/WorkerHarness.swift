@@ -25,7 +25,7 @@ struct WorkerHarness {
         tools: [ToolDescription] = [ToolDescription(name: "echo", description: "Echoes.")],
         limits: Limits = Limits(),
         exitAfter: Duration? = nil,
-        prefetchPerSlot: Int = 64,
+        queueLimit: Int = 1_024,
         seed: UInt64 = 1
     ) {
         var configuration = WorkerConfiguration(
@@ -35,7 +35,7 @@ struct WorkerHarness {
             limits: limits,
             exitAfter: exitAfter
         )
-        configuration.prefetchPerSlot = prefetchPerSlot
+        configuration.queueLimit = queueLimit
         machine = WorkerMachine(configuration: configuration, key: Self.key, seed: seed)
         announced = limits.announced
     }
@@ -46,14 +46,14 @@ struct WorkerHarness {
         tools: [ToolDescription] = [ToolDescription(name: "echo", description: "Echoes.")],
         limits: Limits = Limits(),
         exitAfter: Duration? = nil,
-        prefetchPerSlot: Int = 64
+        queueLimit: Int = 1_024
     ) throws -> WorkerHarness {
         var worker = WorkerHarness(
             slots: slots,
             tools: tools,
             limits: limits,
             exitAfter: exitAfter,
-            prefetchPerSlot: prefetchPerSlot
+            queueLimit: queueLimit
         )
         try worker.send(.startRequested)
         try worker.connect()

@@ -51,6 +51,7 @@ extension ToolDescription {
 extension Register: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         slots = try fields.integer("slots", in: 1...Limits.largestSlots)
+        queue = try fields.optionalInteger("queue", in: 0...Limits.largestInteger)
         guard fields.present("tools") != nil else { throw fields.missing("tools") }
         tools = try fields.objects("tools").map { (object) throws(WireError) in
             try ToolDescription(reading: object)
@@ -89,6 +90,7 @@ extension Register: MessageBody {
 
     func write(into writer: inout JSONWriter) {
         writer.field("slots", slots)
+        writer.field("queue", queue)
         writer.key("tools")
         writer.beginArray()
         for tool in tools {

@@ -77,6 +77,8 @@ public struct InFlight: Sendable, Hashable {
 public struct Register: Sendable, Equatable {
     /// How many attempts may run there at the same time; 1–4096.
     public var slots: Int
+    /// How many further attempts it takes and lets wait for a slot; nil if it does not say.
+    public var queue: Int?
     /// What it can run.
     public var tools: [ToolDescription]
     /// Labels a node may require.
@@ -93,6 +95,7 @@ public struct Register: Sendable, Equatable {
     /// Makes the message of its fields.
     public init(
         slots: Int,
+        queue: Int? = nil,
         tools: [ToolDescription],
         labels: OrderedDictionary<String, String> = [:],
         inFlight: [InFlight] = [],
@@ -101,6 +104,7 @@ public struct Register: Sendable, Equatable {
         software: String? = nil
     ) {
         self.slots = slots
+        self.queue = queue
         self.tools = tools
         self.labels = labels
         self.inFlight = inFlight
