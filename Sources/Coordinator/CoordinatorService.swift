@@ -199,6 +199,8 @@ public final class CoordinatorService {
                 guard let backlog = connections[id]?.backlog else { continue }
                 // Appended to the actions that are being carried out.
                 machine.handle(.backlog(id, backlog), at: now, into: &actions)
+            case .pauseReading(let id): connections[id]?.pauseReading()
+            case .resumeReading(let id): connections[id]?.resumeReading()
             case .discardBacklog(let id): connections[id]?.discardBacklog()
             case .close(let id):
                 connections.removeValue(forKey: id)?.closeAfterWriting()

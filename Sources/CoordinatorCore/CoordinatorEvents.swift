@@ -68,6 +68,11 @@ extension CoordinatorMachine {
 
     /// Something that the shell is to do.
     public enum Action: Sendable {
+        /// Take no further message of the peer, not even one that has arrived, until
+        /// `resumeReading`.
+        case pauseReading(ConnectionID)
+        /// Take the peer's messages again.
+        case resumeReading(ConnectionID)
         /// Append the message to the connection's outbox, which leaves from the end of the loop
         /// turn on, as fast as the peer takes it.
         ///

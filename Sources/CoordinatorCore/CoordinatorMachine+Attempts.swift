@@ -309,7 +309,8 @@ extension CoordinatorMachine {
             maxOutput: limits.maxOutput,
             number: attempt.number
         )
-        send(.dispatch(dispatch), with: arguments, to: connection, &actions)
+        let value = SentValue(bytes: arguments.count)
+        send(.dispatch(dispatch), with: value, to: connection, &actions)
     }
 
     private mutating func noteDispatch(

@@ -1,23 +1,35 @@
-// What waits for peers: how much it is, who takes nothing of it, and who gets nothing new.
+// What waits for peers: how much it is, who takes nothing of it, and who has to wait for room.
 // A peer is slow when it takes nothing for a time, never because much waits for it.
 
+internal import DequeModule
 internal import JSON
 internal import Plans
 internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    /// Sends a message with a value, which counts as waiting until the connection tells more.
+    /// Bytes for one peer below which it gets more: its next large answer, further kept events.
+    static let roomPerPeer = 1 << 20
+
+    /// Sends a message with a value, which waits until the connection has encoded all of it.
     mutating func send(
         _ message: Message,
-        with value: RawJSON,
+        with value: SentValue,
         to id: ConnectionID,
         _ actions: inout [Action]
     ) {
-        if value.count > limits.announced.largestInline, let peer = peers[id] {
-            noteBacklog(of: id, heldBytes: peer.backlog.heldBytes + value.count)
+        if value.bytes > limits.announced.largestInline, peers[id] != nil {
+            peers[id]?.values.append(value)
+            unsent.add(value)
         }
         actions.append(.send(id, message))
+    }
+
+    /// Whether a peer gets more that is large: it has taken most of what it has, and all peers
+    /// together do not hold too much.
+    func hasRoom(for id: ConnectionID) -> Bool {
+        guard let peer = peers[id], unsent.total < limits.allUnsentBytes else { return false }
+        return peer.owedBytes < Self.roomPerPeer
     }
 
     mutating func takeBacklog(
@@ -27,47 +39,91 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let peer = peers[id] else { return }
-        noteBacklog(of: id, heldBytes: backlog.heldBytes)
+        let wasFull = unsent.total >= limits.allUnsentBytes
         let hasTaken = backlog.takenBytes > peer.backlog.takenBytes
-        if hasTaken {
-            peers[id]?.backlog.takenBytes = backlog.takenBytes
-            // A peer that reads is there, though its answer to a ping waits behind what it reads.
-            peers[id]?.lastHeard = now
+        unsent.change(encodedBytes: backlog.encodedBytes - peer.backlog.encodedBytes)
+        for _ in 0..<max(backlog.values - peer.backlog.values, 0) {
+            if let value = peers[id]?.values.popFirst() { unsent.remove(value) }
         }
-        if backlog.heldBytes == 0 {
+        peers[id]?.backlog = backlog
+        // A peer that reads is there, though its answer to a ping waits behind what it reads.
+        if hasTaken { peers[id]?.lastHeard = now }
+        if peers[id]?.isOwed == false {
             peers[id]?.stalledSince = nil
         } else if hasTaken || peer.stalledSince == nil {
             peers[id]?.stalledSince = now
         }
         if case .worker(let worker) = peer.state {
             if hasTaken { hear(worker, now, &actions) }
-            noteCongestion(of: worker, backlog.heldBytes, now, &actions)
+            noteCongestion(of: worker, peers[id]?.owedBytes ?? 0, now, &actions)
         }
+        if peer.question != nil || wasFull { answerWaiting(now, &actions) }
     }
 
-    /// Sets how much waits for a connection.
-    mutating func noteBacklog(of id: ConnectionID, heldBytes: Int) {
+    /// Forgets what waits for a peer that leaves.
+    mutating func forgetBacklog(of id: ConnectionID) {
         guard let peer = peers[id] else { return }
-        unsentBytes += heldBytes - peer.backlog.heldBytes
-        peers[id]?.backlog.heldBytes = heldBytes
+        unsent.change(encodedBytes: -peer.backlog.encodedBytes)
+        for value in peer.values { unsent.remove(value) }
+        peers[id]?.values = []
+        peers[id]?.backlog.encodedBytes = 0
+        if peer.question != nil { questioners.removeAll { $0 == id } }
     }
 
-    /// A worker for which much waits gets nothing new until most of it has left.
+    /// A worker for which much waits gets nothing new until half of it has left.
     private mutating func noteCongestion(
         of worker: WorkerID,
-        _ heldBytes: Int,
+        _ bytes: Int,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
         guard let session = workers[worker] else { return }
-        if !session.isCongested, heldBytes > limits.outboxHighWater {
+        if !session.isCongested, bytes > limits.outboxHighWater {
             workers[worker]?.isCongested = true
             schedule(.workerSuspected(worker), now, &actions)
-        } else if session.isCongested, heldBytes <= limits.outboxHighWater / 2 {
+        } else if session.isCongested, bytes <= limits.outboxHighWater / 2 {
             workers[worker]?.isCongested = false
             recoverIfReachable(worker, now, &actions)
         }
     }
+
+    // MARK: - Waiting for room
+
+    /// Whether a question may be answered now; if not, it waits, and so does all else that the peer
+    /// says: an answer is made only when there is room for it.
+    mutating func admit(
+        _ get: Get,
+        _ id: ConnectionID,
+        _ actions: inout [Action]
+    ) -> Bool {
+        let isSmall = get.what == .status || get.what == .run
+        if isSmall && peers[id]?.isOwed == false || hasRoom(for: id) { return true }
+        peers[id]?.question = get
+        questioners.append(id)
+        actions.append(.pauseReading(id))
+        return false
+    }
+
+    /// Answers the questions for which there is room now, in the order of asking.
+    mutating func answerWaiting(_ now: Instant, _ actions: inout [Action]) {
+        guard !questioners.isEmpty, unsent.total < limits.allUnsentBytes else { return }
+        let waiting = questioners
+        questioners = []
+        for id in waiting {
+            guard let question = peers[id]?.question else { continue }
+            guard hasRoom(for: id) else {
+                questioners.append(id)
+                continue
+            }
+            peers[id]?.question = nil
+            // It could not be heard while it waited.
+            peers[id]?.lastHeard = now
+            actions.append(.resumeReading(id))
+            answer(question, id, now, &actions)
+        }
+    }
+
+    // MARK: - Peers that do not read
 
     /// Dismisses a peer that has taken nothing of what waits for it for the length of a lease; asks
     /// how it is with any other.
@@ -80,13 +136,54 @@ extension CoordinatorMachine {
             actions.append(.measureBacklog(peer.id))
             return false
         }
-        actions.append(.discardBacklog(peer.id))
+        dismissStalled(peer.id, now, &actions)
+        return true
+    }
+
+    /// While questions wait because too much waits for others, those who have taken nothing since
+    /// the last heartbeat are dismissed, whom most is owed first, until there is room.
+    mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
+        guard !questioners.isEmpty, unsent.total >= limits.allUnsentBytes else { return }
+        let stalled = peerOrder.filter { id in
+            guard let since = peers[id]?.stalledSince else { return false }
+            return now - since >= limits.heartbeat
+        }
+        let debtors = stalled.sorted { (peers[$0]?.owedBytes ?? 0) > (peers[$1]?.owedBytes ?? 0) }
+        for id in debtors where unsent.total >= limits.allUnsentBytes {
+            dismissStalled(id, now, &actions)
+        }
+        answerWaiting(now, &actions)
+    }
+
+    private mutating func dismissStalled(
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let peer = peers[id], let since = peer.stalledSince else { return }
+        actions.append(.discardBacklog(id))
         let error = WireError(
             code: .limit,
-            message: "You have read nothing for \((now - since) / .milliseconds(1)) ms,"
-                + " though \(peer.backlog.heldBytes) bytes wait for you."
+            message: "You have read nothing for \(Int((now - since) / .milliseconds(1))) ms,"
+                + " though \(peer.owedBytes) bytes wait for you."
         )
-        violate(peer.id, error, now, &actions)
-        return true
+        violate(id, error, now, &actions)
+    }
+
+    // MARK: - Checks
+
+    func validateBacklogs() throws(InvariantViolation) {
+        var counted = UnsentBytes()
+        for id in peerOrder {
+            guard let peer = peers[id] else { continue }
+            counted.change(encodedBytes: peer.backlog.encodedBytes)
+            for value in peer.values { counted.add(value) }
+            guard (peer.question != nil) == questioners.contains(id) else {
+                throw InvariantViolation("\(id) waits for room and is not listed, or is in vain")
+            }
+        }
+        guard counted.total == unsent.total else {
+            throw InvariantViolation("\(counted.total) bytes wait, not \(unsent.total)")
+        }
     }
 }

@@ -240,7 +240,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func forget(_ id: ConnectionID) {
-        noteBacklog(of: id, heldBytes: 0)
+        forgetBacklog(of: id)
         if let peer = peers.removeValue(forKey: id), !peer.isAuthenticated {
             unauthenticatedCount -= 1
         }
@@ -258,7 +258,8 @@ extension CoordinatorMachine {
         peers = [:]
         peerOrder = []
         unauthenticatedCount = 0
-        unsentBytes = 0
+        unsent = UnsentBytes()
+        questioners = []
         nextHeartbeat = nil
     }
 }

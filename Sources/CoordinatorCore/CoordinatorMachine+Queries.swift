@@ -13,6 +13,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
+        guard admit(get, id, &actions) else { return }
         let data: RawJSON
         switch get.what {
         case .status: data = statusDocument(now)
@@ -46,6 +47,9 @@ extension CoordinatorMachine {
                 actions.append(.send(id, .error(error)))
                 return
             }
+            if get.what == .answer, runs[run].outputBytes > limits.maxValue {
+                return refuse(get, bytes: runs[run].outputBytes, id, &actions)
+            }
             data = runData(get, run, now)
         }
         reply(get, data, id, &actions)
@@ -67,8 +71,38 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         _ actions: inout [Action]
     ) {
+        guard data.count <= limits.maxValue else {
+            return refuse(get, bytes: data.count, id, &actions)
+        }
+        let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
+        let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].isEnded } ?? false
+        let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)
         let reply = Reply(request: get.request, what: get.what, data: .inline(data))
-        send(.reply(reply), with: data, to: id, &actions)
+        send(.reply(reply), with: value, to: id, &actions)
+    }
+
+    /// Says that an answer is larger than what a peer takes, and how to get it in parts.
+    private func refuse(
+        _ get: Get,
+        bytes: Int,
+        _ id: ConnectionID,
+        _ actions: inout [Action]
+    ) {
+        let parts =
+            switch get.what {
+            case .answer: "Ask for its nodes one by one (`weft show RUN NODE`)"
+            case .nodes: "Ask for one node at a time"
+            default: "It is there, but cannot be sent"
+            }
+        let error = ErrorMessage(
+            code: .limit,
+            message: "This has \(bytes) bytes, and at most \(limits.maxValue) can be sent at a "
+                + "time. \(parts), or raise max_value in the coordinator's configuration.",
+            isFatal: false,
+            about: get.node?.text ?? get.id,
+            request: get.request
+        )
+        actions.append(.send(id, .error(error)))
     }
 
     // MARK: - The coordinator
@@ -196,7 +230,10 @@ extension CoordinatorMachine {
         return .object { writer in
             writer.key("nodes")
             writer.beginObject()
-            while next < count, next - first < limit, writer.bytes.count < limits.maxLine * 8 {
+            while next < count, next - first < limit, writer.bytes.count < limits.maxLine * 8,
+                next == first || writer.bytes.count + (runs[run].outputs[next]?.count ?? 0)
+                    < limits.maxValue - limits.maxLine
+            {
                 writer.key(escaping: runs[run].plan[next].id.text)
                 writer.beginObject()
                 encodeNode(run, next, into: &writer)

@@ -185,7 +185,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func forgetConnection(_ id: ConnectionID) {
-        noteBacklog(of: id, heldBytes: 0)
+        forgetBacklog(of: id)
         peers[id] = nil
         peerOrder.removeAll { $0 == id }
     }
@@ -279,8 +279,9 @@ extension CoordinatorMachine {
         nextHeartbeat = peers.isEmpty ? nil : now + limits.heartbeat
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
-            if peer.backlog.heldBytes > 0, checkStall(of: peer, now, &actions) { continue }
-            let silence = now - peer.lastHeard
+            if peer.isOwed, checkStall(of: peer, now, &actions) { continue }
+            // What it says is not read while its question waits.
+            let silence = peer.question == nil ? now - peer.lastHeard : .zero
             if silence >= limits.lease {
                 let error = WireError(
                     code: .limit,
@@ -304,6 +305,7 @@ extension CoordinatorMachine {
             }
             actions.append(.send(id, .ping(Ping(n: number))))
         }
+        makeRoom(now, &actions)
     }
 
     /// A pong lists what the worker has.

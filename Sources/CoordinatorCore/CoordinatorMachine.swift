@@ -62,7 +62,9 @@ public struct CoordinatorMachine: Sendable {
     var settledCount = 0
 
     /// Bytes that wait for all peers.
-    var unsentBytes = 0
+    var unsent = UnsentBytes()
+    /// Peers whose questions wait for room, in the order of asking.
+    var questioners: [ConnectionID] = []
     var nextHeartbeat: Instant?
     var nextProgress: Instant?
     var progressRuns: [RunID] = []
@@ -226,6 +228,7 @@ public struct CoordinatorMachine: Sendable {
     public func validate() throws(InvariantViolation) {
         try scheduler.validate()
         try validateRuns()
+        try validateBacklogs()
     }
 
     // MARK: - Scheduler

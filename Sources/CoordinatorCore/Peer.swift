@@ -1,5 +1,6 @@
 // Who is at the other end of a connection, from the first byte to the last.
 
+internal import DequeModule
 internal import Plans
 internal import Scheduling
 internal import Wire
@@ -12,10 +13,19 @@ struct Peer: Sendable {
     var lastHeard: Instant
     /// Messages of unknown type so far.
     var unknownTypes = 0
-    /// What waits for it, as it was told last, with the values sent since.
-    var backlog = Backlog(heldBytes: 0, takenBytes: 0)
+    /// What waits for it, as it was told last.
+    var backlog = Backlog()
+    /// The values that wait for it or leave right now, in order.
+    var values: Deque<SentValue> = []
     /// Since when it has taken nothing of what waits for it; nil while nothing waits.
     var stalledSince: Instant?
+    /// A question that waits for room; until then nothing is read from the peer.
+    var question: Get?
+
+    /// Whether it has something to take.
+    var isOwed: Bool { backlog.encodedBytes > 0 || !values.isEmpty }
+    /// Bytes that wait for it, whoever else shares them.
+    var owedBytes: Int { values.reduce(backlog.encodedBytes) { $0 + $1.bytes } }
 
     enum State: Sendable {
         /// Has not proved itself; must do so by the deadline.

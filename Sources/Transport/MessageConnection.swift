@@ -150,14 +150,15 @@ public final class MessageConnection {
     /// What waits for the peer now, and how much it has taken.
     public var backlog: Backlog {
         Backlog(
-            heldBytes: isClosed ? 0 : outbox.heldBytes + socket.unsentBytes,
-            takenBytes: socket.takenBytes
+            encodedBytes: isClosed ? 0 : outbox.encodedBytes + socket.unsentBytes,
+            takenBytes: socket.takenBytes,
+            values: outbox.values
         )
     }
 
     /// Bytes sent that have not left: those in the outbox and those the socket has queued.
     public var unsentBytes: Int {
-        isClosed ? 0 : outbox.heldBytes + socket.unsentBytes
+        isClosed ? 0 : outbox.waitingBytes + socket.unsentBytes
     }
 
     /// Hands pieces to the socket for as long as it takes them at once; of what it does not take,
@@ -198,16 +199,17 @@ public final class MessageConnection {
         set { reader.maximumLine = newValue }
     }
 
-    /// Reads no more from the socket until `resumeReading`; lines that have arrived still come.
+    /// Lets no further message come until `resumeReading`, also of lines that have arrived.
     public func pauseReading() {
         isPaused = true
         socket.pauseReading()
     }
 
-    /// Reads again after `pauseReading`.
+    /// Reads again after `pauseReading`, from a further turn on.
     public func resumeReading() {
+        guard isPaused else { return }
         isPaused = false
-        readOn()
+        if hasWaitingLines { inboxes.add(self) } else { readOn() }
     }
 
     private func readOn() {
@@ -222,12 +224,12 @@ public final class MessageConnection {
     private func receive(_ bytes: [UInt8]) {
         guard !isClosed, !hasLostFraming else { return }
         reader.feed(bytes)
-        if !hasWaitingLines { takeLines() }
+        if !hasWaitingLines, !isPaused { takeLines() }
     }
 
     /// Takes the lines that had to wait, as many as the next share allows.
     func takeWaitingLines() {
-        guard !isClosed else { return }
+        guard !isClosed, !isPaused else { return }
         hasWaitingLines = false
         takeLines()
         guard !hasWaitingLines else { return }
@@ -246,6 +248,11 @@ public final class MessageConnection {
         self.share = share
         var cost = 0
         while !isClosed {
+            if isPaused {
+                // More may have arrived; the end of the stream comes after it.
+                hasWaitingLines = true
+                return
+            }
             do {
                 guard let line = try reader.next() else { return }
                 receive(line)

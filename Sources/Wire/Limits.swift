@@ -40,6 +40,9 @@ public struct Limits: Sendable, Equatable {
     public var unknownTypes = 100
     /// Unsent bytes of one connection beyond which a worker gets nothing new.
     public var outboxHighWater = 64 << 20
+    /// Unsent bytes of all connections beyond which answers wait, and peers that read nothing are
+    /// dismissed, whom most is owed first.
+    public var allUnsentBytes = 256 << 20
     /// Bytes of output a tool may produce, unless it is configured otherwise.
     public var maxOutput = 16 << 20
     /// Events kept for late watchers, for each run.

@@ -4,18 +4,21 @@
 internal import DequeModule
 internal import JSON
 
-/// How much waits for a peer, and how much it has taken so far.
+/// What waits for a peer, and how much has gone to it so far.
 public struct Backlog: Sendable, Equatable {
-    /// Bytes held for the peer that it has not taken: encoded messages, and each value whole until
-    /// its last piece has left.
-    public var heldBytes: Int
+    /// Bytes of encoded messages that the peer has not taken.
+    public var encodedBytes: Int
     /// Bytes that the peer has taken since it connected; while this grows, the peer reads.
     public var takenBytes: Int
+    /// How many values in chunks have been encoded to their end since it connected; those sent
+    /// after them still wait, whole or in part.
+    public var values: Int
 
     /// Makes it of its numbers.
-    public init(heldBytes: Int, takenBytes: Int) {
-        self.heldBytes = heldBytes
+    public init(encodedBytes: Int = 0, takenBytes: Int = 0, values: Int = 0) {
+        self.encodedBytes = encodedBytes
         self.takenBytes = takenBytes
+        self.values = values
     }
 }
 
@@ -51,6 +54,10 @@ public struct Outbox: Sendable {
     private var queue: Deque<Entry> = []
     private var encoded = JSONWriter()
     private var queuedBytes = 0
+    /// Encoded bytes in the queue.
+    private var closedBytes = 0
+    /// Values that have been encoded to their end.
+    public private(set) var values = 0
 
     /// Begins empty; without a rule for cutting every message goes as it is.
     public init(cutting: Cutting? = nil) {
@@ -65,9 +72,11 @@ public struct Outbox: Sendable {
         !queue.isEmpty || encoded.bytes.count >= Self.pieceBytes
     }
 
-    /// Bytes that are held for the peer: encoded messages, and each value whole until its last
-    /// chunk has been taken.
-    public var heldBytes: Int { queuedBytes + encoded.bytes.count }
+    /// Bytes of encoded messages.
+    public var encodedBytes: Int { closedBytes + encoded.bytes.count }
+
+    /// Bytes that wait: encoded messages, and each value whole until its last chunk is encoded.
+    public var waitingBytes: Int { queuedBytes + encoded.bytes.count }
 
     /// Appends a message.
     public mutating func append(_ message: Message) {
@@ -87,6 +96,7 @@ public struct Outbox: Sendable {
         queue = []
         encoded = JSONWriter()
         queuedBytes = 0
+        closedBytes = 0
     }
 
     /// Moves what leaves next into an array, which is empty before; about `pieceBytes`.
@@ -97,6 +107,7 @@ public struct Outbox: Sendable {
         case .bytes(let first):
             bytes = first
             queuedBytes -= first.count
+            closedBytes -= first.count
             queue.removeFirst()
         case .value(var cutter, let message):
             // The entry is taken out while it changes, so that nothing is copied.
@@ -108,6 +119,7 @@ public struct Outbox: Sendable {
             if cutter.isComplete {
                 message.announcing(cutter.announcement).encode(into: &writer)
                 queuedBytes -= cutter.value.count
+                values += 1
             } else {
                 queue.prepend(.value(cutter, completedBy: message))
             }
@@ -122,6 +134,7 @@ public struct Outbox: Sendable {
     private mutating func closeEncoded() {
         guard !encoded.bytes.isEmpty else { return }
         queuedBytes += encoded.bytes.count
+        closedBytes += encoded.bytes.count
         queue.append(.bytes(encoded.bytes))
         encoded.bytes = []
     }

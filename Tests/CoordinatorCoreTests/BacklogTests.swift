@@ -2,6 +2,7 @@
 
 import CoordinatorCore
 import JSON
+import OrderedCollections
 import Plans
 import TestKit
 import Testing
@@ -9,25 +10,65 @@ import Wire
 
 @Suite("What waits for peers")
 struct BacklogTests {
-    private let harness = MachineHarness()
+    private var limits = Limits()
+    private let harness: MachineHarness
+
+    init() {
+        // Small, so that ordinary values are large.
+        limits.maxLine = 16 << 10
+        limits.chunkBytes = 4 << 10
+        limits.allUnsentBytes = 8 << 20
+        harness = MachineHarness(limits: limits)
+    }
+
+    /// A finished run whose answer has about so many bytes.
+    private func finishedRun(bytes: Int, by client: TestPeer, key: String = "k") throws -> RunID {
+        let worker = harness.worker("w-\(key)")
+        let run = try client.submit([NodeText("a")], key: key)
+        let attempt = try worker.nextDispatch().attempt
+        let text = String(repeating: "x", count: 1_000)
+        // Outputs come in chunks like those of a real worker.
+        let value = RawJSON(String(repeating: text, count: bytes / 1_000))
+        let chunks = Chunk.slice(
+            value: value,
+            about: .attempt(attempt),
+            stream: .value,
+            bytesPerChunk: limits.chunkBytes
+        )
+        for chunk in chunks { worker.send(.chunk(chunk)) }
+        let result = ResultMessage(
+            attempt: attempt,
+            outcome: .success(Payload(announcing: chunks))
+        )
+        worker.send(.result(result))
+        _ = client.take()
+        worker.disconnect()
+        return run
+    }
+
+    private func ask(_ what: GetKind, _ run: RunID, _ request: Int = 1) -> Message {
+        .get(Get(request: request, what: what, id: run.text))
+    }
 
     @Test("A worker for which much waits gets nothing new until half of it has left")
     func congestion() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
-        harness.setBacklog(of: worker, heldBytes: 65 << 20, takenBytes: 0)
+        harness.handle(.backlog(worker.id, Backlog(encodedBytes: 65 << 20)))
         try client.submit([NodeText("a")])
         #expect(worker.take() == [])
-        harness.setBacklog(of: worker, heldBytes: 40 << 20, takenBytes: 25 << 20)
+        harness.handle(.backlog(worker.id, Backlog(encodedBytes: 40 << 20, takenBytes: 1)))
         #expect(worker.take() == [])
-        harness.setBacklog(of: worker, heldBytes: 32 << 20, takenBytes: 33 << 20)
+        harness.handle(.backlog(worker.id, Backlog(encodedBytes: 32 << 20, takenBytes: 2)))
         _ = try worker.nextDispatch()
     }
 
     @Test("A client that takes nothing of what waits for it is told so after a lease")
     func stalled() throws {
         let client = harness.client()
-        harness.setBacklog(of: client, heldBytes: 1, takenBytes: 0)
+        let run = try finishedRun(bytes: 100_000, by: client)
+        harness.read(0, by: client)
+        client.send(ask(.answer, run))
         harness.advance(.seconds(9))
         #expect(!harness.isClosed(client))
         harness.advance(.seconds(4))
@@ -35,25 +76,148 @@ struct BacklogTests {
         #expect(harness.isClosed(client))
     }
 
-    @Test("A client that reads a byte at a time stays, however much waits and whatever it answers")
+    @Test("A client that reads a byte at a time stays, however long it takes")
     func slow() throws {
         let client = harness.client()
-        client.answersPings = false
+        let run = try finishedRun(bytes: 5_000_000, by: client)
+        harness.read(0, by: client)
+        client.send(ask(.answer, run))
         for second in 0..<100 {
-            harness.setBacklog(of: client, heldBytes: 1 << 30, takenBytes: second / 9)
             harness.advance(.seconds(1))
+            if second % 9 == 0 { harness.read(1, by: client) }
         }
         #expect(!harness.isClosed(client))
+        harness.read(.max, by: client)
+        #expect(client.takeKinds().contains(.reply))
     }
 
     @Test("A stall ends when everything has left")
     func recovers() throws {
         let client = harness.client()
-        harness.setBacklog(of: client, heldBytes: 1, takenBytes: 0)
-        harness.advance(.seconds(9))
-        harness.setBacklog(of: client, heldBytes: 0, takenBytes: 1)
-        harness.setBacklog(of: client, heldBytes: 1, takenBytes: 1)
-        harness.advance(.seconds(9))
+        let run = try finishedRun(bytes: 100_000, by: client)
+        for request in 0..<3 {
+            harness.read(0, by: client)
+            client.send(ask(.answer, run, request))
+            harness.advance(.seconds(9))
+            harness.read(.max, by: client)
+        }
         #expect(!harness.isClosed(client))
+        #expect(client.takeKinds().count { $0 == .reply } == 3)
+    }
+
+    @Test("The next large answer is made when the one before has left; nothing is read meanwhile")
+    func oneAtATime() throws {
+        let client = harness.client()
+        let run = try finishedRun(bytes: 2_000_000, by: client)
+        harness.read(0, by: client)
+        client.send(ask(.nodes, run, 1))
+        client.send(ask(.nodes, run, 2))
+        #expect(client.isPaused)
+        client.send(ask(.status, run, 3))
+        harness.read(.max, by: client)
+        #expect(!client.isPaused)
+        let replies = client.take().compactMap { message -> Int? in
+            if case .reply(let reply) = message { reply.request } else { nil }
+        }
+        #expect(replies == [1, 2, 3])
+    }
+
+    @Test("Peers that wait for the same answer hold it once")
+    func sharedAnswer() throws {
+        let client = harness.client()
+        let run = try finishedRun(bytes: 6_000_000, by: client)
+        let viewers = (0..<60).map { harness.client("v\($0)", role: .viewer) }
+        for viewer in viewers {
+            harness.read(0, by: viewer)
+            viewer.send(ask(.answer, run))
+        }
+        // Sixty copies would be over the bound of 8 MiB, and all but two would wait for room.
+        #expect(viewers.allSatisfy { !$0.isPaused })
+        client.send(ask(.answer, run))
+        #expect(client.takeKinds().last == .reply)
+    }
+
+    @Test("Over the bound of all unsent bytes, who reads nothing goes, whom most is owed first")
+    func largestDebtor() throws {
+        let client = harness.client()
+        let large = try finishedRun(bytes: 6_000_000, by: client, key: "large")
+        let small = try finishedRun(bytes: 3_000_000, by: client, key: "small")
+        let idle = harness.client("idle", role: .viewer)
+        let greedy = harness.client("greedy", role: .viewer)
+        let fast = harness.client("fast", role: .viewer)
+        harness.read(0, by: idle)
+        idle.send(ask(.nodes, small))
+        harness.read(0, by: greedy)
+        greedy.send(ask(.nodes, large))
+        // The bound is reached: whoever asks now waits.
+        client.send(ask(.nodes, small))
+        #expect(client.isPaused)
+        harness.read(0, by: fast)
+        fast.send(ask(.status, small))
+        harness.advance(.seconds(5))
+        #expect(harness.isClosed(greedy))
+        #expect(!harness.isClosed(idle))
+        #expect(!harness.isClosed(fast))
+        #expect(!client.isPaused)
+        #expect(client.takeKinds().last == .reply)
+    }
+
+    @Test("Who reads is never dismissed for others, and who waits for them is answered in the end")
+    func fastReaderStays() throws {
+        let client = harness.client()
+        let run = try finishedRun(bytes: 9_000_000, by: client)
+        let reader = harness.client("reader", role: .viewer)
+        harness.read(0, by: reader)
+        reader.send(ask(.nodes, run))
+        client.send(ask(.nodes, run))
+        #expect(client.isPaused)
+        for _ in 0..<40 where !harness.isClosed(reader) {
+            harness.advance(.seconds(1))
+            harness.read(300_000, by: reader)
+        }
+        #expect(reader.takeKinds().contains(.reply))
+        #expect(client.takeKinds().contains(.reply))
+        #expect(!harness.isClosed(reader))
+    }
+
+    @Test("What is larger than a value may be is refused, and told how to get in parts")
+    func tooLarge() throws {
+        var limits = limits
+        limits.maxValue = 1 << 20
+        let harness = MachineHarness(limits: limits)
+        let client = harness.client()
+        let worker = harness.worker(slots: 2)
+        let run = try client.submit([NodeText("a"), NodeText("b")])
+        let text = "\"" + String(repeating: "x", count: 6_000) + "\""
+        for _ in 0..<2 {
+            let attempt = try worker.nextDispatch().attempt
+            let chunks = Chunk.slice(
+                value: RawJSON(String(repeating: text, count: 90)),
+                about: .attempt(attempt),
+                stream: .value,
+                bytesPerChunk: 4 << 10
+            )
+            for chunk in chunks { worker.send(.chunk(chunk)) }
+            let outcome = AttemptOutcome.success(Payload(announcing: chunks))
+            worker.send(.result(ResultMessage(attempt: attempt, outcome: outcome)))
+        }
+        _ = client.take()
+        client.send(ask(.answer, run, 5))
+        let error = try client.nextError()
+        #expect(error.code == .limit)
+        #expect(!error.isFatal)
+        #expect(error.request == 5)
+        #expect(error.message.contains("weft show RUN NODE"))
+        for node in ["a", "b"] {
+            _ = try client.get(.node, run, node: node)
+        }
+        var next: Int? = 0
+        var seen = 0
+        while let from = next {
+            let page = try client.get(.nodes, run, from: from)
+            seen += page.objectValue?["nodes"]?.objectValue?.count ?? 0
+            next = page.objectValue?["next"]?.intValue
+        }
+        #expect(seen == 2)
     }
 }

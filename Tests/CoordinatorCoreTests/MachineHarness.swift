@@ -30,8 +30,6 @@ final class MachineHarness {
     private(set) var cancelledCalls: [ModelCallID] = []
     private var actions: [CoordinatorMachine.Action] = []
     private let limits: Limits
-    /// What waits for peers that do not read; all others have read everything.
-    private var backlogs: [ConnectionID: Backlog] = [:]
     private var connectionCount = 0
     /// Off for runs so large that a walk after each step takes too long.
     var validates = true
@@ -89,10 +87,39 @@ final class MachineHarness {
         now = end
     }
 
-    /// Reports what waits for a peer, now and whenever the machine asks.
-    func setBacklog(of peer: TestPeer, heldBytes: Int, takenBytes: Int) {
-        backlogs[peer.id] = Backlog(heldBytes: heldBytes, takenBytes: takenBytes)
-        handle(.backlog(peer.id, Backlog(heldBytes: heldBytes, takenBytes: takenBytes)))
+    /// Lets a peer take so many more bytes of what waits for it, or all.
+    func read(_ bytes: Int, by peer: TestPeer, sourceLocation: SourceLocation = #_sourceLocation) {
+        peer.wire.allowance = bytes
+        var pings: [(TestPeer, Ping)] = []
+        deliver(to: peer, &pings, sourceLocation)
+        handle(.backlog(peer.id, peer.wire.backlog), sourceLocation: sourceLocation)
+        answer(pings)
+        if endsTurns { endTurn(sourceLocation: sourceLocation) }
+    }
+
+    /// Hands a peer what it reads.
+    private func deliver(
+        to peer: TestPeer,
+        _ pings: inout [(TestPeer, Ping)],
+        _ sourceLocation: SourceLocation
+    ) {
+        do {
+            for message in try peer.wire.takeMessages() {
+                if case .ping(let ping) = message, peer.answersPings {
+                    pings.append((peer, ping))
+                } else {
+                    peer.arrived(message)
+                }
+            }
+        } catch {
+            Issue.record("\(error)", sourceLocation: sourceLocation)
+        }
+    }
+
+    private func answer(_ pings: [(TestPeer, Ping)]) {
+        for (peer, ping) in pings where !closed.contains(peer.id) {
+            peer.send(.pong(Pong(n: ping.n, inFlight: peer.role == .worker ? peer.held : nil)))
+        }
     }
 
     private func carryOut(_ sourceLocation: SourceLocation) {
@@ -100,6 +127,7 @@ final class MachineHarness {
         actions.removeAll()
         var pings: [(TestPeer, Ping)] = []
         var readers: Set<ConnectionID> = []
+        var resumed: [ConnectionID] = []
         for action in batch {
             switch action {
             case .send(let id, let message):
@@ -107,21 +135,19 @@ final class MachineHarness {
                     Issue.record("a message to \(id), which is closed: \(message)")
                     continue
                 }
-                do {
-                    let parts = try WireTrip.arriveInParts(message, limits: limits)
-                    if parts.count > 1 { readers.insert(id) }
-                    for arrived in parts {
-                        if case .ping(let ping) = arrived, peer.answersPings {
-                            pings.append((peer, ping))
-                        } else {
-                            peer.arrived(arrived)
-                        }
-                    }
-                } catch {
-                    Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
+                let before = peer.wire.backlog
+                peer.wire.send(message)
+                deliver(to: peer, &pings, sourceLocation)
+                if peer.wire.isBehind || peer.wire.backlog.values > before.values {
+                    readers.insert(id)
                 }
             case .measureBacklog(let id): readers.insert(id)
-            case .discardBacklog(let id): backlogs[id] = nil
+            case .discardBacklog(let id):
+                peers[id]?.wire.discard()
+                // What follows is for the peer to read, whenever it does.
+                peers[id]?.wire.allowance = .max
+            case .pauseReading(let id): peers[id]?.isPaused = true
+            case .resumeReading(let id): resumed.append(id)
             case .close(let id): closed.insert(id)
             case .letOthersGoFirst: break
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
@@ -137,12 +163,11 @@ final class MachineHarness {
             Issue.record("\(error)", sourceLocation: sourceLocation)
         }
         for id in readers.sorted() where !closed.contains(id) {
-            let backlog = backlogs[id] ?? Backlog(heldBytes: 0, takenBytes: 0)
-            handle(.backlog(id, backlog), sourceLocation: sourceLocation)
+            guard let peer = peers[id] else { continue }
+            handle(.backlog(id, peer.wire.backlog), sourceLocation: sourceLocation)
         }
-        for (peer, ping) in pings where !closed.contains(peer.id) {
-            peer.send(.pong(Pong(n: ping.n, inFlight: peer.role == .worker ? peer.held : nil)))
-        }
+        answer(pings)
+        for id in resumed { peers[id]?.sendHeldBack() }
     }
 
     // MARK: - Models
@@ -178,7 +203,14 @@ final class MachineHarness {
     func connect(_ role: Role, _ name: String, key: HandshakeKey? = nil) -> TestPeer {
         connectionCount += 1
         let id = ConnectionID(connectionCount)
-        let peer = TestPeer(id: id, role: role, name: name, key: key, harness: self)
+        let peer = TestPeer(
+            id: id,
+            role: role,
+            name: name,
+            key: key,
+            wire: PacedWire(limits: limits),
+            harness: self
+        )
         peers[id] = peer
         handle(.connected(id, nonce: [UInt8](repeating: UInt8(connectionCount % 256), count: 32)))
         return peer

@@ -21,9 +21,22 @@ final class TestPeer {
     /// What a worker was sent and has not answered.
     private(set) var held: [AttemptID] = []
     private var inbox: [Message] = []
+    /// What the machine has sent to it.
+    var wire: PacedWire
+    /// Whether the machine takes nothing that it says at present, and what it says meanwhile.
+    var isPaused = false
+    private var heldBack: [Message] = []
 
-    init(id: ConnectionID, role: Role, name: String, key: HandshakeKey?, harness: MachineHarness) {
+    init(
+        id: ConnectionID,
+        role: Role,
+        name: String,
+        key: HandshakeKey?,
+        wire: PacedWire,
+        harness: MachineHarness
+    ) {
         self.id = id
+        self.wire = wire
         self.role = role
         self.name = name
         guard let key = key ?? MachineHarness.keys[role] else { preconditionFailure("no key") }
@@ -42,12 +55,19 @@ final class TestPeer {
         case .reject(let reject): held.removeAll { $0 == reject.attempt }
         default: break
         }
+        if isPaused { return heldBack.append(message) }
         do {
             let arrived = try WireTrip.arrive(message)
             harness.handle(.received(id, arrived), sourceLocation: sourceLocation)
         } catch {
             Issue.record("\(error): \(message)", sourceLocation: sourceLocation)
         }
+    }
+
+    /// The machine takes again what the peer says, from what it said meanwhile on.
+    func sendHeldBack() {
+        isPaused = false
+        while !isPaused, !heldBack.isEmpty { send(heldBack.removeFirst()) }
     }
 
     func disconnect() { harness.handle(.disconnected(id)) }

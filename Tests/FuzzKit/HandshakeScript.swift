@@ -339,8 +339,9 @@ final class HandshakeScript {
         case .letOthersGoFirst: break
         case .raiseLineLimit(let id, _):
             try demand(proved.contains(id), "longer lines for \(id), which has no key")
-        case .measureBacklog(let id), .discardBacklog(let id):
-            try demand(placesByID[id] != nil, "the backlog of \(id), which is closed")
+        case .measureBacklog(let id), .discardBacklog(let id), .pauseReading(let id),
+            .resumeReading(let id):
+            try demand(placesByID[id] != nil, "something of \(id), which is closed")
         case .callModel(let id, _, _): calls.append(id)
         case .cancelModel, .report: break
         }
@@ -348,7 +349,7 @@ final class HandshakeScript {
 
     private func reportBacklog(_ bytes: Int, at place: Int) throws {
         guard let id = places[place]?.id else { return }
-        try handle(.backlog(id, Backlog(heldBytes: bytes, takenBytes: 0)))
+        try handle(.backlog(id, Backlog(encodedBytes: bytes)))
     }
 
     private func take(_ message: Message, _ id: ConnectionID) throws {

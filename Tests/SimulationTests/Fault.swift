@@ -27,8 +27,12 @@ enum Fault: String, CaseIterable, Sendable {
     case drainRequested
     /// A worker ends with work in it, because the time of its drain is over.
     case drainForced
-    /// A worker reads too slowly for a while.
-    case congestion
+    /// A peer reads slowly for a while, or nothing.
+    case slowReader
+    /// It took none of what waited for it, for too long.
+    case slowReaderDismissed
+    /// A question waits until there is room for its answer.
+    case questionWaits
     /// A tool does not end when it is told to.
     case stubbornTool
     /// A client cancels its run.

@@ -39,7 +39,7 @@ struct Scenario {
         case twin
         case drainOrdered
         case drainRequested
-        case congestion
+        case slowReader
         case clientCut
     }
 
@@ -54,6 +54,8 @@ struct Scenario {
         limits.resumeWindow = .milliseconds(1_500)
         limits.handshake = .seconds(3)
         limits.cancelGrace = .milliseconds(500)
+        limits.outboxHighWater = draw.permille(500) ? 64 << 20 : 8 << 10
+        limits.allUnsentBytes = draw.permille(700) ? 256 << 20 : draw.int(1 << 10...40 << 10)
         if draw.permille(150) { limits.unfinishedRuns = draw.int(1...3) }
         if draw.permille(150) { limits.eventLogEntries = draw.int(5...30) }
         self.limits = limits

@@ -47,6 +47,10 @@ final class SimulatedClient {
     /// The answer as it was written, as long as the connection lasts.
     private var written = ""
     private var round = 1
+    /// Questions asked on this connection, and those that wait for a reply.
+    private var askedCount = 0
+    private(set) var openQuestions: [Int] = []
+    private var reply = ChunkAssembler(maximumBytes: 1 << 20)
     /// Set when something arrived that no client should see.
     private(set) var problem: String?
 
@@ -97,6 +101,9 @@ final class SimulatedClient {
         settled = []
         written = ""
         round = 1
+        askedCount = 0
+        openQuestions = []
+        reply = ChunkAssembler(maximumBytes: 1 << 20)
         let initiator = HandshakeInitiator(
             role: .client,
             name: name,
@@ -138,6 +145,15 @@ final class SimulatedClient {
             take(event)
             return []
         case .ping(let ping): return [.pong(Pong(n: ping.n))]
+        case .chunk(let chunk):
+            do { try reply.append(chunk) } catch { problem = "a chunk of a reply: \(error)" }
+            return []
+        case .reply(let reply):
+            take(reply)
+            return []
+        case .error(let error) where error.request != nil:
+            problem = "a question was refused: \(error.message)"
+            return []
         case .error(let error):
             if error.code == .busy || error.code == .badPlan && mayLackTool {
                 isRefused = true
@@ -148,6 +164,28 @@ final class SimulatedClient {
             }
             return []
         default: return []
+        }
+    }
+
+    /// Asks about its run.
+    func nextQuestion(_ what: GetKind) -> Message? {
+        guard isWelcome, let run else { return nil }
+        askedCount += 1
+        openQuestions.append(askedCount)
+        return .get(Get(request: askedCount, what: what, id: run.text))
+    }
+
+    /// Questions are answered once, in order, each with a whole document.
+    private func take(_ reply: Reply) {
+        guard openQuestions.first == reply.request else {
+            problem = "a reply to \(reply.request), but \(openQuestions) are open"
+            return
+        }
+        openQuestions.removeFirst()
+        do {
+            _ = try self.reply.finish(reply.data)
+        } catch {
+            problem = "reply \(reply.request) is not whole: \(error)"
         }
     }
 

@@ -21,6 +21,9 @@ extension SimulatedCluster {
         if case .accepted(let accepted) = message, client.isStreamed, !accepted.isExisting {
             plan(.stream(client), after: draw.duration(.microseconds(50) ... .milliseconds(5)))
         }
+        if case .event = message, draw.permille(200) {
+            plan(.ask(client), after: draw.duration(.zero ... .milliseconds(20)))
+        }
         if case .error = message, client.isRefused {
             plan(.submitAgain(client), after: draw.duration(.milliseconds(50) ... .seconds(1)))
         }
@@ -31,6 +34,15 @@ extension SimulatedCluster {
     func submitAgain(_ client: SimulatedClient) {
         guard let link = client.link, let submission = client.resubmission() else { return }
         send(submission, over: link, .toCoordinator)
+    }
+
+    /// A client asks about its run.
+    func ask(_ client: SimulatedClient) {
+        let kinds: [GetKind] = [.answer, .nodes, .run, .explain, .status]
+        guard let link = client.link, let what = draw.element(kinds),
+            let question = client.nextQuestion(what)
+        else { return }
+        send(question, over: link, .toCoordinator)
     }
 
     func stream(_ client: SimulatedClient) {

@@ -3,6 +3,7 @@
 import JSON
 import Plans
 import Scheduling
+import TestKit
 import Wire
 
 @testable import CoordinatorCore
@@ -49,8 +50,19 @@ extension SimulatedCluster {
             send(message, over: link, .toPeer)
         case .measureBacklog(let id):
             guard let link = links[id] else { return broken("\(id) is unknown") }
-            tell(.backlog(id, link.backlog))
-        case .discardBacklog(let id): links[id]?.backlog.heldBytes = 0
+            reportBacklog(link)
+        case .discardBacklog(let id): links[id]?.wire.discard()
+        case .pauseReading(let id):
+            guard let link = links[id], link.isOpenForCoordinator, !link.isHeld else {
+                return broken("\(id) cannot be paused")
+            }
+            faults.note(.questionWaits)
+            link.isHeld = true
+        case .resumeReading(let id):
+            guard let link = links[id], link.isHeld else {
+                return broken("\(id) is resumed, but was not paused")
+            }
+            resume(link)
         case .close(let id):
             guard let link = links[id], link.isOpenForCoordinator else {
                 return broken("\(id) was closed twice")
@@ -77,7 +89,11 @@ extension SimulatedCluster {
             if attempts > 0 { faults.note(.attemptsLost) }
         case .workerJoined(_, _, _, let isResumed) where isResumed: faults.note(.resumed)
         case .peerDismissed(let id, let error):
-            if error.code == .limit, workersByLink[id] != nil { faults.note(.leaseExpired) }
+            if error.code == .limit {
+                let isStalled = links[id]?.wire.isBehind == true
+                if isStalled { faults.note(.slowReaderDismissed) }
+                if !isStalled, workersByLink[id] != nil { faults.note(.leaseExpired) }
+            }
         default: break
         }
     }

@@ -129,6 +129,14 @@ extension SimulatedCluster {
             broken("\(open) connections are open, but \(coordinator.peers.count) are kept")
         }
         if coordinator.sessionNames.count > open { broken("names of sessions are kept for ever") }
+        if coordinator.unsent.total > 0 || !coordinator.questioners.isEmpty {
+            broken("\(coordinator.unsent.total) bytes or a question wait for ever")
+        }
+        for client in clients where client.link?.isOpenForCoordinator == true {
+            if !client.openQuestions.isEmpty {
+                broken("\(client.name) has no answer to \(client.openQuestions)")
+            }
+        }
         for worker in workers where worker.isAlive {
             let counts = worker.machine.counts
             if counts.queued + counts.running + counts.done > 0 {

@@ -2,6 +2,7 @@
 
 import CoordinatorCore
 import Plans
+import TestKit
 import Wire
 import WorkerCore
 
@@ -16,6 +17,7 @@ extension SimulatedCluster {
         switch strike {
         case .clientCut: cutClient()
         case .stop: stopOneWay()
+        case .slowReader: slowReader()
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -29,7 +31,10 @@ extension SimulatedCluster {
         case .twin: twin(of: worker)
         case .drainOrdered: orderDrain(of: worker)
         case .drainRequested: requestDrain(of: worker)
-        case .congestion: congest(worker)
+        case .slowReader:
+            if let link = worker.link, link.isOpenForCoordinator, link.wire.allowance == .max {
+                slowDown(link)
+            }
         case .stop, .clientCut: break
         }
     }
@@ -139,15 +144,12 @@ extension SimulatedCluster {
         )
     }
 
-    private func congest(_ worker: SimulatedWorker) {
-        guard let link = worker.link, link.isOpenForCoordinator else {
-            return
+    /// Somebody does not read for a while, or a little at a time.
+    private func slowReader() {
+        let open = links.keys.sorted().compactMap { links[$0] }.filter {
+            $0.isAlive && $0.isOpenForPeer && $0.isOpenForCoordinator && $0.wire.allowance == .max
         }
-        faults.note(.congestion)
-        trace.add(now, "FAULT \(worker.label) reads slowly")
-        link.backlog.heldBytes = scenario.limits.outboxHighWater + 1
-        tell(.backlog(link.id, link.backlog))
-        plan(.decongest(link), after: draw.duration(.milliseconds(1) ... .seconds(2)))
+        if let link = draw.element(open) { slowDown(link) }
     }
 
     private func cutClient() {

@@ -10,7 +10,11 @@ extension SimulatedCluster {
     /// A new connection, which both sides know at once.
     func openLink(to peer: String) -> SimulatedLink {
         linkCount += 1
-        let link = SimulatedLink(id: ConnectionID(linkCount), peer: peer)
+        let link = SimulatedLink(
+            id: ConnectionID(linkCount),
+            peer: peer,
+            limits: scenario.limits
+        )
         links[link.id] = link
         tell(.connected(link.id, nonce: draw.bytes(32)))
         return link
@@ -19,14 +23,36 @@ extension SimulatedCluster {
     func send(_ message: Message, over link: SimulatedLink, _ direction: Direction) {
         let isOpen = direction == .toPeer ? link.isOpenForCoordinator : link.isOpenForPeer
         guard isOpen, link.isAlive else { return }
-        let parts: [Message]
-        do {
-            parts = try WireTrip.arriveInParts(message, limits: scenario.limits)
-        } catch {
-            return broken("a \(message.kind) to \(link.peer) is no message: \(error)")
+        switch direction {
+        case .toPeer:
+            let values = link.wire.backlog.values
+            link.wire.send(message)
+            letThrough(link)
+            if link.wire.isBehind || link.wire.backlog.values > values {
+                plan(.reportBacklog(link), after: .zero)
+            }
+        case .toCoordinator:
+            do {
+                let limit = scenario.limits.maxLine
+                sendPart(try WireTrip.arrive(message, maximumLine: limit), over: link, direction)
+            } catch {
+                broken("a \(message.kind) of \(link.peer) is no message: \(error)")
+            }
         }
-        for part in parts { sendPart(part, over: link, direction) }
         layAmbush(for: message, on: link)
+    }
+
+    /// Puts on its way what the peer's system takes of what the coordinator has sent.
+    func letThrough(_ link: SimulatedLink) {
+        guard link.isAlive else { return }
+        do {
+            for part in try link.wire.takeMessages() { sendPart(part, over: link, .toPeer) }
+        } catch {
+            broken("a message to \(link.peer) is none: \(error)")
+        }
+        guard link.closesWhenTaken, !link.wire.isBehind else { return }
+        link.closesWhenTaken = false
+        close(link, from: .toPeer)
     }
 
     private func sendPart(_ arrived: Message, over link: SimulatedLink, _ direction: Direction) {
@@ -50,6 +76,8 @@ extension SimulatedCluster {
         }
         guard let message else { return }
         switch direction {
+        case .toCoordinator where link.isOpenForCoordinator && link.isHeld:
+            link.heldBack.append(message)
         case .toCoordinator where link.isOpenForCoordinator:
             trace.add(now, "\(link.peer) > \(describe(message))")
             deliverToCoordinator(message, link)
@@ -76,6 +104,10 @@ extension SimulatedCluster {
         switch direction {
         case .toCoordinator:
             guard link.isOpenForCoordinator else { return }
+            if link.isHeld {
+                // The end of the stream comes after what is held back.
+                return plan(.noticeEnd(link, direction), after: .milliseconds(20))
+            }
             link.isOpenForCoordinator = false
             trace.add(now, "\(link.peer) > end")
             tell(.disconnected(link.id))
@@ -96,7 +128,12 @@ extension SimulatedCluster {
     func close(_ link: SimulatedLink, from side: Direction) {
         // `side` is the direction in which the closing side sends.
         switch side {
-        case .toPeer: link.isOpenForCoordinator = false
+        case .toPeer:
+            link.isOpenForCoordinator = false
+            if link.wire.isBehind {
+                link.closesWhenTaken = true
+                return
+            }
         case .toCoordinator: link.isOpenForPeer = false
         }
         let at = link.withLane(side) { lane -> Instant in
@@ -153,6 +190,43 @@ extension SimulatedCluster {
         if waiting.ends { plan(.noticeEnd(link, direction), after: .microseconds(100)) }
     }
 
+    // MARK: - Who reads when
+
+    /// The peer takes only so many more bytes for a while.
+    func slowDown(_ link: SimulatedLink) {
+        faults.note(.slowReader)
+        trace.add(now, "FAULT \(link.peer) reads slowly or not at all")
+        link.wire.allowance = draw.permille(500) ? 0 : draw.int(1...20_000)
+        readOn(link, after: draw.duration(.milliseconds(1) ... .seconds(3)))
+    }
+
+    private func readOn(_ link: SimulatedLink, after pause: Duration) {
+        plan(.readOn(link), after: pause)
+    }
+
+    /// It takes some more, and pauses again, or all.
+    func readOn(_ link: SimulatedLink) {
+        let isOn = isHealed || draw.permille(500)
+        link.wire.allowance = isOn ? .max : draw.int(1...20_000)
+        letThrough(link)
+        reportBacklog(link)
+        if !isOn { readOn(link, after: draw.duration(.milliseconds(1) ... .seconds(6))) }
+    }
+
+    func reportBacklog(_ link: SimulatedLink) {
+        guard link.isOpenForCoordinator else { return }
+        tell(.backlog(link.id, link.wire.backlog))
+    }
+
+    /// The coordinator takes again what the peer says, from what came meanwhile on.
+    func resume(_ link: SimulatedLink) {
+        link.isHeld = false
+        let waiting = link.heldBack
+        link.heldBack = []
+        link.withLane(.toCoordinator) { $0.messages.insert(contentsOf: waiting, at: 0) }
+        for _ in waiting { plan(.deliver(link, .toCoordinator), after: .zero) }
+    }
+
     // MARK: - Words
 
     func describe(_ message: Message) -> String {
@@ -178,6 +252,8 @@ extension SimulatedCluster {
         case .accepted(let body): "accepted \(body.run) \(body.isExisting)"
         case .bye(let body): "bye \(body.reason)"
         case .chunk(let body): "chunk \(body.about) \(body.stream.rawValue) \(body.sequence)"
+        case .get(let body): "get \(body.what.rawValue) \(body.request)"
+        case .reply(let body): "reply \(body.request)"
         case .nodes(let body): "nodes \(body.tasks.count) \(body.isLast)"
         default: message.kind.rawValue
         }

@@ -75,7 +75,9 @@ final class SimulatedCluster {
         case submitAgain(SimulatedClient)
         case speak(SimulatedCall, turn: Int)
         case cancel(SimulatedClient)
-        case decongest(SimulatedLink)
+        case readOn(SimulatedLink)
+        case reportBacklog(SimulatedLink)
+        case ask(SimulatedClient)
         case fault
         case ambush(SimulatedLink, Scenario.Strike)
     }
@@ -186,11 +188,9 @@ final class SimulatedCluster {
         case .submitAgain(let client): submitAgain(client)
         case .speak(let call, let turn): speak(call, turn: turn)
         case .cancel(let client): cancel(client)
-        case .decongest(let link):
-            guard link.isOpenForCoordinator else { return }
-            link.backlog.takenBytes += link.backlog.heldBytes
-            link.backlog.heldBytes = 0
-            tell(.backlog(link.id, link.backlog))
+        case .readOn(let link): readOn(link)
+        case .reportBacklog(let link): reportBacklog(link)
+        case .ask(let client): ask(client)
         case .fault: strike()
         case .ambush(let link, let strike): ambush(link, strike)
         }

@@ -3,6 +3,7 @@
 
 import CoordinatorCore
 import Plans
+import TestKit
 import Wire
 
 /// Which way a message goes.
@@ -24,8 +25,13 @@ final class SimulatedLink {
     /// What is on its way, in order.
     var toCoordinator = Lane()
     var toPeer = Lane()
-    /// What the coordinator is told of the bytes that wait for the peer.
-    var backlog = Backlog(heldBytes: 0, takenBytes: 0)
+    /// What the coordinator has sent and the peer's system has not taken.
+    var wire: PacedWire
+    /// Whether the coordinator takes nothing from the peer, and what has come meanwhile.
+    var isHeld = false
+    var heldBack: [Message] = []
+    /// The coordinator closes when the peer has taken everything.
+    var closesWhenTaken = false
 
     /// One direction.
     struct Lane {
@@ -38,9 +44,10 @@ final class SimulatedLink {
         var endsAfter = false
     }
 
-    init(id: ConnectionID, peer: String) {
+    init(id: ConnectionID, peer: String, limits: Limits) {
         self.id = id
         self.peer = peer
+        wire = PacedWire(limits: limits)
     }
 
     func withLane<Result>(_ direction: Direction, _ body: (inout Lane) -> Result) -> Result {

@@ -29,29 +29,4 @@ public enum WireTrip {
         }
         return try Message(decoding: line[...])
     }
-
-    /// What the other side reads of a message whose value is cut if it is large.
-    ///
-    /// - Throws: As `arrive`.
-    public static func arriveInParts(
-        _ message: Message,
-        limits: Limits = Limits()
-    ) throws -> [Message] {
-        var outbox = Outbox(
-            cutting: Outbox.Cutting(
-                largestInline: limits.announced.largestInline,
-                bytesPerChunk: limits.chunkBytes
-            )
-        )
-        outbox.append(message)
-        var reader = LineReader(maximumLine: limits.maxLine)
-        var piece: [UInt8] = []
-        var messages: [Message] = []
-        while outbox.takePiece(into: &piece) {
-            reader.feed(piece)
-            piece = []
-            while let line = try reader.next() { messages.append(try Message(decoding: line)) }
-        }
-        return messages
-    }
 }

@@ -20,6 +20,7 @@ struct LimitsReader: FieldReading {
         ("chunk", \.chunkBytes, 1 << 10...256 << 20),
         ("max_output", \.maxOutput, 1 << 10...1 << 40),
         ("unsent_bytes", \.outboxHighWater, 1 << 20...1 << 40),
+        ("all_unsent_bytes", \.allUnsentBytes, 1 << 20...1 << 40),
         ("finished_bytes", \.finishedBytes, 0...1 << 50),
     ]
 
