@@ -14,6 +14,7 @@ public final class Toolbox {
     public let loop: EventLoop
     private let tools: [String: Tool]
     private let runners: [any ToolRunner]
+    private let keeper: ProcessKeeper?
 
     private struct Tool {
         var runner: any ToolRunner
@@ -24,7 +25,12 @@ public final class Toolbox {
     ///
     /// Invocations of a tool that has a concurrency are held to it: the others wait.
     /// Throws when two have the same name, a name is empty or too long, or a schema cannot be used.
-    public init(loop: EventLoop, runners: [any ToolRunner]) throws(ToolboxError) {
+    /// The keeper is the one of runners that share one, and is shut down with them.
+    public init(
+        loop: EventLoop,
+        runners: [any ToolRunner],
+        keeper: ProcessKeeper? = nil
+    ) throws(ToolboxError) {
         var tools: [String: Tool] = [:]
         var problems: [String] = []
         let limited = runners.map { runner in
@@ -55,6 +61,7 @@ public final class Toolbox {
         self.loop = loop
         self.tools = tools
         self.runners = limited
+        self.keeper = keeper
         descriptions = limited.map(\.description)
     }
 
@@ -68,16 +75,35 @@ public final class Toolbox {
         environment: [String: String] = WorkerEnvironment.current
     ) throws(ToolboxError) -> Toolbox {
         var runners: [any ToolRunner] = []
-        for tool in manifest?.tools ?? [] {
+        let programs = manifest?.tools ?? []
+        let keeper = ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
+        for tool in programs {
             if tool.isPersistent {
-                runners.append(PersistentRunner(loop: loop, tool: tool, environment: environment))
+                runners.append(
+                    PersistentRunner(
+                        loop: loop,
+                        tool: tool,
+                        environment: environment,
+                        keeper: keeper
+                    )
+                )
             } else {
-                runners.append(ExecutableRunner(loop: loop, tool: tool, environment: environment))
+                runners.append(
+                    ExecutableRunner(
+                        loop: loop,
+                        tool: tool,
+                        environment: environment,
+                        keeper: keeper
+                    )
+                )
             }
         }
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
         if diagnostics { runners += DiagnosticTools.runners(loop: loop) }
-        return try Toolbox(loop: loop, runners: runners)
+        let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper)
+        // Ahead, so that no call waits for it; if it cannot start, the calls say why.
+        if !programs.isEmpty { try? keeper.start() }
+        return toolbox
     }
 
     /// The runner of a tool, or nil if there is no such tool.
@@ -108,6 +134,7 @@ public final class Toolbox {
     /// Shuts all runners down, see ``ToolRunner/shutDown()``.
     public func shutDown() {
         for runner in runners { runner.shutDown() }
+        keeper?.shutDown()
     }
 }
 

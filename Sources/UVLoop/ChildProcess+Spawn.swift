@@ -56,9 +56,13 @@ extension ChildProcess {
     /// killed; pipes still held by a process that left the group are closed 250 ms later. All
     /// callbacks come in later turns of the loop. Throws when the child cannot be started, for
     /// example `ENOENT` for a missing program; then nothing is left behind.
+    ///
+    /// With a keeper the child is the keeper's: it gets a session in any case, whatever it has
+    /// started is killed with it, also what has left the group, and none of it outlives us.
     public static func spawn(
         loop: EventLoop,
         options: Options,
+        keeper: ProcessKeeper? = nil,
         onOutput: @escaping (Stream, [UInt8]) -> Void,
         onExit: @escaping (ExitStatus) -> Void
     ) throws(UVError) -> ChildProcess {
@@ -75,6 +79,7 @@ extension ChildProcess {
             pipes.closeAll()
             throw UVError(code: result, operation: "make pipes for \(program)")
         }
+        if let keeper { return try spawn(options, pipes, keeper, onOutput, onExit) }
         let memory = HandleMemory(UV_PROCESS)
         result = start(loop, memory, options, pipes)
         pipes.closeChildEnds()
@@ -92,6 +97,32 @@ extension ChildProcess {
             onExit: onExit
         )
         weft_allow_core(child.pid)
+        child.adopt(pipes, options)
+        return child
+    }
+
+    private static func spawn(
+        _ options: Options,
+        _ pipes: Pipes,
+        _ keeper: ProcessKeeper,
+        _ onOutput: @escaping (Stream, [UInt8]) -> Void,
+        _ onExit: @escaping (ExitStatus) -> Void
+    ) throws(UVError) -> ChildProcess {
+        var pipes = pipes
+        let started: KeeperProcess.Started
+        do {
+            started = try keeper.spawn(options.request(pipes))
+        } catch {
+            pipes.closeAll()
+            throw UVError(code: error.code, operation: options.failedOperation(error.code))
+        }
+        pipes.closeChildEnds()
+        let child = ChildProcess(
+            loop: keeper.loop,
+            started: started,
+            onOutput: onOutput,
+            onExit: onExit
+        )
         child.adopt(pipes, options)
         return child
     }
@@ -149,6 +180,24 @@ extension ChildProcess.Options {
 
     fileprivate var hasInput: Bool {
         if case .none = standardInput { false } else { true }
+    }
+
+    /// The child as a keeper is told of it.
+    fileprivate func request(_ pipes: Pipes) -> KeeperRequest {
+        var strings: [UInt8] = []
+        for argument in arguments { strings += Array(argument.utf8) + [0] }
+        for (name, value) in environment { strings += Array("\(name)=\(value)".utf8) + [0] }
+        strings += Array((directory ?? "").utf8) + [0]
+        return KeeperRequest(
+            strings: strings,
+            argumentCount: arguments.count,
+            variableCount: environment.count,
+            descriptors: [
+                pipes.input.childs, pipes.output.childs,
+                inheritStandardError ? STDERR_FILENO : pipes.error.childs,
+            ],
+            program: arguments.first ?? ""
+        )
     }
 
     /// Says what could not be found: libuv reports a missing program and a missing directory
@@ -231,7 +280,7 @@ private struct Pipes {
     }
 }
 
-private func inherited(_ descriptor: Int32) -> uv_stdio_container_t {
+func inherited(_ descriptor: Int32) -> uv_stdio_container_t {
     var container = uv_stdio_container_t()
     container.flags = UV_INHERIT_FD
     container.data.fd = descriptor
@@ -239,7 +288,7 @@ private func inherited(_ descriptor: Int32) -> uv_stdio_container_t {
 }
 
 /// Calls a function with strings in C's form: pointers into one buffer, `nil` after the last.
-private func withCStrings<Result>(
+func withCStrings<Result>(
     _ strings: [String],
     _ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {

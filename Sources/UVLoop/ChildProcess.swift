@@ -36,7 +36,7 @@ public final class ChildProcess {
     public var onInputDrained: (() -> Void)?
 
     let loop: EventLoop
-    private let memory: HandleMemory
+    private let parent: Parent
     private let ownsGroup: Bool
     private var input: ByteStream?
     private var outputs: [ByteStream] = []
@@ -50,6 +50,12 @@ public final class ChildProcess {
     private(set) var escapeTimer: Timer?
     private var isEscapeTimeUp = false
 
+    /// Who waits for the child: this process, or a keeper beside it.
+    private enum Parent {
+        case us(HandleMemory)
+        case keeper(KeeperProcess, id: UInt64)
+    }
+
     init(
         loop: EventLoop,
         memory: HandleMemory,
@@ -58,7 +64,7 @@ public final class ChildProcess {
         onExit: @escaping (ExitStatus) -> Void
     ) {
         self.loop = loop
-        self.memory = memory
+        parent = .us(memory)
         self.ownsGroup = ownsGroup
         self.onOutput = onOutput
         self.onExit = onExit
@@ -67,21 +73,43 @@ public final class ChildProcess {
         loop.childrenAlive += 1
     }
 
+    init(
+        loop: EventLoop,
+        started: KeeperProcess.Started,
+        onOutput: @escaping (Stream, [UInt8]) -> Void,
+        onExit: @escaping (ExitStatus) -> Void
+    ) {
+        self.loop = loop
+        parent = .keeper(started.keeper, id: started.id)
+        ownsGroup = true
+        self.onOutput = onOutput
+        self.onExit = onExit
+        pid = started.pid
+        started.keeper.adopt(self, started.id)
+    }
+
     /// Sends a signal to the child alone; nothing once it has ended.
     public func signal(_ signal: Int32) {
         loop.assertOnLoop()
         // libuv has waited for an ended child, so that its number may be another's by now.
         guard status == nil else { return }
-        kill(pid, signal)
+        switch parent {
+        case .us: kill(pid, signal)
+        case .keeper(let keeper, let id): keeper.signal(id, signal, isGroup: false)
+        }
     }
 
     /// Sends a signal to the child and all of its group; nothing once the child has ended.
     ///
-    /// A child without a session of its own has no group of its own, and gets it alone.
+    /// A child without a session of its own has no group of its own, and gets it alone. SIGKILL to a
+    /// child of a keeper reaches all that it has started.
     public func signalGroup(_ signal: Int32) {
         loop.assertOnLoop()
         guard status == nil else { return }
-        kill(ownsGroup ? -pid : pid, signal)
+        switch parent {
+        case .us: kill(ownsGroup ? -pid : pid, signal)
+        case .keeper(let keeper, let id): keeper.signal(id, signal, isGroup: true)
+        }
     }
 
     /// Hands bytes to the child's input; dropped once the input is closed or the child gone.
@@ -161,12 +189,14 @@ public final class ChildProcess {
 
     // MARK: - The end
 
-    fileprivate func exited(_ exit: ExitStatus) {
+    func exited(_ exit: ExitStatus) {
         status = exit
-        loop.childrenAlive -= 1
-        closeProcess()
-        // While members are left the group keeps its number, so this reaches nobody else.
-        if ownsGroup { kill(-pid, SIGKILL) }
+        if case .us = parent {
+            loop.childrenAlive -= 1
+            closeProcess()
+            // While members are left the group keeps its number, so this reaches nobody else.
+            if ownsGroup { kill(-pid, SIGKILL) }
+        }
         dropInput()
         guard loop.phase == .open else { return }
         if !outputs.isEmpty, !isPaused { waitForEscapees() }
@@ -210,9 +240,18 @@ public final class ChildProcess {
     }
 
     private func closeProcess() {
-        guard !isProcessClosed else { return }
+        guard case .us(let memory) = parent, !isProcessClosed else { return }
         isProcessClosed = true
         memory.close()
+    }
+
+    /// Lets go of callbacks and pipes, as the loop closes; of a kept child the keeper kills what is
+    /// left.
+    func dropEverything() {
+        dropCallbacks()
+        dropInput()
+        for output in outputs { output.close() }
+        outputs = []
     }
 }
 
@@ -221,10 +260,7 @@ extension ChildProcess: HandleOwner {
     func closeWithLoop() {
         guard onExit != nil else { return closeProcess() }
         signalGroup(SIGKILL)
-        dropCallbacks()
-        dropInput()
-        for output in outputs { output.close() }
-        outputs = []
+        dropEverything()
     }
 }
 

@@ -1,7 +1,10 @@
 // What the loop module needs from the system beneath libuv, as plain C: what a process does first
-// thing to protect what it holds.
+// thing to protect what it holds, temporary folders that leave nothing behind, and the keeper of
+// other processes.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +23,49 @@ void weft_protect_memory(void);
 // Lets a child, which has inherited that no core file is written, write one if we could have at the
 // start of this process.
 void weft_allow_core(int pid);
+
+// Temporary folders. Each is locked by whoever uses it, so that one without a lock was left behind.
+
+// Makes a folder of mode 0700 in `base` whose name starts with `prefix`, and locks it. Puts its path
+// into `path`; returns the descriptor that holds the lock, closed in children, or -errno.
+int weft_folder_make(const char *base, const char *prefix, char *path, size_t size);
+
+// Removes the folders of this user in `base` that nobody has locked: "PREFIX" and six characters.
+void weft_folder_sweep(const char *base, const char *prefix);
+
+// Removes a file or a folder with all in it, also where its owner may not write. Follows no links.
+// False if something is left.
+bool weft_remove_tree(const char *path);
+
+// The keeper. A program that links this becomes a keeper when it is started under this name; the
+// arguments are the folder to remove at the end and the prefix of its name, the descriptors 3, 4
+// and 5 the control socket, the writing end of the status pipe and the lock of the folder.
+#define WEFT_KEEPER_NAME "weft-keeper"
+
+// What comes out of the status pipe: a process has ended and nothing that it started is left.
+struct weft_ending {
+    uint64_t id;
+    int32_t code;
+    int32_t signal;
+};
+
+// A pair of connected sockets for a keeper, in ends[0] ours and in ends[1] the keeper's, both closed
+// in children; 0 or -errno.
+int weft_keeper_sockets(int ends[2]);
+
+// Has the keeper start a program in a session of its own. `strings` are the arguments, then the
+// variables, then the folder it starts in (empty for the keeper's), each with a null byte at its
+// end. `stdio` are the program's descriptors 0, 1 and 2; -1 is /dev/null.
+// Returns its process number, -errno if the program cannot be started, or 0 if the keeper is gone or
+// does not answer in time.
+int weft_keeper_spawn(
+    int control, uint64_t id, const char *strings, size_t size, uint32_t arguments,
+    uint32_t variables, const int stdio[3], int milliseconds
+);
+
+// Has a program get a signal, with all of its group or alone; SIGKILL to the group reaches whatever
+// the program started. Nothing happens if it has ended. False if the keeper takes nothing.
+bool weft_keeper_signal(int control, uint64_t id, int signal, bool group);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,11 @@ final class ExecutableInvocation: RunningInvocation {
     }
 
     func spawn(_ options: ChildProcess.Options) throws(UVError) {
-        child = try ChildProcess.spawn(loop: runner.loop, options: options) {
+        child = try ChildProcess.spawn(
+            loop: runner.loop,
+            options: options,
+            keeper: runner.keeper
+        ) {
             self.received($1, from: $0)
         } onExit: {
             self.exited($0)

@@ -16,7 +16,7 @@ public final class ExecutableRunner: ToolRunner {
     let loop: EventLoop
     let tool: ManifestTool
     private let environment: ProcessEnvironment
-    private let folderBase: String
+    let keeper: ProcessKeeper
     private var invocations: [ObjectIdentifier: ExecutableInvocation] = [:]
     private var isShutDown = false
 
@@ -26,22 +26,25 @@ public final class ExecutableRunner: ToolRunner {
     ///   - loop: The loop the runner is confined to.
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
+    ///   - keeper: Starts the processes; nil for one of the tool's own.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
-        environment: [String: String] = WorkerEnvironment.current
+        environment: [String: String] = WorkerEnvironment.current,
+        keeper: ProcessKeeper? = nil
     ) {
         self.loop = loop
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
-        folderBase = WorkingFolder.base(environment)
+        self.keeper =
+            keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
     /// Starts a process.
     ///
     /// The group is killed when the output exceeds its limit, and by a cancel: with SIGTERM, and
-    /// SIGKILL after the grace.
+    /// SIGKILL after the grace. Whatever the process has started ends with it.
     public func start(
         _ invocation: Invocation,
         report: @escaping (ToolReport) -> Void
@@ -66,7 +69,7 @@ public final class ExecutableRunner: ToolRunner {
     ) throws(Failure) -> ExecutableInvocation {
         guard !isShutDown else { throw .shutDown(invocation.tool) }
         var options = ChildProcess.Options(arguments: try tool.command.render(invocation.arguments))
-        let folder = try tool.makeFolder(in: folderBase)
+        let folder = try tool.makeFolder(of: keeper)
         options.environment = environment.variables(folder: folder.path, for: invocation)
         options.directory = folder.path
         if !tool.command.takesArguments {

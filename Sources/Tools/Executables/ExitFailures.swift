@@ -100,15 +100,15 @@ extension ManifestTool {
     }
 
     /// A fresh working folder, or `spawn_failed`.
-    func makeFolder(in base: String) throws(Failure) -> WorkingFolder {
+    func makeFolder(of keeper: ProcessKeeper) throws(Failure) -> WorkingFolder {
         do {
-            return try WorkingFolder(in: base)
+            return try WorkingFolder(of: keeper)
         } catch {
             throw Failure(
                 code: .spawnFailed,
-                message: "\(program) needs a working folder and none could be made in \(base):"
-                    + " \(error.explanation). Check that the worker may write there, or set"
-                    + " TMPDIR.",
+                message: "\(program) needs a working folder and none could be made in"
+                    + " \(keeper.base): \(error.explanation). Check that the worker may write"
+                    + " there, or set TMPDIR.",
                 isRetryable: true
             )
         }

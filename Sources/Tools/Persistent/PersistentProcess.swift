@@ -35,7 +35,11 @@ final class PersistentProcess {
     }
 
     func spawn(_ options: ChildProcess.Options) throws(UVError) {
-        child = try ChildProcess.spawn(loop: runner.loop, options: options) {
+        child = try ChildProcess.spawn(
+            loop: runner.loop,
+            options: options,
+            keeper: runner.keeper
+        ) {
             self.received($1, from: $0)
         } onExit: {
             self.exited($0)

@@ -27,7 +27,7 @@ public final class PersistentRunner: ToolRunner {
     let loop: EventLoop
     let tool: ManifestTool
     private let environment: ProcessEnvironment
-    private let folderBase: String
+    let keeper: ProcessKeeper
     private var processes: [ObjectIdentifier: PersistentProcess] = [:]
     private var idle: [PersistentProcess] = []
     /// Invocations that wait for the end of the pause, oldest first.
@@ -45,16 +45,19 @@ public final class PersistentRunner: ToolRunner {
     ///   - loop: The loop the runner is confined to.
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
+    ///   - keeper: Starts the processes; nil for one of the tool's own.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
-        environment: [String: String] = WorkerEnvironment.current
+        environment: [String: String] = WorkerEnvironment.current,
+        keeper: ProcessKeeper? = nil
     ) {
         self.loop = loop
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
-        folderBase = WorkingFolder.base(environment)
+        self.keeper =
+            keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
     /// Hands the invocation to a process that has nothing to do, or starts one.
@@ -111,7 +114,7 @@ public final class PersistentRunner: ToolRunner {
     }
 
     private func makeProcess() throws(Failure) -> PersistentProcess {
-        let folder = try tool.makeFolder(in: folderBase)
+        let folder = try tool.makeFolder(of: keeper)
         let options = ChildProcess.Options(
             arguments: try tool.command.render(.emptyObject),
             environment: environment.variables(folder: folder.path, for: nil),

@@ -1,0 +1,133 @@
+// Temporary folders: made with a lock, removed with all in them, swept when their lock is gone.
+#define _GNU_SOURCE
+#include "CProcess.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// MARK: - Removing
+
+// Folders below the first one that are gone into; each takes a descriptor.
+enum { depth_limit = 32 };
+
+struct removal {
+    int top;           // the folder that all of it is in
+    unsigned moved;    // deep folders that were moved up into it
+    bool is_complete;
+};
+
+static void remove_entries(struct removal *removal, int folder, int depth);
+
+static void remove_entry(struct removal *removal, int parent, const char *name, int depth) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
+    if (errno != EISDIR && errno != EPERM) {
+        removal->is_complete = false;
+        return;
+    }
+    if (depth > depth_limit) {
+        char place[32];
+        snprintf(place, sizeof place, ".deep-%u", removal->moved++);
+        if (renameat(parent, name, removal->top, place) == 0) return;
+    }
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int folder = openat(parent, name, flags);
+    if (folder < 0 && errno == EACCES) {
+        struct stat status;
+        bool is_folder = fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+            && S_ISDIR(status.st_mode);
+        if (is_folder && fchmodat(parent, name, 0700, 0) == 0) folder = openat(parent, name, flags);
+    }
+    if (folder >= 0) remove_entries(removal, folder, depth + 1);
+    if (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) removal->is_complete = false;
+}
+
+// Removes what is in a folder and closes its descriptor.
+static void remove_entries(struct removal *removal, int folder, int depth) {
+    fchmod(folder, 0700);
+    DIR *entries = fdopendir(folder);
+    if (entries == NULL) {
+        removal->is_complete = false;
+        close(folder);
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        remove_entry(removal, dirfd(entries), entry->d_name, depth);
+    }
+    closedir(entries);
+}
+
+bool weft_remove_tree(const char *path) {
+    // Whoever still writes there may come in between, and deep folders are moved up.
+    for (int round = 0; round < 100; round++) {
+        if (unlinkat(AT_FDCWD, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
+        if (errno == ENOTDIR) return unlink(path) == 0 || errno == ENOENT;
+        int top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (top < 0 && errno == EACCES && chmod(path, 0700) == 0) {
+            top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        }
+        if (top < 0) return errno == ENOENT;
+        struct removal removal = {.top = top, .is_complete = true};
+        int folder = fcntl(top, F_DUPFD_CLOEXEC, 0);
+        if (folder >= 0) remove_entries(&removal, folder, 0);
+        close(top);
+        if (folder < 0 || (!removal.is_complete && removal.moved == 0 && round >= 2)) break;
+    }
+    return rmdir(path) == 0 || errno == ENOENT;
+}
+
+// MARK: - Making and sweeping
+
+int weft_folder_make(const char *base, const char *prefix, char *path, size_t size) {
+    for (int round = 0; round < 100; round++) {
+        int length = snprintf(path, size, "%s/%sXXXXXX", base, prefix);
+        if (length < 0 || (size_t)length >= size) return -ENAMETOOLONG;
+        if (mkdtemp(path) == NULL) return -errno;
+        int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder < 0) {
+            if (errno == ENOENT) continue;
+            int error = errno;
+            rmdir(path);
+            return -error;
+        }
+        // A file system without locks does without: nobody sweeps there either.
+        flock(folder, LOCK_EX);
+        struct stat status;
+        // Somebody may have swept it before it was locked.
+        if (fstat(folder, &status) == 0 && status.st_nlink > 0) return folder;
+        close(folder);
+    }
+    return -EAGAIN;
+}
+
+void weft_folder_sweep(const char *base, const char *prefix) {
+    DIR *entries = opendir(base);
+    if (entries == NULL) return;
+    size_t length = strlen(prefix);
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        const char *name = entry->d_name;
+        if (strncmp(name, prefix, length) != 0 || strlen(name) != length + 6) continue;
+        int folder = openat(
+            dirfd(entries), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        );
+        if (folder < 0) continue;
+        struct stat status;
+        bool is_ours = fstat(folder, &status) == 0 && status.st_uid == geteuid();
+        if (is_ours && flock(folder, LOCK_EX | LOCK_NB) == 0) {
+            char path[4096];
+            int size = snprintf(path, sizeof path, "%s/%s", base, name);
+            if (size > 0 && (size_t)size < sizeof path) weft_remove_tree(path);
+        }
+        close(folder);
+    }
+    closedir(entries);
+}

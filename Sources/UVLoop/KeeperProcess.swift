@@ -1,0 +1,270 @@
+// One keeper process: starting it, handing programs to it, and taking what it reports of their ends.
+// Not here: when a keeper is started (ProcessKeeper), the programs' pipes (ChildProcess).
+internal import CLibuv
+internal import CProcess
+internal import Glibc
+
+/// A program for a keeper to start.
+struct KeeperRequest {
+    /// Arguments, variables and the folder, each with a null byte at its end.
+    var strings: [UInt8]
+    var argumentCount: Int
+    var variableCount: Int
+    /// The program's descriptors 0, 1 and 2; -1 is `/dev/null`.
+    var descriptors: [Int32]
+    /// What failures call it.
+    var program: String
+}
+
+/// A process that keeps programs; lives until it is closed and the process has ended.
+final class KeeperProcess {
+    /// A program that was started.
+    struct Started {
+        var keeper: KeeperProcess
+        var id: UInt64
+        var pid: Int32
+    }
+
+    let folder: KeeperFolder
+    /// Called once if the process ends without having been closed.
+    var onKilled: ((KeeperProcess) -> Void)?
+
+    private let loop: EventLoop
+    private let memory = HandleMemory(UV_PROCESS)
+    private var control: Int32
+    private let status: ByteStream
+    private var children: [UInt64: ChildProcess] = [:]
+    private var lastID: UInt64 = 0
+    private var unread: [UInt8] = []
+    private var isEnded = false
+    private var isClosed = false
+    private var isLoopClosing = false
+    private var closesWhenIdle = false
+
+    /// How long a keeper may take to start a program; it takes about a millisecond.
+    private static let patience: Int32 = 5_000
+    private static let recordSize = MemoryLayout<weft_ending>.size
+
+    /// Whether programs can be handed to it, as far as is known.
+    var isUsable: Bool { control >= 0 && !isEnded && !closesWhenIdle }
+
+    init(loop: EventLoop, folder: KeeperFolder) throws(UVError) {
+        self.loop = loop
+        self.folder = folder
+        let ends = try Ends()
+        let result = Self.start(loop, memory, folder, ends)
+        ends.closeTheirs()
+        guard result == 0 else {
+            ends.closeOurs()
+            // libuv has initialised the handle even though it failed.
+            memory.closeUnowned()
+            throw UVError(code: result, operation: "start a keeper")
+        }
+        control = ends.control.ours
+        status = .pipe(loop: loop)
+        let opened = uv_pipe_open(status.memory.pipe, ends.status.ours)
+        precondition(opened == 0, "a pipe that was just made can be read")
+        memory.retain(self)
+        loop.childrenAlive += 1
+        uv_unref(memory.handle)
+        uv_unref(status.memory.handle)
+        status.onBytes = { [unowned self] in received($0) }
+        status.onReadEnd = { [unowned self] _ in statusEnded() }
+        status.startReading()
+    }
+
+    private static func start(
+        _ loop: EventLoop,
+        _ memory: HandleMemory,
+        _ folder: KeeperFolder,
+        _ ends: Ends
+    ) -> Int32 {
+        var settings = uv_process_options_t()
+        settings.exit_cb = keeperExited
+        settings.flags = UV_PROCESS_DETACHED.rawValue
+        var containers = [
+            uv_stdio_container_t(), uv_stdio_container_t(), uv_stdio_container_t(),
+            inherited(ends.control.theirs), inherited(ends.status.theirs), inherited(folder.lock),
+        ]
+        // What the loader of programs needs; nothing else of ours is the keeper's business.
+        let names: [String] = ["LD_LIBRARY_PATH", "LD_PRELOAD"]
+        let variables = names.compactMap { name in
+            getenv(name).map { "\(name)=\(String(cString: $0))" }
+        }
+        let arguments: [String] = [WEFT_KEEPER_NAME, folder.path, ProcessKeeper.folderPrefix]
+        return withCStrings(arguments) { arguments in
+            withCStrings(variables) { variables in
+                containers.withUnsafeMutableBufferPointer { containers in
+                    "/proc/self/exe"
+                        .withCString { program in
+                            settings.file = program
+                            settings.args = arguments.baseAddress
+                            settings.env = variables.baseAddress
+                            settings.stdio = containers.baseAddress
+                            settings.stdio_count = Int32(containers.count)
+                            return uv_spawn(loop.raw, memory.process, &settings)
+                        }
+                }
+            }
+        }
+    }
+
+    // MARK: - Programs
+
+    /// Starts a program; nil if the keeper is gone or does not answer.
+    func spawn(_ request: KeeperRequest) throws(UVError) -> Started? {
+        guard isUsable else { return nil }
+        lastID += 1
+        let result = request.strings.withUnsafeBytes { strings in
+            weft_keeper_spawn(
+                control,
+                lastID,
+                strings.baseAddress?.assumingMemoryBound(to: CChar.self),
+                strings.count,
+                UInt32(clamping: request.argumentCount),
+                UInt32(clamping: request.variableCount),
+                request.descriptors,
+                Self.patience
+            )
+        }
+        guard result != 0 else { return nil }
+        guard result > 0 else { throw UVError(code: result, operation: "spawn \(request.program)") }
+        return Started(keeper: self, id: lastID, pid: result)
+    }
+
+    /// Reports the end of a program to its child from now on, and keeps the loop alive until then.
+    func adopt(_ child: ChildProcess, _ id: UInt64) {
+        if children.isEmpty { uv_ref(status.memory.handle) }
+        children[id] = child
+    }
+
+    /// Sends a signal to a program that has not ended, with its group or alone.
+    func signal(_ id: UInt64, _ signal: Int32, isGroup: Bool) {
+        guard control >= 0, children[id] != nil else { return }
+        if !weft_keeper_signal(control, id, signal, isGroup), signal == SIGKILL { abandon() }
+    }
+
+    private func received(_ bytes: [UInt8]) {
+        unread += bytes
+        var start = 0
+        while unread.count - start >= Self.recordSize {
+            let ending = unread[start...]
+                .withUnsafeBytes { $0.loadUnaligned(as: weft_ending.self) }
+            start += Self.recordSize
+            end(
+                ending.id,
+                ChildProcess.ExitStatus(code: Int(ending.code), signal: Int(ending.signal))
+            )
+        }
+        unread.removeFirst(start)
+    }
+
+    private func end(_ id: UInt64, _ exit: ChildProcess.ExitStatus) {
+        guard let child = children.removeValue(forKey: id) else { return }
+        if children.isEmpty, !status.isClosed { uv_unref(status.memory.handle) }
+        child.exited(exit)
+        closeIfIdle()
+    }
+
+    /// The keeper and all supervisors are gone, so that nobody reports any more.
+    private func statusEnded() {
+        for id in children.keys.sorted() { end(id, ChildProcess.ExitStatus(code: 0, signal: 9)) }
+        status.close()
+    }
+
+    // MARK: - The end
+
+    /// Takes no more programs, and lets the keeper end when all it keeps have ended.
+    func closeWhenIdle() {
+        closesWhenIdle = true
+        closeIfIdle()
+    }
+
+    private func closeIfIdle() {
+        if closesWhenIdle, children.isEmpty { close() }
+    }
+
+    /// Kills a keeper that does not do its work; what it keeps is killed with it.
+    func abandon() {
+        closesWhenIdle = true
+        guard !isEnded else { return closeIfIdle() }
+        uv_process_kill(memory.process, SIGKILL)
+        closeIfIdle()
+    }
+
+    private func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        closeControl()
+        status.close()
+    }
+
+    private func closeControl() {
+        guard control >= 0 else { return }
+        Glibc.close(control)
+        control = -1
+    }
+
+    fileprivate func exited() {
+        isEnded = true
+        loop.childrenAlive -= 1
+        memory.close()
+        closeControl()
+        guard !isClosed, loop.phase == .open else { return }
+        let onKilled = onKilled
+        self.onKilled = nil
+        onKilled?(self)
+    }
+}
+
+extension KeeperProcess: HandleOwner {
+    /// The first call lets the keeper kill what it keeps and waits for its end; a second one does
+    /// not wait any longer, as the keeper needs nobody.
+    func closeWithLoop() {
+        guard !isLoopClosing else { return memory.close() }
+        isLoopClosing = true
+        for child in children.values { child.dropEverything() }
+        children = [:]
+        close()
+    }
+}
+
+private func keeperExited(_ handle: UnsafeMutablePointer<uv_process_t>?, _: Int64, _: Int32) {
+    guard let data = handle?.pointee.data else { return }
+    owner(data, as: KeeperProcess.self).exited()
+}
+
+/// The two connections with a keeper, both ends.
+private struct Ends {
+    struct Pair {
+        var ours: Int32 = -1
+        var theirs: Int32 = -1
+    }
+
+    var control = Pair()
+    var status = Pair()
+
+    init() throws(UVError) {
+        var ends: [Int32] = [-1, -1]
+        var result = weft_keeper_sockets(&ends)
+        guard result == 0 else { throw UVError(code: result, operation: "connect with a keeper") }
+        control = Pair(ours: ends[0], theirs: ends[1])
+        result = uv_pipe(&ends, 0, 0)
+        guard result == 0 else {
+            Glibc.close(control.ours)
+            Glibc.close(control.theirs)
+            throw UVError(code: result, operation: "connect with a keeper")
+        }
+        status = Pair(ours: ends[0], theirs: ends[1])
+    }
+
+    func closeTheirs() {
+        Glibc.close(control.theirs)
+        Glibc.close(status.theirs)
+    }
+
+    func closeOurs() {
+        Glibc.close(control.ours)
+        Glibc.close(status.ours)
+    }
+}
