@@ -85,6 +85,30 @@ final class ByteStream {
         uv_read_stop(memory.stream)
     }
 
+    /// Reads what is there already, up to a number of bytes, without waiting for the loop's turn.
+    func readNow(atMost limit: Int) {
+        var rest = limit
+        while rest > 0, isReading, !isClosed {
+            var descriptor: uv_os_fd_t = -1
+            guard uv_fileno(memory.handle, &descriptor) == 0 else { return }
+            let count = read(descriptor, loop.readBuffer.baseAddress, loop.readBuffer.count)
+            guard count > 0 else { return }
+            rest -= count
+            finishRead(count, loop.readBuffer.baseAddress?.assumingMemoryBound(to: CChar.self))
+        }
+    }
+
+    /// How many of the bytes written have been read by nobody, as far as the system knows of a pipe.
+    var unreadBytes: Int {
+        guard !isClosed, !isWriteBroken else { return .max }
+        var descriptor: uv_os_fd_t = -1
+        var waiting: Int32 = 0
+        guard uv_fileno(memory.handle, &descriptor) == 0,
+            ioctl(descriptor, UInt(FIONREAD), &waiting) == 0
+        else { return 0 }
+        return unsentBytes + Int(waiting)
+    }
+
     /// Sends what the system takes now and queues the rest; leaves the array empty.
     func write(_ bytes: inout [UInt8]) {
         guard !isClosed, !isWriteBroken else {

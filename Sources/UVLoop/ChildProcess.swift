@@ -40,6 +40,7 @@ public final class ChildProcess {
     private let ownsGroup: Bool
     private var input: ByteStream?
     private var outputs: [ByteStream] = []
+    private var errorOutput: ByteStream?
     private var onOutput: ((Stream, [UInt8]) -> Void)?
     private var onExit: ((ExitStatus) -> Void)?
     private var status: ExitStatus?
@@ -133,6 +134,17 @@ public final class ChildProcess {
         return input?.unsentBytes ?? 0
     }
 
+    /// Reads now what the child has written to its standard error so far, up to 1 MiB.
+    ///
+    /// What a child writes to its two outputs is read in any order otherwise.
+    public func readErrorsNow() {
+        loop.assertOnLoop()
+        errorOutput?.readNow(atMost: 1 << 20)
+    }
+
+    /// Bytes of input that an ended child has not read; all of them if it closed its input before.
+    public private(set) var unreadInputBytes = 0
+
     /// Reads no output until `resumeOutput`; the child waits once its pipes are full.
     ///
     /// The end of a child whose output is paused is reported after resuming.
@@ -162,10 +174,12 @@ public final class ChildProcess {
 
     func attachOutput(_ stream: ByteStream, as source: Stream) {
         outputs.append(stream)
+        if source == .standardError { errorOutput = stream }
         stream.onBytes = { [self] bytes in onOutput?(source, bytes) }
         stream.onReadEnd = { [self] _ in
             stream.close()
             outputs.removeAll { $0 === stream }
+            if errorOutput === stream { errorOutput = nil }
             reportIfOver()
         }
         stream.onLoopClosing = { [self] in
@@ -191,6 +205,7 @@ public final class ChildProcess {
 
     func exited(_ exit: ExitStatus) {
         status = exit
+        unreadInputBytes = input?.unreadBytes ?? .max
         if case .us = parent {
             loop.childrenAlive -= 1
             closeProcess()
@@ -222,6 +237,7 @@ public final class ChildProcess {
         }
         for output in outputs { output.close() }
         outputs = []
+        errorOutput = nil
         reportIfOver()
     }
 
@@ -252,6 +268,7 @@ public final class ChildProcess {
         dropInput()
         for output in outputs { output.close() }
         outputs = []
+        errorOutput = nil
     }
 }
 

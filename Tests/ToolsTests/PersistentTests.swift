@@ -187,6 +187,67 @@ extension CallRecord {
         #expect(records[4].value == "1")
     }
 
+    @Test(
+        arguments: [
+            ["do": "last"], ["do": "last", "code": 3], ["do": "last", "close": true],
+        ] as [JSONValue]
+    )
+    func `a process that ends after its answer is no failure of the next call`(
+        _ how: JSONValue
+    ) async throws {
+        let records = try await onLoop { bench in
+            let runner = try bench.runner(tool)
+            let first = bench.call(runner, how)
+            var second: Call?
+            // While the process is still there, so that it is handed the call.
+            first.onFinish = { _ in second = bench.call(runner, ["do": "facts"]) }
+            try bench.run("the second call to finish") { second?.isFinished ?? false }
+            runner.shutDown()
+            try bench.runToEnd()
+            return [first.record, second?.record ?? CallRecord()]
+        }
+        #expect(records[0].failure == nil)
+        #expect(records[1].failure == nil)
+        #expect(records[1].fact("calls") == 1)
+        #expect(records[1].starts == 1)
+        #expect(records[1].fact("pid")?.intValue.map(String.init) != records[0].value)
+    }
+
+    @Test func `a failure shows what was written to standard error since its call began`()
+        async throws
+    {
+        let records = try await sequence(
+            tool,
+            [
+                ["do": "mutter"], ["do": "complain", "words": "one"],
+                ["do": "complain", "words": "two"], ["do": "mutter"], ["do": "die"],
+            ]
+        )
+        #expect(records[0].errors == "words of an earlier call\n")
+        #expect(records[1].errors == "of this call: one\n")
+        #expect(records[2].errors == "of this call: two\n")
+        #expect(records[4].failure?.stderrTail == "cannot go on\n")
+    }
+
+    @Test func `what a process writes between two calls belongs to neither`() async throws {
+        let marker = NSTemporaryDirectory() + "tools-tests-\(UUID().uuidString)"
+        defer { unlink(marker) }
+        let record = try await onLoop { bench in
+            let runner = try bench.runner(tool)
+            let first = bench.call(runner, ["do": "mutter", "later": .string(marker)])
+            try bench.run("the process to mutter again") {
+                first.isFinished && FileManager.default.fileExists(atPath: marker)
+            }
+            let second = bench.call(runner, ["do": "die"])
+            try bench.run("the second call to finish") { second.isFinished }
+            runner.shutDown()
+            try bench.runToEnd()
+            return second.record
+        }
+        #expect(record.errors == "cannot go on\n")
+        #expect(record.failure?.stderrTail == "cannot go on\n")
+    }
+
     @Test func `an exit with code 0 is a death too`() async throws {
         let record = try await sequence(tool, [["do": "die", "code": 0]])[0]
         #expect(record.failure?.code == .toolError)

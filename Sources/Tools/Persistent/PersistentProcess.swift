@@ -22,8 +22,11 @@ final class PersistentProcess {
     private let folder: WorkingFolder
     private var child: ChildProcess?
     private var reader = LineReader(maximumLine: PersistentProcess.unaskedLimit)
+    /// The end of what was written to standard error since the call began.
     private var errors = OutputTail()
     private var call: PersistentInvocation?
+    /// The length of the call's line.
+    private var callBytes = 0
     private var ending: Ending?
     private var killing: GroupKilling?
     private var hasAnswered = false
@@ -48,6 +51,9 @@ final class PersistentProcess {
 
     /// Hands over a call; the process has none.
     func serve(_ call: PersistentInvocation) {
+        // What lies there was written before the call and is none of its business.
+        child?.readErrorsNow()
+        errors = OutputTail()
         self.call = call
         call.process = self
         reader.maximumLine = outputLimit(call) &+ Self.replyOverhead
@@ -57,8 +63,9 @@ final class PersistentProcess {
         writer.field("args", call.invocation.arguments)
         writer.endObject()
         writer.newline()
+        callBytes = writer.bytes.count
         child?.writeInput(writer.bytes)
-        call.send(.started)
+        call.begin()
     }
 
     /// Ends the process if it still serves that call.
@@ -108,6 +115,8 @@ final class PersistentProcess {
         var answered: (call: PersistentInvocation, outcome: Result<RawJSON, Failure>)?
         do throws(Failure) {
             while let line = try nextLine() {
+                // What it wrote before it answered belongs to this call.
+                child?.readErrorsNow()
                 guard let call else {
                     throw .badReply(
                         runner.tool,
@@ -160,6 +169,7 @@ final class PersistentProcess {
     // MARK: - The end
 
     private func exited(_ status: ChildProcess.ExitStatus) {
+        let hasReadCall = child.map { $0.unreadInputBytes < callBytes } ?? true
         killing?.end()
         killing = nil
         child = nil
@@ -168,7 +178,13 @@ final class PersistentProcess {
         runner.ended(self, isDeath: !hasAnswered && !isCancelled)
         let unanswered = call
         call = nil
-        unanswered?.finish(.failure(failure(status)))
+        guard let unanswered else { return }
+        if hasAnswered, !hasReadCall, ending == nil, !isShuttingDown {
+            // It ended by itself after another call and knew nothing of this one.
+            runner.reassign(unanswered)
+        } else {
+            unanswered.finish(.failure(failure(status)))
+        }
     }
 
     private func failure(_ status: ChildProcess.ExitStatus) -> Failure {

@@ -143,6 +143,12 @@ public final class PersistentRunner: ToolRunner {
         }
     }
 
+    /// The process that was handed the call has ended without having read anything of it.
+    func reassign(_ call: PersistentInvocation) {
+        call.process = nil
+        assign(call)
+    }
+
     /// A process takes no further calls.
     func retire(_ process: PersistentProcess) {
         idle.removeAll { $0 === process }
@@ -185,6 +191,7 @@ final class PersistentInvocation: RunningInvocation {
     let invocation: Invocation
     private let runner: PersistentRunner
     private var report: ((ToolReport) -> Void)?
+    private var hasBegun = false
     weak var process: PersistentProcess?
 
     init(
@@ -205,6 +212,13 @@ final class PersistentInvocation: RunningInvocation {
         } else {
             process?.cancel(self, grace: grace)
         }
+    }
+
+    /// A process has it; told once, though another process may have to take it over.
+    func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        send(.started)
     }
 
     func send(_ news: ToolReport) {

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 calls = 0
 if len(sys.argv) > 1 and sys.argv[1] == "banner":
@@ -26,6 +27,23 @@ for line in sys.stdin:
     what = args.get("do", "echo")
     if what == "echo":
         say(json.dumps({**reply, "output": args.get("value")}))
+    elif what == "last":
+        say(json.dumps({**reply, "output": os.getpid()}))
+        if args.get("close"):
+            sys.stdin.close()
+            os.close(0)
+        time.sleep(0.2)
+        sys.exit(args.get("code", 0))
+    elif what == "complain":
+        print("of this call: " + args["words"], file=sys.stderr, flush=True)
+        say(json.dumps({**reply, "error": "it failed"}))
+    elif what == "mutter":
+        print("words of an earlier call", file=sys.stderr, flush=True)
+        say(json.dumps({**reply, "output": os.getpid()}))
+        if args.get("later"):
+            time.sleep(0.1)
+            print("more words of an earlier call", file=sys.stderr, flush=True)
+            open(args["later"], "w").close()
     elif what == "facts":
         facts = {"pid": os.getpid(), "calls": calls, "folder": os.getcwd(),
                  "names": sorted(os.environ)}
