@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,4 +67,10 @@ void weft_allow_core(int pid) {
     if (prlimit(pid, RLIMIT_CORE, NULL, &limit) != 0) return;
     limit.rlim_cur = core_limit;
     prlimit(pid, RLIMIT_CORE, &limit, NULL);
+}
+
+bool weft_end_with_parent(int parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // One that ended before that was not noticed.
+    return getppid() == parent;
 }

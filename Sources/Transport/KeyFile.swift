@@ -32,7 +32,32 @@ public enum KeyFile {
         guard count >= 0 else {
             throw KeyFileError(path: path, reason: .unreadable(lastError()))
         }
-        let text = bytes[..<count]
+        return try key(in: bytes[..<count], path)
+    }
+
+    /// Reads a key from standard input, to its end.
+    ///
+    /// - Throws: If it cannot be read or holds anything but a key.
+    public static func readStandardInput() throws(KeyFileError) -> HandshakeKey {
+        let path = "(standard input)"
+        var text: [UInt8] = []
+        var bytes = [UInt8](repeating: 0, count: 128)
+        while text.count <= bytes.count {
+            let count = read(STDIN_FILENO, &bytes, bytes.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw KeyFileError(path: path, reason: .unreadable(lastError()))
+            }
+            guard count > 0 else { break }
+            text += bytes[..<count]
+        }
+        return try key(in: text[...], path)
+    }
+
+    private static func key(
+        in text: ArraySlice<UInt8>,
+        _ path: String
+    ) throws(KeyFileError) -> HandshakeKey {
         let digits = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         let rest = text[digits.endIndex...]
         guard rest.allSatisfy({ $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }),
@@ -158,5 +183,15 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .notCreated(let cause):
             "\(path) cannot be made: \(cause). Name another directory with --state."
         }
+    }
+}
+
+extension HandshakeKey {
+    /// A key that nobody else has.
+    public static func fresh() -> HandshakeKey {
+        guard let key = HandshakeKey(SecureRandom.bytes(Limits.nonceBytes)) else {
+            preconditionFailure("a key has as many bytes as a nonce")
+        }
+        return key
     }
 }

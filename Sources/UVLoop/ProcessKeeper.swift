@@ -36,6 +36,12 @@ public final class ProcessKeeper {
         self.base = base
     }
 
+    /// Makes a keeper of a folder that is there already, which goes when this process has gone.
+    public convenience init(loop: EventLoop, folder: TemporaryFolder) {
+        self.init(loop: loop, base: folder.path)
+        self.folder = KeeperFolder(folder)
+    }
+
     deinit { process?.closeWhenIdle() }
 
     /// Starts the keeper if it does not run, so that the first program need not wait for it.
@@ -95,7 +101,7 @@ public final class ProcessKeeper {
 
     private func currentFolder() throws(UVError) -> KeeperFolder {
         if let folder { return folder }
-        let made = try KeeperFolder(in: base, prefix: Self.folderPrefix)
+        let made = KeeperFolder(try TemporaryFolder(in: base, prefix: Self.folderPrefix))
         folder = made
         return made
     }
@@ -116,8 +122,7 @@ final class KeeperFolder {
     let path: String
     let lock: Int32
 
-    init(in base: String, prefix: String) throws(UVError) {
-        let folder = try TemporaryFolder(in: base, prefix: prefix)
+    init(_ folder: TemporaryFolder) {
         path = folder.path
         lock = folder.lock
     }

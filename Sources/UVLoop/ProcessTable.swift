@@ -55,6 +55,19 @@ public enum ProcessTable {
         mallopt(M_TRIM_THRESHOLD, 64 << 20)
     }
 
+    /// Has this process killed as soon as its parent, by its number, has ended; returns whether the
+    /// parent is still there.
+    ///
+    /// The thread that started this process counts as the parent.
+    public static func endWithParent(_ parent: Int32) -> Bool { weft_end_with_parent(parent) }
+
+    /// Whether a signal to this process is ignored, as `nohup` has it for SIGHUP.
+    public static func isIgnored(_ signal: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(signal, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    }
+
     /// Lets a write to a closed socket or pipe fail instead of ending the process.
     public static func ignoreSIGPIPE() {
         Glibc.signal(SIGPIPE, SIG_IGN)

@@ -6,6 +6,7 @@ internal import CoordinatorCore
 internal import LanguageModels
 internal import Logging
 internal import Tools
+internal import Transport
 internal import UVLoop
 internal import Wire
 internal import Worker
@@ -161,16 +162,6 @@ final class ClusterLoop: Resident {
         models?.close()
         deadline?.close()
         fail("The cluster was shut down.")
-    }
-}
-
-extension HandshakeKey {
-    /// A key that nobody else has.
-    static func fresh() -> HandshakeKey {
-        guard let key = HandshakeKey(SecureRandom.bytes(Limits.nonceBytes)) else {
-            preconditionFailure("a key has as many bytes as a nonce")
-        }
-        return key
     }
 }
 

@@ -16,7 +16,7 @@ struct CoordinatorCommand: ParsableCommand {
         commandName: "coordinator",
         abstract: "Runs a coordinator: it takes plans and sends nodes to workers.",
         discussion: """
-            Runs until SIGINT or SIGTERM. The state folder holds the key files that workers and \
+            Runs until SIGINT, SIGTERM or SIGHUP. The state folder holds the key files that workers and \
             clients need; they are made at the first start. Runs are kept in memory.
 
             Examples:
@@ -74,6 +74,8 @@ struct CoordinatorCommand: ParsableCommand {
         }
         let endpoint = try parsedListen()
         let loop = try Shell.makeLoop()
+        let keeper = try stateFolder.kept(on: loop)
+        defer { keeper?.shutDown() }
         let configuration = try models.configuration()
         let machine = CoordinatorMachine.Configuration(
             limits: configuration.limits,
@@ -102,14 +104,9 @@ struct CoordinatorCommand: ParsableCommand {
             )
         }
         Shell.tell("coordinator listens on \(address), state in \(stateFolder.path)")
-        var signals: [SignalSource] = []
-        for signal in [SIGINT, SIGTERM] {
-            signals.append(
-                try SignalSource(loop: loop, signal: signal) {
-                    service.stop()
-                    models?.close()
-                }
-            )
+        let signals = try Shell.onEndingSignals(loop) { _ in
+            service.stop()
+            models?.close()
         }
         loop.run()
         for signal in signals { signal.close() }

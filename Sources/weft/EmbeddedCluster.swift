@@ -8,6 +8,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import LanguageModels
 internal import Logging
+internal import Transport
 internal import UVLoop
 internal import Wire
 
@@ -30,10 +31,10 @@ final class EmbeddedCluster {
 
     private let loop: EventLoop
     private let options: Options
-    private let folder: StateFolder
     private let service: CoordinatorService
     private let models: ModelCatalogue?
     private let key: HandshakeKey
+    private let workerKey: HandshakeKey
     private let onReady: (Endpoint, HandshakeKey) -> Void
     private let onFailure: (String) -> Void
     /// Takes the lines that workers write while the run goes on.
@@ -63,20 +64,16 @@ final class EmbeddedCluster {
         self.options = options
         self.onReady = onReady
         self.onFailure = onFailure
-        folder = try StateFolder.open(nil, isEphemeral: true)
-        let state = try CoordinatorState(path: folder.path)
-        guard let key = state.keys[.client] else {
-            throw CommandFailure(.usage, "The cluster has no client key.")
-        }
-        self.key = key
+        // In memory alone, so that nothing of them is left, however this process ends.
+        key = .fresh()
+        workerKey = .fresh()
         service = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
                 port: 0,
                 machine: CoordinatorMachine.Configuration(
                     limits: options.limits,
-                    keys: state.keys,
-                    epoch: state.epoch,
+                    keys: [.client: key, .worker: workerKey],
                     software: WeftlineVersion.software
                 )
             ),
@@ -93,22 +90,18 @@ final class EmbeddedCluster {
     private func startWorker(_ number: Int, _ endpoint: Endpoint) throws {
         var arguments = [
             Self.ownPath, "worker", "--coordinator", "\(endpoint)",
-            "--key-file", "\(folder.path)/worker.key", "--name", "worker-\(number)",
-            // Left alone, as after a kill of this process, it goes.
-            "--exit-after", "3s",
+            "--key-file", "-", "--name", "worker-\(number)", "--exit-after", "3s",
         ]
         if options.logLevel >= .warning { arguments.append("--quiet") }
         if let tools = options.tools { arguments += ["--tools", tools] }
         if let slots = options.slots { arguments += ["--slots", "\(slots)"] }
         if options.diagnostics { arguments.append("--diagnostics") }
-        let environment = ProcessInfo.processInfo.environment
-            .filter { !options.withheldVariables.contains($0.key) }
-            .sorted { $0.key < $1.key }
         let child = try ChildProcess.spawn(
             loop: loop,
             options: ChildProcess.Options(
                 arguments: arguments,
-                environment: environment.map { ($0.key, $0.value) }
+                environment: Shell.environmentOfOwnProcess(without: options.withheldVariables),
+                standardInput: .bytes(Array("\(workerKey.hex)\n".utf8))
             ),
             onOutput: { [weak self] stream, bytes in self?.take(stream, bytes) },
             onExit: { [weak self] status in self?.noteExit(number, status) }
@@ -143,8 +136,6 @@ final class EmbeddedCluster {
         guard case .workerJoined(_, _, _, let isResumed) = notice, !isResumed else { return }
         joinedWorkers += 1
         if joinedWorkers == options.workers, let endpoint, !isStopping {
-            // Everybody has read the keys; a process that is killed now leaves nothing behind.
-            folder.removeIfEphemeral()
             // After the turn, so that the registration is complete when the client connects.
             loop.nextTurn { [weak self] in self?.reportReady(endpoint) }
         }
@@ -175,10 +166,7 @@ final class EmbeddedCluster {
     /// The cluster lives until then, whether or not anybody keeps it.
     func stop(then: @escaping () -> Void) {
         isStopping = true
-        onStopped = { [self] in
-            folder.removeIfEphemeral()
-            then()
-        }
+        onStopped = then
         // The coordinator goes last: a worker that drains says goodbye to it.
         for worker in workers { worker.signalGroup(SIGTERM) }
         let timer = Timer(loop: loop) { [weak self] in
@@ -197,7 +185,6 @@ final class EmbeddedCluster {
             worker.signalGroup(SIGTERM)
             worker.signalGroup(SIGINT)
         }
-        folder.removeIfEphemeral()
     }
 
     private func finishIfStopped() {

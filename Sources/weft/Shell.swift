@@ -1,6 +1,8 @@
 // What the commands that run a loop share: loop, log, messages to people.
 
 internal import Client
+internal import FoundationEssentials
+internal import Glibc
 internal import Logging
 internal import UVLoop
 internal import Wire
@@ -27,6 +29,37 @@ enum Shell {
         logger.logLevel = level
         return logger
     }
+
+    /// Calls back for each signal that asks this process to end: SIGINT, SIGTERM and SIGHUP, and, as
+    /// urgent, SIGQUIT.
+    ///
+    /// A SIGHUP that is ignored, as `nohup` has it, stays ignored.
+    static func onEndingSignals(
+        _ loop: EventLoop,
+        _ body: @escaping (_ isUrgent: Bool) -> Void
+    ) throws -> [SignalSource] {
+        let signals =
+            ProcessTable.isIgnored(SIGHUP) ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
+        return try signals.map { try SignalSource(loop: loop, signal: $0) { body(false) } }
+            + [SignalSource(loop: loop, signal: SIGQUIT) { body(true) }]
+    }
+
+    /// The environment of another process of this program that ends when this one has ended.
+    static func environmentOfOwnProcess(without names: Set<String> = []) -> [(String, String)] {
+        var variables = ProcessInfo.processInfo.environment.filter { !names.contains($0.key) }
+        variables[parentVariable] = "\(ProcessTable.pid)"
+        return variables.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// Ends this process with the one that started it, if that one wants it.
+    static func endWithParent() {
+        guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap(Int32.init)
+        else { return }
+        unsetenv(parentVariable)
+        if !ProcessTable.endWithParent(parent) { exit(ExitStatus.failed.rawValue) }
+    }
+
+    private static let parentVariable = "WEFT_PARENT"
 
     /// One line of output, on standard output.
     static func output(_ line: String) {

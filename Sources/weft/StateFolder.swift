@@ -1,33 +1,49 @@
 // The state folder of a process: the user's own, or a temporary one that leaves nothing behind.
 
 internal import FoundationEssentials
-internal import Glibc
 internal import Transport
+internal import UVLoop
 
 struct StateFolder {
     let path: String
-    let isEphemeral: Bool
+    /// Set for one that goes with this process.
+    private let temporary: TemporaryFolder?
+
+    private static let prefix = "weft-state-"
 
     /// Names the folder of the flag or the environment, or makes a temporary one.
+    ///
+    /// The temporary ones of processes that were killed are removed then.
     static func open(_ flag: String?, isEphemeral: Bool) throws(CommandFailure) -> StateFolder {
+        let environment = ProcessInfo.processInfo.environment
         guard isEphemeral else {
-            let environment = ProcessInfo.processInfo.environment
             return StateFolder(
                 path: StateDirectory.resolve(flag: flag, environment: environment),
-                isEphemeral: false
+                temporary: nil
             )
         }
-        let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-        var template = Array("\(parent)/weftline-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw CommandFailure(.usage, "No temporary folder can be made in \(parent).")
+        let parent = environment["TMPDIR"] ?? "/tmp"
+        TemporaryFolder.sweep(parent, prefix: prefix)
+        do {
+            let folder = try TemporaryFolder(in: parent, prefix: prefix)
+            return StateFolder(path: folder.path, temporary: folder)
+        } catch {
+            throw CommandFailure(
+                .usage,
+                "No temporary folder can be made in \(parent): \(error.explanation)."
+            )
         }
-        let bytes = template.dropLast().map { UInt8(bitPattern: $0) }
-        return StateFolder(path: String(decoding: bytes, as: UTF8.self), isEphemeral: true)
+    }
+
+    /// Starts who removes a temporary folder when this process is killed; nil for one that stays.
+    func kept(on loop: EventLoop) throws(UVError) -> ProcessKeeper? {
+        guard let temporary else { return nil }
+        let keeper = ProcessKeeper(loop: loop, folder: temporary)
+        try keeper.start()
+        return keeper
     }
 
     func removeIfEphemeral() {
-        guard isEphemeral else { return }
-        try? FileManager.default.removeItem(atPath: path)
+        if temporary != nil { TemporaryFolder.removeTree(path) }
     }
 }

@@ -46,6 +46,7 @@ struct Weft: ParsableCommand {
     static func main() {
         guard ProcessTable.openStandardDescriptors() else { Glibc.exit(ExitStatus.failed.rawValue) }
         ProcessTable.protectMemory()
+        Shell.endWithParent()
         ProcessTable.keepFreedBuffers()
         var status = ExitStatus.success
         do {

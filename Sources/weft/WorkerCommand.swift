@@ -18,8 +18,9 @@ struct WorkerCommand: ParsableCommand {
         commandName: "worker",
         abstract: "Runs a worker: it offers tools to a coordinator and executes them.",
         discussion: """
-            Reconnects when the coordinator goes away. The first SIGINT or SIGTERM drains it: what \
-            runs is finished, nothing new is taken. A second one ends it at once.
+            Reconnects when the coordinator goes away. The first SIGINT, SIGTERM or SIGHUP drains \
+            it: what runs is finished, nothing new is taken. A second one, or SIGQUIT, ends it at \
+            once. However it ends, nothing of its tools is left: no process and no folder.
 
             Examples:
               weft worker --tools tools.yaml
@@ -46,7 +47,12 @@ struct WorkerCommand: ParsableCommand {
     @Flag(help: "Also offer the diagnostic tools noop, echo, sleep, fail and payload.")
     var diagnostics = false
 
-    @Option(help: "The key file (default: WEFT_KEY_FILE, else worker.key in the state folder).")
+    @Option(
+        help: """
+            The key file; - for a line of standard input (default: WEFT_KEY_FILE, else worker.key \
+            in the state folder).
+            """
+    )
     var keyFile: String?
 
     @Option(help: "The state folder (default: WEFT_STATE_DIR, else the XDG state folder).")
@@ -104,14 +110,9 @@ struct WorkerCommand: ParsableCommand {
             loop.stop()
         }
         var signalCount = 0
-        var signals: [SignalSource] = []
-        for signal in [SIGINT, SIGTERM] {
-            signals.append(
-                try SignalSource(loop: loop, signal: signal) {
-                    signalCount += 1
-                    if signalCount == 1 { service.drain() } else { service.stop() }
-                }
-            )
+        let signals = try Shell.onEndingSignals(loop) { isUrgent in
+            signalCount += 1
+            if signalCount == 1, !isUrgent { service.drain() } else { service.stop() }
         }
         service.start()
         loop.run()

@@ -26,6 +26,7 @@ enum WorkerPlace {
         let folder = StateDirectory.resolve(flag: state, environment: environment)
         let named = file ?? environment["WEFT_KEY_FILE"]
         do {
+            if named == "-" { return try KeyFile.readStandardInput() }
             return try KeyFile.load(path: named ?? KeyFile.path(of: .worker, in: folder))
         } catch {
             throw CommandFailure(.refused, error.description)

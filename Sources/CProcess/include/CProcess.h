@@ -24,6 +24,9 @@ void weft_protect_memory(void);
 // start of this process.
 void weft_allow_core(int pid);
 
+// Has this process killed when its parent ends; false if the parent has ended already.
+bool weft_end_with_parent(int parent);
+
 // Temporary folders. Each is locked by whoever uses it, so that one without a lock was left behind.
 
 // Makes a folder of mode 0700 in `base` whose name starts with `prefix`, and locks it. Puts its path

@@ -56,6 +56,7 @@ public final class CommandModel: LanguageModel {
     private let settings: CommandSettings
     private let environment: [(String, String)]
     private let redactor: Redactor
+    private let keeper: ProcessKeeper
 
     /// Makes a model; of the environment the program gets what the settings let through.
     public init(loop: EventLoop, settings: CommandSettings, environment: [String: String]) {
@@ -65,6 +66,8 @@ public final class CommandModel: LanguageModel {
         self.environment = names.compactMap { name in environment[name].map { (name, $0) } }
         // What is passed on by name is most likely a key.
         redactor = Redactor(settings.passedVariables.compactMap { environment[$0] })
+        let base = environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        keeper = ProcessKeeper(loop: loop, base: base ?? "/tmp")
     }
 
     /// Starts a call; see ``LanguageModel/call(_:report:)``.
@@ -77,6 +80,7 @@ public final class CommandModel: LanguageModel {
             loop: loop,
             settings: settings,
             redactor: redactor,
+            keeper: keeper,
             report: report
         )
         call.begin(input: request.encoded(settings), environment: environment)
@@ -88,6 +92,7 @@ private final class CommandCall: ModelCall {
     private let loop: EventLoop
     private let settings: CommandSettings
     private let redactor: Redactor
+    private let keeper: ProcessKeeper
     private var report: ((ModelEvent) -> Void)?
     private var child: ChildProcess?
     private var timer: Timer?
@@ -99,11 +104,13 @@ private final class CommandCall: ModelCall {
         loop: EventLoop,
         settings: CommandSettings,
         redactor: Redactor,
+        keeper: ProcessKeeper,
         report: @escaping (ModelEvent) -> Void
     ) {
         self.loop = loop
         self.settings = settings
         self.redactor = redactor
+        self.keeper = keeper
         self.report = report
     }
 
@@ -118,6 +125,7 @@ private final class CommandCall: ModelCall {
             child = try ChildProcess.spawn(
                 loop: loop,
                 options: options,
+                keeper: keeper,
                 onOutput: { [self] stream, bytes in outputArrived(stream, bytes) },
                 onExit: { [self] status in exited(status) }
             )

@@ -17,6 +17,7 @@ final class BenchCluster {
     private let workers: Int
     private let slots: Int
     private let folder: StateFolder
+    private let keeper: ProcessKeeper?
     private let onReady: (CoordinatorClient) -> Void
     private let onFailure: (String) -> Void
     private var coordinator: ChildProcess?
@@ -51,6 +52,7 @@ final class BenchCluster {
         self.onReady = onReady
         self.onFailure = onFailure
         folder = try StateFolder.open(nil, isEphemeral: true)
+        keeper = try folder.kept(on: loop)
         let arguments = ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
         coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
         let deadline = Timer(loop: loop) { [weak self] in
@@ -86,12 +88,11 @@ final class BenchCluster {
         onOutput: @escaping ([UInt8]) -> Void,
         onExit: ((ChildProcess.ExitStatus) -> Void)? = nil
     ) throws -> ChildProcess {
-        let environment = ProcessInfo.processInfo.environment.sorted { $0.key < $1.key }
         let child = try ChildProcess.spawn(
             loop: loop,
             options: ChildProcess.Options(
                 arguments: [EmbeddedCluster.ownPath] + arguments,
-                environment: environment.map { ($0.key, $0.value) }
+                environment: Shell.environmentOfOwnProcess()
             ),
             onOutput: { _, bytes in onOutput(bytes) },
             onExit: { [weak self] status in self?.noteExit(status, onExit) }
@@ -200,6 +201,7 @@ final class BenchCluster {
         guard runningChildren == 0, let then = onStopped else { return }
         onStopped = {}
         folder.removeIfEphemeral()
+        keeper?.shutDown()
         then()
     }
 }

@@ -66,12 +66,8 @@ final class BenchRunner {
         self.loop = loop
         self.settings = settings
         self.then = then
-        for signal in [SIGINT, SIGTERM] {
-            signals.append(
-                try SignalSource(loop: loop, signal: signal) { [weak self] in
-                    self?.end(.failure(.interrupted))
-                }
-            )
+        signals = try Shell.onEndingSignals(loop) { [weak self] _ in
+            self?.end(.failure(.interrupted))
         }
         switch settings.shape {
         case .chain, .single:

@@ -31,10 +31,8 @@ final class Session {
     private init(loop: EventLoop) throws {
         self.loop = loop
         output = OutputQueue(loop: loop)
-        for signal in [SIGINT, SIGTERM] {
-            signals.append(
-                try SignalSource(loop: loop, signal: signal) { [weak self] in self?.interrupt() }
-            )
+        signals = try Shell.onEndingSignals(loop) { [weak self] isUrgent in
+            self?.interrupt(isUrgent: isUrgent)
         }
     }
 
@@ -108,9 +106,9 @@ final class Session {
         loop.stop()
     }
 
-    private func interrupt() {
+    private func interrupt(isUrgent: Bool) {
         // Who interrupts twice does not want to wait.
-        let action = isEnding ? nil : onInterrupt
+        let action = isEnding || isUrgent ? nil : onInterrupt
         onInterrupt = nil
         if let action { action() } else { leave(CommandFailure(.interrupted)) }
     }
