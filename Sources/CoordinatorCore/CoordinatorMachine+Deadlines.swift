@@ -14,7 +14,8 @@ extension CoordinatorMachine {
 
     /// When the first session without connection is given up.
     var nextGivenUp: Instant? {
-        absentWorkers.compactMap { workers[$0]?.givenUpAt }.min()
+        // All are awaited equally long, so the first one that left is the first to be given up.
+        absentWorkers.first.flatMap { workers[$0]?.givenUpAt }
     }
 
     mutating func passDeadlines(_ now: Instant, _ actions: inout [Action]) {

@@ -182,7 +182,9 @@ extension CoordinatorMachine {
             writer.field("concurrency", tool.concurrency)
             writer.key("workers")
             writer.beginArray()
-            for worker in entry.workers { writer.string(workers[worker]?.name ?? "") }
+            for worker in entry.workers.members {
+                if let name = workers[worker]?.name { writer.string(name) }
+            }
             writer.endArray()
         }
     }

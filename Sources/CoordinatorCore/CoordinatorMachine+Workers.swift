@@ -224,7 +224,8 @@ extension CoordinatorMachine {
         if workersByName[record.name] == worker {
             workersByName[record.name] = nil
         }
-        catalogue.remove(worker, tools: record.tools)
+        let known = workers
+        catalogue.removeWorker(tools: record.tools) { known[$0] != nil }
         let held = scheduler.attempts(on: worker).count
         actions.append(
             .report(.workerLeft(name: record.name, reason: reason, attempts: held))

@@ -14,7 +14,7 @@ struct ToolCatalogue: Sendable {
         /// The schema with sorted keys, to compare with.
         var canonical: JSONValue
         /// The workers that offer it, in the order in which they came.
-        var workers: [WorkerID]
+        var workers: Roster<WorkerID>
     }
 
     private(set) var entries: [String: Entry] = [:]
@@ -26,21 +26,26 @@ struct ToolCatalogue: Sendable {
 
     /// Takes a worker's tool in, or says why not.
     mutating func offer(_ tool: ToolDescription, by worker: WorkerID) -> String? {
-        let canonical = Self.canonical(JSONValue(tool.parameters))
         if let entry = entries[tool.name] {
-            guard entry.canonical == canonical else {
+            guard
+                entry.description.parameters == tool.parameters
+                    || entry.canonical == Self.canonical(JSONValue(tool.parameters))
+            else {
                 return "another worker offers \(tool.name) with a different parameter schema"
             }
-            entries[tool.name]?.workers.append(worker)
+            entries[tool.name]?.workers.add(worker)
             return nil
         }
+        let canonical = Self.canonical(JSONValue(tool.parameters))
         do {
             let schema = try Schema(compiling: tool.parameters)
+            var workers = Roster<WorkerID>()
+            workers.add(worker)
             entries[tool.name] = Entry(
                 description: tool,
                 schema: schema,
                 canonical: canonical,
-                workers: [worker]
+                workers: workers
             )
             return nil
         } catch {
@@ -48,11 +53,11 @@ struct ToolCatalogue: Sendable {
         }
     }
 
-    /// Takes out everything that only this worker offered.
-    mutating func remove(_ worker: WorkerID, tools: [String]) {
+    /// Takes out a worker for which `isConnected` says no, and everything that only it offered.
+    mutating func removeWorker(tools: [String], where isConnected: (WorkerID) -> Bool) {
         for name in tools {
-            entries[name]?.workers.removeAll { $0 == worker }
-            if entries[name]?.workers.isEmpty == true { entries[name] = nil }
+            entries[name]?.workers.removeOne(where: isConnected)
+            if entries[name]?.workers.count == 0 { entries[name] = nil }
         }
     }
 

@@ -58,18 +58,25 @@ struct Table<Element: Sendable>: Sendable {
 /// Members in the order in which they came.
 ///
 /// Those that left stay in the list until they are the majority; whoever walks it skips them.
-struct Roster<Member: Sendable>: Sendable {
-    private(set) var members: [Member] = []
+public struct Roster<Member: Sendable>: Sendable {
+    /// Everybody who came, and some who have left since.
+    public private(set) var members: [Member] = []
     /// How many of the members are still there.
-    private(set) var count = 0
+    public private(set) var count = 0
 
-    mutating func add(_ member: Member) {
+    /// A list without members.
+    public init() {}
+
+    /// Takes a member in, as the last one.
+    public mutating func add(_ member: Member) {
         members.append(member)
         count += 1
     }
 
     /// One member has left: `isThere` says no for it from now on.
-    mutating func removeOne(where isThere: (Member) -> Bool) {
+    ///
+    /// Takes a step for each member now and then, and one otherwise.
+    public mutating func removeOne(where isThere: (Member) -> Bool) {
         count -= 1
         if members.count > 2 * count + 8 { members.removeAll { !isThere($0) } }
     }

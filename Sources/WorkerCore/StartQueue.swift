@@ -24,7 +24,7 @@ struct StartQueue: Sendable {
     }
 
     private var fresh: Deque<Ticket> = []
-    private var released: [Ticket] = []
+    private var released: Deque<Ticket> = []
     private var tools: [Tool]
 
     /// An empty queue for tools with these limits.
@@ -78,7 +78,7 @@ struct StartQueue: Sendable {
 
     private func position(
         of sequence: UInt64,
-        in tickets: some IndexedTickets
+        in tickets: Deque<Ticket>
     ) -> Int? {
         let position = tickets.partition(before: sequence)
         guard position < tickets.endIndex, tickets[position].sequence == sequence else {
@@ -91,7 +91,7 @@ struct StartQueue: Sendable {
 extension StartQueue {
     /// All waiting attempts.
     var tickets: [Ticket] {
-        Array(fresh) + released + tools.flatMap(\.blocked)
+        Array(fresh) + Array(released) + tools.flatMap(\.blocked)
     }
 
     /// How many attempts of a tool run or are released, and how many are released.
@@ -129,13 +129,7 @@ extension StartQueue {
     }
 }
 
-/// Tickets in the order of their sequence numbers.
-private protocol IndexedTickets: RandomAccessCollection<StartQueue.Ticket> where Index == Int {}
-
-extension Array: IndexedTickets where Element == StartQueue.Ticket {}
-extension Deque: IndexedTickets where Element == StartQueue.Ticket {}
-
-extension IndexedTickets {
+extension Deque where Element == StartQueue.Ticket {
     /// The position of the first ticket that does not come before a sequence number.
     fileprivate func partition(before sequence: UInt64) -> Int {
         var low = startIndex

@@ -43,6 +43,116 @@ struct PrefetchTests {
         #expect(scheduler.take().count == 65)
     }
 
+    @Test("A worker gets no more than it says it queues, and never more than the limit")
+    func queueLimit() {
+        for (slots, queue, expected) in [
+            (4, 10, 14), (4, 0, 4), (4, nil, 68), (1_024, 100_000, 1_024 + 256), (4, 1_024, 260),
+            (1, 1_024, 65),
+        ] as [(Int, Int?, Int)] {
+            let scheduler = SchedulerHarness()
+            scheduler.join("w", slots: slots, tools: quick, queueLimit: queue)
+            scheduler.submit("teach", [node("lesson")])
+            scheduler.finish("lesson", "teach", microseconds: 1)
+            _ = scheduler.take()
+            scheduler.validates = false
+            scheduler.submit((0..<1_500).map { node("n\($0)") })
+            #expect(scheduler.take().count == expected, "\(slots) slots, queue \(queue ?? -1)")
+        }
+    }
+
+    @Test("Only as many attempts are called back as others can begin, the latest first")
+    func recallsFew() {
+        scheduler.join("w1", slots: 2, tools: quick)
+        teach(microseconds: 100)
+        scheduler.submit((0..<20).map { node("n\($0)") })
+        scheduler.start("n0")
+        scheduler.start("n1")
+        // Ends and new dispatches have changed the order in which the worker holds them.
+        scheduler.finish("n0")
+        scheduler.start("n2")
+        _ = scheduler.take()
+        scheduler.advance(.milliseconds(25))
+        scheduler.join("w2", slots: 1, tools: quick)
+        scheduler.join("w3", slots: 2, tools: quick)
+        scheduler.advance(.milliseconds(20))
+        scheduler.expect(
+            "cancel n19/1 on w1: recalled",
+            "cancel n18/1 on w1: recalled",
+            "cancel n17/1 on w1: recalled"
+        )
+        // Those that come will fill the slots.
+        scheduler.advance(.milliseconds(100))
+        scheduler.expect()
+        scheduler.reject("n19", .recalled)
+        scheduler.expect("returned n19/1", "dispatch n19/2 to w2")
+        scheduler.advance(.milliseconds(100))
+        scheduler.expect()
+    }
+
+    @Test("Several workers that stall share the free slots of the others")
+    func recallsAreShared() {
+        scheduler.join("w1", slots: 1, tools: quick)
+        scheduler.join("w2", slots: 1, tools: quick)
+        teach(microseconds: 100)
+        scheduler.submit((0..<20).map { node("n\($0)") })
+        scheduler.start("n0")
+        scheduler.start("n1")
+        _ = scheduler.take()
+        scheduler.advance(.milliseconds(25))
+        scheduler.join("w3", slots: 3, tools: quick)
+        scheduler.advance(.milliseconds(20))
+        #expect(scheduler.take().count == 3)
+    }
+
+    @Test("A node that a full worker refuses goes elsewhere at once, and never fails by that")
+    func busyWorkerRests() {
+        scheduler.join("w1", slots: 2, tools: quick)
+        scheduler.submit([node("a"), node("b"), node("c")])
+        scheduler.expect("dispatch a/1 to w1", "dispatch b/1 to w1")
+        scheduler.reject("b", .busy)
+        // Its slots are not what it said: it gets nothing before something ends there.
+        scheduler.expect("returned b/1")
+        #expect(
+            scheduler.scheduler.explain(scheduler.reference("b"), dependencies: [], at: .zero)
+                == [.slotsBusy([scheduler.worker("w1")])]
+        )
+        scheduler.finish("a")
+        #expect(scheduler.take().first == "a succeeded")
+        for _ in 0..<50 {
+            guard let busy = ["b", "c"].first(where: { scheduler.holder($0).number > 0 }) else {
+                scheduler.advance(.seconds(31))
+                continue
+            }
+            scheduler.reject(busy, .busy)
+        }
+        _ = scheduler.take()
+        scheduler.join("w2", slots: 2, tools: quick)
+        #expect(
+            scheduler.take() == [
+                "dispatch b/\(scheduler.attempt("b").number) to w2",
+                "dispatch c/\(scheduler.attempt("c").number) to w2",
+            ]
+        )
+    }
+
+    @Test("A full worker that holds nothing is tried again after a pause that doubles")
+    func busyPauses() {
+        scheduler.join("w", tools: quick)
+        scheduler.submit([node("a")])
+        scheduler.expect("dispatch a/1 to w")
+        for (number, pause) in [100, 200, 400, 800].enumerated() {
+            scheduler.reject("a", .busy)
+            scheduler.expect("returned a/\(number + 1)")
+            scheduler.advance(.milliseconds(pause - 1))
+            scheduler.expect()
+            scheduler.advance(.milliseconds(1))
+            scheduler.expect("dispatch a/\(number + 2) to w")
+        }
+        scheduler.finish("a")
+        scheduler.expect("a succeeded", "finish r")
+        #expect(scheduler.scheduler.nextDeadline() == nil)
+    }
+
     @Test("A tool that is not idempotent or not short is never prefetched")
     func neverPrefetched() {
         scheduler.join("w", tools: ["t": ToolOffer(), "slow": ToolOffer(isIdempotent: true)])

@@ -114,13 +114,20 @@ final class SchedulerHarness {
         slots: Int = 1,
         tools: [String: ToolOffer] = ["t": ToolOffer()],
         labels: [String: String] = [:],
+        queueLimit: Int? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) -> WorkerID {
         workerCount += 1
         let id = WorkerID(workerCount)
         workerNames[id] = name
         workers[name] = id
-        let profile = WorkerProfile(name: name, slots: slots, tools: tools, labels: labels)
+        let profile = WorkerProfile(
+            name: name,
+            slots: slots,
+            tools: tools,
+            labels: labels,
+            queueLimit: queueLimit
+        )
         turn(.workerJoined(id, profile), sourceLocation: sourceLocation)
         return id
     }

@@ -15,10 +15,11 @@ struct BenchCommand: ParsableCommand {
               weft bench all --json --out today.json
               weft bench compare before.json today.json
               weft bench compile --shape stagger
+              weft bench core --workers 10000 --tools 1000
             """,
         subcommands: [
             BenchPlanCommand.self, BenchAllCommand.self, BenchCompareCommand.self,
-            BenchCompileCommand.self,
+            BenchCompileCommand.self, BenchCoreCommand.self,
         ],
         defaultSubcommand: BenchPlanCommand.self
     )
@@ -74,8 +75,8 @@ struct BenchPlanCommand: ParsableCommand {
         guard (1...64).contains(workers) else {
             throw ValidationError("--workers must be from 1 to 64.")
         }
-        guard (1...1_024).contains(slots ?? 1) else {
-            throw ValidationError("--slots must be from 1 to 1024.")
+        guard (1...4_096).contains(slots ?? 1) else {
+            throw ValidationError("--slots must be from 1 to 4096.")
         }
     }
 

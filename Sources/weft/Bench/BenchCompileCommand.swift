@@ -59,8 +59,8 @@ struct BenchCompileCommand: ParsableCommand {
         guard (1...64).contains(workers) else {
             throw ValidationError("--workers must be from 1 to 64.")
         }
-        guard (1...1_024).contains(slots) else {
-            throw ValidationError("--slots must be from 1 to 1024.")
+        guard (1...4_096).contains(slots) else {
+            throw ValidationError("--slots must be from 1 to 4096.")
         }
     }
 
