@@ -1,6 +1,6 @@
 // Why a connection or a request of a client came to nothing. Not here: why nodes fail.
 public import Plans
-internal import UVLoop
+public import UVLoop
 public import Wire
 
 /// Why a connection or a request came to nothing.
@@ -102,10 +102,16 @@ extension ClientError {
         )
     }
 
-    static func unreachable(_ endpoint: Endpoint, _ error: UVError) -> ClientError {
-        let cause =
-            error.isConnectionRefused
-            ? "nobody listens there" : error.isTimeout ? "no answer in time" : error.explanation
+    /// No connection came about, for a reason of the system.
+    public static func unreachable(_ endpoint: Endpoint, _ error: UVError) -> ClientError {
+        if error.isConnectionRefused {
+            return ClientError(
+                kind: .unreachable,
+                message: "no coordinator at \(endpoint): nobody listens there; start `weft "
+                    + "coordinator`, or name where one runs by --coordinator HOST:PORT."
+            )
+        }
+        let cause = error.isTimeout ? "no answer in time" : error.explanation
         return ClientError(
             kind: .unreachable,
             message: "No coordinator can be reached at \(endpoint): \(cause)."

@@ -58,8 +58,13 @@ public enum KeyFile {
         in text: ArraySlice<UInt8>,
         _ path: String
     ) throws(KeyFileError) -> HandshakeKey {
+        guard !text.isEmpty else { throw KeyFileError(path: path, reason: .empty) }
         let digits = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         let rest = text[digits.endIndex...]
+        let isHexadecimal = digits.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
+        guard !isHexadecimal || digits.count == 64 else {
+            throw KeyFileError(path: path, reason: .wrongLength(digits.count))
+        }
         guard rest.allSatisfy({ $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }),
             let key = HandshakeKey(hex: String(decoding: digits, as: UTF8.self))
         else { throw KeyFileError(path: path, reason: .noKey) }
@@ -89,6 +94,9 @@ public enum KeyFile {
         var status = stat()
         guard fstat(file, &status) == 0 else {
             throw KeyFileError(path: path, reason: .unreadable(lastError()))
+        }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw KeyFileError(path: path, reason: .folder)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw KeyFileError(path: path, reason: .notAFile)
@@ -139,6 +147,8 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case missing
         /// It is a symbolic link.
         case symbolicLink
+        /// It is a folder.
+        case folder
         /// It is no regular file.
         case notAFile
         /// Something else is where the state directory should be.
@@ -149,6 +159,10 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case readableByOthers
         /// Others may change the directory.
         case directoryWritableByOthers
+        /// There is nothing in the file.
+        case empty
+        /// The file holds so many hex digits, which is not what a key has.
+        case wrongLength(Int)
         /// The file holds something else.
         case noKey
         /// It cannot be read; the system says why.
@@ -165,8 +179,16 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
                 + "from the coordinator's host, or name its directory with --state."
         case .symbolicLink:
             "The key file \(path) is a symbolic link. Put the file itself there."
+        case .folder:
+            "\(path) is a folder, not a key file. Name the file in it, such as "
+                + "\(path)/client.key, or give the folder by --state."
+        case .empty:
+            "The key file \(path) is empty. Copy it again, or remove it and let the coordinator "
+                + "make a new one."
+        case .wrongLength(let count):
+            "The key file \(path) holds \(count) hex digits; a key has 64. Copy it again."
         case .notAFile:
-            "The key file \(path) is no regular file. Remove it and put a key file there."
+            "The key file \(path) is no regular file. Name a file with a key."
         case .notADirectory:
             "The state directory \(path) is no directory. Name another one with --state."
         case .anotherOwner:

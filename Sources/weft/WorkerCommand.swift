@@ -82,11 +82,12 @@ struct WorkerCommand: ParsableCommand {
 
     func run() throws {
         let endpoint = try WorkerPlace.endpoint(flag: coordinator)
-        let key = try WorkerPlace.key(file: keyFile, state: state)
+        let manifest = try readManifest()
+        let key = try WorkerPlace.key(file: keyFile, state: state, endpoint: endpoint)
         let labels = try parsedLabels()
         let loop = try Shell.makeLoop()
         let logger = Shell.logger("worker", level: quiet ? .warning : .info)
-        let toolbox = try makeToolbox(loop: loop, logger: logger)
+        let toolbox = try makeToolbox(manifest, loop: loop, logger: logger)
         let service = WorkerService(
             loop: loop,
             options: WorkerOptions(
@@ -121,10 +122,21 @@ struct WorkerCommand: ParsableCommand {
         if let failure { throw failure }
     }
 
-    private func makeToolbox(loop: EventLoop, logger: Logger) throws -> Toolbox {
+    private func readManifest() throws -> Manifest? {
+        do throws(ManifestError) {
+            return try tools.map { (path) throws(ManifestError) in try Manifest.load(path: path) }
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    private func makeToolbox(
+        _ manifest: Manifest?,
+        loop: EventLoop,
+        logger: Logger
+    ) throws -> Toolbox {
+        for warning in manifest?.warnings() ?? [] { logger.warning("\(warning)") }
         do {
-            let manifest = try tools.map { try Manifest.load(path: $0) }
-            for warning in manifest?.warnings() ?? [] { logger.warning("\(warning)") }
             return try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
         } catch {
             throw CommandFailure(.usage, "\(error)")

@@ -21,15 +21,23 @@ enum WorkerPlace {
     }
 
     /// The worker's key: of the flag, of WEFT_KEY_FILE, or of the state folder.
-    static func key(file: String?, state: String?) throws(CommandFailure) -> HandshakeKey {
+    static func key(
+        file: String?,
+        state: String?,
+        endpoint: Endpoint
+    ) throws(CommandFailure) -> HandshakeKey {
         let environment = ProcessInfo.processInfo.environment
         let folder = StateDirectory.resolve(flag: state, environment: environment)
         let named = file ?? environment["WEFT_KEY_FILE"]
+        if let named, let role = KeyFile.role(ofFileAt: named), role != .worker {
+            let owner = role == .viewer ? "viewers" : "clients"
+            throw CommandFailure(.refused, "\(named) is the key of \(owner). Use a worker.key.")
+        }
         do {
             if named == "-" { return try KeyFile.readStandardInput() }
             return try KeyFile.load(path: named ?? KeyFile.path(of: .worker, in: folder))
         } catch {
-            throw CommandFailure(.refused, error.description)
+            throw CommandFailure(error, toReach: endpoint)
         }
     }
 }

@@ -93,6 +93,22 @@ struct ModelCheckTests {
         #expect(check.lines.contains { $0.value?.contains("lowered to text") ?? false })
     }
 
+    @Test(
+        "A program that repeats what it reads, or says something else, does not work",
+        arguments: [
+            String(decoding: ModelCheck.request.messages.map(\.text).joined().utf8, as: UTF8.self),
+            "{\"messages\":[{\"role\":\"system\",\"content\":\"Reply with one JSON object",
+            "PUT THE NUMBERS FROM ONE TO TWENTY INTO WORDS", "hello", "Fri Nov 27 2026", "{}",
+        ]
+    )
+    func echo(reply: String) {
+        var check = ModelCheck()
+        check.take(.delta(reply), milliseconds: 1)
+        check.take(.ended(.end), milliseconds: 2)
+        #expect(!check.works)
+        #expect(check.lines.contains { $0.name == "answer" && $0.value?.hasPrefix("no") == true })
+    }
+
     @Test("A failure, a cut reply and silence do not work")
     func fails() {
         var failed = ModelCheck()

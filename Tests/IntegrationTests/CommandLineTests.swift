@@ -1,5 +1,6 @@
 // What the program says to a command line that is wrong, before it looks at anything else.
 import Foundation
+import Glibc
 import TestKit
 import Testing
 
@@ -34,6 +35,68 @@ extension Integration {
                 let outcome = try await place.weft("run", plan, "--diagnostics")
                 #expect(outcome.code == 2, "\(outcome)")
                 #expect(outcome.errors.contains("is a file; did you mean --plan"))
+            }
+        }
+
+        @Test(
+            "Where there is no coordinator every command says so, and how to start one",
+            arguments: [
+                "status", "workers", "tools", "runs", "show r1", "watch r1", "explain r1",
+                "cancel r1", "drain w1", "worker --diagnostics", "run --plan PLAN",
+            ]
+        )
+        func freshHost(line: String) async throws {
+            try await atPlace { place in
+                let plan = try place.plan(node("a", "noop"))
+                let words = line.replacingOccurrences(of: "PLAN", with: plan).split(separator: " ")
+                let outcome = try await place.start(
+                    words.map(String.init),
+                    environment: ["WEFT_COORDINATOR": "127.0.0.1:1"]
+                )
+                .end()
+                #expect(outcome.code == 3, "\(outcome)")
+                #expect(outcome.errors.hasPrefix("error: no coordinator at 127.0.0.1:1"))
+                #expect(outcome.errors.contains("start `weft coordinator`"), "\(outcome.errors)")
+            }
+        }
+
+        @Test("A key file is told what it is")
+        func keyFiles() async throws {
+            try await atPlace { place in
+                try await place.startCoordinator()
+                let empty = try place.write("", to: "empty.key")
+                let short = try place.write("abcdef\n", to: "short.key")
+                for file in [empty, short] { chmod(file, 0o600) }
+                for (file, words) in [
+                    (".", ". is a folder"), (empty, "is empty"), (short, "holds 6 hex digits"),
+                    ("\(place.state)/worker.key", "is the key of workers"),
+                    ("\(place.folder)/none.key", "no key file"),
+                ] {
+                    let outcome = try await place.weft("status", "--key-file", file)
+                    #expect(outcome.code == 4, "\(outcome)")
+                    #expect(outcome.errors.hasPrefix("error: "), "\(outcome.errors)")
+                    #expect(outcome.errors.contains(words), "\(outcome.errors)")
+                }
+                let worker = try await place.weft(
+                    "worker",
+                    "--diagnostics",
+                    "--key-file",
+                    "\(place.state)/client.key"
+                )
+                #expect(worker.code == 4 && worker.errors.contains("is the key of clients"))
+            }
+        }
+
+        @Test("A program that only repeats its input is no model that works")
+        func echoedModel() async throws {
+            try await atPlace { place in
+                let path = try place.write(
+                    "models:\n  planner: {api: command, command: [cat]}\n",
+                    to: "weft.yaml"
+                )
+                let check = try await place.weft("models", "check", "--config", path)
+                #expect(check.code == 1, "\(check)")
+                #expect(check.output.contains("planner does not work"), "\(check.output)")
             }
         }
 

@@ -71,7 +71,10 @@ struct ConfigurationFile: ParsableArguments {
     func read() throws(CommandFailure) -> CoordinatorConfiguration {
         let path = try path()
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
+            throw CommandFailure(
+                .usage,
+                "The configuration \(path) cannot be read: \(Files.reason(at: path))."
+            )
         }
         let text = String(decoding: data, as: UTF8.self)
         let problems = CoordinatorConfiguration.problems(

@@ -53,8 +53,28 @@ struct ModelCheck {
 
     var hasEnded: Bool { stop != nil || failure != nil }
 
-    /// Whether it replied, and to the end.
-    var works: Bool { failure == nil && (stop == .end || stop == .stopSequence) && !text.isEmpty }
+    /// Whether it replied to what was asked, and to the end.
+    var works: Bool {
+        failure == nil && (stop == .end || stop == .stopSequence) && !text.isEmpty && answers
+    }
+
+    /// Whether the reply is one to this request: an object as the schema has it, or a number in
+    /// words in any other form.
+    ///
+    /// A program that repeats its input, or always says the same, replies too.
+    private var answers: Bool {
+        if fitsSchema { return true }
+        let reply = text.lowercased()
+        let isEcho = Self.beginnings.contains { reply.contains($0.lowercased()) }
+        let words = Set(reply.split { !$0.isLetter }.map(String.init))
+        return !isEcho && !words.isDisjoint(with: Self.numbers)
+    }
+
+    /// How the messages of the request begin.
+    private static let beginnings = ["Reply with one JSON object", "Put the numbers from one"]
+    private static let numbers: Set = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
+    ]
 
     /// Whether the reply came while it was written.
     var isStreaming: Bool { pieces > 1 && lastText > (firstText ?? lastText) }
@@ -75,6 +95,9 @@ struct ModelCheck {
         }
     }
 
+    /// What it said, as far as it fits into a line.
+    private var beginning: String { Text.cut(Text.printable(text), to: 60) }
+
     /// Characters in a second of writing.
     private var pace: Double? {
         guard isStreaming, let firstText else { return nil }
@@ -93,6 +116,12 @@ struct ModelCheck {
                     ? "empty (\(stop?.rawValue ?? ""))"
                     : "\(text.count) characters in \(Text.duration(milliseconds: end)), "
                         + "\(stop?.rawValue ?? "")"
+            ),
+            (
+                "answer",
+                answers
+                    ? nil
+                    : "no: asked for the numbers from one to twenty it said \"\(beginning)\""
             ),
             ("first text", firstText.map { Text.duration(milliseconds: $0) }),
             ("streaming", stream),
@@ -119,6 +148,7 @@ struct ModelCheck {
         } else {
             writer.field("ended", stop?.rawValue)
             writer.field("characters", text.count)
+            writer.field("answers", answers)
             writer.field("first_text_ms", firstText)
             writer.field("total_ms", end)
             writer.field("streaming", isStreaming)

@@ -21,7 +21,7 @@ struct ModelsCheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Calls each configured model once and says what works.",
         discussion: """
-            A model works if it can be reached and replies to the end. Whether it streams, keeps to \
+            A model works if it can be reached and replies to what it is asked, to the end. Whether it streams, keeps to \
             a schema and reports its usage is said too, but does not make it fail: plans are read \
             from any text. The exit code is 0 if all models work, 1 if one does not, 2 for a \
             configuration that cannot be used. The calls cost a few tokens. Example:

@@ -116,7 +116,9 @@ struct ClusterOptions: ParsableArguments {
                 ),
                 onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },
                 onFailure: { message in
-                    run.end(CommandFailure(.failed, "The cluster of this run failed: \(message)"))
+                    // What the worker said begins with the same word.
+                    let cause = message.replacing("error: ", with: "")
+                    run.end(CommandFailure(.failed, "The cluster of this run failed: \(cause)"))
                 }
             )
             cluster.onLines = { [weak run] in run?.say($0) }

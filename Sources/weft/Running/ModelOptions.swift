@@ -36,7 +36,10 @@ struct ModelOptions: ParsableArguments {
     func configuration() throws(CommandFailure) -> CoordinatorConfiguration {
         guard let path else { return CoordinatorConfiguration() }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(.usage, "The configuration \(path) cannot be read.")
+            throw CommandFailure(
+                .usage,
+                "The configuration \(path) cannot be read: \(Files.reason(at: path))."
+            )
         }
         do throws(CoordinatorConfigurationError) {
             return try CoordinatorConfiguration.parse(

@@ -54,18 +54,20 @@ struct ConnectionOptions: ParsableArguments {
                 "\(path) is the key of viewers, who may only watch and ask. Use a client.key."
             )
         }
+        guard role != .worker else {
+            throw CommandFailure(.refused, "\(path) is the key of workers. Use a client.key.")
+        }
         do throws(KeyFileError) {
             return .client(to: endpoint, role: role, key: try KeyFile.load(path: path))
         } catch {
-            throw CommandFailure(.refused, error.description)
+            throw CommandFailure(error, toReach: endpoint)
         }
     }
 
     /// The role and key file to use: the file named, else what lies in the state folder.
     private func keyPath(readsOnly: Bool) -> (Role, String) {
         if let path = keyFile ?? Self.environment("WEFT_KEY_FILE") {
-            let isViewer = path == "viewer.key" || path.hasSuffix("/viewer.key")
-            return (isViewer ? .viewer : .client, path)
+            return (KeyFile.role(ofFileAt: path) ?? .client, path)
         }
         let folder = StateDirectory.resolve(
             flag: state,

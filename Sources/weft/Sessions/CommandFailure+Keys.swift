@@ -1,0 +1,50 @@
+// A key that cannot be used, as a person is told of it. Where there is no key file there may be no
+// coordinator either, which is what has to be said then.
+internal import Client
+internal import Transport
+internal import UVLoop
+internal import Wire
+
+extension CommandFailure {
+    /// How long it is looked whether anybody listens.
+    private static let patience = Duration.seconds(2)
+
+    /// A key file that cannot be used, for a connection to an endpoint.
+    init(_ error: KeyFileError, toReach endpoint: Endpoint) {
+        if error.reason == .missing, let unreachable = Self.absence(of: endpoint) {
+            self.init(unreachable)
+        } else {
+            self.init(.refused, error.description)
+        }
+    }
+
+    /// Why nobody can be reached at an endpoint; nil if somebody listens there.
+    private static func absence(of endpoint: Endpoint) -> ClientError? {
+        guard let loop = try? EventLoop() else { return nil }
+        var failure: ClientError?
+        let connecting = TCPConnection.connect(
+            loop: loop,
+            host: endpoint.host,
+            port: endpoint.port,
+            timeout: patience
+        ) { result in
+            switch result {
+            case .success(let socket): socket.close()
+            case .failure(let error): failure = .unreachable(endpoint, error)
+            }
+            loop.stop()
+        }
+        loop.run()
+        withExtendedLifetime(connecting) {}
+        loop.close()
+        return failure
+    }
+}
+
+extension KeyFile {
+    /// The role whose key a file holds by its name: `viewer.key`; nil if the name does not say it.
+    static func role(ofFileAt path: String) -> Role? {
+        let name = path.split(separator: "/").last ?? ""
+        return [Role.client, .worker, .viewer].first { name == "\($0.rawValue).key" }
+    }
+}
