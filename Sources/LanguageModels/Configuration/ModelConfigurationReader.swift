@@ -14,13 +14,13 @@ struct ModelConfigurationReader: FieldReading {
 
     private static let modelNames = ["planner", "joiner"]
     private static let apis = ["openai", "anthropic", "recorded", "command"]
-    private static let providerFields = [
+    static let providerFields = [
         "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
         "connect_timeout", "idle_timeout", "retries", "proxy", "ca_file", "insecure",
     ]
     private static let durations = Duration.milliseconds(1) ... .seconds(86_400)
-    private static let recordedFields = ["api", "file", "pace", "repeat"]
-    private static let commandFields = [
+    static let recordedFields = ["api", "file", "pace", "repeat"]
+    static let commandFields = [
         "api", "command", "pass_env", "max_tokens", "temperature", "timeout",
     ]
 

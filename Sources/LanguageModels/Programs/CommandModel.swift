@@ -218,7 +218,7 @@ private final class CommandCall: ModelCall {
 }
 
 extension ModelRequest {
-    fileprivate func encoded(_ settings: CommandSettings) -> [UInt8] {
+    func encoded(_ settings: CommandSettings) -> [UInt8] {
         var writer = JSONWriter(reserving: 4096)
         writer.beginObject()
         writer.key("messages")

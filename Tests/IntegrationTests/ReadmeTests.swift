@@ -1,0 +1,132 @@
+// What the README and the help tell a person to paste works as it stands there.
+import Foundation
+import TestKit
+import Testing
+
+extension Integration {
+    @Suite("The README", .timeLimit(.minutes(2 * Patience.factor)))
+    struct ReadmeTests {
+        let root: URL
+        let text: String
+
+        init() throws {
+            root = URL(filePath: #filePath).deletingLastPathComponent()
+                .deletingLastPathComponent().deletingLastPathComponent()
+            text = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        }
+
+        /// The fenced blocks of a language.
+        private func blocks(_ language: String) -> [String] {
+            text.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
+                $0.components(separatedBy: "```").first
+            }
+        }
+
+        /// The lines that start `weft`, continued lines put together, as arguments.
+        private var commands: [[String]] {
+            let lines = blocks("sh").joined().replacingOccurrences(of: "\\\n", with: " ")
+            return lines.split(separator: "\n").compactMap { line in
+                let command = line.components(separatedBy: "  #")[0]
+                guard command.hasPrefix("weft ") else { return nil }
+                // Only goals are in quotes.
+                var words: [String] = []
+                for (place, part) in command.split(
+                    separator: "\"",
+                    omittingEmptySubsequences: false
+                )
+                .enumerated() {
+                    words +=
+                        place % 2 == 1
+                        ? [String(part)] : part.split(separator: " ").map(String.init)
+                }
+                return words.dropFirst().map {
+                    $0.hasPrefix("Deploy/") ? root.appending(path: $0).path : $0
+                }
+            }
+        }
+
+        @Test("Every line that starts weft ends well when it is pasted")
+        func commandsWork() async throws {
+            try await atPlace { place in
+                let tree = ["SURVEY_TREE": root.path]
+                // Lines of the second part need the coordinator that one of them starts.
+                let local = commands.filter { $0.contains("--tools") && $0[0] != "worker" }
+                let rest = commands.filter { !local.contains($0) && $0.last != "&" }
+                #expect(local.count == 4 && rest.count == 2, "\(commands)")
+                for arguments in local {
+                    let outcome = try await place.start(arguments, environment: tree).end()
+                    #expect(outcome.code == 0, "\(arguments): \(outcome.errors)")
+                    #expect(!outcome.output.isEmpty)
+                }
+                try await place.startCoordinator()
+                _ = try place.start(
+                    [
+                        "worker", "--coordinator", place.address, "--tools",
+                        root.appending(path: "Deploy/demo/tools.yaml").path,
+                    ],
+                    environment: tree
+                )
+                for arguments in rest {
+                    let here = arguments.map { $0 == "127.0.0.1:7420" ? place.address : $0 }
+                    let outcome = try await place.start(here).end()
+                    #expect(outcome.code == 0, "\(arguments): \(outcome.errors)")
+                }
+            }
+        }
+
+        @Test("The plan of the README is the file that it names")
+        func plan() throws {
+            let file = try String(
+                contentsOf: root.appending(path: "Deploy/demo/plan.json"),
+                encoding: .utf8
+            )
+            #expect(blocks("json").contains(file))
+        }
+
+        @Test("Its configuration is read without a problem but for the key that is not there")
+        func configuration() async throws {
+            try await atPlace { place in
+                let yaml = try #require(blocks("yaml").first)
+                let path = try place.write(yaml, to: "weft.yaml")
+                let check = try await place.weft(
+                    "config",
+                    "check",
+                    "--config",
+                    path,
+                    environment: ["OPENAI_API_KEY": "sk-none"]
+                )
+                #expect(check.code == 0, "\(check.errors)")
+            }
+        }
+
+        @Test("Links to files of the project lead somewhere")
+        func links() throws {
+            for part in text.components(separatedBy: "](").dropFirst() {
+                let target = String(part.prefix { $0 != ")" && $0 != "#" })
+                guard !target.isEmpty, !target.contains("://") else { continue }
+                let path = root.appending(path: target).path
+                #expect(FileManager.default.fileExists(atPath: path), "\(target)")
+            }
+        }
+
+        @Test("The lines for a package name what this one is called")
+        func package() throws {
+            let manifest = try String(
+                contentsOf: root.appending(path: "Package.swift"),
+                encoding: .utf8
+            )
+            #expect(manifest.contains("name: \"weftline\""))
+            #expect(manifest.contains(".library(name: \"Weftline\""))
+            #expect(text.contains(".product(name: \"Weftline\", package: \"weftline\")"))
+        }
+
+        @Test("There are completions for each shell", arguments: ["bash", "zsh", "fish"])
+        func completions(shell: String) async throws {
+            try await atPlace { place in
+                let script = try await place.weft("--generate-completion-script", shell)
+                #expect(script.code == 0)
+                #expect(script.output.contains("coordinator") && script.errors.isEmpty)
+            }
+        }
+    }
+}
