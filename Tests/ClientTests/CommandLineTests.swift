@@ -133,6 +133,10 @@ struct CommandLineTests {
                 == "weft watch has no option --tools. It is an option of weft run, weft plan and "
                 + "weft worker."
         )
+        #expect(
+            problem("help run now", wantsHelp: true)
+                == "weft run has no commands of its own, such as \"now\"."
+        )
         #expect(problem("status --zzz") == "weft status has no option --zzz.")
         #expect(
             problem("xyzzy")?.hasPrefix("weft has no command \"xyzzy\". There are run, ") == true

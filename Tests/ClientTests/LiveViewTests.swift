@@ -202,6 +202,14 @@ struct TextWidthTests {
             #expect(Text.width(of: Text.shortened(text, to: width)) <= width)
             #expect(Text.width(of: Text.filled(text, to: width)) >= width)
         }
+        if width > 1 {
+            let text = "some words 日本語日本語 and-one-that-is-long"
+            let lines = Text.wrapped(text, to: width)
+            #expect(lines.allSatisfy { Text.width(of: $0) <= width })
+            let letters = text.filter { $0 != " " }
+            #expect(lines.joined().filter { $0 != " " } == letters)
+        }
+        #expect(Text.wrapped("one two three", to: 7) == ["one two", "three"])
         #expect(Text.shortened("abcdefghij", to: 7) == "abc…hij")
         #expect(Text.shortened("abcdefghij", to: 10) == "abcdefghij")
         #expect(Text.cut("日本語", to: 5) == "日本…")

@@ -106,7 +106,12 @@ struct CommandLineCheck {
         var command = root
         for word in words where !word.hasPrefix("-") {
             guard let next = command.subcommand(named: word) else {
-                return (unknownSubcommand(word, of: command), command.path)
+                let isLeaf = command.subcommands.isEmpty
+                return (
+                    isLeaf
+                        ? "\(command.path) has no commands of its own, such as \"\(word)\"."
+                        : unknownSubcommand(word, of: command), command.path
+                )
             }
             command = next
         }

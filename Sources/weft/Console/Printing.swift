@@ -32,9 +32,15 @@ struct Printer {
         let shown = pairs.filter { $0.value != nil }
         let width = shown.reduce(0) { max($0, $1.name.count) }
         lines(
-            shown.map { name, value in
-                let padding = String(repeating: " ", count: width - name.count + 2)
-                return style.paint(name, .dim) + padding + Text.printable(value ?? "")
+            shown.flatMap { name, value in
+                let text = Text.printable(value ?? "")
+                // On a terminal a long value goes on below its beginning.
+                let room = terminal.width.map { max($0 - width - 2, 20) } ?? .max
+                return Text.wrapped(text, to: room).enumerated()
+                    .map { place, line in
+                        let head = Text.filled(place == 0 ? name : "", to: width + 2)
+                        return style.paint(head, .dim) + line
+                    }
             }
         )
     }

@@ -80,6 +80,29 @@ extension Text {
         text + String(repeating: " ", count: max(width - self.width(of: text), 0))
     }
 
+    /// The text in lines of so many columns at most, at least one; words stay whole if they fit.
+    static func wrapped(_ text: String, to width: Int) -> [String] {
+        guard self.width(of: text) > width else { return [text] }
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            var word = String(word)
+            if !line.isEmpty, self.width(of: line) + 1 + self.width(of: word) <= width {
+                line += " " + word
+                continue
+            }
+            if !line.isEmpty { lines.append(line) }
+            while self.width(of: word) > width {
+                let part = beginning(of: word, columns: width)
+                guard !part.isEmpty else { break }
+                lines.append(part)
+                word.removeFirst(part.count)
+            }
+            line = word
+        }
+        return line.isEmpty ? lines : lines + [line]
+    }
+
     private static func beginning(of text: String, columns: Int) -> String {
         var left = columns
         return String(
