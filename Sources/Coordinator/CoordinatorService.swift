@@ -270,6 +270,14 @@ public final class CoordinatorService {
                 "tool not offered",
                 metadata: ["tool": "\(name)", "worker": "\(worker)", "reason": "\(reason)"]
             )
+        case .offerChanged(let worker, let tools, let withheld):
+            logger.info(
+                "worker offers other tools",
+                metadata: [
+                    "worker": "\(worker)", "tools": "\(tools)",
+                    "withheld": "\(withheld.map(\.name).joined(separator: ", "))",
+                ]
+            )
         case .peerDismissed(let id, let error):
             logger.warning(
                 "peer dismissed",

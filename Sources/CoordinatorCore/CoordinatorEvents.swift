@@ -104,6 +104,8 @@ extension CoordinatorMachine {
         case workerLeft(name: String, reason: String, attempts: Int)
         /// A tool of a worker is not offered, and why.
         case toolRefused(name: String, worker: String, reason: String)
+        /// A worker offers other tools than before; these it has and cannot run for now.
+        case offerChanged(worker: String, tools: Int, withheld: [WithheldTool])
         /// A peer failed the handshake, broke the protocol or was too slow.
         case peerDismissed(ConnectionID, WireError)
         /// A run was accepted.

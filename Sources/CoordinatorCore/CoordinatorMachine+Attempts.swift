@@ -21,6 +21,7 @@ extension CoordinatorMachine {
         case .chunk(let chunk): take(chunk, worker, id, now, &actions)
         case .reject(let reject): take(reject, worker, now, &actions)
         case .progress(let progress): take(progress, worker, now, &actions)
+        case .offer(let offer): changeOffer(offer, of: worker, id, now, &actions)
         case .pong(let pong): takePong(pong, from: worker, now, &actions)
         case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
         case .drain(let drain):

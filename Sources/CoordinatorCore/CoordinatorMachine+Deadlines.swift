@@ -33,6 +33,7 @@ extension CoordinatorMachine {
             guard let due = workers[worker]?.givenUpAt, due <= now else { continue }
             lose(worker, reason: "it did not come back in time", now, &actions)
         }
+        fenceSilentFirsts(now, &actions)
         for id in timedRuns {
             guard let run = runSlots[id], let due = runs[run].deadline, due <= now else {
                 continue

@@ -245,6 +245,7 @@ extension CoordinatorMachine {
             unauthenticatedCount -= 1
         }
         sessionNames[id] = nil
+        waitingTwins.removeAll { $0.connection == id }
         peerOrder.removeAll { $0 == id }
         if peers.isEmpty { nextHeartbeat = nil }
     }
@@ -257,6 +258,7 @@ extension CoordinatorMachine {
         }
         peers = [:]
         peerOrder = []
+        waitingTwins = []
         unauthenticatedCount = 0
         unsent = UnsentBytes()
         questioners = []

@@ -165,6 +165,26 @@ extension CoordinatorMachine {
                 writer.endObject()
             }
             writer.endArray()
+            writer.key("withheld_tools")
+            writer.beginArray()
+            for tool in session.withheld {
+                writer.beginObject()
+                writer.field("name", tool.name)
+                writer.field("reason", tool.reason)
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.key("cooling_tools")
+            writer.beginArray()
+            for tool in scheduler.coolingTools(on: session.id, at: now) {
+                writer.beginObject()
+                writer.field("name", tool.tool)
+                writer.field("refusals", tool.refusals)
+                writer.field("pause_ms", Int(tool.pause / .milliseconds(1)))
+                writer.field("reason", tool.reason)
+                writer.endObject()
+            }
+            writer.endArray()
         }
     }
 
@@ -282,9 +302,9 @@ extension CoordinatorMachine {
         if let failure = runs[run].outcome(of: node, state: state)?.failure {
             writer.field("error", failure.document)
         }
-        let attempts = scheduler.attempts(of: reference)
-        writer.field("attempts", attempts)
-        guard attempts > 0 else { return }
+        // Attempts that surely never ran do not count, though each had a number.
+        writer.field("attempts", scheduler.tries(of: reference))
+        guard scheduler.attempts(of: reference) > 0 else { return }
         writer.field("worker", workerNames[Int(report.worker)])
         let ready = (report.readyAt - runs[run].acceptedAt.nanoseconds) / 1_000
         writer.field("ready_at_ms", milliseconds(Int(ready)))
@@ -344,7 +364,8 @@ extension CoordinatorMachine {
                 "message",
                 reason.sentence(
                     node: { runs[run].plan[$0].id.text },
-                    worker: { workers[$0]?.name ?? $0.description }
+                    worker: { workers[$0]?.name ?? $0.description },
+                    withheld: { withheld($0) }
                 )
             )
             writer.endObject()

@@ -45,6 +45,7 @@ extension CoordinatorMachine {
         case .publishUnplaceable(let node):
             guard let run = runSlots[node.run] else { return }
             let tool = runs[run].plan[node.node].tool
+            let withheld = withheld(tool)
             publish(
                 .unplaceable,
                 run,
@@ -54,6 +55,7 @@ extension CoordinatorMachine {
                     $0.field(
                         "message",
                         "no connected worker can run \(tool) for this node; it waits"
+                            + (withheld.isEmpty ? "" : " (\(withheld))")
                     )
                 },
                 now,

@@ -39,12 +39,15 @@ extension CoordinatorMachine {
         {
             return self.resume(known, register, id, now, &actions)
         }
+        if !register.isReplacing, workersByName[name].flatMap({ workers[$0]?.connection }) != nil {
+            return askAfterFirst(register, name, session, id, now, &actions)
+        }
         fenceOlder(name, now, &actions)
         join(register, name, session, id, now, &actions)
     }
 
-    /// A second session of a name fences the first: it may be a twin or a worker that restarted.
-    private mutating func fenceOlder(
+    /// Ends an earlier session of the name, if there is one.
+    mutating func fenceOlder(
         _ name: String,
         _ now: Instant,
         _ actions: inout [Action]
@@ -64,7 +67,7 @@ extension CoordinatorMachine {
         }
     }
 
-    private mutating func join(
+    mutating func join(
         _ register: Register,
         _ name: String,
         _ session: String,
@@ -88,6 +91,7 @@ extension CoordinatorMachine {
         record.host = register.host
         record.processID = register.pid
         record.software = register.software
+        record.withheld = register.withheld
         var offers: [String: ToolOffer] = [:]
         for tool in register.tools where offers[tool.name] == nil {
             if let reason = catalogue.offer(tool, by: worker) {
@@ -140,6 +144,7 @@ extension CoordinatorMachine {
             forgetConnection(old)
             actions.append(.close(old))
         }
+        takeOffer(register.offer, of: worker, now, &actions)
         peers[id]?.state = .worker(worker)
         workers[worker]?.connection = id
         workers[worker]?.latestConnection = id
@@ -319,6 +324,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
+        if !waitingTwins.isEmpty { refuseTwins(of: worker, afterPing: pong.n, now, &actions) }
         guard let listed = pong.inFlight else { return }
         if let connection = workers[worker]?.connection {
             for attempt in listed where !scheduler.isCurrent(attempt, on: worker) {

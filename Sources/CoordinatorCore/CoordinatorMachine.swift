@@ -35,6 +35,8 @@ public struct CoordinatorMachine: Sendable {
     /// Sessions without connection that may still be resumed.
     var absentWorkers: [WorkerID] = []
     var workersByName: [String: WorkerID] = [:]
+    /// Workers that want the name of a connected one, until that one has shown whether it lives.
+    var waitingTwins: [WaitingTwin] = []
     /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
     var workerNames: [String] = [""]
     /// Workers with acknowledgements to send, and when those that wait leave at the latest.
@@ -151,6 +153,7 @@ public struct CoordinatorMachine: Sendable {
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         guard !isShuttingDown else { return }
+        if !waitingTwins.isEmpty { admitTwins(now, &actions) }
         // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
         var settledBefore: Int
         repeat {
@@ -221,6 +224,7 @@ public struct CoordinatorMachine: Sendable {
         consider(nextRunDeadline)
         consider(closingCalls.first?.at)
         consider(nextGivenUp)
+        consider(waitingTwins.first?.until)
         return next
     }
 

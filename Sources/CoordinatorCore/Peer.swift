@@ -67,6 +67,8 @@ struct WorkerSession: Sendable {
     var tools: [String]
     /// Names of its tools that were refused, each with the reason.
     var refusedTools: [(name: String, reason: String)] = []
+    /// Its tools that cannot run for now, as it says.
+    var withheld: [WithheldTool] = []
     var labels: [(key: String, value: String)]
     var host: String?
     var processID: Int?
@@ -104,6 +106,18 @@ struct WorkerSession: Sendable {
             deadlineMilliseconds: drain.deadlineMilliseconds.map { max($0 - passed, 0) }
         )
     }
+}
+
+/// A worker that wants the name of one that is connected.
+struct WaitingTwin: Sendable {
+    let connection: ConnectionID
+    let register: Register
+    let name: String
+    let session: String
+    /// The ping by whose answer the first one shows that it lives.
+    let ping: Int
+    /// When the first one counts as gone.
+    let until: Instant
 }
 
 /// When a connection must have proved itself.

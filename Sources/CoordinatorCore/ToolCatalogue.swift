@@ -53,6 +53,20 @@ struct ToolCatalogue: Sendable {
         }
     }
 
+    /// Whether the tool would be taken in beside those of other workers that are there now.
+    func agrees(with tool: ToolDescription) -> Bool {
+        entries[tool.name]?.canonical == Self.canonical(JSONValue(tool.parameters))
+    }
+
+    /// Takes out tools that a worker offers no longer, which stays.
+    mutating func withdraw(_ tools: [String], of worker: WorkerID) {
+        for name in tools {
+            entries[name]?.workers.drop { $0 == worker }
+            entries[name]?.workers.removeOne { _ in true }
+            if entries[name]?.workers.count == 0 { entries[name] = nil }
+        }
+    }
+
     /// Takes out a worker for which `isConnected` says no, and everything that only it offered.
     mutating func removeWorker(tools: [String], where isConnected: (WorkerID) -> Bool) {
         for name in tools {

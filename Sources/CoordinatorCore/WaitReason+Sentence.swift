@@ -14,6 +14,10 @@ extension WaitReason {
         case .suspect: "workers_silent"
         case .slotsBusy: "slots_busy"
         case .concurrencyReached: "concurrency_reached"
+        case .refused: "refused"
+        case .failedThere: "failed_there"
+        case .coolingDown: "cooling_down"
+        case .keptApart: "kept_apart"
         case .runBoundReached: "run_bound_reached"
         case .backingOff: "backing_off"
         case .leased: "sent"
@@ -23,7 +27,12 @@ extension WaitReason {
         }
     }
 
-    func sentence(node: (Int) -> String, worker: (WorkerID) -> String) -> String {
+    /// `withheld` says for a tool which workers have it and cannot run it, and why.
+    func sentence(
+        node: (Int) -> String,
+        worker: (WorkerID) -> String,
+        withheld: (String) -> String
+    ) -> String {
         func names(_ workers: [WorkerID]) -> String {
             let shown = workers.prefix(5).map(worker).joined(separator: ", ")
             return workers.count > 5 ? "\(shown) and \(workers.count - 5) more" : shown
@@ -36,7 +45,7 @@ extension WaitReason {
         case .growingPlan:
             return "names nodes that the plan does not have yet; it is still growing"
         case .toolMissing(let tool):
-            return "no connected worker has the tool \(tool)"
+            return CoordinatorMachine.missing(tool, withheld(tool))
         case .labelsMissing(let labels):
             let wanted = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return "no worker that has the tool carries \(wanted.joined(separator: ", "))"
@@ -45,6 +54,19 @@ extension WaitReason {
         case .slotsBusy(let workers): return "all slots are busy on \(names(workers))"
         case .concurrencyReached(let workers):
             return "the tool's own limit is reached on \(names(workers))"
+        case .refused(let workers, let message):
+            return "could not be started on \(names(workers)): \(message)"
+        case .failedThere(let workers):
+            return "failed on \(names(workers)), so that another worker is to try next"
+        case .coolingDown(let workers, let left):
+            let rest =
+                left > .zero
+                ? "for \(max(Int(left / .milliseconds(1)), 1)) ms" : "until a trial goes well"
+            return "its tool could not be started lately on \(names(workers)), where others come "
+                + "first \(rest)"
+        case .keptApart(let workers):
+            return "was on a worker that was lost, and is kept apart from other such nodes, which "
+                + "run on \(names(workers))"
         case .runBoundReached(let bound):
             return "its run may have only \(bound) \(bound == 1 ? "node" : "nodes") with workers "
                 + "at a time (max-running)"

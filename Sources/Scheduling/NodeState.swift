@@ -111,6 +111,10 @@ struct NodeRecord: Sendable {
     var workersLost: UInt8 = 0
     /// Refusals since the last start.
     var rejections: UInt8 = 0
+    /// Whether the scheduler's list of troubles has an entry for it.
+    var isTroubled = false
+    /// Attempts that their workers could not start.
+    var neverRan: Int32 = 0
     /// Why the latest attempt was called back, if it was.
     var cancelReason: CancelReason?
     /// The worker that the latest attempt was on, to try another one first.

@@ -115,7 +115,7 @@ struct RunRecord: Sendable {
     /// dropped on the way.
     mutating func popReady(_ queue: Int) -> Int? {
         while let entry = queues[queue].heap.popMax() {
-            if nodes[Int(entry.node)].state == .ready { return Int(entry.node) }
+            if isReady(entry, in: queue) { return Int(entry.node) }
         }
         return nil
     }
@@ -123,10 +123,16 @@ struct RunRecord: Sendable {
     /// The most urgent ready node of the queue, which stays where it is.
     mutating func firstReady(_ queue: Int) -> Int? {
         while let entry = queues[queue].heap.max {
-            if nodes[Int(entry.node)].state == .ready { return Int(entry.node) }
+            if isReady(entry, in: queue) { return Int(entry.node) }
             queues[queue].heap.removeMax()
         }
         return nil
+    }
+
+    /// Whether the node of an entry is still ready and has not gone to another queue.
+    private func isReady(_ entry: ReadyEntry, in queue: Int) -> Bool {
+        let node = nodes[Int(entry.node)]
+        return node.state == .ready && Int(node.placement) == queue
     }
 
     // MARK: - Ranks

@@ -15,6 +15,7 @@ extension Scheduler {
         }
         move(node, to: .running(worker))
         update(node) { $0.rejections = 0 }
+        noteBeginning(of: node, on: worker)
         if let timeout = timeout(of: node, on: worker) {
             // The worker ends the attempt itself; this is for workers that do not.
             deadlines.insert(
@@ -40,6 +41,7 @@ extension Scheduler {
                 openClass(index)
             }
         }
+        noteBeginning(of: node, on: worker)
         unassign(node, from: worker)
         if let slot = slot(of: worker) { workers[slot].pauseCount = 0 }
         settle(node, .succeeded, &actions)
@@ -53,6 +55,14 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
+        if failure.code == .spawnFailed, failure.isRetryable {
+            return refuseStart(attempt, node, worker, failure, now, &actions)
+        }
+        noteBeginning(of: node, on: worker)
+        if failure.code == .cancelled, record(node).cancelReason == nil, isDraining(worker) {
+            // Its worker ended it because the time of the drain was over.
+            return loseAndRetry(node, on: worker, isPlanned: true, &actions)
+        }
         let offer = offer(for: node, on: worker)
         let wasTimeout = record(node).cancelReason == .timeout
         unassign(node, from: worker)
@@ -67,6 +77,7 @@ extension Scheduler {
         let failure = wasTimeout && failure.code == .cancelled ? timeoutFailure(node) : failure
         update(node) { $0.failures += 1 }
         if mayRetry(node, after: failure, offer) {
+            avoid(worker, for: node)
             backOff(node, attempt, failure, now, &actions)
         } else {
             settle(node, .failed(failure), &actions)
@@ -82,7 +93,15 @@ extension Scheduler {
     ) {
         guard let node = locate(attempt, on: worker) else { return }
         if rejection == .undelivered, hasBegun(node) {
-            return loseAttempt(of: node, on: worker, now, &actions)
+            return loseAndRetry(node, on: worker, &actions)
+        }
+        if rejection == .unknownTool {
+            let failure = Failure(
+                code: .unknownTool,
+                message: "its worker does not have the tool",
+                isRetryable: true
+            )
+            return refuseStart(attempt, node, worker, failure, now, &actions)
         }
         unassign(node, from: worker)
         guard !runs[Int(node.run)].isCancelled else {
@@ -127,45 +146,73 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
-        loseAttempt(of: node, on: worker, now, &actions)
+        loseAndRetry(node, on: worker, &actions)
+    }
+
+    /// One attempt is lost while its worker stays, or leaves as `isPlanned`.
+    mutating func loseAndRetry(
+        _ node: NodeSlot,
+        on worker: WorkerID,
+        isPlanned: Bool = false,
+        _ actions: inout [Action]
+    ) {
+        let mayGoOn = loseAttempt(
+            of: node,
+            on: worker,
+            isMainSuspect: true,
+            isPlanned: isPlanned,
+            &actions
+        )
+        if mayGoOn { makeReady(node) }
     }
 
     /// The attempt's worker is gone or does not know it: whether it ran is unknown.
+    ///
+    /// Says whether the node may run again; the caller makes it ready. A loss that was planned is
+    /// not held against the node. One that many were there at is, but the node fails for it only
+    /// when it is the main suspect, or when there were very many of them.
     mutating func loseAttempt(
         of node: NodeSlot,
         on worker: WorkerID,
-        _ now: Instant,
+        isMainSuspect: Bool,
+        isPlanned: Bool = false,
         _ actions: inout [Action]
-    ) {
+    ) -> Bool {
         let attempt = currentAttempt(of: node)
         let offer = offer(for: node, on: worker)
         let name = slot(of: worker).map { workers[$0].profile.name } ?? worker.description
         unassign(node, from: worker)
         guard !runs[Int(node.run)].isCancelled else {
-            return settle(node, .cancelled, &actions)
+            settle(node, .cancelled, &actions)
+            return false
         }
-        update(node) { $0.workersLost += 1 }
+        if !isPlanned { update(node) { $0.workersLost += 1 } }
         let lost = Int(record(node).workersLost)
         guard offer.isIdempotent else {
             let failure = Failure(
                 code: .outcomeUnknown,
-                message: "worker \(name) was lost during attempt \(attempt.number), and the tool "
-                    + "is not idempotent: whether it took effect is unknown"
+                message: "worker \(name) \(isPlanned ? "ended" : "was lost during") attempt "
+                    + "\(attempt.number), and the tool is not idempotent: whether it took effect "
+                    + "is unknown"
             )
-            return settle(node, .failed(failure), &actions)
+            settle(node, .failed(failure), &actions)
+            return false
         }
         let failure = Failure(
             code: .workerLost,
-            message: "worker \(name) was lost during attempt \(attempt.number)"
+            message: "worker \(name) \(isPlanned ? "ended" : "was lost during") attempt "
+                + "\(attempt.number)"
                 + (lost > 1 ? "; \(lost) workers were lost with this node" : ""),
             isRetryable: true
         )
-        if lost >= limits.workersLostPerNode {
+        let isTooMany =
+            lost >= (isMainSuspect ? limits.workersLostPerNode : limits.sharedLossesPerNode)
+        guard isPlanned || !isTooMany else {
             settle(node, .failed(failure), &actions)
-        } else {
-            actions.append(.publishRetry(attempt, failure, after: .zero))
-            makeReady(node)
+            return false
         }
+        actions.append(.publishRetry(attempt, failure, after: .zero))
+        return true
     }
 
     // MARK: - Retries
@@ -178,9 +225,6 @@ extension Scheduler {
         let record = record(node)
         let limit = record.maxAttempts > 0 ? Int(record.maxAttempts) : offer.maxAttempts
         switch failure.code {
-        case .spawnFailed:
-            // It surely never ran; another worker may well be able to start it.
-            return failure.isRetryable && Int(record.failures) < max(limit, 2)
         case .timeout, .workerLost:
             return offer.isIdempotent && failure.isRetryable && Int(record.failures) < limit
         default:
@@ -210,7 +254,8 @@ extension Scheduler {
 
     func offer(for node: NodeSlot, on worker: WorkerID) -> ToolOffer {
         guard let worker = slot(of: worker) else { return ToolOffer() }
-        return workers[worker].profile.tools[classes[placement(of: node)].tool] ?? ToolOffer()
+        let tool = classes[placement(of: node)].tool
+        return workers[worker].offered[tool] ?? workers[worker].withdrawn[tool] ?? ToolOffer()
     }
 
     /// The time that the attempt may take on its worker, or nil for no limit.
@@ -225,8 +270,18 @@ extension Scheduler {
         return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
     }
 
+    private func isDraining(_ worker: WorkerID) -> Bool {
+        slot(of: worker).map { workers[$0].isDraining } ?? false
+    }
+
+    /// The worker was able to start the node's tool.
+    private mutating func noteBeginning(of node: NodeSlot, on worker: WorkerID) {
+        guard let worker = slot(of: worker), !workers[worker].cooling.isEmpty else { return }
+        warmUp(classes[placement(of: node)].tool, on: worker)
+    }
+
     /// Whether the worker said that it began the current attempt.
-    private func hasBegun(_ node: NodeSlot) -> Bool {
+    func hasBegun(_ node: NodeSlot) -> Bool {
         switch record(node).state {
         case .running: true
         case .cancelling: record(node).cancelReason == .timeout

@@ -17,6 +17,8 @@ struct Deadline: Sendable, Comparable {
         case backoff
         /// The worker should have ended the attempt by itself.
         case overdue
+        /// The node need not keep away from other suspects any longer.
+        case separated
         /// The worker should have answered the cancel.
         case unanswered
     }
@@ -32,6 +34,7 @@ extension Scheduler {
             pass(first, now, &actions)
         }
         endPauses(now)
+        endCoolings(now)
         if let due = reviewAt, due <= now { reviewPrefetches(now, &actions) }
     }
 
@@ -44,6 +47,8 @@ extension Scheduler {
         switch (record.state, deadline.meaning) {
         case (.backingOff, .backoff):
             makeReady(node)
+        case (.ready, .separated):
+            endSeparation(of: node)
         case (.running(let worker), .overdue):
             callBack(node, from: worker, .timeout, now, &actions)
         case (.cancelling(let worker, let until), .unanswered) where until <= now:
@@ -63,7 +68,7 @@ extension Scheduler {
         let attempt = currentAttempt(of: node)
         switch record(node).cancelReason {
         case .timeout: fail(attempt, worker, timeoutFailure(node), now, &actions)
-        default: loseAttempt(of: node, on: worker, now, &actions)
+        default: loseAndRetry(node, on: worker, &actions)
         }
     }
 }

@@ -21,6 +21,15 @@ public enum WaitReason: Sendable, Equatable {
     case slotsBusy([WorkerID])
     /// The tool's own limit is reached on these workers.
     case concurrencyReached([WorkerID])
+    /// These workers could not start it; the latest said why.
+    case refused([WorkerID], String)
+    /// It failed on these workers, and another one is to try next.
+    case failedThere([WorkerID])
+    /// These workers could not start its tool lately; others come first for so long, or until a
+    /// trial goes well.
+    case coolingDown([WorkerID], Duration)
+    /// It was on a lost worker, and these workers run others that were there, too.
+    case keptApart([WorkerID])
     /// Workers hold as many attempts of its run as this one may have at a time.
     case runBoundReached(Int)
     /// The next attempt starts after this delay.
@@ -62,7 +71,7 @@ extension Scheduler {
             if run.liveAttempts >= run.maxRunning {
                 return [.runBoundReached(Int(run.maxRunning))]
             }
-            return explainReady(placement(of: slot))
+            return explainReady(slot, now)
         case .backingOff(let until): return [.backingOff(until.duration(since: now))]
         case .leased(let worker): return [.leased(worker)]
         case .running(let worker): return [.running(worker)]
@@ -71,26 +80,54 @@ extension Scheduler {
         }
     }
 
-    private func explainReady(_ index: Int) -> [WaitReason] {
+    private func explainReady(_ node: NodeSlot, _ now: Instant) -> [WaitReason] {
+        let index = placement(of: node)
         let placement = classes[index]
         guard let holders = groupsByTool[placement.tool], holders.count > 0 else {
             return [.toolMissing(placement.tool)]
         }
         let able = workersAble(toRun: index)
-        if able.isEmpty { return [.labelsMissing(placement.requires)] }
-        let active = able.filter(\.mayTakeMore)
+        let cooling = coolingWorkers.compactMap { slot(of: $0) }
+            .filter { workers[$0].cooling[placement.tool] != nil && isAble($0, toRun: index) }
+            .map { workers[$0] }
+        if able.isEmpty, cooling.isEmpty { return [.labelsMissing(placement.requires)] }
+        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        let askable = able.filter { !restrictions.excludes($0.id) }
         var reasons: [WaitReason] = []
         let draining = able.filter(\.isDraining).map(\.id)
         let suspect = able.filter { $0.isSuspect && !$0.isDraining }.map(\.id)
-        let busy = able.filter { $0.isPaused || ($0.mayTakeMore && !$0.hasFreeSlot) }.map(\.id)
-        let limited = active.filter {
-            $0.hasFreeSlot && !$0.isBelowConcurrency(placement.tool)
+        let busy = askable.filter { $0.isPaused || ($0.mayTakeMore && !$0.hasFreeSlot) }.map(\.id)
+        let limited = askable.filter {
+            $0.mayTakeMore && $0.hasFreeSlot && !$0.isBelowConcurrency(placement.tool)
+                && $0.cooling[placement.tool] == nil
         }.map(\.id)
         if !busy.isEmpty { reasons.append(.slotsBusy(busy)) }
         if !limited.isEmpty { reasons.append(.concurrencyReached(limited)) }
         if !suspect.isEmpty { reasons.append(.suspect(suspect)) }
         if !draining.isEmpty { reasons.append(.draining(draining)) }
-        return reasons.isEmpty ? [.aboutToStart] : reasons
+        let pausing = cooling.filter {
+            !restrictions.excludes($0.id)
+                && ($0.profile.tools[placement.tool] == nil
+                    || !$0.isBelowConcurrency(placement.tool))
+        }
+        if !pausing.isEmpty {
+            let ends = pausing.compactMap { $0.cooling[placement.tool] }.filter(\.isActive)
+            let left = ends.map { max($0.until.duration(since: now), .zero) }.min() ?? .zero
+            reasons.append(.coolingDown(pausing.map(\.id), left))
+        }
+        let apart = askable.map(\.id).filter { id in
+            slot(of: id).map { isApart(restrictions, from: $0) } ?? false
+        }
+        if !apart.isEmpty { reasons.append(.keptApart(apart)) }
+        if reasons.isEmpty { return [.aboutToStart] }
+        let there = Set((able + cooling).map(\.id))
+        let refused = restrictions.refused.filter { there.contains($0) }
+        let failed = restrictions.avoided.filter { there.contains($0) }
+        if !refused.isEmpty {
+            reasons.append(.refused(refused, troubles[node]?.refusal?.message ?? ""))
+        }
+        if !failed.isEmpty { reasons.append(.failedThere(failed)) }
+        return reasons
     }
 
     /// The connected workers that can run a class, whether or not they have room, in the order in

@@ -10,6 +10,7 @@ extension Scheduler {
     ///
     /// Turns that were dealt with stand in front and are not looked at again.
     mutating func missTool(_ index: Int, _ actions: inout [Action]) {
+        guard !isOnlyPausing(index) else { return }
         let fresh = classes[index].turns.dropFirst(classes[index].toldCount)
         let turns = Array(fresh)
         classes[index].turns.removeLast(turns.count)
@@ -50,18 +51,23 @@ extension Scheduler {
         classes[index].keptCount = kept.count
     }
 
+    /// What a node of a class that nobody can run fails with.
+    func missingToolFailure(_ index: Int) -> Failure {
+        let labels = classes[index].requires.sorted { $0.key < $1.key }
+            .map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+        return Failure(
+            code: .unknownTool,
+            message: "no connected worker\(labels.isEmpty ? "" : " with \(labels)") has the tool "
+                + classes[index].tool
+        )
+    }
+
     private mutating func failReady(
         _ turn: PlacementClass.Turn,
         _ index: Int,
         _ actions: inout [Action]
     ) {
-        let labels = classes[index].requires.sorted { $0.key < $1.key }
-            .map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
-        let failure = Failure(
-            code: .unknownTool,
-            message: "no connected worker\(labels.isEmpty ? "" : " with \(labels)") has the tool "
-                + classes[index].tool
-        )
+        let failure = missingToolFailure(index)
         // The run may end with one of them.
         while isValid(turn), let node = runs[turn.run].popReady(turn.queue) {
             settle(NodeSlot(run: turn.run, node: node), .failed(failure), &actions)

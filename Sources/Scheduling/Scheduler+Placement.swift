@@ -12,12 +12,17 @@ public import Plans
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a
     /// dispatch could not be made.
-    public var hasOpenings: Bool { !openClasses.isEmpty || !listedWorkers.isEmpty }
+    public var hasOpenings: Bool {
+        !openClasses.isEmpty || !listedWorkers.isEmpty || (isCarefulOpen && !careful.isEmpty)
+    }
 
     /// Dispatches ready nodes while workers have room.
     ///
     /// Called once a loop turn, after all input.
     public mutating func place(at now: Instant, into actions: inout [Action]) {
+        // What was tried before comes first: the others would always be ahead of it.
+        // Nodes whose restrictions are given up come again, a few times at most.
+        while isCarefulOpen { placeCareful(now, &actions) }
         if !listedWorkers.isEmpty { restoreWorkers(now, &actions) }
         guard !openClasses.isEmpty else { return }
         let open = openClasses
@@ -258,6 +263,16 @@ extension Scheduler {
         let worker =
             record(node).lastWorker == Int32(truncatingIfNeeded: workers[first].id.number)
             ? otherWorker(than: first, in: pool, for: node) : first
+        dispatch(node, to: worker, now, &actions)
+    }
+
+    /// Sends a node to a worker that has room for it.
+    mutating func dispatch(
+        _ node: NodeSlot,
+        to worker: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
         let id = workers[worker].id
         move(node, to: .leased(id))
         update(node) {

@@ -177,5 +177,37 @@ extension Scheduler {
         pools.remove(pool, leaving: .blank)
     }
 
+    /// Moves a worker, with what it holds, into the group of other tools.
+    mutating func changeGroup(of worker: Int, to tools: [String: ToolOffer]) {
+        let id = workers[worker].id
+        let number = number(of: worker)
+        if !workers[worker].isDraining { uncountActiveMember(worker) }
+        // Nothing may meet it by its old standings: it comes back under the same number.
+        for standing in workers[worker].standings where standing.pool >= 0 {
+            let pool = Int(standing.pool)
+            pools[pool].free.members.removeAll { $0.worker == number }
+            pools[pool].ahead.members.removeAll { $0.worker == number }
+            pools[pool].members.drop { $0.worker == number }
+        }
+        let group = workers[worker].group
+        groups[group].members.drop { $0 == number }
+        let slot = workerSlots[id.number]
+        workerSlots[id.number] = -1
+        leavePools(worker)
+        workerSlots[id.number] = slot
+        workers[worker].standings = []
+        workers[worker].vacantStandings = []
+        workers[worker].outOfFree = []
+        workers[worker].outOfAhead = []
+        workers[worker].limited = [:]
+        workers[worker].profile.tools = tools
+        enterPools(worker)
+        for held in workers[worker].attempts {
+            let tool = classes[placement(of: held.node)].tool
+            guard workers[worker].profile.tools[tool]?.concurrency != nil else { continue }
+            workers[worker].limited[tool, default: .init()].held += 1
+        }
+    }
+
     func number(of worker: Int) -> Int32 { Int32(workers[worker].id.number) }
 }

@@ -106,6 +106,12 @@ extension Scheduler {
     /// Puts a node where placement finds it.
     mutating func makeReady(_ node: NodeSlot) {
         move(node, to: .ready)
+        enqueue(node)
+    }
+
+    /// Puts a ready node where placement finds it.
+    mutating func enqueue(_ node: NodeSlot) {
+        if record(node).isTroubled { return enqueueCareful(node) }
         let run = Int(node.run)
         let queue = Int(record(node).placement)
         let placement = runs[run].queues[queue].placement
@@ -145,6 +151,10 @@ extension Scheduler {
     mutating func settle(_ node: NodeSlot, _ settlement: Settlement, _ actions: inout [Action]) {
         let run = Int(node.run)
         runs[run].settledCount += 1
+        if record(node).isTroubled {
+            troubles[node] = nil
+            update(node) { $0.isTroubled = false }
+        }
         actions.append(.settle(reference(node), settlement))
         switch settlement {
         case .succeeded:

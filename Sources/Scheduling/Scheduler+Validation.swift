@@ -51,6 +51,11 @@ extension Scheduler {
                 isFound[Int(entry.node)] = true
             }
         }
+        for queue in careful {
+            for entry in queue.nodes where entry.node.run == Int32(slot) {
+                if isWaiting(entry, in: queue) { isFound[Int(entry.node.node)] = true }
+            }
+        }
         let live = run.nodes.count { $0.attemptPosition >= 0 }
         guard live == run.liveAttempts, live <= run.maxRunning else {
             throw InvariantViolation(
@@ -130,7 +135,7 @@ extension Scheduler {
         for tool in worker.profile.tools.keys.sorted() {
             guard let concurrency = worker.profile.tools[tool]?.concurrency else { continue }
             guard held[tool, default: 0] == (worker.limited[tool]?.held ?? 0),
-                held[tool, default: 0] <= concurrency
+                held[tool, default: 0] <= concurrency || worker.cooling[tool] != nil
             else { throw InvariantViolation("\(id) counts the attempts of \(tool) wrongly") }
         }
     }

@@ -17,6 +17,30 @@ extension Scheduler {
             workersByLabel[Label(key, value), default: Roster()].add(number(of: slot))
         }
         enterPools(slot)
+        isCarefulOpen = true
+        reconsiderCoolings()
+    }
+
+    /// A worker has got or lost tools, or slots.
+    ///
+    /// What it holds goes on.
+    mutating func changeOffers(of id: WorkerID, to profile: WorkerProfile) {
+        guard let worker = slot(of: id) else { return }
+        let before = workers[worker].offered
+        workers[worker].offered = profile.tools
+        workers[worker].profile.slots = profile.slots
+        for (tool, offer) in before where profile.tools[tool] == nil {
+            workers[worker].withdrawn[tool] = offer
+            workers[worker].cooling[tool] = nil
+        }
+        for tool in profile.tools.keys where before[tool] == nil {
+            workers[worker].withdrawn[tool] = nil
+        }
+        if workers[worker].cooling.isEmpty { coolingWorkers.removeAll { $0 == id } }
+        regroup(worker)
+        isCarefulOpen = true
+        reconsiderCoolings()
+        listWorker(worker)
     }
 
     mutating func suspect(_ id: WorkerID) {
@@ -27,6 +51,7 @@ extension Scheduler {
     mutating func recover(_ id: WorkerID) {
         guard let worker = slot(of: id), workers[worker].isSuspect else { return }
         workers[worker].isSuspect = false
+        isCarefulOpen = true
         listWorker(worker)
     }
 
@@ -34,13 +59,15 @@ extension Scheduler {
         guard let worker = slot(of: id), !workers[worker].isDraining else { return }
         workers[worker].isDraining = true
         uncountActiveMember(worker)
+        isCarefulOpen = true
+        reconsiderCoolings()
     }
 
     mutating func lose(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
         guard let worker = slot(of: id) else { return }
         if !workers[worker].isDraining { uncountActiveMember(worker) }
         workers[worker].isConnected = false
-        for held in workers[worker].attempts { loseAttempt(of: held.node, on: id, now, &actions) }
+        loseAttempts(of: worker, now, &actions)
         workerSlots[id.number] = -1
         let isThere = { [workerSlots] (number: Int32) in workerSlots[Int(number)] >= 0 }
         workerOrder.removeOne(where: isThere)
@@ -57,6 +84,36 @@ extension Scheduler {
         )
         workers[worker].isConnected = false
         freeWorkerSlots.append(worker)
+        isCarefulOpen = true
+        coolingWorkers.removeAll { $0 == id }
+        reconsiderCoolings()
+    }
+
+    /// Ends the attempts of a lost worker; those that may run again run apart from each other.
+    private mutating func loseAttempts(
+        of worker: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let held = workers[worker].attempts.map(\.node)
+        let main = mainSuspect(of: held)
+        var suspects: [NodeSlot] = []
+        var retried: [NodeSlot] = []
+        for node in held {
+            let hadBegun = hasBegun(node)
+            let mayGoOn = loseAttempt(
+                of: node,
+                on: workers[worker].id,
+                isMainSuspect: node == main,
+                &actions
+            )
+            guard mayGoOn else { continue }
+            retried.append(node)
+            // What had not begun may hardly have done it, unless it was there before.
+            if hadBegun || record(node).workersLost > 1 { suspects.append(node) }
+        }
+        separate(suspects, isShared: held.count > 1, now)
+        for node in retried { makeReady(node) }
     }
 
     /// The connected workers' slots in the order in which they joined.
@@ -74,6 +131,7 @@ extension Scheduler {
         workers[worker].sentCount += 1
         workers[worker].attempts.append(WorkerRecord.HeldAttempt(node: node, order: order))
         runs[Int(node.run)].liveAttempts += 1
+        if record(node).isTroubled { host(node, on: worker, 1) }
         countHeld(of: node, on: worker, 1)
     }
 
@@ -91,6 +149,8 @@ extension Scheduler {
         runs[Int(node.run)].liveAttempts -= 1
         if !runs[Int(node.run)].parkedQueues.isEmpty { resumeTurns(of: Int(node.run)) }
         workers[worker].endedSinceReview += 1
+        if record(node).isTroubled { host(node, on: worker, -1) }
+        if !careful.isEmpty { isCarefulOpen = true }
         countHeld(of: node, on: worker, -1)
         workers[worker].isPaused = false
         listWorker(worker)

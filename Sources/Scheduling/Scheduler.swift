@@ -52,6 +52,18 @@ public struct Scheduler: Sendable {
     /// Workers that may have room again, for the next pass.
     var listedWorkers: [WorkerID] = []
     var deadlines = Heap<Deadline>()
+    /// What has happened to nodes that keep away from some workers.
+    var troubles: [NodeSlot: Trouble] = [:]
+    /// Ready nodes that keep away from some workers, by what they keep away from.
+    var careful: [CarefulQueue] = []
+    /// Whether the next pass looks at them.
+    var isCarefulOpen = false
+    /// The next number of a group of suspects; 0 means none.
+    var nextSuspects = 1
+    /// When tools that could not be started are tried again, the earliest first.
+    var coolingEnds: [CoolingEnd] = []
+    /// Workers with tools that could not be started lately, in the order in which they joined.
+    var coolingWorkers: [WorkerID] = []
     /// Ends of the pauses of workers that refused an attempt as one too many.
     var pauses = Heap<WorkerPause>()
     /// Workers that held more attempts than slots when last looked at, and when that is again.
@@ -98,6 +110,8 @@ public struct Scheduler: Sendable {
             releaseRun(run)
         case .workerJoined(let worker, let profile):
             join(worker, profile)
+        case .workerChanged(let worker, let profile):
+            changeOffers(of: worker, to: profile)
         case .workerSuspected(let worker):
             suspect(worker)
         case .workerRecovered(let worker):
@@ -115,6 +129,11 @@ public struct Scheduler: Sendable {
     ///
     /// The caller arms one timer.
     public func nextDeadline() -> Instant? {
+        guard let end = coolingEnds.first?.at else { return nextOrdinaryDeadline() }
+        return nextOrdinaryDeadline().map { min($0, end) } ?? end
+    }
+
+    private func nextOrdinaryDeadline() -> Instant? {
         var next = deadlines.min?.at
         for other in [reviewAt, pauses.min?.at] {
             guard let other else { continue }
@@ -139,6 +158,12 @@ public struct Scheduler: Sendable {
     /// How many attempts of a node were started so far.
     public func attempts(of node: NodeReference) -> Int {
         slot(of: node).map { Int(runs[Int($0.run)].nodes[Int($0.node)].attempt) } ?? 0
+    }
+
+    /// How many attempts of a node there were, without those that could not be started.
+    public func tries(of node: NodeReference) -> Int {
+        guard let slot = slot(of: node) else { return 0 }
+        return Int(record(slot).attempt - record(slot).neverRan)
     }
 
     /// Why the attempt was called back, while the worker's answer is awaited.

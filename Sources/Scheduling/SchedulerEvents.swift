@@ -10,6 +10,8 @@ extension Scheduler {
     public enum Event: Sendable {
         /// A worker registered. Its number was not used before.
         case workerJoined(WorkerID, WorkerProfile)
+        /// A worker offers other tools or slots than before.
+        case workerChanged(WorkerID, WorkerProfile)
         /// A worker missed heartbeats: it keeps what it has and gets nothing new.
         case workerSuspected(WorkerID)
         /// A suspected worker was heard from again.

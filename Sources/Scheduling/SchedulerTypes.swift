@@ -160,8 +160,22 @@ public struct SchedulerLimits: Sendable {
     public var firstBackoff: Duration = .milliseconds(100)
     /// No backoff is longer than this.
     public var longestBackoff: Duration = .seconds(30)
-    /// A node that was on this many workers when they were lost fails with `worker_lost`.
+    /// A node fails with `worker_lost` when this many workers were lost with it, if nothing else
+    /// that was on the last of them is as suspect.
     public var workersLostPerNode = 3
+    /// It fails when this many were lost with it, whatever else was on them.
+    public var sharedLossesPerNode = 10
+    /// How long a node that was on one lost worker waits for others that were there, too.
+    public var separation: Duration = .seconds(60)
+    /// Into how many groups nodes that were on a lost worker are dealt at most.
+    public var groupsOfSuspects = 64
+    /// How many workers on which it failed a node keeps away from while there are others.
+    public var avoidedWorkersPerNode = 3
+    /// How long other workers come first for a tool that a worker could not start; doubles with
+    /// each time in a row.
+    public var firstCooling: Duration = .milliseconds(250)
+    /// No such pause is longer than this.
+    public var longestCooling: Duration = .seconds(30)
     /// A node that workers refused this often fails; it would go round for ever.
     public var rejectionsPerNode = 20
     /// How many attempts beyond its slots a worker may hold for each slot.

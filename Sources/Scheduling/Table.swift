@@ -73,6 +73,11 @@ public struct Roster<Member: Sendable>: Sendable {
         count += 1
     }
 
+    /// Takes out members that will be counted out by `removeOne`, so that they can come back.
+    public mutating func drop(where isGone: (Member) -> Bool) {
+        members.removeAll(where: isGone)
+    }
+
     /// One member has left: `isThere` says no for it from now on.
     ///
     /// Takes a step for each member now and then, and one otherwise.

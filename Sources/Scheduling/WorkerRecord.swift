@@ -6,7 +6,16 @@ internal import Plans
 
 struct WorkerRecord: Sendable {
     let id: WorkerID
+    /// What it gets nodes of; without tools that pause because they could not be started.
     var profile: WorkerProfile
+    /// The tools that it offers.
+    var offered: [String: ToolOffer]
+    /// Tools that it does not offer any more; attempts of them may go on.
+    var withdrawn: [String: ToolOffer] = [:]
+    /// The tools that it could not start lately.
+    var cooling: [String: Cooling] = [:]
+    /// The suspects of a lost worker that it holds; those of one group at a time.
+    var hosted: HostedSuspects?
     /// The group of workers with the same tools.
     var group = -1
     var isConnected = true
@@ -67,6 +76,7 @@ struct WorkerRecord: Sendable {
     init(id: WorkerID, profile: WorkerProfile, limits: SchedulerLimits) {
         self.id = id
         self.profile = profile
+        offered = profile.tools
         prefetchLimit = profile.prefetchLimit(limits)
     }
 

@@ -17,6 +17,10 @@ final class LimitedRunner: ToolRunner {
 
     var description: ToolDescription { inner.description }
 
+    func obstacle() -> String? { inner.obstacle() }
+    var pipesPerProcess: Int { inner.pipesPerProcess }
+    var keepsProcesses: Bool { inner.keepsProcesses }
+
     func start(
         _ invocation: Invocation,
         report: @escaping (ToolReport) -> Void
@@ -78,7 +82,10 @@ final class LimitedInvocation: RunningInvocation {
         let report = report
         inner = runner.start(invocation) { news in
             report(news)
-            if case .finished = news { onEnd() }
+            switch news {
+            case .finished, .notStarted: onEnd()
+            case .started, .output, .progress: break
+            }
         }
     }
 

@@ -9,10 +9,20 @@ public protocol ToolRunner: AnyObject {
     /// What the worker announces of the tool.
     var description: ToolDescription { get }
 
+    /// Why the tool cannot run for now, in a sentence, or nil if it can, as far as can be told
+    /// without trying. Looks at files, and so may differ from one call to the next.
+    func obstacle() -> String?
+
+    /// How many pipes the worker holds for each process of the tool; 0 for a tool without any.
+    var pipesPerProcess: Int { get }
+
+    /// Whether processes stay when their invocation has ended.
+    var keepsProcesses: Bool { get }
+
     /// Starts one invocation.
     ///
     /// `report` gets any number of `started`, `output` and `progress` and then exactly one
-    /// `finished`, possibly before this returns; nothing after that. All of it on the loop.
+    /// `finished` or `notStarted`, possibly before this returns; nothing after that. All of it on the loop.
     /// The arguments are taken to fit the tool's schema, see ``Toolbox/validate(arguments:for:)``.
     func start(
         _ invocation: Invocation,
@@ -22,6 +32,17 @@ public protocol ToolRunner: AnyObject {
     /// Ends what the tool keeps running, soon but not at once; the invocations still under way
     /// finish with a failure. Later invocations fail.
     func shutDown()
+}
+
+extension ToolRunner {
+    /// A tool that needs nothing outside the worker can always run.
+    public func obstacle() -> String? { nil }
+
+    /// A tool that is no program has no processes.
+    public var pipesPerProcess: Int { 0 }
+
+    /// Processes end with their invocation, unless the tool says otherwise.
+    public var keepsProcesses: Bool { false }
 }
 
 /// An invocation under way.
@@ -82,6 +103,8 @@ public enum ToolReport: Sendable {
     case output(ChunkStream, [UInt8])
     /// How far it is, 0 to 1, and what it is doing.
     case progress(Double?, String?)
+    /// The tool could not be started; comes in place of `finished`.
+    case notStarted(StartRefusal)
     /// The outcome, and whether the output was cut short.
     case finished(Result<RawJSON, Failure>, isTruncated: Bool)
 }

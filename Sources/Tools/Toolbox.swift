@@ -111,6 +111,40 @@ public final class Toolbox {
         tools[name]?.runner
     }
 
+    /// The tools that cannot run for now, in order, each with the reason; looks at files.
+    public func obstacles() -> [WithheldTool] {
+        runners.compactMap { runner in
+            runner.obstacle().map { WithheldTool(name: runner.description.name, reason: $0) }
+        }
+    }
+
+    /// Whether some tools are programs, which may come and go.
+    public var hasPrograms: Bool { runners.contains { $0.pipesPerProcess > 0 } }
+
+    /// How many of so many slots there are descriptors for; at least 1.
+    ///
+    /// `descriptors` may still be opened.
+    public func slots(upTo slots: Int, descriptors: Int) -> Int {
+        /// What all slots need: a process for each that runs, and those of persistent tools that
+        /// are kept, whichever tools ran.
+        func need(_ slots: Int) -> Int {
+            let running = runners.map { $0.keepsProcesses ? 0 : $0.pipesPerProcess }.max() ?? 0
+            return runners.reduce(running * slots) { sum, runner in
+                guard runner.keepsProcesses else { return sum }
+                let processes = min(runner.description.concurrency ?? slots, slots)
+                return sum + processes * runner.pipesPerProcess
+            }
+        }
+        let room = descriptors - Self.reservedDescriptors
+        var fitting = max(slots, 1)
+        while fitting > 1, need(fitting) > room { fitting -= 1 }
+        return fitting
+    }
+
+    /// What a worker opens besides: its connection, name look-ups, the ends of pipes that a child
+    /// inherits while it is started.
+    private static let reservedDescriptors = 16
+
     /// What is wrong with the arguments of a call, or nil if it can start.
     ///
     /// Arguments are decoded only for tools whose schema asks something of them.

@@ -37,6 +37,22 @@ public enum ProcessTable {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// The limit of open files in force, and how many are open now.
+    public static func fileDescriptors() -> (limit: Int, open: Int) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return (.max, 0)
+        }
+        var open = 0
+        if let folder = opendir("/proc/self/fd") {
+            // Not counted: the folder itself and its parent, and the descriptor that reads it.
+            while readdir(folder) != nil { open += 1 }
+            closedir(folder)
+            open -= 3
+        }
+        return (Int(clamping: limit.rlim_cur), max(open, 0))
+    }
+
     /// Keeps descriptors this process has inherited, above the standard three, from its children.
     ///
     /// Everything opened by this module is kept from them anyway. Call once at the start.

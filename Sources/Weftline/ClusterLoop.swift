@@ -89,20 +89,20 @@ final class ClusterLoop: Resident {
     }
 
     private func startWorker(_ toolbox: Toolbox, _ place: Endpoint) {
-        let worker = WorkerService(
-            loop: loop,
-            options: WorkerOptions(
-                host: place.host,
-                port: place.port,
-                name: "local",
-                slots: setup.slots,
-                key: setup.workerKey,
-                toolbox: toolbox,
-                hostName: Computer.hostName,
-                processID: Int(ProcessTable.pid)
-            ),
-            logger: setup.logger
+        var options = WorkerOptions(
+            host: place.host,
+            port: place.port,
+            name: "local",
+            slots: setup.slots,
+            key: setup.workerKey,
+            toolbox: toolbox,
+            hostName: Computer.hostName,
+            processID: Int(ProcessTable.pid)
         )
+        // No other worker will come who has what this one lacks: calls had better fail and say why
+        // than wait for a program to appear.
+        options.configuration.hasChangingTools = false
+        let worker = WorkerService(loop: loop, options: options, logger: setup.logger)
         worker.onExit = { [weak self] reason in self?.fail("The worker ended: \(reason)") }
         self.worker = worker
         worker.start()

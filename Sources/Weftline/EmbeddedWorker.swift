@@ -17,7 +17,7 @@ public final class EmbeddedWorker: Sendable {
     public struct Options: Sendable {
         /// A name that no other worker of the coordinator has: 1–64 of `[A-Za-z0-9._-]`.
         ///
-        /// A second worker of the same name takes the place of the first.
+        /// A second worker of a name that is connected is refused, unless it replaces the first.
         public var name: String
         /// How many nodes it runs at the same time, 1–4096.
         public var slots: Int
@@ -25,18 +25,22 @@ public final class EmbeddedWorker: Sendable {
         public var labels: [String: String]
         /// How long it does without a coordinator before it ends; nil for ever.
         public var exitAfter: Duration?
+        /// Whether it takes its name over from a worker that is connected under it.
+        public var replaces: Bool
 
         /// Options of these parts; without a name it gets a fresh one, without slots one a core.
         public init(
             name: String? = nil,
             slots: Int? = nil,
             labels: [String: String] = [:],
-            exitAfter: Duration? = nil
+            exitAfter: Duration? = nil,
+            replaces: Bool = false
         ) {
             self.name = name ?? PeerName.unique
             self.slots = slots ?? Computer.coreCount
             self.labels = labels
             self.exitAfter = exitAfter
+            self.replaces = replaces
         }
     }
 
@@ -166,6 +170,7 @@ extension WorkerOptions {
             processID: Int(ProcessTable.pid),
             exitAfter: options.exitAfter
         )
+        configuration.replaces = options.replaces
     }
 }
 
@@ -183,7 +188,7 @@ private final class WorkerLoop: Resident {
             registered.settle(.failure(error))
             switch reason {
             case .drained, .stopped: ending.settle(.success(()))
-            case .refused, .replaced, .unannounceable, .noCoordinator:
+            case .refused, .replaced, .nameTaken, .unannounceable, .noCoordinator:
                 ending.settle(.failure(error))
             }
         }

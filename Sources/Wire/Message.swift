@@ -15,6 +15,8 @@ public enum Message: Sendable, Equatable {
     case register(Register)
     /// The worker is taken on.
     case registered(Registered)
+    /// A worker offers other tools or slots than before.
+    case offer(Offer)
     /// Start an attempt.
     case dispatch(Dispatch)
     /// The attempt runs.
@@ -69,6 +71,7 @@ public enum Message: Sendable, Equatable {
         case .welcome: .welcome
         case .register: .register
         case .registered: .registered
+        case .offer: .offer
         case .dispatch: .dispatch
         case .started: .started
         case .reject: .reject

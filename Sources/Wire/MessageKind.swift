@@ -45,6 +45,8 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case register
     /// The worker is taken on.
     case registered
+    /// A worker offers other tools or slots than before.
+    case offer
     /// Start an attempt.
     case dispatch
     /// The attempt runs.
@@ -100,7 +102,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
         case .challenge, .welcome, .registered, .dispatch, .ack, .cancel, .accepted, .event,
             .reply:
             sender == .coordinator
-        case .register, .started, .reject, .progress, .result:
+        case .register, .offer, .started, .reject, .progress, .result:
             sender == .worker
         case .chunk, .window:
             sender == .worker || sender == .coordinator

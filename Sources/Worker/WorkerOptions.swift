@@ -2,6 +2,7 @@
 
 public import OrderedCollections
 public import Tools
+internal import UVLoop
 public import Wire
 public import WorkerCore
 
@@ -19,6 +20,9 @@ public struct WorkerOptions {
     public var toolbox: Toolbox
     /// What the machine is told; the tools are those of the toolbox.
     public var configuration: WorkerConfiguration
+    /// The slots that were asked for; the configuration has fewer if there are not enough
+    /// descriptors for so many.
+    public let wantedSlots: Int
 
     /// Describes a worker.
     ///
@@ -42,9 +46,11 @@ public struct WorkerOptions {
         self.port = port
         self.key = key
         self.toolbox = toolbox
+        wantedSlots = slots
+        let descriptors = ProcessTable.fileDescriptors()
         configuration = WorkerConfiguration(
             name: name,
-            slots: slots,
+            slots: toolbox.slots(upTo: slots, descriptors: descriptors.limit - descriptors.open),
             tools: toolbox.descriptions,
             labels: labels,
             host: hostName,
@@ -52,5 +58,6 @@ public struct WorkerOptions {
             software: software,
             exitAfter: exitAfter
         )
+        configuration.hasChangingTools = toolbox.hasPrograms
     }
 }

@@ -50,6 +50,18 @@ extension WorkerMachine.Notice {
             )
         case .timedOut(let attempt):
             logger.warning("attempt timed out", metadata: ["attempt": "\(attempt)"])
+        case .withheld(let tool):
+            logger.warning(
+                "tool not offered for now",
+                metadata: ["tool": "\(tool.name)", "why": "\(tool.reason)"]
+            )
+        case .offeredAgain(let tool):
+            logger.info("tool offered again", metadata: ["tool": "\(tool)"])
+        case .stalled(let tool, let reason):
+            logger.warning(
+                "tool cannot be started for now; its attempts wait",
+                metadata: ["tool": "\(tool)", "why": "\(reason)"]
+            )
         case .outputDropped(let attempt, let bytes):
             logger.debug(
                 "streamed output dropped",

@@ -62,6 +62,16 @@ public final class WorkerService {
             self?.armedFor = nil
             self?.handle(.deadlineReached)
         }
+        let slots = options.configuration.slots
+        if slots < options.wantedSlots {
+            let limit = ProcessTable.fileDescriptors().limit
+            logger.warning(
+                "fewer slots than asked for: the limit of open files is too low (see ulimit -n)",
+                metadata: [
+                    "slots": "\(slots)", "asked": "\(options.wantedSlots)", "files": "\(limit)",
+                ]
+            )
+        }
         handle(.startRequested)
     }
 
@@ -128,6 +138,7 @@ public final class WorkerService {
             connection?.send(message)
             if case .register = message { connection?.maximumLine = machine.maximumLine }
         case .startAttempt(let start): begin(start)
+        case .checkTools: handle(.toolsChecked(options.toolbox.obstacles()))
         case .cancelAttempt(let attempt, let grace): running[attempt]?.cancel(grace: grace)
         case .connect: connect()
         case .disconnect:
@@ -241,8 +252,29 @@ public final class WorkerService {
         case .output(let stream, let bytes): handle(.attemptOutput(attempt, stream, bytes))
         case .progress(let fraction, let note):
             handle(.attemptProgressed(attempt, fraction: fraction, note: note))
+        case .notStarted(let refusal):
+            forget(attempt)
+            handle(
+                .attemptNotStarted(
+                    attempt,
+                    WorkerMachine.StartProblem(
+                        failure: refusal.failure,
+                        isShortage: refusal.isShortage,
+                        arguments: refusal.arguments
+                    )
+                )
+            )
         case .finished(let result, let isTruncated):
             finish(attempt, result, isTruncated: isTruncated, startedAt: startedAt)
+        }
+    }
+
+    /// The attempt has no invocation any more.
+    private func forget(_ attempt: AttemptID) {
+        if starting == attempt {
+            starting = nil
+        } else {
+            running[attempt] = nil
         }
     }
 
@@ -252,11 +284,7 @@ public final class WorkerService {
         isTruncated: Bool,
         startedAt: Int64
     ) {
-        if starting == attempt {
-            starting = nil
-        } else {
-            running[attempt] = nil
-        }
+        forget(attempt)
         let nanoseconds = loop.nowNanoseconds - startedAt
         handle(
             .attemptFinished(

@@ -20,7 +20,11 @@ struct StartQueue: Sendable {
         let limit: Int?
         /// How many run or are released.
         var taken = 0
+        /// Whether none of it may start for now.
+        var isPaused = false
         var blocked: Deque<Ticket> = []
+
+        var mayStart: Bool { !isPaused && limit.map { taken < $0 } ?? true }
     }
 
     private var fresh: Deque<Ticket> = []
@@ -41,7 +45,7 @@ struct StartQueue: Sendable {
     mutating func next() -> Ticket? {
         if !released.isEmpty { return released.removeFirst() }
         while let ticket = fresh.popFirst() {
-            if let limit = tools[ticket.tool].limit, tools[ticket.tool].taken >= limit {
+            if !tools[ticket.tool].mayStart {
                 tools[ticket.tool].blocked.append(ticket)
                 continue
             }
@@ -57,6 +61,36 @@ struct StartQueue: Sendable {
         release(from: tool)
     }
 
+    /// An attempt taken by `next` could not be started and waits again, before those that are
+    /// younger.
+    mutating func putBack(_ ticket: Ticket) {
+        tools[ticket.tool].taken -= 1
+        block(ticket)
+        release(from: ticket.tool)
+    }
+
+    /// None of the tool's attempts starts until `resume`.
+    mutating func pause(tool: Int) {
+        tools[tool].isPaused = true
+        let waiting = released.filter { $0.tool == tool }
+        guard !waiting.isEmpty else { return }
+        released.removeAll { $0.tool == tool }
+        tools[tool].taken -= waiting.count
+        for ticket in waiting { block(ticket) }
+    }
+
+    /// The tool's attempts may start again.
+    mutating func resume(tool: Int) {
+        guard tools[tool].isPaused else { return }
+        tools[tool].isPaused = false
+        while !tools[tool].blocked.isEmpty, tools[tool].mayStart { release(from: tool) }
+    }
+
+    private mutating func block(_ ticket: Ticket) {
+        let position = tools[ticket.tool].blocked.partition(before: ticket.sequence)
+        tools[ticket.tool].blocked.insert(ticket, at: position)
+    }
+
     /// Takes an attempt out of the queue, wherever it waits in it.
     mutating func remove(_ sequence: UInt64, tool: Int) {
         if let position = position(of: sequence, in: fresh) {
@@ -70,7 +104,7 @@ struct StartQueue: Sendable {
     }
 
     private mutating func release(from tool: Int) {
-        guard let ticket = tools[tool].blocked.popFirst() else { return }
+        guard tools[tool].mayStart, let ticket = tools[tool].blocked.popFirst() else { return }
         tools[tool].taken += 1
         let position = released.partition(before: ticket.sequence)
         released.insert(ticket, at: position)
@@ -94,6 +128,8 @@ extension StartQueue {
         Array(fresh) + Array(released) + tools.flatMap(\.blocked)
     }
 
+    func isPaused(tool: Int) -> Bool { tools[tool].isPaused }
+
     /// How many attempts of a tool run or are released, and how many are released.
     func taken(tool: Int) -> (all: Int, released: Int) {
         (tools[tool].taken, released.count { $0.tool == tool })
@@ -104,7 +140,7 @@ extension StartQueue {
         for (number, tool) in tools.enumerated() {
             let limit = tool.limit ?? .max
             if tool.taken > limit { return "tool \(number) is over its limit" }
-            if !tool.blocked.isEmpty, tool.taken < limit {
+            if !tool.blocked.isEmpty, tool.taken < limit, !tool.isPaused {
                 return "tool \(number) is below its limit, but attempts wait for it"
             }
             if let last = tool.blocked.last, let first = fresh.first,
@@ -123,9 +159,7 @@ extension StartQueue {
     /// Whether some attempt could start if there is a slot.
     var hasStartable: Bool {
         !released.isEmpty
-            || fresh.contains { ticket in
-                tools[ticket.tool].limit.map { tools[ticket.tool].taken < $0 } ?? true
-            }
+            || fresh.contains { tools[$0.tool].mayStart }
     }
 }
 

@@ -16,7 +16,9 @@ extension WorkerMachine {
         /// Tell when everything sent so far has been handed to the network; answered by `written`,
         /// unless the connection ends before.
         case awaitWritten
-        /// Start a tool; answered by one `attemptFinished`, possibly at once.
+        /// Look which tools can run now; answered by `toolsChecked`, possibly at once.
+        case checkTools
+        /// Start a tool; answered by one `attemptFinished` or `attemptNotStarted`, possibly at once.
         case startAttempt(AttemptStart)
         /// Ask a running attempt to end, and end it by force after the grace; its
         /// `attemptFinished` still comes, once. May come again; the shorter grace counts.
@@ -55,6 +57,8 @@ extension WorkerMachine {
         case refused(WireError)
         /// A newer worker of the same name has taken over.
         case replaced(String)
+        /// A worker of the same name is connected.
+        case nameTaken(String)
         /// The tools do not fit into the line that announces them.
         case unannounceable(bytes: Int, limit: Int)
         /// There was no coordinator for as long as the configuration allows.
@@ -85,6 +89,12 @@ extension WorkerMachine {
         case abandoned(AttemptID)
         /// The attempt took longer than it may.
         case timedOut(AttemptID)
+        /// The tool is not offered any more, because it cannot run for now.
+        case withheld(WithheldTool)
+        /// The tool is offered again.
+        case offeredAgain(tool: String)
+        /// The tool cannot be started for want of something; its attempts wait.
+        case stalled(tool: String, reason: String)
         /// So many bytes the attempt wrote were not passed on, for want of room on the way.
         case outputDropped(AttemptID, bytes: Int)
         /// The worker ended before the coordinator had the outcome of the attempt.
@@ -101,7 +111,7 @@ extension WorkerMachine.ExitReason {
         case .drained: 0
         case .replaced, .unannounceable: 1
         case .noCoordinator: 3
-        case .refused: 4
+        case .refused, .nameTaken: 4
         case .stopped: 130
         }
     }
@@ -115,6 +125,8 @@ extension WorkerMachine.ExitReason: CustomStringConvertible {
             "Refused: \(error.message)"
         case .replaced(let message):
             "A newer worker of the same name has taken over: \(message)"
+        case .nameTaken(let message):
+            "\(message) Give this one another name, or let it replace that one (--replace)."
         case .unannounceable(let bytes, let limit):
             "The descriptions of the tools take \(bytes) bytes; the coordinator takes \(limit)."
         case .noCoordinator:

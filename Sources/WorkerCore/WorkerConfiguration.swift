@@ -23,6 +23,10 @@ public struct WorkerConfiguration: Sendable {
     public var limits: Limits
     /// How long it does without a coordinator before it gives up; nil for as long as it takes.
     public var exitAfter: Duration?
+    /// Whether it takes its name over from a worker that is connected under it.
+    public var replaces = false
+    /// Whether its tools may come and go, so that `checkTools` makes sense.
+    public var hasChangingTools = false
     /// Attempts beyond its slots that it takes on before they can run, in all.
     public var queueLimit = 1_024
 

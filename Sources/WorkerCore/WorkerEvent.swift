@@ -4,6 +4,23 @@ public import Plans
 public import Wire
 
 extension WorkerMachine {
+    /// Why a tool could not be started.
+    public struct StartProblem: Sendable {
+        /// What its node fails with if no worker can start it.
+        public var failure: Failure
+        /// Whether the system lacked something that comes back: descriptors, processes, memory.
+        public var isShortage: Bool
+        /// The arguments, as `startAttempt` gave them: they may be needed again.
+        public var arguments: RawJSON
+
+        /// Describes a start that failed.
+        public init(failure: Failure, isShortage: Bool, arguments: RawJSON) {
+            self.failure = failure
+            self.isShortage = isShortage
+            self.arguments = arguments
+        }
+    }
+
     /// Something that happened outside the machine.
     public enum Event: Sendable {
         /// The worker is to begin; once, before anything else.
@@ -31,6 +48,11 @@ extension WorkerMachine {
             isTruncated: Bool,
             microseconds: Int
         )
+        /// Answers `startAttempt` as `attemptFinished` does: the tool could not be started, and
+        /// surely has not run.
+        case attemptNotStarted(AttemptID, StartProblem)
+        /// Answers `checkTools`: the tools that cannot run for now, each with the reason.
+        case toolsChecked([WithheldTool])
         /// The worker is to end when what runs has ended; with a deadline, by force after it.
         case drainRequested(deadline: Duration?)
         /// The worker is to end now.

@@ -143,6 +143,7 @@ extension WorkerMachine {
                 continue
             }
             if let started = touched.started {
+                stalls.succeeded(tool: attempts[index].tool)
                 announceStart(at: index, into: &actions)
                 if let timeout = attempts[index].timeout {
                     timeouts.add(started + timeout, touched.sequence, at: index)

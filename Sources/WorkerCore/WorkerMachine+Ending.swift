@@ -102,7 +102,7 @@ extension WorkerMachine {
         }
         if isConnected {
             switch reason {
-            case .refused, .replaced: break
+            case .refused, .replaced, .nameTaken: break
             case .unannounceable, .noCoordinator, .drained, .stopped:
                 actions.append(.send(.bye(Bye(reason: "\(reason)"))))
             }

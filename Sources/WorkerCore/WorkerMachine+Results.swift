@@ -61,6 +61,7 @@ extension WorkerMachine {
         } else {
             keep(finished, at: index, into: &actions)
         }
+        resumeStalled()
         startQueued(at: now, into: &actions)
     }
 

@@ -108,15 +108,18 @@ extension WorkerMachine {
             // Being listed as running is as good as `started`.
             if attempts[index].isRunning { attempts[index].isAnnounced = true }
         }
+        announcedWithheld = withheld
         return Register(
             slots: configuration.slots,
             queue: queueLimit,
-            tools: configuration.tools,
+            tools: offered,
             labels: configuration.labels,
             inFlight: inFlight,
             host: configuration.host,
             pid: configuration.pid,
-            software: configuration.software
+            software: configuration.software,
+            withheld: withheld,
+            isReplacing: configuration.replaces && !wasRegistered
         )
     }
 
@@ -136,6 +139,7 @@ extension WorkerMachine {
             return untimely(.registered, at: now, into: &actions)
         }
         link = .ready
+        wasRegistered = true
         offlineSince = nil
         backoff.succeeded()
         actions.append(
@@ -159,6 +163,7 @@ extension WorkerMachine {
         if let draining {
             announceDrain(draining, at: now, into: &actions)
         }
+        announceOffer(into: &actions)
         startQueued(at: now, into: &actions)
     }
 
@@ -191,7 +196,11 @@ extension WorkerMachine {
                 into: &actions
             )
         case .duplicateName:
-            exit(.replaced(error.message), into: &actions)
+            // Before it is taken on it is the newer one, and the name is another's.
+            exit(
+                isReady ? .replaced(error.message) : .nameTaken(error.message),
+                into: &actions
+            )
         default:
             guard error.isFatal else { return }
             disconnect(

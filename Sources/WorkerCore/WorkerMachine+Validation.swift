@@ -90,6 +90,12 @@ extension WorkerMachine {
             !isReady || running == configuration.slots || !queue.hasStartable,
             "no attempt waits that could run"
         )
+        for tool in configuration.tools.indices {
+            try expect(
+                queue.isPaused(tool: tool) == stalls.isStalled(tool: tool),
+                "tool \(tool) is paused iff it is stalled"
+            )
+        }
         try expect(
             !isReady || draining == nil || queued == 0,
             "a draining worker has nothing queued"

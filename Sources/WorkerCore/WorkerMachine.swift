@@ -52,6 +52,17 @@ public struct WorkerMachine: Sendable {
     /// Attempts started or heard of since the last turn's end.
     var fresh: [Touched] = []
 
+    // What cannot be started for now.
+    var stalls = Stalls()
+    /// Tools that are not offered because they cannot run for now.
+    var withheld: [WithheldTool] = []
+    /// What the coordinator was told of that.
+    var announcedWithheld: [WithheldTool] = []
+    var lastToolCheck: Instant?
+    var nextToolCheck: Instant?
+    /// Whether the coordinator has taken this process on before; it then replaces nobody any more.
+    var wasRegistered = false
+
     // The results.
     var keptBytes = 0
     /// Values in chunks that have a turn to send; outdated entries are skipped.
@@ -164,7 +175,12 @@ public struct WorkerMachine: Sendable {
             attemptOutput(id, stream, bytes, into: &actions)
         case .attemptProgressed(let id, let fraction, let note):
             attemptProgressed(id, fraction: fraction, note: note)
+        case .attemptNotStarted(let id, let problem):
+            attemptNotStarted(id, problem, at: now, into: &actions)
+        case .toolsChecked(let withheld):
+            toolsChecked(withheld, at: now, into: &actions)
         case .startRequested:
+            checkTools(at: now, into: &actions)
             start(at: now, into: &actions)
         case .connected(let nonce):
             connected(nonce: nonce, at: now, into: &actions)
@@ -190,6 +206,7 @@ public struct WorkerMachine: Sendable {
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         if hasEnded { return }
         if !fresh.isEmpty { settleFresh(into: &actions) }
+        noteStarvation(at: now)
         timeouts.prune(attempts, running: running)
         exitIfDrained(into: &actions)
     }
@@ -201,6 +218,8 @@ public struct WorkerMachine: Sendable {
         if hasEnded { return nil }
         var next = linkDeadline
         if let instant = timeouts.earliest { next = min(next ?? instant, instant) }
+        if let instant = stalls.earliest { next = min(next ?? instant, instant) }
+        if let instant = nextToolCheck { next = min(next ?? instant, instant) }
         if let instant = exitDeadline { next = min(next ?? instant, instant) }
         if let instant = draining?.deadline ?? draining?.end {
             next = min(next ?? instant, instant)
@@ -213,6 +232,8 @@ public struct WorkerMachine: Sendable {
         while let index = timeouts.next(until: now, attempts) {
             timedOut(at: index, into: &actions)
         }
+        retryStalled(at: now, into: &actions)
+        if let due = nextToolCheck, now >= due { checkTools(at: now, into: &actions) }
         drainDeadlineReached(at: now, into: &actions)
         if let deadline = exitDeadline, now >= deadline {
             exit(.noCoordinator, into: &actions)

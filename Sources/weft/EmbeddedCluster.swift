@@ -90,6 +90,8 @@ final class EmbeddedCluster {
     private func startWorker(_ number: Int, _ endpoint: Endpoint) throws {
         var arguments = [
             Self.ownPath, "worker", "--coordinator", "\(endpoint)",
+            // Nobody will come who has what these lack: calls had better fail and say why.
+            "--offer-all",
             "--key-file", "-", "--name", "worker-\(number)", "--exit-after", "3s",
         ]
         if options.logLevel >= .warning { arguments.append("--quiet") }

@@ -12,6 +12,7 @@ internal import Transport
 internal import UVLoop
 internal import Wire
 internal import Worker
+internal import WorkerCore
 
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,6 +59,12 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "The state folder (default: WEFT_STATE_DIR, else the XDG state folder).")
     var state: String?
 
+    @Flag(help: "Take the name over from a worker that is connected under it; that one ends.")
+    var replace = false
+
+    @Flag(help: ArgumentHelp("Offer tools whose program is not there, too.", visibility: .hidden))
+    var offerAll = false
+
     @Option(help: "End after so long without a coordinator, such as 30s (default: never).")
     var exitAfter: String?
 
@@ -88,23 +95,22 @@ struct WorkerCommand: ParsableCommand {
         let loop = try Shell.makeLoop()
         let logger = Shell.logger("worker", level: quiet ? .warning : .info)
         let toolbox = try makeToolbox(manifest, loop: loop, logger: logger)
-        let service = WorkerService(
-            loop: loop,
-            options: WorkerOptions(
-                host: endpoint.host,
-                port: endpoint.port,
-                name: name ?? Self.defaultName,
-                slots: slots ?? Self.coreCount,
-                labels: labels,
-                key: key,
-                toolbox: toolbox,
-                hostName: Self.hostName,
-                processID: Int(ProcessTable.pid),
-                software: WeftlineVersion.software,
-                exitAfter: try parsedExitAfter()
-            ),
-            logger: logger
+        var options = WorkerOptions(
+            host: endpoint.host,
+            port: endpoint.port,
+            name: name ?? Self.defaultName,
+            slots: slots ?? Self.coreCount,
+            labels: labels,
+            key: key,
+            toolbox: toolbox,
+            hostName: Self.hostName,
+            processID: Int(ProcessTable.pid),
+            software: WeftlineVersion.software,
+            exitAfter: try parsedExitAfter()
         )
+        options.configuration.replaces = replace
+        if offerAll { options.configuration.hasChangingTools = false }
+        let service = WorkerService(loop: loop, options: options, logger: logger)
         var failure: CommandFailure?
         service.onExit = { reason in
             failure = CommandFailure(reason)

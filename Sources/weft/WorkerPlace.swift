@@ -49,7 +49,7 @@ extension CommandFailure {
         case .drained: return nil
         case .stopped: self.init(.interrupted)
         case .noCoordinator: self.init(.unreachable, reason.description)
-        case .refused: self.init(.refused, reason.description)
+        case .refused, .nameTaken: self.init(.refused, reason.description)
         case .replaced, .unannounceable: self.init(.failed, reason.description)
         }
     }

@@ -99,13 +99,16 @@ struct RegistrationTests {
         #expect(second.take() == [.registered(Registered())])
     }
 
-    @Test("A second worker of a name fences the first and its attempts")
+    @Test("A second worker of a name that replaces the first fences it and its attempts")
     func duplicateName() throws {
         let first = harness.worker("w", tools: [idempotent()])
         let client = harness.client()
         try client.submit([NodeText("a")])
         let old = try first.nextDispatch()
-        let second = harness.worker("w", tools: [idempotent()])
+        let second = harness.connect(.worker, "w")
+        second.shakeHands()
+        second.send(.register(Register(slots: 2, tools: [idempotent()], isReplacing: true)))
+        _ = try second.next { if case .registered(let answer) = $0 { answer } else { nil } }
         let error = try first.nextError()
         #expect(error.code == .duplicateName)
         #expect(error.isFatal)

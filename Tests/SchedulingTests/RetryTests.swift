@@ -80,18 +80,6 @@ struct RetryTests {
         scheduler.expect("retry a/2: tool_error", "dispatch a/3 to w2")
     }
 
-    @Test("An attempt that could not be spawned is tried again even with a limit of one")
-    func spawnFailed() {
-        scheduler.join("w1")
-        scheduler.join("w2")
-        scheduler.submit([node("a")])
-        scheduler.fail("a", code: .spawnFailed, retryable: true)
-        scheduler.advance(.seconds(1))
-        scheduler.expect("dispatch a/1 to w1", "retry a/1: spawn_failed", "dispatch a/2 to w2")
-        scheduler.fail("a", code: .spawnFailed, retryable: true)
-        scheduler.expect("a failed: spawn_failed", "finish r")
-    }
-
     @Test("A timeout is tried again only for idempotent tools with attempts left")
     func timeoutRetry() {
         scheduler.join(
@@ -182,7 +170,7 @@ struct RetryTests {
     func endlessRejections() {
         scheduler.join("w")
         scheduler.submit([node("a")])
-        for rejection in [Rejection.unknownTool, .draining] {
+        for rejection in [Rejection.draining, .draining] {
             for _ in 0..<9 {
                 scheduler.reject("a", rejection)
                 scheduler.advance(.seconds(30))

@@ -41,6 +41,8 @@ final class SchedulerHarness {
     /// Actions as lines, in order, since the last `expect`.
     private(set) var lines: [String] = []
     private(set) var actions: [Scheduler.Action] = []
+    /// The messages of all failures that nodes ended with.
+    private(set) var messages: [String] = []
     /// Off for plans so large that a walk after each step takes too long.
     var validates = true
     /// Moves that were seen, as "from>to".
@@ -86,7 +88,10 @@ final class SchedulerHarness {
     }
 
     private func record(_ sourceLocation: SourceLocation) {
-        for action in actions { lines.append(line(action)) }
+        for action in actions {
+            lines.append(line(action))
+            if case .settle(_, .failed(let failure)) = action { messages.append(failure.message) }
+        }
         actions.removeAll()
         guard validates else { return }
         do {

@@ -141,12 +141,12 @@ import Wire
                 """,
             path: fixtures + "/tools.yaml"
         )
-        let gone = "is not there or may not be executed; calls fail until it is."
+        let rest = "it cannot run until that has changed."
         #expect(
             manifest.warnings(environment: ["PATH": "/usr/bin:/bin", "SET": "1"]) == [
-                "a: the program no-such-program \(gone)",
-                "b: the program \(fixtures)/bin/missing \(gone)",
-                "c: the program \(fixtures)/beside/data.txt \(gone)",
+                "a: the program no-such-program is not there; \(rest)",
+                "b: the program \(fixtures)/bin/missing is not there; \(rest)",
+                "c: \(fixtures)/beside/data.txt may not be executed; \(rest)",
                 "d: pass_env names UNSET, which is not set in the worker's environment.",
             ]
         )

@@ -114,6 +114,10 @@ final class Call {
             record.errors += String(decoding: bytes, as: UTF8.self)
         case .progress(let fraction, let note):
             record.progress.append("\(fraction ?? -1) \(note ?? "")")
+        case .notStarted(let refusal):
+            record.outcome = .failure(refusal.failure)
+            record.refusal = refusal
+            onFinish(record)
         case .finished(let outcome, _):
             record.outcome = outcome
             onFinish(record)
@@ -124,6 +128,8 @@ final class Call {
 /// What a call reported, to be looked at by the test.
 struct CallRecord: Sendable {
     var outcome: Result<RawJSON, Failure>?
+    /// Set if the tool could not be started.
+    var refusal: StartRefusal?
     var output = ""
     var errors = ""
     var progress: [String] = []

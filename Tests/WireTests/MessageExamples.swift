@@ -126,6 +126,33 @@ enum MessageExamples {
             )
         ),
         MessageExample(
+            #"{"type":"register","slots":1,"tools":[],"#
+                + #""withheld":[{"name":"search","reason":"gone"}],"replace":true}"#,
+            .register(
+                Register(
+                    slots: 1,
+                    tools: [],
+                    withheld: [WithheldTool(name: "search", reason: "gone")],
+                    isReplacing: true
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"offer","slots":1,"tools":[]}"#,
+            .offer(Offer(slots: 1, tools: []))
+        ),
+        MessageExample(
+            #"{"type":"offer","slots":2,"tools":[{"name":"x","description":"","parameters":{}}],"#
+                + #""withheld":[{"name":"search","reason":""}]}"#,
+            .offer(
+                Offer(
+                    slots: 2,
+                    tools: [ToolDescription(name: "x", description: "")],
+                    withheld: [WithheldTool(name: "search", reason: "")]
+                )
+            )
+        ),
+        MessageExample(
             #"{"type":"registered","adopt":[],"abandon":[]}"#,
             .registered(Registered())
         ),

@@ -9,7 +9,8 @@ struct MessageKindTests {
     private static let senders: [MessageKind: Set<Sender>] = [
         .hello: [.worker, .client, .viewer], .challenge: [.coordinator],
         .auth: [.worker, .client, .viewer], .welcome: [.coordinator],
-        .register: [.worker], .registered: [.coordinator], .dispatch: [.coordinator],
+        .register: [.worker], .offer: [.worker], .registered: [.coordinator],
+        .dispatch: [.coordinator],
         .started: [.worker], .reject: [.worker], .progress: [.worker],
         .chunk: [.worker, .coordinator], .window: [.worker, .coordinator], .result: [.worker],
         .ack: [.coordinator], .cancel: [.coordinator], .ping: Set(Sender.allCases),

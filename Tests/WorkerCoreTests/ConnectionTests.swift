@@ -55,7 +55,7 @@ struct ConnectionTests {
     @Test(
         "Errors that trying again does not mend end the worker",
         arguments: [
-            (ErrorCode.authFailed, Int32(4)), (.unsupportedVersion, 4), (.duplicateName, 1),
+            (ErrorCode.authFailed, Int32(4)), (.unsupportedVersion, 4), (.duplicateName, 4),
         ]
     )
     func fatal(code: ErrorCode, status: Int32) throws {

@@ -74,6 +74,7 @@ private struct Life {
             limits: limits
         )
         configuration.queueLimit = 9
+        configuration.hasChangingTools = true
         machine = WorkerMachine(
             configuration: configuration,
             key: WorkerHarness.key,
@@ -166,9 +167,27 @@ private struct Life {
         case .awaitWritten:
             #expect(!isAwaited)
             isAwaited = true
+        case .checkTools:
+            try feed(.toolsChecked(chance(0.5) ? [WithheldTool(name: "echo", reason: "gone")] : []))
         case .startAttempt(let start):
             #expect(network == .up)
             #expect(!tools.contains(start.attempt))
+            if chance(0.1) {
+                return try feed(
+                    .attemptNotStarted(
+                        start.attempt,
+                        WorkerMachine.StartProblem(
+                            failure: Failure(
+                                code: .spawnFailed,
+                                message: "no",
+                                isRetryable: true
+                            ),
+                            isShortage: chance(0.7),
+                            arguments: start.arguments
+                        )
+                    )
+                )
+            }
             #expect(started.insert(start.attempt).inserted, "\(start.attempt) starts twice")
             tools.append(start.attempt)
             #expect(tools.count <= 3)

@@ -26,6 +26,8 @@ struct WorkerHarness {
         limits: Limits = Limits(),
         exitAfter: Duration? = nil,
         queueLimit: Int = 1_024,
+        hasChangingTools: Bool = false,
+        replaces: Bool = false,
         seed: UInt64 = 1
     ) {
         var configuration = WorkerConfiguration(
@@ -36,6 +38,8 @@ struct WorkerHarness {
             exitAfter: exitAfter
         )
         configuration.queueLimit = queueLimit
+        configuration.hasChangingTools = hasChangingTools
+        configuration.replaces = replaces
         machine = WorkerMachine(configuration: configuration, key: Self.key, seed: seed)
         announced = limits.announced
     }

@@ -17,6 +17,7 @@ public final class ExecutableRunner: ToolRunner {
     let tool: ManifestTool
     private let environment: ProcessEnvironment
     let keeper: ProcessKeeper
+    private let workerEnvironment: [String: String]
     private var invocations: [ObjectIdentifier: ExecutableInvocation] = [:]
     private var isShutDown = false
 
@@ -37,9 +38,16 @@ public final class ExecutableRunner: ToolRunner {
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
+        workerEnvironment = environment
         self.keeper =
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
+
+    /// Says if the program is not there.
+    public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
+
+    /// Its output, its errors, and its input if it gets any.
+    public var pipesPerProcess: Int { tool.command.takesArguments ? 2 : 3 }
 
     /// Starts a process.
     ///
@@ -52,7 +60,7 @@ public final class ExecutableRunner: ToolRunner {
         do {
             return try spawn(invocation, report)
         } catch {
-            report(.failed(error))
+            report(error.report(invocation.arguments))
             return FinishedInvocation()
         }
     }
@@ -66,9 +74,9 @@ public final class ExecutableRunner: ToolRunner {
     private func spawn(
         _ invocation: Invocation,
         _ report: @escaping (ToolReport) -> Void
-    ) throws(Failure) -> ExecutableInvocation {
-        guard !isShutDown else { throw .shutDown(invocation.tool) }
-        var options = ChildProcess.Options(arguments: try tool.command.render(invocation.arguments))
+    ) throws(StartProblem) -> ExecutableInvocation {
+        guard !isShutDown else { throw .failed(.shutDown(invocation.tool)) }
+        var options = ChildProcess.Options(arguments: try tool.commandLine(invocation.arguments))
         let folder = try tool.makeFolder(of: keeper)
         options.environment = environment.variables(folder: folder.path, for: invocation)
         options.directory = folder.path

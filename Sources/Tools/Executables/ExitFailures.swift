@@ -99,32 +99,52 @@ extension ManifestTool {
         )
     }
 
+    /// The program and its arguments for a call.
+    func commandLine(_ arguments: RawJSON) throws(StartProblem) -> [String] {
+        do {
+            return try command.render(arguments)
+        } catch {
+            throw .failed(error)
+        }
+    }
+
     /// A fresh working folder, or `spawn_failed`.
-    func makeFolder(of keeper: ProcessKeeper) throws(Failure) -> WorkingFolder {
+    func makeFolder(of keeper: ProcessKeeper) throws(StartProblem) -> WorkingFolder {
         do {
             return try WorkingFolder(of: keeper)
         } catch {
-            throw Failure(
+            let failure = Failure(
                 code: .spawnFailed,
                 message: "\(program) needs a working folder and none could be made in"
                     + " \(keeper.base): \(error.explanation). Check that the worker may write"
                     + " there, or set TMPDIR.",
                 isRetryable: true
             )
+            throw .refused(failure, isShortage: isShortage(error.code))
         }
     }
 
     /// The process could not be started.
-    func spawnFailure(_ error: UVError) -> Failure {
+    func spawnFailure(_ error: UVError) -> StartProblem {
+        if isShortage(-error.code) {
+            let failure = Failure(
+                code: .spawnFailed,
+                message: "\(program) could not be started: \(error.explanation). The worker has as"
+                    + " many files or processes open, or uses as much memory, as it may.",
+                isRetryable: true
+            )
+            return .refused(failure, isShortage: true)
+        }
         let path = command.elements.first?.literal ?? ""
         let check =
             path.contains("/")
             ? "Check that \(path) exists on this worker and may be executed."
             : "Check that \(path) is installed on this worker and in its PATH."
-        return Failure(
+        let failure = Failure(
             code: .spawnFailed,
             message: "\(program) could not be started: \(error.explanation). \(check)",
             isRetryable: true
         )
+        return .refused(failure, isShortage: false)
     }
 }

@@ -56,11 +56,8 @@ public struct Manifest: Sendable {
         tools.flatMap { tool in
             let name = tool.description.name
             var warnings: [String] = []
-            if let missing = tool.missingProgram(environment) {
-                warnings.append(
-                    "\(name): the program \(missing) is not there or may not be executed; calls"
-                        + " fail until it is."
-                )
+            if let obstacle = tool.obstacle(environment) {
+                warnings.append("\(name): \(obstacle); it cannot run until that has changed.")
             }
             for variable in tool.passedVariables where environment[variable] == nil {
                 warnings.append(
@@ -97,20 +94,6 @@ public struct ManifestTool: Sendable {
     var variables: OrderedDictionary<String, String> = [:]
     /// The worker's variables that it is given by name.
     public internal(set) var passedVariables: [String] = []
-
-    /// The program as it would be started, if it is not there.
-    func missingProgram(_ environment: [String: String]) -> String? {
-        guard let program = command.elements.first?.literal else { return nil }
-        let files = FileManager.default
-        if program.contains("/") {
-            return files.isExecutableFile(atPath: program) ? nil : program
-        }
-        let path = variables["PATH"] ?? environment["PATH"] ?? ProcessEnvironment.defaultPath
-        let isThere = path.split(separator: ":").contains {
-            files.isExecutableFile(atPath: "\($0)/\(program)")
-        }
-        return isThere ? nil : program
-    }
 }
 
 /// A manifest that cannot be used, with all that is wrong with it.

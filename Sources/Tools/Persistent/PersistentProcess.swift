@@ -176,12 +176,15 @@ final class PersistentProcess {
         folder.remove(runner.loop)
         let isCancelled = if case .cancelled = ending { true } else { false }
         runner.ended(self, isDeath: !hasAnswered && !isCancelled)
-        let unanswered = call
+        guard let unanswered = call else { return }
         call = nil
-        guard let unanswered else { return }
-        if hasAnswered, !hasReadCall, ending == nil, !isShuttingDown {
-            // It ended by itself after another call and knew nothing of this one.
-            runner.reassign(unanswered)
+        if !hasReadCall, ending == nil, !isShuttingDown {
+            if hasAnswered {
+                // It ended by itself after another call and knew nothing of this one.
+                runner.reassign(unanswered)
+            } else {
+                runner.didNotComeUp(unanswered, status, errors)
+            }
         } else {
             unanswered.finish(.failure(failure(status)))
         }

@@ -28,12 +28,15 @@ public final class PersistentRunner: ToolRunner {
     let tool: ManifestTool
     private let environment: ProcessEnvironment
     let keeper: ProcessKeeper
+    private let workerEnvironment: [String: String]
     private var processes: [ObjectIdentifier: PersistentProcess] = [:]
     private var idle: [PersistentProcess] = []
     /// Invocations that wait for the end of the pause, oldest first.
     private var waiting: [PersistentInvocation] = []
     /// Processes in a row that ended without having answered anything.
     private var deaths = 0
+    /// Why the latest process ended before it had read anything; nil once one has answered.
+    private var startFailure: Failure?
     private var pauseEnd = Int64.min
     private var pause: Timer?
     private var lastCall = 0
@@ -56,9 +59,19 @@ public final class PersistentRunner: ToolRunner {
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
+        workerEnvironment = environment
         self.keeper =
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
+
+    /// Says if the program is not there.
+    public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
+
+    /// Its input, its output and its errors.
+    public var pipesPerProcess: Int { 3 }
+
+    /// Processes wait for further invocations.
+    public var keepsProcesses: Bool { true }
 
     /// Hands the invocation to a process that has nothing to do, or starts one.
     ///
@@ -97,7 +110,12 @@ public final class PersistentRunner: ToolRunner {
         } else if let process = idle.popLast() {
             process.serve(call)
         } else if loop.nowNanoseconds < pauseEnd {
-            waiting.append(call)
+            // While processes do not come up, another worker may do better.
+            if let startFailure {
+                call.end(.refused(startFailure, isShortage: false))
+            } else {
+                waiting.append(call)
+            }
         } else {
             startProcess(for: call)
         }
@@ -109,14 +127,14 @@ public final class PersistentRunner: ToolRunner {
             processes[ObjectIdentifier(process)] = process
             process.serve(call)
         } catch {
-            call.finish(.failure(error))
+            call.end(error)
         }
     }
 
-    private func makeProcess() throws(Failure) -> PersistentProcess {
+    private func makeProcess() throws(StartProblem) -> PersistentProcess {
         let folder = try tool.makeFolder(of: keeper)
         let options = ChildProcess.Options(
-            arguments: try tool.command.render(.emptyObject),
+            arguments: try tool.commandLine(.emptyObject),
             environment: environment.variables(folder: folder.path, for: nil),
             directory: folder.path,
             standardInput: .pipe
@@ -134,6 +152,7 @@ public final class PersistentRunner: ToolRunner {
     /// A process answered and can serve again.
     func becameIdle(_ process: PersistentProcess) {
         deaths = 0
+        startFailure = nil
         pauseEnd = .min
         if waiting.isEmpty {
             idle.append(process)
@@ -174,6 +193,18 @@ public final class PersistentRunner: ToolRunner {
         let calls = waiting
         waiting = []
         for call in calls { assign(call) }
+    }
+
+    /// A process ended before it had read anything: the call surely never ran.
+    func didNotComeUp(
+        _ call: PersistentInvocation,
+        _ status: ChildProcess.ExitStatus,
+        _ errors: OutputTail
+    ) {
+        var failure = Failure.exit(status, of: tool.program, errors, "before it read a call")
+        failure.code = .spawnFailed
+        startFailure = failure
+        call.end(.refused(failure, isShortage: false))
     }
 
     /// Takes back a call that no process serves yet; returns whether it was waiting.
@@ -223,6 +254,14 @@ final class PersistentInvocation: RunningInvocation {
 
     func send(_ news: ToolReport) {
         report?(news)
+    }
+
+    /// The process could not be started, or ended before it had read anything of the call.
+    func end(_ problem: StartProblem) {
+        let last = report
+        report = nil
+        process = nil
+        last?(problem.report(invocation.arguments))
     }
 
     func finish(_ outcome: Result<RawJSON, Failure>) {

@@ -1,4 +1,4 @@
-// Reads and writes register, registered and the description of a tool.
+// Reads and writes register, registered, offer and the description of a tool.
 public import JSON
 internal import OrderedCollections
 internal import Plans
@@ -52,10 +52,9 @@ extension Register: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         slots = try fields.integer("slots", in: 1...Limits.largestSlots)
         queue = try fields.optionalInteger("queue", in: 0...Limits.largestInteger)
-        guard fields.present("tools") != nil else { throw fields.missing("tools") }
-        tools = try fields.objects("tools").map { (object) throws(WireError) in
-            try ToolDescription(reading: object)
-        }
+        tools = try ToolDescription.list(fields)
+        withheld = try WithheldTool.list(fields)
+        isReplacing = try fields.flag("replace")
         labels = try Register.labels(fields)
         inFlight = try fields.objects("in_flight").map { (object) throws(WireError) in
             InFlight(
@@ -91,12 +90,9 @@ extension Register: MessageBody {
     func write(into writer: inout JSONWriter) {
         writer.field("slots", slots)
         writer.field("queue", queue)
-        writer.key("tools")
-        writer.beginArray()
-        for tool in tools {
-            tool.encode(into: &writer)
-        }
-        writer.endArray()
+        ToolDescription.write(tools, into: &writer)
+        WithheldTool.write(withheld, into: &writer)
+        writer.flag("replace", isReplacing)
         if !labels.isEmpty {
             writer.key("labels")
             writer.beginObject()
@@ -120,6 +116,64 @@ extension Register: MessageBody {
         writer.field("host", host)
         writer.field("pid", pid)
         writer.field("software", software)
+    }
+}
+
+extension Offer: MessageBody {
+    init(reading fields: FieldReader) throws(WireError) {
+        slots = try fields.integer("slots", in: 1...Limits.largestSlots)
+        tools = try ToolDescription.list(fields)
+        withheld = try WithheldTool.list(fields)
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.field("slots", slots)
+        ToolDescription.write(tools, into: &writer)
+        WithheldTool.write(withheld, into: &writer)
+    }
+}
+
+extension ToolDescription {
+    /// The tools of a message, which must have the field.
+    fileprivate static func list(_ fields: FieldReader) throws(WireError) -> [ToolDescription] {
+        guard fields.present("tools") != nil else { throw fields.missing("tools") }
+        return try fields.objects("tools").map { (object) throws(WireError) in
+            try ToolDescription(reading: object)
+        }
+    }
+
+    fileprivate static func write(_ tools: [ToolDescription], into writer: inout JSONWriter) {
+        writer.key("tools")
+        writer.beginArray()
+        for tool in tools {
+            tool.encode(into: &writer)
+        }
+        writer.endArray()
+    }
+}
+
+extension WithheldTool {
+    /// The tools that a message names as withheld; none without the field.
+    fileprivate static func list(_ fields: FieldReader) throws(WireError) -> [WithheldTool] {
+        try fields.objects("withheld").map { (object) throws(WireError) in
+            WithheldTool(
+                name: try object.string("name", bytes: 1...Limits.toolNameLength),
+                reason: try object.optionalString("reason") ?? ""
+            )
+        }
+    }
+
+    fileprivate static func write(_ tools: [WithheldTool], into writer: inout JSONWriter) {
+        guard !tools.isEmpty else { return }
+        writer.key("withheld")
+        writer.beginArray()
+        for tool in tools {
+            writer.beginObject()
+            writer.field("name", tool.name)
+            writer.field("reason", tool.reason)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 }
 

@@ -51,6 +51,37 @@ public struct ToolDescription: Sendable, Equatable {
     }
 }
 
+/// A tool that a worker has and does not offer for now.
+public struct WithheldTool: Sendable, Equatable {
+    /// The name of the tool.
+    public var name: String
+    /// Why, in a sentence for a person.
+    public var reason: String
+
+    /// Makes the entry.
+    public init(name: String, reason: String) {
+        self.name = name
+        self.reason = reason
+    }
+}
+
+/// A worker offers other tools or slots than before; takes the place of what it registered with.
+public struct Offer: Sendable, Equatable {
+    /// How many attempts may run there at the same time; 1–4096.
+    public var slots: Int
+    /// What it can run.
+    public var tools: [ToolDescription]
+    /// What it has and cannot run for now.
+    public var withheld: [WithheldTool]
+
+    /// Makes the message of its fields.
+    public init(slots: Int, tools: [ToolDescription], withheld: [WithheldTool] = []) {
+        self.slots = slots
+        self.tools = tools
+        self.withheld = withheld
+    }
+}
+
 /// An attempt a worker still holds when it registers.
 public struct InFlight: Sendable, Hashable {
     /// Which attempt.
@@ -81,6 +112,10 @@ public struct Register: Sendable, Equatable {
     public var queue: Int?
     /// What it can run.
     public var tools: [ToolDescription]
+    /// What it has and cannot run for now.
+    public var withheld: [WithheldTool]
+    /// Whether it takes the name over from a worker that is connected under it.
+    public var isReplacing: Bool
     /// Labels a node may require.
     public var labels: OrderedDictionary<String, String>
     /// The attempts it still holds from before.
@@ -101,11 +136,15 @@ public struct Register: Sendable, Equatable {
         inFlight: [InFlight] = [],
         host: String? = nil,
         pid: Int? = nil,
-        software: String? = nil
+        software: String? = nil,
+        withheld: [WithheldTool] = [],
+        isReplacing: Bool = false
     ) {
         self.slots = slots
         self.queue = queue
         self.tools = tools
+        self.withheld = withheld
+        self.isReplacing = isReplacing
         self.labels = labels
         self.inFlight = inFlight
         self.host = host

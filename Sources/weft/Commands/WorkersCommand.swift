@@ -10,7 +10,9 @@ struct WorkersCommand: ParsableCommand {
         abstract: "Lists the workers.",
         discussion: """
             States: ready, draining (gets nothing new), silent (not heard from), congested (does \
-            not read), disconnected (may come back for a moment).
+            not read), disconnected (may come back for a moment). Below the table are tools that \
+            are not offered, and tools that a worker could not start lately, for which others come \
+            first for a while.
             """
     )
 
@@ -45,18 +47,35 @@ struct WorkersCommand: ParsableCommand {
             ])
         }
         printer.table(table)
-        printer.lines(refusals(workers).map { printer.style.paint($0, .yellow) })
+        let remarks = refusals(workers) + coolingTools(workers)
+        printer.lines(remarks.map { printer.style.paint($0, .yellow) })
     }
 
-    /// Tools that a worker brought and the coordinator does not offer.
-    private func refusals(_ workers: [JSONValue]) -> [String] {
+    /// Tools that a worker could not start lately.
+    private func coolingTools(_ workers: [JSONValue]) -> [String] {
         workers.flatMap { worker in
-            (worker["refused_tools"]?.arrayValue ?? []).map { tool in
-                Text.printable(
-                    "\(worker.text("name")): its tool \(tool.text("name")) is not offered: "
+            (worker["cooling_tools"]?.arrayValue ?? []).map { tool in
+                let pause = tool.number("pause_ms")
+                let rest = pause > 0 ? "for \(pause) ms" : "until a trial goes well"
+                return Text.printable(
+                    "\(worker.text("name")): its tool \(tool.text("name")) could not be started "
+                        + "(\(tool.number("refusals")) in a row); others come first \(rest): "
                         + tool.text("reason")
                 )
             }
+        }
+    }
+
+    /// Tools that a worker brought and the coordinator does not offer, or that cannot run there.
+    private func refusals(_ workers: [JSONValue]) -> [String] {
+        workers.flatMap { worker in
+            ((worker["refused_tools"]?.arrayValue ?? [])
+                + (worker["withheld_tools"]?.arrayValue ?? [])).map { tool in
+                    Text.printable(
+                        "\(worker.text("name")): its tool \(tool.text("name")) is not offered: "
+                            + tool.text("reason")
+                    )
+                }
         }
     }
 }

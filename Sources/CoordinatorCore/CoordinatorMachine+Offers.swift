@@ -1,0 +1,189 @@
+// What workers offer, as far as it changes, and workers that want the name of another one.
+
+internal import OrderedCollections
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    // MARK: - Tools that come and go
+
+    mutating func changeOffer(
+        _ offer: Offer,
+        of worker: WorkerID,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard offer.slots <= limits.slotsPerWorker, offer.tools.count <= limits.toolsPerWorker
+        else {
+            let error = WireError(
+                code: .limit,
+                message: "A worker may offer at most \(limits.slotsPerWorker) slots and "
+                    + "\(limits.toolsPerWorker) tools."
+            )
+            return violate(id, error, now, &actions)
+        }
+        takeOffer(offer, of: worker, now, &actions)
+    }
+
+    /// Puts what a worker offers in place of what it offered before; attempts under way go on.
+    mutating func takeOffer(
+        _ offer: Offer,
+        of worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let before = workers[worker] else { return }
+        let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))
+        catalogue.withdraw(before.tools.filter { !wanted.contains($0) }, of: worker)
+        let kept = Set(before.tools).intersection(wanted)
+        var tools: [String] = []
+        var refused: [(name: String, reason: String)] = []
+        var offers: [String: ToolOffer] = [:]
+        for tool in offer.tools where offers[tool.name] == nil {
+            if !kept.contains(tool.name), let reason = catalogue.offer(tool, by: worker) {
+                refused.append((tool.name, reason))
+                guard !before.refusedTools.contains(where: { $0.name == tool.name }) else {
+                    continue
+                }
+                actions.append(
+                    .report(.toolRefused(name: tool.name, worker: before.name, reason: reason))
+                )
+            } else {
+                tools.append(tool.name)
+                offers[tool.name] = ToolOffer(tool)
+            }
+        }
+        workers[worker]?.tools = tools
+        workers[worker]?.refusedTools = refused
+        workers[worker]?.withheld = offer.withheld
+        workers[worker]?.slots = offer.slots
+        if tools != before.tools || offer.withheld != before.withheld {
+            actions.append(
+                .report(
+                    .offerChanged(
+                        worker: before.name,
+                        tools: tools.count,
+                        withheld: offer.withheld
+                    )
+                )
+            )
+        }
+        let profile = WorkerProfile(
+            name: before.name,
+            slots: offer.slots,
+            tools: offers,
+            labels: Dictionary(before.labels.map { ($0.key, $0.value) }) { $1 }
+        )
+        schedule(.workerChanged(worker, profile), now, &actions)
+    }
+
+    /// Which connected workers have a tool that they cannot run, and why; empty if none has.
+    func withheld(_ tool: String) -> String {
+        let found = workerOrder.lazy.compactMap { workers[$0] }.flatMap { worker in
+            worker.withheld.filter { $0.name == tool }
+                .map { "on \(worker.name): \($0.reason)" }
+        }
+        return found.prefix(3).joined(separator: "; ")
+    }
+
+    /// The sentence about a tool that nobody can run.
+    static func missing(_ tool: String, _ withheld: String) -> String {
+        withheld.isEmpty
+            ? "no connected worker has the tool \(tool)"
+            : "no connected worker has the tool \(tool) ready; \(withheld)"
+    }
+
+    // MARK: - Two workers of one name
+
+    /// The name belongs to a worker that is connected.
+    ///
+    /// It is asked for a sign of life: if it answers, the second one is refused; if it is gone and
+    /// nobody has noticed, the second one is the same worker, started again.
+    mutating func askAfterFirst(
+        _ register: Register,
+        _ name: String,
+        _ session: String,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let first = workersByName[name], let connection = workers[first]?.connection,
+            !waitingTwins.contains(where: { $0.connection == id })
+        else { return }
+        workers[first]?.pingNumber += 1
+        workers[first]?.heldAtPing = scheduler.attempts(on: first)
+        let ping = workers[first]?.pingNumber ?? 1
+        actions.append(.send(connection, .ping(Ping(n: ping))))
+        waitingTwins.append(
+            WaitingTwin(
+                connection: id,
+                register: register,
+                name: name,
+                session: session,
+                ping: ping,
+                until: now + min(limits.heartbeat, limits.handshake / 2)
+            )
+        )
+    }
+
+    /// The first one lives.
+    mutating func refuseTwins(
+        of worker: WorkerID,
+        afterPing number: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let record = workers[worker] else { return }
+        let twins = waitingTwins.filter { $0.name == record.name && $0.ping <= number }
+        let place = [record.host.map { " on \($0)" }, record.processID.map { " (process \($0))" }]
+            .compactMap { $0 }.joined()
+        for twin in twins {
+            let error = WireError(
+                code: .duplicateName,
+                message: "A worker named \(twin.name) is connected already\(place)."
+            )
+            violate(twin.connection, error, now, &actions)
+        }
+    }
+
+    /// The first one has left: whoever waited for its name gets it, one of them.
+    mutating func admitTwins(_ now: Instant, _ actions: inout [Action]) {
+        for twin in waitingTwins {
+            guard workersByName[twin.name].flatMap({ workers[$0]?.connection }) == nil else {
+                continue
+            }
+            admit(twin, now, &actions)
+        }
+    }
+
+    /// The first one has not answered in time: it is gone, unless it was heard of just before.
+    mutating func fenceSilentFirsts(_ now: Instant, _ actions: inout [Action]) {
+        while let twin = waitingTwins.first, twin.until <= now {
+            let first = workersByName[twin.name]
+            let heard = first.flatMap { workers[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
+            if let first, let heard, now - heard < limits.heartbeat * 3 / 2 {
+                refuseTwins(of: first, afterPing: twin.ping, now, &actions)
+            } else {
+                admit(twin, now, &actions)
+            }
+        }
+    }
+
+    private mutating func admit(
+        _ twin: WaitingTwin,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        waitingTwins.removeAll { $0.connection == twin.connection }
+        guard peers[twin.connection] != nil else { return }
+        fenceOlder(twin.name, now, &actions)
+        join(twin.register, twin.name, twin.session, twin.connection, now, &actions)
+    }
+}
+
+extension Register {
+    /// What may change while the session lasts.
+    var offer: Offer { Offer(slots: slots, tools: tools, withheld: withheld) }
+}

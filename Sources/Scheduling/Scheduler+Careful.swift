@@ -1,0 +1,114 @@
+// Placement of the few nodes that keep away from some workers: one look at the workers for each kind
+// of restriction, once something has changed. Everything else is placed by classes and pools.
+
+internal import DequeModule
+internal import Plans
+
+extension Scheduler {
+    /// Puts a ready node with restrictions where `placeCareful` finds it.
+    mutating func enqueueCareful(_ node: NodeSlot, opens: Bool = true) {
+        let index = placement(of: node)
+        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        let entry = CarefulQueue.Entry(
+            node: node,
+            generation: runs[Int(node.run)].generation
+        )
+        if opens { isCarefulOpen = true }
+        let known = careful.firstIndex {
+            $0.placement == index && $0.restrictions == restrictions
+        }
+        if let known { return careful[known].nodes.append(entry) }
+        var queue = CarefulQueue(placement: index, restrictions: restrictions)
+        queue.nodes.append(entry)
+        careful.append(queue)
+    }
+
+    /// Whether an entry's node is still ready and belongs into the queue.
+    func isWaiting(_ entry: CarefulQueue.Entry, in queue: CarefulQueue) -> Bool {
+        let run = Int(entry.node.run)
+        guard runs[run].generation == entry.generation,
+            runs[run].nodes.indices.contains(Int(entry.node.node))
+        else { return false }
+        return record(entry.node).state == .ready
+            && troubles[entry.node]?.restrictions == queue.restrictions
+            && placement(of: entry.node) == queue.placement
+    }
+
+    /// Dispatches nodes with restrictions while workers that they may go to have room.
+    mutating func placeCareful(_ now: Instant, _ actions: inout [Action]) {
+        isCarefulOpen = false
+        let queues = careful
+        careful = []
+        for queue in queues {
+            var rest = queue
+            rest.nodes = []
+            var hasRoom = true
+            var isAnybodyLeft: Bool?
+            for entry in queue.nodes where isWaiting(entry, in: queue) {
+                let node = entry.node
+                let run = runs[Int(node.run)]
+                if run.liveAttempts >= run.maxRunning {
+                    rest.nodes.append(entry)
+                } else if hasRoom, let worker = carefulWorker(for: queue) {
+                    dispatch(node, to: worker, now, &actions)
+                } else {
+                    hasRoom = false
+                    let isLeft = isAnybodyLeft ?? mayRunSomewhere(node)
+                    isAnybodyLeft = isLeft
+                    if isLeft { rest.nodes.append(entry) } else { relax(node, &actions) }
+                }
+            }
+            if !rest.nodes.isEmpty { careful.append(rest) }
+        }
+    }
+
+    /// The worker with the most free slots that may run the queue's nodes, but one that holds
+    /// suspects of their group before others: that leaves the others to other groups.
+    private func carefulWorker(for queue: CarefulQueue) -> Int? {
+        let index = queue.placement
+        let perSlot = classes[index].prefetchPerSlot
+        var best: Int?
+        for worker in connectedWorkers {
+            let record = workers[worker]
+            guard record.mayTakeMore, !queue.restrictions.excludes(record.id),
+                isAble(worker, toRun: index),
+                let offer = record.profile.tools[classes[index].tool],
+                record.isBelowConcurrency(classes[index].tool),
+                record.hasFreeSlot
+                    || (offer.isIdempotent
+                        && record.attempts.count < record.holdLimit(perSlot: perSlot)),
+                !isApart(queue.restrictions, from: worker)
+            else { continue }
+            if queue.restrictions.suspects != 0, record.hosted != nil { return worker }
+            let room = record.profile.slots - record.attempts.count
+            if best.map({ room > workers[$0].profile.slots - workers[$0].attempts.count }) ?? true {
+                best = worker
+            }
+        }
+        return best
+    }
+
+    /// Whether the worker has the class's tool and labels, apart from pauses.
+    func isAble(_ worker: Int, toRun index: Int) -> Bool {
+        workers[worker].isConnected && !workers[worker].isDraining
+            && workers[worker].offered[classes[index].tool] != nil
+            && demands[classes[index].demand].isMet(by: workers[worker].profile)
+    }
+
+    /// The connected workers that may still get the node, whether or not they have room.
+    func workersAble(toRun node: NodeSlot) -> [WorkerID] {
+        let index = placement(of: node)
+        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        return connectedWorkers.filter {
+            isAble($0, toRun: index) && !restrictions.excludes(workers[$0].id)
+        }.map { workers[$0].id }
+    }
+
+    func mayRunSomewhere(_ node: NodeSlot) -> Bool {
+        let index = placement(of: node)
+        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        return connectedWorkers.contains {
+            isAble($0, toRun: index) && !restrictions.excludes(workers[$0].id)
+        }
+    }
+}

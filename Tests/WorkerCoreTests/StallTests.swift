@@ -1,0 +1,248 @@
+// Tools that cannot be started: what is kept queued, what is handed back, what is offered.
+import JSON
+import Plans
+import Testing
+import Wire
+
+@testable import WorkerCore
+
+@Suite("Tools that cannot be started")
+struct StallTests {
+    private static let two = [
+        ToolDescription(name: "echo", description: ""),
+        ToolDescription(name: "other", description: ""),
+    ]
+
+    private func problem(
+        isShortage: Bool,
+        _ arguments: RawJSON = .emptyObject
+    ) -> WorkerMachine.StartProblem {
+        WorkerMachine.StartProblem(
+            failure: Failure(code: .spawnFailed, message: "too many open files", isRetryable: true),
+            isShortage: isShortage,
+            arguments: arguments
+        )
+    }
+
+    /// The attempts that are started among the actions so far, which are forgotten.
+    private func starts(_ worker: inout WorkerHarness) -> [AttemptID] {
+        defer { worker.actions.removeAll() }
+        return worker.actions.compactMap {
+            if case .startAttempt(let start) = $0 { start.attempt } else { nil }
+        }
+    }
+
+    private func results(_ worker: WorkerHarness) -> [ResultMessage] {
+        worker.actions.compactMap {
+            if case .send(.result(let result)) = $0 { result } else { nil }
+        }
+    }
+
+    @Test("What cannot be started for another reason than a shortage is handed back at once")
+    func handedBack() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(1)
+        #expect(starts(&worker) == [WorkerHarness.id(1)])
+        try worker.send(.attemptNotStarted(WorkerHarness.id(1), problem(isShortage: false)))
+        try worker.endTurn()
+        let result = try #require(results(worker).first)
+        guard case .failure(let failure) = result.outcome else { throw Unexpected("a failure") }
+        #expect(failure.code == .spawnFailed)
+        // It never began, so nobody is told that it did.
+        #expect(worker.actions.count == 1)
+    }
+
+    @Test("A shortage keeps the attempt queued, with its arguments, and it is tried again")
+    func shortage() throws {
+        var worker = try WorkerHarness.ready(slots: 2)
+        let arguments = RawJSON(trusted: Array(#"{"n":1}"#.utf8)[...])
+        try worker.receive(WorkerHarness.dispatch(1, arguments: .inline(arguments)))
+        #expect(starts(&worker) == [WorkerHarness.id(1)])
+        try worker.send(
+            .attemptNotStarted(WorkerHarness.id(1), problem(isShortage: true, arguments))
+        )
+        try worker.endTurn()
+        #expect(worker.actions.isEmpty)
+        #expect(worker.machine.counts.queued == 1)
+        try worker.wait(.milliseconds(50))
+        guard case .startAttempt(let start) = worker.take() else { throw Unexpected("a start") }
+        #expect(start.arguments == arguments)
+        try worker.endTurn()
+        worker.expect(.send(.started(Started(attempt: WorkerHarness.id(1)))))
+    }
+
+    @Test("The end of an attempt ends the wait; older attempts come first")
+    func endOfAnAttempt() throws {
+        var worker = try WorkerHarness.ready(slots: 3)
+        try worker.dispatch(1, 2, 3, 4)
+        #expect(starts(&worker) == [1, 2, 3].map { WorkerHarness.id($0) })
+        for node in [2, 3] {
+            try worker.send(.attemptNotStarted(WorkerHarness.id(node), problem(isShortage: true)))
+        }
+        try worker.endTurn()
+        _ = starts(&worker)
+        try worker.send(
+            .attemptFinished(
+                WorkerHarness.id(1),
+                .success(.null),
+                isTruncated: false,
+                microseconds: 1
+            )
+        )
+        #expect(starts(&worker) == [2, 3, 4].map { WorkerHarness.id($0) })
+    }
+
+    @Test("Other tools go on while one cannot be started")
+    func otherTools() throws {
+        var worker = try WorkerHarness.ready(slots: 2, tools: Self.two)
+        try worker.dispatch(1)
+        _ = starts(&worker)
+        try worker.send(.attemptNotStarted(WorkerHarness.id(1), problem(isShortage: true)))
+        try worker.dispatch(2)
+        #expect(starts(&worker) == [])
+        try worker.dispatch(3, tool: "other")
+        #expect(starts(&worker) == [WorkerHarness.id(3)])
+    }
+
+    @Test("While something runs an attempt waits as long as it takes")
+    func waitsForOthers() throws {
+        var worker = try WorkerHarness.ready(slots: 2, tools: Self.two)
+        try worker.dispatch(1, tool: "other")
+        try worker.dispatch(2)
+        try worker.endTurn()
+        for _ in 0..<100 {
+            for id in starts(&worker) where id == WorkerHarness.id(2) {
+                try worker.send(.attemptNotStarted(id, problem(isShortage: true)))
+            }
+            worker.actions.removeAll()
+            try worker.receive(.ping(Ping(n: 1)))
+            try worker.wait(.seconds(1))
+        }
+        #expect(results(worker).isEmpty)
+    }
+
+    @Test("With nothing running a shortage that lasts is handed back in the end")
+    func patience() throws {
+        var worker = try WorkerHarness.ready(slots: 2)
+        try worker.dispatch(1, 2)
+        var seconds = 0
+        while true {
+            for id in starts(&worker) {
+                try worker.send(.attemptNotStarted(id, problem(isShortage: true)))
+            }
+            try worker.endTurn()
+            guard results(worker).isEmpty, seconds < 30 else { break }
+            worker.actions.removeAll()
+            try worker.receive(.ping(Ping(n: 1)))
+            worker.actions.removeAll()
+            seconds += 1
+            worker.now = worker.now + .seconds(1)
+            try worker.send(.deadlineReached)
+        }
+        #expect((10...13).contains(seconds))
+        #expect(results(worker).count == 2)
+    }
+
+    @Test("An attempt that waits for a shortage to end can be recalled and cancelled")
+    func recalled() throws {
+        var worker = try WorkerHarness.ready(slots: 2)
+        try worker.dispatch(1, 2)
+        _ = starts(&worker)
+        for node in [1, 2] {
+            try worker.send(.attemptNotStarted(WorkerHarness.id(node), problem(isShortage: true)))
+        }
+        try worker.endTurn()
+        try worker.receive(
+            .cancel(
+                Cancel(
+                    attempt: WorkerHarness.id(1),
+                    reason: Cancel.recalled,
+                    graceMilliseconds: 1
+                )
+            )
+        )
+        worker.expect(
+            .send(.reject(Reject(attempt: WorkerHarness.id(1), code: .recalled, message: nil)))
+        )
+        try worker.receive(
+            .cancel(
+                Cancel(
+                    attempt: WorkerHarness.id(2),
+                    reason: Cancel.cancelled,
+                    graceMilliseconds: 1
+                )
+            )
+        )
+        #expect(results(worker).count == 1)
+        #expect(worker.machine.counts.queued == 0)
+    }
+
+    @Test("Tools that cannot run are not offered, and are again when they can")
+    func offers() throws {
+        var worker = WorkerHarness(tools: Self.two, hasChangingTools: true)
+        try worker.send(.startRequested)
+        worker.expect(.checkTools)
+        let gone = WithheldTool(name: "echo", reason: "the program echo is not there")
+        try worker.send(.toolsChecked([gone]))
+        worker.expect(.connect)
+        let register = try worker.shakeHands()
+        #expect(register.tools.map(\.name) == ["other"])
+        #expect(register.withheld == [gone])
+        try worker.receive(.registered(Registered()))
+        try worker.endTurn()
+        try worker.receive(.ping(Ping(n: 1)))
+        worker.actions.removeAll()
+        try worker.wait(.seconds(3))
+        worker.expect(.checkTools)
+        try worker.send(.toolsChecked([]))
+        worker.expect(.send(.offer(Offer(slots: 1, tools: Self.two))))
+        // A refusal is a reason to look at once.
+        try worker.dispatch(1)
+        _ = starts(&worker)
+        try worker.send(.attemptNotStarted(WorkerHarness.id(1), problem(isShortage: false)))
+        try worker.endTurn()
+        worker.actions.removeAll()
+        try worker.wait(.milliseconds(500))
+        worker.expect(.checkTools)
+        try worker.send(.toolsChecked([gone]))
+        worker.expect(
+            .send(.offer(Offer(slots: 1, tools: [Self.two[1]], withheld: [gone])))
+        )
+    }
+
+    @Test("A worker replaces another one when it is told to, and only the first time")
+    func replaces() throws {
+        var worker = WorkerHarness(replaces: true)
+        try worker.send(.startRequested)
+        worker.expect(.connect)
+        #expect(try worker.shakeHands().isReplacing)
+        try worker.receive(.registered(Registered()))
+        try worker.endTurn()
+        try worker.reconnect()
+        worker.actions.removeAll()
+        #expect(try !worker.shakeHands().isReplacing)
+    }
+
+    @Test("A worker whose name is taken ends with a sentence that says what to do")
+    func nameTaken() throws {
+        var worker = WorkerHarness()
+        try worker.send(.startRequested)
+        worker.expect(.connect)
+        _ = try worker.shakeHands()
+        try worker.receive(
+            .error(
+                ErrorMessage(
+                    code: .duplicateName,
+                    message: "A worker named w-1 is connected already.",
+                    isFatal: true
+                )
+            )
+        )
+        worker.expect(.disconnect)
+        guard case .exit(let reason) = worker.take() else { throw Unexpected("an exit") }
+        #expect(
+            reason.description == "A worker named w-1 is connected already. Give this one another"
+                + " name, or let it replace that one (--replace)."
+        )
+    }
+}
