@@ -227,19 +227,27 @@ struct SessionChecker {
 
 /// A node that was lost with so many workers is not tried again.
 struct LossChecker {
+    /// The losses that a node may have been there at, and those if it was alone the last time.
     let limit: Int
+    let loneLimit: Int
     /// What each worker held at the end of the latest turn, with what happened in this one.
     private var held: [String: Set<AttemptID>] = [:]
     private var losses: [NodeReference: Int] = [:]
+    private var isOut: Set<NodeReference> = []
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, loneLimit: Int) {
+        self.limit = limit
+        self.loneLimit = loneLimit
+    }
 
     mutating func hold(_ attempts: [AttemptID], by name: String) { held[name] = Set(attempts) }
 
     mutating func dispatch(_ attempt: AttemptID, to name: String) -> String? {
         held[name, default: []].insert(attempt)
-        let count = losses[NodeReference(run: attempt.run, node: attempt.node)] ?? 0
-        return count >= limit ? "\(attempt) was dispatched after \(count) losses" : nil
+        let node = NodeReference(run: attempt.run, node: attempt.node)
+        let count = losses[node] ?? 0
+        return count >= limit || isOut.contains(node)
+            ? "\(attempt) was dispatched after \(count) losses" : nil
     }
 
     mutating func answer(_ attempt: AttemptID, from name: String) {
@@ -250,7 +258,23 @@ struct LossChecker {
     mutating func leave(_ name: String, with count: Int) {
         guard let lost = held.removeValue(forKey: name), lost.count == count else { return }
         for attempt in lost {
-            losses[NodeReference(run: attempt.run, node: attempt.node), default: 0] += 1
+            let node = NodeReference(run: attempt.run, node: attempt.node)
+            losses[node, default: 0] += 1
+            if lost.count == 1, losses[node, default: 0] >= loneLimit { isOut.insert(node) }
         }
+    }
+}
+
+/// A node does not go again to a session of a worker that could not start it.
+struct RefusalChecker {
+    private var refusals: Set<String> = []
+
+    mutating func refuse(_ attempt: AttemptID, by session: String) {
+        refusals.insert("\(attempt.run)/\(attempt.node) on \(session)")
+    }
+
+    func dispatch(_ attempt: AttemptID, to session: String) -> String? {
+        let pair = "\(attempt.run)/\(attempt.node) on \(session)"
+        return refusals.contains(pair) ? "\(attempt) goes where it was refused: \(pair)" : nil
     }
 }

@@ -21,10 +21,24 @@ enum Fault: String, CaseIterable, Sendable {
     case partitionToCoordinator
     /// A second worker takes the name of the first.
     case twin
+    /// A second worker of a live name is refused.
+    case twinRefused
+    /// A worker cannot start a tool, whichever node it is for.
+    case startRefused
+    /// A worker is short of something for a moment and tries again.
+    case shortage
+    /// A worker's tool is gone, or back.
+    case toolGone
+    /// A node takes its worker down each time.
+    case killer
+    /// Others were on the worker that it took down.
+    case killedWithOthers
     /// A client asks to drain a worker.
     case drainOrdered
     /// A worker drains by itself.
     case drainRequested
+    /// A worker ends an attempt that nobody cancelled, because the time of its drain is over.
+    case drainEndedAttempt
     /// A worker ends with work in it, because the time of its drain is over.
     case drainForced
     /// A peer reads slowly for a while, or nothing.

@@ -26,6 +26,14 @@ struct Scenario {
     let hasBudgets: Bool
     /// The mean pause between two faults.
     let faultPause: Duration
+    /// The workers that cannot start a tool, with the tool.
+    let sick: [String: String]
+    /// How many processes a worker can have at a time, if fewer than its slots.
+    let scarce: [String: Int]
+    /// How often a look finds a tool gone, in a thousand.
+    let gonePermille: Int
+    /// How many of a thousand nodes of repeatable tools take their worker down.
+    let killerPermille: Int
     /// The faults that this seed draws from.
     let strikes: [Strike]
     /// How often a message is delayed for long, in a thousand.
@@ -71,6 +79,16 @@ struct Scenario {
         goalPermille = draw.element([0, 0, 300, 1_000]) ?? 0
         hasBudgets = draw.permille(300)
         faultPause = draw.duration(.milliseconds(150) ... .milliseconds(1_500))
+        var sick: [String: String] = [:]
+        var scarce: [String: Int] = [:]
+        for worker in workers {
+            if draw.permille(120) { sick[worker.name] = draw.element(SimulatedTools.mix) }
+            if draw.permille(120) { scarce[worker.name] = draw.int(0...2) }
+        }
+        self.sick = sick
+        self.scarce = scarce
+        gonePermille = draw.permille(150) ? 400 : 0
+        killerPermille = draw.permille(150) ? 150 : 0
         // Most seeds see few classes at a time: a fault may hide what another one shows.
         var strikes: [Strike] = []
         for strike in Strike.allCases where draw.permille(400) { strikes.append(strike) }

@@ -90,6 +90,7 @@ extension SimulatedCluster {
                 if !isFull,
                     let worker = coordinator.workerOrder.first(where: {
                         hasRoom($0, for: tool, coordinator)
+                            && !coordinator.scheduler.isKept(reference, from: $0)
                     })
                 {
                     broken("\(reference) is ready and was not placed, though \(worker) has room")

@@ -121,6 +121,7 @@ extension SimulatedCluster {
             sessions.dispatch(attempt, to: link)
             if let name = workersByLink[link.id]?.name {
                 broken(losses.dispatch(attempt, to: name))
+                broken(refusals.dispatch(attempt, to: sessionName(of: name)))
             }
         case .registered(let registered):
             guard let name = workersByLink[link.id]?.name else { return }
@@ -133,6 +134,12 @@ extension SimulatedCluster {
         case .accepted(let accepted): look(at: accepted)
         default: break
         }
+    }
+
+    /// The session that the coordinator has of a worker.
+    func sessionName(of name: String) -> String {
+        let session = coordinator.workersByName[name].flatMap { coordinator.workers[$0]?.session }
+        return "\(name)/\(session ?? "-")"
     }
 
     /// Nodes wait for what their strategy makes them wait for; who joins comes last.
@@ -236,6 +243,14 @@ extension SimulatedCluster {
         }
         if case .failure(let failure) = result.outcome, isCurrent {
             executions.reported(attempt, failure)
+            if failure.code == .cancelled, !runEnds.isCancelled(attempt.run) {
+                faults.note(.drainEndedAttempt)
+            }
+            if failure.code == .spawnFailed, failure.isRetryable,
+                let name = workersByLink[link.id]?.name
+            {
+                refusals.refuse(attempt, by: sessionName(of: name))
+            }
         }
         if isCurrent, let output { broken(dependencies.record(attempt, output)) }
         tell(.received(link.id, .result(result)))

@@ -174,7 +174,7 @@ extension SimulatedCluster {
             }
             let excusable: [FailureCode] = [.workerLost, .outcomeUnknown]
             if let failure = run.failures[node], excusable.contains(failure.code),
-                !hasLostWorkers
+                !hasLostWorkers, faults[.drainEndedAttempt] == 0
             {
                 broken("\(id)/\(node) failed with \(failure), though no worker was lost")
             }

@@ -61,7 +61,7 @@ extension SimulatedCluster {
         }
     }
 
-    private func crash(_ worker: SimulatedWorker) {
+    func crash(_ worker: SimulatedWorker) {
         faults.note(.workerCrash)
         trace.add(now, "FAULT \(worker.label) crashes")
         let link = worker.link
@@ -118,7 +118,7 @@ extension SimulatedCluster {
     private func twin(of worker: SimulatedWorker) {
         faults.note(.twin)
         trace.add(now, "FAULT a twin of \(worker.label)")
-        begin(worker.name, slots: draw.int(1...3))
+        begin(worker.name, slots: draw.int(1...3), replaces: draw.permille(500))
     }
 
     private func orderDrain(of worker: SimulatedWorker) {

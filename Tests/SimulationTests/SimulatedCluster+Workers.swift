@@ -15,7 +15,7 @@ extension SimulatedCluster {
     }
 
     /// A process of this name begins, whether or not there is one already.
-    func begin(_ name: String, slots: Int) {
+    func begin(_ name: String, slots: Int, replaces: Bool = false) {
         incarnations[name, default: 0] += 1
         guard let key = Scenario.keys[.worker] else { return }
         let worker = SimulatedWorker(
@@ -25,6 +25,7 @@ extension SimulatedCluster {
             tools: SimulatedTools.descriptions,
             limits: scenario.limits,
             key: key,
+            replaces: replaces,
             seed: draw.next()
         )
         workers.append(worker)
@@ -78,8 +79,20 @@ extension SimulatedCluster {
                     .written(worker, link),
                     after: draw.duration(.microseconds(50) ... .milliseconds(2))
                 )
+            case .checkTools:
+                worker.machine.handle(
+                    .toolsChecked(missingTools(of: worker)),
+                    at: now,
+                    into: &actions
+                )
             case .startAttempt(let start):
-                if let outcome = startTool(of: worker, start) {
+                if let problem = refuseStart(of: worker, start) {
+                    worker.machine.handle(
+                        .attemptNotStarted(start.attempt, problem),
+                        at: now,
+                        into: &actions
+                    )
+                } else if let outcome = startTool(of: worker, start) {
                     worker.machine.handle(
                         .attemptFinished(
                             start.attempt,
@@ -98,6 +111,7 @@ extension SimulatedCluster {
             case .exit(let reason):
                 trace.add(now, "\(worker.label) exits: \(reason)")
                 if case .stopped = reason { faults.note(.drainForced) }
+                if case .nameTaken = reason { faults.note(.twinRefused) }
                 end(worker)
                 if !isHealed, draw.permille(700) {
                     plan(
@@ -133,6 +147,50 @@ extension SimulatedCluster {
 
     // MARK: - Tools
 
+    /// The tools whose programs a look does not find.
+    private func missingTools(of worker: SimulatedWorker) -> [WithheldTool] {
+        guard !isHealed, draw.permille(scenario.gonePermille),
+            let tool = draw.element(SimulatedTools.mix)
+        else { return [] }
+        faults.note(.toolGone)
+        return [WithheldTool(name: tool, reason: "it is gone")]
+    }
+
+    /// Whether the worker cannot start the tool, for good or for now.
+    private func refuseStart(
+        of worker: SimulatedWorker,
+        _ start: WorkerMachine.AttemptStart
+    ) -> WorkerMachine.StartProblem? {
+        guard !isHealed else { return nil }
+        let isSick = scenario.sick[worker.name] == start.tool
+        let isShort = scenario.scarce[worker.name].map { worker.running.count >= $0 } ?? false
+        guard isSick || isShort else { return nil }
+        faults.note(isSick ? .startRefused : .shortage)
+        trace.add(now, "\(worker.label) cannot start \(start.attempt)")
+        return WorkerMachine.StartProblem(
+            failure: Failure(code: .spawnFailed, message: "it cannot begin", isRetryable: true),
+            isShortage: !isSick,
+            arguments: start.arguments
+        )
+    }
+
+    /// A node takes its worker down, and what else is on it.
+    func killByTool(_ worker: SimulatedWorker, _ attempt: AttemptID) {
+        guard !isHealed, worker.isAlive, worker.running[attempt] != nil else { return }
+        faults.note(.killer)
+        if worker.running.count > 1 { faults.note(.killedWithOthers) }
+        crash(worker)
+    }
+
+    /// Whether a node is one that takes its worker down: always the same ones.
+    private func isKiller(_ start: WorkerMachine.AttemptStart) -> Bool {
+        guard scenario.killerPermille > 0, SimulatedTools.isIdempotent(start.tool) else {
+            return false
+        }
+        let hash = "\(start.run)/\(start.node)".utf8.reduce(17) { ($0 * 31 + Int($1)) % 1_000_003 }
+        return hash % 1_000 < scenario.killerPermille
+    }
+
     /// Begins a tool; the outcome when it ends at once.
     private func startTool(
         of worker: SimulatedWorker,
@@ -159,6 +217,7 @@ extension SimulatedCluster {
             outcome: outcome
         )
         plan(.toolEnds(worker, start.attempt, version: 0), after: time)
+        if !isHealed, isKiller(start) { plan(.toolKills(worker, start.attempt), after: time / 2) }
         return nil
     }
 

@@ -53,6 +53,7 @@ final class SimulatedCluster {
     var modelCalls = ModelCallChecker()
     var sessions = SessionChecker()
     var losses: LossChecker
+    var refusals = RefusalChecker()
     /// The most attempts of a run at a time, where there is a bound.
     var bounds: [RunID: Int] = [:]
     /// Who writes for the models, by run, and the calls that have not ended.
@@ -69,6 +70,7 @@ final class SimulatedCluster {
         case answerConnect(SimulatedWorker)
         case written(SimulatedWorker, SimulatedLink)
         case toolEnds(SimulatedWorker, AttemptID, version: Int)
+        case toolKills(SimulatedWorker, AttemptID)
         case startWorker(String)
         case connectClient(SimulatedClient)
         case stream(SimulatedClient)
@@ -100,7 +102,10 @@ final class SimulatedCluster {
         draw = SeededDraw(seed: seed)
         trace = Trace(keepsAll: keepsTrace)
         scenario = Scenario(drawing: &draw)
-        losses = LossChecker(limit: scenario.schedulerLimits.workersLostPerNode)
+        losses = LossChecker(
+            limit: scenario.schedulerLimits.sharedLossesPerNode,
+            loneLimit: scenario.schedulerLimits.workersLostPerNode
+        )
         var configuration = CoordinatorMachine.Configuration(
             limits: scenario.limits,
             schedulerLimits: scenario.schedulerLimits,
@@ -180,6 +185,7 @@ final class SimulatedCluster {
         case .written(let worker, let link):
             guard worker.isAlive, worker.link === link else { return }
             tell(worker, .written)
+        case .toolKills(let worker, let attempt): killByTool(worker, attempt)
         case .toolEnds(let worker, let attempt, let version):
             endTool(of: worker, attempt, version)
         case .startWorker(let name): startWorker(name)

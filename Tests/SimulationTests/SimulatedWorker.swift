@@ -37,17 +37,20 @@ final class SimulatedWorker {
         tools: [ToolDescription],
         limits: Limits,
         key: HandshakeKey,
+        replaces: Bool,
         seed: UInt64
     ) {
         self.name = name
         self.incarnation = incarnation
         self.slots = slots
-        let configuration = WorkerConfiguration(
+        var configuration = WorkerConfiguration(
             name: name,
             slots: slots,
             tools: tools,
             limits: limits
         )
+        configuration.hasChangingTools = true
+        configuration.replaces = replaces
         machine = WorkerMachine(configuration: configuration, key: key, seed: seed)
     }
 
