@@ -246,11 +246,12 @@ class Coordinator:
         peer.name = name
         return peer
 
-    def worker(self, tools, slots=4, in_flight=None, **options):
+    def worker(self, tools, slots=4, in_flight=None, replace=False, **options):
         """A registered worker of the test's own; `tools` are names or descriptions."""
         peer = self.greet("worker", **options)
         tools = [{"name": tool} if isinstance(tool, str) else tool for tool in tools]
-        peer.send(type="register", slots=slots, tools=tools, in_flight=in_flight or [])
+        peer.send(type="register", slots=slots, tools=tools, in_flight=in_flight or [],
+                  replace=replace)
         peer.registered = peer.expect("registered")
         return peer
 

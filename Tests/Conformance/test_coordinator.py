@@ -791,10 +791,32 @@ class RunTests(CoordinatorTest):
             worker.send(type="result", attempt=attempt, ok=True, output=1)
         self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
 
-    def test_a_second_session_of_a_name_ends_the_first(self):
+    def test_a_second_session_of_a_live_name_is_refused(self):
         tool = self.tool()
         first = self.coordinator.worker([tool], name="twin")
-        second = self.coordinator.worker([tool], name="twin")
+        second = self.coordinator.greet("worker", name="twin")
+        second.send(type="register", slots=1, tools=[{"name": tool}])
+        # The coordinator asks whether the first one lives, which answers while it looks for a pong.
+        first.send(type="ping", n=1)
+        first.skip_to("pong", n=1)
+        second.expect_fatal("duplicate_name")
+        first.send(type="ping", n=1)
+        first.skip_to("pong", n=1)
+
+    def test_a_second_session_of_a_silent_name_takes_its_place(self):
+        tool = self.tool()
+        first = self.coordinator.worker([tool], name="mute", answers_pings=False)
+        for _ in range(3):
+            first.skip_to("ping")
+        second = self.coordinator.worker([tool], name="mute")
+        second.send(type="ping", n=1)
+        second.expect("pong", n=1)
+        first.close()
+
+    def test_a_second_session_that_replaces_ends_the_first(self):
+        tool = self.tool()
+        first = self.coordinator.worker([tool], name="twins")
+        second = self.coordinator.worker([tool], name="twins", replace=True)
         first.expect_fatal("duplicate_name")
         second.send(type="ping", n=1)
         second.expect("pong", n=1)
