@@ -25,14 +25,20 @@ public enum KeyFile {
             }
         }
         defer { close(file) }
-        try check(file, path)
-
+        var status = stat()
+        guard fstat(file, &status) == 0 else {
+            throw KeyFileError(path: path, reason: .unreadable(lastError()))
+        }
+        try checkKind(status, path)
         var bytes = [UInt8](repeating: 0, count: 128)
         let count = read(file, &bytes, bytes.count)
         guard count >= 0 else {
             throw KeyFileError(path: path, reason: .unreadable(lastError()))
         }
-        return try key(in: bytes[..<count], path)
+        let key = try key(in: bytes[..<count], path)
+        // Whoever named the wrong file is not told to close it to others.
+        try checkAccess(status, path)
+        return key
     }
 
     /// Reads a key from standard input, to its end.
@@ -90,17 +96,16 @@ public enum KeyFile {
         return try load(path: path)
     }
 
-    private static func check(_ file: Int32, _ path: String) throws(KeyFileError) {
-        var status = stat()
-        guard fstat(file, &status) == 0 else {
-            throw KeyFileError(path: path, reason: .unreadable(lastError()))
-        }
+    private static func checkKind(_ status: stat, _ path: String) throws(KeyFileError) {
         guard status.st_mode & S_IFMT != S_IFDIR else {
             throw KeyFileError(path: path, reason: .folder)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw KeyFileError(path: path, reason: .notAFile)
         }
+    }
+
+    private static func checkAccess(_ status: stat, _ path: String) throws(KeyFileError) {
         guard status.st_uid == geteuid() else {
             throw KeyFileError(path: path, reason: .anotherOwner)
         }

@@ -45,6 +45,9 @@ struct CommandLineTests {
             ("bench chian", "weft bench has no command or shape \"chian\"", "chain"),
             ("bench compair a b", "weft bench has no command or shape \"compair\"", "compare"),
             ("bench chain --node 3", "weft bench plan has no option --node", "--nodes"),
+            ("show r1 --status faild", "--status cannot be \"faild\"", "failed"),
+            ("plan --check x --format=dto", "--format cannot be \"dto\"", "dot"),
+            ("run x --strategy stream", "--strategy cannot be \"stream\"", "streamed"),
             ("--verison", "weft has no option --verison", "--version"),
         ]
     )
@@ -129,9 +132,8 @@ struct CommandLineTests {
                 + "written in quotes."
         )
         #expect(
-            problem("watch r1 --tools x")
-                == "weft watch has no option --tools. It is an option of weft run, weft plan and "
-                + "weft worker."
+            problem("watch r1 --exit-after 3s")
+                == "weft watch has no option --exit-after. It is an option of weft worker."
         )
         #expect(
             problem("help run now", wantsHelp: true)

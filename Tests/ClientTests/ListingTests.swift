@@ -57,6 +57,19 @@ struct ExplanationTests {
         #expect(document["groups"]?.arrayValue?.map { $0["count"] } == [2, 296, 40, 1])
     }
 
+    @Test("Nodes that the coordinator left out are counted, not passed over")
+    func leftOut() throws {
+        let nodes = (0..<200).map { node("t\($0)", "ready", "slots_busy", "all slots are busy") }
+        let some = Explanation(try explanation(nodes).document, unsettled: 300)
+        #expect(
+            some.lines(plain).suffix(2) == [
+                "and 100 more nodes, which the coordinator left out",
+                "300 nodes do not go on; name one to see its own reasons.",
+            ]
+        )
+        #expect(some.document["total"] == 300 && some.document["left_out"] == 100)
+    }
+
     @Test("Of very many groups the rest is counted")
     func manyGroups() throws {
         let nodes = (0..<60).map { number in

@@ -23,10 +23,7 @@ public struct Manifest: Sendable {
             throw ManifestError(
                 path: path,
                 problems: [
-                    FileProblem(
-                        message: "The file cannot be read. Check that it exists and that this user"
-                            + " may read it."
-                    )
+                    FileProblem(message: unreadable(path))
                 ]
             )
         }
@@ -37,6 +34,16 @@ public struct Manifest: Sendable {
             )
         }
         return try parse(yaml: yaml, path: path)
+    }
+
+    private static func unreadable(_ path: String) -> String {
+        var isFolder = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            return "There is no such file."
+        }
+        return isFolder
+            ? "It is a folder, not a file. Name the manifest in it."
+            : "The file cannot be read. Check that this user may read it."
     }
 
     /// Reads the text of a manifest; the path says where relative paths in it start.

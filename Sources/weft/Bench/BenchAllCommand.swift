@@ -31,6 +31,7 @@ struct BenchAllCommand: ParsableCommand {
     }
 
     func run() throws {
+        try checkOut()
         var record = BenchRecord.ofThisMachine(rounds: rounds, isQuick: quick)
         for shape in BenchShape.allCases {
             var figures: [BenchFigures] = []
@@ -65,6 +66,14 @@ struct BenchAllCommand: ParsableCommand {
             slots: shape.defaultSlots,
             idleTime: quick ? .milliseconds(300) : .seconds(6)
         )
+    }
+
+    /// Finds out before minutes of measuring whether the figures can be kept.
+    private func checkOut() throws {
+        guard let out else { return }
+        let descriptor = open(out, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Self.cannotWrite(out, .usage) }
+        close(descriptor)
     }
 
     private func write(_ bytes: [UInt8], to path: String) throws {

@@ -38,8 +38,13 @@ struct CommandLineCheck {
                 if Self.unlisted.contains(name) { return nil }
                 if let option = command.option(named: name) {
                     let isValue = rest.first.map { !$0.hasPrefix("-") || $0 == "-" } ?? false
-                    if option.takesValue, name == argument, isValue { rest.removeFirst() }
-                    continue
+                    guard option.takesValue else { continue }
+                    var value: String? = String(argument.dropFirst(name.count + 1))
+                    if name == argument { value = isValue ? rest.popFirst() : nil }
+                    guard checksOptions, let value,
+                        let sentence = unknownValue(value, of: option, name)
+                    else { continue }
+                    return (sentence, command.path)
                 }
                 guard checksOptions, !isCluster(name, of: command) else { continue }
                 return (unknownOption(name, of: command), command.path)
@@ -89,6 +94,18 @@ struct CommandLineCheck {
             return sentence
         }
         return "\(sentence) It is an option of \(Self.list(others))."
+    }
+
+    /// A value that is misspelt; of one that is like none the parser tells all that there are.
+    private func unknownValue(
+        _ value: String,
+        of option: CommandShape.Option,
+        _ name: String
+    ) -> String? {
+        guard !option.words.isEmpty, !option.words.contains(value),
+            let meant = Suggestions.closest(to: value, among: option.words)
+        else { return nil }
+        return "\(name) cannot be \"\(value)\". Did you mean \"\(meant)\"?"
     }
 
     private static func list(_ words: [String]) -> String {

@@ -11,6 +11,8 @@ struct CommandShape {
         var names: [String]
         /// Whether the next argument is its value.
         var takesValue: Bool
+        /// The words that its value can be; empty if it can be anything.
+        var words: [String] = []
     }
 
     /// An argument without a name.
@@ -56,7 +58,13 @@ struct CommandShape {
             }
             let names = (argument["names"]?.arrayValue ?? [])
                 .map { ($0.text("kind") == "long" ? "--" : "-") + $0.text("name") }
-            options.append(Option(names: names, takesValue: argument.text("kind") == "option"))
+            options.append(
+                Option(
+                    names: names,
+                    takesValue: argument.text("kind") == "option",
+                    words: argument.texts("allValues")
+                )
+            )
         }
         // The parser has these without describing them.
         options.append(Option(names: ["--help", "-h"], takesValue: false))

@@ -1,5 +1,6 @@
 // `weft explain`: why nothing happens.
 internal import ArgumentParser
+internal import Client
 internal import JSON
 internal import Plans
 internal import Wire
@@ -29,15 +30,28 @@ struct ExplainCommand: ParsableCommand {
         let options = try connection.clientOptions(readsOnly: true)
         let data = try Session.ask(options, .explain, id: id.text, node: node)
         let printer = Printer()
-        let explanation = Explanation(JSONValue(data))
+        let answer = JSONValue(data)
+        let isLong = answer["nodes"]?.arrayValue?.count ?? 0 >= Self.manyNodes
+        let unsettled = try isLong && node == nil ? countUnsettled(options) : nil
+        let explanation = Explanation(answer, unsettled: unsettled)
         if json { return printer.json(RawJSON(explanation.document)) }
         printer.lines(explanation.lines(printer.style))
         guard explanation.total == 0 else { return }
-        let status = JSONValue(data).text("status")
+        let status = answer.text("status")
         printer.lines([
             status == "running"
                 ? "No node of run \(id) waits for anything."
                 : "Run \(id) has \(Text.printable(status)); nothing of it waits."
         ])
+    }
+
+    /// From so many nodes on it is looked whether the coordinator told of all.
+    private static let manyNodes = 200
+
+    private func countUnsettled(_ options: CoordinatorClient.Options) throws -> Int {
+        let run = JSONValue(try Session.ask(options, .run, id: id.text))
+        let counts = run["counts"] ?? .null
+        let settled = ["succeeded", "failed", "skipped", "cancelled"].map(counts.number)
+        return counts.number("total") - settled.reduce(0, +)
     }
 }

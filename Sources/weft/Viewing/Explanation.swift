@@ -17,8 +17,10 @@ struct Explanation {
         var nodes: [String]
     }
 
-    /// All nodes that do not go on.
+    /// All nodes that do not go on, as far as they are known.
     let total: Int
+    /// Nodes of which the coordinator said nothing.
+    private let leftOut: Int
     private(set) var groups: [Group] = []
     private let answer: JSONValue
 
@@ -28,10 +30,12 @@ struct Explanation {
     private static let groupsTold = 40
     private static let examples = 3
 
-    init(_ answer: JSONValue) {
+    /// An answer, and how many nodes of the run have not settled if that is known.
+    init(_ answer: JSONValue, unsettled: Int? = nil) {
         self.answer = answer
         let nodes = answer["nodes"]?.arrayValue ?? []
-        total = nodes.count
+        total = max(nodes.count, unsettled ?? 0)
+        leftOut = total - nodes.count
         var groups: OrderedDictionary<[String], Group> = [:]
         for node in nodes { Self.add(node, to: &groups) }
         self.groups = Array(groups.values)
@@ -93,6 +97,9 @@ struct Explanation {
                 "and \(Text.count(count, "more node")) in \(Text.count(rest.count, "more group"))"
             )
         }
+        if leftOut > 0 {
+            lines.append("and \(Text.count(leftOut, "more node")), which the coordinator left out")
+        }
         lines.append(
             style.paint("\(total) nodes do not go on; name one to see its own reasons.", .dim)
         )
@@ -126,6 +133,7 @@ struct Explanation {
     var document: JSONValue {
         var fields = answer.objectValue ?? [:]
         fields["total"] = .integer(Int64(total))
+        if leftOut > 0 { fields["left_out"] = .integer(Int64(leftOut)) }
         fields["groups"] = .array(
             groups.map { group in
                 .object([
