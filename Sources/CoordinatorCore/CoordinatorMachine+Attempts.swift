@@ -151,21 +151,6 @@ extension CoordinatorMachine {
         return Int((now.nanoseconds - dispatchedAt) / 1_000)
     }
 
-    private mutating func acknowledge(
-        _ attempt: AttemptID,
-        _ worker: WorkerID,
-        isStale: Bool
-    ) {
-        if workers[worker]?.acknowledged.isEmpty == true, workers[worker]?.stale.isEmpty == true {
-            unacknowledged.append(worker)
-        }
-        if isStale {
-            workers[worker]?.stale.append(attempt)
-        } else {
-            workers[worker]?.acknowledged.append(attempt)
-        }
-    }
-
     private mutating func take(
         _ chunk: Chunk,
         _ worker: WorkerID,
@@ -292,8 +277,7 @@ extension CoordinatorMachine {
             return schedule(.nodeRefused(node, error), now, &actions)
         }
         noteDispatch(attempt, worker, run, now, &actions)
-        if workers[worker]?.hasMail == false {
-            workers[worker]?.hasMail = true
+        if workers[worker]?.noteMail() == true {
             mailed.append(worker)
             // First, so that what the worker holds never exceeds what is known of it here.
             sendAcknowledgements(to: worker, &actions)

@@ -39,9 +39,12 @@ public struct CoordinatorMachine: Sendable {
     var waitingTwins: [WaitingTwin] = []
     /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
     var workerNames: [String] = [""]
-    /// Workers with acknowledgements to send, and when those that wait leave at the latest.
+    /// Workers with acknowledgements that may wait, and when they leave at the latest; some have
+    /// been sent theirs since.
     var unacknowledged: [WorkerID] = []
     var nextAck: Instant?
+    /// Workers with acknowledgements that leave in this turn.
+    var dueAcknowledgements: [WorkerID] = []
     /// Workers that get a dispatch in this turn.
     var mailed: [WorkerID] = []
     var catalogue = ToolCatalogue()
@@ -161,50 +164,9 @@ public struct CoordinatorMachine: Sendable {
             scheduler.place(at: now, into: &schedulerActions)
             carryOut(now, &actions)
         } while scheduler.hasOpenings && settledCount > settledBefore
-        acknowledge(now, &actions)
+        sendDueAcknowledgements(now, &actions)
         for id in mailed { workers[id]?.hasMail = false }
         mailed.removeAll(keepingCapacity: true)
-    }
-
-    /// Sends acknowledgements that are many, or have waited long enough; those that go along with a
-    /// dispatch have been sent before it.
-    ///
-    /// One alone would wake a worker that has nothing else to do; nothing waits for it but the
-    /// worker's memory, and a worker that leaves.
-    private mutating func acknowledge(_ now: Instant, _ actions: inout [Action]) {
-        guard !unacknowledged.isEmpty else { return }
-        let isDue = nextAck.map { $0 <= now } ?? false
-        var waiting: [WorkerID] = []
-        for id in unacknowledged {
-            guard let worker = workers[id], worker.connection != nil else { continue }
-            let count = worker.acknowledged.count + worker.stale.count
-            // None are left when the session was resumed in between.
-            guard count > 0 else { continue }
-            guard
-                isDue || worker.isDraining || !worker.stale.isEmpty || count >= limits.ackBatch
-            else {
-                waiting.append(id)
-                continue
-            }
-            sendAcknowledgements(to: id, &actions)
-        }
-        unacknowledged = waiting
-        if unacknowledged.isEmpty {
-            nextAck = nil
-        } else if nextAck == nil || isDue {
-            nextAck = now + limits.ackDelay
-        }
-    }
-
-    /// Sends what a worker's results are acknowledged with, if there is anything.
-    mutating func sendAcknowledgements(to id: WorkerID, _ actions: inout [Action]) {
-        guard let worker = workers[id], let connection = worker.connection,
-            !worker.acknowledged.isEmpty || !worker.stale.isEmpty
-        else { return }
-        workers[id]?.acknowledged.removeAll(keepingCapacity: true)
-        workers[id]?.stale.removeAll(keepingCapacity: true)
-        let ack = Ack(attempts: worker.acknowledged, stale: worker.stale)
-        actions.append(.send(connection, .ack(ack)))
     }
 
     /// The earliest instant at which `deadlineReached` is due, or nil.

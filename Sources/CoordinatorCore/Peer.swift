@@ -83,6 +83,8 @@ struct WorkerSession: Sendable {
     var isCongested = false
     /// Whether a dispatch leaves in this turn, so that acknowledgements can go along.
     var hasMail = false
+    /// Whether it is listed among the workers with acknowledgements that may wait.
+    var isUnacknowledged = false
     /// Attempts to acknowledge, with the next dispatch or a little later.
     var acknowledged: [AttemptID] = []
     var stale: [AttemptID] = []

@@ -15,6 +15,11 @@ struct ToolCatalogue: Sendable {
         var canonical: JSONValue
         /// The workers that offer it, in the order in which they came.
         var workers: Roster<WorkerID>
+
+        func hasSchema(of tool: ToolDescription) -> Bool {
+            description.parameters == tool.parameters
+                || canonical == ToolCatalogue.canonical(JSONValue(tool.parameters))
+        }
     }
 
     private(set) var entries: [String: Entry] = [:]
@@ -26,11 +31,8 @@ struct ToolCatalogue: Sendable {
 
     /// Takes a worker's tool in, or says why not.
     mutating func offer(_ tool: ToolDescription, by worker: WorkerID) -> String? {
-        if let entry = entries[tool.name] {
-            guard
-                entry.description.parameters == tool.parameters
-                    || entry.canonical == Self.canonical(JSONValue(tool.parameters))
-            else {
+        if let isSame = entries[tool.name]?.hasSchema(of: tool) {
+            guard isSame else {
                 return "another worker offers \(tool.name) with a different parameter schema"
             }
             entries[tool.name]?.workers.add(worker)
@@ -75,7 +77,7 @@ struct ToolCatalogue: Sendable {
         }
     }
 
-    private static func canonical(_ value: JSONValue) -> JSONValue {
+    fileprivate static func canonical(_ value: JSONValue) -> JSONValue {
         switch value {
         case .object(let fields):
             var sorted = OrderedDictionary<String, JSONValue>()

@@ -1,6 +1,7 @@
 // One run as the scheduler sees it: nodes, edges to dependents, counts, ranks, ready heaps.
 // It knows nothing of workers; moving nodes between states is the scheduler's business.
 
+internal import DequeModule
 internal import HeapModule
 internal import Plans
 
@@ -33,6 +34,8 @@ struct ReadyQueue: Sendable {
     var heap = Heap<ReadyEntry>()
     /// Whether the class has a turn for this run in its rotation.
     var hasTurn = false
+    /// Whether it gave up its turn because the run was at its bound.
+    var isParked = false
 }
 
 struct RunRecord: Sendable {
@@ -57,8 +60,10 @@ struct RunRecord: Sendable {
     var maxRunning = Int32.max
     /// How many attempts workers hold.
     var liveAttempts: Int32 = 0
-    /// Queues that gave up their turn because the run was at its bound.
-    var parkedQueues: [Int] = []
+    /// Queues that gave up their turn because the run was at its bound, the first one first.
+    var parkedQueues: Deque<Int> = []
+    /// Whether the next pass looks at it, because one of its attempts has ended.
+    var isListed = false
     /// How many nodes have settled.
     var settledCount = 0
     /// How many nodes there were when the ranks were last computed over the whole run.

@@ -13,7 +13,8 @@ extension Scheduler {
     /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a
     /// dispatch could not be made.
     public var hasOpenings: Bool {
-        !openClasses.isEmpty || !listedWorkers.isEmpty || (isCarefulOpen && !careful.isEmpty)
+        !openClasses.isEmpty || !listedWorkers.isEmpty || !listedRuns.isEmpty
+            || (isCarefulOpen && !careful.isEmpty)
     }
 
     /// Dispatches ready nodes while workers have room.
@@ -24,11 +25,34 @@ extension Scheduler {
         // Nodes whose restrictions are given up come again, a few times at most.
         while isCarefulOpen { placeCareful(now, &actions) }
         if !listedWorkers.isEmpty { restoreWorkers(now, &actions) }
-        guard !openClasses.isEmpty else { return }
+        if !openClasses.isEmpty { placeOpenClasses(now, &actions) }
+        if !listedRuns.isEmpty { resumeRuns(now, &actions) }
+    }
+
+    private mutating func placeOpenClasses(_ now: Instant, _ actions: inout [Action]) {
         let open = openClasses
         openClasses.removeAll(keepingCapacity: true)
         for ticket in open where classes.has(ticket) { classes[ticket.index].isOpen = false }
         for ticket in open where classes.has(ticket) { placeClass(ticket.index, now, &actions) }
+    }
+
+    /// Gives runs that were at their bound their turns back, one after the other until they are at
+    /// their bound again.
+    private mutating func resumeRuns(_ now: Instant, _ actions: inout [Action]) {
+        let listed = listedRuns
+        listedRuns.removeAll(keepingCapacity: true)
+        for (run, generation) in listed where runs[run].generation == generation {
+            runs[run].isListed = false
+            while runs[run].liveAttempts < runs[run].maxRunning,
+                let queue = runs[run].parkedQueues.popFirst()
+            {
+                runs[run].queues[queue].isParked = false
+                addTurn(of: run, queue)
+                placeClass(runs[run].queues[queue].placement, now, &actions)
+                // A run whose last node failed for want of its tool is over.
+                guard runs[run].generation == generation else { break }
+            }
+        }
     }
 
     private mutating func placeClass(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
@@ -63,6 +87,7 @@ extension Scheduler {
             if isValid(turn) {
                 if runs[turn.run].liveAttempts >= runs[turn.run].maxRunning {
                     runs[turn.run].parkedQueues.append(turn.queue)
+                    runs[turn.run].queues[turn.queue].isParked = true
                 } else if runs[turn.run].firstReady(turn.queue) != nil {
                     return turn
                 }

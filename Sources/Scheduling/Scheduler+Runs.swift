@@ -116,28 +116,23 @@ extension Scheduler {
         let queue = Int(record(node).placement)
         let placement = runs[run].queues[queue].placement
         runs[run].pushReady(Int(node.node))
+        guard !runs[run].queues[queue].isParked else { return }
         if !runs[run].queues[queue].hasTurn { addTurn(of: run, queue) }
         openClass(placement)
     }
 
-    private mutating func addTurn(of run: Int, _ queue: Int) {
+    mutating func addTurn(of run: Int, _ queue: Int) {
         runs[run].queues[queue].hasTurn = true
         classes[runs[run].queues[queue].placement].turns.append(
             PlacementClass.Turn(run: run, generation: runs[run].generation, queue: queue)
         )
     }
 
-    /// A run that was at its bound of attempts has room for another one: its queues take turns
-    /// again.
-    ///
-    /// As many steps as the run has queues, which are tools and not nodes.
-    mutating func resumeTurns(of run: Int) {
-        let parked = runs[run].parkedQueues
-        runs[run].parkedQueues = []
-        for queue in parked where !runs[run].queues[queue].hasTurn {
-            addTurn(of: run, queue)
-            openClass(runs[run].queues[queue].placement)
-        }
+    /// A run that was at its bound of attempts has room for another one: the next pass looks at it.
+    mutating func listRun(_ run: Int) {
+        guard !runs[run].isListed, !runs[run].parkedQueues.isEmpty else { return }
+        runs[run].isListed = true
+        listedRuns.append((run: run, generation: runs[run].generation))
     }
 
     mutating func openClass(_ index: Int) {

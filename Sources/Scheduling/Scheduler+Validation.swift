@@ -63,7 +63,13 @@ extension Scheduler {
                     + "\(live)"
             )
         }
-        guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning else {
+        for queue in run.queues.indices
+        where run.queues[queue].isParked != run.parkedQueues.contains(queue)
+            || (run.queues[queue].isParked && run.queues[queue].hasTurn)
+        {
+            throw InvariantViolation("queue \(queue) of run \(run.id) is parked or not, wrongly")
+        }
+        guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning || run.isListed else {
             throw InvariantViolation("run \(run.id) has room for attempts and takes no turns")
         }
         for index in run.nodes.indices where run.nodes[index].state == .ready && !isFound[index] {

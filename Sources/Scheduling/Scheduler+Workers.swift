@@ -147,7 +147,7 @@ extension Scheduler {
         }
         update(node) { $0.attemptPosition = -1 }
         runs[Int(node.run)].liveAttempts -= 1
-        if !runs[Int(node.run)].parkedQueues.isEmpty { resumeTurns(of: Int(node.run)) }
+        listRun(Int(node.run))
         workers[worker].endedSinceReview += 1
         if record(node).isTroubled { host(node, on: worker, -1) }
         if !careful.isEmpty { isCarefulOpen = true }

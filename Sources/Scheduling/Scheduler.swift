@@ -49,6 +49,8 @@ public struct Scheduler: Sendable {
     var idleClock: UInt64 = 0
     /// Classes with ready nodes that the next pass looks at.
     var openClasses: [Ticket] = []
+    /// Runs that may have more attempts again, for the next pass.
+    var listedRuns: [(run: Int, generation: UInt32)] = []
     /// Workers that may have room again, for the next pass.
     var listedWorkers: [WorkerID] = []
     var deadlines = Heap<Deadline>()

@@ -76,6 +76,41 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["output"]?.stringValue == value.stringValue)
     }
 
+    @Test("Results are acknowledged before the dispatches of their turn")
+    func acknowledgedFirst() throws {
+        let worker = harness.worker("w", slots: 1)
+        let client = harness.client()
+        try client.submit([NodeText("a"), NodeText("b")])
+        let attempt = try worker.nextDispatch().attempt
+        worker.send(.result(ResultMessage(attempt: attempt, outcome: .success(.inline(.null)))))
+        let kinds = worker.take().map(\.kind)
+        #expect(kinds == [.ack, .dispatch])
+    }
+
+    @Test("A worker gets no more than it queues")
+    func queueOfWorker() throws {
+        let tool = ToolDescription(name: "t", description: "", isIdempotent: true)
+        let worker = harness.connect(.worker, "w")
+        worker.shakeHands()
+        worker.send(.register(Register(slots: 2, queue: 3, tools: [tool])))
+        _ = worker.take()
+        let client = harness.client()
+        try client.submit([NodeText("a")])
+        let attempt = try worker.nextDispatch().attempt
+        worker.send(
+            .result(
+                ResultMessage(
+                    attempt: attempt,
+                    outcome: .success(.inline(.null)),
+                    durationMicroseconds: 1
+                )
+            )
+        )
+        _ = worker.take()
+        try client.submit((0..<20).map { NodeText("n\($0)") }, key: "second")
+        #expect(worker.take().count { $0.kind == .dispatch } == 5)
+    }
+
     @Test("Chunks that do not fit together end the connection, and the attempt goes elsewhere")
     func brokenChunks() throws {
         let worker = harness.worker("w1", tools: [idempotent()])

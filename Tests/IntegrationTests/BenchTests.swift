@@ -53,5 +53,70 @@ extension Integration {
                 #expect(none.code == 2)
             }
         }
+
+        @Test("The most slots of several workers are accepted, and all nodes run")
+        func manySlots() async throws {
+            try await atPlace { place in
+                let bench = try await place.weft(
+                    "bench",
+                    "fanout",
+                    "--nodes",
+                    "20000",
+                    "--slots",
+                    "4096",
+                    "--workers",
+                    "3",
+                    "--json"
+                )
+                #expect(bench.code == 0, "\(bench.errors)")
+                #expect(try bench.document["slots"].number == 4_096)
+                #expect(try bench.document["nodes_per_s"].number ?? 0 > 0)
+                let more = try await place.weft("bench", "fanout", "--slots", "4097")
+                #expect(more.code == 2)
+            }
+        }
+
+        @Test("The core alone is measured with many workers and with two")
+        func core() async throws {
+            try await atPlace { place in
+                let bench = try await place.weft(
+                    "bench",
+                    "core",
+                    "--workers",
+                    "300",
+                    "--tools",
+                    "50",
+                    "--tools-each",
+                    "10",
+                    "--nodes",
+                    "6000",
+                    "--runs",
+                    "30",
+                    "--rounds",
+                    "1",
+                    "--churn",
+                    "--json"
+                )
+                #expect(bench.code == 0, "\(bench.errors)")
+                let document = try bench.document
+                for figure in [
+                    "core_cpu_us_per_node", "core_2_workers_cpu_us_per_node",
+                    "core_over_2_workers", "join_cpu_us_per_worker",
+                ] {
+                    #expect(document[figure].number ?? 0 > 0, "\(figure)")
+                }
+                let none = try await place.weft(
+                    "bench",
+                    "core",
+                    "--workers",
+                    "1",
+                    "--tools",
+                    "9",
+                    "--tools-each",
+                    "2"
+                )
+                #expect(none.code == 2)
+            }
+        }
     }
 }

@@ -204,6 +204,38 @@ struct ScaleTests {
         #expect(scheduler.take().count { $0.hasSuffix("failed: outcome_unknown") } == 1_000)
     }
 
+    @Test("A run at its bound gives each end to one of its tools, in turn")
+    func boundOverManyTools() {
+        scheduler.join("w", slots: 8, tools: tools(100))
+        scheduler.submit(
+            "r",
+            (0..<200).map { node("n\($0)", tool: "tool\($0 % 100)") },
+            maxRunning: 1
+        )
+        scheduler.expect("dispatch n0/1 to w")
+        var order: [Int] = []
+        for _ in 0..<200 {
+            guard let held = (0..<200).first(where: { scheduler.holder("n\($0)").number > 0 })
+            else {
+                break
+            }
+            order.append(held % 100)
+            scheduler.handle(
+                .attemptSucceeded(
+                    scheduler.attempt("n\(held)"),
+                    scheduler.holder("n\(held)"),
+                    microseconds: 1
+                )
+            )
+            // One queue comes back, not all of them.
+            #expect(scheduler.scheduler.openClasses.count <= 1)
+            scheduler.place()
+            #expect(scheduler.take().count { $0.hasPrefix("dispatch") } <= 1)
+        }
+        #expect(order.count == 200)
+        #expect(Set(order.prefix(100)).count >= 99)
+    }
+
     // MARK: - Time
 
     @Test("A node costs about the same with 1,000 workers and 200 tools as with two and one")

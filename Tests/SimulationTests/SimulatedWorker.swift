@@ -51,6 +51,8 @@ final class SimulatedWorker {
         )
         configuration.hasChangingTools = true
         configuration.replaces = replaces
+        // Some queue little or nothing; what goes beyond is refused.
+        configuration.queueLimit = [0, 1, 3, 1_024][Int(seed % 4)]
         machine = WorkerMachine(configuration: configuration, key: key, seed: seed)
     }
 

@@ -125,6 +125,41 @@ struct AttemptTests {
         #expect(worker.notices.last == .rejected(WorkerHarness.id(4), .busy))
     }
 
+    @Test("As many attempts as it announces fit beside those that run, with the most slots, too")
+    func announcedQueue() throws {
+        for (slots, limit) in [(1, 0), (3, 7), (4_096, 1_024)] {
+            var worker = WorkerHarness(slots: slots, queueLimit: limit)
+            try worker.send(.startRequested)
+            worker.expect(.connect)
+            let register = try worker.shakeHands()
+            #expect(register.queue == limit)
+            try worker.receive(.registered(Registered()))
+            for node in 0..<(slots + limit) { try worker.dispatch(node) }
+            #expect(worker.machine.counts == (limit, slots, 0))
+            // Each result is acknowledged before the next dispatch: there is always room for that.
+            for node in 0..<200 where node < slots {
+                try worker.finish(node)
+                try worker.receive(.ack(Ack(attempts: [WorkerHarness.id(node)])))
+                try worker.dispatch(slots + limit + node)
+            }
+            #expect(!worker.notices.contains { if case .rejected = $0 { true } else { false } })
+            try worker.dispatch(100_000)
+            #expect(worker.notices.last == .rejected(WorkerHarness.id(100_000), .busy))
+        }
+    }
+
+    @Test("No more is announced than a line can list")
+    func announcedQueueFitsTheLine() throws {
+        var limits = Limits()
+        limits.maxLine = 16 << 10
+        limits.chunkBytes = 1 << 10
+        var worker = WorkerHarness(slots: 100, limits: limits)
+        try worker.send(.startRequested)
+        worker.expect(.connect)
+        let queue = try #require(try worker.shakeHands().queue)
+        #expect((0...13).contains(queue))
+    }
+
     @Test("A tool that is not there is rejected")
     func unknownTool() throws {
         var worker = try WorkerHarness.ready()

@@ -75,11 +75,18 @@ struct BenchCoreCommand: ParsableCommand {
             if isatty(STDERR_FILENO) == 1 { Shell.tell("round \(round) of \(rounds) …") }
             measured.append((try CoreLoad.measure(many), try CoreLoad.measure(few)))
         }
+        tell(figures(of: measured))
+    }
+
+    /// The medians over all rounds.
+    private func figures(
+        of measured: [(many: CoreLoad.Figures, few: CoreLoad.Figures)]
+    ) -> [BenchFigure] {
         func median(_ value: ((many: CoreLoad.Figures, few: CoreLoad.Figures)) -> Double) -> Double
         {
             measured.map(value).sorted()[measured.count / 2]
         }
-        let figures = [
+        return [
             BenchFigure(
                 "core_cpu_us_per_node",
                 median { $0.many.microsecondsPerNode },
@@ -105,6 +112,9 @@ struct BenchCoreCommand: ParsableCommand {
                 "µs of CPU a worker"
             ),
         ]
+    }
+
+    private func tell(_ figures: [BenchFigure]) {
         guard json else {
             let head =
                 "core, \(nodes) nodes, \(workers) workers × \(slots) slots, \(tools) tools"

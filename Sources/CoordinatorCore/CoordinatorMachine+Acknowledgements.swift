@@ -1,0 +1,90 @@
+// When results are acknowledged: before the next dispatch to their worker, when they are many, or a
+// little later.
+
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    /// A result was taken in, or nobody waits for it: its worker is told.
+    mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
+        let batch = limits.ackBatch
+        let owed = workers[worker]?.acknowledge(attempt, isStale: isStale, batch: batch)
+        guard let owed else { return }
+        if owed.isFirst { unacknowledged.append(worker) }
+        if owed.isDue { dueAcknowledgements.append(worker) }
+    }
+
+    /// Sends acknowledgements that are many, or have waited long enough; those that go along with a
+    /// dispatch have been sent before it.
+    ///
+    /// One alone would wake a worker that has nothing else to do; nothing waits for it but the
+    /// worker's memory, and a worker that leaves. A worker whose acknowledgements wait costs nothing.
+    mutating func sendDueAcknowledgements(_ now: Instant, _ actions: inout [Action]) {
+        if !dueAcknowledgements.isEmpty {
+            for id in dueAcknowledgements { sendAcknowledgements(to: id, &actions) }
+            dueAcknowledgements.removeAll(keepingCapacity: true)
+        }
+        if let nextAck, nextAck <= now {
+            for id in unacknowledged {
+                workers[id]?.isUnacknowledged = false
+                sendAcknowledgements(to: id, &actions)
+            }
+            unacknowledged.removeAll(keepingCapacity: true)
+            self.nextAck = nil
+        }
+        // Mostly those of this turn, which left with its dispatches.
+        while let last = unacknowledged.last, workers[last]?.leaveUnacknowledged() != false {
+            unacknowledged.removeLast()
+        }
+        if unacknowledged.isEmpty {
+            nextAck = nil
+        } else if nextAck == nil {
+            nextAck = now + limits.ackDelay
+        }
+    }
+
+    /// Sends what a worker's results are acknowledged with, if there is anything.
+    mutating func sendAcknowledgements(to id: WorkerID, _ actions: inout [Action]) {
+        if let (connection, ack) = workers[id]?.takeAcknowledgements() {
+            actions.append(.send(connection, .ack(ack)))
+        }
+    }
+}
+
+// In place: a session is large, and reading a part of it by way of the dictionary copies it whole.
+extension WorkerSession {
+    /// Notes a result to acknowledge; says whether the session has to be listed for that, and
+    /// whether it leaves in this turn.
+    fileprivate mutating func acknowledge(
+        _ attempt: AttemptID,
+        isStale: Bool,
+        batch: Int
+    ) -> (isFirst: Bool, isDue: Bool) {
+        if isStale { stale.append(attempt) } else { acknowledged.append(attempt) }
+        let isFirst = !isUnacknowledged
+        isUnacknowledged = true
+        return (isFirst, isStale || isDraining || acknowledged.count == batch)
+    }
+
+    fileprivate mutating func takeAcknowledgements() -> (ConnectionID, Ack)? {
+        guard let connection, !acknowledged.isEmpty || !stale.isEmpty else { return nil }
+        let ack = Ack(attempts: acknowledged, stale: stale)
+        acknowledged.removeAll(keepingCapacity: false)
+        stale.removeAll(keepingCapacity: false)
+        return (connection, ack)
+    }
+
+    /// Takes the session off the list if it has nothing to acknowledge.
+    fileprivate mutating func leaveUnacknowledged() -> Bool {
+        guard acknowledged.isEmpty, stale.isEmpty else { return false }
+        isUnacknowledged = false
+        return true
+    }
+
+    /// A dispatch leaves in this turn; says whether it is the first one.
+    mutating func noteMail() -> Bool {
+        defer { hasMail = true }
+        return !hasMail
+    }
+}
