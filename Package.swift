@@ -79,6 +79,7 @@ let package = Package(
             "CoordinatorCore",
             [
                 "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning", deques,
+                heaps,
             ]
         ),
         module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),

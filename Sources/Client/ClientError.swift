@@ -11,7 +11,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case unreachable
         /// The coordinator, or this side, did not accept the other's proof.
         case refused
-        /// The connection was there and broke; what was under way may go on without it.
+        /// The connection was there and broke; what was under way may go on without it, unless the
+        /// code is `shutting_down`: then it has ended with the coordinator.
         case lost
         /// The coordinator did not do what was asked; the connection is still good.
         case rejected
@@ -116,6 +117,16 @@ extension ClientError {
             kind: .unreachable,
             message: "No coordinator can be reached at \(endpoint): \(cause)."
         )
+    }
+
+    /// What has become of a run whose coordinator is lost from sight, as sentences for a person.
+    public func fate(of run: RunID) -> String {
+        if code == .shuttingDown {
+            return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "
+                + "run it again."
+        }
+        return "If the coordinator still runs, run \(run) goes on there: weft watch \(run). If it "
+            + "was stopped, the run is lost, because runs are kept in memory."
     }
 
     static func lost(_ endpoint: Endpoint, _ cause: String) -> ClientError {

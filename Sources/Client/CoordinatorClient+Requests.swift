@@ -8,7 +8,10 @@ public import Wire
 
 /// A question without an answer yet.
 struct Question {
+    var get: Get
     var chunks: ChunkAssembler
+    /// The pages that have arrived, of an answer that is wanted as a whole.
+    var answer = PagedAnswer()
     var then: (Result<RawJSON, ClientError>) -> Void
 }
 
@@ -22,6 +25,9 @@ struct Barrier {
 
 extension CoordinatorClient {
     /// Asks the coordinator something; the shapes of the answers are in the protocol.
+    ///
+    /// An answer that comes in pages is put together; only the nodes of a run, which may be more
+    /// than memory holds, come as the page that was asked for, with `next`.
     ///
     /// - Parameters:
     ///   - what: What is asked for.
@@ -39,14 +45,26 @@ extension CoordinatorClient {
         then: @escaping (Result<RawJSON, ClientError>) -> Void
     ) {
         guard !isClosed else { return refuseClosed { then(.failure($0)) } }
-        let number = nextNumber()
-        questions[number] = Question(
-            chunks: ChunkAssembler(maximumBytes: welcome.limits.maxValue),
-            then: then
+        let get = Get(
+            request: nextNumber(),
+            what: what,
+            id: id,
+            node: node,
+            from: from,
+            limit: limit
         )
-        connection.send(
-            .get(Get(request: number, what: what, id: id, node: node, from: from, limit: limit))
-        )
+        ask(Question(get: get, chunks: newAssembler, then: then))
+    }
+
+    private var newAssembler: ChunkAssembler {
+        ChunkAssembler(maximumBytes: welcome.limits.maxValue)
+    }
+
+    private func ask(_ question: Question) {
+        questions[question.get.request] = question
+        var get = question.get
+        get.limit = get.limit.map { max($0 - question.answer.count, 1) }
+        connection.send(.get(get))
     }
 
     /// Asks for a run to be cancelled; `then` says that the coordinator took it, not that it ended.
@@ -127,10 +145,25 @@ extension CoordinatorClient {
             guard let data = try questions[reply.request]?.chunks.finish(reply.data) else {
                 return
             }
-            questions.removeValue(forKey: reply.request)?.then(.success(data))
+            take(data, next: reply.next, of: reply.request)
         } catch {
             failQuestion(reply.request, error)
         }
+    }
+
+    /// Asks for the next page, if the answer is wanted as a whole and has one.
+    private func take(_ page: RawJSON, next: Int?, of number: Int) {
+        guard var question = questions.removeValue(forKey: number) else { return }
+        guard question.get.what != .nodes else { return question.then(.success(page)) }
+        question.answer.add(page)
+        let wanted = question.get.limit.map { $0 - question.answer.count }
+        guard let next, next > question.get.from ?? 0, wanted ?? 1 > 0 else {
+            return question.then(.success(question.answer.whole))
+        }
+        question.get.request = nextNumber()
+        question.get.from = next
+        question.chunks = newAssembler
+        ask(question)
     }
 
     private func failQuestion(_ number: Int, _ error: WireError) {

@@ -99,6 +99,8 @@ extension CoordinatorClient {
 
     /// Bytes of nodes in one line.
     private static var bytesPerBatch: Int { 256 << 10 }
+    /// Characters of the reason that a plan breaks off.
+    private static var longestReason: Int { 4_000 }
     /// Bytes kept free in a line for everything beside the nodes.
     private static var roomForFields: Int { 32 << 10 }
     /// Batches sent before other events of the loop have their turn.
@@ -177,9 +179,9 @@ extension CoordinatorClient {
 
     /// Gives a submission up whose plan cannot be sent to its end.
     private func abandon(_ key: String, _ error: ClientError) {
-        if let run = submissions[key]?.run {
-            cancelRun(run, reason: "the client cannot send the whole plan")
-        }
+        // Told under the key, so that it holds whatever is known of the run and whatever runs.
+        let reason = String(error.message.prefix(Self.longestReason))
+        connection.send(.nodes(Nodes(key: key, tasks: [], brokenOff: reason)))
         failSubmission(key, error)
     }
 

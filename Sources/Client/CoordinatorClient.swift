@@ -127,7 +127,10 @@ public final class CoordinatorClient {
 
     func receiveEnd(_ error: UVError?) {
         switch (error, farewell) {
-        case (_, "shutting_down"?): lose("the coordinator is shutting down")
+        case (_, "shutting_down"?):
+            var error = ClientError.lost(endpoint, "the coordinator is shutting down")
+            error.code = .shuttingDown
+            lose(error)
         case (_, let reason?): lose("the coordinator closed it: \(reason)")
         case (let error?, nil): lose(error.explanation)
         case (nil, nil): lose("the coordinator closed it")
@@ -196,13 +199,19 @@ public final class CoordinatorClient {
         .milliseconds(max(welcome.heartbeatMilliseconds, 100))
     }
 
+    /// How long a silent coordinator is waited for: it may have been held up for longer than it
+    /// lets others be silent, and comes back with everything that it had.
+    private var patience: Duration {
+        max(heartbeat * 4, .milliseconds(welcome.leaseMilliseconds) * 2)
+    }
+
     /// Asks a silent coordinator for a sign of life, and gives it up when none comes.
     private func listen() {
         guard !isClosed else { return }
         let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
         if silent < heartbeat {
             isSuspect = false
-        } else if silent > heartbeat * (Limits().missedHeartbeats + 1) {
+        } else if silent > patience {
             // This process may have been held up itself, with a sign of life waiting to be read.
             guard !isSuspect else { return lose("the coordinator does not answer any more") }
             isSuspect = true

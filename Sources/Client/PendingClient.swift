@@ -15,6 +15,8 @@ public final class PendingClient {
     private var connection: MessageConnection?
     private var initiator: HandshakeInitiator
     private var timer: Timer?
+    /// When the time for connecting is over.
+    private var deadline: Int64 = 0
     private var client: CoordinatorClient?
     private var hasAnswered = false
 
@@ -32,11 +34,8 @@ public final class PendingClient {
             key: options.key,
             nonce: SecureRandom.bytes(Limits.nonceBytes)
         )
-        let timer = Timer(loop: loop) { [self] in
-            fail(failure("it did not complete the handshake in time"))
-        }
-        self.timer = timer
-        timer.schedule(after: options.timeout)
+        timer = Timer(loop: loop) { [self] in passDeadline() }
+        startTime()
         connecting = TCPConnection.connect(
             loop: loop,
             host: options.endpoint.host,
@@ -57,6 +56,23 @@ public final class PendingClient {
         let error = failure("the attempt was cancelled")
         loop.nextTurn { [self] in fail(error) }
     }
+
+    private func startTime() {
+        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(
+            Int64(clamping: Int(options.timeout / .nanoseconds(1)))
+        )
+        self.deadline = overflow ? .max : deadline
+        timer?.schedule(at: self.deadline)
+    }
+
+    /// The time is over; but if this process was held up itself, it begins again.
+    private func passDeadline() {
+        if loop.nowNanoseconds - deadline > Self.toleratedLateness { return startTime() }
+        fail(failure("it did not complete the handshake in time"))
+    }
+
+    /// Nanoseconds; a timer is never so late unless the process was stopped.
+    private static let toleratedLateness: Int64 = 1_000_000_000
 
     private func begin(_ socket: TCPConnection) {
         guard then != nil else { return socket.close() }

@@ -44,8 +44,13 @@ public final class CoordinatorState {
                     + "start this one with another --state folder."
             )
         }
+        do throws(CoordinatorStateError) {
+            epoch = try Self.nextEpoch(file, lockPath)
+        } catch {
+            close(file)
+            throw error
+        }
         lock = file
-        epoch = Self.nextEpoch(file)
     }
 
     deinit {
@@ -53,11 +58,24 @@ public final class CoordinatorState {
     }
 
     /// Reads the number in the lock file, adds one and writes it back.
-    private static func nextEpoch(_ file: Int32) -> Int {
+    ///
+    /// A new file is empty. What is no number that can be counted on is not guessed at: an epoch
+    /// that was there before would let workers resume sessions that are not theirs.
+    private static func nextEpoch(
+        _ file: Int32,
+        _ path: String
+    ) throws(CoordinatorStateError) -> Int {
         var bytes = [UInt8](repeating: 0, count: 32)
         let count = max(pread(file, &bytes, bytes.count, 0), 0)
         let digits = String(decoding: bytes[..<count].prefix { $0 != 10 }, as: UTF8.self)
-        let epoch = (Int(digits) ?? 0) + 1
+        let last = digits.isEmpty ? 0 : Int(digits) ?? -1
+        guard (0..<Limits.largestInteger).contains(last) else {
+            throw CoordinatorStateError(
+                description: "\(path) should hold the number of this coordinator's starts and "
+                    + "holds something else; remove the file, and restart the workers."
+            )
+        }
+        let epoch = last + 1
         let text = Array("\(epoch)\n".utf8)
         _ = ftruncate(file, 0)
         _ = pwrite(file, text, text.count, 0)

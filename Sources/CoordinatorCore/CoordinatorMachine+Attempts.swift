@@ -85,9 +85,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         let attempt = result.attempt
-        if workers[worker]?.consumed.isEmpty == false {
-            workers[worker]?.consumed[attempt] = nil
-        }
+        forgetConsumed(by: attempt, worker)
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
             workers[worker]?.assemblers[attempt] = nil
             acknowledge(attempt, worker, isStale: true)
@@ -159,10 +157,13 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard case .attempt(let attempt) = chunk.about else { return }
-        grant(chunk.data.count, for: attempt, worker, id, &actions)
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+            // Nothing is booked for it, and the worker need not hold its result back.
+            let window = Window(attempt: attempt, bytes: chunk.data.count)
+            if window.bytes > 0 { actions.append(.send(id, .window(window))) }
             return
         }
+        grant(chunk.data.count, for: attempt, worker, id, &actions)
         switch chunk.stream {
         case .value:
             if chunk.sequence == 0 { workers[worker]?.assemblers[attempt] = nil }
@@ -176,7 +177,7 @@ extension CoordinatorMachine {
                 violate(id, error, now, &actions)
             }
         case .standardOutput, .standardError:
-            guard runs[run].watchers.contains(where: { $0.level == .all }) else { return }
+            guard runs[run].watchers.highest == .all else { return }
             publish(
                 .chunk,
                 run,
@@ -207,6 +208,13 @@ extension CoordinatorMachine {
         }
         workers[worker]?.consumed[attempt] = 0
         actions.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
+    }
+
+    /// Nothing more comes of the attempt, or nobody waits for it.
+    mutating func forgetConsumed(by attempt: AttemptID, _ worker: WorkerID) {
+        if workers[worker]?.consumed.isEmpty == false {
+            workers[worker]?.consumed[attempt] = nil
+        }
     }
 
     private mutating func take(
@@ -310,6 +318,7 @@ extension CoordinatorMachine {
         runs[run].reports[attempt.node].queuedMicroseconds = Int32(clamping: waited / 1_000)
         runs[run].reports[attempt.node].worker = Int32(truncatingIfNeeded: worker.number)
         runs[run].counts.running += 1
+        oweProgress(run, now)
         if runs[run].recordsNodes {
             publish(.dispatched, run, node: attempt.node, attempt: attempt, now, &actions)
         }

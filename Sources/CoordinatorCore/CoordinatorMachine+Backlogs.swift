@@ -39,6 +39,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let peer = peers[id] else { return }
+        let time = presence.judgingTime(at: now)
         let wasFull = unsent.total >= limits.allUnsentBytes
         let hasTaken = backlog.takenBytes > peer.backlog.takenBytes
         unsent.change(encodedBytes: backlog.encodedBytes - peer.backlog.encodedBytes)
@@ -47,11 +48,11 @@ extension CoordinatorMachine {
         }
         peers[id]?.backlog = backlog
         // A peer that reads is there, though its answer to a ping waits behind what it reads.
-        if hasTaken { peers[id]?.lastHeard = now }
+        if hasTaken { peers[id]?.lastHeard = time }
         if peers[id]?.isOwed == false {
             peers[id]?.stalledSince = nil
         } else if hasTaken || peer.stalledSince == nil {
-            peers[id]?.stalledSince = now
+            peers[id]?.stalledSince = time
         }
         if case .worker(let worker) = peer.state {
             if hasTaken { hear(worker, now, &actions) }
@@ -117,7 +118,7 @@ extension CoordinatorMachine {
             }
             peers[id]?.question = nil
             // It could not be heard while it waited.
-            peers[id]?.lastHeard = now
+            peers[id]?.lastHeard = presence.judgingTime(at: now)
             actions.append(.resumeReading(id))
             answer(question, id, now, &actions)
         }
@@ -132,7 +133,8 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) -> Bool {
-        guard let since = peer.stalledSince, now - since >= limits.lease else {
+        let time = presence.judgingTime(at: now)
+        guard let since = peer.stalledSince, time - since >= limits.lease else {
             actions.append(.measureBacklog(peer.id))
             return false
         }
@@ -144,9 +146,10 @@ extension CoordinatorMachine {
     /// the last heartbeat are dismissed, whom most is owed first, until there is room.
     mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
         guard !questioners.isEmpty, unsent.total >= limits.allUnsentBytes else { return }
+        let time = presence.judgingTime(at: now)
         let stalled = peerOrder.filter { id in
             guard let since = peers[id]?.stalledSince else { return false }
-            return now - since >= limits.heartbeat
+            return time - since >= limits.heartbeat
         }
         let debtors = stalled.sorted { (peers[$0]?.owedBytes ?? 0) > (peers[$1]?.owedBytes ?? 0) }
         for id in debtors where unsent.total >= limits.allUnsentBytes {
@@ -161,10 +164,11 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let peer = peers[id], let since = peer.stalledSince else { return }
+        let time = presence.judgingTime(at: now)
         actions.append(.discardBacklog(id))
         let error = WireError(
             code: .limit,
-            message: "You have read nothing for \(Int((now - since) / .milliseconds(1))) ms,"
+            message: "You have read nothing for \(Int((time - since) / .milliseconds(1))) ms,"
                 + " though \(peer.owedBytes) bytes wait for you."
         )
         violate(id, error, now, &actions)

@@ -7,37 +7,22 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    /// The earliest end of a run's time budget.
-    var nextRunDeadline: Instant? {
-        timedRuns.compactMap { runSlots[$0].flatMap { runs[$0].deadline } }.min()
-    }
-
-    /// When the first session without connection is given up.
-    var nextGivenUp: Instant? {
-        // All are awaited equally long, so the first one that left is the first to be given up.
-        absentWorkers.first.flatMap { workers[$0]?.givenUpAt }
-    }
-
     mutating func passDeadlines(_ now: Instant, _ actions: inout [Action]) {
-        while let first = handshakeDeadlines.first, first.at <= now {
-            handshakeDeadlines.removeFirst()
-            guard let peer = peers[first.connection], !peer.isAuthenticated else { continue }
+        let time = presence.judgingTime(at: now)
+        while let connection = handshakes.popDue(until: time) {
             let error = WireError(
                 code: .authTimeout,
                 message: "The handshake took longer than allowed."
             )
-            violate(first.connection, error, now, &actions)
+            violate(connection, error, now, &actions)
         }
         if let due = nextHeartbeat, due <= now { beat(now, &actions) }
-        for worker in absentWorkers {
-            guard let due = workers[worker]?.givenUpAt, due <= now else { continue }
+        while let worker = absences.popDue(until: time) {
             lose(worker, reason: "it did not come back in time", now, &actions)
         }
         fenceSilentFirsts(now, &actions)
-        for id in timedRuns {
-            guard let run = runSlots[id], let due = runs[run].deadline, due <= now else {
-                continue
-            }
+        while let id = timedRuns.popDue(until: now) {
+            guard let run = runSlots[id], let due = runs[run].deadline else { continue }
             let limit = (due - runs[run].acceptedAt) / .milliseconds(1)
             let failure = Failure(
                 code: .timeout,
@@ -51,7 +36,7 @@ extension CoordinatorMachine {
     }
 
     func validateRuns() throws(InvariantViolation) {
-        for id in activeRuns + Array(finishedRuns) {
+        for id in Array(activeRuns) + Array(finishedRuns) {
             guard let slot = runSlots[id] else {
                 throw InvariantViolation("run \(id) is listed but unknown")
             }
@@ -73,9 +58,27 @@ extension CoordinatorMachine {
             guard let record = workers[worker], workersByName[record.name] == worker else {
                 throw InvariantViolation("\(worker) is not the worker of its name")
             }
-            guard (record.connection == nil) == (record.givenUpAt != nil) else {
+            guard (record.connection == nil) == absences.contains(worker) else {
                 throw InvariantViolation("\(worker) is absent but not awaited")
             }
+        }
+        try validateInterests()
+    }
+
+    /// Who watches or writes a run is known by both, and nobody else is.
+    private func validateInterests() throws(InvariantViolation) {
+        var expected = 0
+        for id in activeRuns {
+            guard let slot = runSlots[id] else { continue }
+            var observers = Set(runs[slot].watchers.map(\.connection))
+            if let author = runs[slot].author { observers.insert(author) }
+            expected += observers.count
+            guard observers.allSatisfy({ interests[$0]?.contains(id) == true }) else {
+                throw InvariantViolation("\(id) would not learn that an observer leaves")
+            }
+        }
+        guard interests.values.reduce(0, { $0 + $1.count }) == expected else {
+            throw InvariantViolation("observers are kept for runs that they do not watch")
         }
     }
 }

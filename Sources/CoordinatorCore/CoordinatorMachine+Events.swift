@@ -82,6 +82,7 @@ extension CoordinatorMachine {
             if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
             if !isLogged || !runs[run].hasAllNodeEvents {
                 sendSnapshot(run, id, now, &actions)
+                restate(run, from: from, to: id, now, &actions)
             }
         }
         for event in runs[run].log
@@ -89,9 +90,33 @@ extension CoordinatorMachine {
             actions.append(.send(id, .event(event)))
         }
         guard !runs[run].isEnded else { return }
-        runs[run].watchers.removeAll { $0.connection == id }
-        runs[run].watchers.append(RunState.Watcher(connection: id, level: request.level))
-        if request.level >= .nodes { runs[run].recordsNodes = true }
+        addWatcher(id, request.level, of: run)
+    }
+
+    /// From now on the connection gets the run's events.
+    mutating func addWatcher(_ id: ConnectionID, _ level: WatchLevel, of run: Int) {
+        runs[run].watchers.append(Watcher(connection: id, level: level))
+        noteInterest(of: id, in: run)
+        if level >= .nodes { runs[run].recordsNodes = true }
+    }
+
+    /// The run has to learn when this connection leaves.
+    mutating func noteInterest(of id: ConnectionID, in run: Int) {
+        interests[id, default: ArrivalOrder()].append(runs[run].id)
+    }
+
+    /// The connection does not watch the run any more, or has written all of it.
+    mutating func dropInterest(of id: ConnectionID, in run: Int) {
+        guard !runs[run].watchers.contains(id), runs[run].author != id else { return }
+        interests[id]?.remove(runs[run].id)
+        if interests[id]?.isEmpty == true { interests[id] = nil }
+    }
+
+    /// Everybody has all of the run's plan.
+    mutating func forgetAuthor(of run: Int) {
+        guard let author = runs[run].author else { return }
+        runs[run].author = nil
+        dropInterest(of: author, in: run)
     }
 
     private mutating func sendSnapshot(
@@ -110,17 +135,67 @@ extension CoordinatorMachine {
         actions.append(.send(id, .event(event)))
     }
 
+    /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
+    /// worker has them; of as many as events are kept at the most.
+    private func restate(
+        _ run: Int,
+        from: Int,
+        to id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let told = Set(runs[run].log.lazy.filter { $0.sequence >= from }.compactMap(\.node))
+        var left = limits.eventLogEntries
+        for node in 0..<runs[run].plan.count where left > 0 {
+            let reference = NodeReference(run: runs[run].id, node: node)
+            guard let state = scheduler.state(of: reference),
+                let (kind, data) = latestEvent(of: node, run, state),
+                !told.contains(runs[run].plan[node].id)
+            else { continue }
+            left -= 1
+            let attempts = scheduler.attempts(of: reference)
+            let event = EventMessage(
+                run: runs[run].id,
+                sequence: max(runs[run].nextSequence - 1, 0),
+                kind: kind,
+                node: runs[run].plan[node].id,
+                attempt: attempts > 0 ? attempts : nil,
+                worker: attempts > 0 ? workerNames[Int(runs[run].reports[node].worker)] : nil,
+                data: data,
+                atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+            )
+            actions.append(.send(id, .event(event)))
+        }
+    }
+
+    /// The event that says where a node is; nil if it waits.
+    func latestEvent(of node: Int, _ run: Int, _ state: NodeState) -> (EventKind, RawJSON?)? {
+        switch state {
+        case .succeeded:
+            let micros = Int(runs[run].reports[node].runMicroseconds)
+            return (.nodeSucceeded, .object { $0.field("run_ms", milliseconds(micros)) })
+        case .failed: return (.nodeFailed, runs[run].failures[node]?.document)
+        case .skipped(let cause):
+            let because = runs[run].plan[cause].id.text
+            return (.nodeSkipped, .object { $0.field("because", because) })
+        case .cancelled: return (.nodeCancelled, nil)
+        case .leased, .cancelling: return (.dispatched, nil)
+        case .running: return (.started, nil)
+        case .waiting, .ready, .backingOff: return nil
+        }
+    }
+
     /// An observer is gone.
     ///
     /// What it was still submitting can never be completed.
     mutating func leave(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
-        for name in activeRuns {
+        for name in interests.removeValue(forKey: id) ?? ArrivalOrder() {
             guard let run = runSlots[name] else { continue }
-            runs[run].watchers.removeAll { $0.connection == id }
+            runs[run].watchers.remove(id)
             if runs[run].author == id {
                 let failure = Failure(
-                    code: .cancelled,
-                    message: "the client left before the plan was complete"
+                    code: .badPlan,
+                    message: "the plan broke off: the client left before it was complete"
                 )
                 end(run, because: failure, now, &actions)
             }
@@ -154,18 +229,24 @@ extension CoordinatorMachine {
         runs[run].nextSequence += 1
         runs[run].log.append(event)
         if runs[run].log.count > limits.eventLogEntries { runs[run].log.removeFirst() }
-        for watcher in runs[run].watchers where event.reaches(watcher.level) {
-            actions.append(.send(watcher.connection, .event(event)))
+        if let highest = runs[run].watchers.highest, event.reaches(highest) {
+            for watcher in runs[run].watchers where event.reaches(watcher.level) {
+                actions.append(.send(watcher.connection, .event(event)))
+            }
         }
-        if kind.isTerminal { runs[run].watchers = [] }
+        if kind.isTerminal {
+            let watchers = runs[run].watchers
+            runs[run].watchers = Watchers()
+            for watcher in watchers { dropInterest(of: watcher.connection, in: run) }
+        }
     }
 
     // MARK: - Progress
 
     /// Notes that the counts changed; watchers of progress hear of it ten times a second at most.
     mutating func oweProgress(_ run: Int, _ now: Instant) {
-        guard !runs[run].owesProgress,
-            runs[run].watchers.contains(where: { $0.level >= .progress })
+        guard !runs[run].owesProgress, let highest = runs[run].watchers.highest,
+            highest >= .progress
         else { return }
         runs[run].owesProgress = true
         progressRuns.append(runs[run].id)

@@ -106,23 +106,20 @@ extension CoordinatorMachine {
         switch event {
         case .ended, .failed:
             runs[run].modelCall = nil
-            closingCalls.removeAll { $0.call == call }
+            closingCalls.remove(call)
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), now, &actions)
         guard runs[run].modelCall == call, runs[run].planner?.awaitsOnlyTheEnd == true,
-            !closingCalls.contains(where: { $0.call == call })
+            !closingCalls.contains(call)
         else { return }
-        closingCalls.append((call, now + PlanningLimits.endOfCall))
+        closingCalls.set(call, at: presence.judgingTime(at: now) + PlanningLimits.endOfCall)
     }
 
     /// Cancels the calls whose end did not come although nothing else was missing.
     mutating func closeCalls(_ now: Instant, _ actions: inout [Action]) {
-        while let first = closingCalls.first, first.at <= now {
-            closingCalls.removeFirst()
-            guard let run = runSlots[first.call.run], runs[run].modelCall == first.call else {
-                continue
-            }
+        while let call = closingCalls.popDue(until: presence.judgingTime(at: now)) {
+            guard let run = runSlots[call.run], runs[run].modelCall == call else { continue }
             cancelModel(run, &actions)
         }
     }

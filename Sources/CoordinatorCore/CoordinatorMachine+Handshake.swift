@@ -12,9 +12,8 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard !isShuttingDown, unauthenticatedCount < limits.unauthenticatedConnections,
-            peers.count < limits.connections
-        else {
+        evictOldest(now, &actions)
+        guard !isShuttingDown, peers.count < limits.connections else {
             let error = ErrorMessage(
                 code: isShuttingDown ? .shuttingDown : .busy,
                 message: isShuttingDown
@@ -30,15 +29,25 @@ extension CoordinatorMachine {
             nonce: nonce,
             session: makeName()
         )
-        let deadline = now + limits.handshake
-        peers[id] = Peer(
-            id: id,
-            state: .handshaking(responder, deadline: deadline),
-            lastHeard: now
-        )
+        let time = presence.judgingTime(at: now)
+        peers[id] = Peer(id: id, state: .handshaking(responder), lastHeard: time)
         peerOrder.append(id)
-        unauthenticatedCount += 1
-        handshakeDeadlines.append(HandshakeDeadline(at: deadline, connection: id))
+        handshakes.set(id, at: time + limits.handshake)
+        startHeartbeat(now)
+    }
+
+    /// The oldest connection that has not proved itself makes room for a new one: whoever only
+    /// opens connections keeps nobody out.
+    private mutating func evictOldest(_ now: Instant, _ actions: inout [Action]) {
+        guard !isShuttingDown, let oldest = handshakes.first,
+            handshakes.count >= limits.unauthenticatedConnections
+                || peers.count >= limits.connections
+        else { return }
+        let error = WireError(
+            code: .busy,
+            message: "Another connection needed the room before this one had proved itself."
+        )
+        violate(oldest, error, now, &actions)
     }
 
     /// Something has arrived that is looked at later; its sender is not silent.
@@ -47,7 +56,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        peers[id]?.lastHeard = now
+        peers[id]?.lastHeard = presence.judgingTime(at: now)
         if case .worker(let worker) = peers[id]?.state { hear(worker, now, &actions) }
     }
 
@@ -58,9 +67,9 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let peer = peers[id] else { return }
-        peers[id]?.lastHeard = now
+        peers[id]?.lastHeard = presence.judgingTime(at: now)
         switch peer.state {
-        case .handshaking(let responder, _):
+        case .handshaking(let responder):
             shakeHands(message, responder, id, now, &actions)
         case .registering(let name, let session, let resume):
             guard check(message, from: peer, now, &actions) else { return }
@@ -118,8 +127,8 @@ extension CoordinatorMachine {
             switch message {
             case .hello(let hello):
                 let challenge = try responder.receive(hello)
-                if case .handshaking(_, let deadline) = peers[id]?.state {
-                    peers[id]?.state = .handshaking(responder, deadline: deadline)
+                if case .handshaking = peers[id]?.state {
+                    peers[id]?.state = .handshaking(responder)
                 }
                 sessionNames[id] = challenge.session
                 actions.append(.send(id, .challenge(challenge)))
@@ -145,7 +154,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        unauthenticatedCount -= 1
+        handshakes.remove(id)
         var session = sessionNames.removeValue(forKey: id) ?? makeName()
         if role == .worker {
             let valid = resumable(resume, name)
@@ -155,7 +164,6 @@ extension CoordinatorMachine {
             peers[id]?.state = .observer(role, name: name)
             actions.append(.letOthersGoFirst(id))
         }
-        if nextHeartbeat == nil { nextHeartbeat = now + limits.heartbeat }
         actions.append(.raiseLineLimit(id, bytes: limits.maxLine))
         let welcome = Welcome(
             session: session,
@@ -189,7 +197,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let peer = peers[id] else { return }
-        peers[id]?.lastHeard = now
+        peers[id]?.lastHeard = presence.judgingTime(at: now)
         let isTolerable =
             error.code == .unknownType && peer.isAuthenticated
             && peer.unknownTypes < limits.unknownTypes
@@ -241,13 +249,11 @@ extension CoordinatorMachine {
 
     private mutating func forget(_ id: ConnectionID) {
         forgetBacklog(of: id)
-        if let peer = peers.removeValue(forKey: id), !peer.isAuthenticated {
-            unauthenticatedCount -= 1
-        }
+        peers[id] = nil
+        handshakes.remove(id)
         sessionNames[id] = nil
         waitingTwins.removeAll { $0.connection == id }
-        peerOrder.removeAll { $0 == id }
-        if peers.isEmpty { nextHeartbeat = nil }
+        peerOrder.remove(id)
     }
 
     mutating func shutDown(_ actions: inout [Action]) {
@@ -257,9 +263,9 @@ extension CoordinatorMachine {
             actions.append(.close(id))
         }
         peers = [:]
-        peerOrder = []
         waitingTwins = []
-        unauthenticatedCount = 0
+        peerOrder.removeAll()
+        handshakes = DueTimes()
         unsent = UnsentBytes()
         questioners = []
         nextHeartbeat = nil

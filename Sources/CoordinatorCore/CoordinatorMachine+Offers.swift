@@ -123,7 +123,8 @@ extension CoordinatorMachine {
                 name: name,
                 session: session,
                 ping: ping,
-                until: now + min(limits.heartbeat, limits.handshake / 2)
+                until: presence.judgingTime(at: now)
+                    + min(limits.heartbeat, limits.handshake / 2)
             )
         )
     }
@@ -160,10 +161,11 @@ extension CoordinatorMachine {
 
     /// The first one has not answered in time: it is gone, unless it was heard of just before.
     mutating func fenceSilentFirsts(_ now: Instant, _ actions: inout [Action]) {
-        while let twin = waitingTwins.first, twin.until <= now {
+        let time = presence.judgingTime(at: now)
+        while let twin = waitingTwins.first, twin.until <= time {
             let first = workersByName[twin.name]
             let heard = first.flatMap { workers[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
-            if let first, let heard, now - heard < limits.heartbeat * 3 / 2 {
+            if let first, let heard, time - heard < limits.heartbeat * 3 / 2 {
                 refuseTwins(of: first, afterPing: twin.ping, now, &actions)
             } else {
                 admit(twin, now, &actions)

@@ -1,4 +1,5 @@
-// Answers to `get`: status, workers, tools, runs, nodes, explanations. Read only.
+// Answers to `get`: status, workers, tools, runs, nodes, explanations. Read only, and in pages: see
+// PageWork.
 
 internal import DequeModule
 internal import JSON
@@ -14,12 +15,13 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard admit(get, id, &actions) else { return }
-        let data: RawJSON
+        let page: (data: RawJSON, next: Int?)
+        let from = max(get.from ?? 0, 0)
         switch get.what {
-        case .status: data = statusDocument(now)
-        case .workers: data = workersDocument(now)
-        case .tools: data = toolsDocument()
-        case .runs: data = runsDocument(now, from: get.from ?? 0, limit: get.limit ?? 100)
+        case .status: page = (statusDocument(now), nil)
+        case .workers: page = workersPage(now, from: from, limit: get.limit ?? .max)
+        case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
+        case .runs: page = runsPage(now, from: from, limit: get.limit ?? 100)
         case .run, .nodes, .node, .answer, .explain:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runSlots[$0] }) else {
                 let error = ErrorMessage(
@@ -50,24 +52,31 @@ extension CoordinatorMachine {
             if get.what == .answer, runs[run].outputBytes > limits.maxValue {
                 return refuse(get, bytes: runs[run].outputBytes, id, &actions)
             }
-            data = runData(get, run, now)
+            page = runPage(get, run, from: from, now)
         }
-        reply(get, data, id, &actions)
+        reply(get, page.data, next: page.next, id, &actions)
     }
 
-    private mutating func runData(_ get: Get, _ run: Int, _ now: Instant) -> RawJSON {
+    private mutating func runPage(
+        _ get: Get,
+        _ run: Int,
+        from: Int,
+        _ now: Instant
+    ) -> (data: RawJSON, next: Int?) {
         switch get.what {
-        case .answer: joinedAnswer(run)
-        case .nodes: nodesDocument(run, from: get.from ?? 0, limit: get.limit ?? 1_000)
-        case .node: nodeDocument(run, get.node.flatMap { runs[run].plan.index(of: $0) } ?? 0, now)
-        case .explain: explainDocument(run, get.node, now)
-        default: runDocument(run, now)
+        case .answer: (joinedAnswer(run), nil)
+        case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
+        case .node:
+            (nodeDocument(run, get.node.flatMap { runs[run].plan.index(of: $0) } ?? 0, now), nil)
+        case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
+        default: (runDocument(run, now), nil)
         }
     }
 
     private mutating func reply(
         _ get: Get,
         _ data: RawJSON,
+        next: Int?,
         _ id: ConnectionID,
         _ actions: inout [Action]
     ) {
@@ -77,7 +86,7 @@ extension CoordinatorMachine {
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
         let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].isEnded } ?? false
         let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)
-        let reply = Reply(request: get.request, what: get.what, data: .inline(data))
+        let reply = Reply(request: get.request, what: get.what, data: .inline(data), next: next)
         send(.reply(reply), with: value, to: id, &actions)
     }
 
@@ -108,20 +117,27 @@ extension CoordinatorMachine {
     // MARK: - The coordinator
 
     private func statusDocument(_ now: Instant) -> RawJSON {
-        let sessions = workerOrder.compactMap { workers[$0] }
+        var connected = 0
+        var draining = 0
+        var slots = 0
+        var inFlight = 0
+        for worker in workerOrder {
+            guard let session = workers[worker] else { continue }
+            connected += session.connection != nil ? 1 : 0
+            draining += session.isDraining ? 1 : 0
+            slots += session.slots
+            inFlight += scheduler.attemptCount(on: worker)
+        }
         return .object { writer in
             writer.field("software", configuration.software)
             writer.field("epoch", configuration.epoch)
             writer.field("uptime_ms", Int((now - startedAt) / .milliseconds(1)))
             writer.key("workers")
             writer.beginObject()
-            writer.field("connected", sessions.count { $0.connection != nil })
-            writer.field("draining", sessions.count(where: \.isDraining))
-            writer.field("slots", sessions.reduce(0) { $0 + $1.slots })
-            writer.field(
-                "in_flight",
-                sessions.reduce(0) { $0 + scheduler.attempts(on: $1.id).count }
-            )
+            writer.field("connected", connected)
+            writer.field("draining", draining)
+            writer.field("slots", slots)
+            writer.field("in_flight", inFlight)
             writer.endObject()
             writer.key("runs")
             writer.beginObject()
@@ -135,61 +151,86 @@ extension CoordinatorMachine {
         }
     }
 
-    private func workersDocument(_ now: Instant) -> RawJSON {
-        .array(workerOrder.compactMap { workers[$0] }) { writer, session in
-            writer.field("name", session.name)
-            writer.field("state", session.stateName)
-            writer.field("slots", session.slots)
-            writer.field("in_flight", scheduler.attempts(on: session.id).count)
-            writer.field("host", session.host)
-            writer.field("pid", session.processID)
-            writer.field("software", session.software)
-            writer.field("connected_ms", Int((now - session.joinedAt) / .milliseconds(1)))
-            writer.key("labels")
-            writer.beginObject()
-            for label in session.labels {
-                writer.key(escaping: label.key)
-                writer.string(label.value)
-            }
-            writer.endObject()
-            writer.key("tools")
-            writer.beginArray()
-            for tool in session.tools { writer.string(tool) }
-            writer.endArray()
-            writer.key("refused_tools")
-            writer.beginArray()
-            for tool in session.refusedTools {
-                writer.beginObject()
-                writer.field("name", tool.name)
-                writer.field("reason", tool.reason)
-                writer.endObject()
-            }
-            writer.endArray()
-            writer.key("withheld_tools")
-            writer.beginArray()
-            for tool in session.withheld {
-                writer.beginObject()
-                writer.field("name", tool.name)
-                writer.field("reason", tool.reason)
-                writer.endObject()
-            }
-            writer.endArray()
-            writer.key("cooling_tools")
-            writer.beginArray()
-            for tool in scheduler.coolingTools(on: session.id, at: now) {
-                writer.beginObject()
-                writer.field("name", tool.tool)
-                writer.field("refusals", tool.refusals)
-                writer.field("pause_ms", Int(tool.pause / .milliseconds(1)))
-                writer.field("reason", tool.reason)
-                writer.endObject()
-            }
-            writer.endArray()
+    private func workersPage(
+        _ now: Instant,
+        from: Int,
+        limit: Int
+    ) -> (data: RawJSON, next: Int?) {
+        page(of: workerOrder, from: from, limit: limit) { writer, worker, work in
+            guard let session = workers[worker] else { return }
+            work.look(session.tools.count + session.refusedTools.count + session.labels.count)
+            encode(session, into: &writer, now)
         }
     }
 
-    private func toolsDocument() -> RawJSON {
-        .array(catalogue.names.compactMap { catalogue[$0] }) { writer, entry in
+    private func encode(
+        _ session: WorkerSession,
+        into writer: inout JSONWriter,
+        _ now: Instant
+    ) {
+        writer.field("name", session.name)
+        writer.field("state", session.stateName)
+        writer.field("slots", session.slots)
+        writer.field("in_flight", scheduler.attemptCount(on: session.id))
+        writer.field("host", session.host)
+        writer.field("pid", session.processID)
+        writer.field("software", session.software)
+        writer.field("connected_ms", Int((now - session.joinedAt) / .milliseconds(1)))
+        writer.key("labels")
+        writer.beginObject()
+        for label in session.labels {
+            writer.key(escaping: label.key)
+            writer.string(label.value)
+        }
+        writer.endObject()
+        writer.key("tools")
+        writer.beginArray()
+        for tool in session.tools { writer.string(tool) }
+        writer.endArray()
+        writer.key("refused_tools")
+        writer.beginArray()
+        for tool in session.refusedTools {
+            writer.beginObject()
+            writer.field("name", tool.name)
+            writer.field("reason", tool.reason)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("withheld_tools")
+        writer.beginArray()
+        for tool in session.withheld {
+            writer.beginObject()
+            writer.field("name", tool.name)
+            writer.field("reason", tool.reason)
+            writer.endObject()
+        }
+        writer.endArray()
+        encodeCooling(of: session.id, into: &writer, now)
+    }
+
+    private func encodeCooling(
+        of worker: WorkerID,
+        into writer: inout JSONWriter,
+        _ now: Instant
+    ) {
+        let time = presence.judgingTime(at: now)
+        writer.key("cooling_tools")
+        writer.beginArray()
+        for tool in scheduler.coolingTools(on: worker, at: time) {
+            writer.beginObject()
+            writer.field("name", tool.tool)
+            writer.field("refusals", tool.refusals)
+            writer.field("pause_ms", Int(tool.pause / .milliseconds(1)))
+            writer.field("reason", tool.reason)
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+
+    private func toolsPage(from: Int, limit: Int) -> (data: RawJSON, next: Int?) {
+        page(of: catalogue.names, from: from, limit: limit) { writer, name, work in
+            guard let entry = catalogue[name] else { return }
+            work.look(entry.workers.count)
             let tool = entry.description
             writer.field("name", tool.name)
             writer.field("description", tool.description)
@@ -209,13 +250,51 @@ extension CoordinatorMachine {
         }
     }
 
+    /// An array of objects, one for each element from a position on, as far as the work goes.
+    ///
+    /// At least one element is written, so that whoever follows the pages comes to the end.
+    private func page<Element>(
+        of elements: some Sequence<Element>,
+        from: Int,
+        limit: Int,
+        _ body: (inout JSONWriter, Element, inout PageWork) -> Void
+    ) -> (data: RawJSON, next: Int?) {
+        var writer = JSONWriter(reserving: 256)
+        var work = PageWork()
+        var position = 0
+        var next: Int?
+        writer.beginArray()
+        for element in elements {
+            defer { position += 1 }
+            guard position >= from else { continue }
+            guard position - from < max(limit, 1), !work.isUsedUp else {
+                next = position
+                break
+            }
+            let before = writer.bytes.count
+            writer.beginObject()
+            body(&writer, element, &work)
+            writer.endObject()
+            work.write(bytes: writer.bytes.count - before)
+        }
+        writer.endArray()
+        return (RawJSON(trusted: writer.bytes[...]), next)
+    }
+
     // MARK: - Runs
 
     /// The newest run first.
-    private func runsDocument(_ now: Instant, from: Int, limit: Int) -> RawJSON {
-        let newestFirst = activeRuns.reversed() + finishedRuns.reversed()
-        let shown = newestFirst.dropFirst(from).prefix(min(max(limit, 1), 1_000))
-        return .array(shown.compactMap { runSlots[$0] }) { writer, slot in
+    private func runsPage(
+        _ now: Instant,
+        from: Int,
+        limit: Int
+    ) -> (data: RawJSON, next: Int?) {
+        let newestFirst = [
+            AnySequence(activeRuns.newestFirst), AnySequence(finishedRuns.reversed()),
+        ].joined()
+        return page(of: newestFirst, from: from, limit: limit) { writer, id, work in
+            guard let slot = runSlots[id] else { return }
+            work.look(8)
             encodeSummary(of: slot, into: &writer, now)
         }
     }
@@ -244,28 +323,34 @@ extension CoordinatorMachine {
 
     // MARK: - Nodes
 
-    /// A page of nodes in plan order, as many as fit into a value; `next` continues.
-    private func nodesDocument(_ run: Int, from: Int, limit: Int) -> RawJSON {
+    /// A page of nodes in plan order; `next` continues.
+    private func nodesPage(_ run: Int, from: Int, limit: Int) -> (data: RawJSON, next: Int?) {
         let count = runs[run].plan.count
-        let first = min(max(from, 0), count)
+        let first = min(from, count)
         var next = first
-        return .object { writer in
+        var work = PageWork()
+        let data = RawJSON.object { writer in
             writer.key("nodes")
             writer.beginObject()
-            while next < count, next - first < limit, writer.bytes.count < limits.maxLine * 8,
-                next == first || writer.bytes.count + (runs[run].outputs[next]?.count ?? 0)
-                    < limits.maxValue - limits.maxLine
+            while next < count, next - first < limit, !work.isUsedUp,
+                next == first
+                    || writer.bytes.count + (runs[run].outputs[next]?.count ?? 0)
+                        < limits.maxValue - limits.maxLine
             {
+                let before = writer.bytes.count
                 writer.key(escaping: runs[run].plan[next].id.text)
                 writer.beginObject()
                 encodeNode(run, next, into: &writer)
                 writer.endObject()
+                work.look(2)
+                work.write(bytes: writer.bytes.count - before)
                 next += 1
             }
             writer.endObject()
             writer.field("next", next < count ? next : nil)
             writer.field("total", count)
         }
+        return (data, next < count ? next : nil)
     }
 
     private func nodeDocument(_ run: Int, _ node: Int, _ now: Instant) -> RawJSON {
@@ -321,32 +406,61 @@ extension CoordinatorMachine {
         scheduler.explain(
             NodeReference(run: runs[run].id, node: node),
             dependencies: runs[run].plan.dependencies(of: node),
-            at: now
+            at: presence.judgingTime(at: now)
         )
     }
 
-    private func explainDocument(_ run: Int, _ only: NodeID?, _ now: Instant) -> RawJSON {
+    /// The nodes from a position of the plan on that wait for something, as far as the work goes.
+    private func explainPage(
+        _ run: Int,
+        _ only: NodeID?,
+        from: Int,
+        limit: Int,
+        _ now: Instant
+    ) -> (data: RawJSON, next: Int?) {
+        let count = runs[run].plan.count
         let chosen = only.flatMap { runs[run].plan.index(of: $0) }
-        let candidates = chosen.map { $0..<($0 + 1) } ?? 0..<runs[run].plan.count
+        var node = chosen ?? min(from, count)
+        let end = chosen.map { $0 + 1 } ?? count
         var shown = 0
-        return .object { writer in
+        var work = PageWork()
+        // All nodes of a run that has ended have settled.
+        if runs[run].isEnded, chosen == nil { node = end }
+        let data = RawJSON.object { writer in
             writer.field("run", runs[run].id.text)
             writer.field("status", runs[run].status.rawValue)
             writer.key("nodes")
             writer.beginArray()
-            for node in candidates where shown < 200 {
+            while node < end, shown < limit, !work.isUsedUp {
+                defer { node += 1 }
+                work.look()
+                let reference = NodeReference(run: runs[run].id, node: node)
+                let state = scheduler.state(of: reference) ?? .waiting
+                guard chosen != nil || !state.kind.isTerminal else { continue }
+                let before = writer.bytes.count
+                work.look(explainWork(node, in: run, state))
                 let reasons = reasons(for: node, in: run, now)
                 guard !reasons.isEmpty || chosen != nil else { continue }
                 shown += 1
-                let reference = NodeReference(run: runs[run].id, node: node)
                 writer.beginObject()
                 writer.field("id", runs[run].plan[node].id.text)
                 writer.field("tool", runs[run].plan[node].tool)
-                writer.field("status", (scheduler.state(of: reference)?.kind ?? .waiting).name)
+                writer.field("status", state.kind.name)
                 encodeReasons(reasons, run, into: &writer)
                 writer.endObject()
+                work.write(bytes: writer.bytes.count - before)
             }
             writer.endArray()
+        }
+        return (data, node < end ? node : nil)
+    }
+
+    /// What finding the reasons for one node costs: a walk over its dependencies, or over workers.
+    private func explainWork(_ node: Int, in run: Int, _ state: NodeState) -> Int {
+        switch state {
+        case .waiting: 4 + runs[run].plan.dependencies(of: node).count / 8
+        case .ready: 4 + workerOrder.count / 4
+        default: 4
         }
     }
 

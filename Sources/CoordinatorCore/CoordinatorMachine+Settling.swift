@@ -90,6 +90,7 @@ extension CoordinatorMachine {
     ) {
         guard let run = runSlots[attempt.run] else { return }
         noteEnd(of: attempt.node, run, now)
+        oweProgress(run, now)
         runs[run].reports[attempt.node].readyAt = now.nanoseconds
         if runs[run].recordsNodes {
             publish(.nodeReady, run, node: attempt.node, attempt: attempt, now, &actions)
@@ -105,6 +106,7 @@ extension CoordinatorMachine {
     ) {
         guard let run = runSlots[attempt.run] else { return }
         noteEnd(of: attempt.node, run, now)
+        oweProgress(run, now)
         runs[run].reports[attempt.node].readyAt = (now + delay).nanoseconds
         guard runs[run].recordsNodes else { return }
         publish(
@@ -125,10 +127,24 @@ extension CoordinatorMachine {
     /// The node is on no worker any more.
     private mutating func noteEnd(of node: Int, _ run: Int, _ now: Instant) {
         guard runs[run].reports[node].dispatchedAt != 0 else { return }
+        dropPieces(of: node, run)
         let taken = now.nanoseconds - runs[run].reports[node].dispatchedAt
         runs[run].reports[node].turnaroundMicroseconds = Int32(clamping: taken / 1_000)
         runs[run].reports[node].dispatchedAt = 0
         runs[run].counts.running -= 1
+    }
+
+    /// Forgets what has arrived of an attempt in pieces, if its worker is still there.
+    private mutating func dropPieces(of node: Int, _ run: Int) {
+        let worker = WorkerID(Int(runs[run].reports[node].worker))
+        guard let session = workers[worker],
+            !session.consumed.isEmpty || !session.assemblers.isEmpty
+        else { return }
+        let reference = NodeReference(run: runs[run].id, node: node)
+        let number = scheduler.attempts(of: reference)
+        let attempt = AttemptID(run: runs[run].id, node: node, number: number)
+        workers[worker]?.consumed[attempt] = nil
+        workers[worker]?.assemblers[attempt] = nil
     }
 
     // MARK: - Nodes
@@ -143,44 +159,24 @@ extension CoordinatorMachine {
         let node = reference.node
         noteEnd(of: node, run, now)
         settledCount += 1
+        let state: NodeState
         switch settlement {
         case .succeeded:
             runs[run].counts.succeeded += 1
-            if runs[run].recordsNodes {
-                let micros = Int(runs[run].reports[node].runMicroseconds)
-                publishEnd(
-                    .nodeSucceeded,
-                    run,
-                    node,
-                    .object { $0.field("run_ms", milliseconds(micros)) },
-                    now,
-                    &actions
-                )
-            }
+            state = .succeeded
         case .failed(let failure):
             runs[run].counts.failed += 1
             runs[run].failures[node] = failure
-            if runs[run].recordsNodes {
-                publishEnd(.nodeFailed, run, node, failure.document, now, &actions)
-            }
+            state = .failed
         case .skipped(let cause):
             runs[run].counts.skipped += 1
-            if runs[run].recordsNodes {
-                let because = runs[run].plan[cause].id.text
-                publishEnd(
-                    .nodeSkipped,
-                    run,
-                    node,
-                    .object { $0.field("because", because) },
-                    now,
-                    &actions
-                )
-            }
+            state = .skipped(because: cause)
         case .cancelled:
             runs[run].counts.cancelled += 1
-            if runs[run].recordsNodes {
-                publishEnd(.nodeCancelled, run, node, nil, now, &actions)
-            }
+            state = .cancelled
+        }
+        if runs[run].recordsNodes, let (kind, data) = latestEvent(of: node, run, state) {
+            publishEnd(kind, run, node, data, now, &actions)
         }
         oweProgress(run, now)
         if runs[run].joinNode == node {
@@ -293,8 +289,8 @@ extension CoordinatorMachine {
     /// Keeps a finished run for questions, within the limits.
     private mutating func retire(_ run: Int) {
         let id = runs[run].id
-        activeRuns.removeAll { $0 == id }
-        if runs[run].deadline != nil { timedRuns.removeAll { $0 == id } }
+        activeRuns.remove(id)
+        timedRuns.remove(id)
         finishedRuns.append(id)
         finishedNodes += runs[run].plan.count
         finishedBytes += runs[run].outputBytes

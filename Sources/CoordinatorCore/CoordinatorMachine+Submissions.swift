@@ -17,7 +17,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let digest = Self.digest(of: submit)
+        let digest = ContentDigest(of: submit).bytes
         if let known = runsByKey[submit.key], let run = runSlots[known] {
             return submitAgain(submit, run, digest, id, now, &actions)
         }
@@ -100,14 +100,14 @@ extension CoordinatorMachine {
         runSlots[run.id] = slot
         runsByKey[submit.key] = run.id
         activeRuns.append(run.id)
-        if run.deadline != nil { timedRuns.append(run.id) }
+        if let deadline = run.deadline { timedRuns.set(run.id, at: deadline) }
+        if run.author != nil { noteInterest(of: id, in: slot) }
         acceptedCount += 1
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
         actions.append(.send(id, .accepted(accepted)))
         actions.append(.report(.runAccepted(run.id, nodes: run.plan.count)))
         if let level = submit.watch {
-            runs[slot].watchers.append(RunState.Watcher(connection: id, level: level))
-            runs[slot].recordsNodes = level >= .nodes
+            addWatcher(id, level, of: slot)
             runs[slot].hasAllNodeEvents = level >= .nodes
         }
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
@@ -226,6 +226,9 @@ extension CoordinatorMachine {
             return
         }
         guard !runs[run].isEnded, runs[run].failure == nil else { return }
+        if let reason = nodes.brokenOff {
+            return end(run, because: Failure(code: .badPlan, message: reason), now, &actions)
+        }
         do throws(PlanProblems) {
             var definitions: [NodeDefinition] = []
             definitions.reserveCapacity(nodes.tasks.count)
@@ -259,7 +262,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) throws(PlanProblems) {
         let released = try runs[run].plan.close()
-        runs[run].author = nil
+        forgetAuthor(of: run)
         let id = runs[run].id
         if !released.isEmpty { schedule(.nodesReleased(id, released), now, &actions) }
         endGrowth(run, now, &actions)
@@ -372,9 +375,9 @@ extension CoordinatorMachine {
         runs[run].planner = nil
         runs[run].modelCall = nil
         runs[run].awaitsRound = false
-        runs[run].author = nil
+        forgetAuthor(of: run)
         runs[run].deadline = nil
-        timedRuns.removeAll { $0 == id }
+        timedRuns.remove(id)
         schedule(.cancelRequested(id), now, &actions)
         if wasOpen { schedule(.runClosed(id), now, &actions) }
     }
@@ -399,23 +402,5 @@ extension CoordinatorMachine {
         while true {
             if let id = RunID(makeName()), runSlots[id] == nil { return id }
         }
-    }
-
-    /// What must be equal for two submissions of one key to be the same.
-    private static func digest(of submit: Submit) -> [UInt8] {
-        var hash = SHA256()
-        if let plan = submit.plan { hash.update(Array(plan.bytes)) }
-        let options = [
-            submit.isStreamed ? "streamed" : "whole", submit.join.rawValue,
-            submit.tools?.sorted().joined(separator: ",") ?? "*",
-            submit.joinInstruction ?? "", submit.goal ?? "",
-            submit.planner.format?.rawValue ?? "", "\(submit.planner.repairs ?? -1)",
-            "\(submit.planner.rounds ?? -1)", submit.planner.onModelFailure.rawValue,
-            submit.planner.strategy.rawValue, submit.planner.isPlanOnly ? "plan" : "run",
-            "\(submit.budget.nodes ?? -1)", "\(submit.budget.tokens ?? -1)",
-            "\(submit.budget.wallMilliseconds ?? -1)", "\(submit.budget.running ?? -1)",
-        ]
-        hash.update(Array(options.joined(separator: "\u{0}").utf8))
-        return hash.digest()
     }
 }

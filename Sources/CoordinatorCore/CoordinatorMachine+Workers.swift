@@ -148,8 +148,7 @@ extension CoordinatorMachine {
         peers[id]?.state = .worker(worker)
         workers[worker]?.connection = id
         workers[worker]?.latestConnection = id
-        workers[worker]?.givenUpAt = nil
-        absentWorkers.removeAll { $0 == worker }
+        absences.remove(worker)
         workers[worker]?.isSilent = false
         workers[worker]?.isCongested = false
         workers[worker]?.heldAtPing = []
@@ -192,7 +191,7 @@ extension CoordinatorMachine {
     private mutating func forgetConnection(_ id: ConnectionID) {
         forgetBacklog(of: id)
         peers[id] = nil
-        peerOrder.removeAll { $0 == id }
+        peerOrder.remove(id)
     }
 
     // MARK: - Loss
@@ -203,13 +202,14 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let givenUpAt = now + limits.resumeWindow
         workers[worker]?.connection = nil
-        workers[worker]?.givenUpAt = givenUpAt
+        let window =
+            limits.resumeWindow + presence.recentAbsence(at: now, within: limits.lease)
+        absences.set(worker, at: presence.judgingTime(at: now) + window)
+        startHeartbeat(now)
         // A worker that resumes lists what it has not heard of, and is told to abandon it.
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
-        absentWorkers.append(worker)
         schedule(.workerSuspected(worker), now, &actions)
         if scheduler.attempts(on: worker).isEmpty {
             lose(worker, reason: "the connection closed", now, &actions)
@@ -224,8 +224,8 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard let record = workers.removeValue(forKey: worker) else { return }
-        workerOrder.removeAll { $0 == worker }
-        absentWorkers.removeAll { $0 == worker }
+        workerOrder.remove(worker)
+        absences.remove(worker)
         if workersByName[record.name] == worker {
             workersByName[record.name] = nil
         }
@@ -280,14 +280,20 @@ extension CoordinatorMachine {
 
     // MARK: - Heartbeats
 
+    /// Lets the heart beat while there is anybody to be judged.
+    mutating func startHeartbeat(_ now: Instant) {
+        if nextHeartbeat == nil { nextHeartbeat = now + limits.heartbeat }
+    }
+
     /// Pings everybody, suspects the silent and gives up those whose lease is over.
     mutating func beat(_ now: Instant, _ actions: inout [Action]) {
-        nextHeartbeat = peers.isEmpty ? nil : now + limits.heartbeat
+        nextHeartbeat = peers.isEmpty && absences.isEmpty ? nil : now + limits.heartbeat
+        let time = presence.judgingTime(at: now)
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
             if peer.isOwed, checkStall(of: peer, now, &actions) { continue }
             // What it says is not read while its question waits.
-            let silence = peer.question == nil ? now - peer.lastHeard : .zero
+            let silence = peer.question == nil ? time - peer.lastHeard : .zero
             if silence >= limits.lease {
                 let error = WireError(
                     code: .limit,

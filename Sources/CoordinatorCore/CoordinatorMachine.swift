@@ -23,17 +23,20 @@ public struct CoordinatorMachine: Sendable {
 
     var peers: [ConnectionID: Peer] = [:]
     /// Connections in the order in which they came; dictionaries are never walked.
-    var peerOrder: [ConnectionID] = []
-    var unauthenticatedCount = 0
+    var peerOrder = ArrivalOrder<ConnectionID>()
     /// The session named to a connection in its challenge.
     var sessionNames: [ConnectionID: String] = [:]
-    /// Handshake deadlines; all equally long, so the oldest is first.
-    var handshakeDeadlines: Deque<HandshakeDeadline> = []
+    /// Until when each connection has to prove itself, on the judging clock.
+    var handshakes = DueTimes<ConnectionID>()
+    /// The unfinished runs that each client or viewer watches or still adds nodes to.
+    var interests: [ConnectionID: ArrivalOrder<RunID>] = [:]
+    /// The clock by which others are judged.
+    var presence = Presence()
 
     var workers: [WorkerID: WorkerSession] = [:]
-    var workerOrder: [WorkerID] = []
-    /// Sessions without connection that may still be resumed.
-    var absentWorkers: [WorkerID] = []
+    var workerOrder = ArrivalOrder<WorkerID>()
+    /// Until when sessions without connection may be resumed, on the judging clock.
+    var absences = DueTimes<WorkerID>()
     var workersByName: [String: WorkerID] = [:]
     /// Workers that want the name of a connected one, until that one has shown whether it lives.
     var waitingTwins: [WaitingTwin] = []
@@ -55,12 +58,13 @@ public struct CoordinatorMachine: Sendable {
     var runsByKey: [String: RunID] = [:]
     var freeRunSlots: [Int] = []
     /// Unfinished and finished runs, each in the order of acceptance or end.
-    var activeRuns: [RunID] = []
+    var activeRuns = ArrivalOrder<RunID>()
     var finishedRuns: Deque<RunID> = []
-    /// Unfinished runs that have a time budget.
-    var timedRuns: [RunID] = []
-    /// Calls of models that have said all that matters, and until when their end is awaited.
-    var closingCalls: Deque<(call: ModelCallID, at: Instant)> = []
+    /// When the time budgets of unfinished runs are spent, in real time.
+    var timedRuns = DueTimes<RunID>()
+    /// Until when the end of calls that have said all that matters is awaited, on the judging
+    /// clock.
+    var closingCalls = DueTimes<ModelCallID>()
     var finishedNodes = 0
     var finishedBytes = 0
     var acceptedCount = 0
@@ -131,6 +135,7 @@ public struct CoordinatorMachine: Sendable {
             }
             return
         }
+        presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
         switch event {
         case .received(let connection, let message):
             receive(message, from: connection, now, &actions)
@@ -156,12 +161,13 @@ public struct CoordinatorMachine: Sendable {
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         guard !isShuttingDown else { return }
+        presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
         if !waitingTwins.isEmpty { admitTwins(now, &actions) }
         // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
         var settledBefore: Int
         repeat {
             settledBefore = settledCount
-            scheduler.place(at: now, into: &schedulerActions)
+            scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
             carryOut(now, &actions)
         } while scheduler.hasOpenings && settledCount > settledBefore
         sendDueAcknowledgements(now, &actions)
@@ -174,19 +180,23 @@ public struct CoordinatorMachine: Sendable {
     /// The shell arms one timer.
     public func nextDeadline() -> Instant? {
         guard !isShuttingDown else { return nil }
-        var next = scheduler.nextDeadline()
+        var next: Instant?
         func consider(_ candidate: Instant?) {
             guard let candidate else { return }
             next = next.map { min($0, candidate) } ?? candidate
         }
-        consider(handshakeDeadlines.first?.at)
+        func consider(judging candidate: Instant?) {
+            consider(candidate.map(presence.realTime(of:)))
+        }
+        consider(judging: scheduler.nextDeadline())
+        consider(judging: handshakes.next)
+        consider(judging: absences.next)
+        consider(judging: closingCalls.next)
         consider(nextHeartbeat)
         consider(nextProgress)
         consider(nextAck)
-        consider(nextRunDeadline)
-        consider(closingCalls.first?.at)
-        consider(nextGivenUp)
-        consider(waitingTwins.first?.until)
+        consider(timedRuns.next)
+        consider(judging: waitingTwins.first?.until)
         return next
     }
 
@@ -205,7 +215,8 @@ public struct CoordinatorMachine: Sendable {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        scheduler.handle(event, at: now, into: &schedulerActions)
+        let time = presence.judgingTime(at: now)
+        scheduler.handle(event, at: time, into: &schedulerActions)
         carryOut(now, &actions)
     }
 

@@ -9,7 +9,7 @@ internal import Wire
 struct Peer: Sendable {
     let id: ConnectionID
     var state: State
-    /// When anything was last heard from it.
+    /// When anything was last heard from it, on the judging clock.
     var lastHeard: Instant
     /// Messages of unknown type so far.
     var unknownTypes = 0
@@ -17,7 +17,8 @@ struct Peer: Sendable {
     var backlog = Backlog()
     /// The values that wait for it or leave right now, in order.
     var values: Deque<SentValue> = []
-    /// Since when it has taken nothing of what waits for it; nil while nothing waits.
+    /// Since when it has taken nothing of what waits for it, on the judging clock; nil while
+    /// nothing waits.
     var stalledSince: Instant?
     /// A question that waits for room; until then nothing is read from the peer.
     var question: Get?
@@ -28,8 +29,8 @@ struct Peer: Sendable {
     var owedBytes: Int { values.reduce(backlog.encodedBytes) { $0 + $1.bytes } }
 
     enum State: Sendable {
-        /// Has not proved itself; must do so by the deadline.
-        case handshaking(HandshakeResponder, deadline: Instant)
+        /// Has not proved itself.
+        case handshaking(HandshakeResponder)
         /// A worker that has not registered yet.
         case registering(name: String, session: String, resume: Hello.Resume?)
         /// A worker.
@@ -74,8 +75,6 @@ struct WorkerSession: Sendable {
     var processID: Int?
     var software: String?
     var joinedAt: Instant
-    /// When a session without connection is given up; nil while connected.
-    var givenUpAt: Instant?
     var isDraining = false
     /// What it was told when somebody asked to drain it, and when.
     var drainOrder: (drain: Drain, at: Instant)?
@@ -118,12 +117,6 @@ struct WaitingTwin: Sendable {
     let session: String
     /// The ping by whose answer the first one shows that it lives.
     let ping: Int
-    /// When the first one counts as gone.
+    /// When the first one counts as gone, on the judging clock.
     let until: Instant
-}
-
-/// When a connection must have proved itself.
-struct HandshakeDeadline: Sendable {
-    var at: Instant
-    var connection: ConnectionID
 }

@@ -48,12 +48,6 @@ enum RunStatus: String, Sendable {
 }
 
 struct RunState: Sendable {
-    /// Somebody who gets the run's events.
-    struct Watcher: Sendable {
-        var connection: ConnectionID
-        var level: WatchLevel
-    }
-
     let id: RunID
     let key: String
     let label: String?
@@ -81,7 +75,7 @@ struct RunState: Sendable {
     var counts = NodeCounts()
     var criticalPathMicroseconds: Int64 = 0
     var workMicroseconds: Int64 = 0
-    var watchers: [Watcher] = []
+    var watchers = Watchers()
     /// Kept for those who come later; holds node events only from the moment somebody watches.
     var log: Deque<EventMessage> = []
     var nextSequence = 0

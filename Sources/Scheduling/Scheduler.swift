@@ -180,6 +180,11 @@ public struct Scheduler: Sendable {
         slot(of: worker).map { workers[$0].attempts.map { currentAttempt(of: $0.node) } } ?? []
     }
 
+    /// How many attempts a worker holds.
+    public func attemptCount(on worker: WorkerID) -> Int {
+        slot(of: worker).map { workers[$0].attempts.count } ?? 0
+    }
+
     // MARK: - From names to slots
 
     func slot(of node: NodeReference) -> NodeSlot? {

@@ -171,17 +171,32 @@ extension WorkerMachine {
         case .waiting(let instant): instant
         case .greeting(_, let instant): instant
         case .authenticating(let instant), .registering(let instant): instant
-        case .ready: hasProbed ? silenceEnds : min(probeIsDue, silenceEnds)
+        case .ready: silenceEnds ?? probeIsDue
         }
     }
 
-    private var silenceEnds: Instant {
-        lastHeard + heartbeat * max(1, configuration.limits.missedHeartbeats)
+    /// When the coordinator counts as silent; nil before it was asked for a sign of life.
+    ///
+    /// It has a heartbeat's time to answer: a worker that was stopped itself asks first.
+    private var silenceEnds: Instant? {
+        guard let probedAt else { return nil }
+        let limit = heartbeat * max(1, configuration.limits.missedHeartbeats)
+        return max(lastHeard + limit, probedAt + heartbeat)
     }
 
     /// A coordinator that is about to count as silent is asked first: it may have nothing to say.
     private var probeIsDue: Instant {
         lastHeard + heartbeat * max(1, configuration.limits.missedHeartbeats - 1)
+    }
+
+    private mutating func extendHandshake(at now: Instant) {
+        let until = now + configuration.limits.handshake
+        switch link {
+        case .greeting(let initiator, _): link = .greeting(initiator, until: until)
+        case .authenticating: link = .authenticating(until: until)
+        case .registering: link = .registering(until: until)
+        case .idle, .waiting, .connecting, .ready, .ended: break
+        }
     }
 
     mutating func linkDeadlineReached(at now: Instant, into actions: inout [Action]) {
@@ -193,16 +208,18 @@ extension WorkerMachine {
             link = .connecting
             actions.append(.connect)
         case .greeting, .authenticating, .registering:
+            // A worker that was away at that time gives the coordinator all of it again.
+            if now - deadline > heartbeat { return extendHandshake(at: now) }
             disconnect(
                 "The handshake took too long.",
                 isFault: false,
                 at: now,
                 into: &actions
             )
-        case .ready where now >= silenceEnds:
+        case .ready where probedAt != nil:
             disconnect("The coordinator is silent.", isFault: false, at: now, into: &actions)
         case .ready:
-            hasProbed = true
+            probedAt = now
             pings += 1
             actions.append(.send(.ping(Ping(n: pings))))
         }

@@ -12,7 +12,7 @@ extension WorkerMachine {
         // Lines read before the connection was given up may still come in.
         guard isConnected else { return }
         lastHeard = now
-        hasProbed = false
+        probedAt = nil
         switch message {
         case .dispatch(let dispatch) where isReady:
             take(dispatch, at: now, into: &actions)

@@ -34,9 +34,9 @@ public struct WorkerMachine: Sendable {
     /// The pause between the coordinator's signs of life.
     var heartbeat: Duration
     var lastHeard = Instant.zero
-    /// The number of the last ping sent, and whether one was sent since the last sign of life.
+    /// The number of the last ping sent, and when one was sent since the last sign of life.
     var pings = 0
-    var hasProbed = false
+    var probedAt: Instant?
     /// Lines of unknown type on this connection.
     var unknownTypes = 0
     /// Since when there is no session; nil while there is one.

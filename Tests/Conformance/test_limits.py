@@ -129,12 +129,16 @@ class CountTests(SmallLimits):
               "finished_runs": 2, "finished_events": 2}
 
     def test_connections_that_have_not_proved_themselves(self):
-        waiting = [self.coordinator.connect() for _ in range(4)]
-        self.coordinator.connect().expect_fatal("busy")
-        # Those that were there are not disturbed, and room comes back.
-        waiting[0].send(type="hello", versions=[1], role="client", name="a",
-                        nonce=secrets.token_hex(32))
-        waiting[0].expect("challenge")
+        waiting = [self.coordinator.connect() for _ in range(40)]
+        # Whoever only connects keeps nobody out: the oldest makes room.
+        client = self.coordinator.greet("client")
+        client.send(type="ping", n=1)
+        client.expect("pong", n=1)
+        for peer in waiting[:36]:
+            peer.expect_fatal("busy")
+        waiting[-1].send(type="hello", versions=[1], role="client", name="a",
+                         nonce=secrets.token_hex(32))
+        waiting[-1].expect("challenge")
         for peer in waiting:
             peer.close()
         self.eventually_welcomed()

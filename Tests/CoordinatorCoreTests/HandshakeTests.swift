@@ -153,6 +153,20 @@ struct HandshakeTests {
         #expect(try early.nextError().isFatal)
     }
 
+    @Test("A new connection takes the room of the oldest one that has not proved itself")
+    func oldestMakesRoom() throws {
+        var limits = Limits()
+        limits.unauthenticatedConnections = 3
+        let harness = MachineHarness(limits: limits)
+        let idle = (0..<40).map { harness.connect(.client, "idle\($0)") }
+        let honest = harness.connect(.client, "honest")
+        honest.shakeHands()
+        #expect(idle.count { !harness.isClosed($0) } == 2)
+        #expect(try idle[0].nextError().code == .busy)
+        honest.send(.ping(Ping(n: 1)))
+        #expect(honest.takeKinds() == [.pong])
+    }
+
     @Test("Connections over the limits are told busy and closed; room comes back")
     func tooMany() throws {
         var limits = Limits()
@@ -161,13 +175,15 @@ struct HandshakeTests {
         let harness = MachineHarness(limits: limits)
         let a = harness.connect(.client, "a")
         let b = harness.connect(.client, "b")
-        let c = harness.connect(.client, "c")
-        #expect(try c.nextError().code == .busy)
-        #expect(harness.isClosed(c))
         a.shakeHands()
+        let c = harness.connect(.client, "c")
+        let evicting = harness.connect(.client, "evicting")
+        #expect(try b.nextError().code == .busy)
+        #expect(harness.isClosed(b))
+        c.disconnect()
+        evicting.disconnect()
         let d = harness.connect(.client, "d")
         #expect(!harness.isClosed(d))
-        b.disconnect()
         d.shakeHands()
         let e = harness.connect(.client, "e")
         e.shakeHands()

@@ -122,6 +122,9 @@ final class MachineHarness {
         }
     }
 
+    /// Lets time pass in which the coordinator does nothing, as if its process was stopped.
+    func pause(_ duration: Duration) { now = now + duration }
+
     private func carryOut(_ sourceLocation: SourceLocation) {
         let batch = actions
         actions.removeAll()

@@ -189,4 +189,33 @@ struct StreamingTests {
         client.send(.cancelRun(CancelRun(run: run)))
         #expect(try client.nextEvent().kind == .runCancelled)
     }
+
+    @Test("A plan that breaks off fails its run, whether a node runs or not", arguments: [0, 1, 2])
+    func breaksOff(succeeded: Int) throws {
+        let worker = harness.worker()
+        let client = harness.client()
+        let run = try open(client)
+        let nodes = [NodeText("a"), NodeText("b", after: ["a"])]
+        client.send(.nodes(Nodes(key: "s", tasks: nodes.map(\.raw))))
+        for _ in 0..<succeeded { worker.succeed(try worker.nextDispatch().attempt) }
+        client.send(.nodes(Nodes(key: "s", tasks: [], brokenOff: "it ends at byte 7")))
+        client.send(.bye(Bye(reason: "done")))
+        if let attempt = worker.held.first { worker.fail(attempt, .cancelled) }
+        let viewer = harness.client("v", role: .viewer)
+        let summary = try viewer.get(.run, run)
+        #expect(summary["status"] == "failed")
+        #expect(summary["error"]?["code"] == "bad_plan")
+        #expect(summary["error"]?["message"] == "it ends at byte 7")
+    }
+
+    @Test("A client that leaves before its plan is complete has broken it off")
+    func leaves() throws {
+        let client = harness.client()
+        let run = try open(client)
+        client.disconnect()
+        let viewer = harness.client("v", role: .viewer)
+        let summary = try viewer.get(.run, run)
+        #expect(summary["status"] == "failed")
+        #expect(summary["error"]?["code"] == "bad_plan")
+    }
 }

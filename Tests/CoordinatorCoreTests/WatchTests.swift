@@ -195,7 +195,10 @@ struct WatchTests {
         client.send(.watch(Watch(run: run, from: 0, level: .nodes)))
         let events = client.takeEvents()
         #expect(events.first == "snapshot")
-        #expect(events.count == 6)
+        // Of as many earlier nodes as events are kept it is told again how they ended.
+        #expect(events[1...5].allSatisfy { $0.hasPrefix("node_failed n") })
+        #expect(Set(events.filter { $0.hasPrefix("node_failed") }).count == events.count - 2)
+        #expect(events.count == 11)
         #expect(events.last == "run_failed")
     }
 
@@ -207,5 +210,52 @@ struct WatchTests {
         #expect(error.code == .unknownRun)
         #expect(error.request == 12)
         #expect(!error.isFatal)
+    }
+
+    @Test("A late watcher hears how earlier nodes ended, and which are on a worker")
+    func lateWatcherHearsOfEarlierNodes() throws {
+        let worker = harness.worker()
+        let submitter = harness.client("c")
+        let nodes = [NodeText("a"), NodeText("b", after: ["a"]), NodeText("c", after: ["b"])]
+        let run = try submitter.submit(nodes)
+        let first = try worker.nextDispatch()
+        worker.fail(first.attempt)
+        let other = try submitter.submit([NodeText("d"), NodeText("e", after: ["d"])], key: "o")
+        worker.succeed(try worker.nextDispatch().attempt)
+        let late = harness.client("late", role: .viewer)
+        late.send(.watch(Watch(run: other, level: .nodes)))
+        #expect(
+            late.takeEvents() == ["snapshot", "node_succeeded d", "dispatched e", "planned"]
+        )
+        worker.succeed(try worker.nextDispatch().attempt)
+        #expect(late.takeEvents() == ["node_succeeded e", "joined", "run_succeeded"])
+        late.send(.watch(Watch(run: run, level: .nodes)))
+        #expect(
+            late.takeEvents() == [
+                "snapshot", "node_failed a", "node_skipped b", "node_skipped c", "planned",
+                "run_failed",
+            ]
+        )
+    }
+
+    @Test("Watchers of progress learn that a lost worker runs nothing any more")
+    func progressAfterLoss() throws {
+        let worker = harness.worker(tools: [idempotent()])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")], watch: .progress)
+        harness.advance(.milliseconds(200))
+        func running() -> [Int] {
+            client.take().compactMap { message in
+                guard case .event(let event) = message, event.kind == .progress else {
+                    return nil
+                }
+                return event.data.map(JSONValue.init)?["counts"]?["running"]?.intValue
+            }
+        }
+        #expect(running() == [1])
+        worker.send(.bye(Bye(reason: "gone")))
+        harness.advance(.milliseconds(200))
+        #expect(running() == [0])
+        #expect(try client.get(.run, run)["counts"]?["running"] == 0)
     }
 }

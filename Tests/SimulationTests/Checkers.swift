@@ -14,6 +14,7 @@ struct RunEndChecker {
     private(set) var order: [RunID] = []
     private(set) var ended: [RunID: String] = [:]
     private var cancelled: Set<RunID> = []
+    private var brokenOff: Set<RunID> = []
 
     mutating func accept(_ key: String, _ run: RunID, isExisting: Bool) -> String? {
         if let known = accepted[key] {
@@ -23,6 +24,14 @@ struct RunEndChecker {
         order.append(run)
         return isExisting ? "\(key) is said to exist, but is new" : nil
     }
+
+    /// The run's plan broke off while it was still being written: it fails, whatever runs.
+    mutating func breakOff(_ run: RunID) {
+        brokenOff.insert(run)
+        cancel(run)
+    }
+
+    func isBrokenOff(_ run: RunID) -> Bool { brokenOff.contains(run) }
 
     func run(of key: String) -> RunID? { accepted[key] }
 

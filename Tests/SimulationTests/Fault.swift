@@ -19,6 +19,8 @@ enum Fault: String, CaseIterable, Sendable {
     case partitionToPeer
     /// What a peer says does not arrive for a while.
     case partitionToCoordinator
+    /// The coordinator's process is stopped for a while; what is sent to it waits.
+    case coordinatorPause
     /// A second worker takes the name of the first.
     case twin
     /// A second worker of a live name is refused.
@@ -53,6 +55,8 @@ enum Fault: String, CaseIterable, Sendable {
     case cancelRun
     /// A client's connection breaks.
     case clientCut
+    /// A streamed plan breaks off, and its client says so.
+    case planBreaksOff
     /// A result of an attempt that is not current any more arrives.
     case lateResult
     /// It comes from the worker that holds the node's current attempt.

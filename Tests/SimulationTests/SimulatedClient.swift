@@ -36,9 +36,13 @@ final class SimulatedClient {
     /// How many nodes have been sent, of a streamed plan.
     private var sentNodes = 0
     private var mayStream = false
+    /// After how many nodes its plan breaks off, if it does.
+    var breaksOffAfter: Int?
     /// Terminal events on this connection, and the number of the newest event.
     private var endsHere = 0
     private var newest = -1
+    /// The number of the snapshot that a late watcher got, while nodes are told again under it.
+    private var restated: Int?
     private var hasLost = false
     /// Whether its submission was refused for now and not sent again since.
     private(set) var isRefused = false
@@ -98,6 +102,7 @@ final class SimulatedClient {
         self.link = link
         endsHere = 0
         newest = -1
+        restated = nil
         settled = []
         written = ""
         round = 1
@@ -229,8 +234,13 @@ final class SimulatedClient {
     private func take(_ event: EventMessage) {
         if endsHere > 0 { problem = "\(event.kind) came after the last event of \(event.run)" }
         switch event.kind {
-        case .progress where event.node == nil, .snapshot: break
+        case .progress where event.node == nil: break
+        case .snapshot: restated = event.sequence
+        // What a late watcher missed is told again under the number of the snapshot.
+        case _ where event.sequence == restated && newest < event.sequence && isRestating(event):
+            break
         default:
+            restated = nil
             if event.sequence <= newest {
                 problem = "event \(event.sequence) of \(event.run) follows event \(newest)"
             }
@@ -241,6 +251,13 @@ final class SimulatedClient {
         endsHere += 1
         if let end, end != event.kind { problem = "\(event.run) ended as \(end) and \(event.kind)" }
         end = event.kind
+    }
+
+    private func isRestating(_ event: EventMessage) -> Bool {
+        switch event.kind {
+        case .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled, .dispatched, .started: true
+        default: false
+        }
     }
 
     /// Each node ends once, rounds rise by one, and the answer is what was shown of it.
@@ -272,6 +289,10 @@ final class SimulatedClient {
     /// The next batch of a streamed plan; the last one is empty now and then.
     func nextBatch(of count: Int) -> Message? {
         guard hasMore else { return nil }
+        if let limit = breaksOffAfter, sentNodes >= limit {
+            mayStream = false
+            return .nodes(Nodes(key: key, tasks: [], brokenOff: "the text ended"))
+        }
         let batch = nodes[sentNodes...].prefix(count)
         sentNodes += batch.count
         let isLast = sentNodes == nodes.count

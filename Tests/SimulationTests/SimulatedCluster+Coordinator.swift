@@ -84,15 +84,21 @@ extension SimulatedCluster {
             broken(runEnds.end(run, status))
             broken(modelCalls.end(run))
             noteEnd(of: run, status)
-        case .workerLeft(let name, _, let attempts):
+        case .workerLeft(let name, let reason, let attempts):
             losses.leave(name, with: attempts)
             if attempts > 0 { faults.note(.attemptsLost) }
+            if attempts > 0, scenario.isCalm {
+                broken("\(name) was lost (\(reason)), though only the coordinator was away")
+            }
         case .workerJoined(_, _, _, let isResumed) where isResumed: faults.note(.resumed)
         case .peerDismissed(let id, let error):
             if error.code == .limit {
                 let isStalled = links[id]?.wire.isBehind == true
                 if isStalled { faults.note(.slowReaderDismissed) }
                 if !isStalled, workersByLink[id] != nil { faults.note(.leaseExpired) }
+                if scenario.isCalm, !isStalled {
+                    broken("\(id) was dismissed (\(error)), though only the coordinator was away")
+                }
             }
         default: break
         }
@@ -102,6 +108,9 @@ extension SimulatedCluster {
         let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].failure }
         if failure?.code == .timeout { faults.note(.outOfTime) }
         if failure?.code == .limit { faults.note(.outOfBudget) }
+        if runEnds.isBrokenOff(run), status != "failed" || failure?.code != .badPlan {
+            broken("\(run) broke off, but ended as \(status) with \(failure as Any)")
+        }
         if failure?.code == .internal { broken("\(run) failed: \(failure?.message ?? "")") }
         let goal = authors[run].flatMap { $0.isPlanner ? $0.goal : nil }
         let kind = goal.map { $0.isPlanOnly ? "plan only" : $0.strategy.rawValue } ?? "plan"
@@ -197,6 +206,16 @@ extension SimulatedCluster {
         connections.receive(message, on: link.id)
         switch message {
         case .result(let result): deliver(result, link)
+        case .nodes(let nodes) where nodes.brokenOff != nil:
+            let run = runEnds.run(of: nodes.key)
+            let slot = run.flatMap { coordinator.runSlots[$0] }
+            if let run, let slot, coordinator.runs[slot].author == link.id,
+                coordinator.runs[slot].failure == nil
+            {
+                faults.note(.planBreaksOff)
+                runEnds.breakOff(run)
+            }
+            tell(.received(link.id, message))
         case .cancelRun(let cancel):
             tell(.received(link.id, message))
             runEnds.cancel(cancel.run)

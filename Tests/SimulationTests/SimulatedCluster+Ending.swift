@@ -71,6 +71,7 @@ extension SimulatedCluster {
         }
         client.join = drawJoin(hasGoal: hasGoal, allowed: client.allowed)
         if draw.permille(150) { client.running = draw.int(1...3) }
+        if client.isStreamed, draw.permille(150) { client.breaksOffAfter = draw.int(0...3) }
         guard scenario.hasBudgets else { return client }
         if draw.permille(300) { client.wallMilliseconds = draw.int(50...4_000) }
         if draw.permille(200) { client.onMissingTool = .fail }

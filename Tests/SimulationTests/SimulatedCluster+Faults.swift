@@ -18,6 +18,7 @@ extension SimulatedCluster {
         case .clientCut: cutClient()
         case .stop: stopOneWay()
         case .slowReader: slowReader()
+        case .pause: pauseCoordinator()
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -35,6 +36,7 @@ extension SimulatedCluster {
             if let link = worker.link, link.isOpenForCoordinator, link.wire.allowance == .max {
                 slowDown(link)
             }
+        case .pause: pauseCoordinator()
         case .stop, .clientCut: break
         }
     }
@@ -150,6 +152,15 @@ extension SimulatedCluster {
             $0.isAlive && $0.isOpenForPeer && $0.isOpenForCoordinator && $0.wire.allowance == .max
         }
         if let link = draw.element(open) { slowDown(link) }
+    }
+
+    /// The coordinator's process is stopped; what it does not hear in time is nobody's silence.
+    private func pauseCoordinator() {
+        guard now >= pausedUntil else { return }
+        faults.note(.coordinatorPause)
+        let pause = draw.duration(.milliseconds(200) ... .seconds(9))
+        pausedUntil = now + pause
+        trace.add(now, "FAULT the coordinator is stopped for \(pause)")
     }
 
     private func cutClient() {

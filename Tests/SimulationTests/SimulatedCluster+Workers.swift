@@ -136,7 +136,7 @@ extension SimulatedCluster {
     func answerConnect(_ worker: SimulatedWorker) {
         guard worker.isAlive, worker.isConnecting else { return }
         worker.isConnecting = false
-        if !isHealed, draw.permille(50) {
+        if !isHealed, !scenario.isCalm, draw.permille(50) {
             return tell(worker, .connectFailed(reason: "refused"))
         }
         let link = openLink(to: worker.label)

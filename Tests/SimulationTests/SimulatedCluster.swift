@@ -42,6 +42,8 @@ final class SimulatedCluster {
     var workersByLink: [ConnectionID: SimulatedWorker] = [:]
     var clientsByLink: [ConnectionID: SimulatedClient] = [:]
     var isHealed = false
+    /// Until when the coordinator's process is stopped.
+    var pausedUntil = Instant.zero
 
     var runEnds = RunEndChecker()
     var numbers = AttemptNumberChecker()
@@ -154,7 +156,7 @@ final class SimulatedCluster {
             guard let candidate else { return }
             next = next.map { min($0, candidate) } ?? candidate
         }
-        consider(coordinatorDue)
+        consider(coordinatorDue.map { max($0, pausedUntil) })
         for worker in workers { consider(worker.due) }
         return next
     }
@@ -164,9 +166,14 @@ final class SimulatedCluster {
         steps += 1
         while problem == nil, let entry = agenda.min, entry.at <= now {
             agenda.removeMin()
-            happen(entry.what)
+            if now < pausedUntil, concernsCoordinator(entry.what) {
+                // It waits in a socket, in order, and is read before anything is judged.
+                plan(entry.what, at: pausedUntil)
+            } else {
+                happen(entry.what)
+            }
         }
-        if let due = coordinatorDue, due <= now {
+        if let due = coordinatorDue, due <= now, now >= pausedUntil {
             tell(.deadlineReached)
         }
         for worker in workers where worker.isAlive {
@@ -174,6 +181,17 @@ final class SimulatedCluster {
             tell(worker, .deadlineReached)
         }
         endCoordinatorTurn()
+    }
+
+    private func concernsCoordinator(_ what: What) -> Bool {
+        switch what {
+        case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .answerConnect,
+            .connectClient, .speak, .readOn, .reportBacklog:
+            true
+        case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
+            .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush:
+            false
+        }
     }
 
     private func happen(_ what: What) {

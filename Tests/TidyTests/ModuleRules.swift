@@ -19,7 +19,8 @@ enum ModuleRules {
         "Joining": ["JSON", "Plans"],
         "Planning": ["JSON", "Schemas", "Plans", "Joining", "OrderedCollections"],
         "CoordinatorCore": numbers.union([
-            "Schemas", "Scheduling", "Joining", "Planning", "DequeModule", "OrderedCollections",
+            "Schemas", "Scheduling", "Joining", "Planning", "DequeModule", "HeapModule",
+            "OrderedCollections",
         ]),
         "WorkerCore": numbers.union(["DequeModule", "HeapModule", "OrderedCollections"]),
 

@@ -148,6 +148,10 @@ extension MessageExamples {
             )
         ),
         MessageExample(
+            #"{"type":"nodes","key":"k1","tasks":[],"broken_off":"it ends."}"#,
+            .nodes(Nodes(key: "k1", tasks: [], brokenOff: "it ends."))
+        ),
+        MessageExample(
             #"{"type":"accepted","key":"k1","run":"r7","existing":false}"#,
             .accepted(Accepted(key: "k1", run: run))
         ),
@@ -243,6 +247,10 @@ extension MessageExamples {
             .reply(
                 Reply(request: 1, what: .status, data: .inline(raw(#"{"runs":0}"#)))
             )
+        ),
+        MessageExample(
+            #"{"type":"reply","request":1,"what":"tools","data":[],"next":7}"#,
+            .reply(Reply(request: 1, what: .tools, data: .inline(raw("[]")), next: 7))
         ),
         MessageExample(
             #"{"type":"reply","request":2,"what":"answer","#

@@ -27,11 +27,13 @@ extension Reply: MessageBody {
         request = try fields.integer("request")
         what = try fields.choice("what")
         data = try fields.payload(inline: "data", chunked: "data_chunks")
+        next = try fields.optionalInteger("next")
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("request", request)
         writer.field("what", what.rawValue)
         writer.payload(data, inline: "data", chunked: "data_chunks")
+        writer.field("next", next)
     }
 }

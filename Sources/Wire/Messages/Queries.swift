@@ -64,13 +64,16 @@ public struct Reply: Sendable, Equatable {
     public var request: Int
     /// What was asked for.
     public var what: GetKind
-    /// The answer.
+    /// The answer, or a page of it.
     public var data: Payload
+    /// The `from` of the next page; nil if this is the last one.
+    public var next: Int?
 
     /// Makes the message of its fields.
-    public init(request: Int, what: GetKind, data: Payload) {
+    public init(request: Int, what: GetKind, data: Payload, next: Int? = nil) {
         self.request = request
         self.what = what
         self.data = data
+        self.next = next
     }
 }

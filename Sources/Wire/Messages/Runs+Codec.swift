@@ -102,6 +102,7 @@ extension Nodes: MessageBody {
         tasks = try fields.requiredElements("tasks")
         isLast = try fields.flag("last")
         joinInstruction = try fields.optionalString("join_instruction")
+        brokenOff = try fields.optionalString("broken_off")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -114,6 +115,7 @@ extension Nodes: MessageBody {
         writer.endArray()
         writer.flag("last", isLast)
         writer.field("join_instruction", joinInstruction)
+        writer.field("broken_off", brokenOff)
     }
 }
 

@@ -229,18 +229,22 @@ public struct Nodes: Sendable, Equatable {
     public var isLast: Bool
     /// What to do with the outcomes, for the joiner.
     public var joinInstruction: String?
+    /// Why the rest of the plan will never come: the run fails as `bad_plan` with this reason.
+    public var brokenOff: String?
 
     /// Makes the message of its fields.
     public init(
         key: String,
         tasks: [RawJSON],
         isLast: Bool = false,
-        joinInstruction: String? = nil
+        joinInstruction: String? = nil,
+        brokenOff: String? = nil
     ) {
         self.key = key
         self.tasks = tasks
         self.isLast = isLast
         self.joinInstruction = joinInstruction
+        self.brokenOff = brokenOff
     }
 }
 

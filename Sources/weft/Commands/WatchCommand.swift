@@ -52,7 +52,7 @@ struct WatchCommand: ParsableCommand {
     private func failure(_ error: ClientError) -> CommandFailure {
         var failure = CommandFailure(error)
         if error.kind == .lost {
-            failure.lines.append("Run \(id) may go on there. Follow it again: weft watch \(id)")
+            failure.lines.append(error.fate(of: id))
         }
         return failure
     }

@@ -170,7 +170,7 @@ final class PlanRun {
         if error.kind == .lost, settings.isRemote, let run {
             failure.lines.append(
                 isPlanComplete
-                    ? "Run \(run) may go on there. Follow it: weft watch \(run)"
+                    ? error.fate(of: run)
                     : "The plan had not been sent in full, so run \(run) fails there."
             )
         }

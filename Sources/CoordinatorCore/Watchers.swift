@@ -1,0 +1,53 @@
+// Who gets the events of a run, and the most that any of them wants to hear.
+
+internal import Wire
+
+/// Somebody who gets a run's events.
+struct Watcher: Arrival {
+    var connection: ConnectionID
+    var level: WatchLevel
+
+    var arrivalKey: ConnectionID { connection }
+}
+
+/// The watchers of a run in the order in which they came.
+struct Watchers: Sendable, Sequence {
+    private var arrivals = ArrivalOrder<Watcher>()
+    /// How many watch at each level.
+    private var counts = SIMD4<Int32>()
+
+    var isEmpty: Bool { arrivals.isEmpty }
+
+    /// The highest level at which anybody watches; nil if nobody does.
+    ///
+    /// Events that do not reach it need not be offered to thousands who do not want them.
+    var highest: WatchLevel? {
+        WatchLevel.allCases.last { counts[Self.index(of: $0)] > 0 }
+    }
+
+    func contains(_ connection: ConnectionID) -> Bool { arrivals.contains(connection) }
+
+    /// Adds a watcher; one of the same connection is replaced.
+    mutating func append(_ watcher: Watcher) {
+        remove(watcher.connection)
+        arrivals.append(watcher)
+        counts[Self.index(of: watcher.level)] += 1
+    }
+
+    mutating func remove(_ connection: ConnectionID) {
+        guard let watcher = arrivals[connection] else { return }
+        arrivals.remove(connection)
+        counts[Self.index(of: watcher.level)] -= 1
+    }
+
+    func makeIterator() -> ArrivalOrder<Watcher>.Iterator { arrivals.makeIterator() }
+
+    private static func index(of level: WatchLevel) -> Int {
+        switch level {
+        case .end: 0
+        case .progress: 1
+        case .nodes: 2
+        case .all: 3
+        }
+    }
+}

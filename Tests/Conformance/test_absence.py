@@ -1,0 +1,195 @@
+"""The coordinator's own absence is nobody's silence, and no request owns its loop: a coordinator
+that is stopped and goes on, and peers that ask for more than one turn's work."""
+
+import json
+import signal
+import time
+import unittest
+
+from peer import Coordinator, Closed, line
+from test_coordinator import CoordinatorTest, plan
+
+
+class AbsenceTests(CoordinatorTest):
+    """A coordinator with short heartbeats and leases, which is stopped for longer than a lease."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.coordinator = Coordinator(heartbeat="500ms", lease="2500ms", resume_window="500ms")
+        cls.addClassCleanup(cls.coordinator.stop)
+
+    def pause(self, seconds, body=lambda: None):
+        """Stops the coordinator for so long, and does something meanwhile."""
+        process = self.coordinator.process.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            body()
+            time.sleep(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def test_a_pause_costs_nobody_the_connection_and_no_node_its_outcome(self):
+        tool = self.tool()
+        worker, idle = self.coordinator.worker([tool], slots=1), self.coordinator.worker(["other"])
+        client = self.client()
+        run = self.submit(client, plan(("a", tool, {})), watch="end")
+        attempt = worker.skip_to("dispatch")["attempt"]
+
+        def work():
+            worker.send(type="started", attempt=attempt)
+            worker.send(type="result", attempt=attempt, ok=True, output=7, duration_us=5)
+
+        self.pause(6, work)
+        self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
+        self.assertIn(attempt, worker.skip_to("ack")["attempts"])
+        for peer in [worker, idle, client]:
+            peer.send(type="ping", n=77)
+            peer.skip_to("pong", n=77)
+        # And a heartbeat later, too.
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            for peer in [worker, idle, client]:
+                peer.send(type="ping", n=78)
+                peer.skip_to("pong", n=78)
+
+    def test_a_worker_that_came_back_meanwhile_is_taken_on(self):
+        tool = self.tool()
+        worker = self.coordinator.worker([tool], slots=1)
+        client = self.client()
+        run = self.submit(client, plan(("a", tool, {})), watch="end")
+        attempt = worker.skip_to("dispatch")["attempt"]
+        resume = {"session": worker.welcome["session"], "epoch": worker.welcome["epoch"]}
+        self.pause(4, worker.close)
+        # It waits a while before it connects again, as after several failures.
+        time.sleep(1.5)
+        back = self.coordinator.worker([tool], slots=1, name=worker.name, resume=resume,
+                                       in_flight=[{"attempt": attempt, "state": "running"}])
+        self.assertEqual(back.registered["adopt"], [attempt])
+        back.send(type="result", attempt=attempt, ok=True, output=7, duration_us=5)
+        self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
+
+    def test_a_lease_still_ends(self):
+        silent = self.coordinator.greet("client", answers_pings=False)
+        self.pause(3)
+        begin = time.monotonic()
+        with self.assertRaises(Closed):
+            while True:
+                silent.receive()
+        self.assertGreater(time.monotonic() - begin, 0.5)
+
+
+class FloodTests(CoordinatorTest):
+    """Peers that ask for very much in one write, while somebody else wants a short answer."""
+
+    NODES = 20_000
+    QUESTIONS = 900
+
+    def large_run(self, ended):
+        client = self.client()
+        key = f"large-{ended}"
+        client.send(type="submit", key=key, stream=True, join="json", watch="end")
+        for first in range(0, self.NODES, 2_000):
+            tasks = [{"id": f"n{number}", "tool_name": "nobody", "args": {}, "dependencies": []}
+                     for number in range(first, first + 2_000)]
+            client.send(type="nodes", key=key, tasks=tasks, last=first + 2_000 == self.NODES)
+        run = client.skip_to("accepted", key=key)["run"]
+        if ended:
+            client.send(type="cancel_run", run=run)
+            client.skip_to("event", kind="run_cancelled")
+        else:
+            client.send(type="ping", n=1)
+            client.skip_to("pong", n=1)
+        return run
+
+    def slowest_pong(self, flood):
+        """The longest that a ping takes while a viewer's flood is being answered."""
+        viewer, other = self.coordinator.greet("viewer"), self.client()
+        viewer.socket.setblocking(False)
+        left, slowest, answered = flood, 0.0, b""
+        quiet = 0
+        while quiet < 3:
+            if left:
+                try:
+                    left = left[viewer.socket.send(left[:1 << 16]):]
+                except BlockingIOError:
+                    pass
+            try:
+                answered = viewer.socket.recv(1 << 20)
+            except BlockingIOError:
+                answered = b""
+            begin = time.monotonic()
+            other.send(type="ping", n=5)
+            other.skip_to("pong", n=5)
+            slowest = max(slowest, time.monotonic() - begin)
+            quiet = quiet + 1 if not left and not answered and slowest > 0 else 0
+            if quiet:
+                time.sleep(0.05)
+        viewer.close()
+        return slowest
+
+    def test_questions_do_not_hold_the_loop(self):
+        ended, running = self.large_run(True), self.large_run(False)
+        questions = {
+            "explain of an ended run": {"what": "explain", "id": ended},
+            "explain of a running run": {"what": "explain", "id": running},
+            "nodes": {"what": "nodes", "id": ended},
+            "runs": {"what": "runs", "limit": 1000},
+            "a node": {"what": "node", "id": running, "node": "n7"},
+            "workers": {"what": "workers"},
+            "status": {"what": "status"},
+        }
+        for words, question in questions.items():
+            with self.subTest(words):
+                flood = b"".join(line({"type": "get", "request": number, **question})
+                                 for number in range(self.QUESTIONS))
+                self.assertLess(self.slowest_pong(flood), 1.0)
+
+    def test_other_requests_do_not_hold_the_loop(self):
+        bad = plan(*[(f"n{number % 5}", "t", {"x": number}) for number in range(2_000)])
+        floods = {
+            "pings": b"".join(line({"type": "ping", "n": number}) for number in range(50_000)),
+            "watches": b"".join(line({"type": "watch", "run": "nosuchrun", "request": number})
+                                for number in range(5_000)),
+        }
+        for words, flood in floods.items():
+            with self.subTest(words):
+                self.assertLess(self.slowest_pong(flood), 1.0)
+        client = self.client()
+        text = b"".join(line({"type": "submit", "key": f"bad-{number}", "plan": bad})
+                        for number in range(40))
+        other = self.client()
+        client.socket.sendall(text)
+        begin = time.monotonic()
+        other.send(type="ping", n=6)
+        other.skip_to("pong", n=6)
+        self.assertLess(time.monotonic() - begin, 1.0)
+        for _ in range(40):
+            client.skip_to("error", code="bad_plan")
+
+    def test_pages_come_to_the_end(self):
+        run = self.large_run(False)
+        client, start, nodes, pages = self.client(), 0, 0, 0
+        while start is not None:
+            client.send(type="get", request=1, what="explain", id=run, **{"from": start})
+            reply = self.reply(client)
+            nodes += len(reply["data"]["nodes"])
+            start = reply.get("next")
+            pages += 1
+        self.assertEqual(nodes, self.NODES)
+        self.assertGreater(pages, 1)
+
+    def reply(self, client):
+        chunks = b""
+        while True:
+            message = client.receive()
+            if message["type"] == "chunk":
+                chunks += message["data"].encode()
+                continue
+            self.assertEqual(message["type"], "reply")
+            if "data" not in message:
+                message["data"] = json.loads(chunks)
+            return message
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,107 @@
+// Processes that are stopped for a while and go on: nobody judges others by the time in which it
+// was away itself. (SIGSTOP and SIGCONT.)
+import Foundation
+import Glibc
+import TestKit
+import Testing
+
+extension Integration {
+    @Suite("Pauses", .timeLimit(.minutes(2 * Patience.factor)))
+    struct PauseTests {
+        /// Takes as long as the test wants and may not run twice.
+        static let effect = """
+            tools:
+              - name: work
+                description: Waits for a word of the test.
+                command:
+                  - sh
+                  - -c
+                  - 'echo $$ >> FOLDER/starts; until [ -e FOLDER/go ]; do sleep 0.05; done; echo done'
+            """
+
+        @Test("A coordinator that was stopped longer than a lease loses nobody and no outcome")
+        func stoppedCoordinator() async throws {
+            try await atPlace { place in
+                try place.tools(Self.effect)
+                let coordinator = try await place.startCoordinator()
+                try await place.startWorker("w1")
+                try await place.startWorker("w2")
+                let plan = try place.plan(
+                    node("a", "work"),
+                    node("b", "work"),
+                    node("c", "echo", #"{"of":["$a","$b"]}"#)
+                )
+                let run = try place.start("run", "--plan", plan, "--json")
+                try await place.wait(for: 2, linesOf: "starts")
+                coordinator.signal(SIGSTOP)
+                try place.write("", to: "go")
+                try await Task.sleep(for: .seconds(12))
+                coordinator.signal(SIGCONT)
+                let end = try await run.end(within: .seconds(30))
+                #expect(end.code == 0, "\(end.errors)")
+                #expect(try end.document["nodes"]["c"]["output"]["of"].list.count == 2)
+                #expect(place.lines(of: "starts").count == 2)
+                try await eventually("both workers are there") {
+                    try await place.workers().filter { $0["state"].text == "ready" }.count == 2
+                }
+            }
+        }
+
+        @Test("A worker that was stopped within its lease reads before it judges")
+        func stoppedWorker() async throws {
+            try await atPlace { place in
+                try place.tools(Self.effect)
+                try await place.startCoordinator()
+                let worker = try await place.startWorker("w1")
+                let plan = try place.plan(node("a", "work"))
+                let run = try place.start("run", "--plan", plan, "--json")
+                try await place.wait(for: 1, linesOf: "starts")
+                worker.signal(SIGSTOP)
+                try await Task.sleep(for: .seconds(8))
+                worker.signal(SIGCONT)
+                try await Task.sleep(for: .seconds(1))
+                try place.write("", to: "go")
+                let end = try await run.end(within: .seconds(30))
+                #expect(end.code == 0, "\(end.errors)")
+                #expect(!worker.errors.contains("silent"), "\(worker.errors)")
+                #expect(!place.hasSaid("worker resumed"))
+                #expect(!place.hasSaid("worker left"))
+            }
+        }
+
+        @Test("A client that was stopped within its lease follows its run to the end")
+        func stoppedClient() async throws {
+            try await atPlace { place in
+                try place.tools(Self.effect)
+                try await place.startCoordinator()
+                try await place.startWorker("w1")
+                let plan = try place.plan(node("a", "work"))
+                let run = try place.start("run", "--plan", plan, "--json")
+                try await place.wait(for: 1, linesOf: "starts")
+                run.signal(SIGSTOP)
+                try await Task.sleep(for: .seconds(8))
+                try place.write("", to: "go")
+                run.signal(SIGCONT)
+                let end = try await run.end(within: .seconds(30))
+                #expect(end.code == 0, "\(end.errors)")
+            }
+        }
+
+        @Test("A client of a coordinator that was stopped for good is not told to follow its run")
+        func endedCoordinator() async throws {
+            try await atPlace { place in
+                try place.tools(Self.effect)
+                let coordinator = try await place.startCoordinator()
+                try await place.startWorker("w1")
+                let plan = try place.plan(node("a", "work"))
+                let run = try place.start("run", "--plan", plan)
+                try await place.wait(for: 1, linesOf: "starts")
+                coordinator.signal(SIGTERM)
+                let end = try await run.end()
+                #expect(end.code == 3)
+                #expect(end.errors.contains("has ended with the coordinator"), "\(end.errors)")
+                #expect(!end.errors.contains("weft watch"), "\(end.errors)")
+            }
+        }
+    }
+}
