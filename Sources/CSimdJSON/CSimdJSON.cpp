@@ -23,9 +23,9 @@ inline bool is_space(uint8_t byte) {
 
 inline bool is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
-// Whether the number at `at` keeps to the grammar, whatever its size. simdjson has one error for
-// both; a person wants to know which.
-bool is_number(const uint8_t *text, size_t at, size_t length) {
+// The position behind the number at `at` if it keeps to the grammar, whatever its size, else 0.
+// simdjson has one error for numbers that it cannot read and for those that are none.
+size_t number_end(const uint8_t *text, size_t at, size_t length) {
     size_t i = at;
     auto digits = [&] {
         size_t start = i;
@@ -35,18 +35,23 @@ bool is_number(const uint8_t *text, size_t at, size_t length) {
     if (i < length && text[i] == '-') i++;
     bool leading_zero = i < length && text[i] == '0';
     size_t whole = digits();
-    if (whole == 0 || (leading_zero && whole > 1)) return false;
+    if (whole == 0 || (leading_zero && whole > 1)) return 0;
     if (i < length && text[i] == '.') {
         i++;
-        if (digits() == 0) return false;
+        if (digits() == 0) return 0;
     }
     if (i < length && (text[i] == 'e' || text[i] == 'E')) {
         i++;
         if (i < length && (text[i] == '+' || text[i] == '-')) i++;
-        if (digits() == 0) return false;
+        if (digits() == 0) return 0;
     }
-    return i == length || is_space(text[i]) || std::strchr(",]}:[{\"", text[i]) != nullptr;
+    bool ends = i == length || is_space(text[i])
+        || (text[i] != 0 && std::strchr(",]}:[{\"", text[i]) != nullptr);
+    return ends ? i : 0;
 }
+
+// Numbers of at least so many characters, and those with an exponent, may be beyond 64 bits.
+constexpr size_t long_number = 19;
 
 // A parser and the padded copy it reads from: simdjson reads a little past the end of its input.
 class Reader {
@@ -66,6 +71,9 @@ class Reader {
         length_ = length;
         root_ = simdjson::dom::element();
         auto error = parser_.parse(text_, length, false).get(root_);
+        if (error == simdjson::NUMBER_ERROR || error == simdjson::NUMBER_OUT_OF_RANGE) {
+            return parse_with_long_numbers();
+        }
         return status(error);
     }
 
@@ -190,8 +198,7 @@ class Reader {
         case simdjson::T_ATOM_ERROR:
         case simdjson::F_ATOM_ERROR:
         case simdjson::N_ATOM_ERROR: return WEFT_JSON_BAD_LITERAL;
-        case simdjson::NUMBER_ERROR: return number_status();
-        case simdjson::NUMBER_OUT_OF_RANGE: return WEFT_JSON_NUMBER_OUT_OF_RANGE;
+        case simdjson::NUMBER_ERROR: return WEFT_JSON_BAD_NUMBER;
         case simdjson::DEPTH_ERROR: return WEFT_JSON_TOO_DEEP;
         case simdjson::CAPACITY: return WEFT_JSON_TOO_LARGE;
         case simdjson::MEMALLOC: return WEFT_JSON_OUT_OF_MEMORY;
@@ -199,16 +206,33 @@ class Reader {
         }
     }
 
-    weft_json_status number_status() const {
-        const uint8_t *text = text_;
+    // simdjson reads no whole number beyond 64 bits and no double beyond its range, which pass here
+    // as they are written. They are judged by the grammar alone, and the rest of the text is parsed
+    // with zeros of the same length in their place, so that positions stay.
+    weft_json_status parse_with_long_numbers() {
+        if (text_ != copy_.get()) {
+            copy_.reset(new (std::nothrow) uint8_t[length_ + simdjson::SIMDJSON_PADDING]);
+            if (!copy_) return WEFT_JSON_OUT_OF_MEMORY;
+            copy_capacity_ = length_;
+            std::memcpy(copy_.get(), text_, length_);
+            std::memset(copy_.get() + length_, ' ', simdjson::SIMDJSON_PADDING);
+            text_ = copy_.get();
+        }
+        uint8_t *text = copy_.get();
         const auto &parser = *parser_.implementation;
         for (uint32_t i = 0; i < parser.n_structural_indexes; i++) {
             uint32_t at = parser.structural_indexes[i];
-            if ((text[at] == '-' || is_digit(text[at])) && !is_number(text, at, length_)) {
-                return WEFT_JSON_BAD_NUMBER;
-            }
+            if (text[at] != '-' && !is_digit(text[at])) continue;
+            size_t end = number_end(text, at, length_);
+            if (end == 0) return WEFT_JSON_BAD_NUMBER;
+            bool has_exponent = std::memchr(text + at, 'e', end - at) != nullptr
+                || std::memchr(text + at, 'E', end - at) != nullptr;
+            if (end - at < (has_exponent ? 3 : long_number)) continue;
+            std::memset(text + at, '0', end - at);
+            text[at + 1] = '.';
         }
-        return WEFT_JSON_NUMBER_OUT_OF_RANGE;
+        auto error = parser_.parse(text_, length_, false).get(root_);
+        return error == simdjson::NUMBER_ERROR ? WEFT_JSON_BAD_NUMBER : status(error);
     }
 };
 

@@ -26,8 +26,6 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case syntax
         /// Nested deeper than `JSONLimits.depth`.
         case tooDeep
-        /// A number too large for the type that has to hold it.
-        case numberOutOfRange
         /// Two fields of a message with the same key.
         case duplicateKey
         /// A message that is not an object.
@@ -78,8 +76,6 @@ extension JSONError {
             self.init(code: .syntax, message: "A word is neither true, false nor null.")
         case WEFT_JSON_BAD_NUMBER:
             self.init(code: .syntax, message: "A number is not written the way JSON has it.")
-        case WEFT_JSON_NUMBER_OUT_OF_RANGE:
-            self.init(code: .numberOutOfRange, message: "A number is too large.")
         case WEFT_JSON_TOO_DEEP:
             self.init(
                 code: .tooDeep,

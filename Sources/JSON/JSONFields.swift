@@ -4,7 +4,7 @@ internal import CSimdJSON
 
 /// The top-level fields of one object, found without decoding them.
 ///
-/// The whole text is validated: UTF-8, grammar, finite numbers, depth. The fields share its buffer.
+/// The whole text is validated: UTF-8, grammar, depth. The fields share its buffer.
 public struct JSONFields: Sendable {
     private var text: ArraySlice<UInt8>
     /// Room for more fields than there are; the first `count` are meant.

@@ -5,19 +5,13 @@ internal import OrderedCollections
 extension JSONValue {
     /// Reads one JSON text.
     ///
-    /// Strict: UTF-8, no byte order mark, whole numbers within `Int64`, finite doubles, depth of at
-    /// most `JSONLimits.depth`. Of an object's fields with the same key the last one counts.
+    /// Strict: UTF-8, no byte order mark, depth of at most `JSONLimits.depth`. Of an object's fields
+    /// with the same key the last one counts.
     public init(parsing text: ArraySlice<UInt8>) throws(JSONError) {
         let text = text.trimmed
         try text.checkJSON()
         var reader = TreeReader(text)
         self = reader.value()
-        if let number = reader.tooLarge {
-            throw JSONError(
-                code: .numberOutOfRange,
-                message: "The whole number \(number) does not fit in 64 bits with a sign."
-            )
-        }
     }
 
     /// Reads one JSON text, as above.
@@ -31,8 +25,6 @@ extension JSONValue {
     }
 
     /// Decodes text that is validated already.
-    ///
-    /// A whole number beyond `Int64`, which raw JSON may hold, becomes the nearest double.
     public init(_ raw: RawJSON) {
         var reader = TreeReader(raw.bytes)
         self = reader.value()
@@ -43,8 +35,6 @@ extension JSONValue {
 private struct TreeReader {
     let text: ArraySlice<UInt8>
     private var index: Int
-    /// The first whole number that no `Int64` can hold.
-    private(set) var tooLarge: String?
 
     init(_ text: ArraySlice<UInt8>) {
         self.text = text
@@ -118,10 +108,8 @@ private struct TreeReader {
         skipWord()
         let digits = text[start..<index]
         if let whole = digits.wholeNumber { return .integer(whole) }
-        if tooLarge == nil, !digits.isWrittenAsDouble {
-            tooLarge = String(decoding: digits, as: UTF8.self)
-        }
-        return .double(digits.nearestDouble ?? 0)
+        if digits.isWrittenAsDouble, let double = digits.nearestDouble { return .double(double) }
+        return .bigNumber(BigNumber(checked: digits))
     }
 
     private mutating func skipSpace() {

@@ -4,7 +4,9 @@ public import OrderedCollections
 
 /// A JSON value as a tree.
 ///
-/// Integers and doubles stay apart: `1.0` is not `1`, and every `Int64` survives.
+/// Integers and doubles stay apart: `1.0` is not `1`. Whole numbers of any size survive, and so do
+/// numbers beyond every double. A number with a fraction becomes the nearest double, which has
+/// about 16 digits: where more count, keep it as `RawJSON` or as a text.
 public enum JSONValue: Sendable, Hashable {
     /// The absence of a value.
     case null
@@ -14,6 +16,8 @@ public enum JSONValue: Sendable, Hashable {
     case integer(Int64)
     /// A number written with a fraction or an exponent, or minus zero.
     case double(Double)
+    /// A whole number beyond `Int64`, or a number beyond the range of `Double`, as it is written.
+    case bigNumber(BigNumber)
     /// A text.
     case string(String)
     /// A list of values.
@@ -51,12 +55,23 @@ extension JSONValue {
         if case .integer(let value) = self { Int(exactly: value) } else { nil }
     }
 
-    /// The value of a number, an integer's the nearest double; nil for anything else.
+    /// The nearest double of a number; nil for anything else, numbers beyond every double included.
     public var doubleValue: Double? {
         switch self {
         case .integer(let value): Double(value)
         case .double(let value): value
+        case .bigNumber(let number): number.doubleValue
         default: nil
+        }
+    }
+
+    /// Whether no double in it is infinite or no number, so that all of it can be written as JSON.
+    public var isFinite: Bool {
+        switch self {
+        case .double(let value): value.isFinite
+        case .array(let elements): elements.allSatisfy(\.isFinite)
+        case .object(let fields): fields.values.allSatisfy(\.isFinite)
+        default: true
         }
     }
 

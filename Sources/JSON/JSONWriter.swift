@@ -118,6 +118,7 @@ public struct JSONWriter: Sendable {
         case .bool(let value): bool(value)
         case .integer(let value): integer(Int(value))
         case .double(let value): double(value)
+        case .bigNumber(let number): raw(RawJSON(trusted: Array(number.text.utf8)[...]))
         case .string(let value): string(value)
         case .array(let elements):
             beginArray()

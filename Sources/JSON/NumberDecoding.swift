@@ -28,8 +28,11 @@ extension ArraySlice<UInt8> {
         return value == .min ? nil : -value
     }
 
-    /// The nearest double.
+    /// The nearest double; nil for a number beyond every double.
     var nearestDouble: Double? {
-        Double(String(decoding: self, as: UTF8.self))
+        guard let double = Double(String(decoding: self, as: UTF8.self)), double.isFinite else {
+            return nil
+        }
+        return double
     }
 }

@@ -21,8 +21,8 @@ public enum JSONKind: Sendable {
 ///
 /// It has no whitespace at its ends and no raw line feed or carriage return anywhere, so it can go
 /// into a line of the protocol as it is. Two are equal when their bytes are: `1.0` is not `1`, and
-/// key order counts. Whole numbers up to 18446744073709551615 pass; larger ones, and numbers beyond
-/// the range of a double, are refused. Keys may repeat within objects; the last one counts.
+/// key order counts. Numbers of any size and precision pass as they are written. Keys may repeat
+/// within objects; the last one counts.
 public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
     /// The text.
     public let bytes: ArraySlice<UInt8>
@@ -138,7 +138,7 @@ extension RawJSON {
         return Int(exactly: value)
     }
 
-    /// The nearest double of a number; nil for anything else.
+    /// The nearest double of a number; nil for anything else, numbers beyond every double included.
     public var doubleValue: Double? {
         kind == .number ? bytes.nearestDouble : nil
     }

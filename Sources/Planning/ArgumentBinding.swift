@@ -67,7 +67,7 @@ extension ToolCatalogue.Entry {
             return item.value
         }
         switch item.value {
-        case .integer, .double, .bool: return .string(item.source)
+        case .integer, .double, .bigNumber, .bool: return .string(item.source)
         default: return item.value
         }
     }

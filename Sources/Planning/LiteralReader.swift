@@ -194,7 +194,7 @@ struct LiteralReader {
         }
     }
 
-    /// Reads a number as Python or JSON writes it; one that would lose digits is not read.
+    /// Reads a number as Python or JSON writes it.
     private mutating func number() -> JSONValue? {
         let start = index
         while let byte, isNameByte(byte) || byte == UInt8(ascii: "+") { index += 1 }
@@ -215,9 +215,7 @@ struct LiteralReader {
         guard let raw = try? RawJSON(validating: sign + digits), raw.kind == .number else {
             return nil
         }
-        let value = JSONValue(raw)
-        if case .double = value, digits.utf8.allSatisfy(isDigit), digits != "0" { return nil }
-        return value
+        return JSONValue(raw)
     }
 
     // MARK: - References

@@ -8,7 +8,8 @@ extension JSONValue {
     var normalized: JSONValue {
         switch self {
         case .double(let value):
-            if let whole = Int64(exactly: value) { .integer(whole) } else { self }
+            if let whole = Int64(exactly: value) { .integer(whole) } else { beyondIntegers }
+        case .bigNumber: beyondIntegers
         case .array(let elements): .array(elements.map(\.normalized))
         case .object(let fields):
             .object(
@@ -21,17 +22,31 @@ extension JSONValue {
         }
     }
 
+    /// One form for every way to write a number that is beyond `Int64`: an array that no value
+    /// has, of sign, digits and exponent. Other fractions stay doubles.
+    private var beyondIntegers: JSONValue {
+        if case .double(let value) = self, value.magnitude < 0x1p63 { return self }
+        guard let decimal = DecimalNumber(self) else { return self }
+        return .array([
+            .double(decimal.isNegative ? -.infinity : .infinity),
+            .string(String(decoding: decimal.digits.map { $0 + UInt8(ascii: "0") }, as: UTF8.self)),
+            .integer(Int64(decimal.exponent)),
+        ])
+    }
+
     /// Minus one, zero or one as this number is below, equal to or above another; nil if either is
     /// no number.
     func compareNumber(_ other: JSONValue) -> Int? {
-        switch (self.normalized, other.normalized) {
+        switch (self, other) {
         case (.integer(let left), .integer(let right)):
             return left == right ? 0 : left < right ? -1 : 1
-        case (let left, let right):
-            // A double that equals no integer differs from every integer by more than rounding,
-            // unless it is beyond their range, where rounding does not matter.
-            guard let left = left.doubleValue, let right = right.doubleValue else { return nil }
+        case (.double(let left), .double(let right)):
             return left == right ? 0 : left < right ? -1 : 1
+        case (let left, let right):
+            guard let left = DecimalNumber(left), let right = DecimalNumber(right) else {
+                return nil
+            }
+            return left.compare(right)
         }
     }
 
@@ -40,10 +55,15 @@ extension JSONValue {
         if case (.integer(let value), .integer(let divisor)) = (normalized, other.normalized) {
             return divisor > 0 ? value % divisor == 0 : nil
         }
+        if case .bigNumber = self, case .integer(let divisor) = other.normalized,
+            let decimal = DecimalNumber(self)
+        {
+            return decimal.remainder(dividingBy: divisor) == 0
+        }
         guard let value = doubleValue, let divisor = other.doubleValue else { return nil }
         let quotient = value / divisor
         guard quotient.isFinite else { return false }
-        // Decimal fractions such as 0.01 have no exact double: a quotient may miss by rounding.
+        // DecimalNumber fractions such as 0.01 have no exact double: a quotient may miss by rounding.
         return abs(quotient - quotient.rounded()) <= 4 * quotient.ulp
     }
 
@@ -51,8 +71,10 @@ extension JSONValue {
     func isType(_ type: SchemaType) -> Bool {
         switch (type, self) {
         case (.null, .null), (.boolean, .bool), (.string, .string), (.array, .array),
-            (.object, .object), (.number, .integer), (.number, .double), (.integer, .integer):
+            (.object, .object), (.number, .integer), (.number, .double), (.integer, .integer),
+            (.number, .bigNumber):
             true
+        case (.integer, .bigNumber): DecimalNumber(self)?.isWhole == true
         case (.integer, .double(let value)): value.isFinite && value == value.rounded()
         default: false
         }
@@ -65,6 +87,7 @@ extension JSONValue {
         case .bool: "a boolean"
         case .integer: "an integer"
         case .double: "a number"
+        case .bigNumber: DecimalNumber(self)?.isWhole == true ? "an integer" : "a number"
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"
@@ -75,6 +98,7 @@ extension JSONValue {
     var weight: Int {
         switch self {
         case .string(let text): 1 + text.utf8.count
+        case .bigNumber(let number): 1 + number.text.utf8.count
         case .array(let elements): elements.reduce(1) { $0 + $1.weight }
         case .object(let fields):
             fields.reduce(1) { $0 + 1 + $1.key.utf8.count + $1.value.weight }

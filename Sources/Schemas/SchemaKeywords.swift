@@ -84,7 +84,7 @@ struct SchemaKeywords {
 
     private func number(_ keyword: String) throws(SchemaError) -> JSONValue? {
         guard let value = keywords[keyword] else { return nil }
-        guard value.doubleValue != nil else { throw error(keyword, "must be a number.") }
+        guard value.isType(.number) else { throw error(keyword, "must be a number.") }
         return value
     }
 

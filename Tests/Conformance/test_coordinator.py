@@ -422,7 +422,7 @@ class FramingTests(CoordinatorTest):
             for _ in range(source.randrange(1, 4)):
                 where = source.randrange(len(text))
                 text[where:where + source.randrange(2)] = source.choice(
-                    [b"", b'"', b"{", b"]", b"-1", b"1e999", b"\\", b"\x00", b"\xc3", b"null"])
+                    [b"", b'"', b"{", b"]", b"-1", b"1e", b"\\", b"\x00", b"\xc3", b"null"])
             peer.send_raw(bytes(text).replace(b"\n", b"") + b"\n")
             peer.send_raw(line({"type": "ping", "n": 1}))
             try:

@@ -46,18 +46,6 @@ import Testing
         #expect(try JSONValue(parsing: "-0").doubleValue?.sign == .minus)
     }
 
-    @Test("a whole number beyond Int64 is refused when parsing and rounded in raw values")
-    func largeIntegers() throws {
-        for text in ["9223372036854775808", "18446744073709551615"] {
-            let error = #expect(throws: JSONError.self) {
-                try JSONValue(parsing: #"{"a":[\#(text),1]}"#)
-            }
-            #expect(error?.code == .numberOutOfRange)
-            #expect(error?.description.contains(text) == true)
-            #expect(try JSONValue(RawJSON(validating: text)) == .double(Double(text) ?? 0))
-        }
-    }
-
     @Test("of equal keys the last one counts, at the first one's place")
     func duplicates() throws {
         let value = try JSONValue(parsing: #"{"a":1,"b":2,"\u0061":3}"#)

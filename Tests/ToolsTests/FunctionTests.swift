@@ -44,6 +44,19 @@ private func run(
         #expect(record.starts == 1)
     }
 
+    @Test func `numbers beyond 64 bits go in and out as they are`() async throws {
+        let big = try JSONValue(parsing: "[1000000000000000000000,1e400]")
+        let record = try await run(["a": big]) { arguments, _ in arguments["a"] ?? .null }
+        #expect(record.value == "[1000000000000000000000,1e400]")
+    }
+
+    @Test func `a number that is not finite is bad_output and no null`() async throws {
+        for double in [Double.infinity, -.infinity, .nan] {
+            let record = try await run { _, _ in ["a": [.double(double)]] }
+            #expect(record.failure?.code == .badOutput)
+        }
+    }
+
     @Test func `a function is told of its attempt`() async throws {
         let record = try await run(number: 3) { _, context in
             .string("\(context.run) \(context.node) \(context.number) \(context.attempt)")

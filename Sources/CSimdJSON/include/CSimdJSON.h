@@ -22,7 +22,6 @@ typedef enum weft_json_status {
     WEFT_JSON_BAD_ESCAPE,
     WEFT_JSON_BAD_LITERAL,
     WEFT_JSON_BAD_NUMBER,
-    WEFT_JSON_NUMBER_OUT_OF_RANGE,
     WEFT_JSON_TOO_DEEP,
     WEFT_JSON_NOT_AN_OBJECT,
     WEFT_JSON_DUPLICATE_KEY,
@@ -47,7 +46,7 @@ typedef struct weft_json_outline {
     bool has_newline;
 } weft_json_outline;
 
-/// Validates one JSON text: UTF-8, grammar, escapes, finite numbers, and nesting of at most `depth`
+/// Validates one JSON text: UTF-8, grammar, escapes, numbers of any size, and nesting of at most `depth`
 /// arrays and objects, where empty ones are leaves and do not count.
 weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t depth);
 

@@ -133,7 +133,17 @@ private func outcome(
     _ context: ToolContext
 ) async -> Result<RawJSON, Failure> {
     do {
-        let output = RawJSON(try await call(JSONValue(invocation.arguments), context))
+        let value = try await call(JSONValue(invocation.arguments), context)
+        guard value.isFinite else {
+            return .failure(
+                Failure(
+                    code: .badOutput,
+                    message: "\(invocation.tool) returned a number that is not finite, which JSON"
+                        + " cannot express. Return null or a text in its place."
+                )
+            )
+        }
+        let output = RawJSON(value)
         guard output.count <= invocation.maxOutput else {
             return .failure(.outputTooLarge(invocation.tool, limit: invocation.maxOutput))
         }

@@ -86,6 +86,8 @@ extension JSONValue {
         else { return nil }
         if let integer = Int64(body) {
             self = .integer(integer)
+        } else if let number = try? JSONValue(parsing: body), case .bigNumber = number {
+            self = number
         } else if let double = Double(body), double.isFinite, !body.contains("x") {
             self = .double(double)
         } else {
