@@ -73,7 +73,7 @@ let package = Package(
         module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
         module("Scheduling", ["Plans", heaps, deques]),
         module("Joining", ["JSON", "Plans"]),
-        module("Configuration", [yaml]),
+        module("Configuration", ["Plans", yaml]),
         module("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
         module(
             "CoordinatorCore",

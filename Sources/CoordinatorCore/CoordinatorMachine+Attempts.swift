@@ -123,7 +123,8 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The output of a successful attempt in a buffer of its own, or nil after a violation.
+    /// The output of a successful attempt in a buffer of its own, or nil when it cannot be had: the attempt
+    /// has then failed, or the worker is dismissed.
     private mutating func output(
         _ payload: Payload,
         of attempt: AttemptID,
@@ -138,6 +139,12 @@ extension CoordinatorMachine {
             ?? ChunkAssembler(maximumBytes: limits.maxValue)
         do {
             return try assembler.finish(payload)
+        } catch  where error.code == .badJSON {
+            // All chunks are there: what is wrong is the value, and that concerns this attempt.
+            acknowledge(attempt, worker, isStale: false)
+            let failure = Failure(code: .badOutput, message: error.message)
+            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            return nil
         } catch {
             violate(id, error, now, &actions)
             return nil

@@ -17,6 +17,9 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
+        if !submit.unreadable.isEmpty {
+            return refuse(unreadable(submit.unreadable), about: submit.key, id, &actions)
+        }
         let digest = ContentDigest(of: submit).bytes
         if let known = runsByKey[submit.key], let run = runSlots[known] {
             return submitAgain(submit, run, digest, id, now, &actions)
@@ -188,6 +191,10 @@ extension CoordinatorMachine {
         return problems
     }
 
+    private func unreadable(_ faults: [String]) -> [PlanProblem] {
+        faults.map { PlanProblem(code: .badJSON, message: $0) }
+    }
+
     private func refuse(
         _ problems: [PlanProblem],
         about key: String,
@@ -230,6 +237,8 @@ extension CoordinatorMachine {
             return end(run, because: Failure(code: .badPlan, message: reason), now, &actions)
         }
         do throws(PlanProblems) {
+            let faults = unreadable(nodes.unreadable)
+            guard faults.isEmpty else { throw PlanProblems(faults) }
             var definitions: [NodeDefinition] = []
             definitions.reserveCapacity(nodes.tasks.count)
             for node in nodes.tasks {

@@ -117,6 +117,7 @@ struct NodeGate: Sendable {
                 continue
             }
             room -= 1
+            warnOfMalformedReferences(next.definition)
             ledger.add(next.definition)
             passed.append(next)
             for dependent in (waiting.removeValue(forKey: id) ?? []).reversed() {
@@ -198,6 +199,18 @@ struct NodeGate: Sendable {
             guard let entry = held[id], entry.missing.isEmpty else { continue }
             held[id] = nil
             pass(entry.node)
+        }
+    }
+
+    private mutating func warnOfMalformedReferences(_ definition: NodeDefinition) {
+        let found = MalformedReference.find(in: definition.arguments) { ledger.nodes[$0] != nil }
+        for malformed in found {
+            report(
+                .malformedReference,
+                definition.id,
+                "node \(definition.id) \(malformed.fault)",
+                isWarning: true
+            )
         }
     }
 

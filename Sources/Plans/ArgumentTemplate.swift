@@ -14,7 +14,8 @@ public import JSON
 ///
 /// `$` takes the longest run of ASCII letters, digits and underscores behind it, so `$15` is never
 /// `$1` and a 5; what has a hyphen needs braces. `${t1['odd.key']}` reaches a key that holds a dot
-/// or a bracket. Keys of objects are never scanned. A `$` may be written as the escape `\u0024`.
+/// or a bracket. Text is the same however a tool has escaped its output; numbers and the order of
+/// keys stay as written. Keys of objects are never scanned. A `$` may be written as the escape `\u0024`.
 public struct ArgumentTemplate: Sendable {
     /// One reference to the output of a node.
     public struct Reference: Sendable, Hashable {
@@ -37,12 +38,16 @@ public struct ArgumentTemplate: Sendable {
     /// The arguments as written; without references, as they are sent.
     public let source: RawJSON
     private let marks: [TemplateMark]
+    /// Whether `source` lost the second of two dollar signs somewhere, so that what looks like a
+    /// reference in it may be none.
+    let isUnescaped: Bool
 
     /// Compiles arguments; never fails, because what is no well-formed reference stays text.
     public init(compiling arguments: RawJSON) {
         guard ArgumentTemplate.mayHoldMarks(arguments.bytes), arguments.count < UInt32.max else {
             source = arguments
             marks = []
+            isUnescaped = false
             return
         }
         var scanner = TemplateScanner(content: StringContent(bytes: arguments.bytes))
@@ -50,9 +55,11 @@ public struct ArgumentTemplate: Sendable {
         if scanner.marks.contains(where: { $0.kind != .dropped }) {
             source = arguments
             marks = scanner.marks
+            isUnescaped = false
         } else {
             source = ArgumentTemplate.removing(scanner.marks, from: arguments)
             marks = []
+            isUnescaped = !scanner.marks.isEmpty
         }
     }
 
@@ -60,6 +67,7 @@ public struct ArgumentTemplate: Sendable {
     init(literal arguments: RawJSON) {
         source = arguments
         marks = []
+        isUnescaped = true
     }
 
     /// Whether there is any reference; if not, resolving costs nothing.

@@ -45,6 +45,7 @@ struct NodeReading {
             PlanLimits.maxAttempts
         )
         let requires = readLabels(fields["requires"])
+        refuseUnknown(fields)
         guard problems.isEmpty, let id, let tool else { return }
         definition = NodeDefinition(
             id: id,
@@ -56,6 +57,26 @@ struct NodeReading {
             requires: requires
         )
     }
+
+    /// Reports each field that a node does not have: a dependency under another name would let the
+    /// node start too early.
+    private mutating func refuseUnknown(_ fields: JSONFields) {
+        if fields.count == NodeReading.lookups.count(where: { $0(fields) != nil }) { return }
+        var unknown: [String] = []
+        func look(_ name: String, _ value: RawJSON) {
+            if !PlanFields.node.contains(name) { unknown.append(name) }
+        }
+        fields.forEach(look)
+        for name in unknown {
+            report(.badPlan, PlanFields.fault(of: name, known: PlanFields.node))
+        }
+    }
+
+    /// Looks for each field of ``PlanFields/node``, without decoding any.
+    private static let lookups: [@Sendable (JSONFields) -> RawJSON?] = [
+        { $0["id"] }, { $0["tool_name"] }, { $0["args"] }, { $0["dependencies"] },
+        { $0["timeout_ms"] }, { $0["max_attempts"] }, { $0["requires"] },
+    ]
 
     private mutating func readID(_ raw: RawJSON?) {
         guard let raw else {

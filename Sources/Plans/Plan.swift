@@ -155,13 +155,16 @@ public struct Plan: Sendable {
         return resolved
     }
 
-    /// What looks wrong but can run: text that looks like a reference and names no node.
+    /// What looks wrong but can run: text that looks like a reference and names no node, or is not
+    /// well formed.
     ///
     /// At most `PlanLimits.problemsReported`, the last one saying how many more there are. For a
     /// plan that still grows these are the ids not seen yet.
     public func warnings() -> [PlanProblem] {
         var warnings = ProblemList()
-        for node in nodes where node.template.hasReferences {
+        for node in nodes {
+            warnOfMalformedReferences(of: node, &warnings)
+            guard node.template.hasReferences else { continue }
             var seen = DistinctIDs()
             for reference in node.template.references
             where indexes[reference.id] == nil && seen.insert(reference.id) {
@@ -178,5 +181,20 @@ public struct Plan: Sendable {
             }
         }
         return warnings.finished(asWarning: true)
+    }
+
+    private func warnOfMalformedReferences(of node: PlanNode, _ warnings: inout ProblemList) {
+        guard !node.template.isUnescaped else { return }
+        let found = MalformedReference.find(in: node.template.source) { indexes[$0] != nil }
+        for malformed in found {
+            warnings.add(
+                PlanProblem(
+                    code: .malformedReference,
+                    node: node.id.text,
+                    message: "node \(node.id) \(malformed.fault)",
+                    isWarning: true
+                )
+            )
+        }
     }
 }

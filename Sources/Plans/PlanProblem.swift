@@ -39,6 +39,9 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         /// Text looks like a reference but names no node and stays text (a warning).
         public static let unknownReference = Code(rawValue: "unknown_reference")
 
+        /// Text looks like a reference and is not well formed; it stays text (a warning).
+        public static let malformedReference = Code(rawValue: "malformed_reference")
+
         /// The code as written on the wire.
         public var description: String { rawValue }
     }

@@ -6,7 +6,7 @@ public import JSON
 /// An incremental reader of `{"tasks":[…],"join_instruction":"…"}`.
 ///
 /// Feed it bytes in any split; each element of `tasks` is handed out as soon as its last byte is
-/// there. Keys may come in any order, unknown ones are skipped. Time is proportional to the bytes;
+/// there. Keys may come in any order, unknown ones are told at the end. Time is proportional to the bytes;
 /// memory is that of one value that spans several pieces. An error is final.
 public struct PlanReader: Sendable {
     /// What is expected next, outside a value.
@@ -214,6 +214,8 @@ public struct PlanReader: Sendable {
             hasJoinInstruction = true
         default:
             field = .other
+            let name = key.stringValue ?? ""
+            report("the plan " + PlanFields.fault(of: name, known: PlanFields.plan))
         }
     }
 

@@ -53,13 +53,15 @@ struct ReferenceSpelling {
     var steps: [Step] = []
     /// The index behind the reference.
     var end: Int
+    /// Whether it is written with braces.
+    let isBraced: Bool
 
     /// The reference whose `$` stands at `index`, or nil if none is well formed there.
     init?(at index: Int, before limit: Int, in content: StringContent) {
         let (_, first) = content.unit(at: index)
         guard first < limit else { return nil }
         let (scalar, inner) = content.unit(at: first)
-        let isBraced = scalar == "{"
+        isBraced = scalar == "{"
         let start = isBraced ? inner : first
         guard let idEnd = ReferenceSpelling.endOfID(from: start, limit, content, isBraced) else {
             return nil

@@ -8,25 +8,41 @@ let maximumDepth = JSONLimits.payloadDepth
 
 extension RawJSON {
     /// The value as text: a string without its quotes, anything else as compact JSON.
+    ///
+    /// It has the fewest escapes, so that it does not depend on how the value was written. Numbers
+    /// and the order of keys stay.
     public var plainText: String {
         stringValue ?? String(decoding: compactBytes, as: UTF8.self)
     }
 
-    /// The bytes without whitespace between tokens.
+    /// The bytes without whitespace between tokens, and without escapes that need not be.
     fileprivate var compactBytes: ArraySlice<UInt8> {
         guard kind == .object || kind == .array else { return bytes }
         var compact: [UInt8] = []
         compact.reserveCapacity(count)
-        var inString = false
-        var isEscaped = false
-        for byte in bytes {
-            if inString {
-                inString = byte != UInt8(ascii: "\"") || isEscaped
-                isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
-                compact.append(byte)
-            } else if byte > UInt8(ascii: " ") {
-                inString = byte == UInt8(ascii: "\"")
-                compact.append(byte)
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            guard bytes[index] == UInt8(ascii: "\"") else {
+                if bytes[index] > UInt8(ascii: " ") { compact.append(bytes[index]) }
+                index += 1
+                continue
+            }
+            let start = index
+            var hasEscape = false
+            index += 1
+            while index < bytes.endIndex, bytes[index] != UInt8(ascii: "\"") {
+                let isEscape = bytes[index] == UInt8(ascii: "\\")
+                hasEscape = hasEscape || isEscape
+                index += isEscape ? 2 : 1
+            }
+            index = min(index + 1, bytes.endIndex)
+            let string = RawJSON(trusted: bytes[start..<index])
+            if hasEscape, let text = string.stringBytes {
+                var writer = JSONWriter(reserving: text.count + 2)
+                writer.string(utf8: text[...])
+                compact.append(contentsOf: writer.bytes)
+            } else {
+                compact.append(contentsOf: string.bytes)
             }
         }
         return compact[...]

@@ -22,6 +22,13 @@ struct TemplateMark: Sendable {
 struct TemplateScanner {
     let content: StringContent
     private(set) var marks: [TemplateMark] = []
+    /// Where something looks like a reference and is none, if that is asked for.
+    private(set) var suspects: [TemplateSuspect] = []
+    var gathersSuspects = false
+
+    init(content: StringContent) {
+        self.content = content
+    }
 
     mutating func scan() {
         let bytes = content.bytes
@@ -78,7 +85,13 @@ struct TemplateScanner {
                     mark(.embedded, index..<spelling.end)
                 }
                 index = spelling.end
+                if gathersSuspects, !spelling.isBraced {
+                    noteBarePath(behind: spelling, before: range.upperBound)
+                }
             } else {
+                if gathersSuspects, second == "{" {
+                    suspects.append(TemplateSuspect(range: index..<range.upperBound, id: nil))
+                }
                 index = next
             }
         }
@@ -94,4 +107,25 @@ struct TemplateScanner {
             )
         )
     }
+
+    /// Notes `$a.x` and `$a[0]`, which are the text of `a` and literal text behind it.
+    private mutating func noteBarePath(behind spelling: ReferenceSpelling, before limit: Int) {
+        guard spelling.end < limit else { return }
+        let (step, afterStep) = content.unit(at: spelling.end)
+        guard step == "." || step == "[", afterStep < limit else { return }
+        let (first, _) = content.unit(at: afterStep)
+        let isKey = step == "." && first.isASCII && first.properties.isAlphabetic
+        let isPosition = step == "[" && "0123456789'\"-*".unicodeScalars.contains(first)
+        guard isKey || isPosition else { return }
+        let start = spelling.id.lowerBound - 1
+        suspects.append(TemplateSuspect(range: start..<limit, id: spelling.id(in: content)))
+    }
+}
+
+/// A place that looks like a reference and is none.
+struct TemplateSuspect {
+    /// From the dollar sign to the end of the string.
+    var range: Range<Int>
+    /// The node whose whole output is put in there, of `$a.x`.
+    var id: NodeID?
 }

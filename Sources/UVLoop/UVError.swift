@@ -41,6 +41,9 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether a file or program does not exist.
     public var isNotFound: Bool { code == UV_ENOENT.rawValue }
 
+    /// Whether arguments and environment of a program exceed what the system takes.
+    public var isTooLarge: Bool { code == UV_E2BIG.rawValue }
+
     private func text(
         _ write: (UnsafeMutablePointer<CChar>?, Int) -> UnsafeMutablePointer<CChar>?
     ) -> String {

@@ -76,7 +76,7 @@ final class RunDesk {
         case .event(let event):
             // Before its event: who has read that one may ask to cancel what has ended.
             run.result = RunResult(event)
-            run.record.add(RunEvent(event))
+            run.record.events.add(RunEvent(event), bytes: event.data?.count ?? 0)
             if event.isTerminal { askForAnswer(of: run, event) }
         case .failed(let error):
             fail(run, error)

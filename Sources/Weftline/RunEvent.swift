@@ -24,6 +24,9 @@ public struct RunEvent: Sendable {
     /// More about it, by kind, as the protocol says.
     public var data: JSONValue
 
+    /// How many events before it were dropped because nobody read them; see ``RunEvents``.
+    public internal(set) var missedBefore = 0
+
     /// Whether it is the last event of its run.
     public var isTerminal: Bool { kind.isTerminal }
 

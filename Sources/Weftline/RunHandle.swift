@@ -12,9 +12,9 @@ public final class RunHandle: Sendable {
     public let id: RunID
     /// What happens in the run, from its first event to its last; ends with the last one.
     ///
-    /// For one reader. Events wait until they are read; who does not want them starts the run with
-    /// a lower level. If the connection is lost the sequence ends early and ``result`` throws.
-    public let events: AsyncStream<RunEvent>
+    /// For one reader. Whoever reads gets every event; while nobody reads, the newest are kept, see
+    /// ``RunEvents``. If the connection is lost the sequence ends early and ``result`` throws.
+    public let events: RunEvents
     private let record: RunRecord
     private let client: WeftClient
 
@@ -22,7 +22,7 @@ public final class RunHandle: Sendable {
         self.id = id
         self.record = record
         self.client = client
-        events = record.events
+        events = RunEvents(buffer: record.events)
     }
 
     /// How the run ended; waits for it.
@@ -58,23 +58,13 @@ final class RunRecord: Sendable {
     let accepted = Promise<RunID>()
     /// Comes once the run has ended and its nodes are known.
     let result = Promise<RunResult>()
-    let events: AsyncStream<RunEvent>
-    private let continuation: AsyncStream<RunEvent>.Continuation
-
-    init() {
-        (events, continuation) = AsyncStream.makeStream()
-    }
-
-    /// Passes an event on; the last one ends the sequence.
-    func add(_ event: RunEvent) {
-        continuation.yield(event)
-        if event.isTerminal { continuation.finish() }
-    }
+    /// What was heard and not read; the last event of the run ends it.
+    let events = EventBuffer()
 
     /// Ends everything that is still awaited.
     func fail(_ error: any Error) {
         accepted.settle(.failure(error))
-        continuation.finish()
+        events.end()
         result.settle(.failure(error))
     }
 }

@@ -13,6 +13,7 @@ public struct ChunkAssembler: Sendable {
     public var bytes: Int { text.count }
 
     private var text: [UInt8] = []
+    private var hasGap = false
     private var hash = SHA256()
 
     /// Waits for the first chunk of a value of at most that many bytes.
@@ -40,6 +41,7 @@ public struct ChunkAssembler: Sendable {
                 message: "Chunk \(count) of a value was expected, not \(chunk.sequence)."
             )
         }
+        hasGap = hasGap || chunk.isUnreadable
         guard chunk.data.count <= maximumBytes - text.count else { throw tooLarge }
         hash.update(chunk.data)
         // Memory that is not touched costs nothing, moving a large value each time it doubles does.
@@ -61,13 +63,20 @@ public struct ChunkAssembler: Sendable {
     /// The whole value, checked against its announcement; the assembler is empty afterwards.
     ///
     /// - Throws: `bad_message` if the number of chunks, their bytes or their digest are not those
-    ///   announced, or if they are no JSON.
+    ///   announced; `bad_json` if they are, but the value is no JSON.
     public mutating func finish(_ announced: Payload) throws(WireError) -> RawJSON {
         switch announced {
         case .inline(let value):
             return value
         case .chunked(let count, let bytes, let sha256):
             try expect(self.count, count, "chunks")
+            if hasGap {
+                self = ChunkAssembler(maximumBytes: maximumBytes)
+                throw WireError(
+                    code: .badJSON,
+                    message: "The chunks of a value are no JSON: a string in them has no text."
+                )
+            }
             try expect(text.count, bytes, "bytes")
             if let sha256, sha256.lowercased() != Hex.encode(hash.digest()) {
                 throw WireError(
@@ -81,7 +90,7 @@ public struct ChunkAssembler: Sendable {
                 return try RawJSON(validating: whole[...])
             } catch {
                 throw WireError(
-                    code: .badMessage,
+                    code: .badJSON,
                     message: "The chunks of a value are no JSON: \(error.message)"
                 )
             }

@@ -935,7 +935,7 @@ class LargeValueTests(CoordinatorTest):
     def test_a_value_that_is_not_what_was_announced(self):
         right = {"count": 1, "bytes": 5}
         for data, announced in [('"abc"', {**right, "count": 2}), ('"abc"', {**right, "bytes": 6}),
-                                ('"abc"', {**right, "sha256": "0" * 64}), ('"abc,', right)]:
+                                ('"abc"', {**right, "sha256": "0" * 64})]:
             with self.subTest(announced, data=data):
                 tool = self.tool()
                 worker, client = self.coordinator.worker([tool]), self.client()
@@ -945,6 +945,59 @@ class LargeValueTests(CoordinatorTest):
                 worker.send(type="result", attempt=attempt, ok=True, output_chunks=announced)
                 worker.skip_to("error", code="bad_message", fatal=True)
                 worker.expect_end()
+
+    def test_a_value_that_is_no_json_fails_its_attempt_alone(self):
+        deep = "[" * 70 + "]" * 70
+        for bad in ['"\\ud800"', "NaN", '[Infinity]', '"\x01"', '{"a":}', deep, b'"\xff"']:
+            with self.subTest(bad):
+                tool, other = self.tool(), self.tool()
+                worker, client = self.coordinator.worker([tool, other], slots=2), self.client()
+                run = self.submit(client, plan(("a", tool, {}), ("b", other, {})), watch="nodes")
+                attempts = {}
+                while len(attempts) < 2:
+                    dispatch = worker.skip_to("dispatch")
+                    attempts[dispatch["node"]] = dispatch["attempt"]
+                data = bad if isinstance(bad, bytes) else bad.encode()
+                worker.send_raw(b'{"type":"result","attempt":"%s","ok":true,"output":%s}\n'
+                                % (attempts["a"].encode(), data))
+                worker.skip_to("ack")
+                worker.send(type="result", attempt=attempts["b"], ok=True, output=10**21)
+                client.skip_to("event", kind="run_failed")
+                self.assertEqual(self.get(client, "node", id=run, node="a")["error"]["code"],
+                                 "bad_output")
+                self.assertEqual(self.get(client, "node", id=run, node="b")["output"], 10**21)
+
+    def test_chunks_that_are_no_json_fail_their_attempt_alone(self):
+        for data, count in [(b'"\\"abc,"', 5), (b'"\\ud800"', 5), (b'"\xff"', 1)]:
+            with self.subTest(data):
+                tool = self.tool()
+                worker, client = self.coordinator.worker([tool]), self.client()
+                run = self.submit(client, plan(("a", tool, {})), watch="end")
+                attempt = worker.skip_to("dispatch")["attempt"]
+                worker.send_raw(b'{"type":"chunk","attempt":"%s","seq":0,"stream":"value","data":%s}\n'
+                                % (attempt.encode(), data))
+                worker.send(type="result", attempt=attempt, ok=True,
+                            output_chunks={"count": 1, "bytes": count})
+                worker.skip_to("ack")
+                client.skip_to("event", kind="run_failed")
+                self.assertEqual(self.get(client, "node", id=run, node="a")["error"]["code"],
+                                 "bad_output")
+
+    def test_a_plan_that_is_no_json_is_a_bad_plan(self):
+        client = self.client()
+        client.send_raw(b'{"type":"submit","key":"nan","plan":{"tasks":[{"id":"a","tool_name":"x",'
+                        b'"args":{"v":NaN}}]}}\n')
+        error = client.skip_to("error", code="bad_plan", about="nan")
+        self.assertEqual(error["problems"][0]["code"], "bad_json")
+        client.send(type="ping", n=1)
+        client.skip_to("pong", n=1)
+
+    def test_a_field_that_no_node_has_is_refused(self):
+        client = self.client()
+        client.send(type="submit", key="fields", plan={
+            "tasks": [{"id": "a", "tool_name": "x", "depends_on": ["b"]}]})
+        error = client.skip_to("error", code="bad_plan", about="fields")
+        self.assertIn("did you mean dependencies?", error["problems"][0]["message"])
 
     def test_chunks_out_of_order(self):
         tool = self.tool()
@@ -1022,7 +1075,7 @@ class QueryTests(CoordinatorTest):
         # Numbers that a parser would change must not be touched on the way.
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
-        odd = b'{"a":1.0,"b":1e2,"c":12345678901234567890,"d":0.1000,"e":"\\u00e4\\/"}'
+        odd = b'{"a":1.0,"b":1e2,"c":1234567890123456789012,"d":0.1000,"e":"\\u00e4\\/","f":1e400}'
         submit = b'{"type":"submit","key":"odd","plan":{"tasks":[{"id":"a","tool_name":"%s",' \
                  b'"args":%s}]},"watch":"end"}\n' % (tool.encode(), odd)
         client.send_raw(submit)

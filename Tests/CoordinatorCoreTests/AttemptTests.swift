@@ -138,6 +138,29 @@ struct AttemptTests {
         #expect(harness.isClosed(other))
     }
 
+    @Test("A value in chunks that is no JSON fails its attempt and nothing else")
+    func unreadableValue() throws {
+        let worker = harness.worker("w1", tools: [idempotent()])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b")])
+        let attempt = try worker.nextDispatch().attempt
+        worker.send(
+            .chunk(Chunk(about: .attempt(attempt), sequence: 0, stream: .value, data: [0x5B]))
+        )
+        worker.send(
+            .result(
+                ResultMessage(
+                    attempt: attempt,
+                    outcome: .success(.chunked(count: 1, bytes: 1, sha256: nil))
+                )
+            )
+        )
+        #expect(try worker.nextAck().attempts == [attempt])
+        #expect(!harness.isClosed(worker))
+        let node = try client.get(.node, run, node: "a")
+        #expect(node["error"]?["code"] == "bad_output")
+    }
+
     @Test("The window is granted again as output is taken in, over all streams of an attempt")
     func window() throws {
         var limits = Limits()

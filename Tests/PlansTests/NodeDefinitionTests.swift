@@ -11,11 +11,51 @@ struct NodeDefinitionTests {
         try NodeDefinition(decoding: try RawJSON(validating: text), at: position)
     }
 
-    @Test("All fields are read, unknown ones skipped")
+    @Test(
+        "A field that no node has is a problem that names the one that was meant",
+        arguments: [
+            ("depends_on", "dependencies"), ("dependsOn", "dependencies"), ("deps", "dependencies"),
+            ("dependecies", "dependencies"), ("Dependencies", "dependencies"),
+            ("timeout", "timeout_ms"), ("retries", "max_attempts"), ("max_retries", "max_attempts"),
+            ("tool", "tool_name"), ("toolname", "tool_name"), ("arguments", "args"),
+            ("arg", "args"),
+            ("require", "requires"), ("ids", "id"),
+        ]
+    )
+    func unknownFields(name: String, meant: String) throws {
+        let error = #expect(throws: PlanProblems.self) {
+            try decode(#"{"id":"t1","tool_name":"x","\#(name)":["a"]}"#)
+        }
+        #expect(
+            error?.problems == [
+                PlanProblem(
+                    code: .badPlan,
+                    node: "t1",
+                    message: "node t1 (the 3rd) has the unknown field \"\(name)\"; did you mean "
+                        + "\(meant)?"
+                )
+            ]
+        )
+    }
+
+    @Test("A field that is like no other is told with those that there are")
+    func unlikeFields() throws {
+        let error = #expect(throws: PlanProblems.self) {
+            try decode(#"{"id":"t1","tool_name":"x","note":1,"\u0061rgs":{}}"#)
+        }
+        #expect(error?.problems.count == 1)
+        #expect(
+            error?.problems.first?.message.hasSuffix(
+                "known are id, tool_name, args, dependencies, timeout_ms, max_attempts, requires"
+            ) == true
+        )
+    }
+
+    @Test("All fields are read")
     func readsAllFields() throws {
         let decoded = try decode(
             #"""
-            {"note":[1],"id":"t1","tool_name":"search","args":{"q":"x"},"dependencies":["a","b","a"],
+            {"id":"t1","tool_name":"search","args":{"q":"x"},"dependencies":["a","b","a"],
              "timeout_ms":1500,"max_attempts":3,"requires":{"gpu":"yes","zone":"eu"}}
             """#
         )

@@ -7,10 +7,10 @@ import Testing
 @Suite("Plan reader")
 struct PlanReaderTests {
     private static let sample = #"""
-         {"other": {"a": [1, {"b": "]}\""}], "tasks": [3]},
+         {
           "tasks" : [ {"id":"t1","tool_name":"x","args":{"q":"a { b } \" \\"}},
             {"id":"é\\","n":[[],{}]} , 12, "s\"]", null],
-          "n": -1.5e3, "join_instruction": "say \"é\" \u00e9", "last":true}
+          "join_instruction": "say \"é\" \u00e9"}
         """#
 
     private struct Seen: Equatable {
@@ -41,6 +41,21 @@ struct PlanReaderTests {
                     joinInstruction: #"say "é" é"#
                 )
         )
+    }
+
+    @Test("A field that no plan has is a problem that names the one that was meant")
+    func unknownFields() throws {
+        for (field, meant) in [
+            ("task", "did you mean tasks?"), ("nodes", "did you mean tasks?"),
+            ("join_instuction", "did you mean join_instruction?"),
+            ("other", "known are tasks, join_instruction"),
+        ] {
+            let text = #"{"\#(field)": {"a": [1, {"b": "]}\""}], "tasks": [3]}, "tasks": [1]}"#
+            let error = #expect(throws: PlanProblems.self) { try read([Array(text.utf8)[...]]) }
+            let problem = try #require(error?.problems.first)
+            #expect(problem.code == .badPlan)
+            #expect(problem.message == "the plan has the unknown field \"\(field)\"; \(meant)")
+        }
     }
 
     @Test("Every split of the bytes in two gives the same")

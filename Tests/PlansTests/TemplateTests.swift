@@ -36,6 +36,29 @@ struct TemplateTests {
     }
 
     @Test(
+        "Text does not depend on how the output was written",
+        arguments: [
+            [#"{"n":"é"}"#, #"{"n":"\u00e9"}"#, #" { "n" : "\u00E9" } "#],
+            [#"["/\u001f\t\"\\😀"]"#, #"["\/\u001F\u0009\u0022\u005c\ud83d\ude00"]"#],
+            [#"{"é":1.50,"a":[1e2]}"#, #"{"\u00e9" : 1.50, "\u0061":[ 1e2 ]}"#],
+            [#""é\"""#, #""\u00e9\u0022""#],
+        ]
+    )
+    func canonicalText(spellings: [String]) throws {
+        let template = ArgumentTemplate(compiling: RawJSON(["q": "about ${t1}"]))
+        let texts = try spellings.map { spelling in
+            let output = try RawJSON(validating: spelling)
+            return JSONValue(try template.resolve { _ in .output(output) })["q"]?.stringValue
+        }
+        #expect(Set(texts).count == 1, "\(texts)")
+        let plain = try RawJSON(validating: spellings[0]).plainText
+        #expect(texts.first == "about \(plain)")
+        if spellings[0].hasPrefix("{") || spellings[0].hasPrefix("[") {
+            #expect(plain == spellings[0])
+        }
+    }
+
+    @Test(
         "A whole string keeps the type of the output",
         arguments: [
             (#"{"x":"$t2"}"#, #"{"x":42}"#),

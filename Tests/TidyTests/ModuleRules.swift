@@ -30,7 +30,7 @@ enum ModuleRules {
             "UVLoop", "Schemas", "Configuration", "FoundationEssentials", "Glibc",
             "OrderedCollections", "Yams",
         ]),
-        "Configuration": ["Yams"],
+        "Configuration": ["Plans", "Yams"],
         "HTTP": ["CCurl", "UVLoop", "Glibc"],
         "LanguageModels": [
             "HTTP", "UVLoop", "JSON", "Planning", "Configuration", "FoundationEssentials", "Glibc",

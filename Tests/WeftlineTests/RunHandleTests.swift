@@ -57,6 +57,61 @@ struct RunHandleTests {
         }
     }
 
+    /// Nine thousand events and more.
+    private var manyEchoes: PlanDocument {
+        get throws {
+            PlanDocument(
+                nodes: try (0..<3_000).map {
+                    try NodeDefinition("n\($0)", tool: "echo", arguments: ["value": 1])
+                }
+            )
+        }
+    }
+
+    @Test("Of events that nobody reads the newest are kept, with a count of the others")
+    func unreadEvents() async throws {
+        try await LocalCluster.with(tools: [echo]) { cluster in
+            let run = try await cluster.start(manyEchoes)
+            #expect(try await run.result.status == .succeeded)
+            var events: [RunEvent] = []
+            for await event in run.events { events.append(event) }
+            #expect(events.count <= RunEvents.keptEvents)
+            #expect(events.first?.missedBefore ?? 0 > 3_000)
+            #expect(events.dropFirst().allSatisfy { $0.missedBefore == 0 })
+            #expect(events.last?.isTerminal == true)
+        }
+    }
+
+    @Test("Whoever reads gets every event, however slowly")
+    func slowReader() async throws {
+        try await LocalCluster.with(tools: [echo]) { cluster in
+            let run = try await cluster.start(manyEchoes)
+            var reader = run.events.makeAsyncIterator()
+            var events = [await reader.next()].compactMap(\.self)
+            #expect(try await run.result.status == .succeeded)
+            while let event = await reader.next() { events.append(event) }
+            #expect(events.allSatisfy { $0.missedBefore == 0 })
+            let settled = events.filter { $0.kind == .nodeSucceeded }
+            #expect(settled.count == 3_000)
+            #expect(events.last?.isTerminal == true)
+        }
+    }
+
+    @Test("A reader whose task is cancelled gets no more events")
+    func cancelledReader() async throws {
+        let waiting = Waiting()
+        try await LocalCluster.with(tools: [waiting.tool]) { cluster in
+            let run = try await cluster.start(plan(("w", "wait", [:])))
+            let events = run.events
+            let reader = Task { for await _ in events {} }
+            #expect(await eventually { waiting.started == 1 })
+            reader.cancel()
+            await reader.value
+            run.cancel()
+            #expect(try await run.result.status == .cancelled)
+        }
+    }
+
     @Test("A cancelled run ends with a result that says so")
     func cancel() async throws {
         let waiting = Waiting()

@@ -147,7 +147,6 @@ struct CodecTests {
             (#"{"type":"register","slots":0,"tools":[]}"#, "slots"),
             (#"{"type":"register","slots":4097,"tools":[]}"#, "slots"),
             (#"{"type":"drain","deadline_ms":-5}"#, "deadline_ms"),
-            (#"{"type":"progress","attempt":"r7/0/1","fraction":1.5}"#, "fraction"),
             (
                 #"{"type":"result","attempt":"r7/0/1","ok":true,"output":1,"duration_us":-1}"#,
                 "duration_us"
@@ -189,10 +188,7 @@ struct CodecTests {
             (#"{"type":"auth","mac":"a7"}"#, "mac"),
             (#"{"type":"register","slots":1,"tools":[{"description":"x"}]}"#, "name"),
             (#"{"type":"register","slots":1,"tools":[],"labels":{"a":1}}"#, "labels"),
-            (
-                #"{"type":"result","attempt":"r7/0/1","ok":false,"error":{"code":"No Good"}}"#,
-                "code"
-            ),
+            (#"{"type":"result","attempt":"r7/0/1","ok":false,"error":{}}"#, "code"),
             (
                 #"{"type":"chunk","attempt":"r7/0/1","request":1,"seq":0,"stream":"value","data":""}"#,
                 "request"

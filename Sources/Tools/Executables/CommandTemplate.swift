@@ -1,6 +1,7 @@
 // A tool's command compiled once: literal text and placeholders, element by element. Rendering
 // it makes the arguments of one process; no shell ever sees them. Reading it from text is in
 // CommandTemplate+Parsing.
+internal import Glibc
 internal import JSON
 internal import Plans
 
@@ -162,6 +163,7 @@ struct CommandTemplate: Sendable, Equatable {
             }
         }
         if element.startsPath { try checkPath(word, of: element) }
+        if let parameter = element.values.first { try checkSize(word, parameter) }
         words.append(word)
     }
 
@@ -178,6 +180,7 @@ struct CommandTemplate: Sendable, Equatable {
         for item in items {
             let word = try text(of: item, parameter)
             try check(word, parameter, rule)
+            try checkSize(word, parameter)
             words.append(word)
             if rule == .optionValue { rule = .refused }
         }
@@ -193,6 +196,23 @@ struct CommandTemplate: Sendable, Equatable {
             )
         }
         return text
+    }
+
+    /// The longest argument of a program that Linux takes, in bytes, its end not counted.
+    static let largestArgument = 32 * sysconf(Int32(_SC_PAGESIZE)) - 1
+
+    /// What to do about arguments that are too large for a program.
+    static let sizeAdvice =
+        "Give the path of a file in place of its content, or let the tool read its arguments from"
+        + " standard input: a command without placeholders gets them there as one line of JSON."
+
+    private func checkSize(_ word: String, _ parameter: Int) throws(Failure) {
+        guard word.utf8.count > Self.largestArgument else { return }
+        throw Failure(
+            code: .badArguments,
+            message: "/\(parameters[parameter]): makes an argument of \(word.utf8.count) bytes, and"
+                + " the system takes at most \(Self.largestArgument) in one. \(Self.sizeAdvice)"
+        )
     }
 
     /// Refuses values that lead out of the folder that the command itself names in front of them.

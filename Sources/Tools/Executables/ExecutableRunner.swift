@@ -95,7 +95,7 @@ public final class ExecutableRunner: ToolRunner {
             try running.spawn(options)
         } catch {
             folder.remove(loop)
-            throw tool.spawnFailure(error)
+            throw tool.spawnFailure(error, words: options.arguments)
         }
         invocations[ObjectIdentifier(running)] = running
         report(.started)

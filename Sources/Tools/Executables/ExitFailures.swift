@@ -124,8 +124,18 @@ extension ManifestTool {
         }
     }
 
-    /// The process could not be started.
-    func spawnFailure(_ error: UVError) -> StartProblem {
+    /// The process could not be started with these words, the program and its arguments.
+    func spawnFailure(_ error: UVError, words: [String] = []) -> StartProblem {
+        if error.isTooLarge, command.takesArguments {
+            let bytes = words.dropFirst().reduce(0) { $0 + $1.utf8.count + 1 }
+            return .failed(
+                Failure(
+                    code: .badArguments,
+                    message: "\(program) could not be started: its arguments have \(bytes) bytes,"
+                        + " more than the system takes in all. \(CommandTemplate.sizeAdvice)"
+                )
+            )
+        }
         if isShortage(-error.code) {
             let failure = Failure(
                 code: .spawnFailed,

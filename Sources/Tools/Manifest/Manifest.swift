@@ -2,7 +2,9 @@
 // YAML (ManifestReader), running the tools.
 public import Configuration
 internal import FoundationEssentials
+public import JSON
 internal import OrderedCollections
+public import Plans
 public import Wire
 
 /// The tools that a YAML file declares.
@@ -101,6 +103,17 @@ public struct ManifestTool: Sendable {
     var variables: OrderedDictionary<String, String> = [:]
     /// The worker's variables that it is given by name.
     public internal(set) var passedVariables: [String] = []
+
+    /// What is wrong with the arguments of a call beyond what the schema says: a value that would
+    /// become an option, lead out of a folder, or be too large for a program.
+    public func fault(ofArguments arguments: RawJSON) -> Failure? {
+        do {
+            _ = try command.render(arguments)
+            return nil
+        } catch {
+            return error
+        }
+    }
 }
 
 /// A manifest that cannot be used, with all that is wrong with it.

@@ -184,12 +184,18 @@ struct FieldReader {
         return number
     }
 
+    /// A whole number of that range; nil for anything else.
+    func number(_ key: StaticString, in range: ClosedRange<Int>) -> Int? {
+        guard let number = present(key)?.intValue, range.contains(number) else { return nil }
+        return number
+    }
+
+    /// A number, held between 0 and 1.
     func optionalFraction(_ key: StaticString) throws(WireError) -> Double? {
         guard let raw = present(key) else { return nil }
-        guard let number = raw.doubleValue, (0...1).contains(number) else {
-            throw bad(key, "must be a number from 0 to 1")
-        }
-        return number
+        guard raw.kind == .number else { throw bad(key, "must be a number from 0 to 1") }
+        let isNegative = raw.bytes.first == UInt8(ascii: "-")
+        return min(max(raw.doubleValue ?? (isNegative ? 0 : 1), 0), 1)
     }
 
     func optionalBool(_ key: StaticString) throws(WireError) -> Bool? {

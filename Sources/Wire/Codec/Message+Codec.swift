@@ -13,22 +13,14 @@ extension Message {
         do {
             fields = try JSONFields(parsing: line)
         } catch {
-            throw WireError(code: .badJSON, message: error.message)
+            self = try Message(mending: line, error)
+            return
         }
-        guard let type = fields["type"], type.kind == .string else {
-            throw WireError(
-                code: .badMessage,
-                message: "The field type is missing or is not a string."
-            )
-        }
-        guard let kind = MessageKind(typeName: type.bytes.dropFirst().dropLast()) else {
-            let shown = String(decoding: type.bytes.prefix(66), as: UTF8.self)
-            throw WireError(code: .unknownType, message: "There is no message type \(shown).")
-        }
+        let kind = try MessageKind(of: fields)
         self = try Message(kind, reading: FieldReader(fields, of: kind.rawValue))
     }
 
-    private init(_ kind: MessageKind, reading fields: FieldReader) throws(WireError) {
+    init(_ kind: MessageKind, reading fields: FieldReader) throws(WireError) {
         switch kind {
         case .hello: self = .hello(try Hello(reading: fields))
         case .challenge: self = .challenge(try Challenge(reading: fields))

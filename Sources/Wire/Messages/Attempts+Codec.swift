@@ -127,22 +127,29 @@ extension Cancel: MessageBody {
 
 extension Failure {
     /// Reads the `error` object of a result.
+    ///
+    /// What is in it may come from a tool, so that no value in it is a breach of the protocol: a
+    /// code that is none becomes `tool_error`, and other values of the wrong type are left out.
     init(reading fields: FieldReader) throws(WireError) {
-        let code = try fields.string("code", bytes: 1...64)
-        let isPlain = code.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x61...0x7A, 0x5F: true
-            default: false
+        let code = fields.present("code")
+        guard let code else { throw fields.missing("code") }
+        let written = code.stringValue ?? code.text
+        let message = fields.present("message").map { $0.stringValue ?? $0.text } ?? ""
+        let isCode =
+            code.kind == .string && (1...64).contains(written.utf8.count)
+            && written.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x61...0x7A, 0x5F: true
+                default: false
+                }
             }
-        }
-        guard isPlain else { throw fields.bad("code", "must be 1 to 64 of [a-z0-9_]") }
         self.init(
-            code: FailureCode(rawValue: code),
-            message: try fields.optionalString("message") ?? "",
-            isRetryable: try fields.flag("retryable"),
-            exitCode: try fields.optionalInteger("exit_code", in: -0x8000_0000...0xFFFF_FFFF),
-            signal: try fields.optionalInteger("signal", in: 0...1024),
-            stderrTail: try fields.optionalString("stderr_tail")
+            code: isCode ? FailureCode(rawValue: written) : .toolError,
+            message: isCode ? message : written + (message.isEmpty ? "" : ": " + message),
+            isRetryable: fields.present("retryable")?.boolValue ?? false,
+            exitCode: fields.number("exit_code", in: -0x8000_0000...0xFFFF_FFFF),
+            signal: fields.number("signal", in: 0...1024),
+            stderrTail: fields.present("stderr_tail")?.stringValue
         )
     }
 

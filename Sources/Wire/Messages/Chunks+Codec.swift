@@ -9,6 +9,11 @@ extension Chunk: MessageBody {
     }
 
     init(reading fields: FieldReader) throws(WireError) {
+        self = try Chunk(reading: fields, data: Chunk.data(fields))
+    }
+
+    /// Reads all but the data.
+    init(reading fields: FieldReader, data: ArraySlice<UInt8>) throws(WireError) {
         let request = try fields.optionalInteger("request")
         if fields.present("attempt") != nil {
             guard request == nil else {
@@ -21,15 +26,19 @@ extension Chunk: MessageBody {
         }
         sequence = try fields.integer("seq")
         stream = try fields.choice("stream")
+        self.data = data
+    }
+
+    private static func data(_ fields: FieldReader) throws(WireError) -> ArraySlice<UInt8> {
         let text = try fields.stringBytes("data")
         switch try fields.optionalChoice("encoding") ?? Encoding.utf8 {
         case .utf8:
-            data = text[...]
+            return text[...]
         case .base64:
             guard let bytes = Base64.decode(text) else {
                 throw fields.bad("data", "must be base64 with padding")
             }
-            data = bytes[...]
+            return bytes[...]
         }
     }
 

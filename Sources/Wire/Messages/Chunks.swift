@@ -27,6 +27,8 @@ public struct Chunk: Sendable, Equatable {
     public var stream: ChunkStream
     /// The bytes; of a value that was cut, a part of it.
     public var data: ArraySlice<UInt8>
+    /// Whether its data was no JSON, so that nothing can be made of the value; never sent.
+    public var isUnreadable = false
 
     /// Makes the message of its fields.
     public init(about: Subject, sequence: Int, stream: ChunkStream, data: ArraySlice<UInt8>) {

@@ -4,6 +4,15 @@ internal import Plans
 
 extension Submit: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
+        self = try Submit(reading: fields, unreadable: [])
+    }
+
+    /// Reads a submission in which some values were no JSON.
+    init(
+        reading fields: FieldReader,
+        unreadable faults: [(name: String, reason: String)]
+    ) throws(WireError) {
+        unreadable = faults.map { "the \($0.name) is no JSON: \($0.reason)" }
         key = try fields.string("key", bytes: 1...Limits.keyLength)
         plan = fields.present("plan")
         goal = try fields.optionalString("goal", bytes: 1...Limits.goalLength)
@@ -34,13 +43,13 @@ extension Submit: MessageBody {
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")
         label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
-        if plan == nil, !isStreamed, goal == nil {
+        if plan == nil, !isStreamed, goal == nil, unreadable.isEmpty {
             throw fields.missing("plan")
         }
         if goal != nil, plan != nil || isStreamed {
             throw fields.bad("goal", "must not stand beside a plan")
         }
-        if goal == nil, planner.isPlanOnly {
+        if goal == nil, planner.isPlanOnly, unreadable.isEmpty {
             throw fields.bad("planner", "may have plan_only beside a goal only")
         }
     }
@@ -98,8 +107,19 @@ extension PlannerOptions {
 
 extension Nodes: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
+        self = try Nodes(reading: fields, unreadable: [])
+    }
+
+    /// Reads nodes in which some values were no JSON.
+    init(
+        reading fields: FieldReader,
+        unreadable faults: [(name: String, reason: String)]
+    ) throws(WireError) {
+        unreadable = faults.map { "the \($0.name) is no JSON: \($0.reason)" }
         key = try fields.string("key", bytes: 1...Limits.keyLength)
-        tasks = try fields.requiredElements("tasks")
+        tasks =
+            unreadable.isEmpty
+            ? try fields.requiredElements("tasks") : try fields.elements("tasks")
         isLast = try fields.flag("last")
         joinInstruction = try fields.optionalString("join_instruction")
         brokenOff = try fields.optionalString("broken_off")

@@ -189,6 +189,11 @@ public struct Submit: Sendable, Equatable {
     /// A name for people.
     public var label: String?
 
+    /// What of it was no JSON, a clause each; the submission is then refused.
+    ///
+    /// Never sent.
+    public var unreadable: [String] = []
+
     /// Makes the message of its fields.
     public init(
         key: String,
@@ -231,6 +236,11 @@ public struct Nodes: Sendable, Equatable {
     public var joinInstruction: String?
     /// Why the rest of the plan will never come: the run fails as `bad_plan` with this reason.
     public var brokenOff: String?
+
+    /// What of it was no JSON, a clause each; the run then fails.
+    ///
+    /// Never sent.
+    public var unreadable: [String] = []
 
     /// Makes the message of its fields.
     public init(

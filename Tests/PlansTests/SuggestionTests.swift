@@ -1,7 +1,7 @@
 // Names that were probably meant.
 import Testing
 
-@testable import Configuration
+@testable import Plans
 
 @Suite struct SuggestionTests {
     @Test(arguments: [
