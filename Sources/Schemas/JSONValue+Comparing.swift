@@ -22,8 +22,9 @@ extension JSONValue {
         }
     }
 
-    /// One form for every way to write a number that is beyond `Int64`: an array that no value
-    /// has, of sign, digits and exponent. Other fractions stay doubles.
+    /// One form for every way to write a number that is beyond `Int64`.
+    ///
+    /// It is an array that no value has, of sign, digits and exponent. Other fractions stay doubles.
     private var beyondIntegers: JSONValue {
         if case .double(let value) = self, value.magnitude < 0x1p63 { return self }
         guard let decimal = DecimalNumber(self) else { return self }
@@ -104,6 +105,11 @@ extension JSONValue {
             fields.reduce(1) { $0 + 1 + $1.key.utf8.count + $1.value.weight }
         default: 1
         }
+    }
+
+    /// How much work it is to compare the value as a number: the digits of a long one.
+    var numberWeight: Int {
+        if case .bigNumber(let number) = self { number.text.utf8.count } else { 0 }
     }
 
     /// The value as text of bounded length, for sentences.

@@ -7,13 +7,23 @@ struct Pattern: Sendable {
     let source: String
     private let program: [PatternInstruction]
 
-    init(_ source: String) throws(PatternError) {
+    /// How much a check of the pattern needs in memory: its instructions, repetitions written out.
+    var size: Int { program.count }
+
+    /// Compiles a pattern into at most that many instructions.
+    init(
+        _ source: String,
+        limit: Int = PatternAssembler.instructionsLimit
+    ) throws(PatternError) {
         self.source = source
         var parser = PatternParser(source)
-        program = try PatternAssembler.assemble(try parser.parse())
+        program = try PatternAssembler.assemble(try parser.parse(), limit: limit)
     }
 
     /// Whether the pattern is found anywhere in the text; nil when `steps` run out.
+    ///
+    /// Every instruction that is looked at costs a step, and so does every part of a class that a
+    /// code point is compared with.
     func isFound(in text: String, steps: inout Int) -> Bool? {
         steps -= program.count
         var current = PatternThreads(count: program.count)
@@ -24,16 +34,18 @@ struct Pattern: Sendable {
         while true {
             // The search is unanchored: a new attempt starts at each position.
             let place = PatternPlace(before: previous, after: scalar)
-            if current.add(0, of: program, at: place) { return true }
-            steps -= 1 + current.waiting.count
+            if current.add(0, of: program, at: place, steps: &steps) { return true }
+            steps -= 1
             if steps < 0 { return nil }
             guard let read = scalar else { return false }
             scalar = scalars.next()
             let behind = PatternPlace(before: read, after: scalar)
             next.removeAll()
             for position in current.waiting {
-                guard case .read(let set) = program[position], set.contains(read) else { continue }
-                if next.add(position + 1, of: program, at: behind) { return true }
+                guard case .read(let set) = program[position] else { continue }
+                steps -= set.weight
+                guard set.contains(read) else { continue }
+                if next.add(position + 1, of: program, at: behind, steps: &steps) { return true }
             }
             swap(&current, &next)
             previous = read
@@ -102,10 +114,12 @@ private struct PatternThreads {
     mutating func add(
         _ start: Int,
         of program: [PatternInstruction],
-        at place: PatternPlace
+        at place: PatternPlace,
+        steps: inout Int
     ) -> Bool {
         pending.append(start)
         while let position = pending.popLast() {
+            steps -= 1
             if visits[position] == round { continue }
             visits[position] = round
             switch program[position] {
@@ -134,25 +148,33 @@ struct PatternAssembler {
         message: "it is too long once its repetitions are written out"
     )
 
+    private let limit: Int
     private var program: [PatternInstruction] = []
     /// Repetitions of nothing leave no instruction and still have to end.
     private var visits = 0
 
-    static func assemble(_ tree: PatternTree) throws(PatternError) -> [PatternInstruction] {
-        var assembler = PatternAssembler()
+    private init(limit: Int) {
+        self.limit = limit
+    }
+
+    static func assemble(
+        _ tree: PatternTree,
+        limit: Int
+    ) throws(PatternError) -> [PatternInstruction] {
+        var assembler = PatternAssembler(limit: limit)
         try assembler.add(tree)
         try assembler.append(.found)
         return assembler.program
     }
 
     private mutating func append(_ instruction: PatternInstruction) throws(PatternError) {
-        guard program.count < Self.instructionsLimit else { throw Self.tooLong }
+        guard program.count < limit else { throw Self.tooLong }
         program.append(instruction)
     }
 
     private mutating func add(_ tree: PatternTree) throws(PatternError) {
         visits += 1
-        guard visits <= 10 * Self.instructionsLimit else { throw Self.tooLong }
+        guard visits <= 10 * limit else { throw Self.tooLong }
         switch tree {
         case .set(let set): try append(.read(set))
         case .assertion(let assertion): try append(.check(assertion))

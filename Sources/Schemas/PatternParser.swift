@@ -82,10 +82,11 @@ struct PatternParser {
 
     /// Whether the brace that comes next begins a count; it stands for itself otherwise.
     private var isCountAhead: Bool {
-        guard index + 1 < source.count else { return false }
-        let rest = source[(index + 1)...].prefix { $0 != "}" }
-        return ScalarSet.digit.contains(source[index + 1]) && rest.endIndex < source.count
-            && rest.allSatisfy { $0 == "," || ScalarSet.digit.contains($0) }
+        guard index + 1 < source.count, ScalarSet.digit.contains(source[index + 1]) else {
+            return false
+        }
+        let rest = source[(index + 1)...].prefix { $0 == "," || ScalarSet.digit.contains($0) }
+        return rest.endIndex < source.count && source[rest.endIndex] == "}"
     }
 
     /// Reads `{2`, `{2,` or `{2,3`; the closing brace is left to the caller.

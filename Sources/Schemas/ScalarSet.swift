@@ -16,6 +16,11 @@ struct ScalarSet: Sendable {
         return isListed != isInverted
     }
 
+    /// How many comparisons it takes at most to tell whether a code point belongs.
+    var weight: Int {
+        ranges.count + 4 * categories.count + complements.reduce(0) { $0 + $1.weight }
+    }
+
     var inverted: ScalarSet {
         var copy = self
         copy.isInverted.toggle()

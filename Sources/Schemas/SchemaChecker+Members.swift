@@ -23,6 +23,7 @@ extension SchemaChecker {
             }
         case .required(let names): checkPresence(names, in: fields, suffix: "")
         case .dependentRequired(let dependents):
+            spend(dependents.reduce(0) { $0 + 1 + $1.key.utf8.count / 8 })
             for (key, names) in dependents where fields[key] != nil {
                 checkPresence(names, in: fields, suffix: " when \(key) is given")
             }
@@ -35,7 +36,7 @@ extension SchemaChecker {
     }
 
     private mutating func checkField(_ key: String, _ value: JSONValue, _ schemas: SchemaFields) {
-        spend(1)
+        spend(1 + key.utf8.count / 8)
         var isKnown = false
         if let index = schemas.named[key] {
             isKnown = true
@@ -58,7 +59,7 @@ extension SchemaChecker {
         in fields: OrderedDictionary<String, JSONValue>,
         suffix: String
     ) {
-        spend(names.count)
+        spend(names.reduce(0) { $0 + 1 + $1.utf8.count / 8 })
         for name in names where fields[name] == nil {
             report(at: .key(name), "is required\(suffix)")
         }

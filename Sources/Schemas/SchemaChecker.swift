@@ -19,7 +19,7 @@ struct SchemaChecker {
 
     init(nodes: [SchemaNode], value: JSONValue) {
         self.nodes = nodes
-        steps = 1_000_000 + 16 * value.weight
+        steps = 1_000_000 + 32 * value.weight
     }
 
     mutating func run(_ value: JSONValue) -> [SchemaProblem] {
@@ -97,10 +97,11 @@ struct SchemaChecker {
         switch assertion {
         case .never: report("is not allowed")
         case .type(let types):
+            spend(value.numberWeight)
             if !types.contains(where: value.isType) {
                 report("must be \(Self.choice(types.map(\.phrase))), not \(value.typePhrase)")
             }
-        case .oneOfValues(let values): checkValue(value, isOneOf: values)
+        case .oneOfValues(let choice): checkValue(value, isOneOf: choice)
         case .reference(let index): check(value, index)
         case .allOf(let list):
             for index in list { check(value, index) }
@@ -115,8 +116,10 @@ struct SchemaChecker {
             if let branch { check(value, branch) }
         case .length, .pattern: checkText(value, assertion)
         case .number(let bound):
+            spend(value.numberWeight + bound.limit.numberWeight)
             if !bound.allows(value) { report("must be \(bound.phrase), not \(value.excerpt)") }
         case .multipleOf(let divisor):
+            spend(value.numberWeight + divisor.numberWeight)
             if value.isMultiple(of: divisor) == false {
                 report("must be a multiple of \(divisor), not \(value.excerpt)")
             }
@@ -127,13 +130,11 @@ struct SchemaChecker {
         }
     }
 
-    private mutating func checkValue(_ value: JSONValue, isOneOf allowed: [JSONValue]) {
-        spend(value.weight + allowed.count)
-        if allowed.contains(value.normalized) || isDone { return }
-        let shown = allowed.prefix(10).map(\.excerpt)
-        let more =
-            allowed.count > shown.count ? ["\(allowed.count - shown.count) other values"] : []
-        report("must be \(Self.choice(shown + more)), not \(value.excerpt)")
+    private mutating func checkValue(_ value: JSONValue, isOneOf choice: SchemaChoice) {
+        spend(value.weight)
+        if isDone || choice.values.contains(value.normalized) { return }
+        spend(choice.shown.count)
+        report("must be \(Self.choice(choice.shown)), not \(value.excerpt)")
     }
 
     private mutating func checkAny(_ value: JSONValue, _ list: [SchemaIndex]) {

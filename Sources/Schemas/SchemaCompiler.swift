@@ -9,6 +9,11 @@ struct SchemaCompiler {
     private var nodes: [SchemaNode] = []
     private var places: [(pointer: String, schema: JSONValue)] = []
     private var indexByPointer: [String: SchemaIndex] = [:]
+    private var patterns = PatternBudget()
+    /// Bytes of all pointers: a long name counts again for each subschema below it.
+    private var pointerBytes = 0
+
+    private static let pointerBytesLimit = 32 << 20
 
     init(document: JSONValue) {
         self.document = document
@@ -39,6 +44,13 @@ struct SchemaCompiler {
                 message: "The schema has more than \(Schema.subschemasLimit) subschemas in use."
             )
         }
+        pointerBytes += pointer.utf8.count
+        guard pointerBytes <= Self.pointerBytesLimit else {
+            throw SchemaError(
+                pointer: "",
+                message: "The names of the fields that lead to its subschemas are too long."
+            )
+        }
         nodes.append(SchemaNode())
         places.append((pointer, schema))
         indexByPointer[pointer] = nodes.count - 1
@@ -59,7 +71,7 @@ struct SchemaCompiler {
             try addReferences(reader, to: &assertions)
             try addFields(reader, to: &assertions)
             try addElements(reader, to: &assertions)
-            try reader.addScalars(to: &assertions)
+            try reader.addScalars(to: &assertions, &patterns)
             return SchemaNode(assertions: assertions)
         default:
             throw SchemaError(pointer: pointer, message: "A schema must be an object or a boolean.")
@@ -74,9 +86,9 @@ struct SchemaCompiler {
     ) throws(SchemaError) {
         if let types = try reader.types() { assertions.append(.type(types)) }
         if let values = try reader.array("enum") {
-            assertions.append(.oneOfValues(values.map(\.normalized)))
+            assertions.append(.oneOfValues(SchemaChoice(values)))
         }
-        if let value = reader["const"] { assertions.append(.oneOfValues([value.normalized])) }
+        if let value = reader["const"] { assertions.append(.oneOfValues(SchemaChoice([value]))) }
     }
 
     private mutating func addReferences(
@@ -110,7 +122,7 @@ struct SchemaCompiler {
         }
         for (source, schema) in try reader.object("patternProperties") ?? [:] {
             let pointer = reader.pointer(to: "patternProperties", source)
-            let pattern = try SchemaKeywords.pattern(source, at: pointer)
+            let pattern = try patterns.pattern(source, at: pointer)
             fields.patterns.append((pattern, try node(at: pointer, schema)))
         }
         if reader["additionalProperties"] != .bool(true) {

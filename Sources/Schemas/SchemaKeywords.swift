@@ -99,7 +99,7 @@ struct SchemaKeywords {
                 let known = SchemaType.allCases.map(\.rawValue).joined(separator: ", ")
                 throw error("type", "must be one of \(known), or a list of them.")
             }
-            types.append(type)
+            if !types.contains(type) { types.append(type) }
         }
         guard !types.isEmpty else { throw error("type", "must name at least one type.") }
         return types
@@ -117,11 +117,14 @@ struct SchemaKeywords {
         return result
     }
 
-    func addScalars(to assertions: inout [SchemaAssertion]) throws(SchemaError) {
+    func addScalars(
+        to assertions: inout [SchemaAssertion],
+        _ budget: inout PatternBudget
+    ) throws(SchemaError) {
         let length = try bounds("minLength", "maxLength")
         if !length.isEmpty { assertions.append(.length(length)) }
         if let source = try string("pattern") {
-            assertions.append(.pattern(try Self.pattern(source, at: pointer(to: "pattern"))))
+            assertions.append(.pattern(try budget.pattern(source, at: pointer(to: "pattern"))))
         }
         for side in NumberBound.Side.allCases {
             if let limit = try number(side.rawValue) {
@@ -135,14 +138,28 @@ struct SchemaKeywords {
             assertions.append(.multipleOf(divisor))
         }
     }
+}
 
-    static func pattern(_ source: String, at pointer: String) throws(SchemaError) -> Pattern {
+/// What all patterns of one schema may need together.
+struct PatternBudget {
+    /// Instructions that are left.
+    private var instructions = 20 * PatternAssembler.instructionsLimit
+
+    /// Compiles a pattern and pays for it.
+    mutating func pattern(
+        _ source: String,
+        at pointer: String
+    ) throws(SchemaError) -> Pattern {
         do {
-            return try Pattern(source)
+            let limit = min(instructions, PatternAssembler.instructionsLimit)
+            let pattern = try Pattern(source, limit: limit)
+            instructions -= pattern.size
+            return pattern
         } catch {
+            let shown = source.count > 80 ? source.prefix(77) + "..." : source
             throw SchemaError(
                 pointer: pointer,
-                message: "The pattern \(source) cannot be used: \(error.message)."
+                message: "The pattern \(shown) cannot be used: \(error.message)."
             )
         }
     }

@@ -30,7 +30,7 @@ enum SchemaType: String, Sendable, CaseIterable {
 enum SchemaAssertion: Sendable {
     case never
     case type([SchemaType])
-    case oneOfValues([JSONValue])
+    case oneOfValues(SchemaChoice)
     case reference(SchemaIndex)
     case allOf([SchemaIndex])
     case anyOf([SchemaIndex])
@@ -70,6 +70,25 @@ enum SchemaAssertion: Sendable {
             true
         default: false
         }
+    }
+}
+
+/// The values of `enum` or `const`.
+struct SchemaChoice: Sendable {
+    /// The values, so that one is found by its hash.
+    let values: Set<JSONValue>
+    /// The first of them, for sentences, and how many more there are.
+    let shown: [String]
+
+    init(_ values: [JSONValue]) {
+        self.values = Set(values.map(\.normalized))
+        let shown = values.prefix(10).map { value in
+            let normalized = value.normalized
+            // Of a number beyond 64 bits the normal form is no number.
+            return (normalized.isType(.number) ? normalized : value).excerpt
+        }
+        let more = values.count - shown.count
+        self.shown = more > 0 ? shown + ["\(more) other values"] : shown
     }
 }
 

@@ -56,7 +56,6 @@ import Wire
             try decode(#"{"type":"progress","attempt":"r7/0/1","fraction":0.5,"note":\#(value)}"#)
                 == .progress(Progress(attempt: attempt, fraction: 0.5, note: nil))
         )
-        #expect(try decode(#"{"type":"bye","reason":\#(value)}"#) == .bye(Bye(reason: "")))
         #expect(
             try decode(#"{"type":"reject","attempt":"r7/0/1","code":"busy","message":\#(value)}"#)
                 == .reject(Reject(attempt: attempt, code: .busy))

@@ -28,6 +28,7 @@ extension Message {
     init(mending line: ArraySlice<UInt8>, _ error: JSONError) throws(WireError) {
         let isBroken = WireError(code: .badJSON, message: error.message)
         guard let mended = MendedFields(line) else { throw isBroken }
+        guard mended.broken["type"] == nil else { throw isBroken }
         let kind = try MessageKind(of: mended.fields)
         let names = Set(mended.broken.keys)
         guard names.isSubset(of: kind.fieldsOfOthers) else { throw isBroken }
@@ -61,7 +62,6 @@ extension MessageKind {
         case .submit: ["plan", "goal", "join_instruction", "label"]
         case .nodes: ["tasks", "join_instruction"]
         case .reject, .error: ["message"]
-        case .bye, .drain, .cancelRun, .cancel: ["reason"]
         case .register: ["host", "software"]
         default: []
         }
