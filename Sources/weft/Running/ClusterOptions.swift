@@ -75,16 +75,17 @@ struct ClusterOptions: ParsableArguments {
         owner: String = "this run's cluster",
         allowed: [String]? = nil
     ) throws -> PlanCheck {
-        var offered: [ToolDescription] = []
+        var programs: [ManifestTool] = []
         if let tools {
             do throws(ManifestError) {
-                offered = try Manifest.load(path: tools).tools.map(\.description)
+                programs = try Manifest.load(path: tools).tools
             } catch {
                 throw CommandFailure(error)
             }
         }
+        var offered = programs.map(\.description)
         if diagnostics { offered += DiagnosticTools.descriptions }
-        let check = PlanCheck(offered, owner: owner, allowed: allowed)
+        let check = PlanCheck(offered, programs: programs, owner: owner, allowed: allowed)
         if let sentence = check.unknownTool(among: allowed ?? []) {
             throw CommandFailure(.usage, "--allow-tool names \(sentence)")
         }

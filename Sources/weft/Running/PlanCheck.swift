@@ -1,20 +1,32 @@
 // A plan's nodes against the tools that will be there: names, and arguments as far as they are
 // known before the run. Pure.
-internal import Configuration
+internal import JSON
 internal import Planning
 internal import Plans
 internal import Schemas
+internal import Tools
 internal import Wire
 
 /// What a run's tools say of a plan.
 struct PlanCheck {
     private let schemas: [String: Schema]
+    /// The programs among them, whose commands say more about arguments than a schema.
+    private let programs: [String: ManifestTool]
     private let names: [String]
     private let owner: String
     private let allowed: Set<String>?
 
     /// Whoever has the tools completes the sentence "which … does not have": `the manifest`.
-    init(_ tools: [ToolDescription], owner: String, allowed: [String]? = nil) {
+    init(
+        _ tools: [ToolDescription],
+        programs: [ManifestTool] = [],
+        owner: String,
+        allowed: [String]? = nil
+    ) {
+        self.programs = Dictionary(
+            programs.map { ($0.description.name, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
         names = tools.map(\.name)
         schemas = Dictionary(
             tools.compactMap { tool in
@@ -57,10 +69,23 @@ struct PlanCheck {
         }
         guard let found = schemas[node.tool]?.problems(ofWritten: node.arguments),
             let first = found.first
-        else { return nil }
+        else { return commandProblem(of: node) }
         let sentence = found.map(\.description).joined(separator: "; ")
         return (
             problem(.badArguments, ": arguments of \(node.tool): \(sentence)"), first.pointer
+        )
+    }
+
+    /// What would keep the arguments from being passed to the program, if they are all known.
+    private func commandProblem(of node: NodeDefinition) -> (PlanProblem, String?)? {
+        guard let program = programs[node.tool] else { return nil }
+        let template = ArgumentTemplate(compiling: node.arguments)
+        guard !template.hasReferences, let fault = program.fault(ofArguments: template.source)
+        else { return nil }
+        let message = "node \(node.id): arguments of \(node.tool): \(fault.message)"
+        let pointer = fault.message.prefix { $0 != ":" }
+        return (
+            PlanProblem(code: .badArguments, node: node.id.text, message: message), String(pointer)
         )
     }
 

@@ -63,7 +63,7 @@ struct PlanPlaces {
         case .unknownDependency:
             let named = value("dependencies").map { scan.elements(at: $0) } ?? []
             return named.first { names($0, in: problem.message) } ?? value("dependencies") ?? node
-        case .selfReference, .unknownReference: return value("args") ?? node
+        case .selfReference, .unknownReference, .malformedReference: return value("args") ?? node
         case .badPlan, .limit:
             // What the node is called may also be the name of a field.
             let words = problem.message.drop { $0 != " " }.dropFirst().drop { $0 != " " }
