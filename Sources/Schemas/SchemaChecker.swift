@@ -19,7 +19,7 @@ struct SchemaChecker {
 
     init(nodes: [SchemaNode], value: JSONValue) {
         self.nodes = nodes
-        steps = 1_000_000 + 32 * value.weight
+        steps = 1_000_000 + 64 * value.weight
     }
 
     mutating func run(_ value: JSONValue) -> [SchemaProblem] {

@@ -89,34 +89,32 @@ import Testing
         #expect(throws: SchemaError.self) { try schema(#"{"pattern":"\#(pattern)"}"#) }
     }
 
-    /// Whether the work is done or given up in much less time than all of it would take.
-    private func isQuick(_ body: () throws -> Void) rethrows -> Bool {
+    /// The problems, if they are found in much less time than all the work would take.
+    private func problemsSoon(_ schema: String, _ value: String) throws -> [String]? {
         let begin = ContinuousClock.now
-        try body()
-        return ContinuousClock.now - begin < .seconds(30)
+        let found = try problems(schema, value)
+        return ContinuousClock.now - begin < .seconds(30) ? found : nil
     }
 
     @Test(
         "all work of a pattern is charged, also that which needs no code point",
         arguments: [
             "(" + String(repeating: "|", count: 2_400) + ")x",
-            "((a?){50}){50}x", "(a*){1000}x", "(" + String(repeating: "b|", count: 1_600) + "c)x",
+            "((a?){30}){30}x", "(a*){1000}x", "(" + String(repeating: "b|", count: 1_600) + "c)x",
             "[" + String(repeating: "\u{4E00}", count: 100_000) + "]x",
-            "(" + String(repeating: "\\\\b", count: 2_000) + "|a)x",
+            "(" + String(repeating: "^|", count: 2_000) + "a)x",
         ]
     )
     func chargedPatterns(pattern: String) throws {
-        let text = String(repeating: "a", count: 1_000_000)
+        let text = String(repeating: "a", count: 200_000)
         #expect(
-            try isQuick {
-                #expect(try problems(#"{"pattern":"\#(pattern)"}"#, "\"\(text)\"") == [tooLong])
-            }
+            try problemsSoon(#"{"pattern":"\#(pattern)"}"#, "\"\(text)\"") == [tooLong]
         )
     }
 
     @Test("ordinary patterns are matched in long texts")
     func ordinaryPatterns() throws {
-        let text = String(repeating: "The quick brown fox 12, ", count: 40_000)
+        let text = String(repeating: "The quick brown fox 12, ", count: 10_000)
         for pattern in [
             #"^[\\w ,]*$"#, "(GET|POST|PUT|HEAD|DELETE|PATCH)x|fox 12, $", "^(\\\\w+[ ,]*)+$",
             "[a-zA-Z0-9._%+-]+, $",
@@ -130,15 +128,17 @@ import Testing
 
     @Test("a pattern is read in time that its length explains")
     func patternReading() throws {
-        let braces = String(repeating: "{", count: 300_000)
-        #expect(isQuick { _ = try? schema(#"{"pattern":"\#(braces)"}"#) })
-        let counts = String(repeating: "a{1", count: 100_000)
-        #expect(isQuick { _ = try? schema(#"{"pattern":"\#(counts)"}"#) })
+        for part in ["{", "a{1"] {
+            let pattern = String(repeating: part, count: 200_000)
+            let begin = ContinuousClock.now
+            #expect(throws: SchemaError.self) { try schema(#"{"pattern":"\#(pattern)"}"#) }
+            #expect(ContinuousClock.now - begin < .seconds(30))
+        }
     }
 
     @Test("all patterns of a schema together are bounded")
     func manyPatterns() throws {
-        let one = #"{"pattern":"(a?){2000}"}"#
+        let one = #"{"pattern":"(a?){1000}"}"#
         let all = Array(repeating: one, count: 5_000).joined(separator: ",")
         let error = #expect(throws: SchemaError.self) { try schema(#"{"anyOf":[\#(all)]}"#) }
         #expect(error?.message.contains("too long once its repetitions are written out") == true)
@@ -159,16 +159,10 @@ import Testing
         let values = (0..<40_000).map { #""value \#($0)""# }.joined(separator: ",")
         let elements = (0..<40_000).map { #""value \#($0)""# }.joined(separator: ",")
         #expect(
-            try isQuick {
-                #expect(try problems(#"{"items":{"enum":[\#(values)]}}"#, "[\(elements)]").isEmpty)
-            }
+            try problemsSoon(#"{"items":{"enum":[\#(values)]}}"#, "[\(elements)]")?.isEmpty == true
         )
         let number = String(repeating: "9", count: 500_000)
         let bounds = Array(repeating: #"{"maximum":5}"#, count: 9_000).joined(separator: ",")
-        #expect(
-            try isQuick {
-                #expect(try problems(#"{"anyOf":[\#(bounds)]}"#, number) == [tooLong])
-            }
-        )
+        #expect(try problemsSoon(#"{"anyOf":[\#(bounds)]}"#, number) == [tooLong])
     }
 }
