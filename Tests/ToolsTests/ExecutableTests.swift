@@ -136,6 +136,25 @@ import UVLoop
 
     // MARK: - Starting
 
+    @Test func `arguments beyond the limit of the system are bad_args`() async throws {
+        let long = String(repeating: "x", count: 200_000)
+        let one = try await outcome(
+            "command: ['true', '{a}']\n\(parameters("a"))",
+            ["a": .string(long)]
+        )
+        #expect(one.failure?.code == .badArguments)
+        #expect(one.failure?.message.hasPrefix("/a: makes an argument of 200000 bytes") == true)
+        let part = JSONValue.string(String(repeating: "x", count: 100_000))
+        let many = try await outcome(
+            "command: ['true', '{a...}']\n\(parameters("a"))",
+            ["a": .array(Array(repeating: part, count: 100))]
+        )
+        #expect(many.failure?.code == .badArguments)
+        #expect(many.failure?.isRetryable == false)
+        #expect(many.failure?.message.contains("its arguments have 10000100 bytes") == true)
+        #expect(many.failure?.message.contains("standard input") == true)
+    }
+
     @Test func `a program that is not there is spawn_failed`() async throws {
         let record = try await outcome("command: [no-such-program-here]")
         #expect(record.failure?.code == .spawnFailed)

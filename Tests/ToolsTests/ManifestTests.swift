@@ -77,7 +77,7 @@ import Wire
             success_exit_codes: [0, 1]
             """
         let path = JSONValue.string(fixtures + "/persist.py")
-        #expect(try await outcome(fields, ["pattern": "^import", "path": path]).text == "4")
+        #expect(try await outcome(fields, ["pattern": "^import", "path": path]).text == "5")
         #expect(try await outcome(fields, ["pattern": "-never-", "path": path]).text == "0")
         let missing = try await outcome(fields, ["pattern": "x", "path": "/no/such/file"])
         #expect(
