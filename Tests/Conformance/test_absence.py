@@ -83,6 +83,8 @@ class FloodTests(CoordinatorTest):
 
     NODES = 20_000
     QUESTIONS = 900
+    LONGEST = 3
+    """Seconds; a debug build on a busy machine is slow, but whoever holds the loop takes far longer."""
 
     def large_run(self, ended):
         client = self.client()
@@ -142,7 +144,7 @@ class FloodTests(CoordinatorTest):
             with self.subTest(words):
                 flood = b"".join(line({"type": "get", "request": number, **question})
                                  for number in range(self.QUESTIONS))
-                self.assertLess(self.slowest_pong(flood), 1.0)
+                self.assertLess(self.slowest_pong(flood), self.LONGEST)
 
     def test_other_requests_do_not_hold_the_loop(self):
         bad = plan(*[(f"n{number % 5}", "t", {"x": number}) for number in range(2_000)])
@@ -153,7 +155,7 @@ class FloodTests(CoordinatorTest):
         }
         for words, flood in floods.items():
             with self.subTest(words):
-                self.assertLess(self.slowest_pong(flood), 1.0)
+                self.assertLess(self.slowest_pong(flood), self.LONGEST)
         client = self.client()
         text = b"".join(line({"type": "submit", "key": f"bad-{number}", "plan": bad})
                         for number in range(40))
@@ -162,7 +164,7 @@ class FloodTests(CoordinatorTest):
         begin = time.monotonic()
         other.send(type="ping", n=6)
         other.skip_to("pong", n=6)
-        self.assertLess(time.monotonic() - begin, 1.0)
+        self.assertLess(time.monotonic() - begin, self.LONGEST)
         for _ in range(40):
             client.skip_to("error", code="bad_plan")
 
