@@ -2,6 +2,7 @@
 import Foundation
 import JSON
 import Plans
+import TestKit
 import Testing
 import UVLoop
 
@@ -258,7 +259,9 @@ extension CallRecord {
         async throws
     {
         let seconds = try await onLoop { bench in
-            let runner = try bench.runner("persistent: true\ncommand: [sh, -c, 'exit 3']")
+            let runner = try bench.runner(
+                "persistent: true\ncommand: [sh, -c, 'read call; exit 3']"
+            )
             var seconds: [Double] = []
             for _ in 0..<5 {
                 let start = bench.loop.nowNanoseconds
@@ -277,11 +280,42 @@ extension CallRecord {
         #expect(seconds[4] >= 0.39)
     }
 
+    @Test func `a process that ends before it reads a call refuses it, which never ran`()
+        async throws
+    {
+        let records = try await onLoop { bench in
+            let runner = try bench.runner(
+                "persistent: true\ncommand: [sh, -c, 'echo no module >&2; exit 3']"
+            )
+            let start = bench.loop.nowNanoseconds
+            var records: [CallRecord] = []
+            for _ in 0..<5 {
+                let call = bench.call(runner)
+                try bench.run("the call to be refused") { call.isFinished }
+                records.append(call.record)
+            }
+            // Nobody waits for a pause: another worker may do better.
+            #expect(bench.loop.nowNanoseconds - start < 2_000_000_000 * Int64(Patience.factor))
+            runner.shutDown()
+            try bench.runToEnd()
+            return records
+        }
+        for record in records {
+            #expect(record.refusal?.isShortage == false)
+            #expect(record.failure?.code == .spawnFailed)
+            #expect(
+                record.failure?.message == "sh exited with code 3 before it read a call: no module"
+            )
+        }
+    }
+
     @Test func `a call that waits for the pause can be cancelled and is cut off by a shut down`()
         async throws
     {
         let records = try await onLoop { bench in
-            let runner = try bench.runner("persistent: true\ncommand: [sh, -c, 'exit 3']")
+            let runner = try bench.runner(
+                "persistent: true\ncommand: [sh, -c, 'read call; exit 3']"
+            )
             for _ in 0..<6 {
                 let call = bench.call(runner)
                 try bench.run("the call to fail") { call.isFinished }

@@ -51,9 +51,12 @@ final class PersistentProcess {
 
     /// Hands over a call; the process has none.
     func serve(_ call: PersistentInvocation) {
-        // What lies there was written before the call and is none of its business.
-        child?.readErrorsNow()
-        errors = OutputTail()
+        // What lies there was written before the call and is none of its business, unless the
+        // process was started for it.
+        if hasAnswered {
+            child?.readErrorsNow()
+            errors = OutputTail()
+        }
         self.call = call
         call.process = self
         reader.maximumLine = outputLimit(call) &+ Self.replyOverhead

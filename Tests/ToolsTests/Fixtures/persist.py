@@ -11,7 +11,6 @@ if len(sys.argv) > 1 and sys.argv[1] == "banner":
     print("Loading the model ...", flush=True)
 if len(sys.argv) > 1 and sys.argv[1] == "dies":
     print("no model here", file=sys.stderr, flush=True)
-    sys.stdin.readline()
     sys.exit(3)
 
 
