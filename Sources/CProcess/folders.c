@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,67 @@ int weft_folder_make(const char *base, const char *prefix, char *path, size_t si
     return -EAGAIN;
 }
 
+// Whether a file has "=PATH/" in it.
+static bool has_value_in(int file, const char *path) {
+    char needle[4096 + 3];
+    int length = snprintf(needle, sizeof needle, "=%s/", path);
+    if (length < 0 || (size_t)length >= sizeof needle) return false;
+    static char text[64 * 1024];
+    size_t held = 0;
+    ssize_t count;
+    while ((count = read(file, text + held, sizeof text - held)) > 0) {
+        held += (size_t)count;
+        if (memmem(text, held, needle, (size_t)length) != NULL) return true;
+        // What may be the beginning of it stays.
+        size_t kept = held < (size_t)length ? held : (size_t)length - 1;
+        memmove(text, text + held - kept, kept);
+        held = kept;
+    }
+    return false;
+}
+
+// Whether a process works in a folder and has no terminal; one that has is a person's shell.
+static bool works_in(pid_t pid, const char *path) {
+    char name[64], place[4096], text[512];
+    snprintf(name, sizeof name, "/proc/%d/cwd", pid);
+    ssize_t count = readlink(name, place, sizeof place);
+    size_t length = strlen(path);
+    if (count <= (ssize_t)length || memcmp(place, path, length) != 0 || place[length] != '/') {
+        return false;
+    }
+    snprintf(name, sizeof name, "/proc/%d/stat", pid);
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    count = read(file, text, sizeof text - 1);
+    close(file);
+    if (count <= 0) return false;
+    text[count] = 0;
+    // State, parent, group, session and terminal follow the name, which is in parentheses.
+    const char *end = strrchr(text, ')');
+    int terminal = 1;
+    return end != NULL && sscanf(end + 1, " %*c %*d %*d %*d %d", &terminal) == 1 && terminal == 0;
+}
+
+void weft_folder_kill_users(const char *path) {
+    DIR *entries = opendir("/proc");
+    if (entries == NULL) return;
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        pid_t pid = atoi(entry->d_name);
+        if (pid <= 1 || pid == getpid()) continue;
+        char name[64];
+        snprintf(name, sizeof name, "/proc/%d/environ", pid);
+        int file = open(name, O_RDONLY | O_CLOEXEC);
+        if (file < 0) continue;
+        struct stat status;
+        // The file stands for this very process: once that has ended, nothing is read from it.
+        bool is_ours = fstat(file, &status) == 0 && status.st_uid == geteuid();
+        if (is_ours && (has_value_in(file, path) || works_in(pid, path))) kill(pid, SIGKILL);
+        close(file);
+    }
+    closedir(entries);
+}
+
 void weft_folder_sweep(const char *base, const char *prefix) {
     DIR *entries = opendir(base);
     if (entries == NULL) return;
@@ -125,7 +187,10 @@ void weft_folder_sweep(const char *base, const char *prefix) {
         if (is_ours && flock(folder, LOCK_EX | LOCK_NB) == 0) {
             char path[4096];
             int size = snprintf(path, sizeof path, "%s/%s", base, name);
-            if (size > 0 && (size_t)size < sizeof path) weft_remove_tree(path);
+            if (size > 0 && (size_t)size < sizeof path) {
+                weft_folder_kill_users(path);
+                weft_remove_tree(path);
+            }
         }
         close(folder);
     }

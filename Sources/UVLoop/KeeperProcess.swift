@@ -68,8 +68,10 @@ final class KeeperProcess {
         loop.childrenAlive += 1
         uv_unref(memory.handle)
         uv_unref(status.memory.handle)
-        status.onBytes = { [unowned self] in received($0) }
-        status.onReadEnd = { [unowned self] _ in statusEnded() }
+        // Until the status is closed; supervisors may report after their keeper has ended.
+        status.onBytes = { [self] in received($0) }
+        status.onReadEnd = { [self] _ in statusEnded() }
+        status.onLoopClosing = { [self] in dropChildren() }
         status.startReading()
     }
 
@@ -111,7 +113,10 @@ final class KeeperProcess {
 
     // MARK: - Programs
 
-    /// Starts a program; nil if the keeper is gone or does not answer.
+    /// Starts a program; nil if the keeper is gone and was told nothing of it.
+    ///
+    /// Throws `ECONNABORTED` if it was told and does not answer: whether the program was started is
+    /// not known then. Such a keeper is killed, and the program with it.
     func spawn(_ request: KeeperRequest) throws(UVError) -> Started? {
         guard isUsable else { return nil }
         lastID += 1
@@ -128,6 +133,10 @@ final class KeeperProcess {
             )
         }
         guard result != 0 else { return nil }
+        guard result != Int32(WEFT_KEEPER_SILENT) else {
+            abandon()
+            throw UVError(UV_ECONNABORTED, "spawn \(request.program): its keeper is silent")
+        }
         guard result > 0 else { throw UVError(code: result, operation: "spawn \(request.program)") }
         return Started(keeper: self, id: lastID, pid: result)
     }
@@ -168,6 +177,11 @@ final class KeeperProcess {
 
     /// The keeper and all supervisors are gone, so that nobody reports any more.
     private func statusEnded() {
+        if !children.isEmpty {
+            // They were killed themselves, so that what they kept was left to nobody.
+            for child in children.values { kill(-child.pid, SIGKILL) }
+            weft_folder_kill_users(folder.path)
+        }
         for id in children.keys.sorted() { end(id, ChildProcess.ExitStatus(code: 0, signal: 9)) }
         status.close()
     }
@@ -199,6 +213,11 @@ final class KeeperProcess {
         status.close()
     }
 
+    private func dropChildren() {
+        for child in children.values { child.dropEverything() }
+        children = [:]
+    }
+
     private func closeControl() {
         guard control >= 0 else { return }
         Glibc.close(control)
@@ -223,8 +242,7 @@ extension KeeperProcess: HandleOwner {
     func closeWithLoop() {
         guard !isLoopClosing else { return memory.close() }
         isLoopClosing = true
-        for child in children.values { child.dropEverything() }
-        children = [:]
+        dropChildren()
         close()
     }
 }

@@ -77,7 +77,7 @@ public final class ProcessKeeper {
         folder = nil
     }
 
-    /// Has a keeper start a program; one that is gone is replaced, once.
+    /// Has a keeper start a program; one that is gone and was told nothing is replaced, once.
     func spawn(_ request: KeeperRequest) throws(UVError) -> KeeperProcess.Started {
         for _ in 1...2 {
             let process = try running()

@@ -38,6 +38,8 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     public var isCancelled: Bool { code == UV_ECANCELED.rawValue }
     /// Whether the address is taken already.
     public var isAddressInUse: Bool { code == UV_EADDRINUSE.rawValue }
+    /// Whether a program that was to be started may have been: its keeper gave no answer.
+    public var isStartUncertain: Bool { code == UV_ECONNABORTED.rawValue }
     /// Whether a file or program does not exist.
     public var isNotFound: Bool { code == UV_ENOENT.rawValue }
 

@@ -44,6 +44,7 @@ extension WorkerMachine {
         let pause = backoff.next()
         link = .waiting(until: now + pause)
         actions.append(.report(.connectFailed(reason: reason, retryIn: pause)))
+        giveUpAfterLease(at: now, into: &actions)
     }
 
     mutating func disconnected(
@@ -144,11 +145,21 @@ extension WorkerMachine {
         into actions: inout [Action]
     ) {
         if isReady { offlineSince = now }
+        // Whoever takes connections and says nothing may only be paused.
+        if isReady || lastSign != nil { lastSign = now }
         backoff.sessionEnded(byFault: isFault)
         let pause = backoff.next()
         link = .waiting(until: now + pause)
         forgetConnection()
         actions.append(.report(.connectionLost(reason: reason, retryIn: pause)))
+    }
+
+    /// Gives up the attempts if no connection could be made for a lease: the coordinator has gone or
+    /// has given them up itself, so that others may run what they do.
+    private mutating func giveUpAfterLease(at now: Instant, into actions: inout [Action]) {
+        guard let lastSign, now - lastSign >= lease else { return }
+        self.lastSign = nil
+        for index in attempts.inOrder() { abandon(at: index, into: &actions) }
     }
 
     /// Forgets what holds for one connection only.

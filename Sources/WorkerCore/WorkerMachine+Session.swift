@@ -95,6 +95,7 @@ extension WorkerMachine {
         session = resume
         software = welcome.software
         heartbeat = .milliseconds(max(1, welcome.heartbeatMilliseconds))
+        lease = .milliseconds(max(1, welcome.leaseMilliseconds))
         link = .registering(until: deadline)
         actions.append(.send(.register(registration())))
     }
@@ -141,6 +142,7 @@ extension WorkerMachine {
         link = .ready
         wasRegistered = true
         offlineSince = nil
+        lastSign = nil
         backoff.succeeded()
         actions.append(
             .report(

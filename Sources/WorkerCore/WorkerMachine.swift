@@ -41,6 +41,11 @@ public struct WorkerMachine: Sendable {
     var unknownTypes = 0
     /// Since when there is no session; nil while there is one.
     var offlineSince: Instant?
+    /// How long the coordinator keeps the attempts of a session that it hears nothing of.
+    var lease: Duration
+    /// When there was last a connection, as long as there is no session and attempts are kept for
+    /// the one before.
+    var lastSign: Instant?
 
     // The attempts.
     var attempts = AttemptTable()
@@ -127,6 +132,7 @@ public struct WorkerMachine: Sendable {
         backoff = Backoff(seed: seed)
         announced = configuration.limits.announced
         heartbeat = configuration.limits.heartbeat
+        lease = configuration.limits.lease
         queue = StartQueue(limits: configuration.tools.map { $0.concurrency.map { max(1, $0) } })
         incoming = IncomingArguments(
             maximumBytes: configuration.limits.maxValue,

@@ -29,6 +29,54 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
+    @Test("Attempts are given up when the coordinator has been gone for a lease")
+    func leaseEnds() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0)
+        worker.expectStart(0)
+        try worker.send(.disconnected(reason: nil))
+        let start = worker.now
+        while worker.now < start + .seconds(5) {
+            try worker.wait(.milliseconds(100))
+            guard worker.actions.first == .connect else { continue }
+            worker.expect(.connect)
+            try worker.send(.connectFailed(reason: "refused"))
+            worker.expectNothingElse()
+        }
+        while worker.now < start + .seconds(20) {
+            try worker.wait(.milliseconds(100))
+            guard worker.actions.first == .connect else { continue }
+            worker.expect(.connect)
+            try worker.send(.connectFailed(reason: "refused"))
+        }
+        let cancel = WorkerMachine.Action.cancelAttempt(
+            WorkerHarness.id(0),
+            grace: Limits().cancelGrace
+        )
+        #expect(worker.actions.contains(cancel))
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        try worker.fail(0, .cancelled)
+        #expect(worker.machine.counts == (0, 0, 0))
+    }
+
+    @Test("A coordinator that takes connections and says nothing may be paused: attempts go on")
+    func pausedCoordinator() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0)
+        worker.expectStart(0)
+        for _ in 0..<60 {
+            try worker.wait(.seconds(1))
+            let isConnecting = worker.actions.contains(.connect)
+            worker.actions = []
+            if isConnecting {
+                try worker.send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
+                worker.actions = []
+            }
+        }
+        #expect(!worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        #expect(worker.machine.counts.running == 1)
+    }
+
     @Test("A coordinator with another key is refused, for good")
     func impostor() throws {
         var worker = WorkerHarness()

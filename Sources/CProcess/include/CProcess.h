@@ -34,7 +34,12 @@ bool weft_end_with_parent(int parent);
 int weft_folder_make(const char *base, const char *prefix, char *path, size_t size);
 
 // Removes the folders of this user in `base` that nobody has locked: "PREFIX" and six characters.
+// Kills what still uses such a folder: all who kept it are gone.
 void weft_folder_sweep(const char *base, const char *prefix);
+
+// Kills the processes of this user whose environment names something in a folder, and those without
+// a terminal that work in it.
+void weft_folder_kill_users(const char *path);
 
 // Removes a file or a folder with all in it, also where its owner may not write. Follows no links.
 // False if something is left.
@@ -59,8 +64,10 @@ int weft_keeper_sockets(int ends[2]);
 // Has the keeper start a program in a session of its own. `strings` are the arguments, then the
 // variables, then the folder it starts in (empty for the keeper's), each with a null byte at its
 // end. `stdio` are the program's descriptors 0, 1 and 2; -1 is /dev/null.
-// Returns its process number, -errno if the program cannot be started, or 0 if the keeper is gone or
-// does not answer in time.
+// Returns its process number, -errno if the program cannot be started, 0 if the keeper is gone and was
+// told nothing, or WEFT_KEEPER_SILENT if it was told and does not answer in time: the program may have
+// been started.
+enum { WEFT_KEEPER_SILENT = -1000000 };
 int weft_keeper_spawn(
     int control, uint64_t id, const char *strings, size_t size, uint32_t arguments,
     uint32_t variables, const int stdio[3], int milliseconds

@@ -95,7 +95,8 @@ public final class ExecutableRunner: ToolRunner {
             try running.spawn(options)
         } catch {
             folder.remove(loop)
-            throw tool.spawnFailure(error, words: options.arguments)
+            throw error.isStartUncertain
+                ? tool.uncertainStart() : tool.spawnFailure(error, words: options.arguments)
         }
         invocations[ObjectIdentifier(running)] = running
         report(.started)

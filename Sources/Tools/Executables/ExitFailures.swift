@@ -3,6 +3,7 @@ internal import Glibc
 internal import JSON
 internal import Plans
 internal import UVLoop
+internal import Wire
 
 extension Failure {
     /// A process ended with a code that is no success, or by a signal.
@@ -122,6 +123,18 @@ extension ManifestTool {
             )
             throw .refused(failure, isShortage: isShortage(error.code))
         }
+    }
+
+    /// Whether the process was started is not known.
+    func uncertainStart() -> StartProblem {
+        .failed(
+            Failure(
+                code: .outcomeUnknown,
+                message: "\(program) may have been started: what keeps the worker's processes gave"
+                    + " no answer and was replaced.",
+                isRetryable: description.isIdempotent
+            )
+        )
     }
 
     /// The process could not be started with these words, the program and its arguments.
