@@ -1,10 +1,9 @@
-// What workers say about attempts, and how attempts are sent to them. The hot path of the
-// coordinator: payloads pass through as raw bytes.
+// What workers say about attempts. The hot path of the coordinator: payloads pass through as raw
+// bytes. How attempts are sent to workers is in CoordinatorMachine+Dispatching.swift.
 
 internal import JSON
 internal import Plans
 internal import Scheduling
-internal import Schemas
 internal import Wire
 
 extension CoordinatorMachine {
@@ -87,22 +86,26 @@ extension CoordinatorMachine {
         let attempt = result.attempt
         forgetConsumed(by: attempt, worker)
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
-            workers[worker]?.assemblers[attempt] = nil
             acknowledge(attempt, worker, isStale: true)
             return
         }
         switch result.outcome {
+        case .success where runs[run].takesNoMore:
+            acknowledge(attempt, worker, isStale: false)
+            let failure = Failure(
+                code: .limit,
+                message: "its output was dropped: the run ends because of the bytes that it holds"
+            )
+            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
         case .success(let payload):
-            guard let output = output(payload, of: attempt, worker, id, now, &actions) else {
-                return
-            }
+            guard let output = output(payload, of: attempt, run, id, now, &actions) else { return }
             acknowledge(attempt, worker, isStale: false)
             if let failure = output.depthFailure {
                 return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
             }
             let measured = result.durationMicroseconds
-            runs[run].outputs[attempt.node] = output
-            runs[run].outputBytes += output.count
+            runs[run].keep(output, of: attempt.node)
+            book(run)
             runs[run].extendPath(
                 to: attempt.node,
                 microseconds: measured ?? elapsed(run, attempt.node, now)
@@ -113,7 +116,6 @@ extension CoordinatorMachine {
                 &actions
             )
         case .failure(let failure):
-            workers[worker]?.assemblers[attempt] = nil
             acknowledge(attempt, worker, isStale: false)
             runs[run].extendPath(
                 to: attempt.node,
@@ -128,15 +130,13 @@ extension CoordinatorMachine {
     private mutating func output(
         _ payload: Payload,
         of attempt: AttemptID,
-        _ worker: WorkerID,
+        _ run: Int,
         _ id: ConnectionID,
         _ now: Instant,
         _ actions: inout [Action]
     ) -> RawJSON? {
         if case .inline(let value) = payload { return value.detached() }
-        var assembler =
-            workers[worker]?.assemblers.removeValue(forKey: attempt)
-            ?? ChunkAssembler(maximumBytes: limits.maxValue)
+        var assembler = runs[run].incoming.take(attempt, maximumBytes: limits.maxValue)
         do {
             return try assembler.finish(payload)
         } catch  where error.code == .badJSON {
@@ -172,14 +172,12 @@ extension CoordinatorMachine {
         }
         grant(chunk.data.count, for: attempt, worker, id, &actions)
         switch chunk.stream {
+        case .value where runs[run].takesNoMore: break
         case .value:
-            if chunk.sequence == 0 { workers[worker]?.assemblers[attempt] = nil }
-            var assembler =
-                workers[worker]?.assemblers.removeValue(forKey: attempt)
-                ?? ChunkAssembler(maximumBytes: limits.maxValue)
             do {
-                try assembler.append(chunk)
-                workers[worker]?.assemblers[attempt] = assembler
+                let most = limits.maxValue
+                try runs[run].incoming.append(chunk, of: attempt, maximumBytes: most)
+                book(run)
             } catch {
                 violate(id, error, now, &actions)
             }
@@ -272,102 +270,12 @@ extension CoordinatorMachine {
             &actions
         )
     }
-
-    // MARK: - To the worker
-
-    /// Sends an attempt off, or refuses its node when its arguments cannot be made.
-    mutating func dispatch(
-        _ attempt: AttemptID,
-        to worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        guard let run = runSlots[attempt.run], let connection = workers[worker]?.connection
-        else { return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions) }
-        let arguments: RawJSON
-        do throws(Failure) {
-            arguments = try makeArguments(of: attempt.node, in: run)
-        } catch {
-            let node = NodeReference(run: attempt.run, node: attempt.node)
-            return schedule(.nodeRefused(node, error), now, &actions)
-        }
-        noteDispatch(attempt, worker, run, now, &actions)
-        if workers[worker]?.noteMail() == true {
-            mailed.append(worker)
-            // First, so that what the worker holds never exceeds what is known of it here.
-            sendAcknowledgements(to: worker, &actions)
-        }
-        let timeout = scheduler.timeout(of: attempt, on: worker)
-        let dispatch = Dispatch(
-            attempt: attempt,
-            run: attempt.run,
-            node: runs[run].plan[attempt.node].id,
-            tool: runs[run].plan[attempt.node].tool,
-            arguments: .inline(arguments),
-            timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
-            leaseMilliseconds: limits.leaseMilliseconds,
-            maxOutput: limits.maxOutput,
-            number: attempt.number
-        )
-        let value = SentValue(bytes: arguments.count)
-        send(.dispatch(dispatch), with: value, to: connection, &actions)
-    }
-
-    private mutating func noteDispatch(
-        _ attempt: AttemptID,
-        _ worker: WorkerID,
-        _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let waited = now.nanoseconds - runs[run].reports[attempt.node].readyAt
-        runs[run].reports[attempt.node].dispatchedAt = max(now.nanoseconds, 1)
-        runs[run].reports[attempt.node].queuedMicroseconds = Int32(clamping: waited / 1_000)
-        runs[run].reports[attempt.node].worker = Int32(truncatingIfNeeded: worker.number)
-        runs[run].counts.running += 1
-        oweProgress(run, now)
-        if runs[run].recordsNodes {
-            publish(.dispatched, run, node: attempt.node, attempt: attempt, now, &actions)
-        }
-    }
-
-    /// Splices outputs into the template; checks the schema when references took part.
-    private func makeArguments(of node: Int, in run: Int) throws(Failure) -> RawJSON {
-        let arguments = try runs[run].plan.resolveArguments(of: node) { runs[run].outputs[$0] }
-        guard arguments.count <= limits.maxValue else {
-            throw Failure(
-                code: .limit,
-                message: "the arguments have \(arguments.count) bytes, more than the "
-                    + "\(limits.maxValue) allowed"
-            )
-        }
-        guard !runs[run].plan[node].template.references.isEmpty,
-            let tool = catalogue[runs[run].plan[node].tool], !tool.schema.acceptsEverything
-        else { return arguments }
-        let problems = tool.schema.problems(of: JSONValue(arguments))
-        guard problems.isEmpty else { throw Failure.badArguments(problems) }
-        return arguments
-    }
 }
 
 extension Bye {
     /// Whether a worker leaves because it has nothing left to do: its reason begins with the word
     /// `drained`, however it is written.
     var isDrained: Bool { reason.lowercased().hasPrefix("drained") }
-}
-
-extension Failure {
-    /// Arguments that break the tool's schema, with every problem in one sentence.
-    static func badArguments(_ problems: [SchemaProblem]) -> Failure {
-        Failure(code: .badArguments, message: problems.sentence)
-    }
-}
-
-extension [SchemaProblem] {
-    var sentence: String {
-        map { $0.pointer.isEmpty ? $0.message : "\($0.pointer): \($0.message)" }
-            .joined(separator: "; ")
-    }
 }
 
 extension Chunk {

@@ -51,6 +51,7 @@ extension CoordinatorMachine {
                 throw InvariantViolation("run \(id) ended with unsettled nodes")
             }
         }
+        try validateLedger()
         guard runSlots.count == activeRuns.count + finishedRuns.count else {
             throw InvariantViolation("a run is neither active nor finished")
         }

@@ -77,7 +77,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         let from = request.from ?? 0
-        let isLogged = (runs[run].log.first?.sequence ?? 0) <= from
+        let isLogged = runs[run].log.firstSequence <= from
         if request.level >= .nodes {
             if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
             if !isLogged || !runs[run].hasAllNodeEvents {
@@ -85,7 +85,7 @@ extension CoordinatorMachine {
                 restate(run, from: from, to: id, now, &actions)
             }
         }
-        for event in runs[run].log
+        for event in runs[run].log.entries
         where event.kind.isTerminal || event.sequence >= from && event.reaches(request.level) {
             actions.append(.send(id, .event(event)))
         }
@@ -127,7 +127,7 @@ extension CoordinatorMachine {
     ) {
         let event = EventMessage(
             run: runs[run].id,
-            sequence: max(runs[run].nextSequence - 1, 0),
+            sequence: max(runs[run].log.nextSequence - 1, 0),
             kind: .snapshot,
             data: progressData(run),
             atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
@@ -144,7 +144,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let told = Set(runs[run].log.lazy.filter { $0.sequence >= from }.compactMap(\.node))
+        let told = Set(runs[run].log.entries.lazy.filter { $0.sequence >= from }.compactMap(\.node))
         var left = limits.eventLogEntries
         for node in 0..<runs[run].plan.count where left > 0 {
             let reference = NodeReference(run: runs[run].id, node: node)
@@ -156,7 +156,7 @@ extension CoordinatorMachine {
             let attempts = scheduler.attempts(of: reference)
             let event = EventMessage(
                 run: runs[run].id,
-                sequence: max(runs[run].nextSequence - 1, 0),
+                sequence: max(runs[run].log.nextSequence - 1, 0),
                 kind: kind,
                 node: runs[run].plan[node].id,
                 attempt: attempts > 0 ? attempts : nil,
@@ -218,7 +218,7 @@ extension CoordinatorMachine {
         }
         let event = EventMessage(
             run: runs[run].id,
-            sequence: runs[run].nextSequence,
+            sequence: runs[run].log.nextSequence,
             kind: kind,
             node: node.map { runs[run].plan[$0].id },
             attempt: attempt?.number,
@@ -226,9 +226,8 @@ extension CoordinatorMachine {
             data: data,
             atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
         )
-        runs[run].nextSequence += 1
-        runs[run].log.append(event)
-        if runs[run].log.count > limits.eventLogEntries { runs[run].log.removeFirst() }
+        runs[run].log.append(event, within: logBound)
+        book(run)
         if let highest = runs[run].watchers.highest, event.reaches(highest) {
             for watcher in runs[run].watchers where event.reaches(watcher.level) {
                 actions.append(.send(watcher.connection, .event(event)))
@@ -262,7 +261,7 @@ extension CoordinatorMachine {
             runs[run].owesProgress = false
             let event = EventMessage(
                 run: id,
-                sequence: max(runs[run].nextSequence - 1, 0),
+                sequence: max(runs[run].log.nextSequence - 1, 0),
                 kind: .progress,
                 data: progressData(run),
                 atMicroseconds: microseconds(since: runs[run].acceptedAt, now)

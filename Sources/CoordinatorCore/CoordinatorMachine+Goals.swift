@@ -130,6 +130,7 @@ extension CoordinatorMachine {
             return
         }
         runs[run].awaitsRound = false
+        if let failure = joinShortage(run) { return end(run, because: failure, now, &actions) }
         advance(run, .roundSettled(joinParts(run)), now, &actions)
     }
 
@@ -165,6 +166,7 @@ extension CoordinatorMachine {
         var wanted: [PlannerMachine.Action] = []
         runs[run].planner?.handle(event, into: &wanted)
         if let usage = runs[run].planner?.usage { runs[run].usage = usage }
+        book(run)
         for action in wanted { carryOut(action, run, now, &actions) }
     }
 
@@ -186,7 +188,10 @@ extension CoordinatorMachine {
         case .addNodes(let nodes):
             addPlanned(nodes, run, now, &actions)
         case .closePlan(let instruction):
-            if let instruction { runs[run].plan.joinInstruction = instruction }
+            if let instruction {
+                runs[run].plan.joinInstruction = instruction
+                book(run)
+            }
             runs[run].awaitsRound = true
             settleRoundIfDone(run, now, &actions)
         case .noteProblems(let problems):
@@ -222,6 +227,7 @@ extension CoordinatorMachine {
         case .answer(let answer):
             runs[run].isPlanned = true
             runs[run].settleAnswer(answer)
+            book(run)
             closeGoal(run, now, &actions)
         case .fail(let failure):
             guard !runs[run].isEnded, runs[run].failure == nil else { return }

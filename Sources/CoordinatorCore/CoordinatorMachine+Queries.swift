@@ -363,14 +363,27 @@ extension CoordinatorMachine {
                 writer.string(runs[run].plan[dependency].id.text)
             }
             writer.endArray()
-            if let arguments = try? runs[run].plan.resolveArguments(
-                of: node,
-                outputs: { runs[run].outputs[$0] }
-            ) {
-                writer.field("args", arguments)
-            }
+            encodeArguments(of: node, run, into: &writer)
             let reasons = reasons(for: node, in: run, now)
             if !reasons.isEmpty { encodeReasons(reasons, run, into: &writer) }
+        }
+    }
+
+    /// The arguments as the worker gets them; those that repeat large outputs are not made again
+    /// for a look at them.
+    private func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
+        let most = limits.announced.largestInline
+        var work = 0
+        do throws(Failure) {
+            let arguments = try runs[run].plan.resolveArguments(
+                of: node,
+                within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
+                work: &work,
+                outputs: { runs[run].outputs[$0] }
+            )
+            writer.field("args", arguments.joined)
+        } catch {
+            if error.code == .limit { writer.field("args_omitted", true) }
         }
     }
 

@@ -62,6 +62,9 @@ extension CoordinatorMachine {
                 &actions
             )
         case .cancel(let attempt, let worker, let reason):
+            if workers[worker]?.unsent.remove(attempt) == true {
+                return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            }
             guard let connection = workers[worker]?.connection else { return }
             sendCancel(attempt, reason: reason.rawValue, to: connection, &actions)
         case .finish(let id):
@@ -132,19 +135,17 @@ extension CoordinatorMachine {
         runs[run].reports[node].turnaroundMicroseconds = Int32(clamping: taken / 1_000)
         runs[run].reports[node].dispatchedAt = 0
         runs[run].counts.running -= 1
+        dropIncoming(of: node, run)
     }
 
     /// Forgets what has arrived of an attempt in pieces, if its worker is still there.
     private mutating func dropPieces(of node: Int, _ run: Int) {
         let worker = WorkerID(Int(runs[run].reports[node].worker))
-        guard let session = workers[worker],
-            !session.consumed.isEmpty || !session.assemblers.isEmpty
-        else { return }
+        guard let session = workers[worker], !session.consumed.isEmpty else { return }
         let reference = NodeReference(run: runs[run].id, node: node)
         let number = scheduler.attempts(of: reference)
         let attempt = AttemptID(run: runs[run].id, node: node, number: number)
         workers[worker]?.consumed[attempt] = nil
-        workers[worker]?.assemblers[attempt] = nil
     }
 
     // MARK: - Nodes
@@ -166,7 +167,8 @@ extension CoordinatorMachine {
             state = .succeeded
         case .failed(let failure):
             runs[run].counts.failed += 1
-            runs[run].failures[node] = failure
+            runs[run].keep(failure, of: node)
+            book(run)
             state = .failed
         case .skipped(let cause):
             runs[run].counts.skipped += 1
@@ -256,7 +258,7 @@ extension CoordinatorMachine {
         let bound = limits.maxLine / 16
         // A large answer is not even made before somebody asks for it.
         if runs[run].plan.count <= 1_000,
-            runs[run].outputBytes <= bound
+            runs[run].outputBytes + runs[run].failureBytes <= bound
         {
             answer = joinedAnswer(run)
             if let size = answer?.count, size > bound { answer = nil }
@@ -281,33 +283,10 @@ extension CoordinatorMachine {
     mutating func joinedAnswer(_ run: Int) -> RawJSON {
         let id = runs[run].id
         let scheduler = scheduler
-        return runs[run].joinedAnswer { node in
+        let answer = runs[run].joinedAnswer { node in
             scheduler.state(of: NodeReference(run: id, node: node)) ?? .cancelled
         }
-    }
-
-    /// Keeps a finished run for questions, within the limits.
-    private mutating func retire(_ run: Int) {
-        let id = runs[run].id
-        activeRuns.remove(id)
-        timedRuns.remove(id)
-        finishedRuns.append(id)
-        finishedNodes += runs[run].plan.count
-        finishedBytes += runs[run].outputBytes
-        let surplus = runs[run].log.count - limits.finishedEvents
-        if surplus > 0 { runs[run].log.removeFirst(surplus) }
-        while finishedRuns.count > limits.finishedRuns
-            || (finishedRuns.count > 1
-                && (finishedNodes > limits.finishedNodes || finishedBytes > limits.finishedBytes))
-        {
-            guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else { break }
-            finishedNodes -= runs[slot].plan.count
-            finishedBytes -= runs[slot].outputBytes
-            scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
-            runSlots[oldest] = nil
-            if runsByKey[runs[slot].key] == oldest { runsByKey[runs[slot].key] = nil }
-            runs[slot].vacate()
-            freeRunSlots.append(slot)
-        }
+        book(run)
+        return answer
     }
 }

@@ -60,6 +60,10 @@ extension CoordinatorMachine {
                 return refuse(error.problems, about: submit.key, id, &actions)
             }
         }
+        if let error = admission(of: run, about: submit.key) {
+            actions.append(.send(id, .error(error)))
+            return
+        }
         accept(run, growth, submit, id, now, &actions)
     }
 
@@ -101,6 +105,7 @@ extension CoordinatorMachine {
         let slot = freeRunSlots.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
         runSlots[run.id] = slot
+        book(slot)
         runsByKey[submit.key] = run.id
         activeRuns.append(run.id)
         if let deadline = run.deadline { timedRuns.set(run.id, at: deadline) }
@@ -256,6 +261,7 @@ extension CoordinatorMachine {
             grow(run, growth, now, &actions)
             if let instruction = nodes.joinInstruction {
                 runs[run].plan.joinInstruction = instruction
+                book(run)
             }
             if nodes.isLast { try close(run, now, &actions) }
         } catch {
@@ -271,6 +277,7 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) throws(PlanProblems) {
         let released = try runs[run].plan.close()
+        book(run)
         forgetAuthor(of: run)
         let id = runs[run].id
         if !released.isEmpty { schedule(.nodesReleased(id, released), now, &actions) }
@@ -302,6 +309,7 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
+        // Books the nodes along with the event.
         publish(.planned, run, data: plannedData(run, growth, nodes), now, &actions)
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
@@ -386,6 +394,7 @@ extension CoordinatorMachine {
         runs[run].awaitsRound = false
         forgetAuthor(of: run)
         runs[run].deadline = nil
+        book(run)
         timedRuns.remove(id)
         schedule(.cancelRequested(id), now, &actions)
         if wasOpen { schedule(.runClosed(id), now, &actions) }

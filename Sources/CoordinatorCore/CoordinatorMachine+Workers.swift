@@ -155,8 +155,11 @@ extension CoordinatorMachine {
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
         // Chunks are sent again from the first one, and every window is whole.
-        workers[worker]?.assemblers = [:]
+        for attempt in scheduler.attempts(on: worker) {
+            if let run = runSlots[attempt.run] { dropIncoming(of: attempt.node, run) }
+        }
         workers[worker]?.consumed = [:]
+        giveBackUnsent(of: worker, now, &actions)
         let listed = register.inFlight.map(\.attempt)
         let adopted = listed.filter { scheduler.isCurrent($0, on: worker) }
         let abandoned = listed.filter { !scheduler.isCurrent($0, on: worker) }
@@ -211,6 +214,7 @@ extension CoordinatorMachine {
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
         schedule(.workerSuspected(worker), now, &actions)
+        giveBackUnsent(of: worker, now, &actions)
         if scheduler.attempts(on: worker).isEmpty {
             lose(worker, reason: "the connection closed", now, &actions)
         }
@@ -231,6 +235,9 @@ extension CoordinatorMachine {
         }
         let known = workers
         catalogue.removeWorker(tools: record.tools) { known[$0] != nil }
+        for attempt in record.unsent.all {
+            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+        }
         let held = scheduler.attempts(on: worker).count
         actions.append(
             .report(.workerLeft(name: record.name, reason: reason, attempts: held))
@@ -276,6 +283,7 @@ extension CoordinatorMachine {
             }
         }
         schedule(.workerDrained(worker), now, &actions)
+        giveBackUnsent(of: worker, now, &actions)
     }
 
     // MARK: - Heartbeats
@@ -312,7 +320,8 @@ extension CoordinatorMachine {
                     schedule(.workerSuspected(worker), now, &actions)
                 }
                 workers[worker]?.pingNumber += 1
-                workers[worker]?.heldAtPing = scheduler.attempts(on: worker)
+                let held = sentAttempts(of: worker)
+                workers[worker]?.heldAtPing = held
                 number = workers[worker]?.pingNumber ?? 1
             }
             actions.append(.send(id, .ping(Ping(n: number))))

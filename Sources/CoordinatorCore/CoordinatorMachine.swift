@@ -1,7 +1,7 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Topic by topic in the extensions: Handshake, Backlogs, Workers, Attempts, Submissions, Settling, Events,
-// Queries, Deadlines.
+// Topic by topic in the extensions: Handshake, Backlogs, Workers, Attempts, Submissions, Settling,
+// Holding, Events, Queries, Deadlines.
 
 internal import DequeModule
 public import Planning
@@ -48,6 +48,12 @@ public struct CoordinatorMachine: Sendable {
     var nextAck: Instant?
     /// Workers with acknowledgements that leave in this turn.
     var dueAcknowledgements: [WorkerID] = []
+    /// Workers with attempts that were not sent yet.
+    var unsentWorkers: [WorkerID] = []
+    /// Bytes that were looked through or copied for arguments in this turn.
+    var workThisTurn = 0
+    /// Set when a further turn is to follow at once, because this one had no time for everything.
+    var furtherTurn: Instant?
     /// Workers that get a dispatch in this turn.
     var mailed: [WorkerID] = []
     var catalogue = ToolCatalogue()
@@ -66,7 +72,10 @@ public struct CoordinatorMachine: Sendable {
     /// clock.
     var closingCalls = DueTimes<ModelCallID>()
     var finishedNodes = 0
-    var finishedBytes = 0
+    /// What all runs hold.
+    var ledger = ByteLedger()
+    /// Unfinished runs that hold more than a run may.
+    var overfullRuns: [Int] = []
     var acceptedCount = 0
     var settledCount = 0
 
@@ -156,6 +165,7 @@ public struct CoordinatorMachine: Sendable {
         case .shutdownRequested:
             shutDown(&actions)
         }
+        keepWithinBounds(now, &actions)
     }
 
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
@@ -169,7 +179,11 @@ public struct CoordinatorMachine: Sendable {
             settledBefore = settledCount
             scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
             carryOut(now, &actions)
+            sendUnsent(now, &actions)
         } while scheduler.hasOpenings && settledCount > settledBefore
+        workThisTurn = 0
+        furtherTurn = hasUnfinishedWork ? now : nil
+        keepWithinBounds(now, &actions)
         sendDueAcknowledgements(now, &actions)
         for id in mailed { workers[id]?.hasMail = false }
         mailed.removeAll(keepingCapacity: true)
@@ -197,6 +211,7 @@ public struct CoordinatorMachine: Sendable {
         consider(nextAck)
         consider(timedRuns.next)
         consider(judging: waitingTwins.first?.until)
+        consider(furtherTurn)
         return next
     }
 

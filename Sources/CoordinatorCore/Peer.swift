@@ -90,8 +90,10 @@ struct WorkerSession: Sendable {
     /// What it held when the last ping left, to find attempts that it does not know.
     var heldAtPing: [AttemptID] = []
     var pingNumber = 0
-    /// Outputs that arrive in chunks.
-    var assemblers: [AttemptID: ChunkAssembler] = [:]
+    /// Attempts that it holds in the books only, because their arguments have not left.
+    var unsent = UnsentAttempts()
+    /// Whether it is among the workers with unsent attempts.
+    var isListedAsUnsent = false
     /// Streamed bytes of an attempt that were not granted again yet.
     var consumed: [AttemptID: Int] = [:]
 

@@ -67,23 +67,36 @@ struct RunState: Sendable {
     var isCutShort = false
     var endedAt: Instant?
     var deadline: Instant?
-    var outputs: [RawJSON?] = []
+    private(set) var outputs: [RawJSON?] = []
     /// Bytes of all outputs.
-    var outputBytes = 0
-    var failures: [Int: Failure] = [:]
+    private(set) var outputBytes = 0
+    private(set) var failures: [Int: Failure] = [:]
+    /// Bytes of all failures.
+    private(set) var failureBytes = 0
+    /// Outputs that arrive in chunks.
+    var incoming = IncomingOutputs()
+    /// Whether it ends because of its bytes: outputs that still come are not kept.
+    private(set) var takesNoMore = false
+    /// Whether outputs were dropped because all runs together held too much.
+    private(set) var isStripped = false
+    /// Bytes of what never changes.
+    let fixedBytes: Int
     var reports: [NodeReport] = []
     var counts = NodeCounts()
     var criticalPathMicroseconds: Int64 = 0
     var workMicroseconds: Int64 = 0
     var watchers = Watchers()
     /// Kept for those who come later; holds node events only from the moment somebody watches.
-    var log: Deque<EventMessage> = []
-    var nextSequence = 0
+    var log = EventLog()
     var recordsNodes = false
     /// Whether the events of nodes were kept from the first one on.
     var hasAllNodeEvents = false
     /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
-    var planner: PlannerMachine?
+    var planner: PlannerMachine? {
+        didSet { plannerBytes = planner?.heldBytes ?? 0 }
+    }
+    /// Bytes of the planner.
+    private(set) var plannerBytes = 0
     /// The open call of a model.
     var modelCall: ModelCallID?
     var modelCalls = 0
@@ -100,6 +113,8 @@ struct RunState: Sendable {
     /// Set while counts changed that watchers of progress have not seen.
     var owesProgress = false
     private var answer: RawJSON?
+    /// Bytes of the answer, if it was made.
+    var answerBytes: Int { answer?.count ?? 0 }
 
     init(
         id: RunID,
@@ -118,6 +133,9 @@ struct RunState: Sendable {
         acceptedAt = now
         self.author = author
         deadline = submit.budget.wallMilliseconds.map { now + .milliseconds($0) }
+        fixedBytes =
+            HeldCost.run + key.utf8.count + (label?.utf8.count ?? 0)
+            + (submit.tools ?? []).reduce(0) { $0 + 64 + $1.utf8.count }
         plan.joinInstruction = submit.joinInstruction
     }
 
@@ -128,10 +146,42 @@ struct RunState: Sendable {
         planner = nil
         plan = Plan()
         outputs = []
+        outputBytes = 0
         failures = [:]
+        failureBytes = 0
+        incoming.removeAll()
         reports = []
-        log = []
+        log = EventLog()
         answer = nil
+    }
+
+    /// Drops what is still arriving, now and from here on.
+    mutating func takeNoMore() {
+        takesNoMore = true
+        incoming.removeAll()
+    }
+
+    /// Gives back everything that the nodes of a run that is ending do not need.
+    mutating func strip() {
+        takeNoMore()
+        isStripped = true
+        for node in outputs.indices { outputs[node] = nil }
+        outputBytes = 0
+        answer = nil
+    }
+
+    // MARK: - What nodes leave behind
+
+    /// Keeps the output of a node, which has none yet.
+    mutating func keep(_ output: RawJSON, of node: Int) {
+        outputBytes += output.count - (outputs[node]?.count ?? 0)
+        outputs[node] = output
+    }
+
+    /// Keeps why a node failed.
+    mutating func keep(_ failure: Failure, of node: Int) {
+        if let old = failures.updateValue(failure, forKey: node) { failureBytes -= old.heldBytes }
+        failureBytes += failure.heldBytes
     }
 
     mutating func grow(by count: Int) {
@@ -143,13 +193,22 @@ struct RunState: Sendable {
     /// How a node ended, or nil while it has not.
     func outcome(of node: Int, state: NodeState) -> Outcome? {
         switch state {
-        case .succeeded: .succeeded(outputs[node] ?? .null)
+        case .succeeded: outputs[node].map { .succeeded($0) } ?? .failed(lostOutput)
         case .failed:
             .failed(failures[node] ?? Failure(code: .internal, message: "the failure was lost"))
         case .skipped(let cause): .skipped(because: plan[cause].id)
         case .cancelled: .cancelled
         default: nil
         }
+    }
+
+    private var lostOutput: Failure {
+        isStripped
+            ? Failure(
+                code: .limit,
+                message: "the output was dropped when all runs together held too many bytes"
+            )
+            : Failure(code: .internal, message: "the output was lost")
     }
 
     /// The planner's answer is the run's.

@@ -9,6 +9,10 @@ struct SentValue: Sendable {
     var bytes: Int
     /// The run whose answer it is, which all who ask for it share; nil if it is the peer's alone.
     var answerOf: RunID?
+    /// Bytes of it that are held for the peer alone, if its run holds the others; nil for all.
+    var ownBytes: Int?
+
+    var heldBytes: Int { ownBytes ?? bytes }
 }
 
 /// The bytes that wait for all peers, as they are held.
@@ -23,7 +27,7 @@ struct UnsentBytes: Sendable {
     /// A value waits for one more peer.
     mutating func add(_ value: SentValue) {
         guard let run = value.answerOf else {
-            total += value.bytes
+            total += value.heldBytes
             return
         }
         let (uses, bytes) = answers[run] ?? (0, value.bytes)
@@ -34,7 +38,7 @@ struct UnsentBytes: Sendable {
     /// A value waits for one peer less.
     mutating func remove(_ value: SentValue) {
         guard let run = value.answerOf else {
-            total -= value.bytes
+            total -= value.heldBytes
             return
         }
         guard let (uses, bytes) = answers[run] else { return }

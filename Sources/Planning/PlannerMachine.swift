@@ -147,6 +147,8 @@ public struct PlannerMachine: Sendable {
     private var hasUsage = false
     /// Bytes that the open call has written.
     private var replyBytes = 0
+    /// Bytes that all calls have written: what they planned takes no more.
+    private var writtenBytes = 0
 
     /// A machine for that goal, to which nothing has happened.
     public init(goal: String, settings: PlannerSettings) {
@@ -239,6 +241,7 @@ public struct PlannerMachine: Sendable {
             replyBytes = 0
         case .delta(let text):
             replyBytes += text.utf8.count
+            writtenBytes += text.utf8.count
         }
         switch state {
         case .planning: takePlan(report, into: &actions)
@@ -273,6 +276,12 @@ public struct PlannerMachine: Sendable {
     ///
     /// Without it a bound on tokens would be none for programs and servers that report no usage.
     private var estimatedUsage: TokenUsage {
+        guard replyBytes > 0 else { return TokenUsage() }
+        return TokenUsage(input: (messageBytes + 3) / 4, output: (replyBytes + 3) / 4)
+    }
+
+    /// Bytes of what the open call was told.
+    private var messageBytes: Int {
         let messages: [ModelMessage] =
             switch state {
             case .planning(let draft): draft.messages
@@ -280,9 +289,15 @@ public struct PlannerMachine: Sendable {
             case .joining(let verdict): verdict.messages
             case .idle, .working, .failing, .joiningByTool, .ended: []
             }
-        guard replyBytes > 0 else { return TokenUsage() }
-        let bytes = messages.reduce(0) { $0 + $1.text.utf8.count }
-        return TokenUsage(input: (bytes + 3) / 4, output: (replyBytes + 3) / 4)
+        return messages.reduce(0) { $0 + $1.text.utf8.count }
+    }
+
+    /// What the machine takes in memory, about: the goal, the tools, the messages and the reply of
+    /// the open call, and what was planned so far.
+    public var heldBytes: Int {
+        let nodeCount = max(ledger.count, nodes.count) + rounds.reduce(0) { $0 + $1.parts.count }
+        return 2_048 + prompt.goal.utf8.count + 160 * settings.tools.count + messageBytes
+            + 2 * writtenBytes + 384 * nodeCount
     }
 
     /// What is left of the bound on tokens, which is the most that a reply may have.

@@ -1,5 +1,5 @@
-// The arguments of a node with the outputs of other nodes still to be put in. Putting them in
-// splices bytes: nothing is decoded, and what was put in is never looked at again.
+// The arguments of a node with the outputs of other nodes still to be put in. Putting them in is in
+// ArgumentTemplate+Resolving.swift.
 
 public import JSON
 
@@ -36,8 +36,8 @@ public struct ArgumentTemplate: Sendable {
     }
 
     /// The arguments as written; without references, as they are sent.
-    public let source: RawJSON
-    private let marks: [TemplateMark]
+    public private(set) var source: RawJSON
+    let marks: [TemplateMark]
     /// Whether `source` lost the second of two dollar signs somewhere, so that what looks like a
     /// reference in it may be none.
     let isUnescaped: Bool
@@ -70,6 +70,14 @@ public struct ArgumentTemplate: Sendable {
         isUnescaped = true
     }
 
+    /// What the template takes in memory.
+    var heldBytes: Int { source.count + marks.count * MemoryLayout<TemplateMark>.stride }
+
+    /// Keeps the same text in another buffer.
+    mutating func move(to text: ArraySlice<UInt8>) {
+        source = RawJSON(trusted: text)
+    }
+
     /// Whether there is any reference; if not, resolving costs nothing.
     public var hasReferences: Bool { !marks.isEmpty }
 
@@ -97,82 +105,9 @@ public struct ArgumentTemplate: Sendable {
         forEachSpelling { spelling, _ in body(spelling.id(in: content)) }
     }
 
-    /// The arguments with the outputs put in.
-    ///
-    /// `value` is asked once for each reference, by its position in ``references``. Throws
-    /// `reference_not_found` if an output has no such part, `limit` if the arguments become too
-    /// large or too deep.
-    public func resolve(_ value: (Int) -> Value) throws(Failure) -> RawJSON {
-        var position = -1
-        return try resolveByID({ _ in
-            position += 1
-            return value(position)
-        })
-    }
-
-    /// The same, with the id in place of the position.
-    func resolveByID(_ value: (NodeID) -> Value) throws(Failure) -> RawJSON {
-        if marks.isEmpty { return source }
-        let content = StringContent(bytes: source.bytes)
-        let bytes = content.bytes
-        var output: [UInt8] = []
-        output.reserveCapacity(bytes.count + 32 * marks.count)
-        var cursor = bytes.startIndex
-        var holdsContainer = false
-        for (place, mark) in marks.enumerated() {
-            let start = bytes.startIndex + Int(mark.start)
-            let end = bytes.startIndex + Int(mark.end)
-            if mark.kind == .dropped {
-                output.append(contentsOf: bytes[cursor..<start])
-                cursor = end
-                continue
-            }
-            guard let spelling = spelling(at: mark, in: content),
-                case .output(let whole) = value(spelling.id(in: content))
-            else { continue }
-            output.append(contentsOf: bytes[cursor..<start])
-            cursor = end
-            let part = try part(of: whole, at: spelling, in: content)
-            try checkSize(output.count + part.count)
-            if output.capacity < output.count + part.count {
-                // Those to come are taken to be as large: memory that is not touched costs nothing,
-                // moving large outputs each time the room has doubled does.
-                let guess = output.count + (marks.count - place) * part.count + bytes.count
-                output.reserveCapacity(min(guess, PlanLimits.resolvedArgumentBytes))
-            }
-            if mark.kind == .whole {
-                output.append(contentsOf: part.bytes)
-                holdsContainer = holdsContainer || part.kind == .object || part.kind == .array
-            } else {
-                appendText(of: part, to: &output)
-            }
-        }
-        if cursor == bytes.startIndex { return source }
-        output.append(contentsOf: bytes[cursor...])
-        try checkSize(output.count)
-        let resolved = RawJSON(trusted: output[...])
-        if holdsContainer, resolved.depth > maximumDepth {
-            throw Failure(
-                code: .limit,
-                message: "the arguments are nested deeper than \(maximumDepth) levels once the "
-                    + "outputs are put in"
-            )
-        }
-        return resolved
-    }
-
-    private func checkSize(_ count: Int) throws(Failure) {
-        let limit = PlanLimits.resolvedArgumentBytes
-        guard count > limit else { return }
-        throw Failure(
-            code: .limit,
-            message: "the arguments are larger than \(limit) bytes once the outputs are put in"
-        )
-    }
-
     // MARK: - Places
 
-    private func spelling(at mark: TemplateMark, in content: StringContent) -> ReferenceSpelling? {
+    func spelling(at mark: TemplateMark, in content: StringContent) -> ReferenceSpelling? {
         let quotes = mark.kind == .whole ? 1 : 0
         let start = content.bytes.startIndex
         return ReferenceSpelling(
@@ -187,20 +122,6 @@ public struct ArgumentTemplate: Sendable {
         for mark in marks where mark.kind != .dropped {
             if let spelling = spelling(at: mark, in: content) { body(spelling, mark) }
         }
-    }
-
-    private func part(
-        of output: RawJSON,
-        at spelling: ReferenceSpelling,
-        in content: StringContent
-    ) throws(Failure) -> RawJSON {
-        if spelling.steps.isEmpty { return output }
-        let path = spelling.path(in: content)
-        if let part = output.value(at: path) { return part }
-        throw Failure(
-            code: .referenceNotFound,
-            message: missingStep(of: path, in: output, node: content.text(spelling.id))
-        )
     }
 
     /// Whether a scan can find anything: a dollar sign, or an escape that may spell one.

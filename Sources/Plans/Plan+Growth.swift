@@ -154,6 +154,7 @@ extension Plan {
         growth.edges.reserveCapacity(draft.dependencies.count)
         reserve(nodes: draft.nodes.count, targets: draft.dependencies.count)
         nodes.append(contentsOf: draft.nodes)
+        packArguments(of: added)
         for position in draft.nodes.indices {
             let node = added.lowerBound + position
             shareToolName(of: node)
@@ -173,6 +174,21 @@ extension Plan {
             starts.append(Int32(targets.count))
         }
         return growth
+    }
+
+    /// Moves the arguments of new nodes into one buffer, so that they do not keep the text that they
+    /// came in.
+    private mutating func packArguments(of added: Range<Int>) {
+        var packed: [UInt8] = []
+        packed.reserveCapacity(added.reduce(0) { $0 + nodes[$1].template.source.count })
+        for node in added { packed.append(contentsOf: nodes[node].template.source.bytes) }
+        var start = 0
+        for node in added {
+            let end = start + nodes[node].template.source.count
+            nodes[node].template.move(to: packed[start..<end])
+            payloadBytes += nodes[node].payloadBytes
+            start = end
+        }
     }
 
     /// Keeps a long name once for all nodes that use it; a short one needs no memory of its own.

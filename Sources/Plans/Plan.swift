@@ -82,6 +82,9 @@ public struct Plan: Sendable {
         var last: Int32
     }
 
+    /// Bytes of what the nodes brought along: arguments, their references, long ids, labels.
+    var payloadBytes = 0
+
     var holds: [Hold] = []
     /// The first of the places in `holds` that are free again, linked by `next`.
     var freeHold: Int32 = -1
@@ -124,35 +127,64 @@ public struct Plan: Sendable {
         targets.reduce(0) { $1 >= 0 ? $0 + 1 : $0 }
     }
 
+    /// What the plan takes in memory, about, with everything that its nodes brought along.
+    public var heldBytes: Int { payloadBytes + tableBytes }
+
+    /// The same, with every node counted anew; for checks.
+    public var countedBytes: Int {
+        nodes.reduce(0) { $0 + $1.payloadBytes } + tableBytes
+    }
+
+    /// Bytes of the plan's own tables: a node, a dependency, a hold each take about so much.
+    private var tableBytes: Int {
+        160 * nodes.count + 16 * targets.count + 160 * holds.count
+            + (joinInstruction?.utf8.count ?? 0)
+    }
+
     func slots(of index: Int) -> Range<Int> {
         Int(starts[index])..<Int(starts[index + 1])
     }
 
     /// The arguments of a node with the outputs of others put in.
     ///
-    /// `outputs` is asked by node index. What names no node of the plan stays text. Throws
-    /// `reference_not_found` if a node has no output or its output no such part, `limit` if the
-    /// arguments become too large or too deep.
+    /// `outputs` is asked by node index. What names no node of the plan stays text. Adds to `work`
+    /// the bytes that were looked through or copied. Throws `reference_not_found` if a node has no
+    /// output or its output no such part, `limit` if the arguments become too large or too deep, or
+    /// take too much work.
     public func resolveArguments(
         of index: Int,
+        within bounds: ResolutionBounds,
+        work: inout Int,
         outputs: (Int) -> RawJSON?
-    ) throws(Failure) -> RawJSON {
-        let template = nodes[index].template
-        if !template.hasReferences { return template.source }
+    ) throws(Failure) -> ResolvedArguments {
         let indexes = indexes
         var missing: NodeID?
-        let resolved = try template.resolveByID({ id in
+        let resolved = try nodes[index].template.resolveByID(within: bounds, work: &work) { id in
             guard let target = indexes[id] else { return .literal }
             guard let output = outputs(Int(target)) else {
                 if missing == nil { missing = id }
                 return .literal
             }
             return .output(output)
-        })
+        }
         if let missing {
             throw Failure(code: .referenceNotFound, message: "node \(missing) has no output")
         }
         return resolved
+    }
+
+    /// The same in one buffer, without further bounds.
+    public func resolveArguments(
+        of index: Int,
+        outputs: (Int) -> RawJSON?
+    ) throws(Failure) -> RawJSON {
+        var work = 0
+        return try resolveArguments(
+            of: index,
+            within: ResolutionBounds(),
+            work: &work,
+            outputs: outputs
+        ).joined
     }
 
     /// What looks wrong but can run: text that looks like a reference and names no node, or is not

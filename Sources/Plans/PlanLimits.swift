@@ -16,6 +16,8 @@ public enum PlanLimits {
     public static let argumentBytes = 16 << 20
     /// Bytes of a node's arguments after the outputs were put in.
     public static let resolvedArgumentBytes = 256 << 20
+    /// Bytes of outputs that the references of one node may look through.
+    public static let resolutionWork = 256 << 20
     /// Bytes of a node, or of any other value at the top of a plan document.
     public static let nodeBytes = 32 << 20
     /// Bytes of a join instruction.

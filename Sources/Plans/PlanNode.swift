@@ -10,7 +10,7 @@ public struct PlanNode: Sendable {
     /// The name of the tool to call.
     public internal(set) var tool: String
     /// The arguments, with their references.
-    public let template: ArgumentTemplate
+    public internal(set) var template: ArgumentTemplate
     private let options: Options?
 
     /// How long one attempt may take, if the plan says so.
@@ -19,6 +19,14 @@ public struct PlanNode: Sendable {
     public var maxAttempts: Int? { options?.maxAttempts }
     /// Labels that a worker must have to run the node.
     public var requires: OrderedDictionary<String, String> { options?.requires ?? [:] }
+
+    /// Bytes of what the node brought along, beside the tables of the plan.
+    var payloadBytes: Int {
+        let length = id.text.utf8.count
+        var bytes = template.heldBytes + (length > 15 ? length + 32 : 0)
+        if let options { bytes += options.bytes }
+        return bytes
+    }
 
     private final class Options: Sendable {
         let timeout: Duration?
@@ -33,6 +41,10 @@ public struct PlanNode: Sendable {
             self.timeout = timeout
             self.maxAttempts = maxAttempts
             self.requires = requires
+        }
+
+        var bytes: Int {
+            requires.reduce(128) { $0 + 64 + $1.key.utf8.count + $1.value.utf8.count }
         }
     }
 

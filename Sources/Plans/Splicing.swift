@@ -15,6 +15,16 @@ extension RawJSON {
         stringValue ?? String(decoding: compactBytes, as: UTF8.self)
     }
 
+    /// The text of the value inside a JSON string, if the bytes hold it as it is.
+    var textWithoutRewriting: ArraySlice<UInt8>? {
+        switch kind {
+        // Its escapes are those of the string around it.
+        case .string: bytes.dropFirst().dropLast()
+        case .number, .bool, .null: bytes
+        case .object, .array: nil
+        }
+    }
+
     /// The bytes without whitespace between tokens, and without escapes that need not be.
     fileprivate var compactBytes: ArraySlice<UInt8> {
         guard kind == .object || kind == .array else { return bytes }
@@ -52,9 +62,8 @@ extension RawJSON {
 /// Appends a value as text inside a JSON string: a string without its quotes, anything else as
 /// compact JSON, escaped once more.
 func appendText(of value: RawJSON, to output: inout [UInt8]) {
-    if value.kind == .string {
-        // Its escapes are those of the string around it.
-        output.append(contentsOf: value.bytes.dropFirst().dropLast())
+    if let text = value.textWithoutRewriting {
+        output.append(contentsOf: text)
         return
     }
     for byte in value.compactBytes {

@@ -55,7 +55,7 @@ public struct ChunkAssembler: Sendable {
     /// Whether as many chunks are there as announced.
     public func isComplete(_ announced: Payload) -> Bool {
         switch announced {
-        case .inline: true
+        case .inline, .pieces: true
         case .chunked(let count, _, _): self.count >= count
         }
     }
@@ -68,6 +68,8 @@ public struct ChunkAssembler: Sendable {
         switch announced {
         case .inline(let value):
             return value
+        case .pieces(let pieces):
+            return pieces.joined
         case .chunked(let count, let bytes, let sha256):
             try expect(self.count, count, "chunks")
             if hasGap {

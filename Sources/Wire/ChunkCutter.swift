@@ -7,23 +7,29 @@ public import JSON
 /// Cuts lie between characters, so that every chunk travels as text. The value itself is shared,
 /// never copied.
 public struct ChunkCutter: Sendable {
-    /// The value.
-    public let value: RawJSON
+    /// The value, in one piece or several.
+    public let value: JSONPieces
     private let about: Chunk.Subject
     private let stream: ChunkStream
-    private var offset = 0
+    private var cursor: JSONPieces.Cursor
     private var count = 0
     private var hash = SHA256()
 
     /// Begins with the first byte of the value.
-    public init(value: RawJSON, about: Chunk.Subject, stream: ChunkStream) {
+    public init(value: JSONPieces, about: Chunk.Subject, stream: ChunkStream) {
         self.value = value
+        cursor = JSONPieces.Cursor(value)
         self.about = about
         self.stream = stream
     }
 
+    /// The same for a value in one piece.
+    public init(value: RawJSON, about: Chunk.Subject, stream: ChunkStream) {
+        self.init(value: JSONPieces(value), about: about, stream: stream)
+    }
+
     /// Bytes that no chunk has had yet.
-    public var remaining: Int { value.count - offset }
+    public var remaining: Int { cursor.remaining }
 
     /// Whether the chunks made so far are the whole value.
     public var isComplete: Bool { remaining == 0 }
@@ -31,15 +37,9 @@ public struct ChunkCutter: Sendable {
     /// The next chunk, with at most that many bytes: at least 4, the longest character, or all
     /// that remain.
     public mutating func next(bytes most: Int) -> Chunk {
-        precondition(most >= min(4, remaining), "a chunk has room for any character")
-        let text = value.bytes
-        let start = text.startIndex + offset
-        var end = min(start + most, text.endIndex)
-        while end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
-        let data = text[start..<end]
+        let data = cursor.next(most, of: value)
         hash.update(data)
         let chunk = Chunk(about: about, sequence: count, stream: stream, data: data)
-        offset += data.count
         count += 1
         return chunk
     }

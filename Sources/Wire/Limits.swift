@@ -59,8 +59,15 @@ public struct Limits: Sendable, Equatable {
     public var finishedRuns = 1000
     /// Nodes of finished runs kept in all; the latest run is kept however large it is.
     public var finishedNodes = 2_000_000
-    /// Bytes of outputs of finished runs kept in all; the latest run is kept however large it is.
-    public var finishedBytes = 1 << 30
+    /// Bytes that one run may hold: plan, outputs, failures, kept events, answer.
+    public var runBytes = 512 << 20
+    /// Bytes that all runs may hold together, finished ones included.
+    public var heldBytes = 768 << 20
+    /// Bytes of events kept for late watchers, for each run.
+    public var eventBytes = 8 << 20
+    /// Bytes of finished runs kept in all; the latest run is kept however large it is, as long as
+    /// live ones do not need the room.
+    public var finishedBytes = 256 << 20
     /// Events of a finished run kept for those who still want to watch it.
     public var finishedEvents = 256
 

@@ -148,16 +148,18 @@ extension Message {
     fileprivate func cutter(over bytes: Int) -> ChunkCutter? {
         switch self {
         case .dispatch(let dispatch):
-            guard let value = dispatch.arguments.inlineValue, value.count > bytes else {
-                return nil
-            }
+            guard dispatch.arguments.inMessageBytes > bytes,
+                let value = dispatch.arguments.pieces
+            else { return nil }
             return ChunkCutter(
                 value: value,
                 about: .attempt(dispatch.attempt),
                 stream: .arguments
             )
         case .reply(let reply):
-            guard let value = reply.data.inlineValue, value.count > bytes else { return nil }
+            guard reply.data.inMessageBytes > bytes, let value = reply.data.pieces else {
+                return nil
+            }
             return ChunkCutter(value: value, about: .request(reply.request), stream: .value)
         default:
             return nil

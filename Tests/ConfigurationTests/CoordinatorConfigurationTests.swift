@@ -28,6 +28,8 @@ import Wire
         let values: [String: String] = [
             "max_line": "4MiB", "max_line_before_authentication": "8KiB", "max_value": "1GiB",
             "window": "1MiB", "chunk": "64KiB", "max_output": "32MiB", "unsent_bytes": "8MiB",
+            "all_unsent_bytes": "32MiB",
+            "run_bytes": "64MiB", "held_bytes": "4GiB", "event_bytes": "1MiB",
             "finished_bytes": "2GiB", "missed_heartbeats": "5", "connections": "20000",
             "unauthenticated_connections": "7", "unknown_types": "0", "tools_per_worker": "10",
             "slots_per_worker": "8", "unfinished_runs": "3", "finished_runs": "4",

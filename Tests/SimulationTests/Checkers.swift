@@ -16,8 +16,14 @@ struct RunEndChecker {
     private var cancelled: Set<RunID> = []
     private var brokenOff: Set<RunID> = []
 
-    mutating func accept(_ key: String, _ run: RunID, isExisting: Bool) -> String? {
-        if let known = accepted[key] {
+    /// A run that ended and was `forgotten` may make way for another one with its key.
+    mutating func accept(
+        _ key: String,
+        _ run: RunID,
+        isExisting: Bool,
+        forgotten: (RunID) -> Bool
+    ) -> String? {
+        if let known = accepted[key], known == run || ended[known] == nil || !forgotten(known) {
             return known == run && isExisting ? nil : "\(key) is run \(run), but was \(known)"
         }
         accepted[key] = run

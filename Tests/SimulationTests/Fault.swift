@@ -75,6 +75,12 @@ enum Fault: String, CaseIterable, Sendable {
     case leaseExpired
     /// The coordinator has as many unfinished runs as it takes.
     case busy
+    /// A submission alone holds more bytes than a run may.
+    case submissionTooLarge
+    /// A run grows beyond the bytes that it may hold.
+    case runTooLarge
+    /// All runs together hold more than they may, and the one with the most ends.
+    case allTooLarge
     /// A run took longer than its budget of time.
     case outOfTime
 

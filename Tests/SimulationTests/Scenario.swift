@@ -22,6 +22,12 @@ struct Scenario {
     let clientCount: Int
     /// How many of a thousand clients have a goal instead of a plan.
     let goalPermille: Int
+    /// Whether finished runs may be forgotten while somebody may still ask for them.
+    var mayForget: Bool {
+        let limits = Limits()
+        return self.limits.finishedBytes < limits.finishedBytes
+            || self.limits.heldBytes < limits.heldBytes
+    }
     /// Whether runs may have a budget of time, and fail when nobody has their tool.
     let hasBudgets: Bool
     /// The mean pause between two faults.
@@ -70,6 +76,11 @@ struct Scenario {
         limits.allUnsentBytes = draw.permille(700) ? 256 << 20 : draw.int(1 << 10...40 << 10)
         if draw.permille(150) { limits.unfinishedRuns = draw.int(1...3) }
         if draw.permille(150) { limits.eventLogEntries = draw.int(5...30) }
+        if draw.permille(150) { limits.eventBytes = draw.int(500...5_000) }
+        if draw.permille(100) { limits.finishedBytes = draw.int(0...20_000) }
+        if draw.permille(150) { limits.heldBytes = draw.int(20_000...120_000) }
+        if draw.permille(150) { limits.runBytes = draw.int(6_000...40_000) }
+        limits.runBytes = min(limits.runBytes, limits.heldBytes)
         self.limits = limits
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)

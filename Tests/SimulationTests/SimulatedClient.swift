@@ -75,6 +75,9 @@ final class SimulatedClient {
 
     var isDone: Bool { end != nil }
 
+    /// Whether its run may be forgotten before it has asked for its end.
+    var mayBeForgotten = false
+
     private var nodes: [ModelNode] {
         if case .plan(let plan) = work { plan.nodes } else { [] }
     }
@@ -140,8 +143,14 @@ final class SimulatedClient {
             isRefused = false
             return [submission]
         case .accepted(let accepted):
-            if let run, run != accepted.run, !isStreamed {
-                problem = "the run of \(key) was \(run) and is \(accepted.run)"
+            if let run, run != accepted.run {
+                if !isStreamed, !mayBeForgotten {
+                    problem = "the run of \(key) was \(run) and is \(accepted.run)"
+                }
+                if mayBeForgotten {
+                    end = nil
+                    sentNodes = 0
+                }
             }
             run = accepted.run
             mayStream = isStreamed && !accepted.isExisting
@@ -157,9 +166,15 @@ final class SimulatedClient {
             take(reply)
             return []
         case .error(let error) where error.request != nil:
+            if error.code == .unknownRun, mayBeForgotten { return [] }
             problem = "a question was refused: \(error.message)"
             return []
         case .error(let error):
+            if error.code == .limit, error.about == key {
+                // It can never fit.
+                end = end ?? .runFailed
+                return []
+            }
             if error.code == .busy || error.code == .badPlan && mayLackTool {
                 isRefused = true
                 return []

@@ -39,6 +39,7 @@ extension SimulatedCluster {
                 if let other = holders.updateValue(session.name, forKey: node) {
                     broken("\(node) has an attempt on \(other) and one on \(session.name)")
                 }
+                if session.unsent.contains(attempt) { continue }
                 let reason = coordinator.scheduler.cancelReason(of: attempt, on: worker)
                 check(attempt, reason, session)
             }
@@ -128,8 +129,18 @@ extension SimulatedCluster {
         }
         for id in coordinator.activeRuns {
             guard let slot = coordinator.runSlots[id] else { continue }
-            if coordinator.runs[slot].log.count > scenario.limits.eventLogEntries {
-                broken("run \(id) keeps \(coordinator.runs[slot].log.count) events")
+            let log = coordinator.runs[slot].log
+            if log.entries.count > scenario.limits.eventLogEntries {
+                broken("run \(id) keeps \(log.entries.count) events")
+            }
+            if log.bytes > scenario.limits.eventBytes, log.entries.count > 1 {
+                broken("run \(id) keeps events of \(log.bytes) bytes")
+            }
+            let run = coordinator.runs[slot]
+            if run.heldBytes > scenario.limits.runBytes, run.failure == nil,
+                run.cancelReason == nil
+            {
+                broken("run \(id) holds more than it may and goes on")
             }
         }
     }

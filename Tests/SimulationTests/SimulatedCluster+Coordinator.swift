@@ -107,7 +107,11 @@ extension SimulatedCluster {
     private func noteEnd(of run: RunID, _ status: String) {
         let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].failure }
         if failure?.code == .timeout { faults.note(.outOfTime) }
-        if failure?.code == .limit { faults.note(.outOfBudget) }
+        if let failure, failure.code == .limit {
+            let isRun = failure.message.contains("run_bytes")
+            let isAll = failure.message.contains("held_bytes")
+            faults.note(isRun ? .runTooLarge : isAll ? .allTooLarge : .outOfBudget)
+        }
         if runEnds.isBrokenOff(run), status != "failed" || failure?.code != .badPlan {
             broken("\(run) broke off, but ended as \(status) with \(failure as Any)")
         }
@@ -140,6 +144,8 @@ extension SimulatedCluster {
             broken(acknowledgements.acknowledge(ack, on: link.id))
         case .window(let window): broken(connections.grant(window, on: link.id))
         case .error(let error) where error.code == .busy: faults.note(.busy)
+        case .error(let error) where error.code == .limit && error.about != nil:
+            faults.note(.submissionTooLarge)
         case .accepted(let accepted): look(at: accepted)
         default: break
         }
@@ -169,7 +175,11 @@ extension SimulatedCluster {
     private func look(at accepted: Accepted) {
         guard let client = clients.first(where: { $0.key == accepted.key }) else { return }
         let run = accepted.run
-        broken(runEnds.accept(accepted.key, run, isExisting: accepted.isExisting))
+        broken(
+            runEnds.accept(accepted.key, run, isExisting: accepted.isExisting) {
+                coordinator.runSlots[$0] == nil && scenario.mayForget
+            }
+        )
         if client.bound < .max { bounds[run] = client.bound }
         var joinTool: String?
         if case .tool(let name) = client.join { joinTool = name }
@@ -255,7 +265,9 @@ extension SimulatedCluster {
             broken("\(attempt) counts, but is not the latest")
         }
         var output: RawJSON?
-        if case .success(let payload) = result.outcome {
+        let isDropped =
+            coordinator.runSlots[attempt.run].map { coordinator.runs[$0].takesNoMore } ?? false
+        if case .success(let payload) = result.outcome, !isDropped {
             output = payload.inlineValue
             if output == nil { output = try? assemblers[link.id]?[attempt]?.finish(payload) }
             if output == nil { broken("the output of \(attempt) did not arrive") }

@@ -128,7 +128,10 @@ struct ProtocolDocumentTests {
             "events kept of a run": count(limits.eventLogEntries),
             "finished runs kept": count(limits.finishedRuns),
             "nodes of finished runs kept": count(limits.finishedNodes),
-            "bytes of outputs of finished runs kept": "\(limits.finishedBytes >> 30) GiB",
+            "bytes that a run holds": "\(limits.runBytes >> 20) MiB",
+            "bytes that all runs hold": "\(limits.heldBytes >> 20) MiB",
+            "bytes of events kept of a run": "\(limits.eventBytes >> 20) MiB",
+            "bytes of finished runs kept": "\(limits.finishedBytes >> 20) MiB",
             "events of a finished run kept": count(limits.finishedEvents),
         ]
         for (name, value) in rows {

@@ -21,6 +21,9 @@ struct LimitsReader: FieldReading {
         ("max_output", \.maxOutput, 1 << 10...1 << 40),
         ("unsent_bytes", \.outboxHighWater, 1 << 20...1 << 40),
         ("all_unsent_bytes", \.allUnsentBytes, 1 << 20...1 << 40),
+        ("run_bytes", \.runBytes, 1 << 20...1 << 50),
+        ("held_bytes", \.heldBytes, 1 << 20...1 << 50),
+        ("event_bytes", \.eventBytes, 1 << 10...1 << 40),
         ("finished_bytes", \.finishedBytes, 0...1 << 50),
     ]
 
@@ -96,6 +99,13 @@ struct LimitsReader: FieldReading {
         }
         if limits.window < limits.chunkBytes {
             report(fields["window"] ?? fields["chunk"], field: "window", "is less than a chunk.")
+        }
+        if limits.runBytes > limits.heldBytes {
+            report(
+                fields["run_bytes"] ?? fields["held_bytes"],
+                field: "run_bytes",
+                "is more than held_bytes, which all runs share."
+            )
         }
         if limits.maxLineBeforeAuthentication > limits.maxLine {
             report(

@@ -62,6 +62,8 @@ extension JSONWriter {
         switch payload {
         case .inline(let value):
             field(inline, value)
+        case .pieces(let pieces):
+            field(inline, pieces.joined)
         case .chunked(let count, let bytes, let sha256):
             key(chunked)
             beginObject()

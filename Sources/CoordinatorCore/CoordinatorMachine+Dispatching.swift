@@ -1,0 +1,231 @@
+// Attempts on their way to workers. Arguments are made when they can leave: small ones at once as
+// long as the turn has time for it, large ones when the worker has taken those before them. Until
+// then an attempt is held by its worker in the books only.
+
+internal import JSON
+internal import Plans
+internal import Scheduling
+internal import Schemas
+internal import Wire
+
+extension CoordinatorMachine {
+    /// Bytes of outputs that are looked through or copied for arguments in one turn; what is left
+    /// comes in the next one, so that pings are answered in between.
+    private static let workPerTurn = 8 << 20
+    /// Arguments beyond this are checked against the schema by their worker alone: decoded they
+    /// take many times their length.
+    private static let checkedBytes = 1 << 20
+
+    /// Sends an attempt off, or keeps it until its arguments can leave; refuses its node when they
+    /// cannot be made.
+    mutating func dispatch(
+        _ attempt: AttemptID,
+        to worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let run = runSlots[attempt.run], workers[worker]?.connection != nil else {
+            return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+        }
+        guard workThisTurn < Self.workPerTurn else {
+            noteDispatch(attempt, worker, run, now, &actions)
+            listUnsent(of: worker)
+            workers[worker]?.unsent.append(attempt)
+            return
+        }
+        guard let arguments = makeArguments(of: attempt, in: run, now, &actions) else { return }
+        noteDispatch(attempt, worker, run, now, &actions)
+        send(attempt, with: arguments, to: worker, run, &actions)
+    }
+
+    /// Sends what waited for time or for room.
+    mutating func sendUnsent(_ now: Instant, _ actions: inout [Action]) {
+        guard !unsentWorkers.isEmpty else { return }
+        let waiting = unsentWorkers
+        unsentWorkers.removeAll(keepingCapacity: true)
+        for worker in waiting {
+            workers[worker]?.isListedAsUnsent = false
+            while workThisTurn < Self.workPerTurn,
+                let attempt = workers[worker]?.unsent.nextFresh()
+            {
+                makeAndSend(attempt, to: worker, now, &actions)
+            }
+            if !isTakingValue(worker), workThisTurn < Self.workPerTurn,
+                let attempt = workers[worker]?.unsent.nextLarge()
+            {
+                makeAndSend(attempt, to: worker, now, &actions)
+            }
+            if workers[worker]?.unsent.isEmpty == false { listUnsent(of: worker) }
+        }
+    }
+
+    /// Whether attempts wait for nothing but a further turn.
+    var hasUnfinishedWork: Bool {
+        unsentWorkers.contains { worker in
+            guard let session = workers[worker] else { return false }
+            return session.unsent.hasFresh || !session.unsent.isEmpty && !isTakingValue(worker)
+        }
+    }
+
+    /// Whether large arguments are on their way to a worker.
+    private func isTakingValue(_ worker: WorkerID) -> Bool {
+        guard let connection = workers[worker]?.connection else { return false }
+        return peers[connection]?.values.isEmpty == false
+    }
+
+    private mutating func makeAndSend(
+        _ attempt: AttemptID,
+        to worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run],
+            let arguments = makeArguments(of: attempt, in: run, now, &actions)
+        else { return }
+        send(attempt, with: arguments, to: worker, run, &actions)
+    }
+
+    private mutating func send(
+        _ attempt: AttemptID,
+        with arguments: ResolvedArguments,
+        to worker: WorkerID,
+        _ run: Int,
+        _ actions: inout [Action]
+    ) {
+        guard let connection = workers[worker]?.connection else { return }
+        let payload: Payload
+        let value: SentValue
+        switch arguments {
+        case .whole(let whole):
+            payload = .inline(whole)
+            value = SentValue(bytes: whole.count)
+        case .pieces(let pieces):
+            guard !isTakingValue(worker) else {
+                // Made again when it is sent: what is large is cheap to make.
+                listUnsent(of: worker)
+                workers[worker]?.unsent.appendLarge(attempt)
+                return
+            }
+            payload = .pieces(pieces)
+            value = SentValue(bytes: pieces.count, ownBytes: pieces.ownBytes)
+        }
+        if workers[worker]?.noteMail() == true {
+            mailed.append(worker)
+            // First, so that what the worker holds never exceeds what is known of it here.
+            sendAcknowledgements(to: worker, &actions)
+        }
+        let timeout = scheduler.timeout(of: attempt, on: worker)
+        let dispatch = Dispatch(
+            attempt: attempt,
+            run: attempt.run,
+            node: runs[run].plan[attempt.node].id,
+            tool: runs[run].plan[attempt.node].tool,
+            arguments: payload,
+            timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
+            leaseMilliseconds: limits.leaseMilliseconds,
+            maxOutput: limits.maxOutput,
+            number: attempt.number
+        )
+        send(.dispatch(dispatch), with: value, to: connection, &actions)
+    }
+
+    private mutating func listUnsent(of worker: WorkerID) {
+        guard workers[worker]?.isListedAsUnsent == false else { return }
+        workers[worker]?.isListedAsUnsent = true
+        unsentWorkers.append(worker)
+    }
+
+    /// Gives back what a worker was not sent: somebody else may have it.
+    mutating func giveBackUnsent(
+        of worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let attempts = workers[worker]?.unsent.removeAll(), !attempts.isEmpty else { return }
+        for attempt in attempts {
+            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+        }
+    }
+
+    /// The attempts that a worker holds and was sent.
+    func sentAttempts(of worker: WorkerID) -> [AttemptID] {
+        let held = scheduler.attempts(on: worker)
+        guard let unsent = workers[worker]?.unsent, !unsent.isEmpty else { return held }
+        let left = Set(unsent.all)
+        return held.filter { !left.contains($0) }
+    }
+
+    private mutating func noteDispatch(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let waited = now.nanoseconds - runs[run].reports[attempt.node].readyAt
+        runs[run].reports[attempt.node].dispatchedAt = max(now.nanoseconds, 1)
+        runs[run].reports[attempt.node].queuedMicroseconds = Int32(clamping: waited / 1_000)
+        runs[run].reports[attempt.node].worker = Int32(truncatingIfNeeded: worker.number)
+        runs[run].counts.running += 1
+        oweProgress(run, now)
+        if runs[run].recordsNodes {
+            publish(.dispatched, run, node: attempt.node, attempt: attempt, now, &actions)
+        }
+    }
+
+    /// Puts outputs into the template, or refuses the node; nil then.
+    private mutating func makeArguments(
+        of attempt: AttemptID,
+        in run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> ResolvedArguments? {
+        do throws(Failure) {
+            return try makeArguments(of: attempt.node, in: run)
+        } catch {
+            let node = NodeReference(run: attempt.run, node: attempt.node)
+            schedule(.nodeRefused(node, error), now, &actions)
+            return nil
+        }
+    }
+
+    /// Puts outputs into the template; checks the schema when references took part, unless the
+    /// arguments are so large that only their worker does.
+    private mutating func makeArguments(
+        of node: Int,
+        in run: Int
+    ) throws(Failure) -> ResolvedArguments {
+        let bounds = ResolutionBounds(
+            wholeBytes: limits.announced.largestInline,
+            totalBytes: min(limits.maxValue, PlanLimits.resolvedArgumentBytes)
+        )
+        let arguments = try runs[run].plan.resolveArguments(
+            of: node,
+            within: bounds,
+            work: &workThisTurn
+        ) { [outputs = runs[run].outputs] in outputs[$0] }
+        guard runs[run].plan[node].template.hasReferences,
+            arguments.count <= Self.checkedBytes,
+            let tool = catalogue[runs[run].plan[node].tool], !tool.schema.acceptsEverything
+        else { return arguments }
+        // Decoding and checking take several times as long as copying.
+        workThisTurn += 8 * arguments.count
+        let problems = tool.schema.problems(of: JSONValue(arguments.joined))
+        guard problems.isEmpty else { throw Failure.badArguments(problems) }
+        return arguments
+    }
+}
+
+extension Failure {
+    /// Arguments that break the tool's schema, with every problem in one sentence.
+    static func badArguments(_ problems: [SchemaProblem]) -> Failure {
+        Failure(code: .badArguments, message: problems.sentence)
+    }
+}
+
+extension [SchemaProblem] {
+    var sentence: String {
+        map { $0.pointer.isEmpty ? $0.message : "\($0.pointer): \($0.message)" }
+            .joined(separator: "; ")
+    }
+}

@@ -1,0 +1,206 @@
+// Held bytes: what every run holds is booked in the ledger, and what happens at a bound. A run that
+// holds too much ends; finished runs make room for live ones; what does not fit is not accepted.
+
+internal import DequeModule
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+extension CoordinatorMachine {
+    /// The bound on the events that a run keeps.
+    var logBound: EventLog.Bound {
+        EventLog.Bound(entries: limits.eventLogEntries, bytes: limits.eventBytes)
+    }
+
+    /// Books what a run holds; called after everything that changes it.
+    mutating func book(_ run: Int) {
+        let bytes = runs[run].heldBytes
+        ledger.set(bytes, of: run)
+        if bytes > limits.runBytes, !runs[run].isEnded { overfullRuns.append(run) }
+    }
+
+    /// Drops what has arrived of the output of a node's attempt, which has ended.
+    mutating func dropIncoming(of node: Int, _ run: Int) {
+        guard !runs[run].incoming.isEmpty else { return }
+        runs[run].incoming.remove(node)
+        book(run)
+    }
+
+    // MARK: - Admission
+
+    /// Why a submission is not accepted for the bytes that it brings, or nil; finished runs make
+    /// room for it.
+    mutating func admission(of run: RunState, about key: String) -> ErrorMessage? {
+        let bytes = run.heldBytes
+        guard bytes <= limits.runBytes else {
+            return ErrorMessage(
+                code: .limit,
+                message: "The run would hold \(bytes) bytes, and a run may hold at most "
+                    + "\(limits.runBytes). Split it into several runs, or raise run_bytes in the "
+                    + "coordinator's configuration.",
+                isFatal: false,
+                about: key
+            )
+        }
+        guard ledger.active + bytes <= limits.heldBytes else {
+            return ErrorMessage(
+                code: .busy,
+                message: "Unfinished runs hold \(ledger.active) of the \(limits.heldBytes) bytes "
+                    + "that there are for all runs, and this one needs \(bytes). Try again when "
+                    + "one has ended, or raise held_bytes in the coordinator's configuration.",
+                isFatal: false,
+                about: key
+            )
+        }
+        while ledger.total + bytes > limits.heldBytes, forgetOldestRun() {}
+        return nil
+    }
+
+    // MARK: - Bounds
+
+    /// Ends runs that hold too much, and makes room when all runs together do.
+    mutating func keepWithinBounds(_ now: Instant, _ actions: inout [Action]) {
+        while let run = overfullRuns.popLast() {
+            guard ledger.bytes(of: run) > limits.runBytes, isGoingOn(run) else { continue }
+            let failure = Failure(
+                code: .limit,
+                message: "the run holds more than the \(limits.runBytes) bytes that it may "
+                    + "(run_bytes): \(runs[run].heldBytesInWords)"
+            )
+            runs[run].takeNoMore()
+            book(run)
+            end(run, because: failure, now, &actions)
+        }
+        guard ledger.total > limits.heldBytes else { return }
+        giveBackBytes(now, &actions)
+    }
+
+    /// Gives back bytes until all runs together are within their bound: finished runs go first, the
+    /// oldest before the others, then kept events, then the run that holds the most.
+    private mutating func giveBackBytes(_ now: Instant, _ actions: inout [Action]) {
+        while ledger.total > limits.heldBytes, forgetOldestRun() {}
+        for id in Array(activeRuns) where ledger.total > limits.heldBytes {
+            guard let run = runSlots[id] else { continue }
+            runs[run].log.trim(to: EventLog.Bound(entries: 1, bytes: 0))
+            book(run)
+        }
+        while ledger.total > limits.heldBytes, let run = largestRun {
+            let failure = Failure(
+                code: .limit,
+                message: "all runs together held more than the \(limits.heldBytes) bytes that "
+                    + "they may (held_bytes), and this run the most: "
+                    + runs[run].heldBytesInWords
+            )
+            runs[run].strip()
+            book(run)
+            if isGoingOn(run) { end(run, because: failure, now, &actions) }
+        }
+    }
+
+    /// Whether nobody has ended the run yet, in whatever way.
+    private func isGoingOn(_ run: Int) -> Bool {
+        !runs[run].isEnded && runs[run].failure == nil && runs[run].cancelReason == nil
+    }
+
+    /// The unfinished run that holds the most of those that have something to give.
+    private var largestRun: Int? {
+        var largest: Int?
+        for id in activeRuns {
+            guard let run = runSlots[id], !runs[run].isStripped else { continue }
+            if largest.map({ ledger.bytes(of: run) > ledger.bytes(of: $0) }) ?? true {
+                largest = run
+            }
+        }
+        return largest
+    }
+
+    /// Why the outcomes of a run cannot be put together into one value, or nil.
+    func joinShortage(_ run: Int) -> Failure? {
+        let isWhole: Bool
+        switch runs[run].join {
+        case .llm: isWhole = false
+        case .concat, .json, .tool: isWhole = true
+        }
+        guard isWhole else { return nil }
+        let needed = runs[run].outputBytes + runs[run].failureBytes
+        let most = min(limits.maxValue, limits.runBytes - runs[run].heldBytes)
+        guard needed > most else { return nil }
+        return Failure(
+            code: .limit,
+            message: "the outcomes have \(needed) bytes together; there is room for "
+                + "\(max(most, 0)) to put them into one value (max_value, run_bytes)"
+        )
+    }
+
+    // MARK: - Finished runs
+
+    /// Keeps a finished run for questions, within the limits.
+    mutating func retire(_ run: Int) {
+        let id = runs[run].id
+        activeRuns.remove(id)
+        timedRuns.remove(id)
+        finishedRuns.append(id)
+        finishedNodes += runs[run].plan.count
+        // Nothing more is planned; the answer is the run's.
+        runs[run].planner = nil
+        runs[run].log.trim(
+            to: EventLog.Bound(entries: limits.finishedEvents, bytes: limits.eventBytes)
+        )
+        runs[run].log.shrink()
+        book(run)
+        ledger.finish(run)
+        while finishedRuns.count > limits.finishedRuns
+            || (finishedRuns.count > 1
+                && (finishedNodes > limits.finishedNodes
+                    || ledger.finished > limits.finishedBytes))
+        {
+            guard forgetOldestRun() else { break }
+        }
+    }
+
+    /// Forgets the run that ended first; false if none is kept.
+    private mutating func forgetOldestRun() -> Bool {
+        guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else {
+            return false
+        }
+        finishedNodes -= runs[slot].plan.count
+        scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
+        runSlots[oldest] = nil
+        if runsByKey[runs[slot].key] == oldest { runsByKey[runs[slot].key] = nil }
+        runs[slot].vacate()
+        ledger.close(slot)
+        freeRunSlots.append(slot)
+        return true
+    }
+
+    // MARK: - Checks
+
+    /// The ledger says what the runs hold, and the runs hold what they count.
+    func validateLedger() throws(InvariantViolation) {
+        guard ledger.isBalanced else {
+            throw InvariantViolation("the sums of the ledger are not those of its accounts")
+        }
+        var active = 0
+        for id in activeRuns {
+            guard let slot = runSlots[id] else { continue }
+            active += runs[slot].countedBytes
+            guard ledger.bytes(of: slot) == runs[slot].countedBytes else {
+                throw InvariantViolation(
+                    "run \(id) holds \(runs[slot].countedBytes) bytes, booked are "
+                        + "\(ledger.bytes(of: slot))"
+                )
+            }
+        }
+        var finished = 0
+        for id in finishedRuns {
+            guard let slot = runSlots[id] else { continue }
+            finished += runs[slot].countedBytes
+        }
+        guard ledger.active == active, ledger.finished == finished else {
+            throw InvariantViolation(
+                "runs hold \(active) and \(finished) bytes, booked are \(ledger.active) and "
+                    + "\(ledger.finished)"
+            )
+        }
+    }
+}

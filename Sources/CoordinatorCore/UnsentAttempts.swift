@@ -1,0 +1,49 @@
+// Attempts that the scheduler has given to a worker and that have not been sent yet.
+
+internal import DequeModule
+internal import Plans
+
+/// The attempts of one worker whose arguments are still to be made.
+struct UnsentAttempts: Sendable {
+    /// They wait for a turn with time for their arguments.
+    private var fresh: Deque<AttemptID> = []
+    /// Their arguments are large: they wait until those sent before have left.
+    private var large: Deque<AttemptID> = []
+
+    var isEmpty: Bool { fresh.isEmpty && large.isEmpty }
+    /// Whether some wait for nothing but time.
+    var hasFresh: Bool { !fresh.isEmpty }
+
+    mutating func append(_ attempt: AttemptID) { fresh.append(attempt) }
+
+    mutating func appendLarge(_ attempt: AttemptID) { large.append(attempt) }
+
+    mutating func nextFresh() -> AttemptID? { fresh.popFirst() }
+
+    mutating func nextLarge() -> AttemptID? { large.popFirst() }
+
+    func contains(_ attempt: AttemptID) -> Bool {
+        fresh.contains(attempt) || large.contains(attempt)
+    }
+
+    /// Takes an attempt out; false if it is not here.
+    mutating func remove(_ attempt: AttemptID) -> Bool {
+        if let place = fresh.firstIndex(of: attempt) {
+            fresh.remove(at: place)
+            return true
+        }
+        guard let place = large.firstIndex(of: attempt) else { return false }
+        large.remove(at: place)
+        return true
+    }
+
+    /// All of them.
+    var all: [AttemptID] { Array(fresh) + Array(large) }
+
+    /// Takes all out.
+    mutating func removeAll() -> [AttemptID] {
+        if isEmpty { return [] }
+        defer { self = UnsentAttempts() }
+        return all
+    }
+}

@@ -1,0 +1,92 @@
+// A large value that is put together from parts of others: the parts stay where they are, and only
+// their order is kept. What is put together, and how it is sent, is not decided here.
+
+/// The JSON text of one value, as pieces of buffers that others share.
+///
+/// A value of 240 MB that repeats an output of 15 MB takes a few hundred bytes. Each piece begins and
+/// ends between two characters; only all of them together are a value.
+public struct JSONPieces: Sendable, Equatable {
+    /// The pieces in order; none is empty.
+    public private(set) var pieces: [ArraySlice<UInt8>] = []
+    /// Length of the whole text in bytes.
+    public private(set) var count = 0
+    /// Bytes of the pieces that nobody else is known to hold.
+    public private(set) var ownBytes = 0
+
+    /// Begins without text.
+    public init() {}
+
+    /// The text of one value, as one piece.
+    public init(_ value: RawJSON, isShared: Bool = false) {
+        append(value.bytes, isShared: isShared)
+    }
+
+    /// Adds a piece of text behind the others; a shared one is held by somebody else as well.
+    public mutating func append(_ piece: ArraySlice<UInt8>, isShared: Bool = false) {
+        guard !piece.isEmpty else { return }
+        pieces.append(piece)
+        count += piece.count
+        if !isShared { ownBytes += piece.count }
+    }
+
+    /// The value in a buffer of its own.
+    public var joined: RawJSON {
+        if pieces.count == 1 { return RawJSON(trusted: pieces[0]) }
+        var text: [UInt8] = []
+        text.reserveCapacity(count)
+        for piece in pieces { text.append(contentsOf: piece) }
+        return RawJSON(trusted: text[...])
+    }
+
+    /// Two are equal when their texts are, however they are cut.
+    public static func == (left: JSONPieces, right: JSONPieces) -> Bool {
+        left.count == right.count && left.joined == right.joined
+    }
+
+    /// A place in the text, from which it is read on.
+    public struct Cursor: Sendable, Equatable {
+        private var piece = 0
+        private var offset = 0
+        /// Bytes behind the place.
+        public private(set) var remaining: Int
+
+        /// The beginning of a text.
+        public init(_ text: JSONPieces) {
+            remaining = text.count
+        }
+
+        /// Reads on: at most that many bytes, which is at least 4 unless fewer remain; ends between
+        /// two characters.
+        ///
+        /// What lies within one piece is not copied.
+        public mutating func next(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
+            precondition(most >= min(4, remaining), "there is no room for any character")
+            guard remaining > 0 else { return [] }
+            let first = take(most, of: text)
+            guard first.count < most, remaining > 0 else { return first }
+            var joined = Array(first)
+            joined.reserveCapacity(min(most, first.count + remaining))
+            while joined.count < most, remaining > 0 {
+                let part = take(most - joined.count, of: text)
+                if part.isEmpty { break }
+                joined.append(contentsOf: part)
+            }
+            return joined[...]
+        }
+
+        /// The next bytes of the present piece; none if not even one character fits.
+        private mutating func take(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
+            let whole = text.pieces[piece]
+            let start = whole.startIndex + offset
+            var end = min(start + most, whole.endIndex)
+            while end < whole.endIndex, end > start, whole[end] & 0xC0 == 0x80 { end -= 1 }
+            offset += end - start
+            remaining -= end - start
+            if end == whole.endIndex {
+                piece += 1
+                offset = 0
+            }
+            return whole[start..<end]
+        }
+    }
+}
