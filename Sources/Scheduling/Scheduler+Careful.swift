@@ -69,18 +69,20 @@ extension Scheduler {
         let perSlot = classes[index].prefetchPerSlot
         var best: Int?
         for worker in connectedWorkers {
-            let record = workers[worker]
-            guard record.mayTakeMore, !queue.restrictions.excludes(record.id),
+            // Read in place, the cheapest first: a record is large, and there may be thousands.
+            guard workers[worker].mayTakeMore,
+                workers[worker].hasFreeSlot
+                    || workers[worker].attempts.count
+                        < workers[worker].holdLimit(perSlot: perSlot),
+                !queue.restrictions.excludes(workers[worker].id),
                 isAble(worker, toRun: index),
-                let offer = record.profile.tools[classes[index].tool],
-                record.isBelowConcurrency(classes[index].tool),
-                record.hasFreeSlot
-                    || (offer.isIdempotent
-                        && record.attempts.count < record.holdLimit(perSlot: perSlot)),
+                let offer = workers[worker].profile.tools[classes[index].tool],
+                workers[worker].hasFreeSlot || offer.isIdempotent,
+                workers[worker].isBelowConcurrency(classes[index].tool),
                 !isApart(queue.restrictions, from: worker)
             else { continue }
-            if queue.restrictions.suspects != 0, record.hosted != nil { return worker }
-            let room = record.profile.slots - record.attempts.count
+            if queue.restrictions.suspects != 0, workers[worker].hosted != nil { return worker }
+            let room = workers[worker].profile.slots - workers[worker].attempts.count
             if best.map({ room > workers[$0].profile.slots - workers[$0].attempts.count }) ?? true {
                 best = worker
             }

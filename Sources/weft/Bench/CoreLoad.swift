@@ -168,7 +168,8 @@ struct CoreLoad {
         for _ in 0..<perTurn {
             let number = replaced % workers.count
             replaced += 1
-            turn([.disconnected(workers[number])])
+            // What it has not answered goes elsewhere.
+            turn([.received(workers[number], .bye(Bye(reason: "drained")))])
             connectWorker(number)
         }
     }
