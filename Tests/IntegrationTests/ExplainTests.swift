@@ -85,5 +85,42 @@ extension Integration {
                 #expect(why?["message"].text?.contains("w2") == true)
             }
         }
+
+        @Test("Of hundreds that wait every one is counted, and those that failed are listed first")
+        func many() async throws {
+            try await atPlace { place in
+                try await place.startCoordinator()
+                try await place.startWorker("w1", slots: 4)
+                let waiting = (0..<300).map { node("n\($0)", "sleep", #"{"ms":60000}"#) }
+                let failing = node("bad", "fail", #"{"message":"no luck"}"#)
+                let tasks = ([failing] + waiting).joined(separator: ",")
+                let path = try place.write("{\"tasks\":[\(tasks)]}", to: "many.json")
+                let submitted = try await place.weft("run", "--plan", path, "--detach")
+                let run = submitted.output.trimmingCharacters(in: .newlines)
+                var explained = try await place.weft("explain", run, "--json")
+                try await eventually("bad has failed and four nodes run") {
+                    explained = try await place.weft("explain", run, "--json")
+                    return try explained.document["total"].number == 300
+                        && explained.document["groups"].list.contains {
+                            $0["status"].text == "running" && $0["count"].number == 4
+                        }
+                }
+                let document = try explained.document
+                let counted = document["groups"].list.compactMap { $0["count"].number }
+                    .reduce(0, +)
+                #expect(counted + (document["left_out"].number ?? 0) == 300)
+                let told = try await place.weft("explain", run)
+                #expect(told.output.contains(" × sleep (ready): all slots are busy on w1"))
+                #expect(told.output.contains("300 nodes do not go on"), "\(told.output)")
+                #expect(told.output.split(separator: "\n").count < 10)
+                let shown = try await place.weft("show", run, "--limit", "3")
+                let rows = shown.output.components(separatedBy: "NODE ").last ?? ""
+                let names = rows.split(separator: "\n").dropFirst().map { $0.prefix { $0 != " " } }
+                #expect(names.first == "bad", "\(shown.output)")
+                let failed = try await place.weft("show", run, "--status", "failed")
+                #expect(failed.output.contains("no luck") && !failed.output.contains("n1 "))
+                #expect(try await place.weft("cancel", run).code == 0)
+            }
+        }
     }
 }
