@@ -214,6 +214,24 @@ extension CoordinatorMachine {
         guard problems.isEmpty else { throw Failure.badArguments(problems) }
         return arguments
     }
+
+    /// The arguments as the worker gets them; those that repeat large outputs are not made again
+    /// for a look at them.
+    func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
+        let most = limits.announced.largestInline
+        var work = 0
+        do throws(Failure) {
+            let arguments = try runs[run].plan.resolveArguments(
+                of: node,
+                within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
+                work: &work,
+                outputs: { runs[run].outputs[$0] }
+            )
+            writer.field("args", arguments.joined)
+        } catch {
+            if error.code == .limit { writer.field("args_omitted", true) }
+        }
+    }
 }
 
 extension Failure {

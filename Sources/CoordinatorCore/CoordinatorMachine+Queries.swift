@@ -369,24 +369,6 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The arguments as the worker gets them; those that repeat large outputs are not made again
-    /// for a look at them.
-    private func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
-        let most = limits.announced.largestInline
-        var work = 0
-        do throws(Failure) {
-            let arguments = try runs[run].plan.resolveArguments(
-                of: node,
-                within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
-                work: &work,
-                outputs: { runs[run].outputs[$0] }
-            )
-            writer.field("args", arguments.joined)
-        } catch {
-            if error.code == .limit { writer.field("args_omitted", true) }
-        }
-    }
-
     private func encodeNode(_ run: Int, _ node: Int, into writer: inout JSONWriter) {
         let reference = NodeReference(run: runs[run].id, node: node)
         let state = scheduler.state(of: reference) ?? .waiting

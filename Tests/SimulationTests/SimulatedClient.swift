@@ -166,7 +166,10 @@ final class SimulatedClient {
             take(reply)
             return []
         case .error(let error) where error.request != nil:
-            if error.code == .unknownRun, mayBeForgotten { return [] }
+            if error.code == .unknownRun, mayBeForgotten {
+                openQuestions.removeAll { $0 == error.request }
+                return []
+            }
             problem = "a question was refused: \(error.message)"
             return []
         case .error(let error):
