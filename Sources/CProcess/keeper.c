@@ -28,6 +28,8 @@ static struct kept {
 } *kept;
 static size_t kept_count, kept_room;
 static pid_t sweeper;
+// A supervisor was killed, so that what it kept comes to us, level by level as parents end.
+static bool has_orphans;
 
 static bool reserve_kept(void) {
     if (kept_count < kept_room) return true;
@@ -61,7 +63,7 @@ static bool collect(void) {
             kept[index] = kept[--kept_count];
             if (WIFEXITED(status)) break;
             // Killed, so what it kept is ours now, and it could not report.
-            weft_kill_children(is_ours);
+            has_orphans = true;
             write(status_descriptor, &ending, sizeof ending);
             break;
         }
@@ -185,13 +187,13 @@ static void run(int signals) {
     while (true) {
         bool has_children = collect();
         if (!has_worker && !has_children) return;
-        if (!has_worker) weft_kill_children(is_ours);
+        if (!has_worker || has_orphans) has_orphans = weft_kill_children(is_ours) > 0;
         struct pollfd events[3] = {
             {.fd = signals, .events = POLLIN},
             {.fd = has_worker ? control_descriptor : -1, .events = POLLIN},
             {.fd = has_worker ? status_descriptor : -1, .events = 0},
         };
-        poll(events, 3, has_worker ? -1 : 20);
+        poll(events, 3, has_worker && !has_orphans ? -1 : 20);
         if (events[0].revents & POLLIN) {
             struct signalfd_siginfo news[16];
             while (read(signals, news, sizeof news) == (ssize_t)sizeof news) {
