@@ -98,7 +98,9 @@ extension CoordinatorMachine {
             )
             schedule(.attemptFailed(attempt, worker, failure), now, &actions)
         case .success(let payload):
-            guard let output = output(payload, of: attempt, run, id, now, &actions) else { return }
+            guard let output = output(payload, of: attempt, run, worker, id, now, &actions) else {
+                return
+            }
             acknowledge(attempt, worker, isStale: false)
             if let failure = output.depthFailure {
                 return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
@@ -125,12 +127,14 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The output of a successful attempt in a buffer of its own, or nil when it cannot be had: the attempt
-    /// has then failed, or the worker is dismissed.
+    /// The output of a successful attempt in a buffer of its own.
+    ///
+    /// Nil when it cannot be had: the attempt has then failed, or the worker is dismissed.
     private mutating func output(
         _ payload: Payload,
         of attempt: AttemptID,
         _ run: Int,
+        _ worker: WorkerID,
         _ id: ConnectionID,
         _ now: Instant,
         _ actions: inout [Action]
@@ -139,7 +143,7 @@ extension CoordinatorMachine {
         var assembler = runs[run].incoming.take(attempt, maximumBytes: limits.maxValue)
         do {
             return try assembler.finish(payload)
-        } catch  where error.code == .badJSON {
+        } catch where error.code == .badJSON {
             // All chunks are there: what is wrong is the value, and that concerns this attempt.
             acknowledge(attempt, worker, isStale: false)
             let failure = Failure(code: .badOutput, message: error.message)

@@ -122,7 +122,7 @@ import Wire
 
     @Test func `a manifest that cannot be read says so`() {
         let error = #expect(throws: ManifestError.self) { try Manifest.load(path: "/no/such.yaml") }
-        #expect(error?.description.hasPrefix("/no/such.yaml: The file cannot be read.") == true)
+        #expect(error?.description.hasPrefix("/no/such.yaml: There is no such file.") == true)
     }
 
     @Test func `an empty list of tools is fine`() throws {
