@@ -143,7 +143,7 @@ extension CoordinatorMachine {
         var assembler = runs[run].incoming.take(attempt, maximumBytes: limits.maxValue)
         do {
             return try assembler.finish(payload)
-        } catch where error.code == .badJSON {
+        } catch  where error.code == .badJSON {
             // All chunks are there: what is wrong is the value, and that concerns this attempt.
             acknowledge(attempt, worker, isStale: false)
             let failure = Failure(code: .badOutput, message: error.message)
