@@ -19,8 +19,9 @@ public struct BigNumber: Sendable, Hashable, CustomStringConvertible {
     public var doubleValue: Double? { Array(text.utf8)[...].nearestDouble }
 }
 
-/// A number as sign, digits and a power of ten: `-120.5` is minus, `1205`, -1. Equal numbers have
-/// equal decimals, however they are written.
+/// A number as sign, digits and a power of ten: `-120.5` is minus, `1205`, -1.
+///
+/// Equal numbers have equal decimals, however they are written.
 public struct DecimalNumber: Sendable, Hashable {
     /// Whether it is below zero.
     public let isNegative: Bool
