@@ -196,7 +196,7 @@ public final class CoordinatorService {
             switch action {
             case .send(let id, let message): connections[id]?.send(message)
             case .measureBacklog(let id):
-                guard let backlog = connections[id]?.backlog else { continue }
+                guard let backlog = connections[id]?.measureBacklog() else { continue }
                 // Appended to the actions that are being carried out.
                 machine.handle(.backlog(id, backlog), at: now, into: &actions)
             case .pauseReading(let id): connections[id]?.pauseReading()

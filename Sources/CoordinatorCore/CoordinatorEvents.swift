@@ -56,7 +56,7 @@ extension CoordinatorMachine {
         case disconnected(ConnectionID)
         /// What waits for the peer, when a turn ends with more than its socket took, whenever the
         /// peer has taken some of it, once when nothing waits any more, and after
-        /// `measureBacklog`.
+        /// `measureBacklog` at once and when the turn ends.
         case backlog(ConnectionID, Backlog)
         /// The open call of a model reported. Reports of calls that are not open change nothing.
         case modelReported(ModelCallID, ModelEvent)
@@ -78,7 +78,7 @@ extension CoordinatorMachine {
         ///
         /// A value in it may be of any size: it is shared, and cut into chunks as it leaves.
         case send(ConnectionID, Message)
-        /// Answer with a `backlog` event.
+        /// Answer with a `backlog` event, and with another when the turn has ended.
         case measureBacklog(ConnectionID)
         /// Forget what waits in the outbox of a connection that is about to be closed.
         case discardBacklog(ConnectionID)

@@ -8,7 +8,8 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    /// Bytes for one peer below which it gets more: its next large answer, further kept events.
+    /// Bytes for one peer below which it gets more: its next large answer, and further events while
+    /// much waits for others.
     static let roomPerPeer = 1 << 20
 
     /// Sends a message with a value, which waits until the connection has encoded all of it.
@@ -47,6 +48,8 @@ extension CoordinatorMachine {
             if let value = peers[id]?.values.popFirst() { unsent.remove(value) }
         }
         peers[id]?.backlog = backlog
+        // What it was told in this turn is among the encoded bytes.
+        peers[id]?.toldBytes = 0
         // A peer that reads is there, though its answer to a ping waits behind what it reads.
         if hasTaken { peers[id]?.lastHeard = time }
         if peers[id]?.isOwed == false {
@@ -58,6 +61,7 @@ extension CoordinatorMachine {
             if hasTaken { hear(worker, now, &actions) }
             noteCongestion(of: worker, peers[id]?.owedBytes ?? 0, now, &actions)
         }
+        catchUp(id, now, &actions)
         if peer.question != nil || wasFull { answerWaiting(now, &actions) }
     }
 
@@ -143,7 +147,8 @@ extension CoordinatorMachine {
     }
 
     /// While questions wait because too much waits for others, those who have taken nothing since
-    /// the last heartbeat are dismissed, whom most is owed first, until there is room.
+    /// the last heartbeat are dismissed, whom most is owed first, until half of the room is free:
+    /// others who do not read may be waiting before those who do.
     mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
         guard !questioners.isEmpty, unsent.total >= limits.allUnsentBytes else { return }
         let time = presence.judgingTime(at: now)
@@ -152,7 +157,7 @@ extension CoordinatorMachine {
             return time - since >= limits.heartbeat
         }
         let debtors = stalled.sorted { (peers[$0]?.owedBytes ?? 0) > (peers[$1]?.owedBytes ?? 0) }
-        for id in debtors where unsent.total >= limits.allUnsentBytes {
+        for id in debtors where unsent.total >= limits.allUnsentBytes / 2 {
             dismissStalled(id, now, &actions)
         }
         answerWaiting(now, &actions)

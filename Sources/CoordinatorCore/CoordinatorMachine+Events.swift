@@ -1,4 +1,5 @@
-// Events of runs, for those who watch: who gets which, the log for late watchers, progress.
+// Events of runs: who gets which, the log for late watchers, progress. How they get to watchers is
+// in CoordinatorMachine+Watching.swift.
 
 internal import DequeModule
 internal import JSON
@@ -66,33 +67,6 @@ extension CoordinatorMachine {
 
     // MARK: - Watching
 
-    /// Adds a watcher: first what is still known of what it missed, then everything new.
-    ///
-    /// A run that has ended gives its last event again.
-    mutating func watch(
-        _ run: Int,
-        _ request: Watch,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let from = request.from ?? 0
-        let isLogged = runs[run].log.firstSequence <= from
-        if request.level >= .nodes {
-            if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
-            if !isLogged || !runs[run].hasAllNodeEvents {
-                sendSnapshot(run, id, now, &actions)
-                restate(run, from: from, to: id, now, &actions)
-            }
-        }
-        for event in runs[run].log.entries
-        where event.kind.isTerminal || event.sequence >= from && event.reaches(request.level) {
-            actions.append(.send(id, .event(event)))
-        }
-        guard !runs[run].isEnded else { return }
-        addWatcher(id, request.level, of: run)
-    }
-
     /// From now on the connection gets the run's events.
     mutating func addWatcher(_ id: ConnectionID, _ level: WatchLevel, of run: Int) {
         runs[run].watchers.append(Watcher(connection: id, level: level))
@@ -119,7 +93,7 @@ extension CoordinatorMachine {
         dropInterest(of: author, in: run)
     }
 
-    private mutating func sendSnapshot(
+    mutating func sendSnapshot(
         _ run: Int,
         _ id: ConnectionID,
         _ now: Instant,
@@ -137,7 +111,7 @@ extension CoordinatorMachine {
 
     /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
     /// worker has them; of as many as events are kept at the most.
-    private func restate(
+    func restate(
         _ run: Int,
         from: Int,
         to id: ConnectionID,
@@ -228,16 +202,7 @@ extension CoordinatorMachine {
         )
         runs[run].log.append(event, within: logBound)
         book(run)
-        if let highest = runs[run].watchers.highest, event.reaches(highest) {
-            for watcher in runs[run].watchers where event.reaches(watcher.level) {
-                actions.append(.send(watcher.connection, .event(event)))
-            }
-        }
-        if kind.isTerminal {
-            let watchers = runs[run].watchers
-            runs[run].watchers = Watchers()
-            for watcher in watchers { dropInterest(of: watcher.connection, in: run) }
-        }
+        tellWatchers(of: run, event, &actions)
     }
 
     // MARK: - Progress
@@ -267,7 +232,7 @@ extension CoordinatorMachine {
                 atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
             )
             for watcher in runs[run].watchers where watcher.level >= .progress {
-                actions.append(.send(watcher.connection, .event(event)))
+                tellNow(event, to: watcher, &actions)
             }
         }
         progressRuns.removeAll(keepingCapacity: true)

@@ -299,7 +299,7 @@ extension CoordinatorMachine {
         let time = presence.judgingTime(at: now)
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
-            if peer.isOwed, checkStall(of: peer, now, &actions) { continue }
+            if peer.isOwed, checkStall(of: peer, time, &actions) { continue }
             // What it says is not read while its question waits.
             let silence = peer.question == nil ? time - peer.lastHeard : .zero
             if silence >= limits.lease {

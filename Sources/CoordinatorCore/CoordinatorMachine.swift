@@ -81,6 +81,8 @@ public struct CoordinatorMachine: Sendable {
 
     /// Bytes that wait for all peers.
     var unsent = UnsentBytes()
+    /// Peers that were sent events in this turn.
+    var toldPeers: [ConnectionID] = []
     /// Peers whose questions wait for room, in the order of asking.
     var questioners: [ConnectionID] = []
     var nextHeartbeat: Instant?
@@ -185,6 +187,7 @@ public struct CoordinatorMachine: Sendable {
         furtherTurn = hasUnfinishedWork ? now : nil
         keepWithinBounds(now, &actions)
         sendDueAcknowledgements(now, &actions)
+        forgetTold()
         for id in mailed { workers[id]?.hasMail = false }
         mailed.removeAll(keepingCapacity: true)
     }

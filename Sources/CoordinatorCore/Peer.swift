@@ -20,6 +20,10 @@ struct Peer: Sendable {
     /// Since when it has taken nothing of what waits for it, on the judging clock; nil while
     /// nothing waits.
     var stalledSince: Instant?
+    /// Bytes of events that it was sent in this turn.
+    var toldBytes = 0
+    /// The runs of which it has not been told all that there is to tell.
+    var lags: [Lag] = []
     /// A question that waits for room; until then nothing is read from the peer.
     var question: Get?
 

@@ -147,8 +147,18 @@ public final class MessageConnection {
         outbox.removeAll()
     }
 
-    /// What waits for the peer now, and how much it has taken.
-    public var backlog: Backlog {
+    /// What waits for the peer now, and how much it has taken; `onBacklog` tells it again when the
+    /// turn ends.
+    public func measureBacklog() -> Backlog {
+        isBehind = true
+        if !isWaiting, !isClosed {
+            isWaiting = true
+            outboxes.add(self)
+        }
+        return backlog
+    }
+
+    private var backlog: Backlog {
         Backlog(
             encodedBytes: isClosed ? 0 : outbox.encodedBytes + socket.unsentBytes,
             takenBytes: socket.takenBytes,

@@ -220,4 +220,82 @@ struct BacklogTests {
         }
         #expect(seen == 2)
     }
+
+    /// A client that watches a run and reads nothing, while its worker tells so much progress.
+    private func watchWithoutReading(
+        _ limits: Limits,
+        progress: Int
+    ) throws -> (MachineHarness, TestPeer) {
+        let harness = MachineHarness(limits: limits)
+        let client = harness.client()
+        let worker = harness.worker()
+        try client.submit([NodeText("a")], watch: .all)
+        let attempt = try worker.nextDispatch().attempt
+        worker.start(attempt)
+        _ = client.take()
+        harness.read(0, by: client)
+        let note = String(repeating: "x", count: 1_000)
+        for step in 0..<progress {
+            let fraction = Double(step) / Double(progress)
+            let message = Progress(attempt: attempt, fraction: fraction, note: note)
+            worker.send(.progress(message))
+        }
+        worker.succeed(attempt)
+        return (harness, client)
+    }
+
+    @Test("A watcher that reads late gets every event that is kept, in order, and holds few of them")
+    func lateReader() throws {
+        var limits = limits
+        limits.outboxHighWater = 20_000
+        let (harness, client) = try watchWithoutReading(limits, progress: 200)
+        #expect(client.wire.backlog.encodedBytes < 30_000)
+        harness.read(.max, by: client)
+        let events = client.takeEventMessages()
+        #expect(events.count { $0.kind == .progress && $0.node != nil } == 200)
+        let numbers = events.filter { $0.kind != .progress || $0.node != nil }.map(\.sequence)
+        #expect(numbers == numbers.sorted())
+        #expect(Set(numbers).count == numbers.count)
+        #expect(events.last?.kind == .runSucceeded)
+    }
+
+    @Test("A watcher that reads so late that events are gone gets a snapshot in their place")
+    func lostEvents() throws {
+        var limits = limits
+        limits.outboxHighWater = 20_000
+        limits.eventLogEntries = 50
+        let (harness, client) = try watchWithoutReading(limits, progress: 200)
+        harness.read(.max, by: client)
+        let events = client.takeEventMessages()
+        #expect(events.count { $0.kind == .snapshot } == 1)
+        let progress = events.count { $0.kind == .progress && $0.node != nil }
+        #expect((50..<100).contains(progress))
+        #expect(events.last?.kind == .runSucceeded)
+    }
+
+    @Test("A late watcher of an ended run with many events is sent them as it reads")
+    func lateWatcher() throws {
+        var limits = limits
+        limits.outboxHighWater = 20_000
+        let (harness, client) = try watchWithoutReading(limits, progress: 200)
+        harness.read(.max, by: client)
+        let run = try #require(client.takeEventMessages().first?.run)
+        let viewer = harness.client("v", role: .viewer)
+        harness.read(0, by: viewer)
+        viewer.send(.watch(Watch(run: run, level: .all, request: 1)))
+        #expect(viewer.wire.backlog.encodedBytes < 30_000)
+        harness.read(.max, by: viewer)
+        let events = viewer.takeEventMessages()
+        #expect(events.count { $0.kind == .progress && $0.node != nil } == 200)
+        #expect(events.last?.kind == .runSucceeded)
+        viewer.send(.watch(Watch(run: run, from: 10_000, level: .all, request: 2)))
+        #expect(viewer.takeEventMessages().map(\.kind) == [.runSucceeded])
+    }
+}
+
+extension TestPeer {
+    /// The events among all messages that arrived.
+    fileprivate func takeEventMessages() -> [EventMessage] {
+        take().compactMap { if case .event(let event) = $0 { event } else { nil } }
+    }
 }

@@ -51,6 +51,7 @@ extension SimulatedCluster {
         case .measureBacklog(let id):
             guard let link = links[id] else { return broken("\(id) is unknown") }
             reportBacklog(link)
+            plan(.reportBacklog(link), after: .zero)
         case .discardBacklog(let id): links[id]?.wire.discard()
         case .pauseReading(let id):
             guard let link = links[id], link.isOpenForCoordinator, !link.isHeld else {

@@ -1,0 +1,177 @@
+// Who watches a run, and how events get to those who read slower than they happen: a watcher that
+// has much to take gets no more at once, but from the kept events when it has taken it. Which events
+// there are is in CoordinatorMachine+Events.swift.
+
+internal import DequeModule
+internal import JSON
+internal import Plans
+internal import Wire
+
+/// A watcher that is behind: what it gets next of the kept events.
+struct Lag: Sendable {
+    var run: RunID
+    var level: WatchLevel
+    /// The number of the first event that it may not have.
+    var next: Int
+    /// The last event of a run that has ended, in case the run is forgotten before.
+    var last: EventMessage?
+}
+
+extension CoordinatorMachine {
+    /// Adds a watcher: first what is still known of what it missed, then everything new.
+    ///
+    /// A run that has ended gives its last event again.
+    mutating func watch(
+        _ run: Int,
+        _ request: Watch,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard peers[id] != nil else { return }
+        let from = request.from ?? 0
+        let first = runs[run].log.firstSequence
+        if request.level >= .nodes {
+            if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
+            if first > from || !runs[run].hasAllNodeEvents {
+                sendSnapshot(run, id, now, &actions)
+                restate(run, from: from, to: id, now, &actions)
+            }
+        }
+        let name = runs[run].id
+        peers[id]?.lags.removeAll { $0.run == name }
+        if !runs[run].isEnded { addWatcher(id, request.level, of: run) }
+        note(Lag(run: name, level: request.level, next: max(from, first)), of: id, &actions)
+        catchUp(id, now, &actions)
+    }
+
+    /// A peer is behind; when it has taken something, or has nothing to take, it gets on.
+    private mutating func note(_ lag: Lag, of id: ConnectionID, _ actions: inout [Action]) {
+        if peers[id]?.lags.isEmpty == true { actions.append(.measureBacklog(id)) }
+        peers[id]?.lags.append(lag)
+    }
+
+    /// Sends a new event to those who want it and have room; the others get it later.
+    mutating func tellWatchers(
+        of run: Int,
+        _ event: EventMessage,
+        _ actions: inout [Action]
+    ) {
+        guard let highest = runs[run].watchers.highest, event.reaches(highest) else { return }
+        let watchers = runs[run].watchers
+        for watcher in watchers where event.reaches(watcher.level) {
+            let id = watcher.connection
+            if isBehind(id, event.run) {
+                if event.isTerminal { noteLast(event, for: id) }
+            } else if mayTell(id) {
+                tell(id, event, &actions)
+            } else {
+                var lag = Lag(run: event.run, level: watcher.level, next: event.sequence)
+                if event.isTerminal { lag.last = event }
+                note(lag, of: id, &actions)
+            }
+        }
+        guard event.isTerminal else { return }
+        runs[run].watchers = Watchers()
+        for watcher in watchers { dropInterest(of: watcher.connection, in: run) }
+    }
+
+    private func isBehind(_ id: ConnectionID, _ run: RunID) -> Bool {
+        peers[id]?.lags.contains { $0.run == run } ?? false
+    }
+
+    /// Sends what is said of a run at this moment, to a watcher that is not behind.
+    mutating func tellNow(
+        _ event: EventMessage,
+        to watcher: Watcher,
+        _ actions: inout [Action]
+    ) {
+        guard !isBehind(watcher.connection, event.run), mayTell(watcher.connection) else { return }
+        tell(watcher.connection, event, &actions)
+    }
+
+    /// Sends kept events to a peer that is behind, as far as it has room for them.
+    mutating func catchUp(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+        guard let lags = peers[id]?.lags, !lags.isEmpty else { return }
+        let toldBefore = peers[id]?.toldBytes ?? 0
+        var rest: [Lag] = []
+        for (index, lag) in lags.enumerated() {
+            guard mayTell(id) else {
+                rest.append(contentsOf: lags[index...])
+                break
+            }
+            if let lag = replay(lag, to: id, now, &actions) { rest.append(lag) }
+        }
+        peers[id]?.lags = rest
+        // It goes on from here when the connection says that this has left.
+        if !rest.isEmpty, let told = peers[id]?.toldBytes, told > toldBefore {
+            actions.append(.measureBacklog(id))
+        }
+    }
+
+    /// Returns what is left; nil when the watcher has everything.
+    private mutating func replay(
+        _ lag: Lag,
+        to id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> Lag? {
+        guard let run = runSlots[lag.run] else {
+            if let last = lag.last { tell(id, last, &actions) }
+            return nil
+        }
+        var next = lag.next
+        let first = runs[run].log.firstSequence
+        if first > next, lag.level >= .nodes { sendSnapshot(run, id, now, &actions) }
+        let count = runs[run].log.entries.count
+        var index = min(max(next - first, 0), count)
+        // Whoever asks from behind the last event of a run gets that one again.
+        if index == count, runs[run].isEnded { index = max(count - 1, 0) }
+        while index < count {
+            guard mayTell(id) else {
+                var rest = lag
+                rest.next = next
+                return rest
+            }
+            let event = runs[run].log.entries[index]
+            if event.isTerminal || event.reaches(lag.level) { tell(id, event, &actions) }
+            next = event.sequence + 1
+            index += 1
+        }
+        return nil
+    }
+
+    private mutating func noteLast(_ event: EventMessage, for id: ConnectionID) {
+        guard let index = peers[id]?.lags.firstIndex(where: { $0.run == event.run }) else { return }
+        peers[id]?.lags[index].last = event
+    }
+
+    // MARK: - Room
+
+    /// Whether a peer gets events at once: it has not much to take yet, or all peers together have
+    /// so little that it may have more.
+    private func mayTell(_ id: ConnectionID) -> Bool {
+        guard let peer = peers[id] else { return false }
+        let isCalm = unsent.total < limits.allUnsentBytes / 2
+        return peer.owedBytes + peer.toldBytes
+            < (isCalm ? limits.outboxHighWater : Self.roomPerPeer)
+    }
+
+    private mutating func tell(
+        _ id: ConnectionID,
+        _ event: EventMessage,
+        _ actions: inout [Action]
+    ) {
+        // Less than the line will have: who is told to wait surely has a backlog that is reported.
+        let bytes = 64 + (event.data?.count ?? 0)
+        if peers[id]?.toldBytes == 0 { toldPeers.append(id) }
+        peers[id]?.toldBytes += bytes
+        actions.append(.send(id, .event(event)))
+    }
+
+    /// What was told in this turn is handed to the connections now, who say what they keep of it.
+    mutating func forgetTold() {
+        for id in toldPeers { peers[id]?.toldBytes = 0 }
+        toldPeers.removeAll(keepingCapacity: true)
+    }
+}
