@@ -187,13 +187,15 @@ final class Place {
     /// Processes that carry the mark of this place or its folder, whoever started them.
     ///
     /// `weft` shows little of its environment; only its own user or root sees any of it.
-    func marked() -> [pid_t] {
+    func marked(exceptKeepers: Bool = false) -> [pid_t] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         let needles = ["PLACE=\(mark)", folder].map { Data($0.utf8) }
         return entries.compactMap { entry in
             guard let pid = pid_t(entry) else { return nil }
             let isMarked = ["environ", "cmdline"].contains { name in
                 let text = FileManager.default.contents(atPath: "/proc/\(pid)/\(name)") ?? Data()
+                // A keeper lives as long as its worker, and holds no tool of its own.
+                if exceptKeepers, text.starts(with: Data("weft-keeper".utf8)) { return false }
                 return needles.contains { text.range(of: $0) != nil }
             }
             return isMarked ? pid : nil
