@@ -102,7 +102,7 @@ class SlowReaders(ReadingTest):
 
     def slow_viewer(self):
         viewer = self.viewer(answers_pings=False)
-        viewer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        viewer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
         self.ask(viewer, "node", node="n0")
         return viewer
 
@@ -112,11 +112,11 @@ class SlowReaders(ReadingTest):
             raise Closed("closed")
         viewer.buffer += data
 
-    def test_a_byte_at_a_time_for_longer_than_a_lease(self):
+    def test_few_bytes_at_a_time_for_longer_than_a_lease(self):
         viewer = self.slow_viewer()
         until = time.monotonic() + 6
         while time.monotonic() < until:
-            self.read(viewer, 1)
+            self.read(viewer, 64)
             time.sleep(0.0001)
         self.assertGreater(self.reply(viewer), 7_000_000)
 
