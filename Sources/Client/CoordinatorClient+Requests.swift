@@ -145,14 +145,14 @@ extension CoordinatorClient {
             guard let data = try questions[reply.request]?.chunks.finish(reply.data) else {
                 return
             }
-            take(data, next: reply.next, of: reply.request)
+            handlePage(data, next: reply.next, of: reply.request)
         } catch {
             failQuestion(reply.request, error)
         }
     }
 
     /// Asks for the next page, if the answer is wanted as a whole and has one.
-    private func take(_ page: RawJSON, next: Int?, of number: Int) {
+    private func handlePage(_ page: RawJSON, next: Int?, of number: Int) {
         guard var question = questions.removeValue(forKey: number) else { return }
         guard question.get.what != .nodes else { return question.then(.success(page)) }
         question.answer.add(page)

@@ -6,7 +6,7 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    /// A result was taken in, or nobody waits for it: its worker is told.
+    /// Tells the worker of a result that was stored, or that is not needed any more.
     mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
         let batch = limits.ackBatch
         let owed = workers[worker]?.acknowledge(attempt, isStale: isStale, batch: batch)

@@ -219,7 +219,7 @@ extension CoordinatorMachine {
         actions.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
     }
 
-    /// Nothing more comes of the attempt, or nobody waits for it.
+    /// The attempt has ended, or is not needed any more.
     mutating func forgetConsumed(by attempt: AttemptID, _ worker: WorkerID) {
         if workers[worker]?.consumed.isEmpty == false {
             workers[worker]?.consumed[attempt] = nil

@@ -66,7 +66,7 @@ extension CoordinatorMachine {
         try validateInterests()
     }
 
-    /// Who watches or writes a run is known by both, and nobody else is.
+    /// The index of watchers and the runs name the same watchers and authors.
     private func validateInterests() throws(InvariantViolation) {
         var expected = 0
         for id in activeRuns {

@@ -86,7 +86,7 @@ extension CoordinatorMachine {
         if interests[id]?.isEmpty == true { interests[id] = nil }
     }
 
-    /// Everybody has all of the run's plan.
+    /// The plan is complete.
     mutating func forgetAuthor(of run: Int) {
         guard let author = runs[run].author else { return }
         runs[run].author = nil

@@ -244,7 +244,7 @@ struct BacklogTests {
         return (harness, client)
     }
 
-    @Test("A watcher that reads late gets every event that is kept, in order, and holds few of them")
+    @Test("A watcher that reads late gets every kept event in order, and holds few of them")
     func lateReader() throws {
         var limits = limits
         limits.outboxHighWater = 20_000
