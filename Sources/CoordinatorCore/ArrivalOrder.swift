@@ -1,6 +1,5 @@
-// A list in the order of arrival from which anything can be taken out at once. Who comes and goes
-// by the thousand (connections, workers, runs, watchers) is kept in one, so that nobody's leaving
-// costs a walk over the others.
+// A list in the order of arrival from which any element can be removed without a walk over the
+// others: for what there may be thousands of (connections, workers, runs, watchers).
 
 internal import Plans
 internal import Scheduling
