@@ -221,7 +221,7 @@ extension CoordinatorMachine {
 
     /// The attempt has ended, or is not needed any more.
     mutating func forgetConsumed(by attempt: AttemptID, _ worker: WorkerID) {
-        if workers[worker]?.consumed.isEmpty == false {
+        if workers.inPlace(worker, { $0.consumed.isEmpty }) == false {
             workers[worker]?.consumed[attempt] = nil
         }
     }

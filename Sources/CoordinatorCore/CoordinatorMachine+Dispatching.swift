@@ -24,7 +24,9 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard let run = runSlots[attempt.run], workers[worker]?.connection != nil else {
+        guard let run = runSlots[attempt.run],
+            workers.inPlace(worker, { $0.connection != nil }) == true
+        else {
             return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
         guard workThisTurn < Self.workPerTurn else {
@@ -92,7 +94,7 @@ extension CoordinatorMachine {
         _ run: Int,
         _ actions: inout [Action]
     ) {
-        guard let connection = workers[worker]?.connection else { return }
+        guard let connection = workers.inPlace(worker, { $0.connection }) ?? nil else { return }
         let payload: Payload
         let value: SentValue
         switch arguments {

@@ -57,7 +57,9 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         peers[id]?.lastHeard = presence.judgingTime(at: now)
-        if case .worker(let worker) = peers[id]?.state { hear(worker, now, &actions) }
+        if case .worker(let worker) = peers.inPlace(id, { $0.state }) {
+            hear(worker, now, &actions)
+        }
     }
 
     mutating func receive(
@@ -66,13 +68,18 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard let peer = peers[id] else { return }
-        peers[id]?.lastHeard = presence.judgingTime(at: now)
-        switch peer.state {
+        // Only the state is copied: a peer is large, and this is done for each message.
+        let time = presence.judgingTime(at: now)
+        let known = peers.inPlace(id) { peer in
+            peer.lastHeard = time
+            return peer.state
+        }
+        guard let state = known else { return }
+        guard check(message, from: id, in: state, now, &actions) else { return }
+        switch state {
         case .handshaking(let responder):
             shakeHands(message, responder, id, now, &actions)
         case .registering(let name, let session, let resume):
-            guard check(message, from: peer, now, &actions) else { return }
             switch message {
             case .register(let register):
                 self.register(register, name, session, resume, id, now, &actions)
@@ -88,11 +95,9 @@ extension CoordinatorMachine {
                 )
             }
         case .worker(let worker):
-            guard check(message, from: peer, now, &actions) else { return }
             hear(worker, now, &actions)
             receive(message, fromWorker: worker, id, now, &actions)
         case .observer(let role, _):
-            guard check(message, from: peer, now, &actions) else { return }
             receive(message, fromObserver: role, id, now, &actions)
         }
     }
@@ -100,16 +105,18 @@ extension CoordinatorMachine {
     /// Whether the peer's role may send the message; if not, the connection ends.
     private mutating func check(
         _ message: Message,
-        from peer: Peer,
+        from id: ConnectionID,
+        in state: Peer.State,
         _ now: Instant,
         _ actions: inout [Action]
     ) -> Bool {
-        if message.kind.mayBeSent(by: peer.sender) { return true }
+        if case .handshaking = state { return true }
+        if message.kind.mayBeSent(by: state.sender) { return true }
         let error = WireError(
             code: .forbidden,
-            message: "A \(peer.sender.rawValue) may not send \(message.kind.rawValue)."
+            message: "A \(state.sender.rawValue) may not send \(message.kind.rawValue)."
         )
-        violate(peer.id, error, now, &actions)
+        violate(id, error, now, &actions)
         return false
     }
 
@@ -262,7 +269,7 @@ extension CoordinatorMachine {
             actions.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
             actions.append(.close(id))
         }
-        peers = [:]
+        peers = KeyedTable()
         waitingTwins = []
         peerOrder.removeAll()
         handshakes = DueTimes()

@@ -141,7 +141,7 @@ extension CoordinatorMachine {
     /// Forgets what has arrived of an attempt in pieces, if its worker is still there.
     private mutating func dropPieces(of node: Int, _ run: Int) {
         let worker = WorkerID(Int(runs[run].reports[node].worker))
-        guard let session = workers[worker], !session.consumed.isEmpty else { return }
+        guard workers.inPlace(worker, { $0.consumed.isEmpty }) == false else { return }
         let reference = NodeReference(run: runs[run].id, node: node)
         let number = scheduler.attempts(of: reference)
         let attempt = AttemptID(run: runs[run].id, node: node, number: number)

@@ -249,7 +249,7 @@ extension CoordinatorMachine {
 
     /// A sign of life: a worker that had fallen silent gets work again.
     mutating func hear(_ worker: WorkerID, _ now: Instant, _ actions: inout [Action]) {
-        guard workers[worker]?.isSilent == true else { return }
+        guard workers.inPlace(worker, { $0.isSilent }) == true else { return }
         workers[worker]?.isSilent = false
         recoverIfReachable(worker, now, &actions)
     }

@@ -21,7 +21,7 @@ public struct CoordinatorMachine: Sendable {
     let startedAt: Instant
     var isShuttingDown = false
 
-    var peers: [ConnectionID: Peer] = [:]
+    var peers = KeyedTable<ConnectionID, Peer>()
     /// Connections in the order in which they came; dictionaries are never walked.
     var peerOrder = ArrivalOrder<ConnectionID>()
     /// The session named to a connection in its challenge.
@@ -33,7 +33,7 @@ public struct CoordinatorMachine: Sendable {
     /// The clock by which others are judged.
     var presence = Presence()
 
-    var workers: [WorkerID: WorkerSession] = [:]
+    var workers = KeyedTable<WorkerID, WorkerSession>()
     var workerOrder = ArrivalOrder<WorkerID>()
     /// Until when sessions without connection may be resumed, on the judging clock.
     var absences = DueTimes<WorkerID>()

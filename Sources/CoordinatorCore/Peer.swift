@@ -41,20 +41,20 @@ struct Peer: Sendable {
         case worker(WorkerID)
         /// A client or viewer, with the runs that it watches.
         case observer(Role, name: String)
+
+        var sender: Sender {
+            switch self {
+            // Before the handshake only hello and auth are looked at, which all roles may send.
+            case .handshaking: .client
+            case .registering, .worker: .worker
+            case .observer(let role, _): Sender(role)
+            }
+        }
     }
 
     var isAuthenticated: Bool {
         if case .handshaking = state { return false }
         return true
-    }
-
-    var sender: Sender {
-        switch state {
-        // Before the handshake only hello and auth are looked at, which all roles may send.
-        case .handshaking: .client
-        case .registering, .worker: .worker
-        case .observer(let role, _): Sender(role)
-        }
     }
 }
 

@@ -267,7 +267,14 @@ extension Scheduler {
 
     func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
         let own = record(node).timeoutMilliseconds
-        return own > 0 ? .milliseconds(Int(own)) : offer(for: node, on: worker).timeout
+        if own > 0 { return .milliseconds(Int(own)) }
+        guard let worker = slot(of: worker) else { return nil }
+        let tool = classes[placement(of: node)].tool
+        // By index: only the timeout is copied, for each dispatch.
+        if let index = workers[worker].offered.index(forKey: tool) {
+            return workers[worker].offered.values[index].timeout
+        }
+        return workers[worker].withdrawn[tool]?.timeout
     }
 
     private func isDraining(_ worker: WorkerID) -> Bool {

@@ -1,0 +1,58 @@
+// A dictionary of large elements that are changed where they stand. What the elements are is not its
+// business.
+
+/// Elements by key.
+///
+/// A dictionary moves an element out and in again for each change of one of its fields; connections
+/// and sessions are large and change with each message.
+struct KeyedTable<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+    private var slots: [Key: Int] = [:]
+    private var elements: [Element?] = []
+    private var vacancies: [Int] = []
+
+    var count: Int { slots.count }
+    var isEmpty: Bool { slots.isEmpty }
+
+    subscript(key: Key) -> Element? {
+        @inline(__always)
+        get {
+            guard let slot = slots[key] else { return nil }
+            return elements[slot]
+        }
+        @inline(__always)
+        _modify {
+            let known = slots[key]
+            let slot = known ?? vacantSlot()
+            defer { noteChange(of: key, at: slot, wasKnown: known != nil) }
+            yield &elements[slot]
+        }
+    }
+
+    /// Reads or changes an element where it stands; what is read by the subscript is copied whole.
+    @inline(__always)
+    mutating func inPlace<Value>(_ key: Key, _ body: (inout Element) -> Value) -> Value? {
+        guard let slot = slots[key] else { return nil }
+        return body(&elements[slot]!)
+    }
+
+    mutating func removeValue(forKey key: Key) -> Element? {
+        let element = self[key]
+        self[key] = nil
+        return element
+    }
+
+    private mutating func vacantSlot() -> Int {
+        if let slot = vacancies.popLast() { return slot }
+        elements.append(nil)
+        return elements.count - 1
+    }
+
+    @inline(__always)
+    private mutating func noteChange(of key: Key, at slot: Int, wasKnown: Bool) {
+        let isKnown = elements[slot] != nil
+        // Mostly a field of an element that stays.
+        if wasKnown && isKnown { return }
+        if isKnown { slots[key] = slot } else { slots[key] = nil }
+        if !isKnown { vacancies.append(slot) }
+    }
+}
