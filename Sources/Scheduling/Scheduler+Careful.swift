@@ -2,6 +2,7 @@
 // of restriction, once something has changed. Everything else is placed by classes and pools.
 
 internal import DequeModule
+internal import HeapModule
 internal import Plans
 
 extension Scheduler {
@@ -42,52 +43,67 @@ extension Scheduler {
         for queue in queues {
             var rest = queue
             rest.nodes = []
-            var hasRoom = true
+            // Found when the first node needs them: one look at all workers for each queue.
+            var candidates: Heap<CarefulCandidate>?
             var isAnybodyLeft: Bool?
             for entry in queue.nodes where isWaiting(entry, in: queue) {
                 let node = entry.node
-                let run = runs[Int(node.run)]
-                if run.liveAttempts >= run.maxRunning {
+                let run = Int(node.run)
+                if runs[run].liveAttempts >= runs[run].maxRunning {
                     rest.nodes.append(entry)
-                } else if hasRoom, let worker = carefulWorker(for: queue) {
-                    dispatch(node, to: worker, now, &actions)
+                    continue
+                }
+                var known = candidates ?? carefulCandidates(for: queue)
+                if let best = known.popMax() {
+                    dispatch(node, to: best.worker, now, &actions)
+                    if let again = carefulCandidate(best.worker, best.position, for: queue) {
+                        known.insert(again)
+                    }
                 } else {
-                    hasRoom = false
                     let isLeft = isAnybodyLeft ?? mayRunSomewhere(node)
                     isAnybodyLeft = isLeft
                     if isLeft { rest.nodes.append(entry) } else { relax(node, &actions) }
                 }
+                candidates = known
             }
             if !rest.nodes.isEmpty { careful.append(rest) }
         }
     }
 
-    /// The worker with the most free slots that may run the queue's nodes, but one that holds
-    /// suspects of their group before others: that leaves the others to other groups.
-    private func carefulWorker(for queue: CarefulQueue) -> Int? {
+    private func carefulCandidates(for queue: CarefulQueue) -> Heap<CarefulCandidate> {
+        Heap(
+            connectedWorkers.enumerated().lazy.compactMap {
+                carefulCandidate($0.element, $0.offset, for: queue)
+            }
+        )
+    }
+
+    /// The worker if it may get a node of the queue now.
+    private func carefulCandidate(
+        _ worker: Int,
+        _ position: Int,
+        for queue: CarefulQueue
+    ) -> CarefulCandidate? {
         let index = queue.placement
         let perSlot = classes[index].prefetchPerSlot
-        var best: Int?
-        for worker in connectedWorkers {
-            // Read in place, the cheapest first: a record is large, and there may be thousands.
-            guard workers[worker].mayTakeMore,
-                workers[worker].hasFreeSlot
-                    || workers[worker].attempts.count
-                        < workers[worker].holdLimit(perSlot: perSlot),
-                !queue.restrictions.excludes(workers[worker].id),
-                isAble(worker, toRun: index),
-                let offer = workers[worker].profile.tools[classes[index].tool],
-                workers[worker].hasFreeSlot || offer.isIdempotent,
-                workers[worker].isBelowConcurrency(classes[index].tool),
-                !isApart(queue.restrictions, from: worker)
-            else { continue }
-            if queue.restrictions.suspects != 0, workers[worker].hosted != nil { return worker }
-            let room = workers[worker].profile.slots - workers[worker].attempts.count
-            if best.map({ room > workers[$0].profile.slots - workers[$0].attempts.count }) ?? true {
-                best = worker
-            }
-        }
-        return best
+        // Read in place, the cheapest first: a record is large, and there may be thousands.
+        guard workers[worker].mayTakeMore,
+            workers[worker].hasFreeSlot
+                || workers[worker].attempts.count
+                    < workers[worker].holdLimit(perSlot: perSlot),
+            !queue.restrictions.excludes(workers[worker].id),
+            isAble(worker, toRun: index),
+            let offer = workers[worker].profile.tools[classes[index].tool],
+            workers[worker].hasFreeSlot || offer.isIdempotent,
+            workers[worker].isBelowConcurrency(classes[index].tool),
+            !isApart(queue.restrictions, from: worker)
+        else { return nil }
+        return CarefulCandidate(
+            worker: worker,
+            position: position,
+            holdsGroup: queue.restrictions.suspects != 0 && workers[worker].hosted != nil,
+            room: workers[worker].profile.slots - workers[worker].attempts.count
+        )
     }
 
     /// Whether the worker has the class's tool and labels, apart from pauses.
@@ -112,5 +128,24 @@ extension Scheduler {
         return connectedWorkers.contains {
             isAble($0, toRun: index) && !restrictions.excludes(workers[$0].id)
         }
+    }
+}
+
+/// A worker that may get a node with restrictions.
+///
+/// The greatest gets it: the one with the most free slots, but one that holds suspects of the same
+/// group before all others, which leaves those to other groups.
+private struct CarefulCandidate: Comparable {
+    let worker: Int
+    /// Its place among the connected workers, the first one first.
+    let position: Int
+    let holdsGroup: Bool
+    let room: Int
+
+    static func < (left: CarefulCandidate, right: CarefulCandidate) -> Bool {
+        if left.holdsGroup != right.holdsGroup { return right.holdsGroup }
+        // Among those that hold the group, the first one gets all.
+        if !left.holdsGroup, left.room != right.room { return left.room < right.room }
+        return left.position > right.position
     }
 }
