@@ -32,6 +32,8 @@ struct KeyedTable<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     @inline(__always)
     mutating func inPlace<Value>(_ key: Key, _ body: (inout Element) -> Value) -> Value? {
         guard let slot = slots[key] else { return nil }
+        // The only way to an optional's element that does not copy it; the slot of a key is full.
+        // swift-format-ignore: NeverForceUnwrap
         return body(&elements[slot]!)
     }
 
