@@ -102,7 +102,9 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) -> Bool {
         let isSmall = get.what == .status || get.what == .run
-        if isSmall && peers[id]?.isOwed == false || hasRoom(for: id) { return true }
+        if isSmall && peers[id]?.isOwed == false || hasRoom(for: id) {
+            if hasAnswer(for: get) { return true }
+        }
         peers[id]?.question = get
         questioners.append(id)
         actions.append(.pauseReading(id))
@@ -116,7 +118,7 @@ extension CoordinatorMachine {
         questioners = []
         for id in waiting {
             guard let question = peers[id]?.question else { continue }
-            guard hasRoom(for: id) else {
+            guard hasRoom(for: id), hasAnswer(for: question) else {
                 questioners.append(id)
                 continue
             }
@@ -146,11 +148,12 @@ extension CoordinatorMachine {
         return true
     }
 
-    /// While questions wait because too much waits for others, those who have taken nothing since
+    /// While questions or arguments wait because too much waits for others, those who have taken nothing since
     /// the last heartbeat are dismissed, whom most is owed first, until half of the room is free:
     /// others who do not read may be waiting before those who do.
     mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
-        guard !questioners.isEmpty, unsent.total >= limits.allUnsentBytes else { return }
+        guard unsent.total >= limits.allUnsentBytes, !questioners.isEmpty || isArgumentWaiting
+        else { return }
         let time = presence.judgingTime(at: now)
         let stalled = peerOrder.filter { id in
             guard let since = peers[id]?.stalledSince else { return false }

@@ -35,6 +35,12 @@ extension CoordinatorMachine {
             workers[worker]?.unsent.append(attempt)
             return
         }
+        if isLarge(attempt.node, run), !hasRoomForLarge(worker) {
+            noteDispatch(attempt, worker, run, now, &actions)
+            listUnsent(of: worker)
+            workers[worker]?.unsent.appendLarge(attempt)
+            return
+        }
         guard let arguments = makeArguments(of: attempt, in: run, now, &actions) else { return }
         noteDispatch(attempt, worker, run, now, &actions)
         send(attempt, with: arguments, to: worker, run, &actions)
@@ -52,7 +58,7 @@ extension CoordinatorMachine {
             {
                 makeAndSend(attempt, to: worker, now, &actions)
             }
-            if !isTakingValue(worker), workThisTurn < Self.workPerTurn,
+            if hasRoomForLarge(worker), workThisTurn < Self.workPerTurn,
                 let attempt = workers[worker]?.unsent.nextLarge()
             {
                 makeAndSend(attempt, to: worker, now, &actions)
@@ -63,16 +69,38 @@ extension CoordinatorMachine {
 
     /// Whether attempts wait for nothing but a further turn.
     var hasUnfinishedWork: Bool {
-        unsentWorkers.contains { worker in
-            guard let session = workers[worker] else { return false }
-            return session.unsent.hasFresh || !session.unsent.isEmpty && !isTakingValue(worker)
-        }
+        !joiningRuns.isEmpty || !restating.isEmpty
+            || unsentWorkers.contains { worker in
+                guard let session = workers[worker] else { return false }
+                return session.unsent.hasFresh
+                    || !session.unsent.isEmpty && hasRoomForLarge(worker)
+            }
     }
 
-    /// Whether large arguments are on their way to a worker.
-    private func isTakingValue(_ worker: WorkerID) -> Bool {
-        guard let connection = workers[worker]?.connection else { return false }
-        return peers[connection]?.values.isEmpty == false
+    /// Whether a worker may get large arguments: none are on their way to it, and not too much waits
+    /// for all peers.
+    private func hasRoomForLarge(_ worker: WorkerID) -> Bool {
+        guard unsent.total < limits.allUnsentBytes else { return false }
+        guard let connection = workers[worker]?.connection else { return true }
+        return peers[connection]?.values.isEmpty != false
+    }
+
+    /// Whether workers wait for nothing but room for their arguments.
+    var isArgumentWaiting: Bool {
+        unsentWorkers.contains { workers[$0]?.unsent.isEmpty == false }
+    }
+
+    /// Whether the outputs that a node refers to are so long that its arguments surely, or nearly
+    /// so, travel in chunks.
+    private func isLarge(_ node: Int, _ run: Int) -> Bool {
+        guard runs[run].outputBytes > limits.announced.largestInline,
+            runs[run].plan[node].template.hasReferences
+        else { return false }
+        var bytes = 0
+        for dependency in runs[run].plan.dependencies(of: node) {
+            bytes += runs[run].outputs[dependency]?.count ?? 0
+        }
+        return bytes > limits.announced.largestInline
     }
 
     private mutating func makeAndSend(
@@ -102,7 +130,7 @@ extension CoordinatorMachine {
             payload = .inline(whole)
             value = SentValue(bytes: whole.count)
         case .pieces(let pieces):
-            guard !isTakingValue(worker) else {
+            guard hasRoomForLarge(worker) else {
                 // Made again when it is sent: what is large is cheap to make.
                 listUnsent(of: worker)
                 workers[worker]?.unsent.appendLarge(attempt)

@@ -109,37 +109,28 @@ extension CoordinatorMachine {
         actions.append(.send(id, .event(event)))
     }
 
-    /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
-    /// worker has them; of as many as events are kept at the most.
-    func restate(
+    /// What a late watcher is told of a node that waits no more, unless it is told so anyway.
+    func restated(
+        _ node: Int,
         _ run: Int,
-        from: Int,
-        to id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let told = Set(runs[run].log.entries.lazy.filter { $0.sequence >= from }.compactMap(\.node))
-        var left = limits.eventLogEntries
-        for node in 0..<runs[run].plan.count where left > 0 {
-            let reference = NodeReference(run: runs[run].id, node: node)
-            guard let state = scheduler.state(of: reference),
-                let (kind, data) = latestEvent(of: node, run, state),
-                !told.contains(runs[run].plan[node].id)
-            else { continue }
-            left -= 1
-            let attempts = scheduler.attempts(of: reference)
-            let event = EventMessage(
-                run: runs[run].id,
-                sequence: max(runs[run].log.nextSequence - 1, 0),
-                kind: kind,
-                node: runs[run].plan[node].id,
-                attempt: attempts > 0 ? attempts : nil,
-                worker: attempts > 0 ? workerNames[Int(runs[run].reports[node].worker)] : nil,
-                data: data,
-                atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
-            )
-            actions.append(.send(id, .event(event)))
-        }
+        besides told: Set<NodeID>,
+        _ now: Instant
+    ) -> EventMessage? {
+        let reference = NodeReference(run: runs[run].id, node: node)
+        guard let state = scheduler.state(of: reference), !told.contains(runs[run].plan[node].id),
+            let (kind, data) = latestEvent(of: node, run, state)
+        else { return nil }
+        let attempts = scheduler.attempts(of: reference)
+        return EventMessage(
+            run: runs[run].id,
+            sequence: max(runs[run].log.nextSequence - 1, 0),
+            kind: kind,
+            node: runs[run].plan[node].id,
+            attempt: attempts > 0 ? attempts : nil,
+            worker: attempts > 0 ? workerNames[Int(runs[run].reports[node].worker)] : nil,
+            data: data,
+            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+        )
     }
 
     /// The event that says where a node is; nil if it waits.

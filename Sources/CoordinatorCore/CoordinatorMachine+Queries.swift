@@ -15,10 +15,10 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard admit(get, id, &actions) else { return }
-        let page: (data: RawJSON, next: Int?)
+        let page: (data: JSONPieces, next: Int?)
         let from = max(get.from ?? 0, 0)
         switch get.what {
-        case .status: page = (statusDocument(now), nil)
+        case .status: page = (JSONPieces(statusDocument(now)), nil)
         case .workers: page = workersPage(now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .runs: page = runsPage(now, from: from, limit: get.limit ?? 100)
@@ -62,20 +62,20 @@ extension CoordinatorMachine {
         _ run: Int,
         from: Int,
         _ now: Instant
-    ) -> (data: RawJSON, next: Int?) {
+    ) -> (data: JSONPieces, next: Int?) {
         switch get.what {
-        case .answer: (joinedAnswer(run), nil)
+        case .answer: (takeAnswer(of: run), nil)
         case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
         case .node:
             (nodeDocument(run, get.node.flatMap { runs[run].plan.index(of: $0) } ?? 0, now), nil)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
-        default: (runDocument(run, now), nil)
+        default: (JSONPieces(runDocument(run, now)), nil)
         }
     }
 
     private mutating func reply(
         _ get: Get,
-        _ data: RawJSON,
+        _ data: JSONPieces,
         next: Int?,
         _ id: ConnectionID,
         _ actions: inout [Action]
@@ -86,7 +86,10 @@ extension CoordinatorMachine {
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
         let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].isEnded } ?? false
         let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)
-        let reply = Reply(request: get.request, what: get.what, data: .inline(data), next: next)
+        // What is small goes in one piece; what is large shares the outputs with the run.
+        let isWhole = data.count <= limits.announced.largestInline || data.pieces.count == 1
+        let payload = isWhole ? Payload.inline(data.joined) : .pieces(data)
+        let reply = Reply(request: get.request, what: get.what, data: payload, next: next)
         send(.reply(reply), with: value, to: id, &actions)
     }
 
@@ -155,7 +158,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         from: Int,
         limit: Int
-    ) -> (data: RawJSON, next: Int?) {
+    ) -> (data: JSONPieces, next: Int?) {
         page(of: workerOrder, from: from, limit: limit) { writer, worker, work in
             guard let session = workers[worker] else { return }
             work.look(session.tools.count + session.refusedTools.count + session.labels.count)
@@ -227,7 +230,7 @@ extension CoordinatorMachine {
         writer.endArray()
     }
 
-    private func toolsPage(from: Int, limit: Int) -> (data: RawJSON, next: Int?) {
+    private func toolsPage(from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
         page(of: catalogue.names, from: from, limit: limit) { writer, name, work in
             guard let entry = catalogue[name] else { return }
             work.look(entry.workers.count)
@@ -258,7 +261,7 @@ extension CoordinatorMachine {
         from: Int,
         limit: Int,
         _ body: (inout JSONWriter, Element, inout PageWork) -> Void
-    ) -> (data: RawJSON, next: Int?) {
+    ) -> (data: JSONPieces, next: Int?) {
         var writer = JSONWriter(reserving: 256)
         var work = PageWork()
         var position = 0
@@ -278,7 +281,7 @@ extension CoordinatorMachine {
             work.write(bytes: writer.bytes.count - before)
         }
         writer.endArray()
-        return (RawJSON(trusted: writer.bytes[...]), next)
+        return (JSONPieces(RawJSON(trusted: writer.bytes[...])), next)
     }
 
     // MARK: - Runs
@@ -288,7 +291,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         from: Int,
         limit: Int
-    ) -> (data: RawJSON, next: Int?) {
+    ) -> (data: JSONPieces, next: Int?) {
         let newestFirst = [
             AnySequence(activeRuns.newestFirst), AnySequence(finishedRuns.reversed()),
         ].joined()
@@ -321,83 +324,9 @@ extension CoordinatorMachine {
         writer.field("usage", state.usage.document)
     }
 
-    // MARK: - Nodes
-
-    /// A page of nodes in plan order; `next` continues.
-    private func nodesPage(_ run: Int, from: Int, limit: Int) -> (data: RawJSON, next: Int?) {
-        let count = runs[run].plan.count
-        let first = min(from, count)
-        var next = first
-        var work = PageWork()
-        let data = RawJSON.object { writer in
-            writer.key("nodes")
-            writer.beginObject()
-            while next < count, next - first < limit, !work.isUsedUp,
-                next == first
-                    || writer.bytes.count + (runs[run].outputs[next]?.count ?? 0)
-                        < limits.maxValue - limits.maxLine
-            {
-                let before = writer.bytes.count
-                writer.key(escaping: runs[run].plan[next].id.text)
-                writer.beginObject()
-                encodeNode(run, next, into: &writer)
-                writer.endObject()
-                work.look(2)
-                work.write(bytes: writer.bytes.count - before)
-                next += 1
-            }
-            writer.endObject()
-            writer.field("next", next < count ? next : nil)
-            writer.field("total", count)
-        }
-        return (data, next < count ? next : nil)
-    }
-
-    private func nodeDocument(_ run: Int, _ node: Int, _ now: Instant) -> RawJSON {
-        .object { writer in
-            writer.field("id", runs[run].plan[node].id.text)
-            encodeNode(run, node, into: &writer)
-            writer.key("dependencies")
-            writer.beginArray()
-            for dependency in runs[run].plan.dependencies(of: node) {
-                writer.string(runs[run].plan[dependency].id.text)
-            }
-            writer.endArray()
-            encodeArguments(of: node, run, into: &writer)
-            let reasons = reasons(for: node, in: run, now)
-            if !reasons.isEmpty { encodeReasons(reasons, run, into: &writer) }
-        }
-    }
-
-    private func encodeNode(_ run: Int, _ node: Int, into writer: inout JSONWriter) {
-        let reference = NodeReference(run: runs[run].id, node: node)
-        let state = scheduler.state(of: reference) ?? .waiting
-        let report = runs[run].reports[node]
-        writer.field("status", state.kind.name)
-        writer.field("tool", runs[run].plan[node].tool)
-        if let output = runs[run].outputs[node] { writer.field("output", output) }
-        if case .skipped(let cause) = state {
-            writer.field("because", runs[run].plan[cause].id.text)
-        }
-        if let failure = runs[run].outcome(of: node, state: state)?.failure {
-            writer.field("error", failure.document)
-        }
-        // Attempts that surely never ran do not count, though each had a number.
-        writer.field("attempts", scheduler.tries(of: reference))
-        guard scheduler.attempts(of: reference) > 0 else { return }
-        writer.field("worker", workerNames[Int(report.worker)])
-        let ready = (report.readyAt - runs[run].acceptedAt.nanoseconds) / 1_000
-        writer.field("ready_at_ms", milliseconds(Int(ready)))
-        writer.field("queued_ms", milliseconds(Int(report.queuedMicroseconds)))
-        if state.kind.isTerminal {
-            writer.field("turnaround_ms", milliseconds(Int(report.turnaroundMicroseconds)))
-            writer.field("run_ms", milliseconds(Int(report.runMicroseconds)))
-        }
-    }
-
     // MARK: - Why a node waits
 
-    private func reasons(for node: Int, in run: Int, _ now: Instant) -> [WaitReason] {
+    func reasons(for node: Int, in run: Int, _ now: Instant) -> [WaitReason] {
         scheduler.explain(
             NodeReference(run: runs[run].id, node: node),
             dependencies: runs[run].plan.dependencies(of: node),
@@ -412,7 +341,7 @@ extension CoordinatorMachine {
         from: Int,
         limit: Int,
         _ now: Instant
-    ) -> (data: RawJSON, next: Int?) {
+    ) -> (data: JSONPieces, next: Int?) {
         let count = runs[run].plan.count
         let chosen = only.flatMap { runs[run].plan.index(of: $0) }
         var node = chosen ?? min(from, count)
@@ -447,7 +376,7 @@ extension CoordinatorMachine {
             }
             writer.endArray()
         }
-        return (data, node < end ? node : nil)
+        return (JSONPieces(data), node < end ? node : nil)
     }
 
     /// What finding the reasons for one node costs: a walk over its dependencies, or over workers.
@@ -459,7 +388,7 @@ extension CoordinatorMachine {
         }
     }
 
-    private func encodeReasons(
+    func encodeReasons(
         _ reasons: [WaitReason],
         _ run: Int,
         into writer: inout JSONWriter

@@ -216,6 +216,7 @@ extension CoordinatorMachine {
     private mutating func finish(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
         guard let run = runSlots[id], !runs[run].isEnded else { return }
         runs[run].endedAt = now
+        runs[run].dropPresentAnswer()
         let counts = runs[run].counts
         let status: RunStatus
         if runs[run].failure != nil {
@@ -260,7 +261,9 @@ extension CoordinatorMachine {
         if runs[run].plan.count <= 1_000,
             runs[run].outputBytes + runs[run].failureBytes <= bound
         {
-            answer = joinedAnswer(run)
+            var work = PageWork(turns: 8)
+            if runs[run].answer == nil { _ = makeAnswer(of: run, &work) }
+            answer = runs[run].answer?.joined
             if let size = answer?.count, size > bound { answer = nil }
         }
         let state = runs[run]
@@ -278,15 +281,5 @@ extension CoordinatorMachine {
             state.encodeTiming(into: &writer, at: state.endedAt ?? state.acceptedAt)
             writer.field("usage", state.usage.document)
         }
-    }
-
-    mutating func joinedAnswer(_ run: Int) -> RawJSON {
-        let id = runs[run].id
-        let scheduler = scheduler
-        let answer = runs[run].joinedAnswer { node in
-            scheduler.state(of: NodeReference(run: id, node: node)) ?? .cancelled
-        }
-        book(run)
-        return answer
     }
 }

@@ -15,6 +15,20 @@ struct Lag: Sendable {
     var next: Int
     /// The last event of a run that has ended, in case the run is forgotten before.
     var last: EventMessage?
+    /// Before the kept events: the nodes of which none is kept.
+    var restatement: Restatement?
+}
+
+/// How far a late watcher has been told of the nodes of which no event is kept.
+struct Restatement: Sendable {
+    /// The node that comes next.
+    var node = 0
+    /// How many more are told.
+    var left: Int
+    /// Nodes that have an event among those that follow.
+    var told: Set<NodeID> = []
+    /// The number of the first event that was not looked at for `told`.
+    var looked: Int
 }
 
 extension CoordinatorMachine {
@@ -31,17 +45,20 @@ extension CoordinatorMachine {
         guard peers[id] != nil else { return }
         let from = request.from ?? 0
         let first = runs[run].log.firstSequence
+        var restatement: Restatement?
         if request.level >= .nodes {
             if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
             if first > from || !runs[run].hasAllNodeEvents {
                 sendSnapshot(run, id, now, &actions)
-                restate(run, from: from, to: id, now, &actions)
+                restatement = Restatement(left: limits.eventLogEntries, looked: from)
             }
         }
         let name = runs[run].id
         peers[id]?.lags.removeAll { $0.run == name }
         if !runs[run].isEnded { addWatcher(id, request.level, of: run) }
-        note(Lag(run: name, level: request.level, next: max(from, first)), of: id, &actions)
+        var lag = Lag(run: name, level: request.level, next: max(from, first))
+        lag.restatement = restatement
+        note(lag, of: id, &actions)
         catchUp(id, now, &actions)
     }
 
@@ -120,6 +137,13 @@ extension CoordinatorMachine {
             if let last = lag.last { tell(id, last, &actions) }
             return nil
         }
+        if var restatement = lag.restatement {
+            guard restate(run, &restatement, to: id, now, &actions) else {
+                var rest = lag
+                rest.restatement = restatement
+                return rest
+            }
+        }
         var next = lag.next
         let first = runs[run].log.firstSequence
         if first > next, lag.level >= .nodes { sendSnapshot(run, id, now, &actions) }
@@ -139,6 +163,52 @@ extension CoordinatorMachine {
             index += 1
         }
         return nil
+    }
+
+    /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
+    /// worker has them; of as many as events are kept at the most.
+    ///
+    /// False if some are left, for which there is no room or no time.
+    private mutating func restate(
+        _ run: Int,
+        _ restatement: inout Restatement,
+        to id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> Bool {
+        guard !restating.contains(id) else { return false }
+        let log = runs[run].log
+        for event in log.entries.suffix(max(log.nextSequence - restatement.looked, 0)) {
+            if let node = event.node { restatement.told.insert(node) }
+        }
+        restatement.looked = log.nextSequence
+        var work = PageWork()
+        while restatement.node < runs[run].plan.count, restatement.left > 0 {
+            guard mayTell(id) else { return false }
+            guard !work.isUsedUp, !restatingWork.isUsedUp else {
+                restating.append(id)
+                return false
+            }
+            work.look()
+            restatingWork.look()
+            let node = restatement.node
+            restatement.node += 1
+            guard let event = restated(node, run, besides: restatement.told, now) else { continue }
+            restatement.left -= 1
+            work.write(bytes: 256 + (event.data?.count ?? 0))
+            restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
+            tell(id, event, &actions)
+        }
+        return true
+    }
+
+    /// Goes on with what the turn before had no time for.
+    mutating func restateMore(_ now: Instant, _ actions: inout [Action]) {
+        restatingWork = PageWork(turns: 8)
+        guard !restating.isEmpty else { return }
+        let waiting = restating
+        restating.removeAll(keepingCapacity: true)
+        for id in waiting { catchUp(id, now, &actions) }
     }
 
     private mutating func noteLast(_ event: EventMessage, for id: ConnectionID) {

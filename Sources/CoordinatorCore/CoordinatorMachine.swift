@@ -83,6 +83,12 @@ public struct CoordinatorMachine: Sendable {
     var unsent = UnsentBytes()
     /// Peers that were sent events in this turn.
     var toldPeers: [ConnectionID] = []
+    /// Runs whose answers are made, a part in each turn.
+    var joiningRuns: Deque<RunID> = []
+    /// Peers that are told of nodes again, a part in each turn.
+    var restating: [ConnectionID] = []
+    /// What is left in this turn for telling nodes again.
+    var restatingWork = PageWork(turns: 8)
     /// Peers whose questions wait for room, in the order of asking.
     var questioners: [ConnectionID] = []
     var nextHeartbeat: Instant?
@@ -184,6 +190,8 @@ public struct CoordinatorMachine: Sendable {
             sendUnsent(now, &actions)
         } while scheduler.hasOpenings && settledCount > settledBefore
         workThisTurn = 0
+        makeAnswers(now, &actions)
+        restateMore(now, &actions)
         furtherTurn = hasUnfinishedWork ? now : nil
         keepWithinBounds(now, &actions)
         sendDueAcknowledgements(now, &actions)

@@ -3,7 +3,10 @@
 
 /// The work of one page of an answer, in steps of about half a microsecond.
 struct PageWork {
-    private var left = 4_000
+    private var left: Int
+
+    /// Work for one page, or for several that make up the share of a turn.
+    init(turns pages: Int = 1) { left = 4_000 * pages }
 
     var isUsedUp: Bool { left <= 0 }
 

@@ -112,9 +112,16 @@ struct RunState: Sendable {
     var isPlanned = false
     /// Set while counts changed that watchers of progress have not seen.
     var owesProgress = false
-    private var answer: RawJSON?
-    /// Bytes of the answer, if it was made.
-    var answerBytes: Int { answer?.count ?? 0 }
+    /// The answer, once it was made; it shares the outputs.
+    private(set) var answer: JSONPieces?
+    /// Whether the run had ended when the answer was made.
+    private(set) var isAnswerLast = false
+    /// The answer while it is made, over several turns.
+    var joining: AnswerInMaking?
+    /// Bytes of the answer as far as it was made, without the outputs that it shares.
+    var answerBytes: Int {
+        (answer.map { $0.ownBytes + 32 * $0.pieces.count } ?? 0) + (joining?.join.ownBytes ?? 0)
+    }
 
     init(
         id: RunID,
@@ -153,6 +160,7 @@ struct RunState: Sendable {
         reports = []
         log = EventLog()
         answer = nil
+        joining = nil
     }
 
     /// Drops what is still arriving, now and from here on.
@@ -168,6 +176,7 @@ struct RunState: Sendable {
         for node in outputs.indices { outputs[node] = nil }
         outputBytes = 0
         answer = nil
+        joining = nil
     }
 
     // MARK: - What nodes leave behind
@@ -213,28 +222,50 @@ struct RunState: Sendable {
 
     /// The planner's answer is the run's.
     mutating func settleAnswer(_ answer: RawJSON) {
-        self.answer = answer
+        self.answer = JSONPieces(answer)
+        isAnswerLast = true
     }
 
-    /// The joined answer; computed when first asked for after the end.
-    mutating func joinedAnswer(states: (Int) -> NodeState) -> RawJSON {
-        if let answer { return answer }
-        let parts = (0..<plan.count).filter { $0 != joinNode }.map { node in
-            JoinPart(
-                id: plan[node].id,
-                tool: plan[node].tool,
-                outcome: outcome(of: node, state: states(node)) ?? .cancelled
+    /// Forgets an answer of before the end, made or in the making.
+    mutating func dropPresentAnswer() {
+        guard !isAnswerLast else { return }
+        answer = nil
+        joining = nil
+    }
+
+    /// Makes the next parts of the answer, about as many as the work allows; true when it is there.
+    ///
+    /// Nothing is made of an answer beyond `mostBytes`: how long it became by then is kept.
+    mutating func makeAnswer(
+        within mostBytes: Int,
+        work: inout PageWork,
+        states: (Int) -> NodeState
+    ) -> Bool {
+        var making = joining ?? AnswerInMaking(join.answerForm, isLast: isEnded)
+        // It is taken out while it changes, so that nothing is copied.
+        joining = nil
+        while making.next < plan.count, !work.isUsedUp, making.join.count <= mostBytes {
+            let node = making.next
+            making.next += 1
+            work.look()
+            guard node != joinNode else { continue }
+            let before = making.join.copiedBytes
+            making.join.append(
+                JoinPart(
+                    id: plan[node].id,
+                    tool: plan[node].tool,
+                    outcome: outcome(of: node, state: states(node)) ?? .cancelled
+                )
             )
+            work.write(bytes: making.join.copiedBytes - before)
         }
-        let joined: RawJSON
-        switch join {
-        case .concat:
-            joined = RawJSON(Joiner.concat(parts: parts, joinInstruction: plan.joinInstruction))
-        case .json, .llm, .tool:
-            joined = Joiner.json(parts: parts)
+        guard making.next >= plan.count || making.join.count > mostBytes else {
+            joining = making
+            return false
         }
-        if isEnded { answer = joined }
-        return joined
+        answer = making.join.finish(joinInstruction: plan.joinInstruction)
+        isAnswerLast = making.isLast
+        return true
     }
 
     /// Adds a node's working time to the longest path that ends with it.

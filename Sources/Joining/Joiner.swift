@@ -1,4 +1,5 @@
 // The joiners that need no model: the outcomes of a run put together into one text or one object.
+// How that is done part by part is in AnswerJoin.swift.
 
 public import JSON
 public import Plans
@@ -33,17 +34,9 @@ public enum Joiner {
         parts: some Sequence<JoinPart>,
         joinInstruction: String?
     ) -> String {
-        var blocks = parts.map { part in
-            switch part.outcome {
-            case .succeeded(let output): "[\(part.tool)] \(output.plainText)"
-            case .failed, .skipped, .cancelled:
-                "[\(part.tool)] ERROR: \(part.outcome.failure?.message ?? "unknown")"
-            }
-        }
-        if let joinInstruction, !joinInstruction.isEmpty {
-            blocks.append("Join: \(joinInstruction)")
-        }
-        return blocks.joined(separator: "\n\n")
+        var join = AnswerJoin(.concat)
+        for part in parts { join.append(part) }
+        return join.finish(joinInstruction: joinInstruction).joined.stringValue ?? ""
     }
 
     /// What a tool that joins is called with: `goal`, `join_instruction`, `outputs`, `failures`.
@@ -86,23 +79,8 @@ public enum Joiner {
     ///
     /// A node without an output has `{"error":{"code","message"}}` in its place.
     public static func json(parts: some Sequence<JoinPart>) -> RawJSON {
-        var writer = JSONWriter()
-        writer.beginObject()
-        for part in parts {
-            writer.key(escaping: part.id.text)
-            if let output = part.outcome.output {
-                writer.raw(output)
-            } else if let failure = part.outcome.failure {
-                writer.beginObject()
-                writer.key("error")
-                writer.beginObject()
-                writer.field("code", failure.code.rawValue)
-                writer.field("message", failure.message)
-                writer.endObject()
-                writer.endObject()
-            }
-        }
-        writer.endObject()
-        return RawJSON(trusted: writer.bytes[...])
+        var join = AnswerJoin(.json)
+        for part in parts { join.append(part) }
+        return join.finish(joinInstruction: nil).joined
     }
 }

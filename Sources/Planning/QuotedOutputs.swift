@@ -44,7 +44,7 @@ struct QuotedOutputs {
             writer.field("output", output)
             return
         }
-        writer.field("output_start", shortened(output.plainText, to: room))
+        writer.field("output_start", shortened(output.plainText(atLeast: room + 1), to: room))
         writer.field("output_bytes", output.count)
     }
 }

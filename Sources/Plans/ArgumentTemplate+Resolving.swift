@@ -99,8 +99,13 @@ extension ArgumentTemplate {
             cursor = end
             let key = bytes[start..<end]
             if mark.kind == .embedded {
-                let text = try parts.text(of: whole, at: spelling, in: content, written: key)
-                try splicer.append(text)
+                let (text, isHeld) = try parts.text(
+                    of: whole,
+                    at: spelling,
+                    in: content,
+                    written: key
+                )
+                try splicer.append(text, isShared: isHeld)
                 continue
             }
             let part = try parts.part(of: whole, at: spelling, in: content, written: key)
@@ -215,22 +220,23 @@ private struct OutputParts {
         return part
     }
 
-    /// The same part as text within a string.
+    /// The same part as text within a string, and whether somebody else holds the text: the run, or
+    /// the reference before this one.
     mutating func text(
         of output: RawJSON,
         at spelling: ReferenceSpelling,
         in content: StringContent,
         written key: ArraySlice<UInt8>
-    ) throws(Failure) -> ArraySlice<UInt8> {
-        if let known = texts[key] { return known }
+    ) throws(Failure) -> (text: ArraySlice<UInt8>, isHeld: Bool) {
+        if let known = texts[key] { return (known, true) }
         let part = try part(of: output, at: spelling, in: content, written: key)
-        if let text = part.textWithoutRewriting { return text }
+        if let text = part.textWithoutRewriting { return (text, true) }
         try spend(part.count)
         var text: [UInt8] = []
         text.reserveCapacity(part.count + part.count / 8)
         appendText(of: part, to: &text)
         if part.count >= Self.rememberedBytes { texts[key] = text[...] }
-        return text[...]
+        return (text[...], false)
     }
 
     /// How deep a part nests.

@@ -15,6 +15,51 @@ extension RawJSON {
         stringValue ?? String(decoding: compactBytes, as: UTF8.self)
     }
 
+    /// The text of the value as it stands inside a JSON string, between the quotes, and whether its
+    /// bytes are those of the value itself.
+    public var textWithinString: (text: ArraySlice<UInt8>, isShared: Bool) {
+        if let text = textWithoutRewriting { return (text, true) }
+        var text: [UInt8] = []
+        text.reserveCapacity(count + count / 8)
+        appendText(of: self, to: &text)
+        return (text[...], false)
+    }
+
+    /// The beginning of ``plainText``: at least that many bytes of it, or all if it has fewer; only
+    /// the beginning of the value is looked at.
+    public func plainText(atLeast bytes: Int) -> String {
+        // A character takes six bytes at the most where it is escaped.
+        let most = 6 * bytes + 16
+        guard count > most else { return plainText }
+        let start = self.bytes.prefix(most)
+        guard kind == .string else {
+            return String(decoding: RawJSON(trusted: start).compactBytes, as: UTF8.self)
+        }
+        var end = start.startIndex + 1
+        while end < start.endIndex {
+            let next = end + RawJSON.lengthOfCharacter(at: end, in: start)
+            guard next <= start.endIndex else { break }
+            end = next
+        }
+        let text = Array(start[..<end]) + [UInt8(ascii: "\"")]
+        return RawJSON(trusted: text[...]).stringValue ?? ""
+    }
+
+    /// How many bytes a character of a string takes as it is written; a surrogate pair is one.
+    private static func lengthOfCharacter(at index: Int, in bytes: ArraySlice<UInt8>) -> Int {
+        let first = bytes[index]
+        guard first == UInt8(ascii: "\\") else {
+            return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
+        }
+        guard index + 1 < bytes.endIndex, bytes[index + 1] == UInt8(ascii: "u") else { return 2 }
+        guard index + 3 < bytes.endIndex else { return 6 }
+        let isHighSurrogate =
+            bytes[index + 2] | 0x20 == UInt8(ascii: "d")
+            && [UInt8(ascii: "8"), UInt8(ascii: "9"), UInt8(ascii: "a"), UInt8(ascii: "b")]
+                .contains(bytes[index + 3] | 0x20)
+        return isHighSurrogate ? 12 : 6
+    }
+
     /// The text of the value inside a JSON string, if the bytes hold it as it is.
     var textWithoutRewriting: ArraySlice<UInt8>? {
         switch kind {

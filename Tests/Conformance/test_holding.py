@@ -5,10 +5,11 @@ import json
 import pathlib
 import re
 import resource
+import socket
 import time
 import unittest
 
-from peer import Coordinator, line
+from peer import Coordinator
 from test_coordinator import CoordinatorTest, plan
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -89,7 +90,7 @@ class ArgumentTests(HoldingTest):
                     done += 1
                     self.worker.send(type="result", attempt=json.loads(text)["attempt"], ok=True,
                                      output=None)
-        self.assertGreater(total, self.NODES * self.TIMES * len(json.loads(output)))
+        self.assertGreater(total, self.NODES * self.TIMES * len(output))
         self.finish(self.observer, run)
         self.assertHeld(100 * MIB)
 
@@ -100,8 +101,8 @@ class ArgumentTests(HoldingTest):
         self.run_fanout("about ${p}, ${p}", json.dumps("x" * (self.BYTES // 2)))
 
     def test_an_output_repeated_within_text_that_is_written_anew(self):
-        # Each letter is one character of the output, and six bytes as it is written.
-        self.run_fanout("about ${p}", '"' + "\\u0041" * (self.BYTES // 40) + '"')
+        # An object becomes text with all its quotes escaped.
+        self.run_fanout("about ${p}", json.dumps({"a": "x" * (self.BYTES // 10)}))
 
     def test_within_a_small_address_space(self):
         pid = self.coordinator.process.process.pid
@@ -232,6 +233,29 @@ class EventTests(HoldingTest):
             self.finish(self.observer, run)
         # The events of one run wait for the watcher, which reads when the run has ended.
         self.assertHeld(70 * MIB)
+
+
+class LateWatcherTests(HoldingTest):
+    """Those who come late are told of nodes again, as they read."""
+
+    LIMITS = {"event_bytes": "64KiB", "unsent_bytes": "8MiB"}
+
+    def test_late_watchers_that_read_nothing(self):
+        run = self.submit(self.observer, self.plan(500), watch="end")
+        error = {"code": "tool_error", "message": "x" * 15_000, "stderr_tail": "y" * 16_000}
+        for _ in range(499):
+            self.answer(self.worker, ok=False, error=error)
+        late = [self.client(answers_pings=False) for _ in range(20)]
+        for one in late:
+            one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * KIB)
+            one.send(type="watch", run=run, level="nodes")
+        self.get(self.observer, "status")
+        # All of it would be 300 MB; the run itself holds 15.
+        self.assertHeld(110 * MIB)
+        # Who reads is told of every node.
+        failed = set()
+        while len(failed) < 499:
+            failed.add(late[7].skip_to("event", run=run, kind="node_failed")["node"])
 
 
 class ActiveTests(HoldingTest):

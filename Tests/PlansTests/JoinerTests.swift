@@ -65,4 +65,46 @@ struct JoinerTests {
         #expect(tree["t6"] == 7)
         #expect(Joiner.json(parts: []).text == "{}")
     }
+
+    @Test("An answer shares what is long, and escapes what stands within text")
+    func sharedOutputs() throws {
+        let long = RawJSON(String(repeating: "é", count: 5_000))
+        let object: RawJSON = .init(trusted: Array(#"{ "a" : "\u00e9\"" }"#.utf8)[...])
+        var join = AnswerJoin(.concat)
+        for (id, output) in [("a", long), ("b", object)] {
+            join.append(
+                JoinPart(id: try #require(NodeID(id)), tool: "t", outcome: .succeeded(output))
+            )
+        }
+        let answer = join.finish(joinInstruction: #"Say "it"."#)
+        #expect(answer.ownBytes < 100)
+        #expect(
+            answer.joined.stringValue
+                == "[t] \(String(repeating: "é", count: 5_000))\n\n"
+                + #"[t] {"a":"é\""}"# + "\n\n" + #"Join: Say "it"."#
+        )
+    }
+
+    @Test(
+        "The beginning of a text is that of the whole text",
+        arguments: [
+            #"a"#, #"\n\\"#, #"\u00e9"#, #"\ud83d\ude00"#, #"é"#, #"😀"#,
+            #"\/x\u0041😀\ud83d\ude00é"#,
+        ],
+        0..<14
+    )
+    func textBeginnings(_ piece: String, _ padding: Int) throws {
+        let written =
+            #"""# + String(repeating: "p", count: padding) + String(repeating: piece, count: 400)
+            + #"""#
+        let value = RawJSON(trusted: Array(written.utf8)[...])
+        let whole = value.plainText
+        for bytes in [1, 7, 20, 33] {
+            let start = value.plainText(atLeast: bytes)
+            let isBeginning = whole.hasPrefix(start)
+            #expect(isBeginning, "\(start)")
+            #expect(start.utf8.count >= bytes)
+        }
+        #expect(value.plainText(atLeast: 100_000) == whole)
+    }
 }

@@ -1,0 +1,83 @@
+// The answer of a run: made when somebody asks for it, a bounded part of it each turn, and kept. In
+// which form is in Joining; how it is sent is in CoordinatorMachine+Queries.swift.
+
+internal import DequeModule
+internal import JSON
+internal import Joining
+internal import Plans
+internal import Scheduling
+internal import Wire
+
+/// An answer that is put together over several turns.
+struct AnswerInMaking: Sendable {
+    var join: AnswerJoin
+    /// The node whose outcome comes next.
+    var next = 0
+    /// Whether nothing changes any more while it is made.
+    let isLast: Bool
+
+    init(_ form: AnswerJoin.Form, isLast: Bool) {
+        join = AnswerJoin(form)
+        self.isLast = isLast
+    }
+}
+
+extension JoinKind {
+    /// The form of the answer, unless a model or a tool makes it.
+    var answerForm: AnswerJoin.Form {
+        switch self {
+        case .concat: .concat
+        case .json, .llm, .tool: .json
+        }
+    }
+}
+
+extension CoordinatorMachine {
+    /// Whether the answer that is asked for is there, or nothing is to be said but an error; if not,
+    /// it is being made from now on.
+    mutating func hasAnswer(for get: Get) -> Bool {
+        guard get.what == .answer, let id = get.id.flatMap(RunID.init), let run = runSlots[id]
+        else { return true }
+        if runs[run].answer != nil { return true }
+        if !joiningRuns.contains(id) {
+            var work = PageWork()
+            if makeAnswer(of: run, &work) { return true }
+            joiningRuns.append(id)
+        }
+        return false
+    }
+
+    /// Makes more of the answers that were asked for, and sends those that are there.
+    mutating func makeAnswers(_ now: Instant, _ actions: inout [Action]) {
+        guard !joiningRuns.isEmpty else { return }
+        var work = PageWork(turns: 8)
+        var isMade = false
+        while !work.isUsedUp, let id = joiningRuns.first {
+            if let run = runSlots[id], runs[run].answer == nil {
+                guard makeAnswer(of: run, &work) else { break }
+            }
+            joiningRuns.removeFirst()
+            isMade = true
+        }
+        if isMade { answerWaiting(now, &actions) }
+    }
+
+    /// True when the answer is there.
+    mutating func makeAnswer(of run: Int, _ work: inout PageWork) -> Bool {
+        let id = runs[run].id
+        let scheduler = scheduler
+        let isMade = runs[run].makeAnswer(within: limits.maxValue, work: &work) { node in
+            scheduler.state(of: NodeReference(run: id, node: node)) ?? .cancelled
+        }
+        book(run)
+        return isMade
+    }
+
+    /// The answer, which is there; one of a run that goes on is made anew for the next question.
+    mutating func takeAnswer(of run: Int) -> JSONPieces {
+        guard let answer = runs[run].answer else { return JSONPieces(.null) }
+        runs[run].dropPresentAnswer()
+        book(run)
+        return answer
+    }
+}
