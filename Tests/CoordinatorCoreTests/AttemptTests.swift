@@ -1,12 +1,13 @@
 // Attempts as the messages of workers shape them: results inline and in chunks, stale ones,
 // refusals, progress, cancelling, the pong that repairs drift.
 
-import CoordinatorCore
 import JSON
 import Plans
 import TestKit
 import Testing
 import Wire
+
+@testable import CoordinatorCore
 
 @Suite("Attempts")
 struct AttemptTests {
@@ -191,6 +192,55 @@ struct AttemptTests {
             }
         }
         #expect(granted > 4_000 - 1_000 && granted <= 4_000)
+    }
+
+    @Test("Chunks of an attempt that has ended are granted again and not remembered")
+    func chunksOfNobody() throws {
+        let worker = harness.worker("w", slots: 2, tools: [idempotent(maxAttempts: 2)])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b")], watch: .all)
+        let first = try worker.nextDispatch().attempt
+        let other = try worker.nextDispatch().attempt
+        func sendChunk(of attempt: AttemptID) {
+            let data = [UInt8](repeating: 0x65, count: 1_000)
+            worker.send(
+                .chunk(
+                    Chunk(
+                        about: .attempt(attempt),
+                        sequence: 0,
+                        stream: .standardError,
+                        data: data[...]
+                    )
+                )
+            )
+        }
+        var remembered: [AttemptID] {
+            harness.machine.workersByName["w"].flatMap { harness.machine.workers[$0] }
+                .map { $0.consumed.keys.sorted { $0.node < $1.node } } ?? []
+        }
+        sendChunk(of: first)
+        sendChunk(of: other)
+        #expect(remembered == [first, other].sorted { $0.node < $1.node })
+        worker.succeed(first)
+        #expect(remembered == [other])
+        _ = worker.take()
+        // They crossed its acknowledgement; or the attempt, or its run, never was.
+        let strangers = [
+            first, AttemptID(run: run, node: first.node, number: 7),
+            AttemptID(run: run, node: 99, number: 1),
+        ]
+        for stranger in strangers {
+            sendChunk(of: stranger)
+            let windows = worker.take().compactMap { message -> Window? in
+                if case .window(let window) = message { window } else { nil }
+            }
+            #expect(windows.map(\.attempt) == [stranger])
+            #expect(windows.map(\.bytes) == [1_000])
+        }
+        #expect(remembered == [other])
+        client.send(.cancelRun(CancelRun(run: run)))
+        worker.fail(other, .cancelled)
+        #expect(remembered == [])
     }
 
     @Test("Large arguments travel in chunks before their dispatch")

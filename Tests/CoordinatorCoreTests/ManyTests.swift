@@ -10,6 +10,9 @@ import Wire
 
 @Suite("Many of everything", .serialized)
 struct ManyTests {
+    /// How much more something may cost beside twelve times as many others: caches are colder.
+    private static let mostRatio = 1.5
+
     /// The least time of a processor that a body takes in a few tries, in nanoseconds for each of
     /// its parts.
     private func cost(of parts: Int, _ body: () throws -> Void) rethrows -> Double {
@@ -19,7 +22,7 @@ struct ManyTests {
             return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
         }
         var best = Double.infinity
-        for _ in 0..<5 {
+        for _ in 0..<15 {
             let begin = processorTime()
             try body()
             best = min(best, (processorTime() - begin) / Double(parts))
@@ -68,7 +71,7 @@ struct ManyTests {
         }
         let few = try #require(costs[200])
         let many = try #require(costs[2_400])
-        #expect(many < few * 3, "\(few) ns and \(many) ns a run")
+        #expect(many < few * Self.mostRatio, "\(few) ns and \(many) ns a run")
     }
 
     @Test("An observer leaves at the same cost beside many and few runs")
@@ -82,7 +85,7 @@ struct ManyTests {
         }
         let few = try #require(costs[200])
         let many = try #require(costs[2_400])
-        #expect(many < few * 3, "\(few) ns and \(many) ns an observer")
+        #expect(many < few * Self.mostRatio, "\(few) ns and \(many) ns an observer")
     }
 
     @Test("Explaining a large run takes pages, each of bounded work, and comes to its end")
