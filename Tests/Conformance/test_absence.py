@@ -2,11 +2,14 @@
 that is stopped and goes on, and peers that ask for more than one turn's work."""
 
 import json
+import os
+import pathlib
 import signal
+import tempfile
 import time
 import unittest
 
-from peer import Coordinator, Closed, line
+from peer import PATIENCE, WEFT, Closed, Coordinator, Process, line
 from test_coordinator import CoordinatorTest, plan
 
 
@@ -76,6 +79,86 @@ class AbsenceTests(CoordinatorTest):
             while True:
                 silent.receive()
         self.assertGreater(time.monotonic() - begin, 0.5)
+
+
+class StoppedWorkerTests(CoordinatorTest):
+    """A real worker that is stopped for longer than its lease: what it did is done elsewhere, and
+    when it goes on, it ends what nobody waits for any more."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.coordinator = Coordinator(heartbeat="500ms", lease="1500ms", resume_window="300ms")
+        cls.addClassCleanup(cls.coordinator.stop)
+
+    def start_worker(self, name, folder):
+        manifest = folder / "tools.yaml"
+        wait = 'echo "$$ $WEFT_ATTEMPT" >> {0}/{1}; exec sleep 97'
+        manifest.write_text(json.dumps({"tools": [
+            {"name": "again", "description": "Waits.", "idempotent": True,
+             "command": ["sh", "-c", wait.format(folder, "again")]},
+            {"name": "once", "description": "Waits.",
+             "command": ["sh", "-c", wait.format(folder, "once")]}]}))
+        key = pathlib.Path(self.coordinator.folder.name, "worker.key")
+        worker = Process([WEFT, "worker", "--coordinator", f"127.0.0.1:{self.coordinator.port}",
+                          "--key-file", str(key), "--tools", str(manifest), "--name", name,
+                          "--slots", "4"])
+        self.addCleanup(worker.stop)
+        return worker
+
+    def eventually(self, condition, words):
+        deadline = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            self.assertLess(time.monotonic(), deadline, words)
+            time.sleep(0.05)
+        return found
+
+    def test_its_nodes_go_elsewhere_and_its_processes_end(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        folder = pathlib.Path(scratch.name)
+        worker = self.start_worker("stopped", folder)
+        worker.wait_for("connected|registered|joined")
+        client = self.client()
+        tasks = plan(("a", "again", {}), ("o", "once", {}))
+        run = self.submit(client, tasks, watch="nodes")
+        started = {name: self.eventually(
+            lambda: (folder / name).exists() and (folder / name).read_text().split(), name)
+            for name in ["again", "once"]}
+        pids = [int(words[0]) for words in started.values()]
+        # Whoever gets the node next is one of the test's own.
+        other = self.coordinator.worker([{"name": "again", "idempotent": True,
+                                          "description": "Waits."}])
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            dispatch = other.skip_to("dispatch", node="a")
+            other.send(type="result", attempt=dispatch["attempt"], ok=True, output="done")
+            # The first client has said nothing for a lease, and may be gone.
+            client = self.client()
+            client.send(type="watch", run=run, level="nodes", **{"from": 0})
+            failed = client.skip_to("event", run=run, kind="node_failed")
+            self.assertEqual((failed["node"], failed["data"]["code"]), ("o", "outcome_unknown"))
+            client.skip_to("event", run=run, kind="run_failed")
+            for pid in pids:
+                os.kill(pid, 0)
+        finally:
+            worker.process.send_signal(signal.SIGCONT)
+        self.eventually(lambda: not any(self.lives(pid) for pid in pids), "they still run")
+        viewer = self.coordinator.greet("viewer")
+        self.eventually(lambda: [one for one in self.get(viewer, "workers")
+                                 if one["name"] == "stopped" and one["state"] == "ready"
+                                 and one["in_flight"] == 0], "it is not back")
+        # It works again, and nothing was started twice.
+        other.close()
+        run = self.submit(self.client(), plan(("b", "again", {})))
+        self.eventually(lambda: len((folder / "again").read_text().splitlines()) == 2, "no start")
+        self.assertEqual(len((folder / "once").read_text().splitlines()), 1)
+
+    def lives(self, pid):
+        try:
+            status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        except FileNotFoundError:
+            return False
+        return status.rsplit(")", 1)[1].split()[0] != "Z"
 
 
 class FloodTests(CoordinatorTest):

@@ -5,6 +5,7 @@ import json
 import random
 import secrets
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -70,6 +71,40 @@ class CoordinatorTest(unittest.TestCase):
         times = [event["at_us"] for event in events if event["kind"] != "snapshot"]
         self.assertEqual(times, sorted(times))
         return events
+
+
+class StateTests(unittest.TestCase):
+    """The number of starts that a coordinator keeps in its lock file."""
+
+    def start(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            lock = Path(folder, "coordinator.lock")
+            lock.write_text(text)
+            process = Process([WEFT, "coordinator", "--listen", "127.0.0.1:0", "--state", folder])
+            try:
+                if process.process.poll() is None:
+                    try:
+                        process.wait_for("listens on")
+                        return lock.read_text()
+                    except AssertionError:
+                        pass
+                return process.exit_code(), "\n".join(process.log), lock.read_text()
+            finally:
+                process.stop()
+
+    def test_it_counts(self):
+        self.assertEqual(self.start(""), "1\n")
+        self.assertEqual(self.start("41\n"), "42\n")
+        self.assertEqual(self.start(f"{(1 << 53) - 1}\n"), f"{1 << 53}\n")
+
+    def test_what_is_no_number_to_count_on_is_told_and_left(self):
+        for text in [f"{(1 << 63) - 1}\n", f"{1 << 63}\n", f"{1 << 53}\n", "-1\n", "many\n",
+                     "9" * 40 + "\n"]:
+            with self.subTest(text):
+                code, log, left = self.start(text)
+                self.assertGreater(code, 0)
+                self.assertIn("should hold the number of this coordinator's starts", log)
+                self.assertEqual(left, text)
 
 
 class HandshakeTests(CoordinatorTest):
