@@ -2,7 +2,7 @@
 // outputs are not copied: the answer is a list of pieces. The forms are described in Joiner.swift.
 
 public import JSON
-public import Plans
+internal import Plans
 
 /// The outcomes of a run on their way into one value.
 public struct AnswerJoin: Sendable {
