@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +89,11 @@ bool weft_remove_tree(const char *path) {
 // MARK: - Making and sweeping
 
 int weft_folder_make(const char *base, const char *prefix, char *path, size_t size) {
+    // As the system names it, so that a process that works in there is recognised.
+    char real[PATH_MAX];
+    if (realpath(base, real) == NULL) return -errno;
     for (int round = 0; round < 100; round++) {
-        int length = snprintf(path, size, "%s/%sXXXXXX", base, prefix);
+        int length = snprintf(path, size, "%s/%sXXXXXX", real, prefix);
         if (length < 0 || (size_t)length >= size) return -ENAMETOOLONG;
         if (mkdtemp(path) == NULL) return -errno;
         int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -109,34 +113,52 @@ int weft_folder_make(const char *base, const char *prefix, char *path, size_t si
     return -EAGAIN;
 }
 
-// Whether a file has "=PATH/" in it.
-static bool has_value_in(int file, const char *path) {
-    char needle[4096 + 3];
-    int length = snprintf(needle, sizeof needle, "=%s/", path);
+// Whether what follows the path of a keeper's folder leads to the working folder of a program: a
+// slash and a number that is at most `newest`; 0 stands for any number.
+static bool leads_to_program(const char *rest, uint64_t newest) {
+    if (rest[0] != '/' || rest[1] < '1' || rest[1] > '9') return false;
+    char *end = NULL;
+    uint64_t number = strtoull(rest + 1, &end, 10);
+    // What has been removed is followed by " (deleted)".
+    return (*end == 0 || *end == '/' || *end == ' ') && (newest == 0 || number <= newest);
+}
+
+// Whether a variable that the file holds is the path of a program's working folder, or leads below.
+static bool has_value_in(int file, const char *path, uint64_t newest) {
+    enum { number_room = 24 };
+    char needle[4096 + 2];
+    int length = snprintf(needle, sizeof needle, "=%s", path);
     if (length < 0 || (size_t)length >= sizeof needle) return false;
-    static char text[64 * 1024];
-    size_t held = 0;
+    static char text[64 * 1024 + 1];
+    // As much as a match may be long; it stays for the next round.
+    size_t longest = (size_t)length + number_room, held = 0;
     ssize_t count;
-    while ((count = read(file, text + held, sizeof text - held)) > 0) {
-        held += (size_t)count;
-        if (memmem(text, held, needle, (size_t)length) != NULL) return true;
-        // What may be the beginning of it stays.
-        size_t kept = held < (size_t)length ? held : (size_t)length - 1;
+    do {
+        count = read(file, text + held, sizeof text - 1 - held);
+        if (count > 0) held += (size_t)count;
+        text[held] = 0;
+        const char *place = text, *found;
+        while ((found = memmem(place, held - (size_t)(place - text), needle, (size_t)length))) {
+            if (leads_to_program(found + length, newest)) return true;
+            place = found + 1;
+        }
+        size_t kept = held < longest ? held : longest;
         memmove(text, text + held - kept, kept);
         held = kept;
-    }
+    } while (count > 0);
     return false;
 }
 
-// Whether a process works in a folder and has no terminal; one that has is a person's shell.
-static bool works_in(pid_t pid, const char *path) {
+// Whether a process works in a program's folder and has no terminal; one that has is a person's
+// shell.
+static bool works_in(pid_t pid, const char *path, uint64_t newest) {
     char name[64], place[4096], text[512];
     snprintf(name, sizeof name, "/proc/%d/cwd", pid);
-    ssize_t count = readlink(name, place, sizeof place);
+    ssize_t count = readlink(name, place, sizeof place - 1);
     size_t length = strlen(path);
-    if (count <= (ssize_t)length || memcmp(place, path, length) != 0 || place[length] != '/') {
-        return false;
-    }
+    if (count <= (ssize_t)length || memcmp(place, path, length) != 0) return false;
+    place[count] = 0;
+    if (!leads_to_program(place + length, newest)) return false;
     snprintf(name, sizeof name, "/proc/%d/stat", pid);
     int file = open(name, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
@@ -150,9 +172,11 @@ static bool works_in(pid_t pid, const char *path) {
     return end != NULL && sscanf(end + 1, " %*c %*d %*d %*d %d", &terminal) == 1 && terminal == 0;
 }
 
-void weft_folder_kill_users(const char *path) {
+// Kills those that use the folder now; how many they were.
+static int kill_users(const char *path, uint64_t newest) {
     DIR *entries = opendir("/proc");
-    if (entries == NULL) return;
+    if (entries == NULL) return 0;
+    int killed = 0;
     struct dirent *entry;
     while ((entry = readdir(entries)) != NULL) {
         pid_t pid = atoi(entry->d_name);
@@ -164,14 +188,24 @@ void weft_folder_kill_users(const char *path) {
         struct stat status;
         // The file stands for this very process: once that has ended, nothing is read from it.
         bool is_ours = fstat(file, &status) == 0 && status.st_uid == geteuid();
-        if (is_ours && (has_value_in(file, path) || works_in(pid, path))) kill(pid, SIGKILL);
+        if (is_ours && (has_value_in(file, path, newest) || works_in(pid, path, newest))) {
+            killed += kill(pid, SIGKILL) == 0;
+        }
         close(file);
     }
     closedir(entries);
+    return killed;
+}
+
+void weft_folder_kill_users(const char *path, uint64_t newest) {
+    // A process that was killed may have started another one that was not seen.
+    for (int round = 0; round < 10 && kill_users(path, newest) > 0; round++) {
+    }
 }
 
 void weft_folder_sweep(const char *base, const char *prefix) {
-    DIR *entries = opendir(base);
+    char real[PATH_MAX];
+    DIR *entries = realpath(base, real) == NULL ? NULL : opendir(real);
     if (entries == NULL) return;
     size_t length = strlen(prefix);
     struct dirent *entry;
@@ -186,9 +220,9 @@ void weft_folder_sweep(const char *base, const char *prefix) {
         bool is_ours = fstat(folder, &status) == 0 && status.st_uid == geteuid();
         if (is_ours && flock(folder, LOCK_EX | LOCK_NB) == 0) {
             char path[4096];
-            int size = snprintf(path, sizeof path, "%s/%s", base, name);
+            int size = snprintf(path, sizeof path, "%s/%s", real, name);
             if (size > 0 && (size_t)size < sizeof path) {
-                weft_folder_kill_users(path);
+                weft_folder_kill_users(path, 0);
                 weft_remove_tree(path);
             }
         }

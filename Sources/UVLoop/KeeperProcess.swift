@@ -26,6 +26,10 @@ final class KeeperProcess {
     }
 
     let folder: KeeperFolder
+    /// The number of the last working folder whose program can be this keeper's.
+    ///
+    /// Set once programs are handed to another keeper; 0 before that.
+    var newestFolder: UInt64 = 0
     /// Called once if the process ends without having been closed.
     var onKilled: ((KeeperProcess) -> Void)?
 
@@ -180,7 +184,7 @@ final class KeeperProcess {
         if !children.isEmpty {
             // They were killed themselves, so that what they kept was left to nobody.
             for child in children.values { kill(-child.pid, SIGKILL) }
-            weft_folder_kill_users(folder.path)
+            weft_folder_kill_users(folder.path, newestFolder)
         }
         for id in children.keys.sorted() { end(id, ChildProcess.ExitStatus(code: 0, signal: 9)) }
         status.close()

@@ -27,7 +27,7 @@ public final class ProcessKeeper {
     let loop: EventLoop
     private var folder: KeeperFolder?
     private var process: KeeperProcess?
-    private var lastFolder = 0
+    private var lastFolder: UInt64 = 0
     private var isShutDown = false
 
     /// Makes a keeper whose folder is to be in another one; nothing is started or made yet.
@@ -82,6 +82,7 @@ public final class ProcessKeeper {
         for _ in 1...2 {
             let process = try running()
             if let started = try process.spawn(request) { return started }
+            process.newestFolder = lastFolder
             process.abandon()
             self.process = nil
         }
@@ -92,6 +93,7 @@ public final class ProcessKeeper {
         loop.preconditionNotClosed()
         guard !isShutDown else { throw UVError(UV_ECANCELED, "use a keeper that was shut down") }
         if let process, process.isUsable { return process }
+        process?.newestFolder = lastFolder
         let folder = try currentFolder()
         let process = try KeeperProcess(loop: loop, folder: folder)
         process.onKilled = { [weak self] in self?.replace($0) }
@@ -109,6 +111,9 @@ public final class ProcessKeeper {
     /// The keeper was killed: the folder needs another one, also if no program is started again.
     private func replace(_ killed: KeeperProcess) {
         guard process === killed else { return }
+        // What is left of its programs is killed when nobody reports any more; those of the next
+        // keeper are not to be taken for them.
+        killed.newestFolder = lastFolder
         process = nil
         _ = try? running()
     }

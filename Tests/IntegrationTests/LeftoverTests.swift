@@ -61,7 +61,7 @@ private let writers = 7
 /// What ends the tools of a worker.
 private enum WorkerEnding: String, CaseIterable, CustomTestStringConvertible {
     case termTwice, intTwice, hangUpTwice, quit, kill, stopAndKill, abort
-    case killKeeper, killKeeperAndWorker
+    case killKeeper, killKeeperAndWorker, killAllKeepers, killAllOfThem
     case killCoordinator
     case timeout, cancel, drainDeadline
 
@@ -70,7 +70,7 @@ private enum WorkerEnding: String, CaseIterable, CustomTestStringConvertible {
     /// Whether the worker lives on.
     var sparesWorker: Bool {
         switch self {
-        case .killKeeper, .killCoordinator, .timeout, .cancel: true
+        case .killKeeper, .killAllKeepers, .killCoordinator, .timeout, .cancel: true
         default: false
         }
     }
@@ -148,6 +148,13 @@ extension Integration {
                 if ending == .killKeeperAndWorker { worker.signal(SIGSTOP) }
                 for keeper in keepers { kill(keeper, SIGKILL) }
                 if ending == .killKeeperAndWorker { worker.signal(SIGKILL) }
+            case .killAllKeepers, .killAllOfThem:
+                let keepers = keepers(of: place)
+                #expect(keepers.count == 1 + kindNames.count)
+                // All at once, so that none has time to react.
+                for keeper in keepers { kill(keeper, SIGSTOP) }
+                if ending == .killAllOfThem { worker.signal(SIGKILL) }
+                for keeper in keepers { kill(keeper, SIGKILL) }
             case .killCoordinator: coordinator.signal(SIGKILL)
             case .timeout: break
             case .cancel: run.signal(SIGINT)
@@ -156,7 +163,7 @@ extension Integration {
             guard !ending.sparesWorker else { return }
             try await eventually("the worker is gone") { !worker.isRunning }
             // What only the next worker can find.
-            guard ending == .killKeeperAndWorker else { return }
+            guard ending == .killAllOfThem || ending == .killKeeperAndWorker else { return }
             try await place.startWorker("next")
         }
 

@@ -30,16 +30,18 @@ bool weft_end_with_parent(int parent);
 // Temporary folders. Each is locked by whoever uses it, so that one without a lock was left behind.
 
 // Makes a folder of mode 0700 in `base` whose name starts with `prefix`, and locks it. Puts its path
-// into `path`; returns the descriptor that holds the lock, closed in children, or -errno.
+// into `path`, without links and doubled slashes; returns the descriptor that holds the lock, closed in children, or -errno.
 int weft_folder_make(const char *base, const char *prefix, char *path, size_t size);
 
 // Removes the folders of this user in `base` that nobody has locked: "PREFIX" and six characters.
 // Kills what still uses such a folder: all who kept it are gone.
 void weft_folder_sweep(const char *base, const char *prefix);
 
-// Kills the processes of this user whose environment names something in a folder, and those without
-// a terminal that work in it.
-void weft_folder_kill_users(const char *path);
+// Kills the processes of this user that the programs in a keeper's folder have left. Each program
+// has a folder in it whose name is a number; meant are those with a number of at most `newest`, all
+// of them if that is 0. A process belongs to a program if a variable of its environment leads to that
+// folder, or if it works in there and has no terminal.
+void weft_folder_kill_users(const char *path, uint64_t newest);
 
 // Removes a file or a folder with all in it, also where its owner may not write. Follows no links.
 // False if something is left.

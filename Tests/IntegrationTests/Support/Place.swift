@@ -42,7 +42,12 @@ final class Place {
     init() throws {
         var template = Array("\(NSTemporaryDirectory())/weft-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Missing(description: "no temporary folder") }
-        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        // As the system names it: processes are found by it.
+        guard let real = realpath(template, nil) else {
+            throw Missing(description: "no temporary folder")
+        }
+        defer { free(real) }
+        folder = String(cString: real)
         try FileManager.default.createDirectory(
             atPath: "\(folder)/tmp",
             withIntermediateDirectories: false
