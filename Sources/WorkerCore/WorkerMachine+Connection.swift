@@ -30,6 +30,7 @@ extension WorkerMachine {
         )
         link = .greeting(initiator, until: now + configuration.limits.handshake)
         unknownTypes = 0
+        hasHeard = false
         actions.append(.send(.hello(initiator.hello())))
     }
 
@@ -57,6 +58,7 @@ extension WorkerMachine {
         }
         loseConnection(
             reason ?? "The coordinator closed the connection.",
+            isRefusal: !hasHeard,
             at: now,
             into: &actions
         )
@@ -96,6 +98,7 @@ extension WorkerMachine {
     ) {
         // A line may still be on its way through the shell when the connection is given up.
         guard isConnected else { return }
+        hasHeard = true
         unknownTypes += error.code == .unknownType ? 1 : 0
         guard error.code == .unknownType, isWelcome,
             unknownTypes <= configuration.limits.unknownTypes
@@ -138,28 +141,52 @@ extension WorkerMachine {
         loseConnection(reason, isFault: isFault, at: now, into: &actions)
     }
 
+    /// A refusal is a connection that was closed by the other side before it said anything: what
+    /// took it is a tunnel without a coordinator behind it.
     private mutating func loseConnection(
         _ reason: String,
         isFault: Bool = false,
+        isRefusal: Bool = false,
         at now: Instant,
         into actions: inout [Action]
     ) {
         if isReady { offlineSince = now }
-        // Whoever takes connections and says nothing may only be paused.
-        if isReady || lastSign != nil { lastSign = now }
+        // A coordinator that takes connections and says nothing may only be paused.
+        if isReady || (lastSign != nil && !isRefusal) { lastSign = now }
         backoff.sessionEnded(byFault: isFault)
         let pause = backoff.next()
         link = .waiting(until: now + pause)
         forgetConnection()
         actions.append(.report(.connectionLost(reason: reason, retryIn: pause)))
+        giveUpAfterLease(at: now, into: &actions)
     }
 
     /// Gives up the attempts if no connection could be made for a lease: the coordinator has gone or
     /// has given them up itself, so that others may run what they do.
+    ///
+    /// A worker that drains does not wait any longer than that for a coordinator that may be paused.
     private mutating func giveUpAfterLease(at now: Instant, into actions: inout [Action]) {
-        guard let lastSign, now - lastSign >= lease else { return }
-        self.lastSign = nil
+        guard let lastSign else { return }
+        let since = draining == nil ? lastSign : offlineSince ?? lastSign
+        if now - since >= lease { giveUpAttempts(into: &actions) }
+    }
+
+    /// Gives up all attempts: nobody will ask for their results.
+    mutating func giveUpAttempts(into actions: inout [Action]) {
+        lastSign = nil
         for index in attempts.inOrder() { abandon(at: index, into: &actions) }
+    }
+
+    /// The coordinator ends: its runs end with it, so that a worker that drains has nothing to wait
+    /// for. Another worker goes on for a lease, in case that a message got lost on the way.
+    mutating func coordinatorEnds(
+        _ reason: String,
+        at now: Instant,
+        into actions: inout [Action]
+    ) {
+        disconnect(reason, isFault: false, at: now, into: &actions)
+        hasCoordinatorEnded = true
+        if draining != nil { giveUpAttempts(into: &actions) }
     }
 
     /// Forgets what holds for one connection only.

@@ -9,6 +9,7 @@ extension WorkerMachine {
         into actions: inout [Action]
     ) {
         beginDraining("The worker was asked to end.", deadline, at: now, into: &actions)
+        if hasCoordinatorEnded { giveUpAttempts(into: &actions) }
         guard isReady, let draining else { return }
         announceDrain(draining, at: now, into: &actions)
     }

@@ -46,6 +46,10 @@ public struct WorkerMachine: Sendable {
     /// When there was last a connection, as long as there is no session and attempts are kept for
     /// the one before.
     var lastSign: Instant?
+    /// Whether anything was heard on the connection under way or the last one.
+    var hasHeard = false
+    /// Whether the coordinator of the last session has said that it ends.
+    var hasCoordinatorEnded = false
 
     // The attempts.
     var attempts = AttemptTable()

@@ -115,6 +115,79 @@ struct EndingTests {
         worker.expectNothingElse()
     }
 
+    @Test(
+        "A worker that drains ends with its coordinator, whichever is asked first",
+        arguments: [true, false]
+    )
+    func endsWithCoordinator(coordinatorFirst: Bool) throws {
+        var worker = try WorkerHarness.ready(slots: 2)
+        try worker.dispatch(0, 1)
+        worker.expectStart(0)
+        worker.expectStart(1)
+        try worker.finish(0)
+        worker.expectResult(0)
+        if coordinatorFirst {
+            try worker.receive(.bye(Bye(reason: "shutting_down")))
+            worker.expect(.disconnect)
+            try worker.send(.drainRequested(deadline: nil))
+        } else {
+            try worker.send(.drainRequested(deadline: nil))
+            guard case .send(.drain) = worker.take() else { throw Unexpected("drain") }
+            try worker.receive(.bye(Bye(reason: "shutting_down")))
+            worker.expect(.disconnect)
+        }
+        worker.expect(.cancelAttempt(WorkerHarness.id(1), grace: Limits().cancelGrace))
+        try worker.endTurn()
+        worker.expectNothingElse()
+        try worker.fail(1, .cancelled)
+        try worker.endTurn()
+        worker.expect(.exit(.drained))
+        worker.expectNothingElse()
+    }
+
+    /// What takes the place of a coordinator that has gone.
+    enum Listener: CaseIterable {
+        case none
+        case closesAtOnce
+        case saysNothing
+    }
+
+    @Test(
+        "A worker that drains ends a lease after its coordinator has gone without a word",
+        arguments: Listener.allCases
+    )
+    func coordinatorGone(listener: Listener) throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0)
+        worker.expectStart(0)
+        try worker.finish(0)
+        worker.expectResult(0)
+        try worker.send(.disconnected(reason: "reset"))
+        try worker.send(.drainRequested(deadline: nil))
+        let lost = worker.now
+        while !worker.machine.hasEnded, worker.now < lost + .seconds(60) {
+            try worker.wait(.milliseconds(500))
+            guard worker.actions.first == .connect else {
+                worker.actions.removeAll { $0 != .exit(.drained) }
+                continue
+            }
+            worker.actions = []
+            guard listener != .none else {
+                try worker.send(.connectFailed(reason: "refused"))
+                continue
+            }
+            try worker.send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
+            worker.actions = []
+            if listener == .closesAtOnce { try worker.send(.disconnected(reason: nil)) }
+        }
+        // The lease, the longest pause and a handshake.
+        #expect(worker.now <= lost + .seconds(6 + 5 + 5))
+        #expect(worker.now >= lost + .seconds(6))
+        worker.expect(.exit(.drained))
+        worker.expectNothingElse()
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+    }
+
     @Test("A stop ends everything at once, and nothing has an effect after it")
     func stop() throws {
         var worker = try WorkerHarness.ready()
