@@ -161,6 +161,25 @@ class ViewTests(TerminalTest):
                 self.assertEqual(self.process.wait(PATIENCE), 1)
                 self.assertIn("…", self.text)
 
+    def test_another_size_clears_what_was_drawn(self):
+        plan = self.plan(*[(f"node-{n}", "sleep", {"ms": 1500}) for n in range(6)])
+        self.start("run", "--plan", plan, "--diagnostics", "--slots", "6")
+        self.read(until="running")
+        fcntl.ioctl(self.control, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+        seen = len(self.text)
+        # The way back over lines that wrap now may be longer than what is drawn.
+        self.screen = Screen(80, 24)
+        self.read()
+        self.assertEqual(self.process.wait(PATIENCE), 0)
+        # A frame for the size before may still be unread. A frame is drawn over the one before;
+        # only another size takes the lines away first.
+        before, *after = re.split(r"\r(?:\x1b\[\d+A)?\x1b\[J", self.text[seen:], maxsplit=1)
+        self.assertTrue(after, before)
+        lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", after[0]).replace("\r", "\n").split("\n")
+        running = [line for line in lines if "running" in line]
+        self.assertTrue(running and all(len(line) < 40 for line in running), running)
+
     def test_terminals_that_only_print_get_no_view(self):
         plan = self.plan(("first", "sleep", {"ms": 300}))
         for variables in [{"TERM": "dumb"}, {"TERM": ""}]:

@@ -77,22 +77,30 @@ final class ProgressBar {
     /// What takes the live lines away, and leaves the cursor where they began.
     private var erasure: String { drawn.isEmpty ? "" : wayBack + "\u{1B}[J" }
 
-    /// The window has another size: lines that are wider than it now take several of its own.
     private func resize() {
-        let old = terminal.width ?? 80
-        terminal = Terminal.of(.error)
-        guard timer != nil, !drawn.isEmpty, let width = terminal.width else { return }
-        if width < old {
+        if !drawn.isEmpty { draw() }
+    }
+
+    /// Takes the live lines away if the window has another size, so that no line is drawn for the
+    /// size before: lines that are wider than the window take several of its own.
+    private func fitToWindow() {
+        let old = terminal
+        terminal.measure(.error)
+        guard !drawn.isEmpty, terminal.width != old.width || terminal.rows != old.rows else {
+            return
+        }
+        if let width = terminal.width, width < old.width ?? 80 {
             let rows = drawn.map { max(1, ($0 + width - 1) / width) }.reduce(0, +)
             drawn = Array(repeating: 0, count: min(rows, max(terminal.rows, 1)))
         }
         Output.error.writeNow(erasure)
         drawn = []
-        draw()
     }
 
     private func draw() {
         guard let timer else { return }
+        // The signal may come later than the next drawing.
+        fitToWindow()
         let width = terminal.width ?? 80
         let elapsed = elapsedMilliseconds
         // Two rows stay free: one for what the shell shows, one for the line before.

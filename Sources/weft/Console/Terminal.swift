@@ -34,6 +34,13 @@ struct Terminal: Sendable {
         )
     }
 
+    /// Takes over the size that the window has now.
+    mutating func measure(_ output: Output) {
+        let size = Self.size(output.descriptor)
+        width = size.columns ?? width
+        rows = size.rows ?? rows
+    }
+
     private static func size(_ descriptor: Int32) -> (columns: Int?, rows: Int?) {
         var size = winsize()
         guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 else { return (nil, nil) }
