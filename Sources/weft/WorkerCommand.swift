@@ -112,13 +112,20 @@ struct WorkerCommand: ParsableCommand {
         if offerAll { options.configuration.hasChangingTools = false }
         let service = WorkerService(loop: loop, options: options, logger: logger)
         var failure: CommandFailure?
+        var hasExited = false
         service.onExit = { reason in
             failure = CommandFailure(reason)
-            loop.stop()
+            hasExited = true
+            guard reason == .drained else { return loop.stop() }
+            // The loop ends with the processes of persistent tools, which have their time for it.
+            let timer = Timer(loop: loop) { loop.stop() }
+            timer.schedule(after: PersistentRunner.shutDownGrace + .seconds(1))
+            timer.detachFromLoopLife()
         }
         var signalCount = 0
         let signals = try Shell.onEndingSignals(loop) { isUrgent in
             signalCount += 1
+            if hasExited { return loop.stop() }
             if signalCount == 1, !isUrgent { service.drain() } else { service.stop() }
         }
         service.start()

@@ -7,12 +7,14 @@ final class GroupKilling {
     private let loop: EventLoop
     private let child: ChildProcess
     private let timer: Timer
+    private let question: Timer
     private var deadline: Int64?
 
     init(loop: EventLoop, child: ChildProcess) {
         self.loop = loop
         self.child = child
         timer = Timer(loop: loop) { child.signalGroup(SIGKILL) }
+        question = Timer(loop: loop) { child.signalGroup(SIGTERM) }
     }
 
     /// Starts the ending, or shortens the grace of one that goes on already.
@@ -25,8 +27,15 @@ final class GroupKilling {
         forceAfter(grace)
     }
 
-    /// Only sets the time of the SIGKILL; the child was asked to end in another way.
-    func forceAfter(_ grace: Duration) {
+    /// Ends a child that was asked to end in another way: SIGTERM after half of the grace, SIGKILL
+    /// after all of it.
+    func killUnlessEnded(within grace: Duration) {
+        guard deadline == nil else { return forceAfter(grace) }
+        question.schedule(after: grace / 2)
+        forceAfter(grace)
+    }
+
+    private func forceAfter(_ grace: Duration) {
         let wanted = loop.nowNanoseconds &+ grace.nanosecondsClamped
         guard wanted < deadline ?? .max else { return }
         deadline = wanted
@@ -36,5 +45,6 @@ final class GroupKilling {
     /// The child has ended.
     func end() {
         timer.close()
+        question.close()
     }
 }

@@ -83,7 +83,7 @@ final class PersistentProcess {
         isShuttingDown = true
         runner.retire(self)
         child?.closeInput()
-        groupKilling?.forceAfter(PersistentRunner.shutDownGrace)
+        groupKilling?.killUnlessEnded(within: PersistentRunner.shutDownGrace)
     }
 
     private func outputLimit(_ call: PersistentInvocation) -> Int {

@@ -91,7 +91,8 @@ public final class PersistentRunner: ToolRunner {
         return call
     }
 
-    /// Closes the input of all processes, and kills those that have not ended after two seconds.
+    /// Closes the input of all processes; those that have not ended get SIGTERM after a second and
+    /// SIGKILL after two.
     public func shutDown() {
         isShutDown = true
         pause?.close()
