@@ -15,48 +15,82 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard offer.slots <= limits.slotsPerWorker, offer.tools.count <= limits.toolsPerWorker
-        else {
-            let error = WireError(
-                code: .limit,
-                message: "A worker may offer at most \(limits.slotsPerWorker) slots and "
-                    + "\(limits.toolsPerWorker) tools."
+        if let error = excess(of: offer) { return violate(id, error, now, &actions) }
+        for tool in replaceOffer(of: worker, by: offer, now, &actions) {
+            let error = ErrorMessage(
+                code: .badMessage,
+                message: "The tool \(tool.name) is not offered: \(tool.reason)",
+                isFatal: false
             )
-            return violate(id, error, now, &actions)
+            actions.append(.send(id, .error(error)))
         }
-        takeOffer(offer, of: worker, now, &actions)
+    }
+
+    /// What is wrong with an offer of too many slots or tools; nil if it is not too large.
+    func excess(of offer: Offer) -> WireError? {
+        let count = offer.tools.count + offer.unreadable.count
+        guard offer.slots > limits.slotsPerWorker || count > limits.toolsPerWorker else {
+            return nil
+        }
+        return WireError(
+            code: .limit,
+            message: "A worker may offer at most \(limits.slotsPerWorker) slots and "
+                + "\(limits.toolsPerWorker) tools."
+        )
+    }
+
+    /// The tools of an offer that were taken in, and those that were not.
+    struct AdmittedTools {
+        var names: [String] = []
+        var offers: [String: ToolOffer] = [:]
+        var refused: [WithheldTool] = []
+    }
+
+    /// Enters the tools of an offer in the catalogue, as far as that is possible; those to keep are
+    /// there already.
+    mutating func admitTools(
+        of offer: Offer,
+        by worker: WorkerID,
+        keeping kept: Set<String>
+    ) -> AdmittedTools {
+        var admitted = AdmittedTools()
+        for tool in offer.tools where admitted.offers[tool.name] == nil {
+            if !kept.contains(tool.name), let reason = catalogue.offer(tool, by: worker) {
+                admitted.refused.append(WithheldTool(name: tool.name, reason: reason))
+            } else {
+                admitted.names.append(tool.name)
+                admitted.offers[tool.name] = ToolOffer(tool)
+            }
+        }
+        admitted.refused += offer.unreadable.filter { admitted.offers[$0.name] == nil }
+        return admitted
     }
 
     /// Puts what a worker offers in place of what it offered before; attempts under way go on.
-    mutating func takeOffer(
-        _ offer: Offer,
+    ///
+    /// Returns the tools that are refused now and were not before.
+    mutating func replaceOffer(
         of worker: WorkerID,
+        by offer: Offer,
         _ now: Instant,
         _ actions: inout [Action]
-    ) {
-        guard let before = workers[worker] else { return }
+    ) -> [WithheldTool] {
+        guard let before = workers[worker] else { return [] }
         let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))
         catalogue.withdraw(before.tools.filter { !wanted.contains($0) }, of: worker)
         let kept = Set(before.tools).intersection(wanted)
-        var tools: [String] = []
-        var refused: [(name: String, reason: String)] = []
-        var offers: [String: ToolOffer] = [:]
-        for tool in offer.tools where offers[tool.name] == nil {
-            if !kept.contains(tool.name), let reason = catalogue.offer(tool, by: worker) {
-                refused.append((tool.name, reason))
-                guard !before.refusedTools.contains(where: { $0.name == tool.name }) else {
-                    continue
-                }
-                actions.append(
-                    .report(.toolRefused(name: tool.name, worker: before.name, reason: reason))
-                )
-            } else {
-                tools.append(tool.name)
-                offers[tool.name] = ToolOffer(tool)
-            }
+        let admitted = admitTools(of: offer, by: worker, keeping: kept)
+        let refused = admitted.refused.filter { tool in
+            !before.refusedTools.contains { $0.name == tool.name }
         }
+        for tool in refused {
+            actions.append(
+                .report(.toolRefused(name: tool.name, worker: before.name, reason: tool.reason))
+            )
+        }
+        let tools = admitted.names
         workers[worker]?.tools = tools
-        workers[worker]?.refusedTools = refused
+        workers[worker]?.refusedTools = admitted.refused
         workers[worker]?.withheld = offer.withheld
         workers[worker]?.slots = offer.slots
         if tools != before.tools || offer.withheld != before.withheld {
@@ -73,10 +107,11 @@ extension CoordinatorMachine {
         let profile = WorkerProfile(
             name: before.name,
             slots: offer.slots,
-            tools: offers,
+            tools: admitted.offers,
             labels: Dictionary(before.labels.map { ($0.key, $0.value) }) { $1 }
         )
         schedule(.workerChanged(worker, profile), now, &actions)
+        return refused
     }
 
     /// Which connected workers have a tool that they cannot run, and why; empty if none has.
@@ -187,5 +222,7 @@ extension CoordinatorMachine {
 
 extension Register {
     /// What may change while the session lasts.
-    var offer: Offer { Offer(slots: slots, tools: tools, withheld: withheld) }
+    var offer: Offer {
+        Offer(slots: slots, tools: tools, withheld: withheld, unreadable: unreadable)
+    }
 }

@@ -15,16 +15,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard register.slots <= limits.slotsPerWorker,
-            register.tools.count <= limits.toolsPerWorker
-        else {
-            let error = WireError(
-                code: .limit,
-                message: "A worker may offer at most \(limits.slotsPerWorker) slots and "
-                    + "\(limits.toolsPerWorker) tools."
-            )
-            return violate(id, error, now, &actions)
-        }
+        if let error = excess(of: register.offer) { return violate(id, error, now, &actions) }
         if let known = workersByName[name], let latest = workers[known]?.latestConnection,
             id < latest
         {
@@ -92,22 +83,19 @@ extension CoordinatorMachine {
         record.processID = register.pid
         record.software = register.software
         record.withheld = register.withheld
-        var offers: [String: ToolOffer] = [:]
-        for tool in register.tools where offers[tool.name] == nil {
-            if let reason = catalogue.offer(tool, by: worker) {
-                record.refusedTools.append((tool.name, reason))
-                actions.append(
-                    .report(.toolRefused(name: tool.name, worker: name, reason: reason))
-                )
-            } else {
-                record.tools.append(tool.name)
-                offers[tool.name] = ToolOffer(tool)
-            }
+        let admitted = admitTools(of: register.offer, by: worker, keeping: [])
+        record.tools = admitted.names
+        record.refusedTools = admitted.refused
+        for tool in admitted.refused {
+            actions.append(
+                .report(.toolRefused(name: tool.name, worker: name, reason: tool.reason))
+            )
         }
         let registered = Registered(
             adopt: [],
             abandon: register.inFlight.map(\.attempt),
-            conflicts: record.refusedTools.map(\.name)
+            conflicts: record.refusedTools.map(\.name),
+            refused: record.refusedTools
         )
         workers[worker] = record
         workerOrder.append(worker)
@@ -117,14 +105,14 @@ extension CoordinatorMachine {
         let joined = Notice.workerJoined(
             name: name,
             slots: register.slots,
-            tools: offers.count,
+            tools: admitted.offers.count,
             isResumed: false
         )
         actions.append(.report(joined))
         let profile = WorkerProfile(
             name: name,
             slots: register.slots,
-            tools: offers,
+            tools: admitted.offers,
             labels: Dictionary(register.labels.map { ($0.key, $0.value) }) { $1 },
             queueLimit: register.queue
         )
@@ -144,7 +132,7 @@ extension CoordinatorMachine {
             forgetConnection(old)
             actions.append(.close(old))
         }
-        takeOffer(register.offer, of: worker, now, &actions)
+        _ = replaceOffer(of: worker, by: register.offer, now, &actions)
         peers[id]?.state = .worker(worker)
         workers[worker]?.connection = id
         workers[worker]?.latestConnection = id
@@ -167,7 +155,8 @@ extension CoordinatorMachine {
         let registered = Registered(
             adopt: adopted,
             abandon: abandoned,
-            conflicts: workers[worker]?.refusedTools.map(\.name) ?? []
+            conflicts: workers[worker]?.refusedTools.map(\.name) ?? [],
+            refused: workers[worker]?.refusedTools ?? []
         )
         actions.append(.send(id, .registered(registered)))
         let joined = Notice.workerJoined(
@@ -332,7 +321,7 @@ extension CoordinatorMachine {
     /// A pong lists what the worker has.
     ///
     /// What it should have had when the ping left, and neither lists nor has answered for, it does
-    /// not know. What it lists although nobody waits for it is called off: it takes up a slot.
+    /// not know. Attempts that it lists and that are no longer current are cancelled: they take up slots.
     mutating func takePong(
         _ pong: Pong,
         from worker: WorkerID,

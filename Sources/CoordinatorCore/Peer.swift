@@ -71,7 +71,7 @@ struct WorkerSession: Sendable {
     /// The names of its tools that the catalogue took.
     var tools: [String]
     /// Names of its tools that were refused, each with the reason.
-    var refusedTools: [(name: String, reason: String)] = []
+    var refusedTools: [WithheldTool] = []
     /// Its tools that cannot run for now, as it says.
     var withheld: [WithheldTool] = []
     var labels: [(key: String, value: String)]

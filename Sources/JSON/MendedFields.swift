@@ -8,15 +8,23 @@
 public struct MendedFields: Sendable {
     /// The fields whose values are valid.
     public let fields: JSONFields
-    /// Why the values of the other fields were refused, by key; at least one.
-    public let broken: [String: JSONError]
+    /// The other fields by key; at least one.
+    public let broken: [String: Broken]
+
+    /// A value that was refused.
+    public struct Broken: Sendable {
+        /// Why.
+        public let error: JSONError
+        /// What stands in its place.
+        public let text: ArraySlice<UInt8>
+    }
 
     /// Reads an object that was refused; nil if nothing in it can be trusted.
     public init?(_ line: ArraySlice<UInt8>) {
         let text = line.trimmed
         guard text.first == Byte.openBrace else { return nil }
         var mended: [UInt8] = [Byte.openBrace]
-        var broken: [String: JSONError] = [:]
+        var broken: [String: Broken] = [:]
         var index = text.skippingSpace(from: text.startIndex + 1)
         while true {
             guard let field = MendedFields.field(at: index, in: text) else { return nil }
@@ -34,7 +42,8 @@ public struct MendedFields: Sendable {
                 mended.append(Byte.colon)
                 mended.append(contentsOf: value.bytes)
             } catch {
-                let isNew = broken.updateValue(error, forKey: field.name) == nil
+                let value = Broken(error: error, text: text[field.value])
+                let isNew = broken.updateValue(value, forKey: field.name) == nil
                 guard isNew, broken.count <= JSONLimits.messageFields else { return nil }
             }
             index = text.skippingSpace(from: field.value.upperBound)
@@ -55,13 +64,35 @@ public struct MendedFields: Sendable {
         self.broken = broken
     }
 
-    private static func hasAny(of names: [String: JSONError], in fields: JSONFields) -> Bool {
+    private static func hasAny(of names: [String: Broken], in fields: JSONFields) -> Bool {
         var has = false
         func look(_ name: String, _ value: RawJSON) {
             has = has || names[name] != nil
         }
         fields.forEach(look)
         return has
+    }
+
+    /// The texts of the elements of an array that was refused; nil if it is not known where each one
+    /// ends.
+    public static func elements(of array: ArraySlice<UInt8>) -> [ArraySlice<UInt8>]? {
+        let text = array.trimmed
+        guard text.first == Byte.openBracket else { return nil }
+        var elements: [ArraySlice<UInt8>] = []
+        var index = text.skippingSpace(from: text.startIndex + 1)
+        while index < text.endIndex {
+            let end = text.valueEnd(from: index)
+            guard end > index, end < text.endIndex else { return nil }
+            elements.append(text[index..<end].trimmed)
+            index = text.skippingSpace(from: end)
+            guard index < text.endIndex else { return nil }
+            if text[index] == Byte.closeBracket {
+                return index + 1 == text.endIndex ? elements : nil
+            }
+            guard text[index] == Byte.comma else { return nil }
+            index = text.skippingSpace(from: index + 1)
+        }
+        return nil
     }
 
     /// The key with its quotes and the value of the field that begins at a position.

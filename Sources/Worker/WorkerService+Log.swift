@@ -16,10 +16,10 @@ extension WorkerMachine.Notice {
                     "session": "\(session)", "epoch": "\(epoch)", "coordinator": "\(software)",
                 ]
             )
-        case .conflicts(let names):
+        case .toolRefused(let tool):
             logger.warning(
-                "tools are not offered: the coordinator knows another schema, or cannot use this",
-                metadata: ["tools": "\(names.joined(separator: ", "))"]
+                "the coordinator does not take a tool in",
+                metadata: ["tool": "\(tool.name)", "why": "\(tool.reason)"]
             )
         case .connectFailed(let reason, let pause):
             logger.info(

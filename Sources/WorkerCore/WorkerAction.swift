@@ -73,8 +73,8 @@ extension WorkerMachine {
     public enum Notice: Sendable, Equatable {
         /// The coordinator took the worker on.
         case registered(session: String, epoch: Int, software: String, isResumed: Bool)
-        /// Tools of these names are not offered: another schema is registered under the name.
-        case conflicts([String])
+        /// The coordinator does not take a tool in.
+        case toolRefused(WithheldTool)
         /// No connection could be made; the next try is after the pause.
         case connectFailed(reason: String, retryIn: Duration)
         /// The connection is gone; the next try is after the pause.

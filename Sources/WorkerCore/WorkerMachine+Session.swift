@@ -12,6 +12,7 @@ extension WorkerMachine {
         // Lines read before the connection was given up may still come in.
         guard isConnected else { return }
         lastHeard = now
+        hasHeard = true
         probedAt = nil
         switch message {
         case .dispatch(let dispatch) where isReady:
@@ -37,12 +38,7 @@ extension WorkerMachine {
         case .registered(let registered):
             self.registered(registered, at: now, into: &actions)
         case .bye(let bye):
-            disconnect(
-                "The coordinator said bye: \(bye.reason)",
-                isFault: false,
-                at: now,
-                into: &actions
-            )
+            coordinatorEnds("The coordinator said bye: \(bye.reason)", at: now, into: &actions)
         case .error(let error):
             complained(error, at: now, into: &actions)
         default:
@@ -143,6 +139,7 @@ extension WorkerMachine {
         wasRegistered = true
         offlineSince = nil
         lastSign = nil
+        hasCoordinatorEnded = false
         backoff.succeeded()
         actions.append(
             .report(
@@ -154,8 +151,15 @@ extension WorkerMachine {
                 )
             )
         )
-        if !registered.conflicts.isEmpty {
-            actions.append(.report(.conflicts(registered.conflicts)))
+        for name in registered.conflicts {
+            let known = registered.refused.first { $0.name == name }
+            let tool =
+                known
+                ?? WithheldTool(
+                    name: name,
+                    reason: "the coordinator knows another schema, or cannot use this one"
+                )
+            actions.append(.report(.toolRefused(tool)))
         }
         abandon(registered, into: &actions)
         for index in attempts.inOrder() {

@@ -864,6 +864,18 @@ class RunTests(CoordinatorTest):
         other = self.coordinator.worker([{"name": tool, "parameters": {"type": "array"}}])
         self.assertEqual(other.registered["conflicts"], [tool])
 
+    def test_a_tool_that_cannot_be_read_is_refused_alone(self):
+        good, bad = self.tool(), self.tool() + "-bad"
+        worker = self.coordinator.worker([
+            {"name": good}, {"name": bad, "parameters": {"const": float("nan")}}])
+        self.assertEqual(worker.registered["conflicts"], [bad])
+        self.assertIn("no JSON", worker.registered["refused"][0]["reason"])
+        worker.send(type="offer", slots=1, tools=[
+            {"name": good}, {"name": bad + "2", "parameters": {"title": "\ud800"}}])
+        self.assertIn(bad + "2", worker.expect("error", fatal=False)["message"])
+        worker.send(type="ping", n=1)
+        worker.expect("pong", n=1)
+
     def test_what_a_pong_does_not_list_is_lost(self):
         tool = {"name": self.tool(), "idempotent": True}
         worker = self.coordinator.worker([tool], slots=1, answers_pings=False)

@@ -78,7 +78,11 @@ struct RegistrationTests {
                 )
             )
         )
-        #expect(other.take() == [.registered(Registered(conflicts: ["t", "u"]))])
+        let answer = try other.next { if case .registered(let answer) = $0 { answer } else { nil } }
+        #expect(answer.conflicts == ["t", "u"])
+        #expect(answer.refused.map(\.name) == ["t", "u"])
+        #expect(answer.refused[0].reason.contains("another worker offers t"))
+        #expect(answer.refused[1].reason.contains("its parameter schema cannot be used"))
         let refused = harness.notices.filter {
             if case .toolRefused = $0 { true } else { false }
         }
@@ -87,6 +91,33 @@ struct RegistrationTests {
         let tools = try viewer.get(.tools)
         #expect(tools.arrayValue?.count == 1)
         #expect(tools[0]?["workers"] == ["w1", "w2"])
+    }
+
+    @Test("A tool that cannot be read is refused alone, when registering and in a later offer")
+    func unreadableTool() throws {
+        let worker = harness.connect(.worker, "w")
+        worker.shakeHands()
+        let register =
+            #"{"type":"register","slots":1,"tools":[{"name":"a"},"#
+            + #"{"name":"b","parameters":{"const":NaN}},{"name":"c","parameters":7},7]}"#
+        try worker.send(line: register)
+        let answer = try worker.next {
+            if case .registered(let answer) = $0 { answer } else { nil }
+        }
+        #expect(Set(answer.conflicts) == ["b", "c", "tools[3]"])
+        #expect(answer.refused.count == 3)
+        let viewer = harness.client("v", role: .viewer)
+        #expect(try viewer.get(.tools)[0]?["name"] == "a")
+        let refused = try viewer.get(.workers)[0]?["refused_tools"]?.arrayValue
+        #expect(refused?.count == 3)
+        let offer =
+            #"{"type":"offer","slots":1,"tools":[{"name":"a"},{"name":"d","parameters":"\ud800"}]}"#
+        try worker.send(line: offer)
+        let error = try worker.nextError()
+        #expect(!error.isFatal)
+        #expect(error.message.hasPrefix("The tool d is not offered: The parameters is no JSON"))
+        #expect(try viewer.get(.tools).arrayValue?.count == 1)
+        harness.expectNothingElse()
     }
 
     @Test("A tool is free for another schema when its last worker has gone")

@@ -64,6 +64,11 @@ final class TestPeer {
         }
     }
 
+    /// Sends a line as it is, such as one that only a worker in another language would write.
+    func send(line: String) throws {
+        harness.handle(.received(id, try Message(decoding: Array(line.utf8)[...])))
+    }
+
     /// The machine takes again what the peer says, from what it said meanwhile on.
     func sendHeldBack() {
         isPaused = false

@@ -186,7 +186,7 @@ struct CodecTests {
             (#"{"type":"submit","key":"","plan":{}}"#, "key"),
             (#"{"type":"submit","key":"k"}"#, "plan"),
             (#"{"type":"auth","mac":"a7"}"#, "mac"),
-            (#"{"type":"register","slots":1,"tools":[{"description":"x"}]}"#, "name"),
+            (#"{"type":"register","slots":1}"#, "tools"),
             (#"{"type":"register","slots":1,"tools":[],"labels":{"a":1}}"#, "labels"),
             (#"{"type":"result","attempt":"r7/0/1","ok":false,"error":{}}"#, "code"),
             (

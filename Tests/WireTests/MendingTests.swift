@@ -74,6 +74,46 @@ import Wire
         #expect(nodes.unreadable.count == 1)
     }
 
+    @Test("A tool whose schema is no JSON is told apart from the others", arguments: badValues)
+    func tools(value: String) throws {
+        let tools =
+            #"[{"name":"a"} , {"parameters":\#(value),"name":"b"},{"name":"c","parameters":{}}]"#
+        guard
+            case .register(let register) = try decode(
+                #"{"type":"register","slots":2,"tools":\#(tools),"pid":7}"#
+            ),
+            case .offer(let offer) = try decode(#"{"type":"offer","slots":2,"tools":\#(tools)}"#)
+        else { throw WireError(code: .badJSON, message: "no registration") }
+        #expect(register.pid == 7)
+        for (read, unreadable) in [
+            (register.tools, register.unreadable), (offer.tools, offer.unreadable),
+        ] {
+            #expect(read.map(\.name) == ["a", "c"])
+            #expect(unreadable.map(\.name) == ["b"])
+            #expect(unreadable.first?.reason.hasPrefix("The parameters is no JSON: ") == true)
+        }
+    }
+
+    @Test(
+        "A tool with a wrong field, or that is no object, is told apart from the others",
+        arguments: [
+            (#"{"name":"b","timeout_ms":-1}"#, "b"), (#"{"name":"b","description":7}"#, "b"),
+            (#"{"name":"b","concurrency":1.5}"#, "b"), (#"{"name":""}"#, "tools[1]"),
+            (#"{"name":"b","max_attempts":NaN}"#, "b"), ("{}", "tools[1]"), ("7", "tools[1]"),
+            ("NaN", "tools[1]"), (#"{"name":NaN}"#, "tools[1]"), ("null", "tools[1]"),
+            (#"{"name":"b","name":"c"}"#, "tools[1]"),
+        ]
+    )
+    func wrongTools(tool: String, name: String) throws {
+        guard
+            case .register(let register) = try decode(
+                #"{"type":"register","slots":2,"tools":[{"name":"a"},\#(tool)]}"#
+            )
+        else { throw WireError(code: .badJSON, message: "no registration") }
+        #expect(register.tools.map(\.name) == ["a"])
+        #expect(register.unreadable.map(\.name) == [name])
+    }
+
     @Test("A chunk without its data keeps its place, and its value cannot be put together")
     func chunks() throws {
         guard
@@ -106,6 +146,10 @@ import Wire
             #"{"type":"result","attempt":"r7/0/1","ok":true,"\ud800":1}"#,
             #"{"type":"ping","n":1,"x":NaN}"#, #"{"type":"ping","n":NaN}"#,
             #"{"type":"submit","key":NaN,"plan":{}}"#,
+            #"{"type":"register","slots":2,"tools":[{"name":"a"},NaN"#,
+            #"{"type":"register","slots":2,"tools":[{"name":"a"} NaN]}"#,
+            #"{"type":"register","slots":2,"tools":NaN}"#,
+            #"{"type":"register","slots":NaN,"tools":[]}"#,
         ]
     )
     func broken(line: String) {

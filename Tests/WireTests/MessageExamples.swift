@@ -162,6 +162,16 @@ enum MessageExamples {
                 Registered(adopt: [attempt], abandon: [other], conflicts: ["search"])
             )
         ),
+        MessageExample(
+            #"{"type":"registered","adopt":[],"abandon":[],"conflicts":["x"],"#
+                + #""refused":[{"name":"x","reason":"no schema"}]}"#,
+            .registered(
+                Registered(
+                    conflicts: ["x"],
+                    refused: [WithheldTool(name: "x", reason: "no schema")]
+                )
+            )
+        ),
     ]
 
     private static let attempts = [

@@ -18,12 +18,13 @@ struct ConnectionTests {
         #expect(register.tools.map(\.name) == ["echo"])
         #expect(register.inFlight.isEmpty)
         #expect(!worker.machine.isReady)
-        try worker.receive(.registered(Registered(conflicts: ["echo"])))
+        let refused = WithheldTool(name: "echo", reason: "Its schema is no JSON.")
+        try worker.receive(.registered(Registered(conflicts: ["echo"], refused: [refused])))
         #expect(worker.machine.isReady)
         #expect(
             worker.notices == [
                 .registered(session: "s1", epoch: 1, software: "test", isResumed: false),
-                .conflicts(["echo"]),
+                .toolRefused(refused),
             ]
         )
         worker.expectNothingElse()
@@ -75,6 +76,24 @@ struct ConnectionTests {
         }
         #expect(!worker.notices.contains(.abandoned(WorkerHarness.id(0))))
         #expect(worker.machine.counts.running == 1)
+    }
+
+    @Test("Who closes each connection without a word is no coordinator: attempts are given up")
+    func tunnelWithoutCoordinator() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.dispatch(0)
+        worker.expectStart(0)
+        try worker.send(.disconnected(reason: nil))
+        for _ in 0..<20 {
+            try worker.wait(.seconds(1))
+            let isConnecting = worker.actions.contains(.connect)
+            worker.actions = []
+            if isConnecting {
+                try worker.send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
+                try worker.send(.disconnected(reason: nil))
+            }
+        }
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
     }
 
     @Test("A coordinator with another key is refused, for good")

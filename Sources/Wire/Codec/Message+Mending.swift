@@ -24,7 +24,8 @@ extension Message {
     /// Reads a line that is not valid as a whole.
     ///
     /// - Throws: `bad_json` with the reason unless all that is wrong with the line is a value whose
-    ///   meaning is known: the outcome of an attempt, a plan, a text for people.
+    ///   meaning is known: the outcome of an attempt, a tool, a plan, a text
+    ///   for people.
     init(mending line: ArraySlice<UInt8>, _ error: JSONError) throws(WireError) {
         let isBroken = WireError(code: .badJSON, message: error.message)
         guard let mended = MendedFields(line) else { throw isBroken }
@@ -34,11 +35,21 @@ extension Message {
         guard names.isSubset(of: kind.fieldsOfOthers) else { throw isBroken }
         let fields = FieldReader(mended.fields, of: kind.rawValue)
         let faults = names.sorted().compactMap { name in
-            mended.broken[name].map { (name: name, reason: $0.message) }
+            mended.broken[name].map { (name: name, reason: $0.error.message) }
         }
         switch kind {
         case .result:
             self = .result(try ResultMessage(unreadable: faults, fields))
+        case .register, .offer:
+            var tools: OfferedTools?
+            if let array = mended.broken["tools"] {
+                tools = OfferedTools(mending: array.text)
+                guard tools != nil else { throw isBroken }
+            }
+            self =
+                kind == .offer
+                ? .offer(try Offer(reading: fields, tools))
+                : .register(try Register(reading: fields, tools))
         case .chunk:
             self = .chunk(try Chunk(unreadable: fields))
         case .submit:
@@ -62,7 +73,8 @@ extension MessageKind {
         case .submit: ["plan", "goal", "join_instruction", "label"]
         case .nodes: ["tasks", "join_instruction"]
         case .reject, .error: ["message"]
-        case .register: ["host", "software"]
+        case .register: ["tools", "withheld", "host", "software"]
+        case .offer: ["tools", "withheld"]
         default: []
         }
     }

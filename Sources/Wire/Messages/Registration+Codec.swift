@@ -50,10 +50,17 @@ extension ToolDescription {
 
 extension Register: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
+        self = try Register(reading: fields, nil)
+    }
+
+    /// Reads the fields, of which the tools may have been read already.
+    init(reading fields: FieldReader, _ offered: OfferedTools?) throws(WireError) {
         slots = try fields.integer("slots", in: 1...Limits.largestSlots)
         queue = try fields.optionalInteger("queue", in: 0...Limits.largestInteger)
-        tools = try ToolDescription.list(fields)
-        withheld = try WithheldTool.list(fields)
+        let offered = try OfferedTools(fields, or: offered)
+        tools = offered.tools
+        unreadable = offered.unreadable
+        withheld = try WithheldTool.list(fields, "withheld")
         isReplacing = try fields.flag("replace")
         labels = try Register.labels(fields)
         inFlight = try fields.objects("in_flight").map { (object) throws(WireError) in
@@ -91,7 +98,7 @@ extension Register: MessageBody {
         writer.field("slots", slots)
         writer.field("queue", queue)
         ToolDescription.write(tools, into: &writer)
-        WithheldTool.write(withheld, into: &writer)
+        WithheldTool.write(withheld, "withheld", into: &writer)
         writer.flag("replace", isReplacing)
         if !labels.isEmpty {
             writer.key("labels")
@@ -121,27 +128,26 @@ extension Register: MessageBody {
 
 extension Offer: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
+        self = try Offer(reading: fields, nil)
+    }
+
+    /// Reads the fields, of which the tools may have been read already.
+    init(reading fields: FieldReader, _ offered: OfferedTools?) throws(WireError) {
         slots = try fields.integer("slots", in: 1...Limits.largestSlots)
-        tools = try ToolDescription.list(fields)
-        withheld = try WithheldTool.list(fields)
+        let offered = try OfferedTools(fields, or: offered)
+        tools = offered.tools
+        unreadable = offered.unreadable
+        withheld = try WithheldTool.list(fields, "withheld")
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("slots", slots)
         ToolDescription.write(tools, into: &writer)
-        WithheldTool.write(withheld, into: &writer)
+        WithheldTool.write(withheld, "withheld", into: &writer)
     }
 }
 
 extension ToolDescription {
-    /// The tools of a message, which must have the field.
-    fileprivate static func list(_ fields: FieldReader) throws(WireError) -> [ToolDescription] {
-        guard fields.present("tools") != nil else { throw fields.missing("tools") }
-        return try fields.objects("tools").map { (object) throws(WireError) in
-            try ToolDescription(reading: object)
-        }
-    }
-
     fileprivate static func write(_ tools: [ToolDescription], into writer: inout JSONWriter) {
         writer.key("tools")
         writer.beginArray()
@@ -153,9 +159,12 @@ extension ToolDescription {
 }
 
 extension WithheldTool {
-    /// The tools that a message names as withheld; none without the field.
-    fileprivate static func list(_ fields: FieldReader) throws(WireError) -> [WithheldTool] {
-        try fields.objects("withheld").map { (object) throws(WireError) in
+    /// The tools that a message names as withheld or refused; none without the field.
+    fileprivate static func list(
+        _ fields: FieldReader,
+        _ key: StaticString
+    ) throws(WireError) -> [WithheldTool] {
+        try fields.objects(key).map { (object) throws(WireError) in
             WithheldTool(
                 name: try object.string("name", bytes: 1...Limits.toolNameLength),
                 reason: try object.optionalString("reason") ?? ""
@@ -163,9 +172,13 @@ extension WithheldTool {
         }
     }
 
-    fileprivate static func write(_ tools: [WithheldTool], into writer: inout JSONWriter) {
+    fileprivate static func write(
+        _ tools: [WithheldTool],
+        _ key: StaticString,
+        into writer: inout JSONWriter
+    ) {
         guard !tools.isEmpty else { return }
-        writer.key("withheld")
+        writer.key(key)
         writer.beginArray()
         for tool in tools {
             writer.beginObject()
@@ -182,6 +195,7 @@ extension Registered: MessageBody {
         adopt = try fields.attempts("adopt")
         abandon = try fields.attempts("abandon")
         conflicts = try fields.strings("conflicts", bytes: 1...Limits.toolNameLength)
+        refused = try WithheldTool.list(fields, "refused")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -190,5 +204,6 @@ extension Registered: MessageBody {
         if !conflicts.isEmpty {
             writer.field("conflicts", conflicts)
         }
+        WithheldTool.write(refused, "refused", into: &writer)
     }
 }

@@ -51,7 +51,7 @@ public struct ToolDescription: Sendable, Equatable {
     }
 }
 
-/// A tool that a worker has and does not offer for now.
+/// A tool of a worker that is not offered.
 public struct WithheldTool: Sendable, Equatable {
     /// The name of the tool.
     public var name: String
@@ -73,12 +73,20 @@ public struct Offer: Sendable, Equatable {
     public var tools: [ToolDescription]
     /// What it has and cannot run for now.
     public var withheld: [WithheldTool]
+    /// Tools whose descriptions could not be read; set by the reader of a line, and not written.
+    public var unreadable: [WithheldTool]
 
     /// Makes the message of its fields.
-    public init(slots: Int, tools: [ToolDescription], withheld: [WithheldTool] = []) {
+    public init(
+        slots: Int,
+        tools: [ToolDescription],
+        withheld: [WithheldTool] = [],
+        unreadable: [WithheldTool] = []
+    ) {
         self.slots = slots
         self.tools = tools
         self.withheld = withheld
+        self.unreadable = unreadable
     }
 }
 
@@ -114,6 +122,8 @@ public struct Register: Sendable, Equatable {
     public var tools: [ToolDescription]
     /// What it has and cannot run for now.
     public var withheld: [WithheldTool]
+    /// Tools whose descriptions could not be read; set by the reader of a line, and not written.
+    public var unreadable: [WithheldTool] = []
     /// Whether it takes the name over from a worker that is connected under it.
     public var isReplacing: Bool
     /// Labels a node may require.
@@ -159,17 +169,21 @@ public struct Registered: Sendable, Equatable {
     public var adopt: [AttemptID]
     /// Attempts nobody waits for; the worker cancels and forgets them.
     public var abandon: [AttemptID]
-    /// Tools not offered, because another schema is registered under their name.
+    /// The names of tools that the coordinator does not take in.
     public var conflicts: [String]
+    /// The same tools with the reasons, in sentences for a person.
+    public var refused: [WithheldTool]
 
     /// Makes the message of its fields.
     public init(
         adopt: [AttemptID] = [],
         abandon: [AttemptID] = [],
-        conflicts: [String] = []
+        conflicts: [String] = [],
+        refused: [WithheldTool] = []
     ) {
         self.adopt = adopt
         self.abandon = abandon
         self.conflicts = conflicts
+        self.refused = refused
     }
 }
