@@ -129,11 +129,11 @@ final class ClusterLoop: Resident {
             name: PeerName.ofProcess
         )
         pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
-            self?.take(result)
+            self?.finishConnecting(result)
         }
     }
 
-    private func take(_ result: Result<CoordinatorClient, ClientError>) {
+    private func finishConnecting(_ result: Result<CoordinatorClient, ClientError>) {
         pending = nil
         switch result {
         case .success(let client):

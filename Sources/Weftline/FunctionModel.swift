@@ -93,7 +93,7 @@ private final class FunctionCall: ModelCall {
         loop.perform {
             await relay.wait()
         } then: {
-            self.deliver(relay.take())
+            self.deliver(relay.takeEvents())
             if self.report != nil { self.awaitText() }
         }
     }
@@ -193,7 +193,7 @@ private final class ReplyRelay: Sendable {
         }
     }
 
-    func take() -> [ModelEvent] {
+    func takeEvents() -> [ModelEvent] {
         state.withLock { state in
             defer { state.events = [] }
             return state.events

@@ -49,7 +49,7 @@ final class RunDesk {
         submittedCount += 1
         let run = OpenRun(record, number: submittedCount, reportsNodes: reportsNodes)
         open[ObjectIdentifier(record)] = run
-        client.submit(submission) { [weak self] in self?.take($0, of: run) }
+        client.submit(submission) { [weak self] in self?.handleUpdate($0, of: run) }
     }
 
     /// Asks for a run to be cancelled.
@@ -64,7 +64,7 @@ final class RunDesk {
 
     // MARK: - What is heard
 
-    private func take(_ update: RunUpdate, of run: OpenRun) {
+    private func handleUpdate(_ update: RunUpdate, of run: OpenRun) {
         switch update {
         case .accepted(let accepted):
             run.id = accepted.run
@@ -101,14 +101,14 @@ final class RunDesk {
         client.get(.nodes, id: id.text, from: from) { [weak self] result in
             switch result {
             case .success(let document):
-                self?.take(NodePage(document), from, of: run)
+                self?.addNodes(NodePage(document), from, of: run)
             case .failure(let error):
                 self?.fail(run, error)
             }
         }
     }
 
-    private func take(_ page: NodePage?, _ from: Int, of run: OpenRun) {
+    private func addNodes(_ page: NodePage?, _ from: Int, of run: OpenRun) {
         guard let page else { return fail(run, ClientError.unreadable) }
         run.result?.nodes += page.nodes
         if let next = page.next, next > from {

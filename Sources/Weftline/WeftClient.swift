@@ -206,11 +206,11 @@ private final class ClientLoop: Resident {
     init(loop: EventLoop, options: CoordinatorClient.Options, ready: Promise<Void>) {
         self.ready = ready
         pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
-            self?.take(result)
+            self?.finishConnecting(result)
         }
     }
 
-    private func take(_ result: Result<CoordinatorClient, ClientError>) {
+    private func finishConnecting(_ result: Result<CoordinatorClient, ClientError>) {
         pending = nil
         switch result {
         case .success(let client):

@@ -405,7 +405,7 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
     }
 
-    @Test("An attempt that a pong lists although nobody waits for it is called off")
+    @Test("A pong that lists an attempt that is no longer current makes the coordinator cancel it")
     func orphan() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
