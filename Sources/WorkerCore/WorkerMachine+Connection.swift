@@ -177,8 +177,9 @@ extension WorkerMachine {
         for index in attempts.inOrder() { abandon(at: index, into: &actions) }
     }
 
-    /// The coordinator ends: its runs end with it, so that a worker that drains has nothing to wait
-    /// for. Another worker goes on for a lease, in case that a message got lost on the way.
+    /// The coordinator ends, and its runs end with it.
+    ///
+    /// A worker that drains has nothing to wait for then. Another one goes on for a lease.
     mutating func coordinatorEnds(
         _ reason: String,
         at now: Instant,
