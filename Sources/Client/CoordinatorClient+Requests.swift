@@ -57,7 +57,10 @@ extension CoordinatorClient {
     }
 
     private var newAssembler: ChunkAssembler {
-        ChunkAssembler(maximumBytes: welcome.limits.maxValue)
+        ChunkAssembler(
+            maximumBytes: welcome.limits.maxValue,
+            reservedBytes: ChunkAssembler.reservedForCoordinator
+        )
     }
 
     private func ask(_ question: Question) {

@@ -60,18 +60,26 @@ public struct JSONPieces: Sendable, Equatable {
         ///
         /// What lies within one piece is not copied.
         public mutating func next(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
-            precondition(most >= min(4, remaining), "there is no room for any character")
-            guard remaining > 0 else { return [] }
-            let first = take(most, of: text)
-            guard first.count < most, remaining > 0 else { return first }
-            var joined = Array(first)
-            joined.reserveCapacity(min(most, first.count + remaining))
-            while joined.count < most, remaining > 0 {
-                let part = take(most - joined.count, of: text)
-                if part.isEmpty { break }
-                joined.append(contentsOf: part)
-            }
+            let parts = nextParts(most, of: text)
+            guard parts.count > 1 else { return parts.first ?? [] }
+            var joined: [UInt8] = []
+            joined.reserveCapacity(parts.reduce(0) { $0 + $1.count })
+            for part in parts { joined.append(contentsOf: part) }
             return joined[...]
+        }
+
+        /// Reads on likewise, without joining what lies in several pieces.
+        public mutating func nextParts(_ most: Int, of text: JSONPieces) -> [ArraySlice<UInt8>] {
+            precondition(most >= min(4, remaining), "there is no room for any character")
+            var parts: [ArraySlice<UInt8>] = []
+            var room = most
+            while room > 0, remaining > 0 {
+                let part = take(room, of: text)
+                if part.isEmpty { break }
+                parts.append(part)
+                room -= part.count
+            }
+            return parts
         }
 
         /// The next bytes of the present piece; none if not even one character fits.

@@ -74,6 +74,15 @@ public struct JSONWriter: Sendable {
         bytes.append(Byte.quote)
     }
 
+    /// Writes a string given as the parts of valid UTF-8.
+    public mutating func string(utf8 parts: [ArraySlice<UInt8>]) {
+        beginValue()
+        bytes.append(Byte.quote)
+        makeRoom(for: parts.reduce(0) { $0 + $1.count })
+        for part in parts { appendEscaping(part) }
+        bytes.append(Byte.quote)
+    }
+
     /// Writes an integer.
     public mutating func integer(_ value: Int) {
         beginValue()

@@ -131,6 +131,13 @@ extension RawJSON {
         return bytes.dropFirst().dropLast().decodedBytes
     }
 
+    /// The same bytes, within the value itself when nothing in them is escaped.
+    public var stringSlice: ArraySlice<UInt8>? {
+        guard kind == .string, count >= 2 else { return nil }
+        let inner = bytes.dropFirst().dropLast()
+        return inner.position(of: Byte.backslash) == nil ? inner : inner.decodedBytes[...]
+    }
+
     /// The value of a whole number in the range of `Int`; nil for anything else, `1.0` and `-0`
     /// included.
     public var intValue: Int? {

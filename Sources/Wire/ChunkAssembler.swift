@@ -1,9 +1,11 @@
-// Large values on the receiving side: chunks put together and checked. Cutting is in ChunkCutter.swift.
+// Large values on the receiving side: chunks put together and checked. Cutting is in
+// ChunkCutter.swift.
 public import JSON
 
 /// Puts the chunks of one value together and checks them.
 ///
-/// The message that announces the value comes after its chunks and completes them. A sender that begins again after a reconnect needs a new assembler.
+/// The message that announces the value comes after its chunks and completes them. A sender that
+/// begins again after a reconnect needs a new assembler.
 public struct ChunkAssembler: Sendable {
     /// Bytes the value may have.
     public let maximumBytes: Int
@@ -12,13 +14,25 @@ public struct ChunkAssembler: Sendable {
     /// Bytes taken so far.
     public var bytes: Int { text.count }
 
+    private let reservedBytes: Int
     private var text: [UInt8] = []
     private var hasGap = false
-    private var hash = SHA256()
+
+    /// Bytes for which room is made when any peer says that they come.
+    public static let reservedForPeer = 1 << 20
+    /// Bytes for which room is made when the coordinator says that they come, to which a worker or
+    /// client has given itself over.
+    public static let reservedForCoordinator = 256 << 20
 
     /// Waits for the first chunk of a value of at most that many bytes.
-    public init(maximumBytes: Int) {
+    ///
+    /// - Parameters:
+    ///   - maximumBytes: Bytes the value may have.
+    ///   - reservedBytes: Bytes for which room is made at most before they are there, because the
+    ///     first chunk says that they come.
+    public init(maximumBytes: Int, reservedBytes: Int = ChunkAssembler.reservedForPeer) {
         self.maximumBytes = maximumBytes
+        self.reservedBytes = reservedBytes
     }
 
     /// Waits for the first chunk of an announced value.
@@ -43,7 +57,9 @@ public struct ChunkAssembler: Sendable {
         }
         hasGap = hasGap || chunk.isUnreadable
         guard chunk.data.count <= maximumBytes - text.count else { throw tooLarge }
-        hash.update(chunk.data)
+        if count == 0, let total = chunk.totalBytes {
+            text.reserveCapacity(max(chunk.data.count, min(total, maximumBytes, reservedBytes)))
+        }
         // Memory that is not touched costs nothing, moving a large value each time it doubles does.
         if text.capacity < text.count + chunk.data.count, count > 0 {
             text.reserveCapacity(min(4 * text.count, maximumBytes) + chunk.data.count)
@@ -73,21 +89,21 @@ public struct ChunkAssembler: Sendable {
         case .chunked(let count, let bytes, let sha256):
             try expect(self.count, count, "chunks")
             if hasGap {
-                self = ChunkAssembler(maximumBytes: maximumBytes)
+                self = ChunkAssembler(maximumBytes: maximumBytes, reservedBytes: reservedBytes)
                 throw WireError(
                     code: .badJSON,
                     message: "The chunks of a value are no JSON: a string in them has no text."
                 )
             }
             try expect(text.count, bytes, "bytes")
-            if let sha256, sha256.lowercased() != Hex.encode(hash.digest()) {
+            if let sha256, sha256.lowercased() != Hex.encode(SHA256.digest(of: text)) {
                 throw WireError(
                     code: .badMessage,
                     message: "The chunks of a value do not have the announced SHA-256."
                 )
             }
             let whole = text
-            self = ChunkAssembler(maximumBytes: maximumBytes)
+            self = ChunkAssembler(maximumBytes: maximumBytes, reservedBytes: reservedBytes)
             do {
                 return try RawJSON(validating: whole[...])
             } catch {

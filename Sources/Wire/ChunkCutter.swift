@@ -13,7 +13,6 @@ public struct ChunkCutter: Sendable {
     private let stream: ChunkStream
     private var cursor: JSONPieces.Cursor
     private var count = 0
-    private var hash = SHA256()
 
     /// Begins with the first byte of the value.
     public init(value: JSONPieces, about: Chunk.Subject, stream: ChunkStream) {
@@ -37,16 +36,35 @@ public struct ChunkCutter: Sendable {
     /// The next chunk, with at most that many bytes: at least 4, the longest character, or all
     /// that remain.
     public mutating func next(bytes most: Int) -> Chunk {
-        let data = cursor.next(most, of: value)
-        hash.update(data)
-        let chunk = Chunk(about: about, sequence: count, stream: stream, data: data)
+        var chunk = nextWithoutData
+        chunk.data = cursor.next(most, of: value)
         count += 1
         return chunk
     }
 
+    /// Appends the next chunk as a line, with the same bounds; nothing is copied in between.
+    mutating func encodeNext(bytes most: Int, into writer: inout JSONWriter) {
+        let parts = cursor.nextParts(most, of: value)
+        nextWithoutData.encode(text: parts, into: &writer)
+        count += 1
+    }
+
+    private var nextWithoutData: Chunk {
+        Chunk(
+            about: about,
+            sequence: count,
+            stream: stream,
+            data: [],
+            totalBytes: count == 0 ? value.count : nil
+        )
+    }
+
     /// What the message that completes the value says in place of it; right once all is cut.
+    ///
+    /// It has no digest: TCP sees to it that what arrives is what was sent, and a digest would cost
+    /// each side more than anything else that it does with the bytes.
     public var announcement: Payload {
-        .chunked(count: count, bytes: value.count, sha256: Hex.encode(hash.digest()))
+        .chunked(count: count, bytes: value.count, sha256: nil)
     }
 }
 

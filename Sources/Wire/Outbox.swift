@@ -1,5 +1,5 @@
 // What a connection still has to send, in order: small messages as encoded bytes, large values as
-// themselves, cut and encoded piece by piece as the other side takes them.
+// themselves, encoded as the other side takes them, those that are too large for a line in chunks.
 // When a piece leaves is the business of whoever has the socket.
 internal import DequeModule
 internal import JSON
@@ -44,8 +44,12 @@ public struct Outbox: Sendable {
     /// About as many bytes as one piece has; a single line may be longer.
     public static let pieceBytes = 256 << 10
 
+    /// A value beyond this is not copied before its message leaves.
+    private static let largestCopy = 64 << 10
+
     private enum Entry: Sendable {
         case bytes([UInt8])
+        case message(Message, bytes: Int)
         case value(ChunkCutter, completedBy: Message)
     }
 
@@ -80,10 +84,18 @@ public struct Outbox: Sendable {
 
     /// Appends a message.
     public mutating func append(_ message: Message) {
-        if let cutting, let cutter = message.cutter(over: cutting.largestInline) {
+        let valueBytes = message.valueBytes
+        if let cutting, valueBytes > cutting.largestInline, let cutter = message.cutter {
             closeEncoded()
             queue.append(.value(cutter, completedBy: message.withoutValue))
-            queuedBytes += cutter.value.count
+            queuedBytes += valueBytes
+            return
+        }
+        if valueBytes > Self.largestCopy {
+            closeEncoded()
+            queue.append(.message(message, bytes: valueBytes))
+            queuedBytes += valueBytes
+            closedBytes += valueBytes
             return
         }
         message.encode(into: &encoded)
@@ -109,13 +121,20 @@ public struct Outbox: Sendable {
             queuedBytes -= first.count
             closedBytes -= first.count
             queue.removeFirst()
+        case .message(let message, let count):
+            queue.removeFirst()
+            queuedBytes -= count
+            closedBytes -= count
+            var writer = JSONWriter()
+            swap(&writer.bytes, &bytes)
+            message.encode(into: &writer)
+            swap(&writer.bytes, &bytes)
         case .value(var cutter, let message):
             // The entry is taken out while it changes, so that nothing is copied.
             queue.removeFirst()
             var writer = JSONWriter()
             swap(&writer.bytes, &bytes)
-            Message.chunk(cutter.next(bytes: cutting?.bytesPerChunk ?? Self.pieceBytes))
-                .encode(into: &writer)
+            cutter.encodeNext(bytes: cutting?.bytesPerChunk ?? Self.pieceBytes, into: &writer)
             if cutter.isComplete {
                 message.announcing(cutter.announcement).encode(into: &writer)
                 queuedBytes -= cutter.value.count
@@ -141,25 +160,33 @@ public struct Outbox: Sendable {
 }
 
 extension Message {
-    /// The cutter of its value, if that stands in the message and is longer than so many bytes.
+    /// Bytes of the value that stands in it, if it is of a kind whose values may be large.
+    fileprivate var valueBytes: Int {
+        switch self {
+        case .dispatch(let dispatch): return dispatch.arguments.inMessageBytes
+        case .reply(let reply): return reply.data.inMessageBytes
+        case .result(let result):
+            guard case .success(let output) = result.outcome else { return 0 }
+            return output.inMessageBytes
+        default: return 0
+        }
+    }
+
+    /// The cutter of the value that stands in it.
     ///
     /// Only what the coordinator sends is cut here: a worker cuts its outputs itself, because
     /// they wait for windows.
-    fileprivate func cutter(over bytes: Int) -> ChunkCutter? {
+    fileprivate var cutter: ChunkCutter? {
         switch self {
         case .dispatch(let dispatch):
-            guard dispatch.arguments.inMessageBytes > bytes,
-                let value = dispatch.arguments.pieces
-            else { return nil }
+            guard let value = dispatch.arguments.pieces else { return nil }
             return ChunkCutter(
                 value: value,
                 about: .attempt(dispatch.attempt),
                 stream: .arguments
             )
         case .reply(let reply):
-            guard reply.data.inMessageBytes > bytes, let value = reply.data.pieces else {
-                return nil
-            }
+            guard let value = reply.data.pieces else { return nil }
             return ChunkCutter(value: value, about: .request(reply.request), stream: .value)
         default:
             return nil

@@ -37,7 +37,7 @@ struct IncomingArguments: Sendable {
             hasOverflowed = true
             return
         }
-        switch entries[attempt] ?? .growing(ChunkAssembler(maximumBytes: maximumBytes)) {
+        switch entries[attempt] ?? .growing(newAssembler) {
         case .spoiled:
             return
         case .growing(var assembler):
@@ -58,6 +58,16 @@ struct IncomingArguments: Sendable {
                 entries[attempt] = .spoiled(refusal("\(error)"))
             }
         }
+    }
+
+    /// The coordinator sends one value at a time; only for the first of several is all its room
+    /// made at once.
+    private var newAssembler: ChunkAssembler {
+        ChunkAssembler(
+            maximumBytes: maximumBytes,
+            reservedBytes: entries.isEmpty
+                ? ChunkAssembler.reservedForCoordinator : ChunkAssembler.reservedForPeer
+        )
     }
 
     /// The arguments that a dispatch completes.

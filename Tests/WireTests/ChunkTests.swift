@@ -160,6 +160,74 @@ struct ChunkTests {
         #expect(error?.code == .limit)
     }
 
+    @Test("The first chunk alone tells how long the value is")
+    func tellsTotal() throws {
+        let chunks = slices("[1,2,3,4,5]", bytes: 4)
+        #expect(chunks.map(\.totalBytes) == [11, nil, nil])
+        for chunk in chunks {
+            let line = encode(.chunk(chunk))
+            #expect(line.contains(#""total":11"#) == (chunk.sequence == 0))
+            #expect(try decode(line) == .chunk(chunk))
+        }
+    }
+
+    @Test("A wrong length in a chunk is a hint that changes nothing")
+    func ignoresWrongTotals() throws {
+        let text = "[1,2,3,4,5]"
+        let right = Payload.chunked(count: 3, bytes: 11, sha256: nil)
+        for total in [0, 1, 12, 1 << 20, Limits.largestInteger, Int.max] {
+            for chunk in 0..<3 {
+                var chunks = slices(text, bytes: 4)
+                chunks[chunk].totalBytes = total
+                for reserved in [0, 5, 1 << 16] {
+                    var assembler = ChunkAssembler(maximumBytes: 1000, reservedBytes: reserved)
+                    for chunk in chunks { try assembler.append(chunk) }
+                    #expect(try assembler.finish(right).text == text)
+                }
+                #expect(problem(announced: right, chunks: chunks, maximum: 10)?.code == .limit)
+            }
+        }
+    }
+
+    @Test("A length that is no whole number from 0 is refused")
+    func refusesImpossibleTotals() throws {
+        for total in ["-1", "1.5", "\"9\"", "9007199254740993"] {
+            let line =
+                #"{"type":"chunk","attempt":"r1/0/1","seq":0,"stream":"value","total":\#(total),"#
+                + #""data":"1"}"#
+            let error = #expect(throws: WireError.self) { try decode(line) }
+            #expect(error?.code == .badMessage, "\(total)")
+            #expect(error?.message.contains("total") == true, "\(total)")
+        }
+    }
+
+    @Test("A value in pieces is written in the same chunks as the value in one piece")
+    func writesPieces() throws {
+        let text = #"{"text":"aä€😀 \"quoted\" \\ \n","list":["a","b",3]}"#
+        let bytes = Array(text.utf8)
+        for cut in 1..<bytes.count where bytes[cut] & 0xC0 != 0x80 {
+            var pieces = JSONPieces()
+            pieces.append(bytes[..<cut])
+            pieces.append(bytes[cut...])
+            for most in [4, 5, 7, 16, 100] {
+                var cutter = ChunkCutter(value: pieces, about: subject, stream: .value)
+                var chunks: [Chunk] = []
+                while !cutter.isComplete {
+                    var writer = JSONWriter()
+                    cutter.encodeNext(bytes: most, into: &writer)
+                    let line = String(decoding: writer.bytes.dropLast(), as: UTF8.self)
+                    guard case .chunk(let chunk) = try decode(line) else { return }
+                    chunks.append(chunk)
+                }
+                var assembler = ChunkAssembler(maximumBytes: 1000)
+                for chunk in chunks { try assembler.append(chunk) }
+                #expect(try assembler.finish(cutter.announcement).text == text)
+                #expect(chunks[0].totalBytes == bytes.count)
+                #expect(chunks.allSatisfy { $0.data.count <= most })
+            }
+        }
+    }
+
     @Test("A value that stands in its message needs no chunks")
     func passesInlineValues() throws {
         var assembler = ChunkAssembler(maximumBytes: 10)

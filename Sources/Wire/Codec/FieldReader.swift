@@ -95,11 +95,11 @@ struct FieldReader {
         return try string(raw, key, bytes: bytes)
     }
 
-    /// The UTF-8 bytes of a string, for data that becomes no `String`.
-    func stringBytes(_ key: StaticString) throws(WireError) -> [UInt8] {
+    /// The UTF-8 bytes of a string, for data that becomes no `String`; in the line itself when
+    /// nothing in it is escaped.
+    func stringBytes(_ key: StaticString) throws(WireError) -> ArraySlice<UInt8> {
         guard let raw = present(key) else { throw missing(key) }
-        guard let bytes = raw.stringBytes else { throw bad(key, "must be a string") }
-        return bytes
+        return try stringBytes(raw, key)
     }
 
     func strings(_ key: StaticString, bytes: ClosedRange<Int>) throws(WireError) -> [String] {
@@ -125,11 +125,8 @@ struct FieldReader {
         _ raw: RawJSON,
         _ key: StaticString
     ) throws(WireError) -> ArraySlice<UInt8> {
-        guard raw.kind == .string else { throw bad(key, "must be a string") }
-        let inner = raw.bytes.dropFirst().dropLast()
-        guard inner.contains(UInt8(ascii: "\\")) else { return inner }
-        guard let text = raw.stringBytes else { throw bad(key, "must be a string") }
-        return text[...]
+        guard let text = raw.stringSlice else { throw bad(key, "must be a string") }
+        return text
     }
 
     /// One of the texts of an enumeration.

@@ -26,6 +26,7 @@ extension Chunk: MessageBody {
         }
         sequence = try fields.integer("seq")
         stream = try fields.choice("stream")
+        totalBytes = try fields.optionalInteger("total")
         self.data = data
     }
 
@@ -33,9 +34,9 @@ extension Chunk: MessageBody {
         let text = try fields.stringBytes("data")
         switch try fields.optionalChoice("encoding") ?? Encoding.utf8 {
         case .utf8:
-            return text[...]
+            return text
         case .base64:
-            guard let bytes = Base64.decode(text) else {
+            guard let bytes = Base64.decode(Array(text)) else {
                 throw fields.bad("data", "must be base64 with padding")
             }
             return bytes[...]
@@ -43,12 +44,7 @@ extension Chunk: MessageBody {
     }
 
     func write(into writer: inout JSONWriter) {
-        switch about {
-        case .attempt(let attempt): writer.field("attempt", attempt)
-        case .request(let request): writer.field("request", request)
-        }
-        writer.field("seq", sequence)
-        writer.field("stream", stream.rawValue)
+        writeHead(into: &writer)
         if isText {
             writer.field("encoding", Encoding.utf8.rawValue)
             writer.key("data")
@@ -58,6 +54,30 @@ extension Chunk: MessageBody {
             writer.key("data")
             writer.string(utf8: Base64.encode(Array(data))[...])
         }
+    }
+
+    /// Appends the message as one line; its data is a text in several parts instead of its own, so
+    /// that they need not be joined first.
+    func encode(text parts: [ArraySlice<UInt8>], into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("type", MessageKind.chunk.rawValue)
+        writeHead(into: &writer)
+        writer.field("encoding", Encoding.utf8.rawValue)
+        writer.key("data")
+        writer.string(utf8: parts)
+        writer.endObject()
+        writer.newline()
+    }
+
+    /// Writes all but the data.
+    private func writeHead(into writer: inout JSONWriter) {
+        switch about {
+        case .attempt(let attempt): writer.field("attempt", attempt)
+        case .request(let request): writer.field("request", request)
+        }
+        writer.field("seq", sequence)
+        writer.field("stream", stream.rawValue)
+        writer.field("total", totalBytes)
     }
 
     /// Whether the data is UTF-8 and escaping does not more than double it.

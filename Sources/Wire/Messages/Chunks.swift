@@ -27,15 +27,26 @@ public struct Chunk: Sendable, Equatable {
     public var stream: ChunkStream
     /// The bytes; of a value that was cut, a part of it.
     public var data: ArraySlice<UInt8>
+    /// Of the first chunk of a value, the bytes of the whole value, if the sender tells them.
+    ///
+    /// They are a hint and not checked: the receiver makes room once.
+    public var totalBytes: Int?
     /// Whether its data was no JSON, so that nothing can be made of the value; never sent.
     public var isUnreadable = false
 
     /// Makes the message of its fields.
-    public init(about: Subject, sequence: Int, stream: ChunkStream, data: ArraySlice<UInt8>) {
+    public init(
+        about: Subject,
+        sequence: Int,
+        stream: ChunkStream,
+        data: ArraySlice<UInt8>,
+        totalBytes: Int? = nil
+    ) {
         self.about = about
         self.sequence = sequence
         self.stream = stream
         self.data = data
+        self.totalBytes = totalBytes
     }
 
     /// Makes the message of its fields.

@@ -1,0 +1,65 @@
+// What waits for a peer: the order in which it leaves, and what is told of it. When it leaves is in
+// the tests of MessageConnection.
+import JSON
+import Testing
+
+@testable import Wire
+
+@Suite("Outbox")
+struct OutboxTests {
+    private func reply(_ request: Int, bytes: Int) -> Message {
+        let text = RawJSON(String(repeating: "x", count: bytes - 2))
+        return .reply(Reply(request: request, what: .answer, data: .inline(text)))
+    }
+
+    private func lines(of outbox: inout Outbox) throws -> [Message] {
+        var text: [UInt8] = []
+        var piece: [UInt8] = []
+        while outbox.takePiece(into: &piece) {
+            #expect(!piece.isEmpty)
+            text += piece
+            piece = []
+        }
+        #expect(outbox.isEmpty && outbox.waitingBytes == 0 && outbox.encodedBytes == 0)
+        return try text.split(separator: UInt8(ascii: "\n")).map { try Message(decoding: $0) }
+    }
+
+    @Test("Large messages leave as they were sent, in their order among small ones")
+    func keepsOrder() throws {
+        var outbox = Outbox()
+        let sizes = [10, 70_000, 20, 30, 300_000, 400_000, 40]
+        let sent = sizes.enumerated().map { reply($0.offset, bytes: $0.element) }
+        for message in sent { outbox.append(message) }
+        #expect(outbox.encodedBytes == outbox.waitingBytes)
+        #expect(outbox.waitingBytes >= sizes.reduce(0, +))
+        #expect(outbox.hasWholePiece)
+        #expect(try lines(of: &outbox) == sent)
+        #expect(outbox.values == 0)
+    }
+
+    @Test(
+        "A value beyond the longest one for a line is cut, however short that is",
+        arguments: [1_000, 30_000, 65_536, 65_537, 200_000]
+    )
+    func cuts(largest: Int) throws {
+        var outbox = Outbox(
+            cutting: Outbox.Cutting(largestInline: largest, bytesPerChunk: largest / 2)
+        )
+        outbox.append(reply(1, bytes: largest))
+        outbox.append(reply(2, bytes: largest + 1))
+        #expect(outbox.waitingBytes >= 2 * largest + 1)
+        #expect(outbox.encodedBytes < 2 * largest)
+        let messages = try lines(of: &outbox)
+        #expect(messages.map(\.kind) == [.reply, .chunk, .chunk, .chunk, .reply])
+        #expect(outbox.values == 1)
+    }
+
+    @Test("What is forgotten does not leave, and is not counted")
+    func forgets() throws {
+        var outbox = Outbox()
+        outbox.append(reply(1, bytes: 100_000))
+        outbox.append(reply(2, bytes: 100))
+        outbox.removeAll()
+        #expect(try lines(of: &outbox).isEmpty)
+    }
+}
