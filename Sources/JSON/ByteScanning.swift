@@ -21,7 +21,6 @@ enum Byte {
     static let closeBracket = UInt8(ascii: "]")
     static let minus = UInt8(ascii: "-")
     static let lineFeed = UInt8(ascii: "\n")
-    static let carriageReturn = UInt8(ascii: "\r")
 
     static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
@@ -29,12 +28,15 @@ enum Byte {
 }
 
 extension ArraySlice<UInt8> {
-    /// Validates the slice as one JSON text.
-    func checkJSON() throws(JSONError) {
+    /// Validates the slice as one JSON text, and tells whether it has a raw newline.
+    @discardableResult
+    func checkJSON() throws(JSONError) -> Bool {
+        var hasNewline = false
         let status = withContiguousStorageIfAvailable {
-            weft_json_validate($0.baseAddress, $0.count, UInt32(JSONLimits.depth))
+            weft_json_validate($0.baseAddress, $0.count, UInt32(JSONLimits.depth), &hasNewline)
         }
         try JSONError.check(status ?? WEFT_JSON_EMPTY)
+        return hasNewline
     }
 
     /// The position of the first such byte, or nil.
@@ -44,11 +46,6 @@ extension ArraySlice<UInt8> {
                 weft_find_byte($0.baseAddress, 0, $0.count, byte)
             } ?? count
         return offset < count ? startIndex + offset : nil
-    }
-
-    /// Whether a raw line feed or carriage return is anywhere in the slice.
-    var hasNewline: Bool {
-        position(of: Byte.lineFeed) != nil || position(of: Byte.carriageReturn) != nil
     }
 
     /// One past the end of the value that starts at `position`.

@@ -41,8 +41,7 @@ public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
     /// strings.
     public init(validating bytes: ArraySlice<UInt8>) throws(JSONError) {
         let text = bytes.trimmed
-        try text.checkJSON()
-        self.bytes = text.hasNewline ? text.compacted : text
+        self.bytes = try text.checkJSON() ? text.compacted : text
     }
 
     /// Validates one JSON text, as above.

@@ -47,8 +47,10 @@ typedef struct weft_json_outline {
 } weft_json_outline;
 
 /// Validates one JSON text: UTF-8, grammar, escapes, numbers of any size, and nesting of at most `depth`
-/// arrays and objects, where empty ones are leaves and do not count.
-weft_json_status weft_json_validate(const uint8_t *text, size_t length, uint32_t depth);
+/// arrays and objects, where empty ones are leaves and do not count. Tells whether a raw line feed or
+/// carriage return lies between tokens.
+weft_json_status weft_json_validate(
+    const uint8_t *text, size_t length, uint32_t depth, bool *has_newline);
 
 /// Validates one JSON object as above and finds its top-level fields, in order.
 /// Writes at most `capacity` of them; more fields, or two whose keys are equal after decoding,
