@@ -51,7 +51,7 @@ public final class EventLoop {
             throw UVError(code: result, operation: "make an event loop's mailbox")
         }
         uv_unref(wake.handle)
-        readBuffer = .allocate(byteCount: 64 * 1024, alignment: 16)
+        readBuffer = .allocate(byteCount: 256 << 10, alignment: 16)
         turns = Turns(loop: raw)
         // The loop's own handles point at it; it stays until it is closed.
         let own = Unmanaged.passRetained(self).toOpaque()
