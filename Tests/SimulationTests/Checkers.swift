@@ -15,6 +15,9 @@ struct RunEndChecker {
     private(set) var ended: [RunID: String] = [:]
     private var cancelled: Set<RunID> = []
     private var brokenOff: Set<RunID> = []
+    /// Runs that a client called off before anything else ended them, and whether their plans were
+    /// still growing then.
+    private var calledOff: [RunID: Bool] = [:]
 
     /// A run that ended and was `forgotten` may make way for another one with its key.
     mutating func accept(
@@ -45,6 +48,31 @@ struct RunEndChecker {
         if ended[run] == nil { cancelled.insert(run) }
     }
 
+    /// A client's cancel has arrived for a run that nothing had ended before.
+    mutating func callOff(_ run: RunID, isGrowing: Bool) {
+        if ended[run] == nil, calledOff[run] == nil { calledOff[run] = isGrowing }
+    }
+
+    /// The end of a run follows from what was asked and what happened, whatever came when: a failure
+    /// of the run itself, then a cancel that kept anything from being done, then its nodes.
+    func justify(_ run: RunID, _ status: String, _ course: RunCourse) -> String? {
+        let wasGrowing = calledOff[run]
+        let expected: String
+        if let code = course.failure {
+            if wasGrowing != nil { return "\(run) failed with \(code) after a client's cancel" }
+            expected = "failed"
+        } else if let wasGrowing, wasGrowing || course.cancelled > 0 {
+            expected = "cancelled"
+        } else if course.hasAnswer {
+            expected = "succeeded"
+        } else if course.cancelled > 0 {
+            return "nodes of \(run) were cancelled, and nobody asked for it"
+        } else {
+            expected = course.failed + course.skipped > 0 ? "failed" : "succeeded"
+        }
+        return status == expected ? nil : "\(run) ended as \(status), not \(expected): \(course)"
+    }
+
     mutating func end(_ run: RunID, _ status: String) -> String? {
         if let earlier = ended.updateValue(status, forKey: run) {
             return "run \(run) ended as \(earlier) and as \(status)"
@@ -62,6 +90,17 @@ struct RunEndChecker {
     func isCancelled(_ run: RunID) -> Bool { cancelled.contains(run) }
 
     var open: [RunID] { order.filter { ended[$0] == nil } }
+}
+
+/// What has become of a run by its end.
+struct RunCourse {
+    /// Why the run as a whole failed, whatever its nodes did.
+    var failure: FailureCode?
+    /// Whether its planner gave an answer: then single nodes do not matter any more.
+    var hasAnswer = false
+    var failed = 0
+    var skipped = 0
+    var cancelled = 0
 }
 
 /// Attempt numbers rise by one, and only the current attempt's result changes its node.

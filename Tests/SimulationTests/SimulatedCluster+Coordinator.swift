@@ -117,10 +117,27 @@ extension SimulatedCluster {
             broken("\(run) broke off, but ended as \(status) with \(failure as Any)")
         }
         if failure?.code == .internal { broken("\(run) failed: \(failure?.message ?? "")") }
+        if let course = course(of: run) { broken(runEnds.justify(run, status, course)) }
         let goal = authors[run].flatMap { $0.isPlanner ? $0.goal : nil }
         let kind = goal.map { $0.isPlanOnly ? "plan only" : $0.strategy.rawValue } ?? "plan"
         let code = failure.map { "/\($0.code.rawValue)" } ?? ""
         endings["\(kind)/\(status)\(code)", default: 0] += 1
+    }
+
+    /// What has become of a run, by the states of its nodes.
+    private func course(of run: RunID) -> RunCourse? {
+        guard let slot = coordinator.runSlots[run] else { return nil }
+        let state = coordinator.runs[slot]
+        var course = RunCourse(failure: state.failure?.code, hasAnswer: state.isPlanned)
+        for node in 0..<state.plan.count {
+            switch coordinator.scheduler.state(of: NodeReference(run: run, node: node)) {
+            case .failed: course.failed += 1
+            case .skipped: course.skipped += 1
+            case .cancelled: course.cancelled += 1
+            default: break
+            }
+        }
+        return course
     }
 
     private func look(at message: Message, to link: SimulatedLink) {
@@ -228,6 +245,12 @@ extension SimulatedCluster {
             }
             tell(.received(link.id, message))
         case .cancelRun(let cancel):
+            if let run = coordinator.runSlots[cancel.run].map({ coordinator.runs[$0] }),
+                run.failure == nil
+            {
+                let isGrowing = run.author != nil || run.planner != nil
+                runEnds.callOff(cancel.run, isGrowing: isGrowing)
+            }
             tell(.received(link.id, message))
             runEnds.cancel(cancel.run)
         case .chunk(let chunk):
