@@ -181,6 +181,8 @@ public struct CoordinatorMachine: Sendable {
         guard !isShuttingDown else { return }
         presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
         if !waitingTwins.isEmpty { admitTwins(now, &actions) }
+        scheduler.continueSweeps(into: &schedulerActions)
+        carryOut(now, &actions)
         // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
         var settledBefore: Int
         repeat {
@@ -192,7 +194,7 @@ public struct CoordinatorMachine: Sendable {
         workThisTurn = 0
         makeAnswers(now, &actions)
         restateMore(now, &actions)
-        furtherTurn = hasUnfinishedWork ? now : nil
+        furtherTurn = hasUnfinishedWork || scheduler.hasSweeps ? now : nil
         keepWithinBounds(now, &actions)
         sendDueAcknowledgements(now, &actions)
         forgetTold()

@@ -23,6 +23,7 @@ extension WaitReason {
         case .leased: "sent"
         case .running: "running"
         case .cancelling: "cancelling"
+        case .runCancelled: "run_cancelled"
         case .aboutToStart: "about_to_start"
         }
     }
@@ -76,6 +77,7 @@ extension WaitReason {
         case .leased(let id): return "sent to \(worker(id)), which has not begun it yet"
         case .running(let id): return "runs on \(worker(id))"
         case .cancelling(let id): return "being cancelled on \(worker(id))"
+        case .runCancelled: return "its run is cancelled, and it is about to end"
         case .aboutToStart: return "is about to start"
         }
     }

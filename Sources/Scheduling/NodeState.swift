@@ -49,6 +49,14 @@ public enum NodeState: Sendable, Equatable {
         default: nil
         }
     }
+
+    /// Whether it has not ended and no worker holds it: a cancel of its run ends it at once.
+    var isUnheld: Bool {
+        switch self {
+        case .waiting, .ready, .backingOff: true
+        default: false
+        }
+    }
 }
 
 /// The names of the states.

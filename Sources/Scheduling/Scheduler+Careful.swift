@@ -27,7 +27,7 @@ extension Scheduler {
     /// Whether an entry's node is still ready and belongs into the queue.
     func isWaiting(_ entry: CarefulQueue.Entry, in queue: CarefulQueue) -> Bool {
         let run = Int(entry.node.run)
-        guard runs[run].generation == entry.generation,
+        guard runs[run].generation == entry.generation, !runs[run].isCancelled,
             runs[run].nodes.indices.contains(Int(entry.node.node))
         else { return false }
         return record(entry.node).state == .ready

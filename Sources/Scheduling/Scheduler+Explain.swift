@@ -40,6 +40,8 @@ public enum WaitReason: Sendable, Equatable {
     case running(WorkerID)
     /// It was called back, and the worker has not answered yet.
     case cancelling(WorkerID)
+    /// Its run is cancelled, and it is about to be settled.
+    case runCancelled
     /// It is about to be placed.
     case aboutToStart
 }
@@ -55,6 +57,7 @@ extension Scheduler {
     ) -> [WaitReason] {
         guard let slot = slot(of: node) else { return [] }
         let record = record(slot)
+        if runs[Int(slot.run)].isCancelled, record.state.isUnheld { return [.runCancelled] }
         switch record.state {
         case .waiting:
             let open = dependencies.filter {

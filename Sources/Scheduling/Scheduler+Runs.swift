@@ -1,4 +1,5 @@
-// Runs and their nodes: growth, settling, skipping what is behind a failure, cancelling.
+// Runs and their nodes: growth, settling, cancelling. How many nodes at once are skipped or cancelled
+// is in Scheduler+Sweeps.
 
 internal import DequeModule
 internal import HeapModule
@@ -111,6 +112,8 @@ extension Scheduler {
 
     /// Puts a ready node where placement finds it.
     mutating func enqueue(_ node: NodeSlot) {
+        // Nodes of a cancelled run are about to be settled.
+        if runs[Int(node.run)].isCancelled { return }
         if record(node).isTroubled { return enqueueCareful(node) }
         let run = Int(node.run)
         let queue = Int(record(node).placement)
@@ -170,26 +173,6 @@ extension Scheduler {
         finishIfSettled(run, &actions)
     }
 
-    /// Skips everything behind a node, by name of the node that failed.
-    ///
-    /// A stack, not recursion: a plan may be a million nodes deep.
-    private mutating func skipDependents(
-        of node: Int,
-        because cause: Int,
-        in run: Int,
-        _ actions: inout [Action]
-    ) {
-        var stack = runs[run].dependents(of: node)
-        while let next = stack.popLast() {
-            guard runs[run].nodes[next].state == .waiting else { continue }
-            stack.append(contentsOf: runs[run].dependents(of: next))
-            let slot = NodeSlot(run: run, node: next)
-            move(slot, to: .skipped(because: cause))
-            runs[run].settledCount += 1
-            actions.append(.settle(reference(slot), .skipped(because: cause)))
-        }
-    }
-
     private mutating func skip(
         _ run: Int,
         _ node: Int,
@@ -239,20 +222,9 @@ extension Scheduler {
             guard let worker = runs[run].nodes[node].state.worker else { continue }
             callBack(NodeSlot(run: run, node: node), from: worker, .cancelled, now, &actions)
         }
-        cancelNodes(run, from: 0, &actions)
         for queue in runs[run].queues.indices { runs[run].queues[queue].heap = Heap() }
+        cancelNodes(run, from: 0, &actions)
         finishIfSettled(run, &actions)
-    }
-
-    /// Ends the nodes that no worker holds.
-    private mutating func cancelNodes(_ run: Int, from first: Int, _ actions: inout [Action]) {
-        for node in first..<runs[run].nodes.count {
-            switch runs[run].nodes[node].state {
-            case .waiting, .ready, .backingOff:
-                settle(NodeSlot(run: run, node: node), .cancelled, &actions)
-            default: break
-            }
-        }
     }
 
     /// Asks the worker to end an attempt; until its answer the attempt counts against the worker.

@@ -198,10 +198,12 @@ extension Scheduler {
     }
 
     /// Whether a worker with a free slot may not get the node for now, because of what happened
-    /// to the node, or to its tool on the worker, before, or because the worker said it was busy.
+    /// to the node, or to its tool on the worker, before, because the worker said it was busy, or
+    /// because the run is cancelled.
     public func isKept(_ node: NodeReference, from worker: WorkerID) -> Bool {
         guard let node = slot(of: node), let worker = slot(of: worker) else { return false }
-        if workers[worker].isPaused { return true }
+        // Nodes of a cancelled run are about to be settled, in this turn or a later one.
+        if runs[Int(node.run)].isCancelled || workers[worker].isPaused { return true }
         let tool = classes[placement(of: node)].tool
         if workers[worker].profile.tools[tool] == nil {
             return workers[worker].cooling[tool] != nil

@@ -72,7 +72,9 @@ extension Scheduler {
         guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning || run.isListed else {
             throw InvariantViolation("run \(run.id) has room for attempts and takes no turns")
         }
+        let isSwept = sweeps.contains { $0.run == slot && $0.generation == run.generation }
         for index in run.nodes.indices where run.nodes[index].state == .ready && !isFound[index] {
+            if run.isCancelled && isSwept { continue }
             throw InvariantViolation("ready node \(run.id)/\(index) is not where placement looks")
         }
         for index in run.nodes.indices {

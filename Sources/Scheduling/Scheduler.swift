@@ -1,7 +1,7 @@
 // The scheduler: which node runs where and when, and what becomes of it. A pure value: events in,
 // actions out, `now` a parameter. `handle` never places; `place` does, once a loop turn, so that
 // everything that arrived in the turn is considered together.
-// Topic by topic in the extensions: Runs, Classes, Workers, Attempts, Placement, Prefetching,
+// Topic by topic in the extensions: Runs, Sweeps, Classes, Workers, Attempts, Placement, Prefetching,
 // Deadlines.
 
 internal import DequeModule
@@ -54,6 +54,10 @@ public struct Scheduler: Sendable {
     /// Workers that may have room again, for the next pass.
     var listedWorkers: [WorkerID] = []
     var deadlines = Heap<Deadline>()
+    /// Nodes to settle that were too many for one turn, the first ones first.
+    var sweeps: Deque<Sweep> = []
+    /// How many more nodes this turn may skip or cancel.
+    var settlementsLeft: Int
     /// What has happened to nodes that keep away from some workers.
     var troubles: [NodeSlot: Trouble] = [:]
     /// Ready nodes that keep away from some workers, by what they keep away from.
@@ -77,6 +81,7 @@ public struct Scheduler: Sendable {
     /// The seed decides the jitter of backoffs.
     public init(limits: SchedulerLimits = SchedulerLimits(), seed: UInt64) {
         self.limits = limits
+        settlementsLeft = limits.settlementsPerTurn
         generator = SplitMix64(seed: seed)
         demandIndexes[[:]] = demands.insert(Demand(labels: [:]))
     }

@@ -192,6 +192,8 @@ public struct SchedulerLimits: Sendable {
     /// How long a worker that refused an attempt as one too many gets nothing, unless an attempt
     /// ends on it earlier; doubles while nothing succeeds there, up to `longestBackoff`.
     public var firstPause: Duration = .milliseconds(100)
+    /// How many nodes are skipped or cancelled in one turn; the others follow in the next ones.
+    public var settlementsPerTurn = 50_000
     /// Placement classes kept for the next run after the last one that named them has ended.
     public var idleClasses = 1_024
     /// How long a worker may sit on prefetched attempts without finishing anything.

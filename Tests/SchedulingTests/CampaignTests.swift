@@ -91,6 +91,7 @@ private final class Campaign {
         var limits = SchedulerLimits()
         // Classes, pools and demands come and go all the time.
         limits.idleClasses = 1
+        if seed % 2 == 0 { limits.settlementsPerTurn = 2 }
         scheduler = Scheduler(limits: limits, seed: seed)
         generator = SplitMix64(seed: seed &* 7_919)
     }
@@ -284,6 +285,7 @@ private final class Campaign {
     }
 
     private func place() {
+        scheduler.continueSweeps(into: &actions)
         scheduler.place(at: now, into: &actions)
         check()
     }

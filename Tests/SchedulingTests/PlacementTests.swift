@@ -259,6 +259,8 @@ struct PlacementTests {
         let attempt = AttemptID(run: run, node: 0, number: 1)
         let failure = Failure(code: .toolError, message: "it broke")
         large.handle(.attemptFailed(attempt, WorkerID(1), failure), at: .zero, into: &recorded)
+        #expect(recorded.count <= SchedulerLimits().settlementsPerTurn + 1)
+        while large.hasSweeps { large.continueSweeps(into: &recorded) }
         #expect(recorded.count == count + 1)
         #expect(recorded.last == .finish(run))
         try large.validate()

@@ -67,6 +67,7 @@ final class SchedulerHarness {
 
     /// One placement pass.
     func place(sourceLocation: SourceLocation = #_sourceLocation) {
+        scheduler.continueSweeps(into: &actions)
         scheduler.place(at: now, into: &actions)
         record(sourceLocation)
     }

@@ -85,6 +85,8 @@ struct Scenario {
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)
         schedulerLimits.answerMargin = .milliseconds(500)
+        // Half of the seeds settle what is skipped or cancelled over many turns.
+        if limits.chunkBytes == 700 { schedulerLimits.settlementsPerTurn = 2 }
         self.schedulerLimits = schedulerLimits
         faultsEnd = .zero + draw.duration(.seconds(2) ... .seconds(10))
         var workers: [(name: String, slots: Int)] = []
