@@ -150,6 +150,7 @@ extension CoordinatorMachine {
         workers[first]?.pingNumber += 1
         workers[first]?.heldAtPing = scheduler.attempts(on: first)
         let ping = workers[first]?.pingNumber ?? 1
+        let asked = presence.judgingTime(at: now)
         actions.append(.send(connection, .ping(Ping(n: ping))))
         waitingTwins.append(
             WaitingTwin(
@@ -158,8 +159,8 @@ extension CoordinatorMachine {
                 name: name,
                 session: session,
                 ping: ping,
-                until: presence.judgingTime(at: now)
-                    + min(limits.heartbeat, limits.handshake / 2)
+                asked: asked,
+                until: asked + min(limits.heartbeat, limits.handshake / 2)
             )
         )
     }
@@ -194,14 +195,20 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The first one has not answered in time: it is gone, unless it was heard of just before.
+    /// The first one has not answered in time: it is gone when nothing else came from it either.
+    ///
+    /// If it was heard of just before it was asked, it has a little longer. The second one may have
+    /// been started right after the first one's end, which nobody has noticed.
     mutating func fenceSilentFirsts(_ now: Instant, _ actions: inout [Action]) {
         let time = presence.judgingTime(at: now)
-        while let twin = waitingTwins.first, twin.until <= time {
+        while let index = waitingTwins.firstIndex(where: { $0.until <= time }) {
+            let twin = waitingTwins[index]
             let first = workersByName[twin.name]
             let heard = first.flatMap { workers[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
-            if let first, let heard, time - heard < limits.heartbeat * 3 / 2 {
+            if let first, let heard, heard > twin.asked {
                 refuseTwins(of: first, afterPing: twin.ping, now, &actions)
+            } else if let heard, heard + limits.heartbeat * 3 / 2 > time {
+                waitingTwins[index].until = heard + limits.heartbeat * 3 / 2
             } else {
                 admit(twin, now, &actions)
             }

@@ -223,7 +223,7 @@ public struct CoordinatorMachine: Sendable {
         consider(nextProgress)
         consider(nextAck)
         consider(timedRuns.next)
-        consider(judging: waitingTwins.first?.until)
+        consider(judging: waitingTwins.lazy.map(\.until).min())
         consider(furtherTurn)
         return next
     }

@@ -123,6 +123,9 @@ struct WaitingTwin: Sendable {
     let session: String
     /// The ping by whose answer the first one shows that it lives.
     let ping: Int
-    /// When the first one counts as gone, on the judging clock.
-    let until: Instant
+    /// When the first one was asked, on the judging clock.
+    let asked: Instant
+    /// When the first one counts as gone, on the judging clock; later if it was heard of just
+    /// before it was asked.
+    var until: Instant
 }

@@ -67,14 +67,30 @@ struct TwinTests {
         #expect(second.takeKinds().first == .registered)
     }
 
-    @Test("A worker that was heard of a moment ago lives, though it is slow to answer")
+    @Test("A worker that says anything after a second one came lives, though it answers late")
     func slow() throws {
         let first = harness.worker("w", tools: [tool("t")])
         first.answersPings = false
         let second = twin()
-        harness.advance(.seconds(2))
+        harness.advance(.seconds(1))
+        first.send(.offer(Offer(slots: 1, tools: [tool("t")])))
+        harness.advance(.seconds(1))
         #expect(try second.nextError().code == .duplicateName)
         #expect(!harness.isClosed(first))
+    }
+
+    @Test("A worker that is started again right after an end that nobody noticed is taken on")
+    func restartsAtOnce() throws {
+        let first = harness.worker("w", tools: [tool("t")])
+        first.answersPings = false
+        let second = twin()
+        harness.advance(.milliseconds(2_900))
+        // The first one was heard of just before, so it has longer than a heartbeat.
+        #expect(second.takeKinds() == [])
+        harness.advance(.milliseconds(200))
+        #expect(second.takeKinds().first == .registered)
+        #expect(try first.nextError().code == .duplicateName)
+        #expect(harness.isClosed(first))
     }
 
     @Test("A second worker gets the name when the first leaves while it waits")
@@ -87,7 +103,9 @@ struct TwinTests {
         #expect(second.takeKinds() == [.registered])
         // Now the second is the one that lives.
         #expect(third.takeKinds().isEmpty)
-        harness.advance(.seconds(2))
+        harness.advance(.seconds(1))
+        second.send(.offer(Offer(slots: 1, tools: [tool("t")])))
+        harness.advance(.seconds(1))
         #expect(try third.nextError().code == .duplicateName)
     }
 
