@@ -236,6 +236,10 @@ extension CoordinatorMachine {
         guard scheduler.isCurrent(attempt, on: worker) else { return }
         let rejection: Rejection
         switch reject.code {
+        case .busy where reject.isShortage:
+            let reason = reject.message ?? "the worker lacked something to start the tool"
+            let event = Scheduler.Event.attemptLackedResources(attempt, worker, reason: reason)
+            return schedule(event, now, &actions)
         case .busy: rejection = .busy
         case .draining: rejection = .draining
         case .unknownTool: rejection = .unknownTool

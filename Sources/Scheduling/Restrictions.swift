@@ -61,6 +61,10 @@ struct Cooling: Sendable {
     var until = Instant.zero
     /// What the worker said last.
     var reason = ""
+    /// Whether the worker lacked something that comes back, and the tool is not broken there.
+    var isShortage = false
+    /// Whether the tool pauses even though no other worker can run it.
+    var isAlone = false
 }
 
 /// A tool that a worker gets none or less of, for people.

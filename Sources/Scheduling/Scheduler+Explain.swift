@@ -86,13 +86,13 @@ extension Scheduler {
     private func explainReady(_ node: NodeSlot, _ now: Instant) -> [WaitReason] {
         let index = placement(of: node)
         let placement = classes[index]
-        guard let holders = groupsByTool[placement.tool], holders.count > 0 else {
-            return [.toolMissing(placement.tool)]
-        }
-        let able = workersAble(toRun: index)
         let cooling = coolingWorkers.compactMap { slot(of: $0) }
             .filter { workers[$0].cooling[placement.tool] != nil && isAble($0, toRun: index) }
             .map { workers[$0] }
+        if cooling.isEmpty, groupsByTool[placement.tool]?.count ?? 0 == 0 {
+            return [.toolMissing(placement.tool)]
+        }
+        let able = workersAble(toRun: index)
         if able.isEmpty, cooling.isEmpty { return [.labelsMissing(placement.requires)] }
         let restrictions = troubles[node]?.restrictions ?? Restrictions()
         let askable = able.filter { !restrictions.excludes($0.id) }

@@ -24,7 +24,8 @@ extension Scheduler {
             return settle(node, .cancelled, &actions)
         }
         let name = slot(of: worker).map { workers[$0].profile.name } ?? worker.description
-        coolDown(classes[placement(of: node)].tool, on: worker, failure.message, now)
+        let tool = classes[placement(of: node)].tool
+        coolDown(tool, on: worker, failure.message, isShortage: false, now)
         update(node) { $0.neverRan += 1 }
         restrict(node) { trouble in
             trouble.refusal = failure
@@ -39,6 +40,30 @@ extension Scheduler {
         } else {
             settle(node, .failed(refusalFailure(of: node)), &actions)
         }
+    }
+
+    /// The worker lacked descriptors, processes or memory to start the attempt, which never ran.
+    ///
+    /// Its tool pauses there, and the node goes wherever the tool does not pause. It keeps away
+    /// from no worker, because what was lacking comes back; so a shortage alone fails no node.
+    mutating func returnForShortage(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ reason: String,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        unassign(node, from: worker)
+        guard !runs[Int(node.run)].isCancelled else {
+            return settle(node, .cancelled, &actions)
+        }
+        let tool = classes[placement(of: node)].tool
+        coolDown(tool, on: worker, reason, isShortage: true, now)
+        update(node) { $0.neverRan += 1 }
+        let failure = Failure(code: .spawnFailed, message: reason, isRetryable: true)
+        actions.append(.publishRetry(attempt, failure, after: .zero))
+        makeReady(node)
     }
 
     private func refusalFailure(of node: NodeSlot) -> Failure {
@@ -116,16 +141,20 @@ extension Scheduler {
         _ tool: String,
         on id: WorkerID,
         _ reason: String,
+        isShortage: Bool,
         _ now: Instant
     ) {
         guard let worker = slot(of: id) else { return }
         var cooling = workers[worker].cooling[tool] ?? Cooling()
         cooling.reason = reason
+        cooling.isShortage = isShortage
         // What was under way together counts once.
         if !cooling.isActive {
             cooling.refusals += 1
+            cooling.isAlone = isShortage && !isElsewhere(tool, than: worker)
             let full = limits.firstCooling * (1 << min(cooling.refusals - 1, 20))
-            cooling.until = now + min(full, limits.longestCooling)
+            let longest = cooling.isAlone ? limits.longestCoolingAlone : limits.longestCooling
+            cooling.until = now + min(full, longest)
             cooling.isActive = true
             coolingEnds.append(CoolingEnd(at: cooling.until, worker: id, tool: tool))
             coolingEnds.sort { ($0.at, $0.worker) < ($1.at, $1.worker) }
@@ -169,8 +198,12 @@ extension Scheduler {
     /// Puts a worker into the group of the tools that it may get nodes of now.
     mutating func regroup(_ worker: Int) {
         var tools = workers[worker].offered
-        for (tool, cooling) in workers[worker].cooling where isElsewhere(tool, than: worker) {
-            if cooling.isActive {
+        for (tool, cooling) in workers[worker].cooling {
+            let isElsewhere = isElsewhere(tool, than: worker)
+            // Without anybody else a broken tool fails its nodes at once; after a shortage they
+            // wait, and one attempt at a time shows whether it is over.
+            guard isElsewhere || cooling.isShortage else { continue }
+            if cooling.isActive, isElsewhere || cooling.isAlone {
                 tools[tool] = nil
             } else {
                 tools[tool]?.concurrency = 1

@@ -99,6 +99,8 @@ public struct Scheduler: Sendable {
             fail(attempt, worker, failure, now, &actions)
         case .attemptRejected(let attempt, let worker, let rejection):
             reject(attempt, worker, rejection, now, &actions)
+        case .attemptLackedResources(let attempt, let worker, let reason):
+            returnForShortage(attempt, worker, reason, now, &actions)
         case .attemptForgotten(let attempt, let worker):
             forget(attempt, worker, now, &actions)
         case .nodeRefused(let node, let failure):

@@ -38,6 +38,8 @@ extension Scheduler {
         case attemptFailed(AttemptID, WorkerID, Failure)
         /// A worker did not start the attempt.
         case attemptRejected(AttemptID, WorkerID, Rejection)
+        /// A worker lacked descriptors, processes or memory to start the attempt; its reason.
+        case attemptLackedResources(AttemptID, WorkerID, reason: String)
         /// A worker that should have the attempt does not know it.
         case attemptForgotten(AttemptID, WorkerID)
         /// The coordinator could not make the node's arguments: it fails without an attempt.

@@ -176,6 +176,8 @@ public struct SchedulerLimits: Sendable {
     public var firstCooling: Duration = .milliseconds(250)
     /// No such pause is longer than this.
     public var longestCooling: Duration = .seconds(30)
+    /// No such pause after a shortage is longer than this if no other worker can run the tool.
+    public var longestCoolingAlone: Duration = .seconds(2)
     /// A node that workers refused this often fails; it would go round for ever.
     public var rejectionsPerNode = 20
     /// How many attempts beyond its slots a worker may hold for each slot.

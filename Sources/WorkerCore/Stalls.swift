@@ -1,5 +1,5 @@
 // Tools that cannot be started for want of descriptors, processes or memory: when each is tried
-// again, and since when nothing at all could run.
+// again, and when their attempts are handed back instead.
 internal import Plans
 
 /// The tools whose attempts wait because the system lacked something.
@@ -7,18 +7,20 @@ struct Stalls: Sendable {
     /// The pause after the first try; it doubles with each further one.
     static let first: Duration = .milliseconds(50)
     static let longest: Duration = .seconds(2)
-    /// How long attempts wait while nothing runs whose end could give something back.
-    static let patience: Duration = .seconds(10)
+    /// How long the attempts of a tool wait at the worker before they are handed back.
+    static let patience: Duration = .milliseconds(700)
 
     private struct Stall: Sendable {
+        /// When it failed first after an attempt of it had begun.
+        let since: Instant
         var retryAt: Instant?
         var pauses = 0
+        /// Whether its attempts were handed back and none has begun since.
+        var isHandedBack = false
     }
 
     /// By tool; a tool without `retryAt` is being tried.
     private var entries: [Int: Stall] = [:]
-    /// Since when attempts have waited and none ran.
-    var starvedSince: Instant?
 
     var isEmpty: Bool { entries.isEmpty }
 
@@ -32,7 +34,7 @@ struct Stalls: Sendable {
 
     /// A start failed; whether the tool was well until now.
     mutating func failed(tool: Int, at now: Instant) -> Bool {
-        var stall = entries[tool] ?? Stall()
+        var stall = entries[tool] ?? Stall(since: now)
         let isNew = entries[tool] == nil
         // Of several that were tried at once the first one sets the pause.
         if stall.retryAt == nil {
@@ -40,6 +42,21 @@ struct Stalls: Sendable {
             stall.pauses += 1
         }
         entries[tool] = stall
+        return isNew
+    }
+
+    /// Whether a start that fails now is one too many for the worker to wait any longer.
+    func isOutOfPatience(tool: Int, at now: Instant) -> Bool {
+        entries[tool].map { $0.isHandedBack || now - $0.since >= Self.patience } ?? false
+    }
+
+    /// The attempts of the tool were handed back; says whether that is new.
+    ///
+    /// The coordinator says by its next dispatch when the tool is tried again.
+    mutating func handedBack(tool: Int) -> Bool {
+        let isNew = entries[tool]?.isHandedBack == false
+        entries[tool]?.isHandedBack = true
+        entries[tool]?.retryAt = nil
         return isNew
     }
 

@@ -83,10 +83,12 @@ extension WorkerMachine {
     mutating func reject(
         _ id: AttemptID,
         _ code: RejectCode,
+        isShortage: Bool = false,
         _ message: String? = nil,
         into actions: inout [Action]
     ) {
-        actions.append(.send(.reject(Reject(attempt: id, code: code, message: message))))
+        let reject = Reject(attempt: id, code: code, isShortage: isShortage, message: message)
+        actions.append(.send(.reject(reject)))
         actions.append(.report(.rejected(id, code)))
     }
 

@@ -23,8 +23,13 @@ extension WorkerMachine {
         guard case .running(let stop) = attempts[index].state else { return }
         let tool = attempts[index].tool
         running -= 1
-        if stop == nil, problem.isShortage, draining == nil, !isOutOfPatience(at: now) {
-            wait(at: index, problem, at: now, into: &actions)
+        if stop == nil, problem.isShortage, draining == nil {
+            // Nobody can take it while there is no session.
+            if isReady, stalls.isOutOfPatience(tool: tool, at: now) {
+                handBack(at: index, problem, into: &actions)
+            } else {
+                wait(at: index, problem, at: now, into: &actions)
+            }
         } else {
             queue.ended(tool: tool)
             giveBack(at: index, stop, problem, at: now, into: &actions)
@@ -54,6 +59,31 @@ extension WorkerMachine {
         )
     }
 
+    /// Hands back the attempt and all others that wait for its tool: another worker may be able to
+    /// start them, which only the coordinator knows.
+    private mutating func handBack(
+        at index: Int,
+        _ problem: StartProblem,
+        into actions: inout [Action]
+    ) {
+        let tool = attempts[index].tool
+        let id = attempts[index].id
+        let reason = problem.failure.message
+        queue.ended(tool: tool)
+        attempts.remove(at: index)
+        reject(id, .busy, isShortage: true, reason, into: &actions)
+        if stalls.handedBack(tool: tool) {
+            for other in attempts.inOrder()
+            where attempts[other].isQueued && attempts[other].tool == tool {
+                let id = attempts[other].id
+                unqueue(at: other)
+                attempts.remove(at: other)
+                reject(id, .busy, isShortage: true, reason, into: &actions)
+            }
+        }
+        queue.resume(tool: tool)
+    }
+
     /// Ends the attempt without a start.
     private mutating func giveBack(
         at index: Int,
@@ -81,20 +111,6 @@ extension WorkerMachine {
             at: index,
             into: &actions
         )
-    }
-
-    private func isOutOfPatience(at now: Instant) -> Bool {
-        stalls.starvedSince.map { now - $0 >= Stalls.patience } ?? false
-    }
-
-    /// While something runs, its end may give back what is lacking; then waiting is never in vain.
-    mutating func noteStarvation(at now: Instant) {
-        guard !stalls.isEmpty || stalls.starvedSince != nil else { return }
-        if running > 0 || stalls.isEmpty {
-            stalls.starvedSince = nil
-        } else if stalls.starvedSince == nil {
-            stalls.starvedSince = now
-        }
     }
 
     /// Something has ended: what it gave back may be enough.

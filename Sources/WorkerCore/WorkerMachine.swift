@@ -216,7 +216,6 @@ public struct WorkerMachine: Sendable {
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         if hasEnded { return }
         if !fresh.isEmpty { settleFresh(into: &actions) }
-        noteStarvation(at: now)
         timeouts.prune(attempts, running: running)
         exitIfDrained(into: &actions)
     }

@@ -88,12 +88,40 @@ struct AttemptTests {
         #expect(kinds == [.ack, .dispatch])
     }
 
-    @Test("A worker gets no more than it queues")
+    @Test("A shortage at a worker sends the node elsewhere, and the list of workers says why")
+    func shortage() throws {
+        let tool = ToolDescription(name: "t", description: "")
+        let sick = harness.worker("sick", tools: [tool])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a")])
+        let first = try sick.nextDispatch()
+        let reject = Reject(
+            attempt: first.attempt,
+            code: .busy,
+            isShortage: true,
+            message: "too many open files"
+        )
+        sick.send(.reject(reject))
+        let workers = try client.get(.workers)
+        #expect(workers[0]?["cooling_tools"]?[0]?["reason"] == "too many open files")
+        let explained = try client.get(.explain, run)
+        #expect(explained["nodes"]?[0]?["reasons"]?[0]?["code"] == "cooling_down")
+        let well = harness.worker("well", tools: [tool])
+        let second = try well.nextDispatch()
+        #expect(second.node == first.node)
+        // The tool has a single attempt, which is not used up.
+        well.succeed(second.attempt)
+        #expect(try client.get(.node, run, node: "a")["status"] == "succeeded")
+    }
+
+    @Test("A worker gets no more than it queues, also after it has changed its offer")
     func queueOfWorker() throws {
         let tool = ToolDescription(name: "t", description: "", isIdempotent: true)
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
         worker.send(.register(Register(slots: 2, queue: 3, tools: [tool])))
+        let other = ToolDescription(name: "u", description: "", isIdempotent: true)
+        worker.send(.offer(Offer(slots: 2, tools: [tool, other])))
         _ = worker.take()
         let client = harness.client()
         try client.submit([NodeText("a")])

@@ -163,6 +163,87 @@ struct RefusalTests {
         scheduler.expect("dispatch b/1 to sick", "dispatch c/1 to sick")
     }
 
+    private func lackResources(_ name: String) {
+        scheduler.turn(
+            .attemptLackedResources(
+                scheduler.attempt(name),
+                scheduler.holder(name),
+                reason: "too many open files"
+            )
+        )
+    }
+
+    @Test("A node that a worker cannot start for a shortage goes to another one at once")
+    func shortageElsewhere() {
+        scheduler.join("sick")
+        scheduler.join("well")
+        scheduler.submit([node("a")])
+        lackResources("a")
+        scheduler.expect("dispatch a/1 to sick", "retry a/1: spawn_failed", "dispatch a/2 to well")
+        #expect(scheduler.scheduler.tries(of: scheduler.reference("a")) == 1)
+        scheduler.finish("a")
+        scheduler.expect("a succeeded", "finish r")
+    }
+
+    @Test("A shortage at the only worker makes its nodes wait, however long it lasts")
+    func shortageAlone() {
+        scheduler.join("sick", slots: 2)
+        scheduler.submit([node("a"), node("b")])
+        lackResources("a")
+        lackResources("b")
+        scheduler.expect(
+            "dispatch a/1 to sick",
+            "dispatch b/1 to sick",
+            "retry a/1: spawn_failed",
+            "retry b/1: spawn_failed"
+        )
+        #expect(
+            scheduler.scheduler.explain(
+                scheduler.reference("a"),
+                dependencies: [],
+                at: scheduler.now
+            ) == [.coolingDown([scheduler.worker("sick")], .milliseconds(250))]
+        )
+        for _ in 0..<200 {
+            scheduler.advance(.seconds(2))
+            let held = ["a", "b"].filter { scheduler.holder($0).number > 0 }
+            #expect(held.count == 1, "one of them is a trial")
+            for name in held { lackResources(name) }
+        }
+        scheduler.advance(.seconds(2))
+        let trial = ["a", "b"].first { scheduler.holder($0).number > 0 } ?? "a"
+        _ = scheduler.take()
+        scheduler.start(trial)
+        #expect(scheduler.take().count == 1, "the other one follows")
+        #expect(scheduler.scheduler.tries(of: scheduler.reference(trial)) == 1)
+    }
+
+    @Test("Nodes that wait for a shortage to end go to a worker that joins, at once")
+    func shortageAndJoin() {
+        scheduler.join("sick", slots: 2)
+        scheduler.submit([node("a")])
+        lackResources("a")
+        _ = scheduler.take()
+        scheduler.join("well")
+        scheduler.expect("dispatch a/2 to well")
+    }
+
+    @Test("A node that another worker refused waits for the one with a shortage")
+    func shortageAndRefusal() {
+        scheduler.join("broken")
+        scheduler.join("short")
+        scheduler.submit([node("a")])
+        refuse("a")
+        scheduler.expect(
+            "dispatch a/1 to broken",
+            "retry a/1: spawn_failed",
+            "dispatch a/2 to short"
+        )
+        lackResources("a")
+        scheduler.advance(.milliseconds(250))
+        scheduler.expect("retry a/2: spawn_failed", "dispatch a/3 to short")
+    }
+
     @Test("A pause ends when nobody else is left who can run the tool")
     func lastOneLeft() {
         scheduler.join("sick")

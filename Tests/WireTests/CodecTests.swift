@@ -78,6 +78,24 @@ struct CodecTests {
         #expect(try decode(line) == .reject(rejection))
     }
 
+    @Test(
+        "A reject with a code of a newer worker is read as busy",
+        arguments: ["shortage", "no_gpu", ""]
+    )
+    func unknownRejectCode(_ code: String) throws {
+        let line = #"{"type":"reject","attempt":"r7/0/1","code":"\#(code)","message":"why"}"#
+        let reject = Reject(attempt: MessageExamples.attempt, code: .busy, message: "why")
+        #expect(try decode(line) == .reject(reject))
+    }
+
+    @Test("A coordinator that does not know the field for a shortage reads the reject as busy")
+    func shortageIsBusy() throws {
+        let reject = Reject(attempt: MessageExamples.attempt, code: .busy, isShortage: true)
+        let fields = try JSONValue(parsing: encode(.reject(reject))).objectValue
+        #expect(fields?["code"] == "busy")
+        #expect(fields?["shortage"] == true)
+    }
+
     @Test("Null is a value where any JSON may stand")
     func nullIsAValue() throws {
         let line = #"{"type":"event","run":"r7","seq":0,"kind":"joined","data":null,"at_us":1}"#

@@ -222,6 +222,10 @@ enum MessageExamples {
             .reject(Reject(attempt: attempt, code: .badArguments, message: "q is missing"))
         ),
         MessageExample(
+            #"{"type":"reject","attempt":"r7/0/1","code":"busy","shortage":true}"#,
+            .reject(Reject(attempt: attempt, code: .busy, isShortage: true))
+        ),
+        MessageExample(
             #"{"type":"progress","attempt":"r7/0/1"}"#,
             .progress(Progress(attempt: attempt))
         ),

@@ -104,43 +104,91 @@ struct StallTests {
         #expect(starts(&worker) == [WorkerHarness.id(3)])
     }
 
-    @Test("While something runs an attempt waits as long as it takes")
-    func waitsForOthers() throws {
-        var worker = try WorkerHarness.ready(slots: 2, tools: Self.two)
-        try worker.dispatch(1, tool: "other")
-        try worker.dispatch(2)
-        try worker.endTurn()
-        for _ in 0..<100 {
-            for id in starts(&worker) where id == WorkerHarness.id(2) {
-                try worker.send(.attemptNotStarted(id, problem(isShortage: true)))
-            }
-            worker.actions.removeAll()
-            try worker.receive(.ping(Ping(n: 1)))
-            try worker.wait(.seconds(1))
+    /// The attempts that were handed back for a shortage among the actions so far.
+    private func handedBack(_ worker: WorkerHarness) -> [AttemptID] {
+        worker.actions.compactMap {
+            guard case .send(.reject(let reject)) = $0, reject.isShortage else { return nil }
+            #expect(reject.code == .busy)
+            #expect(reject.message == "too many open files")
+            return reject.attempt
         }
-        #expect(results(worker).isEmpty)
     }
 
-    @Test("With nothing running a shortage that lasts is handed back in the end")
-    func patience() throws {
-        var worker = try WorkerHarness.ready(slots: 2)
-        try worker.dispatch(1, 2)
-        var seconds = 0
-        while true {
-            for id in starts(&worker) {
+    /// Fails each start until attempts are handed back; the time that takes, and which ones.
+    private func failStarts(
+        _ worker: inout WorkerHarness
+    ) throws -> (after: Duration, [AttemptID]) {
+        let begin = worker.now
+        while worker.now - begin < .seconds(5) {
+            for id in starts(&worker) where id != WorkerHarness.id(100) {
                 try worker.send(.attemptNotStarted(id, problem(isShortage: true)))
             }
             try worker.endTurn()
-            guard results(worker).isEmpty, seconds < 30 else { break }
-            worker.actions.removeAll()
-            try worker.receive(.ping(Ping(n: 1)))
-            worker.actions.removeAll()
-            seconds += 1
-            worker.now = worker.now + .seconds(1)
+            let found = handedBack(worker)
+            if !found.isEmpty { return (worker.now - begin, found) }
+            worker.now = worker.now + .milliseconds(10)
             try worker.send(.deadlineReached)
         }
-        #expect((10...13).contains(seconds))
-        #expect(results(worker).count == 2)
+        return (.seconds(5), [])
+    }
+
+    @Test("A shortage that lasts hands back all attempts of the tool within a second")
+    func patience() throws {
+        var worker = try WorkerHarness.ready(slots: 2)
+        try worker.dispatch(1, 2, 3)
+        let (time, ids) = try failStarts(&worker)
+        #expect(time >= .milliseconds(700) && time <= .seconds(1))
+        #expect(Set(ids) == Set([1, 2, 3].map { WorkerHarness.id($0) }))
+        #expect(results(worker).isEmpty)
+        #expect(worker.machine.counts.queued == 0)
+        // A trial that fails is handed back at once; what waits is not a reason to hold it.
+        worker.actions.removeAll()
+        try worker.dispatch(4)
+        #expect(try failStarts(&worker) == (.zero, [WorkerHarness.id(4)]))
+        // After one that begins, the worker waits for a while again.
+        worker.actions.removeAll()
+        try worker.dispatch(5, 6)
+        _ = starts(&worker)
+        try worker.endTurn()
+        worker.actions.removeAll()
+        try worker.send(
+            .attemptFinished(
+                WorkerHarness.id(5),
+                .success(.null),
+                isTruncated: false,
+                microseconds: 1
+            )
+        )
+        try worker.dispatch(7)
+        _ = starts(&worker)
+        try worker.send(.attemptNotStarted(WorkerHarness.id(7), problem(isShortage: true)))
+        try worker.endTurn()
+        #expect(handedBack(worker).isEmpty)
+    }
+
+    @Test("Attempts are handed back though other tools run, and those go on")
+    func whileOthersRun() throws {
+        var worker = try WorkerHarness.ready(slots: 3, tools: Self.two)
+        try worker.dispatch(100, tool: "other")
+        try worker.dispatch(2)
+        try worker.endTurn()
+        let (time, ids) = try failStarts(&worker)
+        #expect(time <= .seconds(1))
+        #expect(ids == [WorkerHarness.id(2)])
+        #expect(worker.machine.counts.running == 1)
+    }
+
+    @Test("Without a session attempts wait, and are handed back in the next one")
+    func withoutSession() throws {
+        var worker = try WorkerHarness.ready(slots: 1)
+        try worker.dispatch(1)
+        _ = starts(&worker)
+        try worker.send(.disconnected(reason: "gone"))
+        worker.now = worker.now + .seconds(2)
+        try worker.send(.attemptNotStarted(WorkerHarness.id(1), problem(isShortage: true)))
+        try worker.endTurn()
+        #expect(handedBack(worker).isEmpty)
+        #expect(worker.machine.counts.queued == 1)
     }
 
     @Test("An attempt that waits for a shortage to end can be recalled and cancelled")

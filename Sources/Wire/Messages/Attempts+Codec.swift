@@ -44,13 +44,17 @@ extension Started: MessageBody {
 extension Reject: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         attempt = try fields.attempt("attempt")
-        code = try fields.choice("code")
+        // A code that a newer worker has must not end the session: the attempt has not begun, which
+        // is what `busy` says.
+        code = RejectCode(rawValue: try fields.string("code")) ?? .busy
+        isShortage = try fields.flag("shortage")
         message = try fields.optionalString("message")
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("attempt", attempt)
         writer.field("code", code.rawValue)
+        writer.flag("shortage", isShortage)
         writer.field("message", message)
     }
 }

@@ -60,7 +60,8 @@ public struct Started: Sendable, Equatable {
     }
 }
 
-/// Why a worker did not begin an attempt.
+/// Why a worker did not begin an attempt; a code of a newer worker that is not among these is read
+/// as `busy`.
 public enum RejectCode: String, Sendable, Hashable, CaseIterable {
     /// No slot is free.
     case busy
@@ -80,13 +81,25 @@ public struct Reject: Sendable, Equatable {
     public var attempt: AttemptID
     /// Why.
     public var code: RejectCode
+    /// Whether the worker is busy because it lacks descriptors, processes or memory to start the
+    /// tool; `message` says which.
+    ///
+    /// A field and not a code: a coordinator that does not know it takes the attempt back as after
+    /// any `busy`.
+    public var isShortage: Bool
     /// A sentence for a person.
     public var message: String?
 
     /// Makes the message of its fields.
-    public init(attempt: AttemptID, code: RejectCode, message: String? = nil) {
+    public init(
+        attempt: AttemptID,
+        code: RejectCode,
+        isShortage: Bool = false,
+        message: String? = nil
+    ) {
         self.attempt = attempt
         self.code = code
+        self.isShortage = isShortage
         self.message = message
     }
 }
