@@ -88,4 +88,11 @@ public enum ProcessTable {
     public static func ignoreSIGPIPE() {
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
+
+    /// Lets a write beyond the limit of the size of files fail instead of ending the process.
+    ///
+    /// Children get the default handling back. For programs of our own: call at the start.
+    public static func ignoreSIGXFSZ() {
+        Glibc.signal(SIGXFSZ, SIG_IGN)
+    }
 }

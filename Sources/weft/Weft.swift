@@ -45,6 +45,7 @@ struct Weft: ParsableCommand {
 
     static func main() {
         guard ProcessTable.openStandardDescriptors() else { Glibc.exit(ExitStatus.failed.rawValue) }
+        ProcessTable.ignoreSIGXFSZ()
         ProcessTable.protectMemory()
         Shell.endWithParent()
         ProcessTable.keepFreedBuffers()
