@@ -170,11 +170,11 @@ extension CoordinatorMachine {
         guard case .attempt(let attempt) = chunk.about else { return }
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
             // Nothing is booked for it, and the worker need not hold its result back.
-            let window = Window(attempt: attempt, bytes: chunk.data.count)
+            let window = Window(attempt: attempt, bytes: chunk.windowBytes)
             if window.bytes > 0 { actions.append(.send(id, .window(window))) }
             return
         }
-        grant(chunk.data.count, for: attempt, worker, id, &actions)
+        grant(chunk.windowBytes, for: attempt, worker, id, &actions)
         switch chunk.stream {
         case .value where runs[run].takesNoMore: break
         case .value:

@@ -223,7 +223,7 @@ struct ConnectionChecker {
         case .drain: said[connection, default: Said()].isDrainKnown = true
         case .chunk(let chunk):
             guard case .attempt(let attempt) = chunk.about else { return }
-            said[connection, default: Said()].owed[attempt, default: 0] += chunk.data.count
+            said[connection, default: Said()].owed[attempt, default: 0] += chunk.windowBytes
         default: break
         }
     }

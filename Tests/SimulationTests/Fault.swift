@@ -71,6 +71,10 @@ enum Fault: String, CaseIterable, Sendable {
     case timeout
     /// A value goes in chunks.
     case chunks
+    /// A worker's result has an output that is no JSON.
+    case unreadableOutput
+    /// A chunk of an output has text that is no JSON string.
+    case unreadableChunk
     /// A session ended because nothing was heard for the length of a lease.
     case leaseExpired
     /// The coordinator has as many unfinished runs as it takes.
@@ -116,7 +120,7 @@ enum Fault: String, CaseIterable, Sendable {
 
 extension Fault {
     /// What only a larger campaign can be expected to meet.
-    static let rare: Set<Fault> = [.drainForced, .lateResultOfHolder]
+    static let rare: Set<Fault> = [.drainForced, .lateResultOfHolder, .questionWaits]
 }
 
 /// How often each fault happened.

@@ -291,10 +291,15 @@ extension SimulatedCluster {
         var output: RawJSON?
         let isDropped =
             coordinator.runSlots[attempt.run].map { coordinator.runs[$0].takesNoMore } ?? false
+        var isUnreadable = false
+        if case .failure(let failure) = result.outcome { isUnreadable = failure.code == .badOutput }
         if case .success(let payload) = result.outcome, !isDropped {
-            output = payload.inlineValue
-            if output == nil { output = try? assemblers[link.id]?[attempt]?.finish(payload) }
-            if output == nil { broken("the output of \(attempt) did not arrive") }
+            do {
+                output = try payload.inlineValue ?? assemblers[link.id]?[attempt]?.finish(payload)
+            } catch {
+                isUnreadable = (error as? WireError)?.code == .badJSON
+            }
+            if output == nil, !isUnreadable { broken("the output of \(attempt) did not arrive") }
         }
         if case .failure(let failure) = result.outcome, isCurrent {
             executions.reported(attempt, failure)
@@ -315,6 +320,22 @@ extension SimulatedCluster {
         }
         if isCurrent, output != nil, after != nil, after != .succeeded {
             broken("\(attempt) succeeded, but its node is \(after as Any)")
+        }
+        if isUnreadable { checkUnreadable(attempt, link, isCurrent, after) }
+    }
+
+    /// An output that cannot be read ends its attempt, and not the session.
+    private func checkUnreadable(
+        _ attempt: AttemptID,
+        _ link: SimulatedLink,
+        _ isCurrent: Bool,
+        _ state: NodeState?
+    ) {
+        if !link.isOpenForCoordinator {
+            broken("the output of \(attempt), which is no JSON, ended the session")
+        }
+        if isCurrent, let state, state != .failed, state != .cancelled {
+            broken("the output of \(attempt) is no JSON, but its node is \(state)")
         }
     }
 

@@ -33,8 +33,12 @@ extension SimulatedCluster {
             }
         case .toCoordinator:
             do {
-                let limit = scenario.limits.maxLine
-                sendPart(try WireTrip.arrive(message, maximumLine: limit), over: link, direction)
+                let line = unreadable.line(message, faults: &faults, isHealed: isHealed)
+                let arrived = try WireTrip.read(
+                    line ?? WireTrip.line(message),
+                    maximumLine: scenario.limits.maxLine
+                )
+                sendPart(arrived, over: link, direction)
             } catch {
                 broken("a \(message.kind) of \(link.peer) is no message: \(error)")
             }

@@ -63,6 +63,7 @@ final class SimulatedCluster {
     var calls: [ModelCallID: SimulatedCall] = [:]
     /// Values that come in chunks, by connection and attempt.
     var assemblers: [ConnectionID: [AttemptID: ChunkAssembler]] = [:]
+    var unreadable: UnreadableValues
 
     /// Something that will happen.
     enum What {
@@ -102,6 +103,7 @@ final class SimulatedCluster {
 
     init(seed: UInt64, keepsTrace: Bool = false) {
         draw = SeededDraw(seed: seed)
+        unreadable = UnreadableValues(seed: seed)
         trace = Trace(keepsAll: keepsTrace)
         scenario = Scenario(drawing: &draw)
         losses = LossChecker(

@@ -20,11 +20,18 @@ public enum WireTrip {
         _ message: Message,
         maximumLine: Int = Limits().maxLine
     ) throws -> Message {
-        let line = line(message)
+        try read(line(message), maximumLine: maximumLine)
+    }
+
+    /// The message of a line.
+    ///
+    /// - Throws: `WireError` if the line is over the limit or is no message.
+    public static func read(_ line: [UInt8], maximumLine: Int) throws -> Message {
         guard line.count <= maximumLine else {
+            let start = String(decoding: line.prefix(40), as: UTF8.self)
             throw WireError(
                 code: .lineTooLong,
-                message: "\(message.kind.rawValue) has \(line.count) bytes"
+                message: "\(start)… has \(line.count) bytes"
             )
         }
         return try Message(decoding: line[...])

@@ -121,6 +121,8 @@ import Wire
                 #"{"type":"chunk","attempt":"r7/0/1","seq":0,"stream":"value","data":"\ud800"}"#
             )
         else { throw WireError(code: .badJSON, message: "no chunk") }
+        #expect(chunk.isUnreadable)
+        #expect(chunk.windowBytes == #""\ud800""#.utf8.count)
         var assembler = ChunkAssembler(maximumBytes: 100)
         try assembler.append(chunk)
         let error = #expect(throws: WireError.self) {

@@ -51,7 +51,8 @@ extension Message {
                 ? .offer(try Offer(reading: fields, tools))
                 : .register(try Register(reading: fields, tools))
         case .chunk:
-            self = .chunk(try Chunk(unreadable: fields))
+            let bytes = mended.broken["data"]?.text.count ?? 0
+            self = .chunk(try Chunk(unreadable: bytes, fields))
         case .submit:
             self = .submit(try Submit(reading: fields, unreadable: faults))
         case .nodes:
@@ -102,8 +103,8 @@ extension ResultMessage {
 
 extension Chunk {
     /// A chunk whose data is no JSON; it has none, and its value cannot be put together.
-    fileprivate init(unreadable fields: FieldReader) throws(WireError) {
+    fileprivate init(unreadable bytes: Int, _ fields: FieldReader) throws(WireError) {
         self = try Chunk(reading: fields, data: [])
-        isUnreadable = true
+        unreadableBytes = bytes
     }
 }

@@ -31,8 +31,19 @@ public struct Chunk: Sendable, Equatable {
     ///
     /// They are a hint and not checked: the receiver makes room once.
     public var totalBytes: Int?
-    /// Whether its data was no JSON, so that nothing can be made of the value; never sent.
-    public var isUnreadable = false
+    /// How many bytes its data took in the line if that data was no JSON; nil if it could be read.
+    ///
+    /// Nothing can be made of the value then. Never sent.
+    public var unreadableBytes: Int?
+
+    /// Whether its data was no JSON.
+    public var isUnreadable: Bool { unreadableBytes != nil }
+
+    /// The bytes that it takes of the window of its attempt.
+    ///
+    /// If the data could not be read, they are as many as it took in the line: the sender counted no
+    /// more before encoding.
+    public var windowBytes: Int { unreadableBytes ?? data.count }
 
     /// Makes the message of its fields.
     public init(
