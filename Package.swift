@@ -186,7 +186,7 @@ let package = Package(
             "ClientTests",
             [
                 "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "Planning",
-                "LanguageModels", "weft", "TestKit",
+                "LanguageModels", "weft", "TestKit", arguments,
             ]
         ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),

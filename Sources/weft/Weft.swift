@@ -81,25 +81,31 @@ struct Weft: ParsableCommand {
     private static func report(_ error: any Error) -> ExitStatus {
         let wantsHelp = exitCode(for: error).isSuccess
         if let problem = unknownArgument(wantsHelp: wantsHelp) {
-            CommandFailure(.usage, [problem.sentence.asError, "See: \(problem.command) --help"])
-                .report()
+            problem.failure.report()
             return .usage
         }
-        let text = fullMessage(for: error)
         guard wantsHelp else {
-            let words = text.hasPrefix("Error: ") ? String(text.dropFirst(7)).asError : text
-            Output.error.writeNow("\(words)\n")
+            usageError(error).failure.report()
             return .usage
         }
-        Output.standard.writeNow("\(text)\n")
+        Output.standard.writeNow("\(fullMessage(for: error))\n")
         return .success
     }
 
-    private static func unknownArgument(
-        wantsHelp: Bool
-    ) -> (sentence: String, command: String)? {
+    private static var arguments: [String] { Array(CommandLine.arguments.dropFirst()) }
+
+    private static func usageError(_ error: any Error) -> UsageError {
+        let message = message(for: error)
+        guard let shape = CommandShape.weft else {
+            return UsageError(sentence: message, command: "weft")
+        }
+        return UsageError(message: message, arguments: arguments, shape: shape)
+    }
+
+    private static func unknownArgument(wantsHelp: Bool) -> UsageError? {
         guard let shape = CommandShape.weft else { return nil }
         return CommandLineCheck(shape, checksOptions: !wantsHelp, entry: Files.entry(at:))
-            .problem(in: Array(CommandLine.arguments.dropFirst()))
+            .problem(in: arguments)
+            .map { UsageError(sentence: $0.sentence, command: $0.command) }
     }
 }

@@ -143,8 +143,11 @@ struct CommandLineCheck {
         let known = names + words
         let suggestion = Suggestions.sentence(for: word, among: known)
         let what = words.isEmpty ? "command" : "command or shape"
-        let list = suggestion.isEmpty ? " There are \(known.joined(separator: ", "))." : suggestion
-        return "\(command.path) has no \(what) \"\(word)\"." + list
+        let list =
+            known.count == 1
+            ? " There is only \(known.joined())." : " There are \(known.joined(separator: ", "))."
+        return "\(command.path) has no \(what) \"\(word)\"."
+            + (suggestion.isEmpty ? list : suggestion)
     }
 
     /// What is wrong with a word that stands alone.

@@ -83,6 +83,18 @@ struct CommandShape {
         subcommands.first { $0.name == name }?.shape
     }
 
+    /// The command that arguments name at their beginning; the parser has options in front of no
+    /// subcommand.
+    func command(in arguments: [String]) -> CommandShape {
+        var command = self
+        for argument in arguments {
+            guard let next = command.subcommand(named: argument) else { break }
+            command = next
+        }
+        guard let name = command.defaultSubcommand else { return command }
+        return command.subcommand(named: name) ?? command
+    }
+
     /// The commands below this one, and itself, that have an option.
     func paths(having option: String) -> [String] {
         (self.option(named: option) != nil ? [path] : [])
