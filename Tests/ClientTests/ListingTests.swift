@@ -63,7 +63,8 @@ struct ExplanationTests {
         let some = Explanation(try explanation(nodes).document, unsettled: 300)
         #expect(
             some.lines(plain).suffix(2) == [
-                "and 100 more nodes, which the coordinator left out",
+                "and 100 more nodes, which one answer has no room for; weft show r1 --all lists "
+                    + "every node",
                 "300 nodes do not go on; name one to see its own reasons.",
             ]
         )
@@ -78,7 +79,7 @@ struct ExplanationTests {
         }
         let lines = try explanation(nodes).lines(plain)
         #expect(lines.count == 42)
-        #expect(lines[40] == "and 40 more nodes in 20 more groups")
+        #expect(lines[40] == "and 40 more nodes in 20 more groups; --json has them")
     }
 }
 

@@ -104,6 +104,14 @@ struct RunEndTests {
         #expect(many.isComplete)
         #expect(many.shown.count == 21)
         #expect(many.shown.last == "and 5 more failed")
+        #expect(
+            many.hint(RunID("r1")) == "More about a node: weft show r1 NODE; "
+                + "all that failed: weft show r1 --status failed --all"
+        )
+        #expect(many.hint(nil) == "Every node: weft run --json")
+        #expect(few.hint(RunID("r1")) == "More about a node: weft show r1 NODE")
+        #expect(few.hint(nil) == nil)
+        #expect(FailureList(failed: 0).hint(RunID("r1")) == nil)
     }
 }
 

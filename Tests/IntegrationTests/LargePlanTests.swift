@@ -47,6 +47,32 @@ extension Integration {
             ),
         ]
 
+        @Test("Of an answer that is too large every node can still be had")
+        func largeAnswer() async throws {
+            try await atPlace { place in
+                let text = String(repeating: "y", count: 400_000)
+                let plan = try place.plan(
+                    node("a", "echo", #"{"x":"\#(text)"}"#),
+                    node("b", "echo", #"{"x":"\#(text)"}"#),
+                    node("c", "echo", #"{"x":"\#(text)"}"#)
+                )
+                let config = try place.write("limits: {max_value: 1MiB}\n", to: "weft.yaml")
+                let line = ["run", "--plan", plan, "--diagnostics", "--config", config]
+                let told = try await place.start(line).end()
+                #expect(told.code == 1 && told.output.isEmpty)
+                #expect(told.errors.contains("weft run --json prints every node"), "\(told.errors)")
+                let whole = try await place.start(line + ["--json"]).end()
+                #expect(whole.code == 1)
+                #expect(whole.errors.contains("the answer is left out"), "\(whole.errors)")
+                let document = try JSONSerialization.jsonObject(with: Data(whole.output.utf8))
+                let fields = try #require(document as? [String: Any])
+                #expect(fields["answer"] is NSNull)
+                let nodes = try #require(fields["nodes"] as? [String: [String: Any]])
+                #expect(nodes.count == 3)
+                #expect(nodes.values.allSatisfy { $0["output"] != nil })
+            }
+        }
+
         @Test("Nodes run before the rest of the plan is written", arguments: endings)
         func streams(_ ending: Ending) async throws {
             try await atPlace { place in

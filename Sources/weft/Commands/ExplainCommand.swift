@@ -10,8 +10,9 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Says why the nodes of a run, or one of them, do not go on.",
         discussion: """
-            Many nodes that wait for the same are one line with their number; --json has all of \
-            them, the groups and the total. Examples:
+            Many nodes that wait for the same are one line with their number; --json has the \
+            nodes, the groups and the total. Of a very large run one answer has room for a part \
+            only; how many nodes are left out is said (in JSON as "left_out"). Examples:
 
               weft explain 7f3k2m
               weft explain 7f3k2m t3

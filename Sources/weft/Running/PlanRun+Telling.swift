@@ -102,6 +102,16 @@ extension PlanRun {
             .get(.answer, id: run.text) { [self] result in
                 switch result {
                 case .success(let answer): then(answer)
+                case .failure(let error) where settings.printsJSON && error.code == .limit:
+                    // The nodes have its outputs, one by one.
+                    answerFailure = CommandFailure(
+                        .failed,
+                        "the answer is left out, and null in its place: \(error.message)"
+                    )
+                    then(nil)
+                case .failure(let error) where error.code == .limit:
+                    let hint = "weft run --json prints every node, without the answer."
+                    end(CommandFailure(.failed, [error.message.asError, hint]))
                 case .failure(let error): fail(error)
                 }
             }
@@ -130,7 +140,7 @@ extension PlanRun {
         // Those that a terminal shows already are not told again.
         var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
-            say(failures.shown, outcome, of: run)
+            say(failures, outcome, of: run)
             return then()
         }
         client?
@@ -139,14 +149,14 @@ extension PlanRun {
                 goOn(!failures.isComplete)
             } then: { [self] result in
                 if case .failure(let error) = result { return fail(error) }
-                say(failures.shown, outcome, of: run)
+                say(failures, outcome, of: run)
                 then()
             }
     }
 
-    private func say(_ failures: [String], _ outcome: RunEnd, of run: RunID) {
+    private func say(_ failures: FailureList, _ outcome: RunEnd, of run: RunID) {
         bar.end()
-        var lines = failures.map { terminal.style.paint(Text.printable($0), .red) }
+        var lines = failures.shown.map { terminal.style.paint(Text.printable($0), .red) }
         let skipped = outcome.counts.skipped
         if skipped > 0 {
             let nodes = skipped == 1 ? "1 node was skipped" : "\(skipped) nodes were skipped"
@@ -157,9 +167,7 @@ extension PlanRun {
         if let sentence = outcome.sentence {
             lines.append(Text.printable("run \(run) \(sentence)"))
         }
-        if !failures.isEmpty, settings.isRemote {
-            lines.append("More about a node: weft show \(run) NODE")
-        }
+        if let hint = failures.hint(settings.isRemote ? run : nil) { lines.append(hint) }
         if terminal.isTerminal, settings.planFormat == nil {
             lines.append(terminal.style.paint(outcome.summary, .dim))
         }
@@ -168,7 +176,7 @@ extension PlanRun {
 
     private func finish(_ outcome: RunEnd) {
         let status = outcome.exitStatus
-        guard status != .success else { return end(nil) }
+        guard status != .success else { return end(answerFailure) }
         end(CommandFailure(isInterrupted ? .interrupted : status))
     }
 }

@@ -39,6 +39,9 @@ final class PlanRun {
     /// The text of the answer that has been shown while it was written.
     private(set) var shownAnswer = ""
 
+    /// Why the answer is missing from the document of a run that succeeded.
+    var answerFailure: CommandFailure?
+
     /// Sentences about nodes that wait, before they are only counted.
     private static let unplaceableSaid = 5
 

@@ -137,10 +137,20 @@ struct FailureList {
             }
     }
 
+    /// How many failures are not among the lines.
+    var rest: Int { max(total - told - lines.count, 0) }
+
     /// The lines, and how many more there are.
-    var shown: [String] {
-        let rest = total - told - lines.count
-        return rest > 0 ? lines + ["and \(rest) more failed"] : lines
+    var shown: [String] { rest > 0 ? lines + ["and \(rest) more failed"] : lines }
+
+    /// How to see more; nil if there is nothing to see.
+    ///
+    /// `run` is nil for a cluster of its own, which is gone by then.
+    func hint(_ run: RunID?) -> String? {
+        guard let run else { return rest > 0 ? "Every node: weft run --json" : nil }
+        guard !shown.isEmpty else { return nil }
+        let all = rest > 0 ? "; all that failed: weft show \(run) --status failed --all" : ""
+        return "More about a node: weft show \(run) NODE\(all)"
     }
 
     /// `t3 (grep) failed: tool_error: no such file`.

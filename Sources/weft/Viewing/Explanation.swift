@@ -94,11 +94,16 @@ struct Explanation {
         if !rest.isEmpty {
             let count = rest.reduce(0) { $0 + $1.count }
             lines.append(
-                "and \(Text.count(count, "more node")) in \(Text.count(rest.count, "more group"))"
+                "and \(Text.count(count, "more node")) in \(Text.count(rest.count, "more group")); "
+                    + "--json has them"
             )
         }
         if leftOut > 0 {
-            lines.append("and \(Text.count(leftOut, "more node")), which the coordinator left out")
+            let run = Text.printable(answer.text("run"))
+            lines.append(
+                "and \(Text.count(leftOut, "more node")), which one answer has no room for; "
+                    + "weft show \(run) --all lists every node"
+            )
         }
         lines.append(
             style.paint("\(total) nodes do not go on; name one to see its own reasons.", .dim)
