@@ -96,6 +96,22 @@ extension Integration {
 
         @Test("However a worker ends", arguments: WorkerEnding.allCases)
         private func worker(_ ending: WorkerEnding) async throws {
+            try await expectNothingIsLeft(after: ending)
+        }
+
+        @Test(
+            "However a worker ends that is not root",
+            .enabled(if: OrdinaryUser.isAvailable, "\(OrdinaryUser.need)"),
+            arguments: [WorkerEnding.kill, .termTwice, .killAllKeepers]
+        )
+        private func ordinaryWorker(_ ending: WorkerEnding) async throws {
+            try await expectNothingIsLeft(after: ending, isOrdinaryUser: true)
+        }
+
+        private func expectNothingIsLeft(
+            after ending: WorkerEnding,
+            isOrdinaryUser: Bool = false
+        ) async throws {
             try await atPlace { place in
                 try place.tools(kinds)
                 let config = try place.write(
@@ -103,7 +119,11 @@ extension Integration {
                     to: "limits.yaml"
                 )
                 let coordinator = try await place.startCoordinator(with: ["--config", config])
-                let worker = try await place.startWorker("w", slots: 8)
+                let worker = try await place.startWorker(
+                    "w",
+                    slots: 8,
+                    isOrdinaryUser: isOrdinaryUser
+                )
                 let before = Set(descriptors(of: worker.pid))
                 let timeout = ending == .timeout ? #","timeout_ms":2000"# : ""
                 let run = try place.start("run", "--plan", try plan(place, timeout))

@@ -1,5 +1,5 @@
 // One worker that cannot start tools, or that a node takes down, beside workers that are well; and
-// two workers of one name.
+// two workers of one name. Not here: workers that lack descriptors or processes (ShortageTests).
 import Foundation
 import Glibc
 import TestKit
@@ -9,7 +9,7 @@ extension Integration {
     @Suite("Sick workers", .timeLimit(.minutes(Patience.factor)))
     struct SickWorkerTests {
         /// Starts a worker in surroundings of its own and waits until it is registered.
-        private func startWorker(
+        func startWorker(
             _ name: String,
             at place: Place,
             slots: Int = 4,
@@ -31,16 +31,16 @@ extension Integration {
             return process
         }
 
-        private func worker(_ name: String, at place: Place) async throws -> Document {
+        func worker(_ name: String, at place: Place) async throws -> Document {
             try await place.workers().first { $0["name"].text == name } ?? Document(parsing: "{}")
         }
 
-        private func manyNodes(_ count: Int, _ tool: String, at place: Place) throws -> String {
+        func manyNodes(_ count: Int, _ tool: String, at place: Place) throws -> String {
             let nodes = (0..<count).map { node("n\($0)", tool) }.joined(separator: ",")
             return try place.write("{\"tasks\":[\(nodes)]}", to: "many-\(tool).json")
         }
 
-        private func outcomes(_ run: Outcome) throws -> [String: Int] {
+        func outcomes(_ run: Outcome) throws -> [String: Int] {
             let nodes = try run.document["nodes"]
             return nodes.keys.reduce(into: [:]) {
                 $0[nodes[$1]["status"].text ?? "?", default: 0] += 1
@@ -48,7 +48,7 @@ extension Integration {
         }
 
         /// A tool with effects: it may not be started twice.
-        private static let job = """
+        static let job = """
             tools:
               - name: job
                 description: Takes a moment.
@@ -341,6 +341,34 @@ extension Integration {
                 // One that is killed leaves its name at once.
                 third.killGroup()
                 _ = try await startWorker("w1", at: place)
+            }
+        }
+
+        @Test("A worker that says nothing any more leaves its name to one that is started")
+        func silentTwin() async throws {
+            try await atPlace { place in
+                try place.tools(Self.job)
+                let limits = "limits: {heartbeat: 300ms, lease: 1500ms, resume_window: 1s}\n"
+                let config = try place.write(limits, to: "limits.yaml")
+                try await place.startCoordinator(with: ["--config", config])
+                let first = try await startWorker("w1", at: place)
+                first.signal(SIGSTOP)
+                let second = try place.start(
+                    "worker",
+                    "--name",
+                    "w1",
+                    "--tools",
+                    place.manifest
+                )
+                try await eventually("the second one is there", within: .seconds(5)) {
+                    try await worker("w1", at: place)["pid"].number == Double(second.pid)
+                }
+                let run = try await place.weft("run", "--plan", try manyNodes(4, "job", at: place))
+                #expect(run.code == 0)
+                // The first one learns of it and does not take the name back.
+                first.signal(SIGCONT)
+                try await eventually("the first one ends") { !first.isRunning }
+                #expect(try await worker("w1", at: place)["pid"].number == Double(second.pid))
             }
         }
 

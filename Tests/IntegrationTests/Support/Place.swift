@@ -127,17 +127,26 @@ final class Place {
     func startWorker(
         _ name: String,
         slots: Int = 4,
-        labels: [String] = []
-    ) async throws
-        -> WeftProcess
-    {
+        labels: [String] = [],
+        isOrdinaryUser: Bool = false
+    ) async throws -> WeftProcess {
         var arguments = [
             "worker", "--coordinator", address, "--name", name, "--slots", "\(slots)",
             "--diagnostics",
         ]
         if FileManager.default.fileExists(atPath: manifest) { arguments += ["--tools", manifest] }
         for label in labels { arguments += ["--label", label] }
-        let process = try start(arguments)
+        let process: WeftProcess
+        if isOrdinaryUser {
+            let command = OrdinaryUser.command.split(separator: " ").map(String.init)
+            process = try start(
+                command.dropFirst() + [Place.weft] + arguments,
+                program: command[0],
+                environment: openToOrdinaryUser()
+            )
+        } else {
+            process = try start(arguments)
+        }
         try await eventually("the coordinator has \(name): \(process.errors)") {
             try await workers().contains { $0["name"].text == name && $0["state"].text == "ready" }
         }
