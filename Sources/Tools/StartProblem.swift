@@ -33,9 +33,11 @@ enum StartProblem: Error {
     }
 }
 
-/// Whether the error of a system call means that something is used up that others give back.
-///
-/// `code` is the system's number, without a sign.
-func isShortage(_ code: Int32) -> Bool {
-    [EMFILE, ENFILE, EAGAIN, ENOMEM].contains(code)
+extension UVError {
+    /// Whether descriptors, processes or memory are used up, which others give back.
+    var isShortage: Bool { [EMFILE, ENFILE, EAGAIN, ENOMEM].contains(-code) }
+
+    /// What a person can do about a shortage.
+    static let shortageAdvice =
+        "The worker has as many files or processes open, or uses as much memory, as it may."
 }

@@ -114,14 +114,17 @@ extension ManifestTool {
         do {
             return try WorkingFolder(of: keeper)
         } catch {
+            let advice =
+                error.isShortage
+                ? UVError.shortageAdvice
+                : "Check that the worker may write there, or set TMPDIR."
             let failure = Failure(
                 code: .spawnFailed,
                 message: "\(program) needs a working folder and none could be made in"
-                    + " \(keeper.base): \(error.explanation). Check that the worker may write"
-                    + " there, or set TMPDIR.",
+                    + " \(keeper.base): \(error.explanation). \(advice)",
                 isRetryable: true
             )
-            throw .refused(failure, isShortage: isShortage(error.code))
+            throw .refused(failure, isShortage: error.isShortage)
         }
     }
 
@@ -149,11 +152,11 @@ extension ManifestTool {
                 )
             )
         }
-        if isShortage(-error.code) {
+        if error.isShortage {
             let failure = Failure(
                 code: .spawnFailed,
-                message: "\(program) could not be started: \(error.explanation). The worker has as"
-                    + " many files or processes open, or uses as much memory, as it may.",
+                message: "\(program) could not be started: \(error.explanation)."
+                    + " \(UVError.shortageAdvice)",
                 isRetryable: true
             )
             return .refused(failure, isShortage: true)
