@@ -15,11 +15,10 @@ extension CoordinatorMachine {
         if owed.isDue { dueAcknowledgements.append(worker) }
     }
 
-    /// Sends acknowledgements that are many, or have waited long enough; those that go along with a
-    /// dispatch have been sent before it.
+    /// Sends a worker's acknowledgements when they are many or have waited long enough.
     ///
-    /// One alone would wake a worker that has nothing else to do; nothing waits for it but the
-    /// worker's memory, and a worker that leaves. A worker whose acknowledgements wait costs nothing.
+    /// Before a dispatch to the worker they were sent already. A single acknowledgement would wake a worker that has nothing else to do. It can wait: only
+    /// the worker's memory, and a worker that drains, depend on it. Waiting costs nothing here.
     mutating func sendDueAcknowledgements(_ now: Instant, _ actions: inout [Action]) {
         if !dueAcknowledgements.isEmpty {
             for id in dueAcknowledgements { sendAcknowledgements(to: id, &actions) }
@@ -33,7 +32,7 @@ extension CoordinatorMachine {
             unacknowledged.removeAll(keepingCapacity: true)
             self.nextAck = nil
         }
-        // Mostly those of this turn, which left with its dispatches.
+        // Most of these were sent before the dispatches of this turn.
         while let last = unacknowledged.last, workers[last]?.leaveUnacknowledged() != false {
             unacknowledged.removeLast()
         }
@@ -44,7 +43,7 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Sends what a worker's results are acknowledged with, if there is anything.
+    /// Sends a worker the acknowledgements that wait for it, if there are any.
     mutating func sendAcknowledgements(to id: WorkerID, _ actions: inout [Action]) {
         if let (connection, ack) = workers[id]?.takeAcknowledgements() {
             actions.append(.send(connection, .ack(ack)))

@@ -33,8 +33,9 @@ extension JoinKind {
 }
 
 extension CoordinatorMachine {
-    /// Whether the answer that is asked for is there, or nothing is to be said but an error; if not,
-    /// it is being made from now on.
+    /// Whether a request for the answer can be replied to now, with the answer or an error.
+    ///
+    /// If not, making the answer begins here.
     mutating func hasAnswer(for get: Get) -> Bool {
         guard get.what == .answer, let id = get.id.flatMap(RunID.init), let run = runSlots[id]
         else { return true }

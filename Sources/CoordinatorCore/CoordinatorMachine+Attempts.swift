@@ -47,8 +47,9 @@ extension CoordinatorMachine {
         }
     }
 
-    /// A drained worker has answered for everything that it got: what it has not answered for
-    /// crossed its bye and never ran.
+    /// A drained worker has answered every dispatch that it received.
+    ///
+    /// What it has not answered was sent while its bye was on the way, and never ran.
     private mutating func takeBackUnanswered(
         _ worker: WorkerID,
         _ now: Instant,
@@ -169,7 +170,7 @@ extension CoordinatorMachine {
     ) {
         guard case .attempt(let attempt) = chunk.about else { return }
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
-            // Nothing is booked for it, and the worker need not hold its result back.
+            // The chunk is dropped; its window is granted so that the worker can finish sending.
             let window = Window(attempt: attempt, bytes: chunk.windowBytes)
             if window.bytes > 0 { actions.append(.send(id, .window(window))) }
             return
@@ -202,7 +203,7 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Grants what was taken in, a quarter of the window at a time.
+    /// Grants the bytes of the chunk again; a `window` is sent for each quarter of the window.
     private mutating func grant(
         _ bytes: Int,
         for attempt: AttemptID,
@@ -219,7 +220,7 @@ extension CoordinatorMachine {
         actions.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
     }
 
-    /// The attempt has ended, or is not needed any more.
+    /// Forgets how many bytes of the attempt are still to be granted; it has ended.
     mutating func forgetConsumed(by attempt: AttemptID, _ worker: WorkerID) {
         if workers.inPlace(worker, { $0.consumed.isEmpty }) == false {
             workers[worker]?.consumed[attempt] = nil

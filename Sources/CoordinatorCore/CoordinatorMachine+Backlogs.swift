@@ -1,4 +1,5 @@
-// What waits for peers: how much it is, who takes nothing of it, and who has to wait for room.
+// What waits to be sent to peers: how much it is, which peers do not read, and which questions have
+// to wait until there is room.
 // A peer is slow when it takes nothing for a time, never because much waits for it.
 
 internal import DequeModule
@@ -26,8 +27,8 @@ extension CoordinatorMachine {
         actions.append(.send(id, message))
     }
 
-    /// Whether a peer gets more that is large: it has taken most of what it has, and all peers
-    /// together do not hold too much.
+    /// Whether a large message may be sent to the peer: it has read most of what was sent to it,
+    /// and not too much waits for all peers together.
     func hasRoom(for id: ConnectionID) -> Bool {
         guard let peer = peers[id], unsent.total < limits.allUnsentBytes else { return false }
         return peer.owedBytes < Self.roomPerPeer
@@ -123,7 +124,7 @@ extension CoordinatorMachine {
                 continue
             }
             peers[id]?.question = nil
-            // It could not be heard while it waited.
+            // Its messages were not read while it waited, so its silence does not count.
             peers[id]?.lastHeard = presence.judgingTime(at: now)
             actions.append(.resumeReading(id))
             answer(question, id, now, &actions)
@@ -148,9 +149,10 @@ extension CoordinatorMachine {
         return true
     }
 
-    /// While questions or arguments wait because too much waits for others, those who have taken nothing since
-    /// the last heartbeat are dismissed, whom most is owed first, until half of the room is free:
-    /// others who do not read may be waiting before those who do.
+    /// Makes room when questions or arguments wait because too much waits for other peers.
+    ///
+    /// Peers that have read nothing since the last heartbeat are dismissed, the one with the most
+    /// bytes first, until half of the room is free.
     mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
         guard unsent.total >= limits.allUnsentBytes, !questioners.isEmpty || isArgumentWaiting
         else { return }

@@ -141,7 +141,7 @@ extension CoordinatorMachine {
         }
         if workers[worker]?.noteMail() == true {
             mailed.append(worker)
-            // First, so that what the worker holds never exceeds what is known of it here.
+            // Noted before sending, so that the worker never holds an attempt that is not known here.
             sendAcknowledgements(to: worker, &actions)
         }
         let timeout = scheduler.timeout(of: attempt, on: worker)
@@ -165,7 +165,7 @@ extension CoordinatorMachine {
         unsentWorkers.append(worker)
     }
 
-    /// Gives back what a worker was not sent: somebody else may have it.
+    /// Takes back the attempts that were not sent to a worker yet, so that other workers get them.
     mutating func giveBackUnsent(
         of worker: WorkerID,
         _ now: Instant,

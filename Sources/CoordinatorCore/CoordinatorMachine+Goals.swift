@@ -53,7 +53,7 @@ extension CoordinatorMachine {
         return PlannerMachine(goal: goal, settings: settings)
     }
 
-    /// Why a run cannot be joined, or planned, as a submission wants it; nil if it can.
+    /// Why a run cannot be planned or joined in the way that the submission asks for; nil if it can.
     func joinFault(of submit: Submit) -> String? {
         let needsModel = submit.goal != nil || submit.join == .llm
         if needsModel, !configuration.hasModels {
@@ -262,7 +262,7 @@ extension CoordinatorMachine {
             runs[run].grow(by: growth.added.count)
             grow(run, growth, written: written(nodes), now, &actions)
         } catch {
-            // The planner checks what it hands on, so this is a fault of ours, told as one.
+            // The planner has checked these nodes, so this is our own fault: the code is `internal`.
             let failure = Failure(
                 code: .internal,
                 message: error.problems.first?.message ?? "the plan is not valid"

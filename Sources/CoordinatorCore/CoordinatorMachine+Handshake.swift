@@ -36,8 +36,8 @@ extension CoordinatorMachine {
         startHeartbeat(now)
     }
 
-    /// The oldest connection that has not proved itself makes room for a new one: whoever only
-    /// opens connections keeps nobody out.
+    /// Closes the oldest connection without a complete handshake when there are too many, so that a
+    /// peer that only opens connections cannot keep others out.
     private mutating func evictOldest(_ now: Instant, _ actions: inout [Action]) {
         guard !isShuttingDown, let oldest = handshakes.first,
             handshakes.count >= limits.unauthenticatedConnections
@@ -50,7 +50,7 @@ extension CoordinatorMachine {
         violate(oldest, error, now, &actions)
     }
 
-    /// Something has arrived that is looked at later; its sender is not silent.
+    /// Notes that lines of the peer have arrived and are read later: it is not silent.
     mutating func noteArrival(
         from id: ConnectionID,
         _ now: Instant,

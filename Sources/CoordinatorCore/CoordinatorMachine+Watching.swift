@@ -62,7 +62,8 @@ extension CoordinatorMachine {
         catchUp(id, now, &actions)
     }
 
-    /// A peer is behind; when it has taken something, or has nothing to take, it gets on.
+    /// Notes that a peer is behind: it gets the next events when it has read something, or when
+    /// nothing waits for it.
     private mutating func note(_ lag: Lag, of id: ConnectionID, _ actions: inout [Action]) {
         if peers[id]?.lags.isEmpty == true { actions.append(.measureBacklog(id)) }
         peers[id]?.lags.append(lag)
@@ -149,7 +150,7 @@ extension CoordinatorMachine {
         if first > next, lag.level >= .nodes { sendSnapshot(run, id, now, &actions) }
         let count = runs[run].log.entries.count
         var index = min(max(next - first, 0), count)
-        // Whoever asks from behind the last event of a run gets that one again.
+        // A watcher that asks for events after the last one of a run gets the last one again.
         if index == count, runs[run].isEnded { index = max(count - 1, 0) }
         while index < count {
             guard mayTell(id) else {
@@ -232,14 +233,14 @@ extension CoordinatorMachine {
         _ event: EventMessage,
         _ actions: inout [Action]
     ) {
-        // Less than the line will have: who is told to wait surely has a backlog that is reported.
+        // A low estimate: a peer that is told to wait surely has a backlog, which will be reported.
         let bytes = 64 + (event.data?.count ?? 0)
         if peers[id]?.toldBytes == 0 { toldPeers.append(id) }
         peers[id]?.toldBytes += bytes
         actions.append(.send(id, .event(event)))
     }
 
-    /// What was told in this turn is handed to the connections now, who say what they keep of it.
+    /// Ends the count of events sent in this turn: the connections have them, and report what waits.
     mutating func forgetTold() {
         for id in toldPeers { peers[id]?.toldBytes = 0 }
         toldPeers.removeAll(keepingCapacity: true)

@@ -119,8 +119,10 @@ extension CoordinatorMachine {
         schedule(.workerJoined(worker, profile), now, &actions)
     }
 
-    /// The same worker is back: it keeps what both sides know of; what never reached it goes on
-    /// elsewhere, and what it has too much is called off.
+    /// Resumes the session of a worker that has connected again.
+    ///
+    /// It keeps the attempts that both sides know. Attempts that never reached it go to other
+    /// workers, and those that only it knows are abandoned.
     private mutating func resume(
         _ worker: WorkerID,
         _ register: Register,
@@ -166,7 +168,7 @@ extension CoordinatorMachine {
             isResumed: true
         )
         actions.append(.report(joined))
-        // What was said while the connection was down, or was lost with it, is said again.
+        // Cancels and drains that were lost with the connection are sent again.
         for attempt in adopted {
             guard let reason = scheduler.cancelReason(of: attempt, on: worker) else { continue }
             sendCancel(attempt, reason: reason.rawValue, to: id, &actions)
@@ -199,7 +201,7 @@ extension CoordinatorMachine {
             limits.resumeWindow + presence.recentAbsence(at: now, within: limits.lease)
         absences.set(worker, at: presence.judgingTime(at: now) + window)
         startHeartbeat(now)
-        // A worker that resumes lists what it has not heard of, and is told to abandon it.
+        // A worker that resumes lists the results whose acknowledgements were lost, and is told then.
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
         schedule(.workerSuspected(worker), now, &actions)
@@ -277,19 +279,19 @@ extension CoordinatorMachine {
 
     // MARK: - Heartbeats
 
-    /// Lets the heart beat while there is anybody to be judged.
+    /// Starts the heartbeat if it does not run and there are peers to check.
     mutating func startHeartbeat(_ now: Instant) {
         if nextHeartbeat == nil { nextHeartbeat = now + limits.heartbeat }
     }
 
-    /// Pings everybody, suspects the silent and gives up those whose lease is over.
+    /// Pings every peer; a silent worker gets no new work, and one whose lease is over is lost.
     mutating func beat(_ now: Instant, _ actions: inout [Action]) {
         nextHeartbeat = peers.isEmpty && absences.isEmpty ? nil : now + limits.heartbeat
         let time = presence.judgingTime(at: now)
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
             if peer.isOwed, checkStall(of: peer, time, &actions) { continue }
-            // What it says is not read while its question waits.
+            // Its messages are not read while its question waits.
             let silence = peer.question == nil ? time - peer.lastHeard : .zero
             if silence >= limits.lease {
                 let error = WireError(
@@ -320,8 +322,9 @@ extension CoordinatorMachine {
 
     /// A pong lists what the worker has.
     ///
-    /// What it should have had when the ping left, and neither lists nor has answered for, it does
-    /// not know. Attempts that it lists and that are no longer current are cancelled: they take up slots.
+    /// Attempts that it had to know when the ping was sent, and that it neither lists nor has
+    /// answered, never reached it. Attempts that it lists and that are no longer current are
+    /// cancelled, because they take up slots.
     mutating func takePong(
         _ pong: Pong,
         from worker: WorkerID,

@@ -26,7 +26,7 @@ public struct CoordinatorMachine: Sendable {
     var peerOrder = ArrivalOrder<ConnectionID>()
     /// The session named to a connection in its challenge.
     var sessionNames: [ConnectionID: String] = [:]
-    /// Until when each connection has to prove itself, on the judging clock.
+    /// The deadline of each handshake, on the judging clock.
     var handshakes = DueTimes<ConnectionID>()
     /// The unfinished runs that each client or viewer watches or still adds nodes to.
     var interests: [ConnectionID: ArrivalOrder<RunID>] = [:]
@@ -35,24 +35,25 @@ public struct CoordinatorMachine: Sendable {
 
     var workers = KeyedTable<WorkerID, WorkerSession>()
     var workerOrder = ArrivalOrder<WorkerID>()
-    /// Until when sessions without connection may be resumed, on the judging clock.
+    /// Until when a session without a connection may be resumed, on the judging clock.
     var absences = DueTimes<WorkerID>()
     var workersByName: [String: WorkerID] = [:]
-    /// Workers that want the name of a connected one, until that one has shown whether it lives.
+    /// New workers with the name of a connected one; each waits until the old one has answered a
+    /// ping, or has not.
     var waitingTwins: [WaitingTwin] = []
     /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
     var workerNames: [String] = [""]
-    /// Workers with acknowledgements that may wait, and when they leave at the latest; some have
-    /// been sent theirs since.
+    /// When the acknowledgements for each worker are sent at the latest; entries of workers that
+    /// got theirs earlier may remain.
     var unacknowledged: [WorkerID] = []
     var nextAck: Instant?
-    /// Workers with acknowledgements that leave in this turn.
+    /// Workers whose acknowledgements are sent in this turn.
     var dueAcknowledgements: [WorkerID] = []
     /// Workers with attempts that were not sent yet.
     var unsentWorkers: [WorkerID] = []
     /// Bytes that were looked through or copied for arguments in this turn.
     var workThisTurn = 0
-    /// Set when a further turn is to follow at once, because this one had no time for everything.
+    /// Whether another turn must follow at once, because this one had no time for all the work.
     var furtherTurn: Instant?
     /// Workers that get a dispatch in this turn.
     var mailed: [WorkerID] = []
@@ -68,7 +69,7 @@ public struct CoordinatorMachine: Sendable {
     var finishedRuns: Deque<RunID> = []
     /// When the time budgets of unfinished runs are spent, in real time.
     var timedRuns = DueTimes<RunID>()
-    /// Until when the end of calls that have said all that matters is awaited, on the judging
+    /// The deadline for the end of model calls from which nothing more is needed, on the judging
     /// clock.
     var closingCalls = DueTimes<ModelCallID>()
     var finishedNodes = 0
@@ -146,7 +147,7 @@ public struct CoordinatorMachine: Sendable {
     /// Takes in one event and appends what follows from it.
     public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
         if isShuttingDown {
-            // Everybody was sent away; who comes now is, too.
+            // Shutting down: refuse new connections.
             if case .connected(let connection, let nonce) = event {
                 connect(connection, nonce, now, &actions)
             }

@@ -31,8 +31,8 @@ struct Presence: Sendable {
         latestEnd = now
     }
 
-    /// How long we were away a short while ago: who lost patience with us meanwhile may need as
-    /// long to come back.
+    /// How long the latest absence was, if it ended a short while ago: peers that closed their
+    /// connections meanwhile may need as long to come back.
     func recentAbsence(at now: Instant, within limit: Duration) -> Duration {
         now - latestEnd <= limit ? min(latest, limit) : .zero
     }

@@ -270,7 +270,7 @@ struct RunState: Sendable {
 
     /// Adds a node's working time to the longest path that ends with it.
     mutating func extendPath(to node: Int, microseconds claimed: Int) {
-        // Workers claim what they like; twelve days each leave room for the sum of any plan.
+        // A worker may report any number: twelve days at most, so that the sum cannot overflow.
         let microseconds = min(max(claimed, 0), 1 << 40)
         var longest: Int64 = 0
         for dependency in plan.dependencies(of: node) {

@@ -20,7 +20,7 @@ struct Watchers: Sendable, Sequence {
 
     /// The highest level at which anybody watches; nil if nobody does.
     ///
-    /// Events that do not reach it need not be offered to thousands who do not want them.
+    /// Events above this level are for no watcher, and are not offered to any.
     var highest: WatchLevel? {
         WatchLevel.allCases.last { counts[Self.index(of: $0)] > 0 }
     }

@@ -190,7 +190,7 @@ extension WorkerMachine {
         if draining != nil { giveUpAttempts(into: &actions) }
     }
 
-    /// Forgets what holds for one connection only.
+    /// Resets what belongs to one connection.
     private mutating func forgetConnection() {
         incoming.removeAll()
         sending = SendingOrder()
@@ -247,7 +247,7 @@ extension WorkerMachine {
             link = .connecting
             actions.append(.connect)
         case .greeting, .authenticating, .registering:
-            // A worker that was away at that time gives the coordinator all of it again.
+            // A worker that was stopped itself gives the coordinator the whole time again.
             if now - deadline > heartbeat { return extendHandshake(at: now) }
             disconnect(
                 "The handshake took too long.",

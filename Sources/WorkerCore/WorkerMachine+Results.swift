@@ -73,7 +73,7 @@ extension WorkerMachine {
         timeout.message =
             attempts[index].timeout.map { "took longer than \($0.inWords)" }
             ?? "took longer than it may"
-        // Started again, a tool with effects might have them twice.
+        // A tool with side effects must not run twice.
         timeout.isRetryable = configuration.tools[attempts[index].tool].mayBeRepeated
         return timeout
     }
@@ -162,7 +162,7 @@ extension WorkerMachine {
     }
 
     mutating func written(into actions: inout [Action]) {
-        // The answer to an earlier connection's question may come late.
+        // It may answer an `awaitWritten` of an earlier connection.
         guard sending.isAwaited else { return }
         sending.isAwaited = false
         sending.unwritten = 0

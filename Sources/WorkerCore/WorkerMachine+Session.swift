@@ -202,7 +202,7 @@ extension WorkerMachine {
                 into: &actions
             )
         case .duplicateName:
-            // Before it is taken on it is the newer one, and the name is another's.
+            // Not registered yet: this worker is the newer one, and another worker has the name.
             exit(
                 isReady ? .replaced(error.message) : .nameTaken(error.message),
                 into: &actions
