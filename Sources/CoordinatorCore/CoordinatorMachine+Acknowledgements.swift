@@ -17,8 +17,9 @@ extension CoordinatorMachine {
 
     /// Sends a worker's acknowledgements when they are many or have waited long enough.
     ///
-    /// Before a dispatch to the worker they were sent already. A single acknowledgement would wake a worker that has nothing else to do. It can wait: only
-    /// the worker's memory, and a worker that drains, depend on it. Waiting costs nothing here.
+    /// Before a dispatch to the worker they were sent already. A single acknowledgement would wake a
+    /// worker that has nothing else to do. It can wait: only the worker's memory, and a worker that
+    /// drains, depend on it. Waiting costs nothing here.
     mutating func sendDueAcknowledgements(_ now: Instant, _ actions: inout [Action]) {
         if !dueAcknowledgements.isEmpty {
             for id in dueAcknowledgements { sendAcknowledgements(to: id, &actions) }

@@ -240,7 +240,7 @@ extension CoordinatorMachine {
         actions.append(.send(id, .event(event)))
     }
 
-    /// Ends the count of events sent in this turn: the connections have them, and report what waits.
+    /// Ends the count of events sent in this turn: the connections have them now.
     mutating func forgetTold() {
         for id in toldPeers { peers[id]?.toldBytes = 0 }
         toldPeers.removeAll(keepingCapacity: true)

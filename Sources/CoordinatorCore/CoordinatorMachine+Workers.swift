@@ -201,7 +201,7 @@ extension CoordinatorMachine {
             limits.resumeWindow + presence.recentAbsence(at: now, within: limits.lease)
         absences.set(worker, at: presence.judgingTime(at: now) + window)
         startHeartbeat(now)
-        // A worker that resumes lists the results whose acknowledgements were lost, and is told then.
+        // A worker that resumes lists results whose acknowledgements were lost, and is told then.
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
         schedule(.workerSuspected(worker), now, &actions)
