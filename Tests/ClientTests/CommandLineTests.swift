@@ -55,6 +55,13 @@ struct CommandLineTests {
         #expect(problem(line) == "\(sentence). Did you mean \"\(meant)\"?")
     }
 
+    @Test("A negative number is the value of its option, not an option")
+    func negative() {
+        #expect(problem("run --slots -1 --plan x") == #"--slots cannot be "-1"."#)
+        #expect(problem("show r1 --limit -0.5") == #"--limit cannot be "-0.5"."#)
+        #expect(problem("run -1 --plan x") == "weft run has no option -1.")
+    }
+
     @Test("Every option of every command is found when two of its letters change places")
     func everyOption() throws {
         for command in Self.commands {

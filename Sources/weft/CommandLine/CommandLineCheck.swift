@@ -39,6 +39,11 @@ struct CommandLineCheck {
                 if let option = command.option(named: name) {
                     let isValue = rest.first.map { !$0.hasPrefix("-") || $0 == "-" } ?? false
                     guard option.takesValue else { continue }
+                    if checksOptions, name == argument, let next = rest.first, next.hasPrefix("-"),
+                        Double(next) != nil
+                    {
+                        return ("\(name) cannot be \"\(next)\".", command.path)
+                    }
                     var value: String? = String(argument.dropFirst(name.count + 1))
                     if name == argument { value = isValue ? rest.popFirst() : nil }
                     guard checksOptions, let value,
