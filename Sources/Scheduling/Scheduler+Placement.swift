@@ -183,6 +183,8 @@ extension Scheduler {
 
     /// Notes that a worker may have room again; the next pass looks at it.
     mutating func listWorker(_ worker: Int) {
+        // Nodes with restrictions look at all workers, and stand in no lane.
+        if !careful.isEmpty { isCarefulOpen = true }
         guard !workers[worker].isListed, workers[worker].mayTakeMore,
             !workers[worker].outOfFree.isEmpty || !workers[worker].outOfAhead.isEmpty
         else { return }

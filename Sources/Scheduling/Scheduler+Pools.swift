@@ -202,6 +202,7 @@ extension Scheduler {
         workers[worker].limited = [:]
         workers[worker].profile.tools = tools
         enterPools(worker)
+        if !careful.isEmpty { isCarefulOpen = true }
         for held in workers[worker].attempts {
             let tool = classes[placement(of: held.node)].tool
             guard workers[worker].profile.tools[tool]?.concurrency != nil else { continue }

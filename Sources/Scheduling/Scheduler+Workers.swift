@@ -150,7 +150,6 @@ extension Scheduler {
         listRun(Int(node.run))
         workers[worker].endedSinceReview += 1
         if record(node).isTroubled { host(node, on: worker, -1) }
-        if !careful.isEmpty { isCarefulOpen = true }
         countHeld(of: node, on: worker, -1)
         workers[worker].isPaused = false
         listWorker(worker)

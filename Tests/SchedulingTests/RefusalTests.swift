@@ -70,6 +70,21 @@ struct RefusalTests {
         #expect(scheduler.now == .zero)
     }
 
+    @Test("A refused node goes to the other worker when the pause of that one ends")
+    func pauseEnds() {
+        scheduler.join("sick")
+        scheduler.join("well")
+        scheduler.submit([node("a")])
+        _ = scheduler.take()
+        refuse("a")
+        scheduler.expect("retry a/1: spawn_failed", "dispatch a/2 to well")
+        // The worker says that it has no room, and gets nothing for a moment.
+        scheduler.reject("a", .busy)
+        scheduler.expect("returned a/2")
+        scheduler.advance(.milliseconds(200))
+        scheduler.expect("dispatch a/3 to well")
+    }
+
     @Test("A refused node waits for a busy worker rather than go back to the one that refused it")
     func waitsForTheHealthyOne() {
         scheduler.join("sick")
