@@ -129,6 +129,7 @@ struct AttemptTests {
     func announcedQueue() throws {
         for (slots, limit) in [(1, 0), (3, 7), (4_096, 1_024)] {
             var worker = WorkerHarness(slots: slots, queueLimit: limit)
+            worker.validates = slots < 100
             try worker.send(.startRequested)
             worker.expect(.connect)
             let register = try worker.shakeHands()
@@ -143,6 +144,7 @@ struct AttemptTests {
                 try worker.dispatch(slots + limit + node)
             }
             #expect(!worker.notices.contains { if case .rejected = $0 { true } else { false } })
+            worker.validates = true
             try worker.dispatch(100_000)
             #expect(worker.notices.last == .rejected(WorkerHarness.id(100_000), .busy))
         }

@@ -17,6 +17,8 @@ struct WorkerHarness {
     var epoch = 1
     var announced = Limits().announced
 
+    /// Off where a walk after each of thousands of steps takes too long.
+    var validates = true
     static let run = known(RunID("r1"))
     static let key = known(HandshakeKey([UInt8](repeating: 7, count: Limits.nonceBytes)))
 
@@ -89,7 +91,7 @@ struct WorkerHarness {
     ) throws {
         var made: [WorkerMachine.Action] = []
         step(&machine, now, &made)
-        try machine.validate()
+        if validates { try machine.validate() }
         for action in made {
             if case .report(let notice) = action {
                 notices.append(notice)
