@@ -113,7 +113,11 @@ extension SimulatedCluster {
             let isAll = failure.message.contains("held_bytes")
             faults.note(isRun ? .runTooLarge : isAll ? .allTooLarge : .outOfBudget)
         }
-        if runEnds.isBrokenOff(run), status != "failed" || failure?.code != .badPlan {
+        // The reason is known as long as the run is: it may have been forgotten at once.
+        let isKnown = coordinator.runSlots[run] != nil
+        if runEnds.isBrokenOff(run),
+            status != "failed" || isKnown && failure?.code != .badPlan
+        {
             broken("\(run) broke off, but ended as \(status) with \(failure as Any)")
         }
         if failure?.code == .internal { broken("\(run) failed: \(failure?.message ?? "")") }
