@@ -23,7 +23,7 @@ public final class Toolbox {
 
     /// Puts runners together.
     ///
-    /// Invocations of a tool that has a concurrency are held to it: the others wait.
+    /// The worker's machine holds invocations to the concurrency of their tool, not the toolbox.
     /// Throws when two have the same name, a name is empty or too long, or a schema cannot be used.
     /// The keeper is the one of runners that share one, and is shut down with them.
     public init(
@@ -33,10 +33,7 @@ public final class Toolbox {
     ) throws(ToolboxError) {
         var tools: [String: Tool] = [:]
         var problems: [String] = []
-        let limited = runners.map { runner in
-            runner.description.concurrency.map { LimitedRunner(runner, limit: $0) } ?? runner
-        }
-        for runner in limited {
+        for runner in runners {
             let name = runner.description.name
             guard (1...Limits.toolNameLength).contains(name.utf8.count) else {
                 problems.append(
@@ -60,9 +57,9 @@ public final class Toolbox {
         guard problems.isEmpty else { throw ToolboxError(problems: problems) }
         self.loop = loop
         self.tools = tools
-        self.runners = limited
+        self.runners = runners
         self.keeper = keeper
-        descriptions = limited.map(\.description)
+        descriptions = runners.map(\.description)
     }
 
     /// Makes the runners of a manifest's tools, of functions and, if wanted, of the diagnostic

@@ -1,4 +1,4 @@
-// The diagnostic tools, the toolbox that holds tools together, and limits of concurrency.
+// The diagnostic tools, and the toolbox that holds tools together.
 import JSON
 import Plans
 import Testing
@@ -175,78 +175,5 @@ private func diagnose(
             failures[3]?.message.hasPrefix("The arguments do not fit sleep: /ms: ") == true
         )
         #expect(failures[4]?.message.contains("; ") == true)
-    }
-
-    @Test func `a tool with a concurrency runs no more at once, in order`() async throws {
-        let (most, order, records) = try await onLoop { bench in
-            let fields = "command: [cat]\nconcurrency: 2"
-            let inner = try bench.runner(fields)
-            let toolbox = try Toolbox(loop: bench.loop, runners: [inner])
-            let runner = try #require(toolbox.runner(named: "probe"))
-            var running = 0
-            var most = 0
-            var order: [Int] = []
-            let calls = (0..<8).map { position in
-                let call = Call()
-                call.onStart = {
-                    running += 1
-                    most = max(most, running)
-                    order.append(position)
-                }
-                call.onFinish = { _ in running -= 1 }
-                call.handle = runner.start(invocation("probe")) { call.received($0) }
-                return call
-            }
-            // Waiting, so that it never starts.
-            calls[7].handle?.cancel(grace: .zero)
-            try bench.runToEnd()
-            return (most, order, calls.map(\.record))
-        }
-        #expect(most == 2)
-        #expect(order == Array(0..<7))
-        #expect(records.dropLast().allSatisfy { $0.text == "{}" })
-        #expect(records.last?.failure?.code == .cancelled)
-        #expect(records.allSatisfy { $0.reportsAfterFinish == 0 })
-    }
-
-    @Test func `a running call of a limited tool can be cancelled, and makes room`() async throws {
-        let records = try await onLoop { bench in
-            let inner = try bench.runner("command: [sleep, 1000]\nconcurrency: 1")
-            let toolbox = try Toolbox(loop: bench.loop, runners: [inner])
-            let runner = try #require(toolbox.runner(named: "probe"))
-            let calls = (0..<3).map { _ in bench.call(runner) }
-            calls[0].handle?.cancel(grace: .seconds(60))
-            try bench.run("the second call to start") { calls[1].record.starts == 1 }
-            toolbox.shutDown()
-            try bench.runToEnd()
-            return calls.map(\.record)
-        }
-        #expect(records.map { $0.failure?.code } == [.cancelled, .cancelled, .cancelled])
-        #expect(records.map(\.starts) == [1, 1, 0])
-    }
-
-    @Test func `many calls that finish at once do not pile up on the stack`() async throws {
-        let finished = try await onLoop { bench in
-            let runner = LimitedRunner(
-                ImmediateRunner(ToolDescription(name: "probe", description: "")) { _ in
-                    .success(.null)
-                },
-                limit: 1
-            )
-            var finished = 0
-            // Each call starts the next from within its report.
-            func next(_ rest: Int) {
-                guard rest > 0 else { return }
-                _ = runner.start(invocation("probe")) { news in
-                    guard case .finished = news else { return }
-                    finished += 1
-                    if rest % 2 == 0 { next(rest - 1) }
-                }
-                if rest % 2 == 1 { next(rest - 1) }
-            }
-            next(100)
-            return finished
-        }
-        #expect(finished == 100)
     }
 }

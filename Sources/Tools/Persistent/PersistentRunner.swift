@@ -14,8 +14,8 @@ public import Wire
 /// error is for people. It lives in a working folder and an environment as an executable tool
 /// does, but without the variables of a single invocation.
 ///
-/// There are as many processes as there were invocations at the same time; a ``Toolbox`` holds
-/// those to the tool's concurrency.
+/// There are as many processes as there were invocations at the same time; the worker's machine
+/// holds those to the tool's concurrency.
 public final class PersistentRunner: ToolRunner {
     /// How long a process may take to end once its input is closed.
     public static let shutDownGrace: Duration = .seconds(2)
