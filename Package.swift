@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
-// The modules, their arrows, and why each dependency is here. Arrows go down only.
+// The modules, their arrows, and why each dependency is here. Arrows go down only. This is the one
+// place where they are written; the tidy tests and the README's table are checked against it.
 import PackageDescription
 
 let settings: [SwiftSetting] = [
@@ -9,7 +10,13 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// A module that computes and does nothing else: it depends on such modules and collections only.
+func pure(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// A module that talks to the system.
+func shell(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
@@ -65,55 +72,57 @@ let package = Package(
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
+        // Timers that are precise to microseconds, for benchmarks.
+        .target(name: "CBench"),
 
         // Pure: values in, values out.
-        module("JSON", ["CSimdJSON", ordered]),
-        module("Schemas", ["JSON", ordered]),
-        module("Plans", ["JSON", ordered]),
-        module("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
-        module("Scheduling", ["Plans", heaps, deques]),
-        module("Joining", ["JSON", "Plans"]),
-        module("Configuration", ["Plans", yaml]),
-        module("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
-        module(
+        pure("JSON", ["CSimdJSON", ordered]),
+        pure("Schemas", ["JSON", ordered]),
+        pure("Plans", ["JSON", ordered]),
+        pure("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
+        pure("Scheduling", ["Plans", heaps, deques]),
+        pure("Joining", ["JSON", "Plans"]),
+        pure("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
+        pure(
             "CoordinatorCore",
             [
                 "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning", deques,
-                heaps,
+                heaps, ordered,
             ]
         ),
-        module("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
+        pure("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
-        module("UVLoop", ["CLibuv", "CProcess"]),
-        module("HTTP", ["CCurl", "UVLoop"]),
-        module(
+        shell("UVLoop", ["CLibuv", "CProcess"]),
+        shell("Configuration", ["Plans", yaml]),
+        shell("HTTP", ["CCurl", "UVLoop"]),
+        shell(
             "LanguageModels",
             ["HTTP", "UVLoop", "JSON", "Planning", "Configuration", yaml]
         ),
-        module("Transport", ["UVLoop", "JSON", "Plans", "Wire"]),
-        module(
+        shell("Transport", ["UVLoop", "JSON", "Wire"]),
+        shell(
             "Tools",
             ["UVLoop", "JSON", "Schemas", "Plans", "Wire", "Configuration", yaml, ordered]
         ),
-        module(
+        shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "JSON", "Plans", "Wire", "CoordinatorCore", "Planning",
+                "UVLoop", "Transport", "Plans", "Wire", "CoordinatorCore", "Planning",
                 "LanguageModels", "Configuration", logging, yaml,
             ]
         ),
-        module(
+        shell(
             "Worker",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging,
                 ordered,
             ]
         ),
-        module("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
+        shell("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
 
         // Faces: the library and the command.
-        module(
+        shell(
             "Weftline",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
@@ -121,13 +130,29 @@ let package = Package(
                 "Configuration", logging, ordered,
             ]
         ),
+        // What all commands share: outputs, terminal, exit codes, one command on a loop.
+        shell(
+            "Console",
+            [
+                "UVLoop", "Transport", "JSON", "Plans", "Wire", "Configuration", "Client",
+                arguments, logging,
+            ]
+        ),
+        shell(
+            "Bench",
+            [
+                "CBench", "Console", "UVLoop", "Transport", "JSON", "Plans", "Wire",
+                "CoordinatorCore", "LanguageModels", "Client", "Weftline", arguments,
+                logging, ordered,
+            ]
+        ),
         .executableTarget(
             name: "weft",
             dependencies: [
-                "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire", "Tools", "Coordinator",
-                "Worker", "WorkerCore", "CoordinatorCore", "Client", "LanguageModels", "Planning",
-                "Configuration",
-                arguments, logging, ordered,
+                "Bench", "Console", "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire",
+                "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore", "Client",
+                "LanguageModels", "Planning", "Configuration", "Weftline", arguments, logging,
+                ordered,
             ],
             swiftSettings: settings
         ),
@@ -186,8 +211,12 @@ let package = Package(
             "ClientTests",
             [
                 "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "Planning",
-                "LanguageModels", "weft", "TestKit", arguments,
+                "LanguageModels", "Console", "weft", "TestKit", arguments,
             ]
+        ),
+        tests(
+            "BenchTests",
+            ["UVLoop", "JSON", "Planning", "LanguageModels", "Wire", "Bench", "TestKit"]
         ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(

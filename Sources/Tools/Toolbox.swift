@@ -63,13 +63,14 @@ public final class Toolbox {
     }
 
     /// Makes the runners of a manifest's tools, of functions and, if wanted, of the diagnostic
-    /// tools, and puts them together.
+    /// tools, and puts them together; `makeTimer` makes the timers that `sleep` waits for.
     public static func make(
         loop: EventLoop,
         manifest: Manifest? = nil,
         functions: [FunctionTool] = [],
         diagnostics: Bool = false,
-        environment: [String: String] = WorkerEnvironment.current
+        environment: [String: String] = WorkerEnvironment.current,
+        makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
     ) throws(ToolboxError) -> Toolbox {
         var runners: [any ToolRunner] = []
         let programs = manifest?.tools ?? []
@@ -96,7 +97,7 @@ public final class Toolbox {
             }
         }
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
-        if diagnostics { runners += DiagnosticTools.runners(loop: loop) }
+        if diagnostics { runners += DiagnosticTools.runners(loop: loop, makeTimer: makeTimer) }
         let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper)
         // Ahead, so that no call waits for it; if it cannot start, the calls say why.
         if !programs.isEmpty { try? keeper.start() }

@@ -152,6 +152,23 @@ extension Timer: HandleOwner {
 @available(*, unavailable)
 extension Timer: Sendable {}
 
+/// A timer that fires once per scheduling, however precise it is.
+public protocol OneShotTimer: AnyObject {
+    /// Fires once when the time has passed, in place of an earlier scheduling.
+    func schedule(after duration: Duration)
+
+    /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
+    func schedule(at nanoseconds: Int64)
+
+    /// Gives the timer back; it never fires again.
+    func close()
+}
+
+extension Timer: OneShotTimer {}
+
+/// Makes a timer on a loop, not scheduled, that calls the closure when it fires.
+public typealias MakeTimer = (EventLoop, @escaping () -> Void) -> any OneShotTimer
+
 private func timerFired(_ handle: UnsafeMutablePointer<uv_timer_t>?) {
     guard let data = handle?.pointee.data else { return }
     owner(data, as: Timer.self).fire()

@@ -1,5 +1,5 @@
 // A whole cluster inside this process: what a program sees of it. What happens on its loop is in
-// ClusterLoop.
+// LocalClusterLoop.
 public import Client
 public import Logging
 public import Plans
@@ -68,7 +68,7 @@ public final class LocalCluster: Sendable {
         let endpoint = Promise<Endpoint>()
         let ready = Promise<Void>()
         let home = try await ResidentThread.start(name: "weft-cluster", until: ready) { loop in
-            try ClusterLoop(loop: loop, setup: setup, endpoint: endpoint, ready: ready)
+            try LocalClusterLoop(loop: loop, setup: setup, endpoint: endpoint, ready: ready)
         }
         let client = WeftClient(
             door: { body in

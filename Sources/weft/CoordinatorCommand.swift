@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import Coordinator
 internal import CoordinatorCore
 internal import Glibc

@@ -1,13 +1,10 @@
 // The command `weft`: its subcommands, and how each ending becomes an exit code.
 // Not here: what a command does, each in a file of its own.
 internal import ArgumentParser
+internal import Bench
+internal import Console
 internal import Glibc
 internal import UVLoop
-
-/// The version of everything in this package.
-enum WeftlineVersion {
-    static let current = "0.1.0"
-}
 
 @main
 struct Weft: ParsableCommand {

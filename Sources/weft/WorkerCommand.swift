@@ -1,8 +1,10 @@
 // `weft worker`: runs tools for a coordinator until it is drained or told to stop.
 
 internal import ArgumentParser
+internal import Bench
 internal import Client
 internal import Configuration
+internal import Console
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
@@ -64,6 +66,11 @@ struct WorkerCommand: ParsableCommand {
 
     @Flag(help: ArgumentHelp("Offer tools whose program is not there, too.", visibility: .hidden))
     var offerAll = false
+
+    @Flag(
+        help: ArgumentHelp("End sleep to the microsecond, for weft bench.", visibility: .hidden)
+    )
+    var preciseTimers = false
 
     @Option(help: "End after so long without a coordinator, such as 30s (default: never).")
     var exitAfter: String?
@@ -150,7 +157,15 @@ struct WorkerCommand: ParsableCommand {
     ) throws -> Toolbox {
         for warning in manifest?.warnings() ?? [] { logger.warning("\(warning)") }
         do {
-            return try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
+            guard preciseTimers else {
+                return try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
+            }
+            return try Toolbox.make(
+                loop: loop,
+                manifest: manifest,
+                diagnostics: diagnostics,
+                makeTimer: PreciseTimer.make
+            )
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }

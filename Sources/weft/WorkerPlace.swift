@@ -2,7 +2,9 @@
 
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import FoundationEssentials
+internal import Tools
 internal import Transport
 internal import Wire
 internal import WorkerCore
@@ -43,6 +45,11 @@ enum WorkerPlace {
 }
 
 extension CommandFailure {
+    /// A manifest that cannot be used.
+    init(_ error: ManifestError) {
+        self.init(.usage, error.problems.map { "\(error.path): \($0)".asError })
+    }
+
     /// What the end of a worker means; nil when it ended as it should.
     init?(_ reason: WorkerMachine.ExitReason) {
         switch reason {

@@ -2,6 +2,7 @@
 import JSON
 import Testing
 
+@testable import Console
 @testable import weft
 
 private let plain = Style(isColored: false)

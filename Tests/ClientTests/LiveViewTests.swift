@@ -4,6 +4,7 @@ import Plans
 import Testing
 import Wire
 
+@testable import Console
 @testable import weft
 
 @Suite("The view of a run")

@@ -5,6 +5,7 @@ import Plans
 import Testing
 import Wire
 
+@testable import Console
 @testable import weft
 
 private let run = known(RunID("r1"))

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Testing
 
+@testable import Console
 @testable import weft
 
 @Suite("What is said of wrong arguments")

@@ -16,6 +16,7 @@ public final class RecordedModel: LanguageModel {
     private let calls: [Recording.Call]
     private let pace: Pace
     private let isRepeated: Bool
+    private let makeTimer: MakeTimer
     private var next = 0
 
     /// Makes a model.
@@ -26,16 +27,19 @@ public final class RecordedModel: LanguageModel {
     ///   - label: Replays only the calls of that label, if there are any; otherwise all.
     ///   - pace: How fast to replay.
     ///   - isRepeated: Whether it starts again after the last call; otherwise further calls fail.
+    ///   - makeTimer: Makes the timers that the events wait for.
     public init(
         loop: EventLoop,
         recording: Recording,
         label: String? = nil,
         pace: Pace = .recorded,
-        isRepeated: Bool = true
+        isRepeated: Bool = true,
+        makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
     ) {
         self.loop = loop
         self.pace = pace
         self.isRepeated = isRepeated
+        self.makeTimer = makeTimer
         let labelled = recording.calls.filter { $0.label == label }
         calls = label == nil || labelled.isEmpty ? recording.calls : labelled
     }
@@ -53,7 +57,7 @@ public final class RecordedModel: LanguageModel {
             next += 1
         }
         let call = RecordedCall(loop: loop, entries: entries, pace: pace, report: report)
-        call.begin()
+        call.begin(makeTimer)
         return call
     }
 
@@ -70,7 +74,7 @@ private final class RecordedCall: ModelCall {
     private let pace: RecordedModel.Pace
     private var report: ((ModelEvent) -> Void)?
     private var position = 0
-    private var timer: PreciseTimer?
+    private var timer: (any OneShotTimer)?
 
     init(
         loop: EventLoop,
@@ -85,8 +89,8 @@ private final class RecordedCall: ModelCall {
         start = loop.nowNanoseconds
     }
 
-    func begin() {
-        timer = PreciseTimer(loop: loop) { [self] in replay() }
+    func begin(_ makeTimer: MakeTimer) {
+        timer = makeTimer(loop) { [self] in replay() }
         schedule()
     }
 

@@ -35,12 +35,15 @@ public enum DiagnosticTools {
 
     /// The runners of `noop`, `echo`, `sleep`, `fail` and `payload`, in this order.
     ///
-    /// All but `sleep` finish before their start returns.
-    public static func runners(loop: EventLoop) -> [any ToolRunner] {
+    /// All but `sleep` finish before their start returns. `makeTimer` makes the timers that `sleep` waits for.
+    public static func runners(
+        loop: EventLoop,
+        makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
+    ) -> [any ToolRunner] {
         [
             ImmediateRunner(noopDescription) { _ in .success(.null) },
             ImmediateRunner(echoDescription) { .success($0.arguments) },
-            SleepRunner(loop: loop),
+            SleepRunner(loop: loop, makeTimer: makeTimer),
             ImmediateRunner(failDescription, fail),
             ImmediateRunner(payloadDescription, payload),
         ]
@@ -184,10 +187,12 @@ private final class SleepRunner: ToolRunner {
 
     let description = SleepRunner.tool
     private let loop: EventLoop
+    private let makeTimer: MakeTimer
     private var sleeping: [ObjectIdentifier: SleepInvocation] = [:]
 
-    init(loop: EventLoop) {
+    init(loop: EventLoop, makeTimer: @escaping MakeTimer) {
         self.loop = loop
+        self.makeTimer = makeTimer
     }
 
     func start(
@@ -208,19 +213,14 @@ private final class SleepRunner: ToolRunner {
             return FinishedInvocation()
         }
         report(.started)
-        let sleep = SleepInvocation(loop: loop, tool: invocation.tool, report: report)
+        let sleep = SleepInvocation(tool: invocation.tool, report: report)
         let id = ObjectIdentifier(sleep)
         sleeping[id] = sleep
         sleep.onEnd = { [weak self] in self?.sleeping[id] = nil }
-        sleep.schedule(
-            .microseconds(Int64(milliseconds * 1000)),
-            isPrecise: sleeping.count <= Self.precise
-        )
+        sleep.timer = makeTimer(loop) { [weak sleep] in sleep?.finish(.success(.null)) }
+        sleep.timer?.schedule(after: .microseconds(Int64(milliseconds * 1000)))
         return sleep
     }
-
-    /// Beyond so many at a time the others do without a descriptor, which programs need too.
-    private static let precise = 64
 
     func shutDown() {
         for sleep in Array(sleeping.values) { sleep.cancel(grace: .zero) }
@@ -229,30 +229,20 @@ private final class SleepRunner: ToolRunner {
 
 private final class SleepInvocation: RunningInvocation {
     var onEnd: () -> Void = {}
-    private let loop: EventLoop
+    var timer: (any OneShotTimer)?
     private let tool: String
     private let report: (ToolReport) -> Void
-    private var timer: PreciseTimer?
 
-    init(loop: EventLoop, tool: String, report: @escaping (ToolReport) -> Void) {
-        self.loop = loop
+    init(tool: String, report: @escaping (ToolReport) -> Void) {
         self.tool = tool
         self.report = report
-    }
-
-    func schedule(_ duration: Duration, isPrecise: Bool) {
-        let timer = PreciseTimer(loop: loop, usesDescriptor: isPrecise) { [weak self] in
-            self?.finish(.success(.null))
-        }
-        self.timer = timer
-        timer.schedule(after: duration)
     }
 
     func cancel(grace: Duration) {
         finish(.failure(.cancelled(tool)))
     }
 
-    private func finish(_ outcome: Result<RawJSON, Failure>) {
+    func finish(_ outcome: Result<RawJSON, Failure>) {
         guard let timer else { return }
         timer.close()
         self.timer = nil

@@ -1,6 +1,7 @@
 // What the command line can be: the commands, their options and what stands alone, read from the
 // parser's own description. Not here: whether an argument fits (CommandLineCheck).
 internal import ArgumentParser
+internal import Console
 internal import JSON
 
 /// A command with its options and subcommands.

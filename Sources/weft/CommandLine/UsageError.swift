@@ -1,6 +1,7 @@
 // What the parser says of an argument that does not fit, in the style of every other error: one
 // sentence, and one line about where to read on. Arguments that no command has are found by
 // CommandLineCheck before.
+internal import Console
 
 /// A command line that is wrong, as it is told to a person.
 struct UsageError: Equatable {

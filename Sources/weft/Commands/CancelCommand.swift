@@ -1,6 +1,7 @@
 // `weft cancel`: stops a run and waits for its end.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

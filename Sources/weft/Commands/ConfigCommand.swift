@@ -1,6 +1,7 @@
 // `weft config check`: whether a configuration can be used, without calling anything.
 internal import ArgumentParser
 internal import Configuration
+internal import Console
 internal import Coordinator
 internal import FoundationEssentials
 internal import LanguageModels

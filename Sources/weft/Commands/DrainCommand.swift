@@ -1,6 +1,7 @@
 // `weft drain`: takes a worker out of service gently.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 
 struct DrainCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 // `weft explain`: why nothing happens.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

@@ -1,4 +1,5 @@
 // What one small call shows of a language model. Pure.
+internal import Console
 internal import JSON
 internal import OrderedCollections
 internal import Planning
@@ -32,7 +33,7 @@ struct ModelCheck {
         maxTokens: 1024
     )
 
-    mutating func take(_ event: ModelEvent, milliseconds: Double) {
+    mutating func handle(_ event: ModelEvent, milliseconds: Double) {
         switch event {
         case .delta(let piece):
             guard !piece.isEmpty else { return }

@@ -1,6 +1,7 @@
 // `weft models check`: one small call to each configured model. What a call shows is in ModelCheck.
 internal import ArgumentParser
 internal import Configuration
+internal import Console
 internal import Coordinator
 internal import FoundationEssentials
 internal import JSON
@@ -71,7 +72,7 @@ struct ModelsCheckCommand: ParsableCommand {
                 var check = ModelCheck()
                 open = model.call(ModelCheck.request) { event in
                     let time = Double(session.loop.nowNanoseconds - start) / 1e6
-                    check.take(event, milliseconds: time)
+                    check.handle(event, milliseconds: time)
                     guard check.hasEnded else { return }
                     checks.append((name, check))
                     // Cancelled by an interrupt: nothing more is called.

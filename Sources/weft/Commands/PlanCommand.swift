@@ -1,6 +1,7 @@
 // `weft plan`: checks and draws a plan without running it, or has one made for a goal.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Tools

@@ -1,6 +1,7 @@
 // `weft run`: its command line. What happens then is in Running/.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import Plans
 internal import Tools
 internal import Wire

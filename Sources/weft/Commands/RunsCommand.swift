@@ -1,6 +1,7 @@
 // `weft runs`: what the coordinator runs and ran.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Wire
 

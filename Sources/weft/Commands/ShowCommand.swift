@@ -1,5 +1,6 @@
 // `weft show`: one run with its nodes, or one node with everything that is known of it.
 internal import ArgumentParser
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

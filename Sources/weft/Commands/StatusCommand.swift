@@ -1,6 +1,7 @@
 // `weft status`: the coordinator at a glance.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Wire
 

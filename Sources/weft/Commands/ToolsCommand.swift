@@ -1,5 +1,6 @@
 // `weft tools`: what plans can call.
 internal import ArgumentParser
+internal import Console
 internal import JSON
 internal import Wire
 

@@ -1,6 +1,7 @@
 // `weft watch`: what happens in a run, as it happens.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

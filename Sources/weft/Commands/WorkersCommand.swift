@@ -1,5 +1,6 @@
 // `weft workers`: who is connected.
 internal import ArgumentParser
+internal import Console
 internal import JSON
 internal import OrderedCollections
 internal import Wire

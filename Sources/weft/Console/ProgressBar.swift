@@ -1,5 +1,6 @@
 // The live lines on standard error: drawn over themselves, moved out of the way of messages, and
 // gone at the end. The layout of the last one is in ProgressLine, of those above it in LiveView.
+internal import Console
 internal import Glibc
 internal import UVLoop
 

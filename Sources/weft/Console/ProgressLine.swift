@@ -1,4 +1,5 @@
 // The one line that says how a run gets on. Pure; drawing it is in ProgressBar.
+internal import Console
 internal import JSON
 
 /// How a run gets on, as its progress events tell it.

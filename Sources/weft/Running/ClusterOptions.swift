@@ -1,10 +1,12 @@
 // The cluster that a run starts for itself when no coordinator is named.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import Coordinator
 internal import FoundationEssentials
 internal import Logging
 internal import Tools
+internal import Weftline
 internal import Wire
 
 /// The flags of a run's own cluster.
@@ -103,18 +105,27 @@ struct ClusterOptions: ParsableArguments {
         let session = run.session
         do {
             let configuration = try models.configuration()
+            let processes = WorkerProcesses(
+                loop: session.loop,
+                options: WorkerProcesses.Options(
+                    command: [Shell.ownPath, "worker"],
+                    environment: Shell.environmentOfOwnProcess(
+                        without: try withheld(configuration.keyVariables)
+                    ),
+                    count: workers ?? 2,
+                    slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
+                    tools: tools,
+                    hasDiagnostics: diagnostics
+                ),
+                onLines: { [weak run] in run?.say($0) }
+            )
             let cluster = try EmbeddedCluster(
                 loop: session.loop,
+                workers: processes,
                 models: try models.models(configuration, on: session.loop),
-                options: EmbeddedCluster.Options(
-                    limits: configuration.limits,
-                    tools: tools,
-                    workers: workers ?? 2,
-                    slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
-                    diagnostics: diagnostics,
-                    withheldVariables: try withheld(configuration.keyVariables),
-                    logLevel: .warning
-                ),
+                limits: configuration.limits,
+                software: WeftlineVersion.software,
+                logger: Shell.logger("coordinator", level: .warning),
                 onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },
                 onFailure: { message in
                     // What the worker said begins with the same word.
@@ -122,7 +133,6 @@ struct ClusterOptions: ParsableArguments {
                     run.end(CommandFailure(.failed, "The cluster of this run failed: \(cause)"))
                 }
             )
-            cluster.onLines = { [weak run] in run?.say($0) }
             session.onEnd = { then in cluster.stop(then: then) }
             session.onLeave = { cluster.abandon() }
         } catch let failure as CommandFailure {

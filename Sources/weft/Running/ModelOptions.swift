@@ -1,6 +1,7 @@
 // The configuration file that a command is given, its language models, and what is recorded.
 internal import ArgumentParser
 internal import Configuration
+internal import Console
 internal import Coordinator
 internal import FoundationEssentials
 internal import LanguageModels

@@ -1,6 +1,7 @@
 // The text of a plan from a file or standard input: its beginning at once, the rest piece by piece
 // while a loop runs. What is in the text is not looked at here.
 internal import Client
+internal import Console
 internal import Glibc
 internal import UVLoop
 internal import Wire

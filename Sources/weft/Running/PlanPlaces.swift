@@ -1,5 +1,6 @@
 // Where in a plan's text its problems stand, so that a person finds them. Problems name nodes by
 // their ids; this finds the node, and the field that the problem speaks of. Pure.
+internal import Console
 internal import JSON
 internal import Plans
 

@@ -1,6 +1,7 @@
 // What `weft run` says when the run has ended: the answer or the document on standard output,
 // failures on standard error.
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

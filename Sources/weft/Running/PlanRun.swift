@@ -1,6 +1,7 @@
 // One `weft run`: a plan goes to a coordinator, is followed to its end and told of. Reading the
 // command line is in RunCommand, what is said at the end in PlanRun+Telling.
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import UVLoop

@@ -1,5 +1,6 @@
 // How a goal is planned, as flags of `weft run`.
 internal import ArgumentParser
+internal import Console
 internal import Wire
 
 /// The flags of a run that has a goal.

@@ -1,4 +1,5 @@
 // How a run ended, read from its last event, and its document for programs. Pure.
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

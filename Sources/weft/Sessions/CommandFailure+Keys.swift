@@ -1,6 +1,7 @@
 // A key that cannot be used, as a person is told of it. Where there is no key file there may be no
 // coordinator either, which is what has to be said then.
 internal import Client
+internal import Console
 internal import Transport
 internal import UVLoop
 internal import Wire

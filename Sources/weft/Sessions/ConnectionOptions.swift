@@ -1,6 +1,7 @@
 // Which coordinator a command talks to, and the key it proves itself with.
 internal import ArgumentParser
 internal import Client
+internal import Console
 internal import FoundationEssentials
 internal import Transport
 internal import UVLoop
@@ -92,21 +93,5 @@ struct ConnectionOptions: ParsableArguments {
 
     static func environment(_ name: String) -> String? {
         ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
-    }
-}
-
-extension CoordinatorClient.Options {
-    /// How this command connects with a key.
-    static func client(
-        to endpoint: Endpoint,
-        role: Role = .client,
-        key: HandshakeKey
-    ) -> CoordinatorClient.Options {
-        CoordinatorClient.Options(
-            endpoint: endpoint,
-            role: role,
-            key: key,
-            name: "weft-\(ProcessTable.pid)"
-        )
     }
 }

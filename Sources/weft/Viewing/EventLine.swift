@@ -1,4 +1,5 @@
 // Events as `weft watch` prints them, a line each and a line for each line a tool writes. Pure.
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

@@ -1,5 +1,6 @@
 // Why the nodes of a run do not go on, as `weft explain` says it: a line for each of a few nodes,
 // a line for each reason of many. Pure.
+internal import Console
 internal import JSON
 internal import OrderedCollections
 

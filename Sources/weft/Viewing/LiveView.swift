@@ -1,5 +1,6 @@
 // What a terminal shows of a run while it goes on: what has ended and is worth a line goes above
 // for good, what has not stands below and changes. Pure; drawing is in ProgressBar.
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire

@@ -1,4 +1,5 @@
 // A node as `weft show RUN NODE` shows it: everything that is known of it. Pure but for printing.
+internal import Console
 internal import JSON
 
 /// Everything about one node.

@@ -1,5 +1,7 @@
 // A run as `weft show` shows it: what is known of it as a whole, and a line for each node.
+internal import ArgumentParser
 internal import Client
+internal import Console
 internal import JSON
 internal import Plans
 internal import Wire
@@ -174,6 +176,8 @@ struct RunView {
         }
     }
 }
+
+extension RunView.Status: ExpressibleByArgument {}
 
 extension JSONValue {
     /// How long a node has been running, of a run that was accepted so long ago; nil if it does

@@ -1,0 +1,209 @@
+// The cluster of a benchmark: coordinator and workers as processes of their own, over loopback TCP,
+// so that what each uses can be told apart. Nothing of it is left behind.
+
+internal import Client
+internal import Console
+internal import FoundationEssentials
+internal import Glibc
+internal import JSON
+internal import Transport
+internal import UVLoop
+internal import Wire
+
+/// Confined to its loop.
+///
+/// `onReady` comes once, with a connected client, or `onFailure`.
+final class BenchCluster {
+    let loop: EventLoop
+    private let workers: Int
+    private let slots: Int
+    private let folder: StateFolder
+    private let keeper: ProcessKeeper?
+    private let onReady: (CoordinatorClient) -> Void
+    private let onFailure: (String) -> Void
+    private var coordinator: ChildProcess?
+    private var children: [ChildProcess] = []
+    private var runningChildren = 0
+    private var said: [UInt8] = []
+    private var listening: Endpoint?
+    private var keys: [Role: HandshakeKey] = [:]
+    private var client: CoordinatorClient?
+    private var pollTimer: Timer?
+    private var deadline: Timer?
+    private var onStopped: (() -> Void)?
+
+    /// The process to watch.
+    var coordinatorPID: Int32 { coordinator?.pid ?? 0 }
+    /// Where the coordinator listens; known once it is ready.
+    var endpoint: Endpoint { listening ?? .default }
+    /// A folder that goes with the cluster.
+    var folderPath: String { folder.path }
+    var clientKeyPath: String { KeyFile.path(of: .client, in: folder.path) }
+
+    init(
+        loop: EventLoop,
+        workers: Int,
+        slots: Int,
+        onReady: @escaping (CoordinatorClient) -> Void,
+        onFailure: @escaping (String) -> Void
+    ) throws {
+        self.loop = loop
+        self.workers = workers
+        self.slots = slots
+        self.onReady = onReady
+        self.onFailure = onFailure
+        folder = try StateFolder.open(nil, isEphemeral: true)
+        keeper = try folder.kept(on: loop)
+        let arguments = ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
+        coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
+        let deadline = Timer(loop: loop) { [weak self] in
+            self?.fail("The cluster was not ready within 20 s.")
+        }
+        deadline.schedule(after: .seconds(20))
+        self.deadline = deadline
+    }
+
+    /// How a further peer connects; only once the cluster is ready.
+    func key(of role: Role) -> HandshakeKey {
+        guard let key = keys[role] else { preconditionFailure("the cluster has read its keys") }
+        return key
+    }
+
+    /// How a further client connects.
+    func clientOptions(_ name: String) -> CoordinatorClient.Options {
+        CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: .client,
+            key: key(of: .client),
+            name: name,
+            timeout: .seconds(10)
+        )
+    }
+
+    /// Lets the client go that `onReady` came with.
+    func dismissClient() { client?.close() }
+
+    /// Starts this program as another process; one without `onExit` must not end by itself.
+    func spawn(
+        _ arguments: [String],
+        onOutput: @escaping ([UInt8]) -> Void,
+        onExit: ((ChildProcess.ExitStatus) -> Void)? = nil
+    ) throws -> ChildProcess {
+        let child = try ChildProcess.spawn(
+            loop: loop,
+            options: ChildProcess.Options(
+                arguments: [Shell.ownPath] + arguments,
+                environment: Shell.environmentOfOwnProcess()
+            ),
+            onOutput: { _, bytes in onOutput(bytes) },
+            onExit: { [weak self] status in self?.noteExit(status, onExit) }
+        )
+        runningChildren += 1
+        children.append(child)
+        return child
+    }
+
+    /// The coordinator's first line names its address.
+    private func listen(to bytes: [UInt8]) {
+        said += bytes
+        guard listening == nil, said.contains(0x0A) else { return }
+        let words = String(decoding: said, as: UTF8.self).split(separator: " ")
+        guard let text = words.first(where: { $0.hasPrefix("127.0.0.1:") }),
+            let endpoint = try? Endpoint.parse(String(text.prefix { $0 != "," }))
+        else { return }
+        listening = endpoint
+        do {
+            for role in [Role.client, .worker] {
+                keys[role] = try KeyFile.load(path: KeyFile.path(of: role, in: folder.path))
+            }
+            try startWorkers(endpoint)
+            let options = clientOptions("bench")
+            _ = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
+                switch result {
+                case .success(let client):
+                    self?.client = client
+                    self?.pollWorkers()
+                case .failure(let error): self?.fail("\(error)")
+                }
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    private func startWorkers(_ endpoint: Endpoint) throws {
+        let manifest = "\(folder.path)/tools.yaml"
+        let tools = """
+            tools:
+              - name: "true"
+                description: Start a process that does nothing.
+                command: [/bin/true]
+                idempotent: true
+            """
+        try tools.write(toFile: manifest, atomically: true, encoding: .utf8)
+        for number in 0..<workers {
+            let arguments = [
+                "worker", "--precise-timers", "--coordinator", "\(endpoint)", "--name",
+                "bench-\(number + 1)",
+                "--key-file", KeyFile.path(of: .worker, in: folder.path), "--slots", "\(slots)",
+                "--tools", manifest, "--diagnostics", "--quiet", "--exit-after", "5s",
+            ]
+            _ = try spawn(arguments) { [weak self] bytes in self?.said += bytes }
+        }
+    }
+
+    private func pollWorkers() {
+        client?.get(.workers) { [weak self] result in
+            guard let self, case .success(let data) = result else { return }
+            var count = 0
+            data.forEachElement { _ in count += 1 }
+            if count == workers, let client {
+                deadline?.cancel()
+                onReady(client)
+            } else {
+                let timer = Timer(loop: loop) { [weak self] in self?.pollWorkers() }
+                timer.schedule(after: .milliseconds(10))
+                pollTimer?.close()
+                pollTimer = timer
+            }
+        }
+    }
+
+    private func fail(_ reason: String) {
+        guard onStopped == nil else { return }
+        onFailure(reason + "\n" + String(decoding: said.suffix(2_000), as: UTF8.self))
+    }
+
+    private func noteExit(
+        _ status: ChildProcess.ExitStatus,
+        _ onExit: ((ChildProcess.ExitStatus) -> Void)?
+    ) {
+        runningChildren -= 1
+        if onStopped == nil {
+            if let onExit {
+                onExit(status)
+            } else {
+                fail("A process of the cluster ended (\(status)).")
+            }
+        }
+        finishIfStopped()
+    }
+
+    /// Ends all processes; `then` comes when they are gone.
+    func stop(then: @escaping () -> Void) {
+        onStopped = then
+        client?.close()
+        deadline?.close()
+        pollTimer?.close()
+        for child in children { child.signalGroup(SIGKILL) }
+        finishIfStopped()
+    }
+
+    private func finishIfStopped() {
+        guard runningChildren == 0, let then = onStopped else { return }
+        onStopped = {}
+        folder.removeIfEphemeral()
+        keeper?.shutDown()
+        then()
+    }
+}

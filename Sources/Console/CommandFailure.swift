@@ -1,0 +1,70 @@
+// How a command ends when it does not end well: an exit code and what is said on standard error.
+package import Client
+package import Plans
+internal import Wire
+
+/// The exit codes of every command.
+package enum ExitStatus: Int32 {
+    case success = 0
+    case failed = 1
+    case usage = 2
+    case unreachable = 3
+    case refused = 4
+    case interrupted = 130
+}
+
+/// A command that did not succeed; lines go to standard error as they are.
+package struct CommandFailure: Error, Equatable {
+    package var status: ExitStatus
+    package var lines: [String]
+
+    package init(_ status: ExitStatus, _ lines: [String] = []) {
+        self.status = status
+        self.lines = lines
+    }
+
+    package init(_ status: ExitStatus, _ message: String) {
+        self.init(status, [message.asError])
+    }
+
+    /// A connection or a request that came to nothing.
+    package init(_ error: ClientError) {
+        let status: ExitStatus =
+            switch (error.kind, error.code) {
+            case (.unreachable, _), (.lost, _), (_, ErrorCode.busy?), (_, ErrorCode.shuttingDown?):
+                .unreachable
+            case (.refused, _): .refused
+            case (.rejected, ErrorCode.badPlan?), (.rejected, ErrorCode.unknownRun?),
+                (.rejected, ErrorCode.unknownNode?), (.rejected, ErrorCode.unknownWorker?):
+                .usage
+            case (.rejected, _): .failed
+            }
+        if error.problems.isEmpty {
+            self.init(status, error.message)
+        } else {
+            self.init(status, error.problems.map(\.line))
+        }
+    }
+
+    package func report() {
+        guard !lines.isEmpty else { return }
+        let text = lines.map { Text.printable($0) + "\n" }.joined()
+        Output.error.writeNow(text)
+    }
+}
+
+extension String {
+    /// The sentence as every command says what went wrong.
+    package var asError: String { "error: \(self)" }
+}
+
+extension PlanProblem {
+    /// The problem as one line for people: `error: node t3 …`, `warning: …`.
+    package var line: String { "\(isWarning ? "warning" : "error"): \(sentence)" }
+
+    /// What is wrong, with the node it concerns.
+    package var sentence: String {
+        guard let node, !message.contains("node \(node)") else { return message }
+        return "node \(node): \(message)"
+    }
+}

@@ -1,0 +1,159 @@
+// One command on a loop of its own: it starts, is interrupted or ends, and leaves what it wrote
+// behind. Not here: what the command does in between.
+package import Client
+internal import Glibc
+package import JSON
+package import Plans
+package import UVLoop
+package import Wire
+
+/// A command while it runs.
+///
+/// Confined to its loop.
+package final class Session {
+    package let loop: EventLoop
+    /// Standard output.
+    package let output: OutputQueue
+    /// What an interrupt does; without it the command leaves at once.
+    package var onInterrupt: (() -> Void)?
+    /// What has to be taken down before the command leaves; called once.
+    package var onEnd: ((@escaping () -> Void) -> Void)?
+    /// What is told to go when the command leaves without waiting for anything.
+    package var onLeave: (() -> Void)?
+
+    private(set) var client: CoordinatorClient?
+    private var ending: CommandFailure?
+    private var isEnding = false
+    private var isDone = false
+    private var isInHaste = false
+    private var signals: [SignalSource] = []
+
+    private init(loop: EventLoop) throws {
+        self.loop = loop
+        output = OutputQueue(loop: loop)
+        signals = try Shell.onEndingSignals(loop) { [weak self] isUrgent in
+            self?.interrupt(isUrgent: isUrgent)
+        }
+    }
+
+    /// Runs a command: begins it, and returns or throws when it has called `end`.
+    package static func run(_ begin: (Session) throws -> Void) throws {
+        let loop: EventLoop
+        let session: Session
+        do {
+            loop = try EventLoop()
+            session = try Session(loop: loop)
+        } catch {
+            throw CommandFailure(.failed, "The event loop cannot be made: \(error)")
+        }
+        try begin(session)
+        if !session.isDone { loop.run() }
+        // A reader that takes nothing must not keep the process; it ends with the writes open.
+        // Who leaves in haste must not kill, with the loop, workers that still have to end tools.
+        if !session.output.isBusy, !session.isInHaste { loop.close() }
+        if !session.isDone {
+            throw CommandFailure(.failed, "The command ended without an outcome.")
+        }
+        if let failure = session.ending { throw failure }
+    }
+
+    /// Connects and goes on with the client, or ends the command.
+    package func connect(
+        _ options: CoordinatorClient.Options,
+        then: @escaping (CoordinatorClient) -> Void
+    ) {
+        CoordinatorClient.connect(loop: loop, options: options) { [self] result in
+            guard !isEnding else { return }
+            switch result {
+            case .success(let client):
+                self.client = client
+                then(client)
+            case .failure(let error):
+                end(CommandFailure(error))
+            }
+        }
+    }
+
+    /// Ends the command once what it wrote is out; the first call counts.
+    package func end(_ failure: CommandFailure? = nil) {
+        guard !isEnding else { return }
+        isEnding = true
+        ending = failure
+        output.whenDrained { [self] in
+            client?.close()
+            // What it takes down stays until then.
+            guard let onEnd else { return stop() }
+            onEnd { [self] in stop() }
+        }
+    }
+
+    /// Ends the command with a failure without waiting for anything.
+    package func leave(_ failure: CommandFailure) {
+        guard !isDone else { return }
+        isEnding = true
+        isInHaste = true
+        ending = failure
+        onLeave?()
+        stop()
+    }
+
+    private func stop() {
+        guard !isDone else { return }
+        isDone = true
+        onInterrupt = nil
+        onEnd = nil
+        onLeave = nil
+        loop.stop()
+    }
+
+    private func interrupt(isUrgent: Bool) {
+        // Who interrupts twice does not want to wait.
+        let action = isEnding || isUrgent ? nil : onInterrupt
+        onInterrupt = nil
+        if let action { action() } else { leave(CommandFailure(.interrupted)) }
+    }
+}
+
+extension CoordinatorClient.Options {
+    /// How this command connects with a key.
+    package static func client(
+        to endpoint: Endpoint,
+        role: Role = .client,
+        key: HandshakeKey
+    ) -> CoordinatorClient.Options {
+        CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: role,
+            key: key,
+            name: "weft-\(ProcessTable.pid)"
+        )
+    }
+}
+
+extension Session {
+    /// Connects, asks one question and returns the answer.
+    package static func ask(
+        _ options: CoordinatorClient.Options,
+        _ what: GetKind,
+        id: String? = nil,
+        node: NodeID? = nil,
+        from: Int? = nil,
+        limit: Int? = nil
+    ) throws -> RawJSON {
+        var answer = RawJSON.null
+        try run { session in
+            session.connect(options) { client in
+                client.get(what, id: id, node: node, from: from, limit: limit) { result in
+                    switch result {
+                    case .success(let data):
+                        answer = data
+                        session.end()
+                    case .failure(let error):
+                        session.end(CommandFailure(error))
+                    }
+                }
+            }
+        }
+        return answer
+    }
+}

@@ -1,0 +1,52 @@
+// The state folder of a process: the user's own, or a temporary one that leaves nothing behind.
+
+internal import FoundationEssentials
+internal import Transport
+package import UVLoop
+
+package struct StateFolder {
+    package let path: String
+    /// Set for one that goes with this process.
+    private let temporary: TemporaryFolder?
+
+    private static let prefix = "weft-state-"
+
+    /// Names the folder of the flag or the environment, or makes a temporary one.
+    ///
+    /// The temporary ones of processes that were killed are removed then.
+    package static func open(
+        _ flag: String?,
+        isEphemeral: Bool
+    ) throws(CommandFailure) -> StateFolder {
+        let environment = ProcessInfo.processInfo.environment
+        guard isEphemeral else {
+            return StateFolder(
+                path: StateDirectory.resolve(flag: flag, environment: environment),
+                temporary: nil
+            )
+        }
+        let parent = environment["TMPDIR"] ?? "/tmp"
+        TemporaryFolder.sweep(parent, prefix: prefix)
+        do {
+            let folder = try TemporaryFolder(in: parent, prefix: prefix)
+            return StateFolder(path: folder.path, temporary: folder)
+        } catch {
+            throw CommandFailure(
+                .usage,
+                "No temporary folder can be made in \(parent): \(error.explanation)."
+            )
+        }
+    }
+
+    /// Starts who removes a temporary folder when this process is killed; nil for one that stays.
+    package func kept(on loop: EventLoop) throws(UVError) -> ProcessKeeper? {
+        guard let temporary else { return nil }
+        let keeper = ProcessKeeper(loop: loop, folder: temporary)
+        try keeper.start()
+        return keeper
+    }
+
+    package func removeIfEphemeral() {
+        if temporary != nil { TemporaryFolder.removeTree(path) }
+    }
+}

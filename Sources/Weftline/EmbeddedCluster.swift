@@ -1,0 +1,159 @@
+// A cluster of one program: a coordinator on the program's loop and workers of its own, over
+// loopback TCP on a port that the system chooses, with keys that exist in memory only.
+// Not here: the workers (LocalWorker, WorkerProcesses), clients of the cluster.
+package import Client
+internal import Coordinator
+internal import CoordinatorCore
+package import LanguageModels
+package import Logging
+package import UVLoop
+package import Wire
+
+/// The workers of an embedded cluster.
+///
+/// Confined to the loop of the cluster.
+package protocol ClusterWorkers: AnyObject {
+    /// How many there are.
+    var count: Int { get }
+
+    /// Starts them; `onFailure` is called with a sentence when they cannot go on.
+    func start(
+        coordinator: Endpoint,
+        key: HandshakeKey,
+        onFailure: @escaping (String) -> Void
+    ) throws
+
+    /// Called once when all of them have registered.
+    func handleAllJoined()
+
+    /// Called for a tool that the coordinator does not offer, with the reason.
+    func handleRefusedTool(_ name: String, reason: String)
+
+    /// Ends them; `then` is called when they are gone, and the workers live until then.
+    func stop(then: @escaping () -> Void)
+
+    /// Tells them to end at once, with the tools that they run, and waits for nothing.
+    func abandon()
+}
+
+/// A coordinator and its workers.
+///
+/// Confined to its loop.
+package final class EmbeddedCluster {
+    private let loop: EventLoop
+    private let coordinator: CoordinatorService
+    private let models: ModelCatalogue?
+    private let workers: any ClusterWorkers
+    private let clientKey: HandshakeKey
+    private let onReady: (Endpoint, HandshakeKey) -> Void
+    private let onFailure: (String) -> Void
+    private var joinedWorkers = 0
+    private var isReady = false
+    private var isStopping = false
+
+    /// Where the coordinator listens.
+    package let endpoint: Endpoint
+
+    /// Starts coordinator and workers.
+    ///
+    /// - Parameters:
+    ///   - loop: The loop of the coordinator.
+    ///   - workers: The workers, not started.
+    ///   - models: What the coordinator plans with; the cluster closes it.
+    ///   - limits: The coordinator's limits.
+    ///   - keys: The keys of clients and workers.
+    ///   - software: What the coordinator calls itself.
+    ///   - logger: Takes what the coordinator logs.
+    ///   - onReady: Called with the address and the key of clients when every worker has
+    ///     registered; this or `onFailure` is called, once.
+    ///   - onFailure: Called with a sentence if the cluster does not become ready.
+    /// - Throws: `UVError` if there is no port or no process to be had.
+    package init(
+        loop: EventLoop,
+        workers: any ClusterWorkers,
+        models: ModelCatalogue? = nil,
+        limits: Limits = Limits(),
+        keys: (client: HandshakeKey, worker: HandshakeKey) = (.fresh(), .fresh()),
+        software: String = "weft",
+        logger: Logger,
+        onReady: @escaping (Endpoint, HandshakeKey) -> Void,
+        onFailure: @escaping (String) -> Void
+    ) throws {
+        self.loop = loop
+        self.workers = workers
+        self.models = models
+        self.onReady = onReady
+        self.onFailure = onFailure
+        clientKey = keys.client
+        coordinator = CoordinatorService(
+            loop: loop,
+            options: CoordinatorService.Options(
+                port: 0,
+                machine: CoordinatorMachine.Configuration(
+                    limits: limits,
+                    keys: [.client: keys.client, .worker: keys.worker],
+                    software: software
+                )
+            ),
+            models: models,
+            logger: logger
+        )
+        do {
+            let address = try coordinator.start()
+            endpoint = Endpoint(host: address.host, port: address.port)
+        } catch {
+            models?.close()
+            throw error
+        }
+        coordinator.onNotice = { [weak self] in self?.handleNotice($0) }
+        try workers.start(coordinator: endpoint, key: keys.worker) { [weak self] in self?.fail($0) }
+    }
+
+    private func handleNotice(_ notice: CoordinatorMachine.Notice) {
+        switch notice {
+        case .toolRefused(let name, _, let reason):
+            workers.handleRefusedTool(name, reason: reason)
+        case .workerJoined(_, _, _, let isResumed) where !isResumed && !isStopping:
+            joinedWorkers += 1
+            guard joinedWorkers == workers.count else { return }
+            workers.handleAllJoined()
+            // After the turn, so that the registration is complete when a client connects.
+            loop.nextTurn { [weak self] in self?.reportReady() }
+        default: break
+        }
+    }
+
+    private func reportReady() {
+        guard !isStopping else { return }
+        isReady = true
+        onReady(endpoint, clientKey)
+    }
+
+    private func fail(_ message: String) {
+        guard !isStopping, !isReady else { return }
+        isStopping = true
+        onFailure(message)
+    }
+
+    /// Ends workers and coordinator; `then` is called when all workers are gone.
+    ///
+    /// The cluster lives until then, whether or not anybody refers to it.
+    package func stop(then: @escaping () -> Void = {}) {
+        isStopping = true
+        // The coordinator ends last: a worker that drains says goodbye to it.
+        workers.stop { [self] in
+            coordinator.stop()
+            models?.close()
+            then()
+        }
+    }
+
+    /// Tells the workers to end at once, with the tools that they run, and waits for nothing.
+    package func abandon() {
+        isStopping = true
+        workers.abandon()
+    }
+}
+
+@available(*, unavailable)
+extension EmbeddedCluster: Sendable {}

@@ -1,0 +1,114 @@
+// The loop of a local cluster: coordinator, worker and client on one thread, each with a connection
+// of its own, just as they would be on different hosts. What a program sees of it is LocalCluster.
+internal import Client
+internal import LanguageModels
+internal import Logging
+internal import Tools
+internal import UVLoop
+internal import Wire
+
+/// What a local cluster is made of.
+struct ClusterSetup: Sendable {
+    var tools: [FunctionTool]
+    var manifest: Manifest?
+    var models: ModelSetup?
+    var slots: Int
+    var logger: Logger
+    var workerKey = HandshakeKey.fresh()
+    var clientKey = HandshakeKey.fresh()
+}
+
+/// Confined to its loop.
+final class LocalClusterLoop: Resident {
+    private(set) var desk: RunDesk?
+    private let loop: EventLoop
+    private let ready: Promise<Void>
+    private var cluster: EmbeddedCluster?
+    private var pending: PendingClient?
+    private var deadline: Timer?
+    private var isClosed = false
+
+    /// Time for three handshakes over loopback, which take milliseconds.
+    private static let patience = Duration.seconds(10)
+
+    init(
+        loop: EventLoop,
+        setup: ClusterSetup,
+        endpoint: Promise<Endpoint>,
+        ready: Promise<Void>
+    ) throws {
+        self.loop = loop
+        self.ready = ready
+        guard (1...Limits.largestSlots).contains(setup.slots) else {
+            throw LocalClusterError(message: "slots must be from 1 to \(Limits.largestSlots).")
+        }
+        let toolbox = try Toolbox.make(
+            loop: loop,
+            manifest: setup.manifest,
+            functions: setup.tools
+        )
+        let cluster = try EmbeddedCluster(
+            loop: loop,
+            workers: LocalWorker(toolbox: toolbox, slots: setup.slots, logger: setup.logger),
+            models: try setup.models?.make(on: loop),
+            keys: (client: setup.clientKey, worker: setup.workerKey),
+            logger: setup.logger,
+            onReady: { [weak self] endpoint, key in self?.connect(to: endpoint, key) },
+            onFailure: { [weak self] in self?.fail($0) }
+        )
+        self.cluster = cluster
+        endpoint.settle(.success(cluster.endpoint))
+        deadline = Timer(loop: loop) { [weak self] in
+            self?.fail("The cluster was not ready within \(Self.patience).")
+        }
+        deadline?.schedule(after: Self.patience)
+    }
+
+    private func connect(to endpoint: Endpoint, _ key: HandshakeKey) {
+        guard !isClosed else { return }
+        let options = CoordinatorClient.Options(
+            endpoint: endpoint,
+            role: .client,
+            key: key,
+            name: PeerName.ofProcess
+        )
+        pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
+            self?.finishConnecting(result)
+        }
+    }
+
+    private func finishConnecting(_ result: Result<CoordinatorClient, ClientError>) {
+        pending = nil
+        switch result {
+        case .success(let client):
+            guard !isClosed else { return client.close() }
+            desk = RunDesk(client)
+            deadline?.close()
+            ready.settle(.success(()))
+        case .failure(let error):
+            fail(error.message)
+        }
+    }
+
+    /// Has an effect before the cluster is ready only.
+    private func fail(_ message: String) {
+        ready.settle(.failure(LocalClusterError(message: message)))
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        pending?.cancel()
+        desk?.close()
+        cluster?.stop()
+        deadline?.close()
+        fail("The cluster was shut down.")
+    }
+}
+
+extension Logger {
+    /// A log that nobody reads.
+    static var silent: Logger {
+        Logger(label: "weftline") { _ in SwiftLogNoOpLogHandler() }
+    }
+}

@@ -1,0 +1,60 @@
+// What `weft models check` says of a model from what it replied.
+import Planning
+import Testing
+
+@testable import weft
+
+@Suite("What one call shows of a model")
+struct ModelCheckTests {
+    @Test("A stream that fits the schema")
+    func works() {
+        var check = ModelCheck()
+        check.handle(.delta("{\"words\":"), milliseconds: 20)
+        check.handle(.delta("\"one\"}"), milliseconds: 40)
+        check.handle(.usage(TokenUsage(input: 3, output: 4)), milliseconds: 41)
+        #expect(!check.hasEnded)
+        check.handle(.ended(.end), milliseconds: 41)
+        #expect(check.hasEnded && check.works && check.isStreaming && check.fitsSchema)
+        #expect(check.usage?.total == 7)
+    }
+
+    @Test("A reply at once in prose works, but neither streams nor fits")
+    func prose() {
+        var check = ModelCheck()
+        check.handle(.formatLowered(to: .text), milliseconds: 1)
+        check.handle(.delta("one"), milliseconds: 20)
+        check.handle(.ended(.end), milliseconds: 20)
+        #expect(check.works && !check.isStreaming && !check.fitsSchema)
+        #expect(check.lines.contains { $0.value?.contains("lowered to text") ?? false })
+    }
+
+    @Test(
+        "A program that repeats what it reads, or says something else, does not work",
+        arguments: [
+            String(decoding: ModelCheck.request.messages.map(\.text).joined().utf8, as: UTF8.self),
+            "{\"messages\":[{\"role\":\"system\",\"content\":\"Reply with one JSON object",
+            "PUT THE NUMBERS FROM ONE TO TWENTY INTO WORDS", "hello", "Fri Nov 27 2026", "{}",
+        ]
+    )
+    func echo(reply: String) {
+        var check = ModelCheck()
+        check.handle(.delta(reply), milliseconds: 1)
+        check.handle(.ended(.end), milliseconds: 2)
+        #expect(!check.works)
+        #expect(check.lines.contains { $0.name == "answer" && $0.value?.hasPrefix("no") == true })
+    }
+
+    @Test("A failure, a cut reply and silence do not work")
+    func fails() {
+        var failed = ModelCheck()
+        failed.handle(.failed(ModelFailure(code: .timeout, message: "late")), milliseconds: 9)
+        #expect(failed.hasEnded && !failed.works)
+        var cut = ModelCheck()
+        cut.handle(.delta("one"), milliseconds: 1)
+        cut.handle(.ended(.length), milliseconds: 2)
+        #expect(!cut.works)
+        var silent = ModelCheck()
+        silent.handle(.ended(.end), milliseconds: 2)
+        #expect(silent.hasEnded && !silent.works)
+    }
+}
