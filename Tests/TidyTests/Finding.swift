@@ -18,7 +18,8 @@ func report(_ findings: [Finding]) {
     for finding in findings {
         // The place of the issue is the place of what is untidy, for those who click on it.
         let place = SourceLocation(
-            fileID: finding.path,
+            // An id has a folder, which Package.swift has not.
+            fileID: finding.path.contains("/") ? finding.path : "./\(finding.path)",
             filePath: Repository.root.appendingPathComponent(finding.path).path,
             line: finding.line,
             column: 1

@@ -1,68 +1,18 @@
-// The arrows between modules: who may import whom. Arrows go down only.
+// Who may import whom: what Package.swift declares, and a few modules of the system.
 import Foundation
 
 enum ModuleRules {
-    private static let numbers: Set<String> = ["JSON", "Plans", "Wire"]
-    private static let loop: Set<String> = ["UVLoop", "Transport"]
-
-    /// What each module may import; what is not listed, it may not.
-    ///
-    /// The pure modules come first: of the modules outside this package they see collections alone.
-    static let allowed: [String: Set<String>] = [
-        "JSON": ["CSimdJSON", "OrderedCollections"],
-        "Schemas": ["JSON", "OrderedCollections"],
-        "Plans": ["JSON", "OrderedCollections"],
-        "Wire": [
-            "COpenSSL", "CSimdJSON", "JSON", "Plans", "DequeModule", "OrderedCollections",
+    /// The modules of the system, and who may import each; nil for every module that is not pure.
+    static let system: [String: Set<String>?] = [
+        "Glibc": nil,
+        "FoundationEssentials": [
+            "Tools", "LanguageModels", "Weftline", "Console", "Bench", "weft",
         ],
-        "Scheduling": ["Plans", "DequeModule", "HeapModule"],
-        "Joining": ["JSON", "Plans"],
-        "Planning": ["JSON", "Schemas", "Plans", "Joining", "OrderedCollections"],
-        "CoordinatorCore": numbers.union([
-            "Schemas", "Scheduling", "Joining", "Planning", "DequeModule", "HeapModule",
-            "OrderedCollections",
-        ]),
-        "WorkerCore": numbers.union(["DequeModule", "HeapModule", "OrderedCollections"]),
-
-        "UVLoop": ["CLibuv", "CProcess", "Glibc"],
-        "Transport": numbers.union(["UVLoop", "Glibc"]),
-        "Tools": numbers.union([
-            "UVLoop", "Schemas", "Configuration", "FoundationEssentials", "Glibc",
-            "OrderedCollections", "Yams",
-        ]),
-        "Configuration": ["Plans", "Yams"],
-        "HTTP": ["CCurl", "UVLoop", "Glibc"],
-        "LanguageModels": [
-            "HTTP", "UVLoop", "JSON", "Planning", "Configuration", "FoundationEssentials", "Glibc",
-            "Yams",
-        ],
-        "Coordinator": numbers.union(loop).union([
-            "CoordinatorCore", "LanguageModels", "Planning", "Configuration", "Glibc", "Logging",
-            "Yams",
-        ]),
-        "Worker": numbers.union(loop).union([
-            "WorkerCore", "Tools", "Logging", "OrderedCollections",
-        ]),
-        "Client": numbers.union(loop),
-
-        "Weftline": numbers.union(loop).union([
-            "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "LanguageModels", "Planning", "Configuration", "FoundationEssentials", "Logging",
-            "OrderedCollections",
-        ]),
-        "weft": numbers.union(loop).union([
-            "Schemas", "Tools", "Coordinator", "CoordinatorCore", "Worker", "WorkerCore", "Client",
-            "LanguageModels", "Planning", "Configuration", "ArgumentParser",
-            "FoundationEssentials", "Glibc", "Logging", "OrderedCollections",
-        ]),
-
-        "CLibuv": [], "CSimdJSON": [], "COpenSSL": [], "CCurl": [], "CProcess": [],
     ]
 
-    /// Modules that compute and do nothing else.
-    static let pure: Set<String> = [
-        "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning",
-        "CoordinatorCore", "WorkerCore",
+    /// What pure modules may depend on beside each other: collections, and C code that computes.
+    static let pureDependencies: Set<String> = [
+        "CSimdJSON", "COpenSSL", "HeapModule", "DequeModule", "OrderedCollections",
     ]
 
     /// The module of the loop, where code of C is wrapped.
@@ -84,17 +34,61 @@ enum ModuleRules {
         }
     }
 
-    static func findings(in file: SourceFile) -> [Finding] {
-        guard file.isSwift, let module = file.module else { return [] }
-        let mayImport = allowed[module] ?? []
-        return imports(of: file).filter { !mayImport.contains($0.module) }
+    static func findings(in file: SourceFile, _ graph: ModuleGraph) -> [Finding] {
+        guard file.isSwift, let module = file.module, let target = graph.targets[module] else {
+            return []
+        }
+        return imports(of: file).filter { !mayImport($0.module, module, target) }
             .map { entry in
                 Finding(
                     path: file.path,
                     line: entry.line,
                     message: "\(module) imports \(entry.module), use a module below it instead, or"
-                        + " draw the arrow in ModuleRules and say why"
+                        + " declare the dependency in Package.swift and say why"
                 )
             }
+    }
+
+    private static func mayImport(
+        _ imported: String,
+        _ module: String,
+        _ target: ModuleGraph.Target
+    ) -> Bool {
+        if target.dependencies.contains(imported) { return true }
+        guard target.kind != .pure, let importers = system[imported] else { return false }
+        return importers?.contains(module) ?? true
+    }
+
+    /// What pure modules depend on and should not.
+    static func impureDependencies(_ graph: ModuleGraph) -> [Finding] {
+        let allowed = graph.pure.union(pureDependencies)
+        return graph.pure.sorted().flatMap { module in
+            (graph.targets[module]?.dependencies ?? []).subtracting(allowed).sorted().map {
+                Finding(
+                    path: "Package.swift",
+                    line: 1,
+                    message: "\(module) is pure and depends on \($0), use pure modules instead"
+                )
+            }
+        }
+    }
+
+    /// Dependencies of modules that no file of the module imports.
+    static func unusedDependencies(_ graph: ModuleGraph, _ sources: [SourceFile]) -> [Finding] {
+        var imported: [String: Set<String>] = [:]
+        for file in sources where file.isSwift {
+            imported[file.module ?? "", default: []].formUnion(imports(of: file).map(\.module))
+        }
+        return graph.modules.sorted().flatMap { module in
+            (graph.targets[module]?.dependencies ?? []).subtracting(imported[module] ?? [])
+                .sorted().map {
+                    Finding(
+                        path: "Package.swift",
+                        line: 1,
+                        message: "\(module) does not import \($0), use the dependencies that it"
+                            + " needs instead"
+                    )
+                }
+        }
     }
 }

@@ -8,8 +8,8 @@ struct Repository {
 
     /// Every text file, by path.
     let files: [SourceFile]
-    /// The text of Package.swift.
-    let package: String
+    /// The modules and their dependencies, as Package.swift has them.
+    let graph: ModuleGraph
 
     /// Reads everything; the tests share what it finds.
     static let shared = Result { try Repository() }
@@ -19,7 +19,7 @@ struct Repository {
             let data = try Data(contentsOf: Self.root.appendingPathComponent(path))
             return String(data: data, encoding: .utf8).map { SourceFile(path: path, text: $0) }
         }
-        package = files.first { $0.path == "Package.swift" }?.text ?? ""
+        graph = ModuleGraph(package: files.first { $0.path == "Package.swift" }?.text ?? "")
     }
 
     /// The paths of all files but those that building and tools leave behind.
@@ -61,38 +61,5 @@ struct Repository {
                 return parts.count > 2 && parts[0] == folder ? String(parts[1]) : nil
             }
         )
-    }
-
-    /// The names of the targets in Package.swift that a function of this name declares.
-    func targets(_ pattern: String) -> Set<String> { Self.targets(pattern, in: package) }
-
-    static func targets(_ pattern: String, in package: String) -> Set<String> {
-        guard let expression = try? Regex(pattern + #"\(\s*(?:name:\s*)?"(\w+)""#) else {
-            return []
-        }
-        return Set(
-            package.matches(of: expression).compactMap { $0.output[1].substring.map(String.init) }
-        )
-    }
-
-    /// The targets that live in a folder of their own choice, with its path.
-    static func placed(in package: String) -> [String: String] {
-        let pattern = #"name:\s*"(\w+)",(?:(?!name:)[\s\S])*?\bpath:\s*"([^"]+)""#
-        guard let expression = try? Regex(pattern) else { return [:] }
-        let pairs = package.matches(of: expression).compactMap { match in
-            match.output[1].substring.flatMap { name in
-                match.output[2].substring.map { (String(name), String($0)) }
-            }
-        }
-        return Dictionary(pairs) { $1 }
-    }
-
-    /// The targets whose path is their own choice; programs and helpers of the tests.
-    var placed: [String: String] { Self.placed(in: package) }
-
-    /// The targets that live under `Sources`.
-    var modules: Set<String> {
-        targets(#"(?:\bmodule|\.target|\.systemLibrary|\.executableTarget)"#)
-            .subtracting(placed.keys)
     }
 }

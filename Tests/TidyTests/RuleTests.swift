@@ -115,8 +115,13 @@ struct RuleTests {
             """
         )
         #expect(ModuleRules.imports(of: file).map(\.module) == ["A", "B", "C", "D", "F"])
-        #expect(ModuleRules.findings(in: sample("internal import JSON")).isEmpty)
-        #expect(ModuleRules.findings(in: sample("\nimport UVLoop")).map(\.line) == [2])
+        let graph = ModuleGraph(package: "pure(\"Plans\", [\"JSON\"])")
+        func findings(_ text: String) -> [Finding] {
+            ModuleRules.findings(in: sample(text), graph)
+        }
+        #expect(findings("internal import JSON").isEmpty)
+        #expect(findings("\nimport UVLoop").map(\.line) == [2])
+        #expect(findings("import Glibc").map(\.line) == [1])
     }
 
     @Test("Words are found in identifiers and comments, not in literals")
@@ -149,25 +154,41 @@ struct RuleTests {
         #expect(TextRules.workplace(sample(place, path: "a.md")).count == 1)
     }
 
-    @Test("Targets are read from a manifest of the package")
-    func targets() {
-        let package = """
-            func module(_ name: String) -> Target { .target(name: name) }
-            module("A", []), module(
-                "B", ["A"]), .target(
-                name: "C"), .product(name: "No", package: "x"), tests("ATests", ["A"])
-            """
-        #expect(Repository.targets(#"(?:\bmodule|\.target)"#, in: package) == ["A", "B", "C"])
-        #expect(Repository.targets(#"\btests"#, in: package) == ["ATests"])
-        let placed = """
-            .target(name: "A", dependencies: ["X"]),
-            .target(
-                name: "Kit",
-                dependencies: ["A"],
-                path: "Tests/Kit"
-            ), .executableTarget(name: "B", path: "Tests/Examples/B")
-            """
-        #expect(Repository.placed(in: placed) == ["Kit": "Tests/Kit", "B": "Tests/Examples/B"])
+    @Test("The module graph is read from Package.swift")
+    func graph() {
+        let graph = ModuleGraph(
+            package: """
+                func pure(_ name: String) -> Target { .target(name: name) }
+                let heaps = Target.Dependency.product(name: "HeapModule", package: "x")
+                pure("A", ["C", heaps]), shell(
+                    "B", ["A"]), .target(
+                    name: "C"), .systemLibrary(name: "D", pkgConfig: "d"),
+                .executableTarget(
+                    name: "e",
+                    dependencies: ["A", "B"],
+                    settings: settings
+                ), .target(name: "Kit", dependencies: ["A"], path: "Tests/Kit"),
+                tests("ATests", ["A"], exclude: ["README.md"])
+                """
+        )
+        #expect(graph.modules == ["A", "B", "C", "D", "e"])
+        #expect(graph.pure == ["A"])
+        #expect(graph.testFolders == ["Kit", "ATests"])
+        #expect(graph.targets["A"]?.dependencies == ["C", "HeapModule"])
+        #expect(graph.targets["B"]?.dependencies == ["A"])
+        #expect(graph.targets["C"]?.dependencies == [])
+        #expect(graph.targets["e"]?.dependencies == ["A", "B"])
+        #expect(graph.targets["Kit"]?.path == "Tests/Kit")
+        #expect(
+            ModuleRules.impureDependencies(graph).map(\.message) == [
+                "A is pure and depends on C, use pure modules instead"
+            ]
+        )
+        let source = sample("import C", path: "Sources/A/A.swift")
+        #expect(
+            ModuleRules.unusedDependencies(graph, [source]).map(\.message).first
+                == "A does not import HeapModule, use the dependencies that it needs instead"
+        )
     }
 
     @Test("Tables are read from pages")

@@ -14,18 +14,13 @@ struct StructureTests {
 
     @Test("Every folder of sources is a target, and every target has its folder")
     func targets() {
-        compare(repository.modules, repository.folders(under: "Sources"))
-        let tests = repository.targets(#"(?:\btests|\.testTarget)"#)
-        let helpers = repository.placed.values.compactMap { path -> String? in
-            let parts = path.split(separator: "/")
-            return parts.first == "Tests" && parts.count > 1 ? String(parts[1]) : nil
-        }
+        compare(repository.graph.modules, repository.folders(under: "Sources"))
         let folders = repository.folders(under: "Tests").filter { folder in
             repository.files.contains {
                 $0.path.hasPrefix("Tests/\(folder)/") && $0.isSwift
             }
         }
-        compare(tests.union(helpers), folders)
+        compare(repository.graph.testFolders, folders)
     }
 
     private func compare(_ targets: Set<String>, _ folders: Set<String>) {
@@ -39,15 +34,6 @@ struct StructureTests {
         }
     }
 
-    @Test("The table of arrows knows every module")
-    func arrows() {
-        let drawn = Set(ModuleRules.allowed.keys)
-        for name in drawn.symmetricDifference(repository.modules).sorted() {
-            Issue.record("ModuleRules.swift:1: \(name), use a row for each module instead")
-        }
-        #expect(ModuleRules.pure.isSubset(of: repository.modules))
-    }
-
     @Test("The README lists the modules of Package.swift")
     func readme() throws {
         guard let readme = repository.file("README.md") else { return }
@@ -55,10 +41,10 @@ struct StructureTests {
             ModuleTable.names(in: readme.text),
             "README.md:1: no table of modules, use \"| module | what |\" under \"## Modules\" instead"
         )
-        for name in repository.modules.subtracting(listed).sorted() {
+        for name in repository.graph.modules.subtracting(listed).sorted() {
             Issue.record("README.md:1: the module \(name) is missing, use a row for each instead")
         }
-        for name in listed.subtracting(repository.modules).sorted() {
+        for name in listed.subtracting(repository.graph.modules).sorted() {
             Issue.record(
                 "README.md:1: there is no module \(name), use those of Package.swift instead"
             )

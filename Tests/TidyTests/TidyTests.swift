@@ -10,7 +10,7 @@ struct TidyTests {
     @Test("The repository is found")
     func found() {
         #expect(repository.sources.count > 100)
-        #expect(repository.package.contains("let package"))
+        #expect(repository.graph.modules.count > 20)
         #expect(repository.file("Sources/Wire/Wire.docc/Protocol.md") != nil)
     }
 
@@ -26,7 +26,17 @@ struct TidyTests {
     func header() { report(repository.code.flatMap(TextRules.header)) }
 
     @Test("Modules import only what lies below them")
-    func imports() { report(repository.sources.flatMap(ModuleRules.findings)) }
+    func imports() {
+        report(repository.sources.flatMap { ModuleRules.findings(in: $0, repository.graph) })
+    }
+
+    @Test("Pure modules depend on pure modules and collections only")
+    func pureDependencies() { report(ModuleRules.impureDependencies(repository.graph)) }
+
+    @Test("Every dependency of a module is imported by it")
+    func unusedDependencies() {
+        report(ModuleRules.unusedDependencies(repository.graph, repository.sources))
+    }
 
     @Test("Code does not trap on a whim and does not print")
     func everywhere() {
@@ -47,7 +57,7 @@ struct TidyTests {
 
     @Test("Pure modules have no clock, no randomness and no log")
     func pure() {
-        let pure = repository.sources.filter { ModuleRules.pure.contains($0.module ?? "") }
+        let pure = repository.sources.filter { repository.graph.pure.contains($0.module ?? "") }
         #expect(pure.count > 50)
         report(pure.filter(\.isSwift).flatMap { TextRules.words($0, TextRules.pure) })
     }
