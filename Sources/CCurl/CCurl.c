@@ -60,6 +60,7 @@ struct weft_transfer {
     use(url_cleanup) \
     use(url_set) \
     use(url_get) \
+    use(getdate) \
     use(free)
 
 #define DECLARE(name) __typeof__(&curl_##name) name;
@@ -393,4 +394,8 @@ bool weft_url_is_loopback(const char *url) {
     api.free(host);
     api.url_cleanup(parts);
     return result;
+}
+
+int64_t weft_http_date(const char *text) {
+    return is_there() ? (int64_t)api.getdate(text, NULL) : -1;
 }

@@ -87,20 +87,4 @@ struct RetryPolicyTests {
             }
         }
     }
-
-    @Test("Dates of HTTP are read, and nothing else")
-    func httpDates() {
-        #expect(HTTPDate.seconds("Thu, 01 Jan 1970 00:00:00 GMT") == 0)
-        #expect(HTTPDate.seconds("Sun, 06 Nov 1994 08:49:37 GMT") == 784_111_777)
-        #expect(HTTPDate.seconds("Thu, 29 Feb 2024 23:59:59 GMT") == 1_709_251_199)
-        #expect(HTTPDate.seconds("Fri, 01 Mar 2024 00:00:00 GMT") == 1_709_251_200)
-        #expect(HTTPDate.seconds("Wed, 31 Dec 2098 12:00:00 GMT") == 4_070_865_600)
-        for text in [
-            "", "soon", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Foo 1994 08:49:37 GMT",
-            "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 99 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-        ] {
-            #expect(HTTPDate.seconds(text) == nil)
-        }
-    }
 }

@@ -96,5 +96,8 @@ void weft_curl_copy(weft_curl *curl, uint8_t *bytes);
 // libcurl is not there.
 bool weft_url_is_loopback(const char *url);
 
+// Seconds since 1970 of a date as HTTP writes them; -1 for anything else, or without libcurl.
+int64_t weft_http_date(const char *text);
+
 #pragma clang assume_nonnull end
 #endif

@@ -1,5 +1,6 @@
 // When a failed request is sent again, by the rules of the providers' own clients.
 // Not here: waiting.
+internal import HTTP
 
 /// Decides on retries; pure.
 struct RetryPolicy: Sendable, Equatable {
@@ -9,7 +10,7 @@ struct RetryPolicy: Sendable, Equatable {
         case retry(after: Duration)
         /// Leave it at the failure.
         case giveUp
-        /// Leave it at the failure: the provider asks for a longer wait than is bearable.
+        /// Leave it at the failure: the provider asks for a longer wait than is allowed.
         case waitTooLong(Duration)
     }
 
@@ -66,7 +67,7 @@ struct RetryPolicy: Sendable, Equatable {
         }
         guard let text = header("retry-after") else { return nil }
         if let wait = wait(Double(text), unit: 1) { return wait }
-        // Whoever gives a date means his own clock.
+        // The provider gives the date by its own clock.
         let here = header("date").flatMap(HTTPDate.seconds) ?? now
         return HTTPDate.seconds(text).flatMap { wait(Double($0 - here), unit: 1) }
     }
@@ -74,36 +75,5 @@ struct RetryPolicy: Sendable, Equatable {
     private static func wait(_ amount: Double?, unit: Double) -> Duration? {
         guard let amount, amount.isFinite, amount >= 0 else { return nil }
         return .seconds(min(amount * unit, 1_000_000_000))
-    }
-}
-
-/// Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT`.
-enum HTTPDate {
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-
-    /// Seconds since 1970; nil for anything else.
-    static func seconds(_ text: String) -> Int? {
-        let parts = text.split(separator: " ")
-        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]),
-            let month = months.firstIndex(of: String(parts[2])), let year = Int(parts[3]),
-            (1...31).contains(day), (1970...9999).contains(year)
-        else { return nil }
-        let clock = parts[4].split(separator: ":").map { Int($0) ?? -1 }
-        guard clock.count == 3, (0...23).contains(clock[0]), (0...59).contains(clock[1]),
-            (0...60).contains(clock[2])
-        else { return nil }
-        let days = daysBefore(year: year, month: month + 1) + day - 1
-        return ((days * 24 + clock[0]) * 60 + clock[1]) * 60 + clock[2]
-    }
-
-    /// Days from 1970 to the first of a month, with years that start in March, so that the leap day
-    /// is their last.
-    private static func daysBefore(year: Int, month: Int) -> Int {
-        let shifted = month > 2 ? year : year - 1
-        let monthsSinceMarch = (month + 9) % 12
-        let daysOfYear = (153 * monthsSinceMarch + 2) / 5
-        return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + daysOfYear - 719_468
     }
 }
