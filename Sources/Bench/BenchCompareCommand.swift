@@ -116,8 +116,8 @@ struct BenchComparison {
         writer.endObject()
     }
 
-    var table: Table {
-        var table = Table([
+    var table: TextTable {
+        var table = TextTable([
             .init(title: "SHAPE"), .init(title: "FIGURE"), .init(title: "FIRST", isNumeric: true),
             .init(title: "SECOND", isNumeric: true), .init(title: "RATIO", isNumeric: true),
         ])

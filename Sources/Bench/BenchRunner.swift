@@ -217,7 +217,7 @@ final class BenchRunner {
                 return end(.failure(BenchFailure("The nodes cannot be fetched.")))
             }
             var previous = previousReady
-            fields["nodes"]?.forEachField { _, node in self.take(node, &previous) }
+            fields["nodes"]?.forEachField { _, node in self.addLatency(of: node, &previous) }
             if let next = fields["next"]?.intValue {
                 collect(run, from: next, previousReady: previous)
             } else {
@@ -226,7 +226,7 @@ final class BenchRunner {
         }
     }
 
-    private func take(_ node: RawJSON, _ previousReady: inout Double?) {
+    private func addLatency(of node: RawJSON, _ previousReady: inout Double?) {
         guard let fields = try? JSONFields(node), let ready = fields["ready_at_ms"]?.doubleValue
         else { return }
         if settings.shape == .chain {

@@ -62,7 +62,7 @@ final class ClientsLoad {
         clients[client].submit(submission) { [weak self] update in
             switch update {
             case .event(let event) where event.kind == .runSucceeded:
-                self?.take(client, begunAt)
+                self?.noteRun(client, begunAt)
             case .event(let event) where event.isTerminal:
                 self?.end(.failure(BenchFailure(endOf: event)))
             case .failed(let error):
@@ -72,7 +72,7 @@ final class ClientsLoad {
         }
     }
 
-    private func take(_ client: Int, _ begunAt: Int64) {
+    private func noteRun(_ client: Int, _ begunAt: Int64) {
         latencies.append(Double(loop.nowNanoseconds - begunAt) / 1_000)
         ended[client] += 1
         endedCount += 1

@@ -193,11 +193,11 @@ struct CoreLoad {
         let sent = actions
         actions.removeAll(keepingCapacity: true)
         var replies: [CoordinatorMachine.Event] = []
-        for case .send(let id, let message) in sent { take(message, id, &replies) }
+        for case .send(let id, let message) in sent { handleMessage(message, id, &replies) }
         if !replies.isEmpty { turn(replies) }
     }
 
-    private mutating func take(
+    private mutating func handleMessage(
         _ message: Message,
         _ id: ConnectionID,
         _ replies: inout [CoordinatorMachine.Event]

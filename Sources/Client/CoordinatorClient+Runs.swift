@@ -169,7 +169,7 @@ extension CoordinatorClient {
             submissions[key]?.isReading = false
             switch result {
             case .success(let piece):
-                submissions[key]?.batches?.take(piece)
+                submissions[key]?.batches?.addText(piece)
                 sendNodes(key)
             case .failure(let error):
                 abandon(key, error)

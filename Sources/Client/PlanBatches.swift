@@ -39,8 +39,8 @@ struct PlanBatches {
     /// Whether there is no batch before more text comes.
     var needsText: Bool { !isTextWhole && position == text.count && next == waiting.count }
 
-    /// Takes the next piece of the text, all before having been cut; an empty one is the end.
-    mutating func take(_ piece: [UInt8]) {
+    /// Adds the next piece of the text after all before has been cut; an empty one is the end.
+    mutating func addText(_ piece: [UInt8]) {
         precondition(needsText, "a piece comes when it is needed")
         text = piece
         position = 0

@@ -13,7 +13,7 @@ package struct Printer {
         Output.standard.writeNow(lines.map { $0 + "\n" }.joined())
     }
 
-    package func table(_ table: Table) {
+    package func table(_ table: TextTable) {
         lines(table.lines(width: terminal.width, style: style))
     }
 

@@ -1,43 +1,43 @@
 // A loop on a thread of its own, for programs whose own threads belong to something else: the
-// thread, the life of its loop, and one object that lives there. Not here: what that object does.
+// thread, the life of its loop, and one object on it. Not here: what that object does.
 internal import CLibuv
 internal import Glibc
 
-/// A thread that runs one loop, with one object, the resident, that is confined to it.
+/// A thread that runs one loop, with one object that is confined to it.
 ///
-/// Threads of an async runtime must not run a loop; this gives it a real one. The resident is made,
-/// used and given up on the thread; others reach it through ``post(_:)`` only. The loop runs until
+/// Threads of an async runtime must not run a loop; this gives it a real one. The object is made,
+/// used and released on the thread; others reach it through ``post(_:)`` only. The loop runs until
 /// ``end(within:)``, whether anything is alive on it or not.
-public final class LoopThread<Resident: AnyObject>: Sendable {
+public final class LoopThread<Object: AnyObject>: Sendable {
     private let mailbox: Mailbox
-    private let home: Home<Resident>
+    private let confined: LoopConfined<Object>
     private let ending: Ending
 
-    private init(mailbox: Mailbox, home: Home<Resident>, ending: Ending) {
+    private init(mailbox: Mailbox, confined: LoopConfined<Object>, ending: Ending) {
         self.mailbox = mailbox
-        self.home = home
+        self.confined = confined
         self.ending = ending
     }
 
-    /// Starts a thread, makes a loop and the resident on it, and runs the loop.
+    /// Starts a thread, makes a loop and the object on it, and runs the loop.
     ///
     /// - Parameters:
     ///   - name: What tools that list threads show; at most 15 bytes.
-    ///   - makeResident: Called once on the new thread.
+    ///   - makeObject: Called once on the new thread.
     /// - Returns: The running thread.
-    /// - Throws: `UVError` if there can be no thread or loop, or what `makeResident` throws. The
+    /// - Throws: `UVError` if there can be no thread or loop, or what `makeObject` throws. The
     ///   thread is gone then.
     public static func start(
         name: String,
-        _ makeResident: @escaping @Sendable (EventLoop) throws -> Resident
-    ) async throws -> LoopThread<Resident> {
+        _ makeObject: @escaping @Sendable (EventLoop) throws -> Object
+    ) async throws -> LoopThread<Object> {
         // What the thread made goes through a lock; the continuation only says that it is there.
-        let answer = Locked<Result<LoopThread<Resident>, any Error>?>(nil)
+        let answer = Locked<Result<LoopThread<Object>, any Error>?>(nil)
         await withCheckedContinuation { continuation in
             let ending = Ending()
             let body = ThreadBody {
                 weft_name_thread(name)
-                let failure = run(makeResident, ending) { thread in
+                let failure = run(makeObject, ending) { thread in
                     answer.withLock { $0 = .success(thread) }
                     continuation.resume()
                 }
@@ -59,35 +59,35 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
         return try started.get()
     }
 
-    /// The whole life of the loop; everything of it is given up on return.
+    /// The whole life of the loop; everything of it is released on return.
     private static func run(
-        _ makeResident: (EventLoop) throws -> Resident,
+        _ makeObject: (EventLoop) throws -> Object,
         _ ending: Ending,
-        onStart: (LoopThread<Resident>) -> Void
+        onStart: (LoopThread<Object>) -> Void
     ) -> (any Error)? {
         do {
             let loop = try EventLoop()
             defer { loop.close() }
-            let home = Home(try makeResident(loop))
+            let confined = LoopConfined(try makeObject(loop))
             loop.holdMailbox()
-            onStart(LoopThread(mailbox: loop.mailbox, home: home, ending: ending))
+            onStart(LoopThread(mailbox: loop.mailbox, confined: confined, ending: ending))
             loop.run()
             loop.close()
-            home.resident = nil
+            confined.object = nil
             return nil
         } catch {
             return error
         }
     }
 
-    /// Hands a closure to the resident and returns whether it will run.
+    /// Hands a closure to the object and returns whether it will run.
     ///
     /// Closures run in the order of their posts, on the thread. `false` means that the loop has
     /// ended; the closure is dropped.
     @discardableResult
-    public func post(_ body: @escaping @Sendable (Resident) -> Void) -> Bool {
-        mailbox.post { [home] _ in
-            if let resident = home.resident { body(resident) }
+    public func post(_ body: @escaping @Sendable (Object) -> Void) -> Bool {
+        mailbox.post { [confined] _ in
+            if let object = confined.object { body(object) }
         }
     }
 
@@ -95,9 +95,9 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
     ///
     /// What was posted before runs. Calling it again does nothing.
     public func end(within grace: Duration) {
-        mailbox.post { [home] loop in
-            guard !home.isEnding else { return }
-            home.isEnding = true
+        mailbox.post { [confined] loop in
+            guard !confined.isEnding else { return }
+            confined.isEnding = true
             loop.releaseMailbox()
             let limit = Timer(loop: loop) { loop.stop() }
             limit.detachFromLoopLife()
@@ -105,19 +105,19 @@ public final class LoopThread<Resident: AnyObject>: Sendable {
         }
     }
 
-    /// Waits until the loop is closed, the resident given up and the thread gone, with everything
+    /// Waits until the loop is closed, the object released and the thread gone, with everything
     /// that libraries keep for each thread.
     public func ended() async {
         await ending.wait()
     }
 }
 
-/// What belongs to the thread alone; others hold it but never look inside.
-private final class Home<Resident: AnyObject>: @unchecked Sendable {
-    var resident: Resident?
+/// What only the thread of the loop reads and writes; others hold a reference to it.
+private final class LoopConfined<Object: AnyObject>: @unchecked Sendable {
+    var object: Object?
     var isEnding = false
 
-    init(_ resident: Resident) { self.resident = resident }
+    init(_ object: Object) { self.object = object }
 }
 
 /// The end of a thread, for any number of tasks that wait for it.

@@ -44,11 +44,11 @@ public final class EmbeddedWorker: Sendable {
         }
     }
 
-    private let home: ResidentThread<WorkerLoop>
+    private let thread: OwnedThread<WorkerLoop>
     private let ending: Promise<Void>
 
-    private init(_ home: ResidentThread<WorkerLoop>, _ ending: Promise<Void>) {
-        self.home = home
+    private init(_ thread: OwnedThread<WorkerLoop>, _ ending: Promise<Void>) {
+        self.thread = thread
         self.ending = ending
     }
 
@@ -79,7 +79,7 @@ public final class EmbeddedWorker: Sendable {
         let logger = logger ?? .silent
         let registered = Promise<Void>()
         let ending = Promise<Void>()
-        let home = try await ResidentThread.start(name: "weft-worker", until: registered) { loop in
+        let thread = try await OwnedThread.start(name: "weft-worker", until: registered) { loop in
             let toolbox = try Toolbox.make(loop: loop, manifest: manifest, functions: tools)
             let service = WorkerService(
                 loop: loop,
@@ -88,19 +88,19 @@ public final class EmbeddedWorker: Sendable {
             )
             return WorkerLoop(service, registered: registered, ending: ending)
         }
-        return EmbeddedWorker(home, ending)
+        return EmbeddedWorker(thread, ending)
     }
 
     /// Takes on nothing new, finishes what runs, and ends; by force after the deadline, if any.
     public func drain(deadline: Duration? = nil) async {
-        home.post { $0.drain(deadline: deadline) }
+        thread.post { $0.drain(deadline: deadline) }
         _ = try? await ending.value
-        await home.close()
+        await thread.close()
     }
 
     /// Ends now; functions under way are cancelled.
     public func stop() async {
-        await home.close()
+        await thread.close()
     }
 
     /// Waits until the worker has ended; cancelling the waiting task stops it.
@@ -112,13 +112,13 @@ public final class EmbeddedWorker: Sendable {
             try await withTaskCancellationHandler {
                 try await ending.value
             } onCancel: {
-                home.post { $0.close() }
+                thread.post { $0.close() }
             }
         } catch {
-            await home.close()
+            await thread.close()
             throw error
         }
-        await home.close()
+        await thread.close()
         try Task.checkCancellation()
     }
 }
@@ -175,7 +175,7 @@ extension WorkerOptions {
 }
 
 /// A worker on its own thread; tells once that it is registered and once that it has ended.
-private final class WorkerLoop: Resident {
+private final class WorkerLoop: Closable {
     private let service: WorkerService
 
     init(_ service: WorkerService, registered: Promise<Void>, ending: Promise<Void>) {

@@ -29,7 +29,7 @@ public struct ModelReply: Sendable {
 }
 
 /// Calls a function for each request; confined to its loop.
-final class FunctionModel: LanguageModels.LanguageModel {
+final class FunctionModel: CallableModel {
     /// The function of a program.
     typealias Body = @Sendable (ModelRequest, ModelReply) async throws -> Void
 

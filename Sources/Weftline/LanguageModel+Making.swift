@@ -93,7 +93,7 @@ extension LanguageModel {
     }
 
     /// The model itself, if it is the program's own.
-    fileprivate func made(on loop: EventLoop) -> (any LanguageModels.LanguageModel)? {
+    fileprivate func made(on loop: EventLoop) -> (any CallableModel)? {
         switch source {
         case .scripted(let replies, let interval):
             RecordedModel(

@@ -67,16 +67,16 @@ public final class LocalCluster: Sendable {
         )
         let endpoint = Promise<Endpoint>()
         let ready = Promise<Void>()
-        let home = try await ResidentThread.start(name: "weft-cluster", until: ready) { loop in
+        let thread = try await OwnedThread.start(name: "weft-cluster", until: ready) { loop in
             try LocalClusterLoop(loop: loop, setup: setup, endpoint: endpoint, ready: ready)
         }
         let client = WeftClient(
-            door: { body in
-                home.post { resident in
-                    if let desk = resident.desk { body(desk) }
+            postToLoop: { body in
+                thread.post { object in
+                    if let tracker = object.tracker { body(tracker) }
                 }
             },
-            end: { await home.close() }
+            end: { await thread.close() }
         )
         return LocalCluster(
             endpoint: try await endpoint.value,

@@ -19,8 +19,8 @@ struct ClusterSetup: Sendable {
 }
 
 /// Confined to its loop.
-final class LocalClusterLoop: Resident {
-    private(set) var desk: RunDesk?
+final class LocalClusterLoop: Closable {
+    private(set) var tracker: RunTracker?
     private let loop: EventLoop
     private let ready: Promise<Void>
     private var cluster: EmbeddedCluster?
@@ -82,7 +82,7 @@ final class LocalClusterLoop: Resident {
         switch result {
         case .success(let client):
             guard !isClosed else { return client.close() }
-            desk = RunDesk(client)
+            tracker = RunTracker(client)
             deadline?.close()
             ready.settle(.success(()))
         case .failure(let error):
@@ -99,7 +99,7 @@ final class LocalClusterLoop: Resident {
         guard !isClosed else { return }
         isClosed = true
         pending?.cancel()
-        desk?.close()
+        tracker?.close()
         cluster?.stop()
         deadline?.close()
         fail("The cluster was shut down.")

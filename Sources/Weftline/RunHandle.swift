@@ -15,14 +15,14 @@ public final class RunHandle: Sendable {
     /// For one reader. Whoever reads gets every event; while nobody reads, the newest are kept, see
     /// ``RunEvents``. If the connection is lost the sequence ends early and ``result`` throws.
     public let events: RunEvents
-    private let record: RunRecord
+    private let channel: RunChannel
     private let client: WeftClient
 
-    init(id: RunID, record: RunRecord, client: WeftClient) {
+    init(id: RunID, channel: RunChannel, client: WeftClient) {
         self.id = id
-        self.record = record
+        self.channel = channel
         self.client = client
-        events = RunEvents(buffer: record.events)
+        events = RunEvents(buffer: channel.events)
     }
 
     /// How the run ended; waits for it.
@@ -35,7 +35,7 @@ public final class RunHandle: Sendable {
     public var result: RunResult {
         get async throws {
             let result = try await withTaskCancellationHandler {
-                try await record.result.value
+                try await channel.result.value
             } onCancel: {
                 cancel(reason: "the task that waited for it was cancelled")
             }
@@ -48,12 +48,12 @@ public final class RunHandle: Sendable {
     ///
     /// Nothing happens to a run that has ended. Of the reason the first 1000 characters count.
     public func cancel(reason: String? = nil) {
-        client.cancel(record, reason: reason)
+        client.cancel(channel, reason: reason)
     }
 }
 
 /// The side of a run that the loop speaks to and tasks listen to.
-final class RunRecord: Sendable {
+final class RunChannel: Sendable {
     /// Comes when the coordinator has taken the run on.
     let accepted = Promise<RunID>()
     /// Comes once the run has ended and its nodes are known.

@@ -8,7 +8,7 @@ internal import Wire
 extension RunResult {
     /// Reads the last event of a run; nil if it is another one.
     ///
-    /// The nodes are not in it, nor is an answer that is large: ``RunDesk`` asks for both.
+    /// The nodes are not in it, nor is an answer that is large: ``RunTracker`` asks for both.
     init?(_ event: EventMessage) {
         switch event.kind {
         case .runSucceeded: status = .succeeded

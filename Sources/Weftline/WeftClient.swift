@@ -1,5 +1,5 @@
 // A coordinator as a Swift program sees it: plans in, results out, from any task. What happens on
-// the loop is in RunDesk.
+// the loop is in RunTracker.
 public import Client
 public import Plans
 internal import Transport
@@ -12,15 +12,15 @@ public import Wire
 /// go of. A connection that is lost stays lost: what is under way on it throws, and a new client
 /// has to be made.
 public final class WeftClient: Sendable {
-    /// A way to the desk on its loop; says whether there still is one.
-    typealias Door = @Sendable (@escaping @Sendable (RunDesk) -> Void) -> Bool
+    /// Runs a closure with the tracker on its loop; false when there is none any more.
+    typealias PostToLoop = @Sendable (@escaping @Sendable (RunTracker) -> Void) -> Bool
 
-    private let door: Door
+    private let postToLoop: PostToLoop
     private let end: @Sendable () async -> Void
 
-    /// A client of a desk on a thread, which the door and the end keep.
-    init(door: @escaping Door, end: @escaping @Sendable () async -> Void) {
-        self.door = door
+    /// A client of a tracker on a thread, which the two closures keep.
+    init(postToLoop: @escaping PostToLoop, end: @escaping @Sendable () async -> Void) {
+        self.postToLoop = postToLoop
         self.end = end
     }
 
@@ -54,16 +54,16 @@ public final class WeftClient: Sendable {
             timeout: timeout
         )
         let ready = Promise<Void>()
-        let home = try await ResidentThread.start(name: "weft-client", until: ready) { loop in
+        let thread = try await OwnedThread.start(name: "weft-client", until: ready) { loop in
             ClientLoop(loop: loop, options: options, ready: ready)
         }
         return WeftClient(
-            door: { body in
-                home.post { resident in
-                    if let desk = resident.desk { body(desk) }
+            postToLoop: { body in
+                thread.post { object in
+                    if let tracker = object.tracker { body(tracker) }
                 }
             },
-            end: { await home.close() }
+            end: { await thread.close() }
         )
     }
 
@@ -172,33 +172,33 @@ public final class WeftClient: Sendable {
     }
 
     private func submit(_ submission: Submission, reportsNodes: Bool) async throws -> RunHandle {
-        let record = RunRecord()
-        let isOpen = door { desk in
-            desk.submit(submission, reportsNodes: reportsNodes, for: record)
+        let channel = RunChannel()
+        let isOpen = postToLoop { tracker in
+            tracker.submit(submission, reportsNodes: reportsNodes, for: channel)
         }
         guard isOpen else { throw ClientError.closed }
         let id = try await withTaskCancellationHandler {
-            try await record.accepted.value
+            try await channel.accepted.value
         } onCancel: {
-            cancel(record, reason: "the task that started it was cancelled")
+            cancel(channel, reason: "the task that started it was cancelled")
         }
         if Task.isCancelled {
-            cancel(record, reason: "the task that started it was cancelled")
+            cancel(channel, reason: "the task that started it was cancelled")
             throw CancellationError()
         }
-        return RunHandle(id: id, record: record, client: self)
+        return RunHandle(id: id, channel: channel, client: self)
     }
 
-    func cancel(_ record: RunRecord, reason: String?) {
+    func cancel(_ channel: RunChannel, reason: String?) {
         // A reason is a sentence; a book of them would not fit into a line.
         let reason = reason.map { String($0.prefix(1_000)) }
-        _ = door { $0.cancel(record, reason: reason) }
+        _ = postToLoop { $0.cancel(channel, reason: reason) }
     }
 }
 
 /// A client's connection, on the client's own thread.
-private final class ClientLoop: Resident {
-    private(set) var desk: RunDesk?
+private final class ClientLoop: Closable {
+    private(set) var tracker: RunTracker?
     private let ready: Promise<Void>
     private var pending: PendingClient?
     private var isClosed = false
@@ -215,7 +215,7 @@ private final class ClientLoop: Resident {
         switch result {
         case .success(let client):
             guard !isClosed else { return client.close() }
-            desk = RunDesk(client)
+            tracker = RunTracker(client)
             ready.settle(.success(()))
         case .failure(let error):
             ready.settle(.failure(error))
@@ -225,7 +225,7 @@ private final class ClientLoop: Resident {
     func close() {
         isClosed = true
         pending?.cancel()
-        desk?.close()
+        tracker?.close()
         ready.settle(.failure(ClientError.closed))
     }
 }

@@ -239,14 +239,14 @@ public final class WorkerService {
             timeout: start.timeout
         )
         let handle = runner.start(invocation) { [weak self] report in
-            self?.take(report, of: attempt, startedAt: startedAt)
+            self?.handleReport(report, of: attempt, startedAt: startedAt)
         }
         guard starting != nil else { return }
         starting = nil
         running[attempt] = handle
     }
 
-    private func take(_ report: ToolReport, of attempt: AttemptID, startedAt: Int64) {
+    private func handleReport(_ report: ToolReport, of attempt: AttemptID, startedAt: Int64) {
         switch report {
         case .started: break
         case .output(let stream, let bytes): handle(.attemptOutput(attempt, stream, bytes))

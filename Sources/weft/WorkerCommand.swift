@@ -95,9 +95,9 @@ struct WorkerCommand: ParsableCommand {
     }
 
     func run() throws {
-        let endpoint = try WorkerPlace.endpoint(flag: coordinator)
+        let endpoint = try WorkerDefaults.endpoint(flag: coordinator)
         let manifest = try readManifest()
-        let key = try WorkerPlace.key(file: keyFile, state: state, endpoint: endpoint)
+        let key = try WorkerDefaults.key(file: keyFile, state: state, endpoint: endpoint)
         let labels = try parsedLabels()
         let loop = try Shell.makeLoop()
         let logger = Shell.logger("worker", level: quiet ? .warning : .info)

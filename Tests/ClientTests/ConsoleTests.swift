@@ -51,8 +51,8 @@ struct TextTests {
 
 @Suite("Tables")
 struct TableTests {
-    private func table() -> Table {
-        var table = Table([
+    private func table() -> TextTable {
+        var table = TextTable([
             .init(title: "NAME"), .init(title: "N", isNumeric: true),
             .init(title: "TEXT", isElastic: true),
         ])
@@ -81,7 +81,7 @@ struct TableTests {
 
     @Test("Colours do not change the layout")
     func colors() {
-        var table = Table([.init(title: "STATE"), .init(title: "X")])
+        var table = TextTable([.init(title: "STATE"), .init(title: "X")])
         table.add([.state("failed"), "1"])
         let bare = table.lines(width: nil, style: colored)
             .map { $0.replacing(/\u{1B}\[[0-9]+m/, with: "") }

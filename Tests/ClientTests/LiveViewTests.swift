@@ -35,11 +35,11 @@ struct LiveViewTests {
     @Test("Nodes appear when they are planned, change, and go above when they end")
     mutating func life() throws {
         #expect(view.lines(width: 80, room: 21, elapsedMilliseconds: 0) == ["  the model writes"])
-        #expect(view.take(try planned("t1"), elapsedMilliseconds: 0) == [])
-        #expect(view.take(try planned("t2"), elapsedMilliseconds: 0) == [])
-        _ = view.take(try event(.nodeReady, "t1"), elapsedMilliseconds: 0)
-        _ = view.take(try event(.dispatched, "t1"), elapsedMilliseconds: 0)
-        _ = view.take(try event(.started, "t1", at: 1_000_000), elapsedMilliseconds: 1_000)
+        #expect(view.handleEvent(try planned("t1"), elapsedMilliseconds: 0) == [])
+        #expect(view.handleEvent(try planned("t2"), elapsedMilliseconds: 0) == [])
+        _ = view.handleEvent(try event(.nodeReady, "t1"), elapsedMilliseconds: 0)
+        _ = view.handleEvent(try event(.dispatched, "t1"), elapsedMilliseconds: 0)
+        _ = view.handleEvent(try event(.started, "t1", at: 1_000_000), elapsedMilliseconds: 1_000)
         #expect(
             view.lines(width: 80, room: 21, elapsedMilliseconds: 1_250)
                 == [
@@ -48,14 +48,14 @@ struct LiveViewTests {
                 ]
         )
         #expect(view.progress.total == 2 && view.progress.running == 1)
-        let ended = view.take(
+        let ended = view.handleEvent(
             try event(.nodeSucceeded, "t1", #"{"run_ms":251}"#),
             elapsedMilliseconds: 0
         )
         #expect(ended == ["  t1      search            succeeded  251 ms"])
         #expect(view.progress.succeeded == 1 && view.progress.running == 0)
         #expect(view.lines(width: 80, room: 21, elapsedMilliseconds: 1_300).count == 1)
-        let skipped = view.take(
+        let skipped = view.handleEvent(
             try event(.nodeSkipped, "t2", #"{"because":"t1"}"#),
             elapsedMilliseconds: 0
         )
@@ -64,26 +64,26 @@ struct LiveViewTests {
             view.lines(width: 80, room: 21, elapsedMilliseconds: 1_300) == ["  the model writes"]
         )
         // The same end again, and a node that nobody planned, say nothing.
-        #expect(view.take(try event(.nodeCancelled, "t2"), elapsedMilliseconds: 0) == [])
-        #expect(view.take(try event(.started, "t9"), elapsedMilliseconds: 0) == [])
+        #expect(view.handleEvent(try event(.nodeCancelled, "t2"), elapsedMilliseconds: 0) == [])
+        #expect(view.handleEvent(try event(.started, "t9"), elapsedMilliseconds: 0) == [])
         #expect(view.progress.settled == 2 && view.progress.running == 0)
     }
 
     @Test("No line is wider than the terminal, and there are few", arguments: [20, 40, 80, 200])
     mutating func narrow(width: Int) throws {
         let long = String(repeating: "x", count: 64)
-        _ = view.take(
+        _ = view.handleEvent(
             try planned(long, "b", "c", "d", "e", "f", "g", "h", "i", "j"),
             elapsedMilliseconds: 0
         )
-        _ = view.take(try event(.started, long), elapsedMilliseconds: 0)
+        _ = view.handleEvent(try event(.started, long), elapsedMilliseconds: 0)
         let lines = view.lines(width: width, room: 21, elapsedMilliseconds: 1e9)
         #expect(lines.count == 9)
         #expect(lines.last == "  and 2 more")
         for line in lines { #expect(line.count < min(width, 80)) }
         let message = #"{"code":"tool_error","message":"\#(String(repeating: "bad ", count: 40))"}"#
         let ended = try #require(
-            view.take(try event(.nodeFailed, long, message), elapsedMilliseconds: 0).first
+            view.handleEvent(try event(.nodeFailed, long, message), elapsedMilliseconds: 0).first
         )
         #expect(ended.count < 80 && ended.contains("tool_error") && ended.hasSuffix("…"))
     }
@@ -124,8 +124,8 @@ struct PlanViewTests {
         view.phase = nil
         add(5)
         #expect(view.lines(width: 80, room: 9, elapsedMilliseconds: 5) == [])
-        _ = view.take(try event(.started, "n1"), elapsedMilliseconds: 100)
-        _ = view.take(try event(.started, "n0"), elapsedMilliseconds: 400)
+        _ = view.handleEvent(try event(.started, "n1"), elapsedMilliseconds: 100)
+        _ = view.handleEvent(try event(.started, "n0"), elapsedMilliseconds: 400)
         #expect(
             view.lines(width: 80, room: 9, elapsedMilliseconds: 1_400)
                 == [
@@ -133,8 +133,8 @@ struct PlanViewTests {
                     "  n0      nap               running    1.0 s",
                 ]
         )
-        #expect(view.take(try event(.nodeSucceeded, "n1"), elapsedMilliseconds: 1_500) == [])
-        let failed = view.take(
+        #expect(view.handleEvent(try event(.nodeSucceeded, "n1"), elapsedMilliseconds: 1_500) == [])
+        let failed = view.handleEvent(
             try event(.nodeFailed, "n0", #"{"code":"tool_error","message":"no"}"#),
             elapsedMilliseconds: 1_600
         )
@@ -148,7 +148,7 @@ struct PlanViewTests {
     mutating func room(room: Int) throws {
         add(30)
         for number in 0..<20 {
-            _ = view.take(try event(.started, "n\(number)"), elapsedMilliseconds: 0)
+            _ = view.handleEvent(try event(.started, "n\(number)"), elapsedMilliseconds: 0)
         }
         let lines = view.lines(width: 80, room: room, elapsedMilliseconds: 10)
         #expect(lines.count == min(room, 9))
@@ -160,7 +160,8 @@ struct PlanViewTests {
         add(30)
         var told = 0
         for number in 0..<30 {
-            told += view.take(try event(.nodeFailed, "n\(number)"), elapsedMilliseconds: 0).count
+            told +=
+                view.handleEvent(try event(.nodeFailed, "n\(number)"), elapsedMilliseconds: 0).count
         }
         #expect(told == 20 && view.toldFailures == 20)
         #expect(FailureList(failed: 30, told: 20).shown == ["and 10 more failed"])
@@ -171,7 +172,7 @@ struct PlanViewTests {
     mutating func longIDs() throws {
         add(1, named: "a-very-long-name-of-a-node-")
         let id = "a-very-long-name-of-a-node-0"
-        _ = view.take(try event(.started, id), elapsedMilliseconds: 0)
+        _ = view.handleEvent(try event(.started, id), elapsedMilliseconds: 0)
         let line = try #require(
             view.lines(width: 40, room: 5, elapsedMilliseconds: 10).first
         )

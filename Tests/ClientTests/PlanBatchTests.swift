@@ -62,7 +62,7 @@ struct PlanBatchTests {
                 batches.append(batch)
             } else {
                 try #require(source.needsText)
-                source.take(Array(rest.prefix(size)))
+                source.addText(Array(rest.prefix(size)))
                 rest = rest.dropFirst(size)
             }
         }
@@ -84,7 +84,7 @@ struct PlanBatchTests {
             largestNode: 1 << 20
         )
         #expect(try source.nextBatch()?.tasks.count == 1)
-        source.take([])
+        source.addText([])
         #expect(throws: PlanProblems.self) { try source.nextBatch() }
     }
 

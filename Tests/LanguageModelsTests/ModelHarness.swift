@@ -69,7 +69,7 @@ enum Interface: CaseIterable, Sendable {
         _ client: HTTPClient,
         _ settings: ProviderSettings,
         _ key: ModelKey?
-    ) -> any LanguageModel {
+    ) -> any CallableModel {
         switch self {
         case .openai: OpenAIModel(loop: loop, client: client, settings: settings, key: key)
         case .anthropic: AnthropicModel(loop: loop, client: client, settings: settings, key: key)

@@ -35,7 +35,7 @@ private let third: [ModelEvent] = [.delta("third"), .ended(.end)]
 /// Calls a model so many times and returns what each call reported.
 private func calls(
     _ count: Int,
-    _ makeModel: @escaping @Sendable (EventLoop) throws -> any LanguageModel
+    _ makeModel: @escaping @Sendable (EventLoop) throws -> any CallableModel
 ) async throws -> [[ModelEvent]] {
     try await onLoopWithoutProxy { loop in
         let model = try makeModel(loop)

@@ -51,7 +51,7 @@ public struct CommandSettings: Sendable, Equatable {
 }
 
 /// A program as a language model; each call is a process of its own.
-public final class CommandModel: LanguageModel {
+public final class CommandModel: CallableModel {
     private let loop: EventLoop
     private let settings: CommandSettings
     private let environment: [(String, String)]
@@ -70,7 +70,7 @@ public final class CommandModel: LanguageModel {
         keeper = ProcessKeeper(loop: loop, base: base ?? "/tmp")
     }
 
-    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    /// Starts a call; see ``CallableModel/call(_:report:)``.
     @discardableResult
     public func call(
         _ request: ModelRequest,

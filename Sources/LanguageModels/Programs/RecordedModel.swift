@@ -3,7 +3,7 @@ public import Planning
 public import UVLoop
 
 /// Replays a recording: the calls in its order, whatever is asked.
-public final class RecordedModel: LanguageModel {
+public final class RecordedModel: CallableModel {
     /// How fast a recording is replayed.
     public enum Pace: Sendable, Hashable {
         /// As it was recorded.
@@ -44,7 +44,7 @@ public final class RecordedModel: LanguageModel {
         calls = label == nil || labelled.isEmpty ? recording.calls : labelled
     }
 
-    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    /// Starts a call; see ``CallableModel/call(_:report:)``.
     @discardableResult
     public func call(
         _ request: ModelRequest,

@@ -30,10 +30,10 @@ public final class ModelRecorder {
 
     /// A model that does what the other one does, and whose calls are written under a label.
     public func recording(
-        _ model: any LanguageModel,
+        _ model: any CallableModel,
         as label: String?,
         on loop: EventLoop
-    ) -> any LanguageModel {
+    ) -> any CallableModel {
         RecordingModel(loop: loop, model: model, label: label, recorder: self)
     }
 
@@ -75,13 +75,13 @@ public final class ModelRecorder {
     }
 }
 
-private final class RecordingModel: LanguageModel {
+private final class RecordingModel: CallableModel {
     private let loop: EventLoop
-    private let model: any LanguageModel
+    private let model: any CallableModel
     private let label: String?
     private let recorder: ModelRecorder
 
-    init(loop: EventLoop, model: any LanguageModel, label: String?, recorder: ModelRecorder) {
+    init(loop: EventLoop, model: any CallableModel, label: String?, recorder: ModelRecorder) {
         self.loop = loop
         self.model = model
         self.label = label

@@ -21,7 +21,7 @@ final class HTTPModelCall: ModelCall {
         case ended
     }
 
-    private let line: ProviderLine
+    private let endpoint: ModelEndpoint
     private let request: ModelRequest
     private let policy: RetryPolicy
     private let deadline: Int64
@@ -43,17 +43,17 @@ final class HTTPModelCall: ModelCall {
     private var textLength = 0
     private var hasToldFormat = false
 
-    init(line: ProviderLine, request: ModelRequest, report: @escaping (ModelEvent) -> Void) {
-        self.line = line
+    init(endpoint: ModelEndpoint, request: ModelRequest, report: @escaping (ModelEvent) -> Void) {
+        self.endpoint = endpoint
         self.request = request
         self.report = report
         policy = RetryPolicy(
-            retries: line.settings.retries,
-            firstDelay: line.settings.firstRetryDelay
+            retries: endpoint.settings.retries,
+            firstDelay: endpoint.settings.firstRetryDelay
         )
-        adaptation = line.adaptation(for: request.format)
-        reader = line.dialect.makeReader()
-        deadline = line.loop.nowNanoseconds.advanced(by: line.settings.timeout)
+        adaptation = endpoint.adaptation(for: request.format)
+        reader = endpoint.dialect.makeReader()
+        deadline = endpoint.loop.nowNanoseconds.advanced(by: endpoint.settings.timeout)
     }
 
     func cancel() { end(.failed(.cancelled)) }
@@ -62,30 +62,30 @@ final class HTTPModelCall: ModelCall {
 
     /// Sends the request, as the first or another time.
     func begin() {
-        let settings = line.settings
+        let settings = endpoint.settings
         head = nil
         body = []
         parser = SSEParser(limit: ModelLimits.event)
-        reader = line.dialect.makeReader()
+        reader = endpoint.dialect.makeReader()
         isWhole = false
         phase = .sent
-        let remaining = max(0, deadline - line.loop.nowNanoseconds)
+        let remaining = max(0, deadline - endpoint.loop.nowNanoseconds)
         let headers = [
             ("Content-Type", "application/json"), ("Accept", "text/event-stream"),
             ("User-Agent", "weftline"),
         ]
         let request = HTTPRequest(
             method: "POST",
-            url: line.dialect.url(base: settings.baseURL),
-            headers: headers + line.dialect.headers(key: line.key),
-            body: line.dialect.body(self.request, adaptation, settings),
+            url: endpoint.dialect.url(base: settings.baseURL),
+            headers: headers + endpoint.dialect.headers(key: endpoint.key),
+            body: endpoint.dialect.body(self.request, adaptation, settings),
             connectTimeout: settings.connectTimeout,
             idleTimeout: settings.idleTimeout,
             deadline: .nanoseconds(remaining),
             proxy: settings.proxy,
             caFile: settings.caFile
         )
-        transfer = line.client.start(
+        transfer = endpoint.client.start(
             request,
             onHead: { [self] in headArrived($0) },
             onBody: { [self] in bodyArrived($0) },
@@ -109,12 +109,12 @@ final class HTTPModelCall: ModelCall {
             return fail(
                 ModelFailure(
                     code: .badConfiguration,
-                    message: "There is a web page and no model at \(line.settings.baseURL).",
+                    message: "There is a web page and no model at \(endpoint.settings.baseURL).",
                     status: head.status
                 )
             )
         }
-        line.remember(adaptation, for: request.format)
+        endpoint.remember(adaptation, for: request.format)
         if adaptation.format != request.format, !hasToldFormat {
             hasToldFormat = true
             tell(.formatLowered(to: adaptation.format))
@@ -207,7 +207,7 @@ final class HTTPModelCall: ModelCall {
             )
         }
         guard let stop = reader.stop, timer == nil || onTimer == nil else { return }
-        schedule(after: line.settings.settleTime) { [self] in end(.ended(stop)) }
+        schedule(after: endpoint.settings.settleTime) { [self] in end(.ended(stop)) }
     }
 
     private func handle(_ reading: Reading) {
@@ -247,7 +247,7 @@ final class HTTPModelCall: ModelCall {
     /// How to write a refused request so that the server may take it; each step leaves out more.
     private func adaptation(after error: ProviderError, status: Int) -> Adaptation? {
         guard [400, 404, 415, 422, 500, 501].contains(status), !error.isTooLong else { return nil }
-        if let field = line.dialect.refusedField(error), !adaptation.omitted.contains(field) {
+        if let field = endpoint.dialect.refusedField(error), !adaptation.omitted.contains(field) {
             var next = adaptation
             next.omitted.insert(field)
             return next
@@ -262,7 +262,7 @@ final class HTTPModelCall: ModelCall {
             "schema"
         )
         guard isAboutRequest || isAboutFormat,
-            let format = line.dialect.formatBelow(adaptation.format)
+            let format = endpoint.dialect.formatBelow(adaptation.format)
         else { return nil }
         var next = adaptation
         next.format = format
@@ -270,7 +270,7 @@ final class HTTPModelCall: ModelCall {
     }
 
     private func failure(_ error: HTTPError) -> ModelFailure {
-        let place = line.settings.baseURL
+        let place = endpoint.settings.baseURL
         let status = head?.status
         let words = error.message.quotedWords
         switch error.code {
@@ -320,7 +320,7 @@ final class HTTPModelCall: ModelCall {
             made: retriesMade,
             header: { [head] name in head?[name] },
             now: time(nil),
-            using: &line.generator
+            using: &endpoint.generator
         )
         switch decision {
         case .giveUp:
@@ -330,7 +330,7 @@ final class HTTPModelCall: ModelCall {
             failure.message += " It asks to wait \(wait), which is too long."
             end(.failed(failure))
         case .retry(let wait):
-            let due = line.loop.nowNanoseconds.advanced(by: wait)
+            let due = endpoint.loop.nowNanoseconds.advanced(by: wait)
             guard due < deadline else { return end(.failed(failure)) }
             retriesMade += 1
             phase = .waiting
@@ -354,7 +354,7 @@ final class HTTPModelCall: ModelCall {
             dropTransfer()
         }
         guard case .failed(var failure) = event else { return report(event) }
-        failure.message = line.redactor.redact(failure.message)
+        failure.message = endpoint.redactor.redact(failure.message)
         report(.failed(failure))
     }
 
@@ -370,7 +370,7 @@ final class HTTPModelCall: ModelCall {
     // MARK: - Time
 
     private func schedule(after duration: Duration, _ body: @escaping () -> Void) {
-        let timer = self.timer ?? Timer(loop: line.loop) { [self] in timerFired() }
+        let timer = self.timer ?? Timer(loop: endpoint.loop) { [self] in timerFired() }
         self.timer = timer
         onTimer = body
         timer.schedule(after: duration)

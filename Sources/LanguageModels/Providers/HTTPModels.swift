@@ -5,12 +5,12 @@ public import Planning
 public import UVLoop
 
 /// A model behind OpenAI's chat completions, or any server that speaks them.
-public final class OpenAIModel: LanguageModel {
-    private let line: ProviderLine
+public final class OpenAIModel: CallableModel {
+    private let endpoint: ModelEndpoint
 
     /// Makes a model; the client is shared, and stays its owner's.
     public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
-        line = ProviderLine(
+        endpoint = ModelEndpoint(
             loop: loop,
             client: client,
             settings: settings,
@@ -19,23 +19,23 @@ public final class OpenAIModel: LanguageModel {
         )
     }
 
-    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    /// Starts a call; see ``CallableModel/call(_:report:)``.
     @discardableResult
     public func call(
         _ request: ModelRequest,
         report: @escaping (ModelEvent) -> Void
     ) -> any ModelCall {
-        line.call(request, report: report)
+        endpoint.call(request, report: report)
     }
 }
 
 /// A model behind Anthropic's messages, or any server that speaks them.
-public final class AnthropicModel: LanguageModel {
-    private let line: ProviderLine
+public final class AnthropicModel: CallableModel {
+    private let endpoint: ModelEndpoint
 
     /// Makes a model; the client is shared, and stays its owner's.
     public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
-        line = ProviderLine(
+        endpoint = ModelEndpoint(
             loop: loop,
             client: client,
             settings: settings,
@@ -44,18 +44,18 @@ public final class AnthropicModel: LanguageModel {
         )
     }
 
-    /// Starts a call; see ``LanguageModel/call(_:report:)``.
+    /// Starts a call; see ``CallableModel/call(_:report:)``.
     @discardableResult
     public func call(
         _ request: ModelRequest,
         report: @escaping (ModelEvent) -> Void
     ) -> any ModelCall {
-        line.call(request, report: report)
+        endpoint.call(request, report: report)
     }
 }
 
 /// What all calls of one model share.
-final class ProviderLine {
+final class ModelEndpoint {
     let loop: EventLoop
     let client: HTTPClient
     let settings: ProviderSettings
@@ -83,7 +83,7 @@ final class ProviderLine {
     }
 
     func call(_ request: ModelRequest, report: @escaping (ModelEvent) -> Void) -> any ModelCall {
-        let call = HTTPModelCall(line: self, request: request, report: report)
+        let call = HTTPModelCall(endpoint: self, request: request, report: report)
         call.begin()
         return call
     }

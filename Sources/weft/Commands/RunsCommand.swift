@@ -36,7 +36,7 @@ struct RunsCommand: ParsableCommand {
                     + "\(options.endpoint)"
             ])
         }
-        var table = Table([
+        var table = TextTable([
             .init(title: "RUN"), .init(title: "STATUS"), .init(title: "DONE", isNumeric: true),
             .init(title: "NODES", isNumeric: true), .init(title: "FAILED", isNumeric: true),
             .init(title: "STARTED", isNumeric: true), .init(title: "TOOK", isNumeric: true),

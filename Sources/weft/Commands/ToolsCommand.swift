@@ -28,7 +28,7 @@ struct ToolsCommand: ParsableCommand {
                 "No tools are offered. Start a worker: weft worker --tools tools.yaml"
             ])
         }
-        var table = Table([
+        var table = TextTable([
             .init(title: "TOOL"), .init(title: "REPEATABLE"),
             .init(title: "WORKERS", isNumeric: true), .init(title: "TIMEOUT", isNumeric: true),
             .init(title: "DESCRIPTION", isElastic: true),

@@ -31,7 +31,7 @@ struct WorkersCommand: ParsableCommand {
                 "No workers are connected. Start one: weft worker --tools tools.yaml"
             ])
         }
-        var table = Table([
+        var table = TextTable([
             .init(title: "WORKER"), .init(title: "STATE"), .init(title: "BUSY", isNumeric: true),
             .init(title: "SLOTS", isNumeric: true), .init(title: "HOST"),
             .init(title: "CONNECTED", isNumeric: true), .init(title: "LABELS"),

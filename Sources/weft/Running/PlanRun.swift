@@ -107,7 +107,7 @@ final class PlanRun {
 
     private func receive(_ event: EventMessage) {
         if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
-        if let lines = view?.take(event, elapsedMilliseconds: bar.elapsedMilliseconds) {
+        if let lines = view?.handleEvent(event, elapsedMilliseconds: bar.elapsedMilliseconds) {
             bar.say(lines)
             bar.show(view?.progress ?? RunProgress())
         }

@@ -51,9 +51,9 @@ struct LiveView {
         for node in document.nodes { add(node.id.text, tool: node.tool) }
     }
 
-    /// Takes an event that comes so many milliseconds after the view began; returns the lines that
+    /// Handles an event that comes so many milliseconds after the view began; returns the lines that
     /// stay.
-    mutating func take(_ event: EventMessage, elapsedMilliseconds: Double) -> [String] {
+    mutating func handleEvent(_ event: EventMessage, elapsedMilliseconds: Double) -> [String] {
         phase = nil
         switch event.kind {
         case .planned:

@@ -17,9 +17,9 @@ struct RunView {
         case succeeded, failed, skipped, cancelled
     }
 
-    private var failed: [[Table.Cell]] = []
-    private var running: [[Table.Cell]] = []
-    private var others: [[Table.Cell]] = []
+    private var failed: [[TextTable.Cell]] = []
+    private var running: [[TextTable.Cell]] = []
+    private var others: [[TextTable.Cell]] = []
     private var matching = 0
     private var total = 0
     private let limit: Int
@@ -51,8 +51,8 @@ struct RunView {
     }
 
     /// The nodes, as many as are wanted.
-    var table: Table {
-        var table = Table([
+    var table: TextTable {
+        var table = TextTable([
             .init(title: "NODE"), .init(title: "TOOL"), .init(title: "STATUS"),
             .init(title: "TRIES", isNumeric: true), .init(title: "WORKER"),
             .init(title: "WAITED", isNumeric: true), .init(title: "RAN", isNumeric: true),
@@ -79,7 +79,7 @@ struct RunView {
             }
     }
 
-    private func add(_ id: String, _ raw: RawJSON, to rows: inout [[Table.Cell]]) {
+    private func add(_ id: String, _ raw: RawJSON, to rows: inout [[TextTable.Cell]]) {
         guard rows.count < limit else { return }
         let node = JSONValue(raw)
         let time = node.runningMilliseconds(at: age).map { Text.duration(milliseconds: $0) + " …" }

@@ -1,7 +1,7 @@
 // Aligned columns. Pure.
 
 /// Rows in columns, as wide as they need to be and no wider than the terminal.
-package struct Table {
+package struct TextTable {
     package struct Column {
         package var title: String
         package var isNumeric = false

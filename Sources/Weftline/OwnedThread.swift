@@ -3,7 +3,7 @@
 internal import UVLoop
 
 /// What lives on a thread's loop.
-protocol Resident: AnyObject, SendableMetatype {
+protocol Closable: AnyObject, SendableMetatype {
     /// Says good-bye to everyone and lets go of everything that keeps the loop alive.
     ///
     /// May be called more than once.
@@ -11,10 +11,10 @@ protocol Resident: AnyObject, SendableMetatype {
 }
 
 /// A thread that ends with its last reference.
-final class ResidentThread<Home: Resident>: Sendable {
-    private let thread: LoopThread<Home>
+final class OwnedThread<Object: Closable>: Sendable {
+    private let thread: LoopThread<Object>
 
-    private init(_ thread: LoopThread<Home>) { self.thread = thread }
+    private init(_ thread: LoopThread<Object>) { self.thread = thread }
 
     deinit { end() }
 
@@ -25,9 +25,9 @@ final class ResidentThread<Home: Resident>: Sendable {
     static func start(
         name: String,
         until ready: Promise<Void>,
-        _ makeHome: @escaping @Sendable (EventLoop) throws -> Home
-    ) async throws -> ResidentThread {
-        let thread = ResidentThread(try await LoopThread.start(name: name, makeHome))
+        _ makeObject: @escaping @Sendable (EventLoop) throws -> Object
+    ) async throws -> OwnedThread {
+        let thread = OwnedThread(try await LoopThread.start(name: name, makeObject))
         do {
             try await withTaskCancellationHandler {
                 try await ready.value
@@ -43,13 +43,13 @@ final class ResidentThread<Home: Resident>: Sendable {
         return thread
     }
 
-    /// Hands a closure to the resident; false when the thread has ended.
+    /// Hands a closure to the object; false when the thread has ended.
     @discardableResult
-    func post(_ body: @escaping @Sendable (Home) -> Void) -> Bool {
+    func post(_ body: @escaping @Sendable (Object) -> Void) -> Bool {
         thread.post(body)
     }
 
-    /// Closes the resident and waits for the end of the thread.
+    /// Closes the object and waits for the end of the thread.
     func close() async {
         end()
         await thread.ended()

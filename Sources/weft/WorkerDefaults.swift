@@ -9,7 +9,7 @@ internal import Transport
 internal import Wire
 internal import WorkerCore
 
-enum WorkerPlace {
+enum WorkerDefaults {
     /// The coordinator of the flag, of WEFT_COORDINATOR, or the default one.
     static func endpoint(flag: String?) throws -> Endpoint {
         let named = flag ?? ProcessInfo.processInfo.environment["WEFT_COORDINATOR"]

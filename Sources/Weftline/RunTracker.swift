@@ -6,7 +6,7 @@ internal import Plans
 internal import Wire
 
 /// Confined to the loop of its client.
-final class RunDesk {
+final class RunTracker {
     private let client: CoordinatorClient
     private var open: [ObjectIdentifier: OpenRun] = [:]
     private var submittedCount = 0
@@ -14,7 +14,7 @@ final class RunDesk {
 
     /// A run whose author still waits for something.
     private final class OpenRun {
-        let record: RunRecord
+        let channel: RunChannel
         let number: Int
         let reportsNodes: Bool
         var id: RunID?
@@ -22,8 +22,8 @@ final class RunDesk {
         var onAccepted: ((RunID) -> Void)?
         var result: RunResult?
 
-        init(_ record: RunRecord, number: Int, reportsNodes: Bool) {
-            self.record = record
+        init(_ channel: RunChannel, number: Int, reportsNodes: Bool) {
+            self.channel = channel
             self.number = number
             self.reportsNodes = reportsNodes
         }
@@ -40,21 +40,21 @@ final class RunDesk {
         client.close()
         let runs = open.values.sorted { $0.number < $1.number }
         open = [:]
-        for run in runs { run.record.fail(ClientError.closed) }
+        for run in runs { run.channel.fail(ClientError.closed) }
     }
 
     /// Has a plan run.
-    func submit(_ submission: Submission, reportsNodes: Bool, for record: RunRecord) {
-        guard !isClosed else { return record.fail(ClientError.closed) }
+    func submit(_ submission: Submission, reportsNodes: Bool, for channel: RunChannel) {
+        guard !isClosed else { return channel.fail(ClientError.closed) }
         submittedCount += 1
-        let run = OpenRun(record, number: submittedCount, reportsNodes: reportsNodes)
-        open[ObjectIdentifier(record)] = run
+        let run = OpenRun(channel, number: submittedCount, reportsNodes: reportsNodes)
+        open[ObjectIdentifier(channel)] = run
         client.submit(submission) { [weak self] in self?.handleUpdate($0, of: run) }
     }
 
     /// Asks for a run to be cancelled.
-    func cancel(_ record: RunRecord, reason: String?) {
-        guard let run = open[ObjectIdentifier(record)], run.result == nil else { return }
+    func cancel(_ channel: RunChannel, reason: String?) {
+        guard let run = open[ObjectIdentifier(channel)], run.result == nil else { return }
         if let id = run.id {
             client.cancelRun(id, reason: reason)
         } else {
@@ -68,7 +68,7 @@ final class RunDesk {
         switch update {
         case .accepted(let accepted):
             run.id = accepted.run
-            run.record.accepted.settle(.success(accepted.run))
+            run.channel.accepted.settle(.success(accepted.run))
             run.onAccepted?(accepted.run)
             run.onAccepted = nil
         case .planComplete:
@@ -76,7 +76,7 @@ final class RunDesk {
         case .event(let event):
             // Before its event: who has read that one may ask to cancel what has ended.
             run.result = RunResult(event)
-            run.record.events.add(RunEvent(event), bytes: event.data?.count ?? 0)
+            run.channel.events.add(RunEvent(event), bytes: event.data?.count ?? 0)
             if event.isTerminal { askForAnswer(of: run, event) }
         case .failed(let error):
             fail(run, error)
@@ -119,14 +119,14 @@ final class RunDesk {
     }
 
     private func finish(_ run: OpenRun) {
-        open[ObjectIdentifier(run.record)] = nil
+        open[ObjectIdentifier(run.channel)] = nil
         guard let result = run.result else { return }
-        run.record.result.settle(.success(result))
+        run.channel.result.settle(.success(result))
     }
 
     private func fail(_ run: OpenRun, _ error: ClientError) {
-        open[ObjectIdentifier(run.record)] = nil
-        run.record.fail(error)
+        open[ObjectIdentifier(run.channel)] = nil
+        run.channel.fail(error)
     }
 }
 

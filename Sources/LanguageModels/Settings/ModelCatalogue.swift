@@ -6,9 +6,9 @@ public import UVLoop
 /// The models that are there to be called.
 public final class ModelCatalogue {
     /// The model that writes plans; nil when none is configured.
-    public let planner: (any LanguageModel)?
+    public let planner: (any CallableModel)?
     /// The model that joins: the planner's, unless there is one of its own.
-    public let joiner: (any LanguageModel)?
+    public let joiner: (any CallableModel)?
 
     private let client: HTTPClient
 
@@ -28,8 +28,8 @@ public final class ModelCatalogue {
         loop: EventLoop,
         environment: [String: String],
         recorder: ModelRecorder? = nil,
-        ownPlanner: (any LanguageModel)? = nil,
-        ownJoiner: (any LanguageModel)? = nil
+        ownPlanner: (any CallableModel)? = nil,
+        ownJoiner: (any CallableModel)? = nil
     ) throws(ModelConfigurationError) -> ModelCatalogue {
         let client = HTTPClient(loop: loop)
         var maker = ModelMaker(loop: loop, client: client, environment: environment)
@@ -39,7 +39,7 @@ public final class ModelCatalogue {
             client.close()
             throw ModelConfigurationError(problems: maker.problems)
         }
-        let recorded = { (model: (any LanguageModel)?, label: String) in
+        let recorded = { (model: (any CallableModel)?, label: String) in
             model.map { recorder?.recording($0, as: label, on: loop) ?? $0 }
         }
         return ModelCatalogue(
@@ -50,8 +50,8 @@ public final class ModelCatalogue {
     }
 
     private init(
-        planner: (any LanguageModel)?,
-        joiner: (any LanguageModel)?,
+        planner: (any CallableModel)?,
+        joiner: (any CallableModel)?,
         client: HTTPClient
     ) {
         self.planner = planner
@@ -78,7 +78,7 @@ private struct ModelMaker {
     mutating func make(
         _ model: ModelConfiguration.Model?,
         _ name: String
-    ) -> (any LanguageModel)? {
+    ) -> (any CallableModel)? {
         switch model {
         case nil:
             return nil
@@ -98,7 +98,7 @@ private struct ModelMaker {
     /// The joiner; nil for the planner's model.
     ///
     /// A recording may hold calls of both: each then replays its own.
-    mutating func makeJoiner(_ configuration: ModelConfiguration) -> (any LanguageModel)? {
+    mutating func makeJoiner(_ configuration: ModelConfiguration) -> (any CallableModel)? {
         if configuration.joiner == nil, case .recorded(let path, _, _) = configuration.planner,
             let recording = try? Recording.load(path: path),
             recording.calls.contains(where: { $0.label == "joiner" })
@@ -126,7 +126,7 @@ private struct ModelMaker {
         _ pace: RecordedModel.Pace,
         _ isRepeated: Bool,
         _ name: String
-    ) -> (any LanguageModel)? {
+    ) -> (any CallableModel)? {
         do throws(RecordingError) {
             return RecordedModel(
                 loop: loop,

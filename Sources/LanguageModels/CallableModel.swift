@@ -4,7 +4,7 @@ public import Planning
 /// A language model: a request in, a stream of text out.
 ///
 /// Confined to its loop.
-public protocol LanguageModel: AnyObject {
+public protocol CallableModel: AnyObject {
     /// Starts a call.
     ///
     /// `report` is called on the loop, never within this call: any number of `delta`, `usage` and
