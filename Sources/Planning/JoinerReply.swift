@@ -72,7 +72,17 @@ public struct JoinerReply: Sendable {
             isTooLong = true
             return ""
         }
-        for byte in bytes { step(byte) }
+        var rest = bytes
+        while let byte = rest.first {
+            if case .structured(var reply) = form {
+                form = .unknown
+                reply.feed(rest)
+                form = .structured(reply)
+                break
+            }
+            rest.removeFirst()
+            step(byte)
+        }
         return takeText()
     }
 
@@ -103,19 +113,18 @@ public struct JoinerReply: Sendable {
         }
     }
 
+    /// Reads a byte of a reply that is not known to be an object.
     private mutating func step(_ byte: UInt8) {
         switch form {
         case .unknown:
             chooseForm(byte)
-        case .structured(var reply):
-            form = .unknown
-            reply.step(byte)
-            form = .structured(reply)
         case .text(var reply):
             form = .unknown
             reply.step(byte)
-            // An object behind prose is the decision.
+            // An object after prose is the decision.
             form = reply.hasObject ? .structured(StructuredReply()) : .text(reply)
+        case .structured:
+            break
         }
     }
 
@@ -150,6 +159,7 @@ public struct JoinerReply: Sendable {
 struct TextOutlet: Sendable {
     private(set) var all: [UInt8] = []
     private var taken = 0
+    private var decoder = UTF8Decoder()
 
     mutating func append(_ byte: UInt8) { all.append(byte) }
 
@@ -157,17 +167,8 @@ struct TextOutlet: Sendable {
 
     /// What has come since the last call, without a character that is not whole.
     mutating func take(isLast: Bool) -> String {
-        var end = all.count
-        if !isLast {
-            // At most three bytes of a character can be there without its last.
-            var start = end
-            while start > taken, end - start < 3, all[start - 1] & 0xC0 == 0x80 { start -= 1 }
-            if start > taken, all[start - 1] >= 0xC0 {
-                let length = all[start - 1] >= 0xF0 ? 4 : all[start - 1] >= 0xE0 ? 3 : 2
-                if end - start + 1 < length { end = start - 1 }
-            }
-        }
-        defer { taken = end }
-        return String(decoding: all[taken..<end], as: UTF8.self)
+        let text = decoder.decode(all[taken...])
+        taken = all.count
+        return isLast ? text + decoder.finish() : text
     }
 }

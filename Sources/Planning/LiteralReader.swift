@@ -339,96 +339,28 @@ struct LiteralReader {
         }
     }
 
+    /// Reads one string and adds what it stands for; false, and nothing added, if it is not closed.
     private mutating func appendString(to text: inout [UInt8]) -> Bool {
         guard let mark = byte else { return false }
-        let isTriple =
-            index + 2 < bytes.count && bytes[index + 1] == mark && bytes[index + 2] == mark
-        index += isTriple ? 3 : 1
+        let marks = isTriple(mark) ? 3 : 1
+        index += marks
+        let start = index
         while let byte {
-            if byte == mark {
-                if !isTriple {
-                    index += 1
-                    return true
-                }
-                if index + 2 < bytes.count, bytes[index + 1] == mark, bytes[index + 2] == mark {
-                    index += 3
-                    return true
-                }
+            if byte == mark, marks == 1 || isTriple(mark) {
+                var decoder = StringDecoder(.python)
+                decoder.decode(bytes[start..<index], into: &text)
+                decoder.finish(into: &text)
+                index += marks
+                return true
             }
-            index += 1
-            if byte == UInt8(ascii: "\\") {
-                appendEscape(to: &text)
-            } else {
-                text.append(byte)
-            }
+            index += byte == UInt8(ascii: "\\") ? 2 : 1
         }
         return false
     }
 
-    /// Reads what follows a backslash; an escape that means nothing stays as it is, as in Python.
-    private mutating func appendEscape(to text: inout [UInt8]) {
-        guard let byte else {
-            text.append(UInt8(ascii: "\\"))
-            return
-        }
-        index += 1
-        switch Unicode.Scalar(byte) {
-        case "n": text.append(0x0A)
-        case "t": text.append(0x09)
-        case "r": text.append(0x0D)
-        case "b": text.append(0x08)
-        case "f": text.append(0x0C)
-        case "a": text.append(0x07)
-        case "v": text.append(0x0B)
-        case "0": text.append(0x00)
-        case "\\", "'", "\"", "/": text.append(byte)
-        case "\n": break
-        case "x": appendScalar(digits: 2, escape: byte, to: &text)
-        case "u": appendScalar(digits: 4, escape: byte, to: &text)
-        case "U": appendScalar(digits: 8, escape: byte, to: &text)
-        default: text.append(contentsOf: [UInt8(ascii: "\\"), byte])
-        }
-    }
-
-    private mutating func appendScalar(digits: Int, escape: UInt8, to text: inout [UInt8]) {
-        guard var code = hexNumber(digits: digits) else {
-            text.append(contentsOf: [UInt8(ascii: "\\"), escape])
-            return
-        }
-        if (0xD800...0xDBFF).contains(code), index + 1 < bytes.count,
-            bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u")
-        {
-            let before = index
-            index += 2
-            if let low = hexNumber(digits: 4), (0xDC00...0xDFFF).contains(low) {
-                code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
-            } else {
-                index = before
-            }
-        }
-        let scalar = Unicode.Scalar(code) ?? "\u{FFFD}"
-        text.append(contentsOf: String(Character(scalar)).utf8)
-    }
-
-    private mutating func hexNumber(digits: Int) -> UInt32? {
-        guard index + digits <= bytes.count else { return nil }
-        var code: UInt32 = 0
-        for byte in bytes[index..<(index + digits)] {
-            guard let digit = hexDigit(byte) else { return nil }
-            code = code << 4 | digit
-        }
-        index += digits
-        return code
-    }
-}
-
-/// The value of a hexadecimal digit.
-func hexDigit(_ byte: UInt8) -> UInt32? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a")) + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A")) + 10
-    default: nil
+    /// Whether a quotation mark stands here three times.
+    private func isTriple(_ mark: UInt8) -> Bool {
+        index + 2 < bytes.count && bytes[index...index + 2].allSatisfy { $0 == mark }
     }
 }
 

@@ -2,29 +2,19 @@
 
 import JSON
 
-/// A reply in JSON behind its opening brace, read byte by byte.
+/// A reply in JSON behind its opening brace, read as it comes.
 ///
 /// More lenient than JSON: raw line breaks in strings pass, and what follows the object is ignored.
 struct StructuredReply: Sendable {
-    private enum Place: Sendable {
-        case key, colon, value, afterValue
-        case string, escape
-        case unicode([UInt8])
-        case inside
-        case end
-    }
-
     private enum Field: Sendable {
-        case key, action, answer, reason, other
+        case action, answer, reason, other
     }
 
-    private var place = Place.key
-    private var field = Field.key
-    private var text: [UInt8] = []
-    private var extent = ValueExtent()
-    /// The first half of a character that takes two escapes.
-    private var highSurrogate: UInt32?
+    private var reader = JSONReader(lenientlyInside: .object)
+    private var field = Field.other
     private var isBroken = false
+    /// Whether the text is no object from some byte on, so that nothing more is read.
+    private var hasFault = false
 
     private var action: String?
     private var reason: String?
@@ -33,9 +23,7 @@ struct StructuredReply: Sendable {
     private var isAnswerWhole = false
     private var answerValue: RawJSON?
 
-    var isComplete: Bool {
-        if case .end = place { true } else { false }
-    }
+    var isComplete: Bool { hasFault || reader.isAtEnd }
 
     /// What the answer has got, once it is known that there is one.
     mutating func takeText() -> String {
@@ -78,173 +66,65 @@ struct StructuredReply: Sendable {
         JoinerReply.Fault(message: message)
     }
 
-    mutating func step(_ byte: UInt8) {
-        switch place {
-        case .string: stepString(byte)
-        case .escape: stepEscape(byte)
-        case .unicode(let digits): stepUnicode(digits, byte)
-        case .inside: stepInside(byte)
-        case .end: break
-        case .key, .colon, .value, .afterValue:
-            if !isBlank(byte) { stepBetween(byte) }
-        }
-    }
-
-    private mutating func stepBetween(_ byte: UInt8) {
-        switch (place, Unicode.Scalar(byte)) {
-        case (.key, "\""):
-            beginString(as: .key)
-        case (.key, "}"), (.afterValue, "}"):
-            place = .end
-        case (.key, ","), (.afterValue, ","):
-            place = .key
-        case (.colon, ":"):
-            place = .value
-        case (.value, "\""):
-            beginString(as: field)
-        case (.value, "}"), (.value, ","), (.value, "]"), (.value, ":"):
+    /// Reads the next piece.
+    mutating func feed(_ bytes: ArraySlice<UInt8>) {
+        guard !isComplete else { return }
+        reader.push(bytes)
+        do throws(JSONReader.Fault) {
+            while let event = try reader.next() { handle(event) }
+        } catch {
+            hasFault = true
             isBroken = true
-            place = .end
-        case (.value, _):
-            extent = ValueExtent()
-            _ = extent.take(byte)
-            text = [byte]
-            place = .inside
-        default:
-            isBroken = true
-            place = .end
         }
     }
 
-    private mutating func stepInside(_ byte: UInt8) {
-        switch extent.take(byte) {
-        case .inside:
-            text.append(byte)
-        case .last:
-            text.append(byte)
-            endValue()
-        case .behind:
-            endValue()
-            step(byte)
+    private mutating func handle(_ event: JSONReader.Event) {
+        switch event {
+        case .key(let text):
+            field =
+                switch decoded(text) {
+                case "action": .action
+                case "answer": .answer
+                case "reason": .reason
+                default: .other
+                }
+            // Only the first answer counts: what was handed out cannot be taken back.
+            if field == .answer, !isAnswerText, answerValue == nil { reader.delivery = .text }
+        case .text(let part, let isLast):
+            isAnswerText = true
+            isAnswerWhole = isLast
+            outlet.append(contentsOf: part)
+        case .value(let text):
+            read(text)
+        case .beginObject, .endObject, .beginArray, .endArray:
+            break
         }
     }
 
-    private mutating func endValue() {
-        place = .afterValue
-        guard field == .answer, !isAnswerText else { return }
-        guard let value = try? RawJSON(validating: text[...]) else {
+    private mutating func read(_ text: ArraySlice<UInt8>) {
+        let isString = text.first == UInt8(ascii: "\"")
+        switch field {
+        case .action where isString: if action == nil { action = decoded(text).lowercased() }
+        case .reason where isString: if reason == nil { reason = decoded(text) }
+        case .answer where !isString && !isAnswerText: readAnswer(text)
+        case .action, .reason, .answer, .other: break
+        }
+    }
+
+    private mutating func readAnswer(_ text: ArraySlice<UInt8>) {
+        guard let value = try? RawJSON(validating: text) else {
             isBroken = true
             return
         }
         if value.kind != .null { answerValue = value }
     }
 
-    // MARK: - Strings
-
-    private mutating func beginString(as kind: Field) {
-        field = kind
-        // Only the first answer counts: what was handed out cannot be taken back.
-        if kind == .answer, isAnswerText || answerValue != nil { field = .other }
-        if field == .answer { isAnswerText = true }
-        text = []
-        highSurrogate = nil
-        place = .string
-    }
-
-    private mutating func stepString(_ byte: UInt8) {
-        switch Unicode.Scalar(byte) {
-        case "\"":
-            flushSurrogate()
-            endString()
-        case "\\":
-            place = .escape
-        default:
-            flushSurrogate()
-            put(byte)
-        }
-    }
-
-    private mutating func stepEscape(_ byte: UInt8) {
-        place = .string
-        if byte == UInt8(ascii: "u") {
-            place = .unicode([])
-            return
-        }
-        flushSurrogate()
-        switch Unicode.Scalar(byte) {
-        case "n": put(0x0A)
-        case "t": put(0x09)
-        case "r": put(0x0D)
-        case "b": put(0x08)
-        case "f": put(0x0C)
-        default: put(byte)
-        }
-    }
-
-    private mutating func stepUnicode(_ digits: [UInt8], _ byte: UInt8) {
-        guard hexDigit(byte) != nil else {
-            // No escape after all; what stands here is read as text.
-            flushSurrogate()
-            put("\u{FFFD}")
-            place = .string
-            stepString(byte)
-            return
-        }
-        guard digits.count == 3 else {
-            place = .unicode(digits + [byte])
-            return
-        }
-        place = .string
-        let code = (digits + [byte]).reduce(UInt32(0)) { $0 << 4 | (hexDigit($1) ?? 0) }
-        if let high = highSurrogate, (0xDC00...0xDFFF).contains(code) {
-            highSurrogate = nil
-            put(Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (code - 0xDC00)) ?? "\u{FFFD}")
-            return
-        }
-        flushSurrogate()
-        if (0xD800...0xDBFF).contains(code) {
-            highSurrogate = code
-        } else {
-            put(Unicode.Scalar(code) ?? "\u{FFFD}")
-        }
-    }
-
-    /// Half a character that its other half does not follow.
-    private mutating func flushSurrogate() {
-        guard highSurrogate != nil else { return }
-        highSurrogate = nil
-        put("\u{FFFD}")
-    }
-
-    private mutating func put(_ scalar: Unicode.Scalar) {
-        for byte in String(Character(scalar)).utf8 { put(byte) }
-    }
-
-    private mutating func put(_ byte: UInt8) {
-        if field == .answer {
-            outlet.append(byte)
-        } else {
-            text.append(byte)
-        }
-    }
-
-    private mutating func endString() {
-        place = .afterValue
-        let string = String(decoding: text, as: UTF8.self)
-        switch field {
-        case .key:
-            place = .colon
-            field =
-                switch string {
-                case "action": .action
-                case "answer": .answer
-                case "reason": .reason
-                default: .other
-                }
-        case .action: if action == nil { action = string.lowercased() }
-        case .reason: if reason == nil { reason = string }
-        case .answer: isAnswerWhole = true
-        case .other: break
-        }
+    /// What a string with its quotes stands for, whether it is valid or not.
+    private func decoded(_ text: ArraySlice<UInt8>) -> String {
+        var bytes: [UInt8] = []
+        var decoder = StringDecoder()
+        decoder.decode(text.dropFirst().dropLast(), into: &bytes)
+        decoder.finish(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

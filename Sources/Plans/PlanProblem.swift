@@ -54,13 +54,22 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
     public var message: String
     /// Whether the plan can run all the same.
     public var isWarning: Bool
+    /// Where in the text it is, if whoever found it had the text; no part of the encoded form.
+    public var position: TextPosition?
 
     /// A problem of that code.
-    public init(code: Code, node: String? = nil, message: String, isWarning: Bool = false) {
+    public init(
+        code: Code,
+        node: String? = nil,
+        message: String,
+        isWarning: Bool = false,
+        position: TextPosition? = nil
+    ) {
         self.code = code
         self.node = node
         self.message = message
         self.isWarning = isWarning
+        self.position = position
     }
 
     /// The problem of an encoded form, or nil if `raw` is not one.
@@ -86,8 +95,12 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         writer.endObject()
     }
 
-    /// The code and the message, `cycle: nodes depend on each other in a circle: a → b → a`.
-    public var description: String { "\(code): \(message)" }
+    /// The code, the place if it is known, and the message:
+    /// `bad_json: line 1, column 1: expected { to begin the plan, found [`.
+    public var description: String {
+        let place = position.map { "line \($0.line), column \($0.column): " } ?? ""
+        return "\(code): \(place)\(message)"
+    }
 }
 
 /// All the problems found at once.

@@ -1,37 +1,32 @@
-// The JSON form of a plan, read as it arrives. The reader finds where values begin and end; whether
-// a value is valid JSON is judged on the whole value, what a node means is not judged here.
+// The JSON form of a plan, read as it arrives. Which bytes are values is found by JSONReader; what a
+// node means is not judged here.
 
 public import JSON
 
 /// An incremental reader of `{"tasks":[…],"join_instruction":"…"}`.
 ///
 /// Feed it bytes in any split; each element of `tasks` is handed out as soon as its last byte is
-/// there. Keys may come in any order, unknown ones are told at the end. Time is proportional to the bytes;
-/// memory is that of one value that spans several pieces. An error is final.
+/// there. Keys may come in any order; unknown ones are reported at the end. Time is proportional to
+/// the bytes; memory is that of one value that spans several pieces. An error is final.
 public struct PlanReader: Sendable {
-    /// What is expected next, outside a value.
-    private enum Place: Sendable {
-        case document, firstKey, key, colon, value, afterValue, firstNode, node, afterNode, end
-    }
-
     private enum Field: Sendable {
-        case tasks, joinInstruction, other
+        case tasks, joinInstruction
+        /// A field that does not count, by its key.
+        case other(String)
     }
 
-    private var place = Place.document
-    private var field = Field.other
+    private var reader = JSONReader(
+        .object,
+        delivery: .fields,
+        largestValue: PlanLimits.nodeBytes
+    )
+    private var field = Field.other("")
+    private var isInTasks = false
     private var hasTasks = false
     private var hasJoinInstruction = false
     private var joinInstruction: String?
     private var nodeCount = 0
 
-    /// The value whose end is looked for, and what earlier pieces held of it.
-    private var scan: ValueScan?
-    private var partial: [UInt8] = []
-    private var valueOffset = 0
-
-    /// Bytes of all pieces before the present one.
-    private var consumed = 0
     private var failure: PlanProblems?
     /// Faults of form that do not keep the rest from being read.
     private var problems = ProblemList()
@@ -40,26 +35,25 @@ public struct PlanReader: Sendable {
     public init() {}
 
     /// How many bytes have been read.
-    public var bytesRead: Int { consumed }
+    public var bytesRead: Int { reader.bytesRead }
 
     /// Reads the next piece.
     ///
     /// `onNode` is called for each element of `tasks` that ends in this piece, in order; elements
     /// that lie in one piece share its buffer. Throws at the first byte that cannot be part of a
-    /// plan document, naming its offset, and again on every later call.
+    /// plan document, with its position, and again on every later call.
     public mutating func feed(
         _ bytes: ArraySlice<UInt8>,
         onNode: (RawJSON) -> Void
     ) throws(PlanProblems) {
         if let failure { throw failure }
-        do {
-            try read(bytes, onNode)
+        reader.push(bytes)
+        do throws(PlanProblems) {
+            while let event = try nextEvent() { try handle(event, onNode) }
         } catch {
             failure = error
-            partial = []
             throw error
         }
-        consumed += bytes.count
     }
 
     /// Ends the document; returns the join instruction.
@@ -67,16 +61,12 @@ public struct PlanReader: Sendable {
     /// Throws if the document is not complete, has no list of tasks, or had faults of form.
     public mutating func finish() throws(PlanProblems) -> String? {
         if let failure { throw failure }
-        guard place == .end else {
-            let problem = PlanProblem(
-                code: .badJSON,
-                message: consumed == 0
-                    ? "the plan is empty"
-                    : "the plan ends at byte \(consumed), where \(expectation) should come"
-            )
-            let error = PlanProblems([problem])
-            failure = error
-            throw error
+        do throws(JSONReader.Fault) {
+            try reader.finish()
+        } catch {
+            let problems = bytesRead == 0 ? fatal("the plan is empty", nil) : problems(of: error)
+            failure = problems
+            throw problems
         }
         if !hasTasks {
             hasTasks = true
@@ -88,138 +78,75 @@ public struct PlanReader: Sendable {
 
     // MARK: - Walking the document
 
-    private mutating func read(
-        _ bytes: ArraySlice<UInt8>,
-        _ onNode: (RawJSON) -> Void
-    ) throws(PlanProblems) {
-        var index = bytes.startIndex
-        var valueStart = index
-        while index < bytes.endIndex {
-            if scan != nil {
-                guard let end = try scanOn(bytes, from: index) else { break }
-                try finishValue(bytes[valueStart..<end], onNode)
-                index = end
-                continue
-            }
-            let byte = bytes[index]
-            if isSpace(byte) {
-                index += 1
-                continue
-            }
-            let offset = consumed + (index - bytes.startIndex)
-            if try step(byte, at: offset) {
-                index += 1
-            } else {
-                scan = ValueScan(first: byte)
-                valueOffset = offset
-                valueStart = index
-            }
-        }
-        if scan != nil {
-            partial.append(contentsOf: bytes[valueStart...])
-            try checkSize(partial.count)
-        }
-    }
-
-    /// Takes one byte between values; false if a value begins with it.
-    private mutating func step(_ byte: UInt8, at offset: Int) throws(PlanProblems) -> Bool {
-        switch (place, Unicode.Scalar(byte)) {
-        case (.document, "{"):
-            place = .firstKey
-        case (.firstKey, "}"), (.afterValue, "}"):
-            place = .end
-        case (.firstKey, "\""), (.key, "\""):
-            return false
-        case (.colon, ":"):
-            place = .value
-        case (.value, "[") where field == .tasks:
-            place = .firstNode
-        case (.afterValue, ","):
-            place = .key
-        case (.firstNode, "]"), (.afterNode, "]"):
-            place = .afterValue
-        case (.afterNode, ","):
-            place = .node
-        case (.value, ","), (.value, ":"), (.value, "]"), (.value, "}"),
-            (.firstNode, ","), (.firstNode, ":"), (.firstNode, "}"),
-            (.node, ","), (.node, ":"), (.node, "]"), (.node, "}"):
-            throw unexpected(byte, offset)
-        case (.value, _), (.firstNode, _), (.node, _):
-            return false
-        default:
-            throw unexpected(byte, offset)
-        }
-        return true
-    }
-
-    private mutating func scanOn(
-        _ bytes: ArraySlice<UInt8>,
-        from index: Int
-    ) throws(PlanProblems) -> Int? {
-        let end = scan?.end(in: bytes, from: index)
-        guard scan?.isTooDeep != true else {
-            throw fatal("\(valueName) is nested deeper than \(JSONLimits.depth) levels")
-        }
-        return end
-    }
-
-    private mutating func finishValue(
-        _ bytes: ArraySlice<UInt8>,
-        _ onNode: (RawJSON) -> Void
-    ) throws(PlanProblems) {
-        scan = nil
-        try checkSize(partial.count + bytes.count)
-        var text = bytes
-        if !partial.isEmpty {
-            text = (partial + bytes)[...]
-            partial = []
-        }
-        let value: RawJSON
-        do {
-            value = try RawJSON(validating: text)
+    private mutating func nextEvent() throws(PlanProblems) -> JSONReader.Event? {
+        do throws(JSONReader.Fault) {
+            return try reader.next()
         } catch {
-            throw fatal("\(valueName) is not valid JSON: \(error.message)")
-        }
-        switch place {
-        case .firstKey, .key:
-            takeKey(value)
-            place = .colon
-        case .firstNode, .node:
-            guard nodeCount < PlanLimits.nodes else {
-                throw PlanProblems([
-                    PlanProblem(
-                        code: .limit,
-                        message: "the plan has more than \(PlanLimits.nodes) nodes"
-                    )
-                ])
-            }
-            nodeCount += 1
-            place = .afterNode
-            onNode(value)
-        default:
-            takeField(value)
-            place = .afterValue
+            throw problems(of: error)
         }
     }
 
-    private mutating func takeKey(_ key: RawJSON) {
-        switch key.stringValue {
+    private mutating func handle(
+        _ event: JSONReader.Event,
+        _ onNode: (RawJSON) -> Void
+    ) throws(PlanProblems) {
+        switch event {
+        case .key(let text):
+            readKey(try validated(text, "a key"))
+        case .beginArray:
+            isInTasks = true
+        case .endArray:
+            isInTasks = false
+        case .value(let text):
+            let value = try validated(text, valueName)
+            if isInTasks {
+                try countNode()
+                onNode(value)
+            } else {
+                readField(value)
+            }
+        case .beginObject, .endObject, .text:
+            break
+        }
+    }
+
+    private mutating func countNode() throws(PlanProblems) {
+        guard nodeCount < PlanLimits.nodes else {
+            throw PlanProblems([
+                PlanProblem(
+                    code: .limit,
+                    message: "the plan has more than \(PlanLimits.nodes) nodes"
+                )
+            ])
+        }
+        nodeCount += 1
+    }
+
+    private mutating func readKey(_ key: RawJSON) {
+        let name = key.stringValue ?? ""
+        field = .other(name)
+        switch name {
         case "tasks":
-            if hasTasks { report("the plan has tasks twice") }
-            field = hasTasks ? .other : .tasks
+            if hasTasks {
+                report("the plan has tasks twice")
+            } else {
+                field = .tasks
+                reader.delivery = .elements
+            }
             hasTasks = true
         case "join_instruction":
-            if hasJoinInstruction { report("the plan has a join_instruction twice") }
-            field = hasJoinInstruction ? .other : .joinInstruction
+            if hasJoinInstruction {
+                report("the plan has a join_instruction twice")
+            } else {
+                field = .joinInstruction
+            }
             hasJoinInstruction = true
         default:
-            field = .other
-            let name = key.stringValue ?? ""
             report("the plan " + PlanFields.fault(of: name, known: PlanFields.plan))
         }
     }
 
-    private mutating func takeField(_ value: RawJSON) {
+    private mutating func readField(_ value: RawJSON) {
         switch field {
         case .tasks:
             report("the plan has \(value.kind.phrase) as its tasks; it must be a list of nodes")
@@ -237,53 +164,90 @@ public struct PlanReader: Sendable {
         }
     }
 
+    private func validated(
+        _ text: ArraySlice<UInt8>,
+        _ name: @autoclosure () -> String
+    ) throws(PlanProblems) -> RawJSON {
+        do throws(JSONError) {
+            return try RawJSON(validating: text)
+        } catch {
+            throw fatal(
+                "\(name()) is not valid JSON: \(error.message)",
+                positionOfFault(in: text)
+            )
+        }
+    }
+
     // MARK: - Problems
 
     private mutating func report(_ message: String) {
         problems.add(PlanProblem(code: .badPlan, message: message))
     }
 
-    private func fatal(_ message: String) -> PlanProblems {
-        PlanProblems([PlanProblem(code: .badJSON, message: message)])
+    private func fatal(_ message: String, _ position: TextPosition?) -> PlanProblems {
+        PlanProblems([PlanProblem(code: .badJSON, message: message, position: position)])
     }
 
-    private func unexpected(_ byte: UInt8, _ offset: Int) -> PlanProblems {
-        let found =
-            (0x21...0x7E).contains(byte)
-            ? "\(Unicode.Scalar(byte))" : "the byte 0x\(String(byte, radix: 16, uppercase: true))"
-        return fatal("at byte \(offset) stands \(found), where \(expectation) should come")
+    /// The place of the first byte that is wrong in the last value.
+    private func positionOfFault(in value: ArraySlice<UInt8>) -> TextPosition {
+        let offset = JSONReader.faultOffset(in: value) ?? 0
+        return reader.valuePosition.advanced(over: value.prefix(offset))
     }
 
-    private func checkSize(_ count: Int) throws(PlanProblems) {
-        guard count > PlanLimits.nodeBytes else { return }
-        throw PlanProblems([
-            PlanProblem(
-                code: .limit,
-                message: "\(valueName) is larger than \(PlanLimits.nodeBytes) bytes"
+    private func problems(of fault: JSONReader.Fault) -> PlanProblems {
+        let name = fault.expected == .restOfKey ? "a key" : valueName
+        switch fault.reason {
+        case .unexpected(nil) where reader.isInsideValue:
+            return fatal("\(name) is not complete", positionOfFault(in: reader.openValue))
+        case .unexpected(let byte):
+            let found = byte.map(PlanReader.name) ?? "the end of the text"
+            return fatal("expected \(words(for: fault.expected)), found \(found)", fault.position)
+        case .tooDeep:
+            return fatal(
+                "\(name) is nested deeper than \(JSONLimits.depth) levels",
+                fault.position
             )
-        ])
-    }
-
-    private var valueName: String {
-        switch place {
-        case .firstNode, .node: "the \(ordinal(nodeCount + 1)) node (at byte \(valueOffset))"
-        default: "the value at byte \(valueOffset)"
+        case .tooLarge:
+            return PlanProblems([
+                PlanProblem(
+                    code: .limit,
+                    message: "\(name) is larger than \(PlanLimits.nodeBytes) bytes",
+                    position: reader.valuePosition
+                )
+            ])
         }
     }
 
-    private var expectation: String {
-        if scan != nil { return "the rest of \(valueName)" }
-        return switch place {
-        case .document: "the { of a plan"
-        case .firstKey: "a key or }"
+    private static func name(of byte: UInt8) -> String {
+        (0x21...0x7E).contains(byte)
+            ? "\(Unicode.Scalar(byte))"
+            : "the byte 0x\(String(byte, radix: 16, uppercase: true))"
+    }
+
+    /// What a value that is wrong is called.
+    private var valueName: String {
+        if isInTasks { return "the \(ordinal(nodeCount + 1)) node" }
+        return switch field {
+        case .tasks: "the value of \"tasks\""
+        case .joinInstruction: "the join_instruction"
+        case .other(let name): "the value of \(quoted(name))"
+        }
+    }
+
+    private func words(for expectation: JSONReader.Expectation) -> String {
+        switch expectation {
+        case .object: "{ to begin the plan"
+        case .value: "a value"
+        case .keyOrEnd: "a key or }"
         case .key: "a key"
         case .colon: "a colon"
-        case .value: "a value"
-        case .afterValue: "a comma or }"
-        case .firstNode: "a node or ]"
-        case .node: "a node"
-        case .afterNode: "a comma or ]"
-        case .end: "nothing more"
+        case .commaOrObjectEnd: "a comma or }"
+        case .elementOrEnd: "a node or ]"
+        case .element: "a node"
+        case .commaOrArrayEnd: "a comma or ]"
+        case .restOfKey: "the rest of a key"
+        case .restOfValue: "the rest of \(valueName)"
+        case .end: "the end of the plan"
         }
     }
 }
@@ -294,8 +258,4 @@ func joinInstructionTooLong(_ count: Int) -> PlanProblem {
         message: "the join_instruction is \(count) bytes long; at most "
             + "\(PlanLimits.joinInstruction) are allowed"
     )
-}
-
-private func isSpace(_ byte: UInt8) -> Bool {
-    byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
 }

@@ -17,18 +17,11 @@ struct StringContent {
             return (Unicode.Scalar(byte), index + 1)
         }
         let escaped = bytes[index + 1]
-        switch Unicode.Scalar(escaped) {
-        case "u":
-            let end = min(index + 6, bytes.endIndex)
-            let code = bytes[(index + 2)..<end].reduce(UInt32(0)) { $0 << 4 | hexValue($1) }
-            return (Unicode.Scalar(code) ?? "\u{FFFD}", end)
-        case "n": return ("\n", index + 2)
-        case "t": return ("\t", index + 2)
-        case "r": return ("\r", index + 2)
-        case "b": return ("\u{8}", index + 2)
-        case "f": return ("\u{C}", index + 2)
-        default: return (Unicode.Scalar(escaped), index + 2)
+        if escaped == UInt8(ascii: "u") {
+            let code = Escape.codeUnit(at: index, in: bytes).flatMap(Unicode.Scalar.init)
+            return (code ?? "\u{FFFD}", min(index + 6, bytes.endIndex))
         }
+        return (Unicode.Scalar(Escape.controlCharacter(escaped) ?? escaped), index + 2)
     }
 
     /// The text that a range of the content spells.
@@ -186,14 +179,5 @@ struct ReferenceSpelling {
         let (scalar, next) = content.unit(at: end)
         end = next
         return scalar == "]"
-    }
-}
-
-private func hexValue(_ digit: UInt8) -> UInt32 {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(digit - UInt8(ascii: "a")) + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(digit - UInt8(ascii: "A")) + 10
-    default: 0
     }
 }

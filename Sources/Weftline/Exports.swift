@@ -9,6 +9,7 @@
 @_exported public import struct JSON.JSONError
 @_exported public import enum JSON.JSONValue
 @_exported public import struct JSON.RawJSON
+@_exported public import struct JSON.TextPosition
 @_exported public import struct LanguageModels.ModelConfigurationError
 @_exported public import enum LanguageModels.ModelKeySource
 @_exported public import struct OrderedCollections.OrderedDictionary

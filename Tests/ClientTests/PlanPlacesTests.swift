@@ -1,4 +1,4 @@
-// Where the problems of a plan stand in its text, and where a text stops being JSON.
+// Where the problems of a plan are in its text.
 import JSON
 import Plans
 import Testing
@@ -28,7 +28,7 @@ struct PlanPlacesTests {
         }
     }
 
-    @Test("Each problem stands at the field it speaks of")
+    @Test("Each problem has the place of the field that it names")
     func fields() {
         let text = """
             {"tasks": [
@@ -52,7 +52,7 @@ struct PlanPlacesTests {
         )
     }
 
-    @Test("Warnings stand where they are, behind all errors")
+    @Test("Warnings come after all errors, each with its place")
     func warnings() {
         let text = """
             {"tasks": [{"id": "g", "tool_name": "noop", "args": {"x": "$price"}},
@@ -62,33 +62,20 @@ struct PlanPlacesTests {
         #expect(places(#"{"tasks":[]}"#) == ["empty_plan"])
     }
 
-    @Test(
-        "The first byte that cannot be is found",
-        arguments: [
-            (#"{"a":1,}"#, 7), (#"{"a":1"#, 6), (#"[1 2]"#, 3), (#"{"a" 1}"#, 5), (#"{a:1}"#, 1),
-            (#"["abc]"#, 1), ("[\"a\nb\"]", 3), (#"["\q"]"#, 2), (#"["\u12"]"#, 2), ("[01]", 2),
-            ("[1.]", 1), ("[tru]", 1), ("", 0), ("[] []", 3), ("// no\n{}", 0), ("{'a':1}", 1),
-        ]
-    )
-    func faults(text: String, offset: Int) {
-        #expect(JSONScan(Array(text.utf8)).fault() == offset)
+    @Test("A fault in the text has the place of its first byte")
+    func faults() {
+        #expect(places("{\n  \"é日\": x}") == ["2:9 bad_json"])
+        #expect(places("[]") == ["1:1 bad_json"])
+        #expect(places("{\"tasks\": [\n  {\"id\": \"a}\n]}") == ["2:10 bad_json"])
     }
 
-    @Test("What is JSON has no fault")
-    func sound() {
-        for text in [
-            "{}", " [1, -2.5e+3, 0, \"\\u00e9\\\"\", true, false, null, {\"a\": [[]]}] \n", "\"é\"",
-        ] {
-            #expect(JSONScan(Array(text.utf8)).fault() == nil, "\(text)")
-        }
-        #expect(JSONScan([0x22, 0x61, 0xC3, 0x28, 0x22]).fault() == 2)
-    }
-
-    @Test("Columns count characters, lines from one")
-    func positions() {
-        let scan = JSONScan(Array("{\n  \"é日\": x}".utf8))
-        let place = scan.position(of: scan.fault() ?? 0)
-        #expect(place.line == 2)
-        #expect(place.column == 9)
+    @Test("The line of a problem names file, line and column")
+    func line() {
+        let file = PlanFile(name: "p", bytes: Array("[]".utf8), tools: nil)
+        #expect(
+            file.problems.map { $0.line(in: "plan.json") } == [
+                "error: plan.json:1:1: expected { to begin the plan, found ["
+            ]
+        )
     }
 }

@@ -217,7 +217,7 @@ struct PlanFileTests {
         let problem = PlanProblem(code: .cycle, node: "a", message: "a circle")
         let placed = PlacedProblem(
             problem: problem,
-            position: PlanPosition(offset: 9, line: 2, column: 3)
+            position: TextPosition().advanced(over: Array("1234567\n12".utf8)[...])
         )
         let document = try JSONValue(parsing: PlanFile.document(of: [placed], nodes: 2))
         #expect(document["valid"] == false)

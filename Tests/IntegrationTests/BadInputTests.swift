@@ -80,9 +80,9 @@ extension Integration {
                 "bad_args",
                 "name"
             ),
-            BadPlan("no JSON", "tasks: [a]", "bad_json", "at byte 0"),
-            BadPlan("half a plan", #"{"tasks":[{"id":"a""#, "bad_json", "ends at byte 19"),
-            BadPlan("a list", "[]", "bad_json", "at byte 0"),
+            BadPlan("no JSON", "tasks: [a]", "bad_json", "expected { to begin the plan"),
+            BadPlan("half a plan", #"{"tasks":[{"id":"a""#, "bad_json", "node is not complete"),
+            BadPlan("a list", "[]", "bad_json", "expected { to begin the plan"),
             BadPlan("nothing at all", "", "bad_json", "empty"),
             BadPlan("no nodes", tasks(), "empty_plan", "no nodes"),
             BadPlan(

@@ -42,7 +42,7 @@ extension Integration {
                 testDescription: "text that breaks off",
                 rest: ",",
                 code: 2,
-                says: "the plan ends at byte",
+                says: "expected a node, found the end of the text",
                 status: "failed"
             ),
         ]

@@ -142,39 +142,3 @@ struct SSEParserTests {
         #expect(events.count == 100)
     }
 }
-
-@Suite("Text in pieces")
-struct UTF8DecoderTests {
-    @Test("Every split of any bytes gives the text of the whole", arguments: 0..<200)
-    func splits(_ seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
-        let parts: [[UInt8]] = [
-            Array("a\u{E4}\u{20AC}\u{1F600}".utf8), [0xE2, 0x82], [0xF0, 0x9F, 0x98], [0x80],
-            [0xFF], [0xC0], [0xF0, 0x80], [0xED, 0xA0, 0x80], [0x41], [0xC3],
-        ]
-        var bytes: [UInt8] = []
-        for _ in 0..<Int.random(in: 0...12, using: &generator) {
-            bytes += parts.randomElement(using: &generator) ?? []
-        }
-        let whole = String(decoding: bytes, as: UTF8.self)
-        for _ in 0..<20 {
-            var decoder = UTF8Decoder()
-            var text = ""
-            for piece in randomPieces(bytes, using: &generator) {
-                text += decoder.decode(Array(piece))
-            }
-            text += decoder.finish()
-            #expect(text.unicodeScalars.elementsEqual(whole.unicodeScalars))
-        }
-    }
-
-    @Test("A character comes as soon as it is complete, and not before")
-    func early() {
-        var decoder = UTF8Decoder()
-        #expect(decoder.decode([0x61, 0xE2]) == "a")
-        #expect(decoder.decode([0x82]).isEmpty)
-        #expect(decoder.decode([0xAC, 0x62]) == "\u{20AC}b")
-        #expect(decoder.decode([0xC3]).isEmpty)
-        #expect(decoder.finish() == "\u{FFFD}")
-    }
-}

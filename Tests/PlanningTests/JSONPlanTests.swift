@@ -70,7 +70,7 @@ struct JSONPlanTests {
         #expect(reading.codes.first == "bad_json")
     }
 
-    @Test("A comma that is missing between tasks is not missed")
+    @Test("Accepts a missing comma between tasks")
     func missingComma() {
         let reading = json(#"{"tasks":[\#(first) \#(second)]}"#)
         #expect(reading.nodes.count == 2)

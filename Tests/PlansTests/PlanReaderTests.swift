@@ -99,61 +99,95 @@ struct PlanReaderTests {
         #expect(seen.joinInstruction == nil)
     }
 
-    @Test(
-        "What is not JSON is refused where it is",
-        arguments: [
-            ("", "the plan is empty"),
-            ("  ", "the plan ends at byte 2, where the { of a plan should come"),
-            ("[]", "at byte 0 stands [, where the { of a plan should come"),
-            ("\u{FEFF}{}", "at byte 0 stands the byte 0xEF, where the { of a plan should come"),
-            ("{", "the plan ends at byte 1, where a key or } should come"),
-            ("{,", "at byte 1 stands ,, where a key or } should come"),
-            (#"{"tasks""#, "the plan ends at byte 8, where a colon should come"),
-            (#"{"tasks",1}"#, "at byte 8 stands ,, where a colon should come"),
-            (#"{"tasks":[{}"#, "the plan ends at byte 12, where a comma or ] should come"),
-            (#"{"tasks":[{},]}"#, "at byte 13 stands ], where a node should come"),
-            (#"{"tasks":[,{}]}"#, "at byte 10 stands ,, where a node or ] should come"),
-            (#"{"tasks":[{} {}]}"#, "at byte 13 stands {, where a comma or ] should come"),
-            (#"{"tasks":[{}]"#, "the plan ends at byte 13, where a comma or } should come"),
-            (#"{"tasks":[{}],}"#, "at byte 14 stands }, where a key should come"),
-            (#"{"tasks":[{}]} x"#, "at byte 15 stands x, where nothing more should come"),
-            (#"{"tasks":[{}]}{"#, "at byte 14 stands {, where nothing more should come"),
-            (
-                #"{"tasks":[{},{"id":"#,
-                "the plan ends at byte 19, where the rest of the 2nd node (at byte 13) should come"
-            ),
-            (
-                #"{"a":tru"#,
-                "the plan ends at byte 8, where the rest of the value at byte 5 should come"
-            ),
-            (#"{"a":"#, "the plan ends at byte 5, where a value should come"),
-            (#"{"a":}"#, "at byte 5 stands }, where a value should come"),
+    /// A document that is refused, and where and why.
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        var text: String
+        /// `line:column`.
+        var place: String
+        var message: String
+
+        init(_ text: String, _ place: String, _ message: String) {
+            self.text = text
+            self.place = place
+            self.message = message
+        }
+
+        var testDescription: String { text }
+
+        static let documents = [
+            Refusal("", "", "the plan is empty"),
+            Refusal("  ", "1:3", "expected { to begin the plan, found the end of the text"),
+            Refusal("[]", "1:1", "expected { to begin the plan, found ["),
+            Refusal("\u{FEFF}{}", "1:1", "expected { to begin the plan, found the byte 0xEF"),
+            Refusal("{", "1:2", "expected a key or }, found the end of the text"),
+            Refusal("{,", "1:2", "expected a key or }, found ,"),
+            Refusal(#"{"tasks""#, "1:9", "expected a colon, found the end of the text"),
+            Refusal(#"{"tasks",1}"#, "1:9", "expected a colon, found ,"),
+            Refusal(#"{"tasks":[{}"#, "1:13", "expected a comma or ], found the end of the text"),
+            Refusal(#"{"tasks":[{},]}"#, "1:14", "expected a node, found ]"),
+            Refusal(#"{"tasks":[,{}]}"#, "1:11", "expected a node or ], found ,"),
+            Refusal(#"{"tasks":[{} {}]}"#, "1:14", "expected a comma or ], found {"),
+            Refusal(#"{"tasks":[{}]"#, "1:14", "expected a comma or }, found the end of the text"),
+            Refusal(#"{"tasks":[{}],}"#, "1:15", "expected a key, found }"),
+            Refusal(#"{"tasks":[{}]} x"#, "1:16", "expected the end of the plan, found x"),
+            Refusal("{\"tasks\":\n [{}]}\n{", "3:1", "expected the end of the plan, found {"),
+            Refusal(#"{"tasks":[{},{"id":"#, "1:20", "the 2nd node is not complete"),
+            Refusal("{\"tasks\":[{},\n {\"id\":\"é}]}", "2:8", "the 2nd node is not complete"),
+            Refusal(#"{"a":tru"#, "1:6", "the value of \"a\" is not complete"),
+            Refusal(#"{"tas"#, "1:2", "a key is not complete"),
+            Refusal(#"{"a":"#, "1:6", "expected a value, found the end of the text"),
+            Refusal(#"{"a":}"#, "1:6", "expected a value, found }"),
         ]
-    )
-    func refuses(_ text: String, _ message: String) throws {
-        let bytes = Array(text.utf8)
-        let expected = [PlanProblem(code: .badJSON, message: message)]
-        #expect(try problems { _ = try read([bytes[...]]) } == expected)
-        #expect(try problems { _ = try read(bytes.indices.map { bytes[$0...$0] }) } == expected)
+
+        static let values = [
+            Refusal(#"{"tasks":[{},{"a":tru}]}"#, "1:19", "the 2nd node is not valid JSON"),
+            Refusal("{\"tasks\":[\n {\"é\":[}]}]}", "2:8", "the 1st node is not valid JSON"),
+            Refusal(#"{"tasks":[nul]}"#, "1:11", "the 1st node is not valid JSON"),
+            Refusal(#"{"x":01,"tasks":[]}"#, "1:6", "the value of \"x\" is not valid JSON"),
+            Refusal(#"{"a\q":1}"#, "1:4", "a key is not valid JSON"),
+            Refusal(
+                #"{"tasks":["# + String(repeating: "[", count: 66),
+                "1:76",
+                "the 1st node is nested deeper than 64 levels"
+            ),
+        ]
     }
 
-    @Test(
-        "A value that is not JSON is named with its place",
-        arguments: [
-            (#"{"tasks":[{},{"a":tru}]}"#, "the 2nd node (at byte 13) is not valid JSON"),
-            (#"{"tasks":[{"a":[}]}]}"#, "the 1st node (at byte 10) is not valid JSON"),
-            (#"{"tasks":[nul]}"#, "the 1st node (at byte 10) is not valid JSON"),
-            (#"{"x":01,"tasks":[]}"#, "the value at byte 5 is not valid JSON"),
-            (
-                #"{"tasks":["# + String(repeating: "[", count: 66),
-                "the 1st node (at byte 10) is nested deeper than 64 levels"
-            ),
-        ]
-    )
-    func refusesValues(_ text: String, _ message: String) throws {
-        let found = try problems { _ = try read([Array(text.utf8)[...]]) }
-        #expect(outline(found) == ["bad_json"])
-        #expect(found.first?.message.hasPrefix(message) == true, "\(found)")
+    /// The problems, however the text is split.
+    private func refusal(_ text: String) throws -> PlanProblem? {
+        let bytes = Array(text.utf8)
+        let found = try problems { _ = try read([bytes[...]]) }
+        #expect(try problems { _ = try read(bytes.indices.map { bytes[$0...$0] }) } == found)
+        #expect(found.count == 1)
+        #expect(found.first?.code == .badJSON)
+        return found.first
+    }
+
+    private func place(_ problem: PlanProblem?) -> String {
+        problem?.position.map { "\($0.line):\($0.column)" } ?? ""
+    }
+
+    @Test("Refuses a document that is not JSON, with line and column", arguments: Refusal.documents)
+    func refuses(_ refusal: Refusal) throws {
+        let problem = try self.refusal(refusal.text)
+        #expect(problem?.message == refusal.message)
+        #expect(place(problem) == refusal.place)
+    }
+
+    @Test("Refuses a value that is not JSON, with line and column", arguments: Refusal.values)
+    func refusesValues(_ refusal: Refusal) throws {
+        let problem = try self.refusal(refusal.text)
+        #expect(problem?.message.hasPrefix(refusal.message) == true, "\(problem as Any)")
+        #expect(place(problem) == refusal.place)
+    }
+
+    @Test("A problem with a position names it in its description")
+    func description() throws {
+        let problem = try #require(try refusal("[]"))
+        #expect(
+            problem.description
+                == "bad_json: line 1, column 1: expected { to begin the plan, found ["
+        )
     }
 
     @Test("An error is final")

@@ -68,6 +68,9 @@ size_t weft_json_find_field(
 /// First position in [from, to) of `byte`, or `to`.
 size_t weft_find_byte(const uint8_t *base, size_t from, size_t to, uint8_t byte);
 
+/// Counts the line feeds of a text, and the characters of UTF-8 behind the last of them.
+void weft_text_lines(const uint8_t *text, size_t length, size_t *lines, size_t *characters);
+
 /// First position in [from, to) of a byte that a JSON string cannot hold as it is (a quote, a
 /// backslash, a control character), or `to`.
 size_t weft_json_plain_end(const uint8_t *base, size_t from, size_t to);

@@ -111,11 +111,13 @@ extension [UInt8] {
                 index += 1
                 continue
             }
-            guard let unit = escapedUnit(at: index), (0xD800...0xDFFF).contains(unit) else {
+            guard let unit = Escape.codeUnit(at: index, in: self[...]),
+                (0xD800...0xDFFF).contains(unit)
+            else {
                 index += 2
                 continue
             }
-            let next = escapedUnit(at: index + 6) ?? 0
+            let next = Escape.codeUnit(at: index + 6, in: self[...]) ?? 0
             if unit < 0xDC00, (0xDC00...0xDFFF).contains(next) {
                 index += 12
             } else {
@@ -124,13 +126,5 @@ extension [UInt8] {
             }
         }
         return result
-    }
-
-    /// The UTF-16 unit of an escape such as `\u00e4`; nil when there is none.
-    private func escapedUnit(at index: Int) -> UInt16? {
-        guard index + 6 <= count, self[index] == UInt8(ascii: "\\"),
-            self[index + 1] == UInt8(ascii: "u")
-        else { return nil }
-        return UInt16(String(decoding: self[(index + 2)..<(index + 6)], as: UTF8.self), radix: 16)
     }
 }

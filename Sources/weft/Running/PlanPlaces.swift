@@ -1,4 +1,4 @@
-// Where in a plan's text its problems stand, so that a person finds them. Problems name nodes by
+// Where in a plan's text its problems are, so that a person finds them. Problems name nodes by
 // their ids; this finds the node, and the field that the problem speaks of. Pure.
 internal import Console
 internal import JSON
@@ -6,7 +6,7 @@ internal import Plans
 
 /// The places of the nodes of one plan text.
 struct PlanPlaces {
-    private let scan: JSONScan
+    private let text: PlanText
     private let root: Int
     private let nodes: [Int]
     /// The places in `nodes` by id, in the order written.
@@ -15,16 +15,16 @@ struct PlanPlaces {
     private let origins: [PlanProblem: Int]
 
     init(_ bytes: [UInt8]) {
-        let scan = JSONScan(bytes)
-        self.scan = scan
-        root = scan.skippingSpace(0)
-        let tasks = scan.fields(at: root).first { $0.key == "tasks" }?.offset
-        nodes = tasks.map { scan.elements(at: $0) } ?? []
+        let text = PlanText(bytes: bytes)
+        self.text = text
+        root = 0
+        let tasks = text.fields(at: root).first { $0.key == "tasks" }?.offset
+        nodes = tasks.map { text.elements(at: $0) } ?? []
         var indexes: [String: [Int]] = [:]
         for (index, node) in nodes.enumerated() {
-            let id = scan.fields(at: node).first { $0.key == "id" }
-            guard let text = id.flatMap({ scan.text(at: $0.offset) }) else { continue }
-            indexes[text, default: []].append(index)
+            let id = text.fields(at: node).first { $0.key == "id" }
+            guard let name = id.flatMap({ text.string(at: $0.offset) }) else { continue }
+            indexes[name, default: []].append(index)
         }
         self.indexes = indexes
         var origins: [PlanProblem: Int] = [:]
@@ -41,19 +41,20 @@ struct PlanPlaces {
         self.origins = origins
     }
 
-    /// The line and column where a problem stands; nil if it concerns no place.
-    func position(of problem: PlanProblem, pointer: String? = nil) -> PlanPosition? {
-        guard let offset = offset(of: problem, pointer: pointer) else { return nil }
-        let (line, column) = scan.position(of: offset)
-        return PlanPosition(offset: offset, line: line, column: column)
+    /// The line and column of a problem; nil if it concerns no place.
+    func position(of problem: PlanProblem, pointer: String? = nil) -> TextPosition? {
+        if let position = problem.position { return position }
+        return offset(of: problem, pointer: pointer).map {
+            TextPosition().advanced(over: text.bytes.prefix($0))
+        }
     }
 
     private func offset(of problem: PlanProblem, pointer: String?) -> Int? {
-        if problem.code == .badJSON { return scan.fault() ?? Self.byte(in: problem.message) }
+        if problem.code == .badJSON { return JSONReader.faultOffset(in: text.bytes[...]) }
         guard let node = node(of: problem) else {
             return problem.node == nil ? offset(namedIn: problem.message, at: root) : nil
         }
-        let fields = scan.fields(at: node)
+        let fields = text.fields(at: node)
         func value(_ key: String) -> Int? { fields.last { $0.key == key }?.offset }
         switch problem.code {
         case .unknownTool: return value("tool_name") ?? node
@@ -62,7 +63,7 @@ struct PlanPlaces {
             return part(pointer ?? "", of: arguments)
         case .badID, .duplicateID: return value("id") ?? node
         case .unknownDependency:
-            let named = value("dependencies").map { scan.elements(at: $0) } ?? []
+            let named = value("dependencies").map { text.elements(at: $0) } ?? []
             return named.first { names($0, in: problem.message) } ?? value("dependencies") ?? node
         case .selfReference, .unknownReference, .malformedReference: return value("args") ?? node
         case .badPlan, .limit:
@@ -82,7 +83,7 @@ struct PlanPlaces {
 
     /// Whether the id at an offset is the one a sentence about a dependency names.
     private func names(_ offset: Int, in message: String) -> Bool {
-        guard let id = scan.text(at: offset) else { return false }
+        guard let id = text.string(at: offset) else { return false }
         return indexes[id] == nil && message.contains(id)
     }
 
@@ -90,7 +91,7 @@ struct PlanPlaces {
     private func offset(namedIn message: String, at object: Int) -> Int? {
         let words = message.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }
             .map(String.init)
-        return scan.fields(at: object)
+        return text.fields(at: object)
             .compactMap { field in
                 words.firstIndex(of: field.key).map { ($0, field.keyOffset) }
             }
@@ -102,10 +103,10 @@ struct PlanPlaces {
         var place = value
         for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
             let key = step.replacing("~1", with: "/").replacing("~0", with: "~")
-            let elements = scan.elements(at: place)
+            let elements = text.elements(at: place)
             if let index = Int(key), elements.indices.contains(index) {
                 place = elements[index]
-            } else if let field = scan.fields(at: place).last(where: { $0.key == key }) {
+            } else if let field = text.fields(at: place).last(where: { $0.key == key }) {
                 place = field.offset
             } else {
                 break
@@ -113,28 +114,68 @@ struct PlanPlaces {
         }
         return place
     }
+}
 
-    /// The number behind "at byte" in a sentence.
-    private static func byte(in message: String) -> Int? {
-        guard let range = message.firstRange(of: "at byte ") else { return nil }
-        return Int(message[range.upperBound...].prefix { $0.isASCII && $0.isNumber })
+/// The text of a plan, of which parts are found by their offsets.
+private struct PlanText {
+    let bytes: [UInt8]
+
+    /// The fields of the object at an offset: key, where the key and where the value begin.
+    func fields(at offset: Int) -> [(key: String, keyOffset: Int, offset: Int)] {
+        var fields: [(String, Int, Int)] = []
+        var key: (name: String, offset: Int)?
+        readMembers(at: offset, delivery: .fields) { event, start in
+            if case .key(let text) = event {
+                key = RawJSON(trusted: text).stringValue.map { ($0, start) }
+            } else if let field = key {
+                fields.append((field.name, field.offset, start))
+                key = nil
+            }
+        }
+        return fields
+    }
+
+    /// Where the elements of the array at an offset begin.
+    func elements(at offset: Int) -> [Int] {
+        var places: [Int] = []
+        readMembers(at: offset, delivery: .elements) { _, start in places.append(start) }
+        return places
+    }
+
+    /// What the string at an offset stands for.
+    func string(at offset: Int) -> String? {
+        var string: String?
+        readMembers(at: offset, delivery: .text) { event, _ in
+            if case .text(let text, isLast: true) = event {
+                string = String(decoding: text, as: UTF8.self)
+            }
+        }
+        return string
+    }
+
+    /// Calls the body for each key, member and text of the value at an offset, and where it begins,
+    /// up to the end of the value or to what is not JSON.
+    private func readMembers(
+        at offset: Int,
+        delivery: JSONReader.Delivery,
+        _ body: (JSONReader.Event, Int) -> Void
+    ) {
+        var reader = JSONReader(.anyValue, delivery: delivery)
+        reader.push(bytes[offset...])
+        while !reader.isAtEnd, let event = try? reader.next() {
+            switch event {
+            case .key, .text: body(event, offset + reader.valueOffset)
+            case .value where !reader.isAtEnd: body(event, offset + reader.valueOffset)
+            case .value, .beginObject, .endObject, .beginArray, .endArray: break
+            }
+        }
     }
 }
 
-/// A place in the text of a plan.
-struct PlanPosition: Equatable {
-    /// In bytes, from 0.
-    var offset: Int
-    /// From 1.
-    var line: Int
-    /// In characters, from 1.
-    var column: Int
-}
-
-/// A problem, and where it stands.
+/// A problem, and where it is.
 struct PlacedProblem: Equatable {
     var problem: PlanProblem
-    var position: PlanPosition?
+    var position: TextPosition?
 
     /// `error: plan.json:3:14: node t3 …`, for people.
     func line(in file: String) -> String {

@@ -1,12 +1,15 @@
 // Text from bytes that come in pieces. Not here: what the text means.
 
-/// Decodes UTF-8 however it is split; what is no UTF-8 becomes replacement characters.
-struct UTF8Decoder: Sendable {
+/// Decodes UTF-8 however it is split; bytes that are not UTF-8 become replacement characters.
+public struct UTF8Decoder: Sendable {
     /// The start of a character whose end has not come.
     private var pending: [UInt8] = []
 
-    /// The text that the bytes complete.
-    mutating func decode(_ bytes: [UInt8]) -> String {
+    /// A decoder at the start of a text.
+    public init() {}
+
+    /// The text that the bytes complete; the start of a character waits for its end.
+    public mutating func decode(_ bytes: some Collection<UInt8>) -> String {
         pending += bytes
         let end = pending.count - unfinishedTail
         let text = String(decoding: pending[..<end], as: UTF8.self)
@@ -14,8 +17,8 @@ struct UTF8Decoder: Sendable {
         return text
     }
 
-    /// The text of what never was completed.
-    mutating func finish() -> String {
+    /// Ends the text: replacement characters for a character that was not completed.
+    public mutating func finish() -> String {
         defer { pending = [] }
         return String(decoding: pending, as: UTF8.self)
     }
