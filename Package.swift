@@ -81,12 +81,11 @@ let package = Package(
         pure("Plans", ["JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
         pure("Scheduling", ["Plans", heaps, deques]),
-        pure("Joining", ["JSON", "Plans"]),
-        pure("Planning", ["JSON", "Schemas", "Plans", "Joining", ordered]),
+        pure("PlannerCore", ["JSON", "Schemas", "Plans", ordered]),
         pure(
             "CoordinatorCore",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Joining", "Planning", deques,
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "PlannerCore", deques,
                 heaps, ordered,
             ]
         ),
@@ -98,7 +97,7 @@ let package = Package(
         shell("HTTP", ["CCurl", "UVLoop"]),
         shell(
             "LanguageModels",
-            ["HTTP", "UVLoop", "JSON", "Planning", "Configuration", yaml]
+            ["HTTP", "UVLoop", "JSON", "PlannerCore", "Configuration", yaml]
         ),
         shell("Transport", ["UVLoop", "JSON", "Wire"]),
         shell(
@@ -108,7 +107,7 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Plans", "Wire", "CoordinatorCore", "Planning",
+                "UVLoop", "Transport", "Plans", "Wire", "CoordinatorCore", "PlannerCore",
                 "LanguageModels", "Configuration", logging, yaml,
             ]
         ),
@@ -126,7 +125,8 @@ let package = Package(
             "Weftline",
             [
                 "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
-                "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels", "Planning",
+                "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels",
+                "PlannerCore",
                 "Configuration", logging, ordered,
             ]
         ),
@@ -151,7 +151,7 @@ let package = Package(
             dependencies: [
                 "Bench", "Console", "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire",
                 "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore", "Client",
-                "LanguageModels", "Planning", "Configuration", "Weftline", arguments, logging,
+                "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
                 ordered,
             ],
             swiftSettings: settings
@@ -187,14 +187,14 @@ let package = Package(
         ),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("ConfigurationTests", ["Configuration", "Wire", "Coordinator", "LanguageModels"]),
-        tests("PlansTests", ["JSON", "Plans", "Joining", ordered]),
+        tests("PlansTests", ["JSON", "Plans", ordered]),
         tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv", "TestKit"]),
         tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit", "TestKit"]),
         tests(
             "LanguageModelsTests",
             [
-                "UVLoop", "HTTP", "JSON", "Planning", "Configuration", "LanguageModels",
+                "UVLoop", "HTTP", "JSON", "PlannerCore", "Configuration", "LanguageModels",
                 "HTTPTestKit", "TestKit",
             ]
         ),
@@ -210,13 +210,13 @@ let package = Package(
         tests(
             "ClientTests",
             [
-                "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "Planning",
+                "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
                 "LanguageModels", "Console", "weft", "TestKit", arguments,
             ]
         ),
         tests(
             "BenchTests",
-            ["UVLoop", "JSON", "Planning", "LanguageModels", "Wire", "Bench", "TestKit"]
+            ["UVLoop", "JSON", "PlannerCore", "LanguageModels", "Wire", "Bench", "TestKit"]
         ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(
@@ -227,11 +227,12 @@ let package = Package(
             ]
         ),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
-        tests("PlanningTests", ["JSON", "Schemas", "Plans", "Joining", "Planning", ordered]),
+        tests("PlannerCoreTests", ["JSON", "Schemas", "Plans", "PlannerCore", ordered]),
         tests(
             "SimulationTests",
             [
-                "JSON", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore", "WorkerCore",
+                "JSON", "Plans", "Wire", "Scheduling", "PlannerCore", "CoordinatorCore",
+                "WorkerCore",
                 "TestKit", heaps, deques,
             ],
             exclude: ["README.md", "Mutations"]
@@ -239,7 +240,7 @@ let package = Package(
         tests(
             "CoordinatorCoreTests",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "Planning", "CoordinatorCore",
+                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "PlannerCore", "CoordinatorCore",
                 "TestKit", ordered,
             ]
         ),
@@ -254,7 +255,7 @@ let package = Package(
         .target(
             name: "FuzzKit",
             dependencies: [
-                "JSON", "Plans", "Wire", "Planning", "CoordinatorCore", "TestKit", ordered,
+                "JSON", "Plans", "Wire", "PlannerCore", "CoordinatorCore", "TestKit", ordered,
             ],
             path: "Tests/FuzzKit",
             swiftSettings: settings

@@ -4,7 +4,7 @@
 public import CoordinatorCore
 public import LanguageModels
 public import Logging
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Transport
 public import UVLoop

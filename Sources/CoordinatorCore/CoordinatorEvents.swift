@@ -1,7 +1,7 @@
 // What goes into the coordinator's core and what comes out. The shell turns bytes and timers into
 // events and carries out actions in order; it decides nothing.
 
-public import Planning
+public import PlannerCore
 public import Plans
 public import Wire
 

@@ -1,9 +1,8 @@
 // The answer of a run: made when somebody asks for it, a bounded part of it each turn, and kept. In
-// which form is in Joining; how it is sent is in CoordinatorMachine+Queries.swift.
+// which form is in AnswerJoin; how it is sent is in CoordinatorMachine+Queries.swift.
 
 internal import DequeModule
 internal import JSON
-internal import Joining
 internal import Plans
 internal import Scheduling
 internal import Wire

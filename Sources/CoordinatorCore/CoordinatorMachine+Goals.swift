@@ -2,9 +2,8 @@
 // planner's machine decides; here its actions meet the run, and the run's ends meet it.
 
 internal import JSON
-internal import Joining
 internal import OrderedCollections
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Scheduling
 internal import Schemas
@@ -113,7 +112,7 @@ extension CoordinatorMachine {
         guard runs[run].modelCall == call, runs[run].planner?.awaitsOnlyTheEnd == true,
             !closingCalls.contains(call)
         else { return }
-        closingCalls.set(call, at: presence.judgingTime(at: now) + PlanningLimits.endOfCall)
+        closingCalls.set(call, at: presence.judgingTime(at: now) + PlannerLimits.endOfCall)
     }
 
     /// Cancels the calls whose end did not come although nothing else was missing.

@@ -4,7 +4,7 @@
 internal import DequeModule
 internal import JSON
 internal import OrderedCollections
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Scheduling
 internal import Schemas

@@ -1,7 +1,7 @@
 // Small JSON documents that the core sends: counts, timing, failures, usage of models.
 
 internal import JSON
-internal import Planning
+internal import PlannerCore
 internal import Plans
 
 extension RawJSON {

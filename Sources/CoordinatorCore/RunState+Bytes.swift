@@ -3,7 +3,7 @@
 
 internal import DequeModule
 internal import JSON
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Wire
 

@@ -3,8 +3,7 @@
 
 internal import DequeModule
 internal import JSON
-internal import Joining
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Scheduling
 internal import Wire

@@ -1,5 +1,5 @@
 // What every language model looks like to who calls it. Not here: any provider.
-public import Planning
+public import PlannerCore
 
 /// A language model: a request in, a stream of text out.
 ///

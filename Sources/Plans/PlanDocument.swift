@@ -23,7 +23,7 @@ public struct PlanDocument: Sendable, Hashable {
     public static func read(
         _ bytes: [UInt8]
     ) -> (document: PlanDocument, problems: [PlanProblem]) {
-        let reading = PlanReading(bytes[...])
+        let reading = DecodedPlan(bytes[...])
         var plan = Plan()
         let problems = plan.take(reading)
         let sound = reading.standIns.isEmpty ? reading.nodes : reading.soundNodes
@@ -51,14 +51,14 @@ extension Plan {
     /// The same as `PlanDocument.read`, `append` and `close`, but each node is compiled once only.
     public init(reading bytes: ArraySlice<UInt8>) throws(PlanProblems) {
         self.init()
-        let reading = PlanReading(bytes)
+        let reading = DecodedPlan(bytes)
         try take(reading).throwIfAny()
         joinInstruction = reading.joinInstruction
         try close()
     }
 
     /// Adds the nodes of a document even if there are problems, so that all of these are found.
-    fileprivate mutating func take(_ reading: PlanReading) -> ProblemList {
+    fileprivate mutating func take(_ reading: DecodedPlan) -> ProblemList {
         var problems = reading.problems
         guard reading.isComplete else { return problems }
         let draft = draft(of: reading.nodes)
@@ -73,7 +73,7 @@ extension Plan {
 }
 
 /// The nodes of a document and the problems of decoding them.
-struct PlanReading {
+struct DecodedPlan {
     /// The nodes in order; a node that could not be decoded but has an id is there as a stand-in,
     /// so that others may depend on it.
     private(set) var nodes: [NodeDefinition] = []

@@ -1,7 +1,7 @@
 // A language model that is a Swift function: the task that it runs as, and the way of what it writes
 // to the loop. Not here: how a program names such a model (LanguageModel).
 internal import LanguageModels
-public import Planning
+public import PlannerCore
 internal import UVLoop
 
 /// Where a function that is a model writes its reply.

@@ -2,7 +2,7 @@
 internal import Configuration
 internal import FoundationEssentials
 internal import LanguageModels
-internal import Planning
+internal import PlannerCore
 internal import UVLoop
 
 /// The models that a cluster gets.

@@ -1,7 +1,7 @@
 // The language model that plans and joins goals, as a program names it. Not here: making it on the
 // loop (LanguageModel+Making), functions as models (FunctionModel).
 public import LanguageModels
-public import Planning
+public import PlannerCore
 
 /// A language model, and how it is reached.
 ///

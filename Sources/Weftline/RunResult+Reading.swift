@@ -1,7 +1,7 @@
 // Results read from what the coordinator sends: the last event of a run and pages of its nodes.
 internal import Client
 internal import JSON
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Wire
 

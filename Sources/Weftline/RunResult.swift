@@ -1,6 +1,6 @@
 // How a run ended: its answer, its nodes, its times. Not here: reading them from messages.
 public import JSON
-public import Planning
+public import PlannerCore
 public import Plans
 
 /// How a run ended.

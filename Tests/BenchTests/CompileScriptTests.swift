@@ -1,6 +1,6 @@
 // What a goal could take at best, and the scripted models that say it in that time.
 import LanguageModels
-import Planning
+import PlannerCore
 import Testing
 import Wire
 

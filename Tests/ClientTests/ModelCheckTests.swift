@@ -1,5 +1,5 @@
 // What `weft models check` says of a model from what it replied.
-import Planning
+import PlannerCore
 import Testing
 
 @testable import weft

@@ -3,7 +3,7 @@
 
 import CoordinatorCore
 import JSON
-import Planning
+import PlannerCore
 import Plans
 import TestKit
 import Testing

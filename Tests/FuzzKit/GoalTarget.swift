@@ -2,7 +2,7 @@
 // added at once. The first byte says how the rest is read.
 
 import JSON
-import Planning
+import PlannerCore
 import Plans
 
 func tryGoal(_ bytes: [UInt8]) throws {
@@ -80,13 +80,13 @@ private let oldNode = NodeID("old").map { id in
 
 private struct Reading: Equatable {
     var nodes: [PlannerNode] = []
-    var end: PlanReading?
+    var end: ModelPlanReader.Summary?
     var bytesRead = 0
     var trailingBytes = 0
 }
 
 private func read(_ pieces: [ArraySlice<UInt8>], _ manner: Manner) -> Reading {
-    var reader = GoalPlanReader(
+    var reader = ModelPlanReader(
         format: manner.format,
         tools: tools,
         ledger: PlanLedger(nodes: [oldNode].compactMap { $0 }),

@@ -16,7 +16,7 @@
 import CoordinatorCore
 import JSON
 import OrderedCollections
-import Planning
+import PlannerCore
 import Plans
 import TestKit
 import Wire

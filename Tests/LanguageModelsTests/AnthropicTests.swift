@@ -1,7 +1,7 @@
 // Anthropic's messages.
 import HTTPTestKit
 import JSON
-import Planning
+import PlannerCore
 import Testing
 
 @testable import LanguageModels

@@ -2,7 +2,7 @@
 import Foundation
 import HTTPTestKit
 import JSON
-import Planning
+import PlannerCore
 import Testing
 import UVLoop
 

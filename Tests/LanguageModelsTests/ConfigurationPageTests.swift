@@ -1,7 +1,7 @@
 // The page about the configuration file names every field that the reader knows, and no other.
 import Foundation
 import JSON
-import Planning
+import PlannerCore
 import Testing
 
 @testable import LanguageModels

@@ -2,7 +2,7 @@
 import Configuration
 import Foundation
 import HTTPTestKit
-import Planning
+import PlannerCore
 import Testing
 import UVLoop
 

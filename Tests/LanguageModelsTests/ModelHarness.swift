@@ -2,7 +2,7 @@
 import HTTP
 import HTTPTestKit
 import JSON
-import Planning
+import PlannerCore
 import Testing
 import UVLoop
 

@@ -1,7 +1,7 @@
 // Chat completions, with all the ways servers have of speaking them.
 import HTTPTestKit
 import JSON
-import Planning
+import PlannerCore
 import Testing
 
 @testable import LanguageModels

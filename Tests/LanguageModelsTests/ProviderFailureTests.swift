@@ -1,7 +1,7 @@
 // What goes wrong between a call and its provider: refusals, silence, broken connections, cancelling.
 import HTTPTestKit
 import JSON
-import Planning
+import PlannerCore
 import TestKit
 import Testing
 import UVLoop

@@ -1,7 +1,7 @@
 // Recordings: their form, replaying them, making them.
 import Foundation
 import HTTPTestKit
-import Planning
+import PlannerCore
 import Testing
 import UVLoop
 

@@ -1,7 +1,6 @@
 // Outcomes put together, by the forms that need no model.
 
 import JSON
-import Joining
 import Plans
 import Testing
 

@@ -4,7 +4,7 @@
 import Plans
 
 @testable import CoordinatorCore
-@testable import Planning
+@testable import PlannerCore
 
 /// At most one call of a run is open; when the run has ended, every call has ended or was cancelled.
 struct ModelCallChecker {

@@ -2,7 +2,7 @@
 // comes back with the same key when its connection breaks.
 
 import JSON
-import Planning
+import PlannerCore
 import Plans
 import TestKit
 import Wire

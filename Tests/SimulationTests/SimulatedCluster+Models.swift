@@ -5,7 +5,7 @@ import CoordinatorCore
 import Plans
 
 @testable import CoordinatorCore
-@testable import Planning
+@testable import PlannerCore
 
 extension SimulatedCluster {
     func callModel(_ id: ModelCallID, _ purpose: PlannerMachine.Purpose) {

@@ -5,7 +5,7 @@ import TestKit
 import Wire
 
 @testable import CoordinatorCore
-@testable import Planning
+@testable import PlannerCore
 
 extension SimulatedCluster {
     /// What may be wrong with a plan.

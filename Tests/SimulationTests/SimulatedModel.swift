@@ -5,7 +5,7 @@ import Plans
 import Wire
 
 @testable import CoordinatorCore
-@testable import Planning
+@testable import PlannerCore
 
 /// A goal as its client asks for it.
 struct ModelGoal {

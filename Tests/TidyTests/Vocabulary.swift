@@ -21,12 +21,12 @@ enum Vocabulary {
     /// The key `tasks` of a plan document, always in the plural, is another matter.
     static let swiftTask = "task"
 
-    /// Modules where functions run as Swift tasks, so that the word has that meaning; and Planning,
-    /// where it is an element of the `tasks` that a model writes, not yet a node.
-    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline", "Planning"]
+    /// Modules where functions run as Swift tasks, so that the word has that meaning; and
+    /// PlannerCore, where it is an element of the `tasks` that a model writes, not yet a node.
+    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline", "PlannerCore"]
 
     /// Modules that talk to servers of HTTP, which are nobody's coordinator.
-    static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "Planning"]
+    static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "PlannerCore"]
 
     static func findings(in file: SourceFile) -> [Finding] {
         // Most files have none of the letters in a row, and taking them apart takes time.

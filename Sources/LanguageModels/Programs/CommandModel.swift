@@ -11,7 +11,7 @@
 // comes. The exit code 0 ends it; any other is a failure, told with the end of the standard error.
 internal import Glibc
 internal import JSON
-public import Planning
+public import PlannerCore
 public import UVLoop
 
 /// How to run a program as a model.

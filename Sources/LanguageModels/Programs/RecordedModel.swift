@@ -1,5 +1,5 @@
 // A model that repeats what another one said. Not here: the recording's form.
-public import Planning
+public import PlannerCore
 public import UVLoop
 
 /// Replays a recording: the calls in its order, whatever is asked.

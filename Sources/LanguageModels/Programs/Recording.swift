@@ -15,7 +15,7 @@
 // Empty lines are passed over, as are fields that are not named here.
 internal import FoundationEssentials
 internal import JSON
-public import Planning
+public import PlannerCore
 
 /// What calls of a model reported, and when.
 public struct Recording: Sendable, Equatable {

@@ -1,7 +1,7 @@
 // Recording the calls of any model into a file. Not here: the file's form (Recording).
 internal import Glibc
 internal import JSON
-internal import Planning
+internal import PlannerCore
 public import UVLoop
 
 /// Writes recordings; one file may take the calls of several models.

@@ -1,6 +1,6 @@
 // Anthropic's messages, and the servers that speak them too. Not here: sending.
 internal import JSON
-internal import Planning
+internal import PlannerCore
 
 struct AnthropicDialect: ProviderDialect {
     func headers(key: ModelKey?) -> [(String, String)] {

@@ -3,7 +3,7 @@
 internal import Glibc
 internal import HTTP
 internal import JSON
-internal import Planning
+internal import PlannerCore
 internal import UVLoop
 
 /// A call under way.

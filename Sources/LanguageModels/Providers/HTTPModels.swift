@@ -1,7 +1,7 @@
 // The models that are reached over HTTP, and what is remembered between their calls.
 // Not here: a call (HTTPModelCall), what is sent (the dialects).
 public import HTTP
-public import Planning
+public import PlannerCore
 public import UVLoop
 
 /// A model behind OpenAI's chat completions, or any server that speaks them.

@@ -1,7 +1,7 @@
 // Chat completions as OpenAI defined them and many servers speak them, each a little differently.
 // Not here: sending.
 internal import JSON
-internal import Planning
+internal import PlannerCore
 
 struct OpenAIDialect: ProviderDialect {
     func headers(key: ModelKey?) -> [(String, String)] {

@@ -1,7 +1,7 @@
 // What differs between providers: how a request is written and how a stream is read.
 // Not here: sending, waiting, retries (HTTPModelCall).
 internal import JSON
-internal import Planning
+internal import PlannerCore
 
 /// A field of a request that some servers refuse and a call can do without.
 enum OptionalField: Sendable, Hashable, CaseIterable {

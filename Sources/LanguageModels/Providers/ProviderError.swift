@@ -1,6 +1,6 @@
 // What a provider says when it refuses, in the many forms that exist, and what that means.
 internal import JSON
-internal import Planning
+internal import PlannerCore
 
 /// A provider's error, read leniently.
 struct ProviderError: Sendable, Equatable {

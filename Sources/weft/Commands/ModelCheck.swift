@@ -2,7 +2,7 @@
 internal import Console
 internal import JSON
 internal import OrderedCollections
-internal import Planning
+internal import PlannerCore
 
 struct ModelCheck {
     private(set) var failure: ModelFailure?

@@ -6,7 +6,7 @@ internal import Coordinator
 internal import FoundationEssentials
 internal import JSON
 internal import LanguageModels
-internal import Planning
+internal import PlannerCore
 internal import UVLoop
 
 struct ModelsCommand: ParsableCommand {

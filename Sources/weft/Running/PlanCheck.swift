@@ -1,7 +1,7 @@
 // A plan's nodes against the tools that will be there: names, and arguments as far as they are
 // known before the run. Pure.
 internal import JSON
-internal import Planning
+internal import PlannerCore
 internal import Plans
 internal import Schemas
 internal import Tools

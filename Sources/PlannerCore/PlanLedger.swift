@@ -1,0 +1,36 @@
+// The nodes of a run that were taken from its plans so far, over all replies of the model.
+
+public import OrderedCollections
+public import Plans
+
+/// The nodes that a run has got from its planner, in the order in which they were added.
+///
+/// It goes from one ``ModelPlanReader`` to the next, so that a repair or a later plan can refer to
+/// nodes that run already, and can neither repeat nor change them.
+public struct PlanLedger: Sendable, Equatable {
+    /// The nodes by id.
+    public private(set) var nodes: OrderedDictionary<NodeID, NodeDefinition> = [:]
+    /// The number with which the next id should be made.
+    public private(set) var nextNumber: Int
+
+    /// A ledger with these nodes, of which the first of an id counts.
+    public init(nodes: [NodeDefinition] = [], firstNumber: Int = 1) {
+        nextNumber = max(1, firstNumber)
+        for node in nodes where self.nodes[node.id] == nil { add(node) }
+    }
+
+    /// How many nodes there are.
+    public var count: Int { nodes.count }
+
+    mutating func add(_ node: NodeDefinition) {
+        nodes[node.id] = node
+        noteID(node.id)
+    }
+
+    /// Keeps the numbers of `7` and `t7` from being used again.
+    private mutating func noteID(_ id: NodeID) {
+        let digits = id.text.hasPrefix("t") ? id.text.dropFirst() : id.text[...]
+        guard digits.utf8.count <= 9, let number = Int(digits), number >= nextNumber else { return }
+        nextNumber = number + 1
+    }
+}

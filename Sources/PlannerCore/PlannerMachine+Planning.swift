@@ -1,0 +1,157 @@
+// While a plan is written: nodes go out as they come, what is wrong goes back, and what cannot be set
+// right ends the run.
+
+import JSON
+import Plans
+
+extension PlannerMachine {
+    mutating func beginPlan(into actions: inout [Action]) {
+        nodes = []
+        held = []
+        joinInstruction = nil
+        let messages = prompt.plan(after: rounds, nextNumber: ledger.nextNumber)
+        callPlanner(messages, repairs: 0, into: &actions)
+    }
+
+    private mutating func callPlanner(
+        _ messages: [ModelMessage],
+        repairs: Int,
+        into actions: inout [Action]
+    ) {
+        guard hasTokensLeft else {
+            giveUp(tokensSpent, into: &actions)
+            return
+        }
+        state = .planning(
+            Draft(
+                reader: ModelPlanReader(
+                    format: settings.format,
+                    tools: settings.tools,
+                    ledger: ledger,
+                    room: max(0, settings.maxNodes - ledger.count)
+                ),
+                messages: messages,
+                repairs: repairs
+            )
+        )
+        let request = request(messages, format: prompt.planFormat, stop: prompt.stop)
+        actions.append(.callModel(request, .planner))
+    }
+
+    mutating func takePlan(_ report: ModelEvent, into actions: inout [Action]) {
+        guard case .planning(var draft) = state else { return }
+        // One owner of the draft at a time, or each delta would copy all that was read.
+        state = .idle
+        switch report {
+        case .delta(let text):
+            if !draft.isStopping { read(text, &draft, into: &actions) }
+            state = .planning(draft)
+        case .ended(.refusal):
+            giveUp(refusal(of: .planner), into: &actions)
+        case .ended(let stop):
+            finishPlan(draft, isCut: stop == .length || stop == .other, into: &actions)
+        case .failed(let cause):
+            // What goes wrong behind the end of the plan concerns nobody: it is all there.
+            if draft.isStopping || draft.reader.isAtEnd {
+                finishPlan(draft, isCut: false, into: &actions)
+            } else {
+                giveUp(failure(cause, of: .planner), into: &actions)
+            }
+        case .usage, .formatLowered:
+            state = .planning(draft)
+        }
+    }
+
+    private mutating func read(_ text: String, _ draft: inout Draft, into actions: inout [Action]) {
+        if draft.reply.utf8.count < PlannerLimits.quotedReplyBytes { draft.reply += text }
+        add(draft.reader.feed(text), into: &actions)
+        let isRunningOn =
+            draft.reader.trailingBytes > PlannerLimits.trailingBytes
+            || draft.reader.hasReachedLimit
+        guard isRunningOn else { return }
+        draft.isStopping = true
+        actions.append(.cancelModel)
+    }
+
+    private mutating func add(_ found: [PlannerNode], into actions: inout [Action]) {
+        guard !found.isEmpty else { return }
+        let definitions = found.map(\.definition)
+        nodes += definitions
+        if startsAtOnce {
+            actions.append(.addNodes(definitions))
+        } else {
+            held += definitions
+        }
+    }
+
+    /// Whether a node may start before the plan is complete.
+    private var startsAtOnce: Bool { settings.strategy == .streamed && !settings.isPlanOnly }
+
+    /// The plan is complete and sound.
+    private mutating func closePlan(into actions: inout [Action]) {
+        if settings.isPlanOnly {
+            let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
+            var writer = JSONWriter()
+            document.encode(into: &writer)
+            end(withAnswer: RawJSON(trusted: writer.bytes[...]), into: &actions)
+            return
+        }
+        state = .working
+        if !held.isEmpty { actions.append(.addNodes(held)) }
+        held = []
+        actions.append(.closePlan(joinInstruction: joinInstruction))
+    }
+
+    private mutating func finishPlan(
+        _ draft: Draft,
+        isCut: Bool,
+        into actions: inout [Action]
+    ) {
+        var reader = draft.reader
+        let reading = reader.finish(isCut: isCut)
+        add(reading.nodes, into: &actions)
+        ledger = reader.ledger
+        if let text = reading.joinInstruction { joinInstruction = text }
+        // A repair that has nothing to add leaves a plan that is what was added before.
+        let problems = reading.problems.filter { $0.code != .emptyPlan || nodes.isEmpty }
+        if !problems.isEmpty { actions.append(.noteProblems(problems)) }
+        let errors = problems.filter { !$0.isWarning }
+        if errors.isEmpty {
+            closePlan(into: &actions)
+        } else if ledger.count >= settings.maxNodes, errors.contains(where: { $0.code == .limit }) {
+            let message = "the plans have more than \(settings.maxNodes) nodes"
+            giveUp(Failure(code: .limit, message: message), into: &actions)
+        } else if draft.repairs >= settings.maxRepairs {
+            giveUp(unplannable(errors), into: &actions)
+        } else {
+            let messages = prompt.repair(
+                of: draft.reply,
+                to: draft.messages,
+                problems: errors,
+                added: nodes,
+                nextNumber: ledger.nextNumber
+            )
+            callPlanner(messages, repairs: draft.repairs + 1, into: &actions)
+        }
+    }
+
+    func unplannable(_ errors: [PlanProblem]) -> Failure {
+        let shown = errors.prefix(3).map(\.message).joined(separator: "; ")
+        let more = errors.count > 3 ? "; and \(errors.count - 3) more" : ""
+        let what = settings.strategy == .react ? "a step" : "a plan"
+        return Failure(
+            code: .badPlan,
+            message: "the planner's model did not write \(what) that can be used: \(shown)\(more)"
+        )
+    }
+
+    /// Ends the run for a fault of the planner; what runs may finish, if that is the policy.
+    mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
+        guard settings.onFailure == .finish, nodes.count > held.count else {
+            end(with: failure, into: &actions)
+            return
+        }
+        state = .failing(failure)
+        actions.append(.closePlan(joinInstruction: joinInstruction))
+    }
+}

@@ -1,0 +1,154 @@
+// What the planner checks calls against: the tools by name, their parameters in order, their schemas.
+
+import JSON
+import OrderedCollections
+import Plans
+import Schemas
+
+/// The tools a plan may call.
+struct PlannerTools: Sendable {
+    struct Entry: Sendable {
+        var tool: PlannerTool
+        /// The schema of the arguments as a tree.
+        var parameters: JSONValue
+        /// The names of the parameters, in the order of the schema.
+        var names: [String]
+        /// Nil if the schema cannot be compiled; arguments are then taken as they are.
+        var schema: Schema?
+    }
+
+    private let entries: OrderedDictionary<String, Entry>
+    let names: Set<String>
+
+    init(_ tools: [PlannerTool]) {
+        entries = OrderedDictionary(
+            tools.map { tool in
+                let parameters = JSONValue(tool.parameters)
+                let entry = Entry(
+                    tool: tool,
+                    parameters: parameters,
+                    names: parameters["properties"]?.objectValue.map { Array($0.keys) } ?? [],
+                    schema: try? Schema(compiling: tool.parameters)
+                )
+                return (tool.name, entry)
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+        names = Set(entries.keys)
+    }
+
+    subscript(name: String) -> Entry? { entries[name] }
+
+    /// The sentence for a tool that is not there.
+    func unknownTool(_ name: String) -> String {
+        let known = entries.keys.prefix(20).joined(separator: ", ")
+        let more = entries.count > 20 ? " and \(entries.count - 20) more" : ""
+        return "calls the tool \(quoted(name)), which does not exist; "
+            + (entries.isEmpty ? "there are no tools" : "the tools are \(known)\(more)")
+    }
+}
+
+extension PlannerTools.Entry {
+    /// What is wrong with arguments, as far as it can be known before the outputs are there.
+    func problems(of arguments: RawJSON) -> [String] {
+        schema?.problems(ofWritten: arguments).map(\.description) ?? []
+    }
+
+    /// The arguments without the nulls that stand for "not given".
+    ///
+    /// Where replies are bound to a schema in its strict form, a model cannot leave a parameter
+    /// out; it writes null.
+    func droppingNulls(_ arguments: RawJSON) -> RawJSON {
+        guard arguments.bytes.firstRange(of: Array("null".utf8)) != nil else { return arguments }
+        let value = JSONValue(arguments)
+        let kept = value.droppingNulls(by: parameters, depth: 0)
+        return kept == value ? arguments : RawJSON(kept)
+    }
+}
+
+extension JSONValue {
+    /// The part that a JSON pointer leads to.
+    func part(at pointer: String) -> JSONValue? {
+        var part = self
+        for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            let key = unescapedPointerStep(step)
+            let next = part.arrayValue == nil ? part[key] : Int(key).flatMap { part[$0] }
+            guard let next else { return nil }
+            part = next
+        }
+        return part
+    }
+
+    fileprivate func droppingNulls(by schema: JSONValue, depth: Int) -> JSONValue {
+        guard depth < PlannerLimits.schemaDepth else { return self }
+        switch self {
+        case .object(let fields):
+            guard let properties = schema["properties"]?.objectValue else { return self }
+            let required = schema["required"]?.arrayValue ?? []
+            var kept: OrderedDictionary<String, JSONValue> = [:]
+            for (name, value) in fields {
+                guard let property = properties[name] else {
+                    kept[name] = value
+                    continue
+                }
+                if value.isNull, !required.contains(.string(name)), !property.admitsNull {
+                    continue
+                }
+                kept[name] = value.droppingNulls(by: property, depth: depth + 1)
+            }
+            return .object(kept)
+        case .array(let elements):
+            guard let items = schema["items"] else { return self }
+            return .array(elements.map { $0.droppingNulls(by: items, depth: depth + 1) })
+        default:
+            return self
+        }
+    }
+
+    /// Whether a schema takes null, as far as one look tells.
+    private var admitsNull: Bool {
+        if let type = self["type"] {
+            return type == "null" || (type.arrayValue?.contains("null") ?? false)
+        }
+        if let values = self["enum"]?.arrayValue { return values.contains(.null) }
+        for keyword in ["anyOf", "oneOf"] {
+            if let branches = self[keyword]?.arrayValue {
+                return branches.contains { $0.admitsNull }
+            }
+        }
+        return true
+    }
+
+    /// The types a schema names, in order; empty if it names none.
+    var schemaTypes: [String] {
+        switch self["type"] {
+        case .string(let name): [name]
+        case .array(let names): names.compactMap(\.stringValue)
+        default: []
+        }
+    }
+}
+
+private func unescapedPointerStep(_ step: Substring) -> String {
+    guard step.contains("~") else { return String(step) }
+    var text = ""
+    var rest = step
+    while let character = rest.popFirst() {
+        switch (character, rest.first) {
+        case ("~", "0"):
+            text.append("~")
+            rest.removeFirst()
+        case ("~", "1"):
+            text.append("/")
+            rest.removeFirst()
+        default:
+            text.append(character)
+        }
+    }
+    return text
+}
+
+/// Text from a model as it is named in a sentence.
+func quoted(_ text: String) -> String {
+    "\"" + (text.count <= 80 ? text : text.prefix(79) + "…") + "\""
+}

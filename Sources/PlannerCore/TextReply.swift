@@ -1,0 +1,155 @@
+// The joiner's reply in words: `Thought: …`, `Action: Finish(…)` or `Action: Replan(…)`.
+
+import JSON
+
+/// A reply in text, read byte by byte.
+struct TextReply: Sendable {
+    private enum Place: Sendable {
+        /// In a line that may turn out to be the action.
+        case line
+        /// In a line that cannot.
+        case prose
+        case content
+        case end
+    }
+
+    private var place = Place.line
+    private var line: [UInt8] = []
+    private var isReplan = false
+
+    private var outlet = TextOutlet()
+    /// Open parentheses within the content.
+    private var depth = 0
+    /// Blanks that end the content so far; they belong to it only if more follows.
+    private var blanks: [UInt8] = []
+    /// A closing parenthesis and what follows it on its line, while it may be the end.
+    private var tail: [UInt8] = []
+    /// Whether the tail has come to a comment or a mark, behind which anything may stand.
+    private var isNote = false
+
+    /// Whether an object begins at the start of a line: the decision is in it, not in words.
+    private(set) var hasObject = false
+
+    var isComplete: Bool { place == .end }
+
+    /// Whether an answer has begun.
+    var isAnswering: Bool { (place == .content || place == .end) && !isReplan }
+
+    mutating func step(_ byte: UInt8) {
+        switch place {
+        case .line: stepLine(byte)
+        case .prose: if byte == UInt8(ascii: "\n") { startLine() }
+        case .content: stepContent(byte)
+        case .end: break
+        }
+    }
+
+    mutating func takeText() -> String {
+        isReplan ? "" : outlet.take(isLast: place == .end)
+    }
+
+    mutating func finish(
+        isCut: Bool
+    ) -> Result<JoinerReply.Decision, JoinerReply.Fault> {
+        if place == .content {
+            if isCut, tail.isEmpty { return .failure(fault("the reply was cut off")) }
+            // Without its parenthesis it is still the action.
+            place = .end
+        }
+        guard place == .end else {
+            return .failure(
+                fault("the reply has neither Action: Finish(…) nor Action: Replan(…)")
+            )
+        }
+        let text = String(decoding: outlet.all, as: UTF8.self)
+        if isReplan { return .success(.replan(reason: text)) }
+        guard !text.isEmpty else { return .failure(fault("the answer is empty")) }
+        return .success(.finish(answer: RawJSON(text)))
+    }
+
+    private func fault(_ message: String) -> JoinerReply.Fault {
+        JoinerReply.Fault(message: message)
+    }
+
+    // MARK: - Before the action
+
+    private mutating func startLine() {
+        line = []
+        place = .line
+    }
+
+    private mutating func stepLine(_ byte: UInt8) {
+        switch Unicode.Scalar(byte) {
+        case "\n":
+            startLine()
+        case "(":
+            guard let word = actionWord() else {
+                place = .prose
+                return
+            }
+            isReplan = word == "replan"
+            place = .content
+        case "{" where line.allSatisfy(isBlank):
+            hasObject = true
+        default:
+            line.append(byte)
+            if line.count > PlannerLimits.headBytes { place = .prose }
+        }
+    }
+
+    /// `finish` or `replan`, if that is all the line has before the parenthesis but its label and
+    /// marks of emphasis.
+    private func actionWord() -> String? {
+        let marks: Set<UInt8> = Set("*_`#>-: \t\r".utf8)
+        var words = line.split(whereSeparator: marks.contains).map {
+            String(decoding: $0, as: UTF8.self).lowercased()
+        }
+        if words.first == "action" { words.removeFirst() }
+        guard words.count == 1, words[0] == "finish" || words[0] == "replan" else { return nil }
+        return words[0]
+    }
+
+    // MARK: - The content of the action
+
+    private mutating func stepContent(_ byte: UInt8) {
+        if !tail.isEmpty {
+            if byte == UInt8(ascii: "\n") {
+                place = .end
+                return
+            }
+            if stepTail(byte) { return }
+            // More follows on the line: the parenthesis was part of the text.
+            let held = tail
+            tail = []
+            for byte in held { append(byte) }
+        }
+        if byte == UInt8(ascii: "(") { depth += 1 }
+        if byte == UInt8(ascii: ")") {
+            if depth == 0 {
+                tail = [byte]
+                isNote = false
+                return
+            }
+            depth -= 1
+        }
+        append(byte)
+    }
+
+    /// Whether the tail can still be that of the last line.
+    private mutating func stepTail(_ byte: UInt8) -> Bool {
+        guard isNote || " \t\r.;*`#<".utf8.contains(byte) else { return false }
+        if byte == UInt8(ascii: "#") || byte == UInt8(ascii: "<") { isNote = true }
+        tail.append(byte)
+        return true
+    }
+
+    private mutating func append(_ byte: UInt8) {
+        if isBlank(byte) {
+            if !outlet.all.isEmpty { blanks.append(byte) }
+            return
+        }
+        outlet.append(contentsOf: blanks)
+        blanks = []
+        outlet.append(byte)
+    }
+}

@@ -1,0 +1,261 @@
+// The planner's machine at its bounds, in each of its states, and under conversations of any kind.
+
+import JSON
+import PlannerCore
+import Plans
+import Testing
+
+@Suite("Planner machine's bounds")
+struct PlannerBoundsTests {
+    @Test("More nodes than allowed stop the model, and the run fails")
+    func nodeBudget() {
+        var harness = MachineHarness(format: .text) { $0.maxNodes = 2 }
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. search(b)\n3. search(c)\n4. search(d)"))
+        harness.expectAdded("1", "2")
+        harness.expect(.cancelModel)
+        harness.expectNothingElse()
+        harness.report(.delta("5. search(e)"))
+        harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
+        harness.expectProblems("limit")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectFailure("limit")
+    }
+
+    @Test("Tokens beyond the bound stop the planner")
+    func tokenBudget() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
+        harness.start()
+        harness.report(.delta("1. search(a)\n"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 60, output: 40)))
+        harness.expectNothingElse()
+        harness.report(.usage(TokenUsage(input: 60, output: 41)))
+        harness.expect(.cancelModel)
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
+        harness.expectNothingElse()
+        harness.settle()
+        harness.expectFailure("limit")
+    }
+
+    @Test(
+        "Tokens that are spent keep the next call from being made, but no answer from being given"
+    )
+    func tokensSpent() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. join()"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 90, output: 20)))
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectFailure("limit")
+
+        var other = MachineHarness(format: .text) { $0.maxTokens = 100 }
+        other.start()
+        other.report(.delta("1. search(a)\n2. join()"))
+        other.expectAdded("1")
+        other.report(.usage(TokenUsage(input: 50, output: 20)))
+        other.report(.ended(.end))
+        other.expect(.closePlan(joinInstruction: nil))
+        other.settle()
+        other.expectCall(.joiner)
+        other.report(.delta("Action: Finish(A)\n"))
+        other.expect(.answerDelta("A"))
+        other.report(.usage(TokenUsage(input: 50, output: 20)))
+        other.report(.ended(.end))
+        other.expect(.answer(RawJSON("A")))
+        #expect(other.machine.usage == TokenUsage(input: 100, output: 40))
+    }
+
+    @Test("Tokens that nobody counts are estimated by the bytes that went to and fro")
+    func uncountedTokens() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
+        harness.start()
+        harness.reply("1. search(a)\n2. join()")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        #expect(harness.machine.usage.output == 6)
+        #expect(harness.machine.usage.input > 100)
+        harness.settle()
+        harness.expectFailure("limit")
+
+        // A call that never got through has cost nothing.
+        var other = MachineHarness(format: .text)
+        other.start()
+        other.report(.failed(down))
+        other.expectFailure("model_unreachable")
+        #expect(other.machine.usage == TokenUsage())
+    }
+
+    @Test("What is left of the bound on tokens is the most that a reply may have")
+    func replyBound() {
+        var harness = MachineHarness(format: .text) { $0.maxTokens = 500 }
+        harness.handle(.started)
+        #expect(harness.expectCall(.planner)?.maxTokens == 500)
+        harness.report(.delta("1. search(a)\n2. join()"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 300, output: 20)))
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        #expect(harness.expectCall(.joiner)?.maxTokens == 180)
+    }
+
+    @Test("A connection that breaks behind the end of a plan or of a decision breaks nothing")
+    func lateFailures() {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        harness.report(.delta(plan(task("t1", "a"))))
+        harness.expectAdded("t1")
+        harness.report(.failed(down))
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.report(.delta(finish))
+        harness.expect(.answerDelta("A is higher"))
+        harness.report(.failed(down))
+        harness.expect(.answer(RawJSON("A is higher")))
+        harness.expectNothingElse()
+
+        var react = MachineHarness(format: .text) { $0.strategy = .react }
+        react.start()
+        react.report(.delta("Action: Finish(A)\n"))
+        react.expect(.answerDelta("A"))
+        react.report(.failed(down))
+        react.expect(.answer(RawJSON("A")))
+    }
+
+    @Test("A model that runs on behind its plan is stopped, and the plan is used")
+    func runningOn() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. join()\n"))
+        harness.expectAdded("1")
+        harness.report(.delta(String(repeating: "and so on ", count: 200)))
+        harness.expect(.cancelModel)
+        harness.report(.delta("and on"))
+        harness.expectNothingElse()
+        harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.expectNothingElse()
+    }
+
+    @Test("A form that the provider refused is not asked for again")
+    func loweredFormat() {
+        var harness = MachineHarness(format: .json)
+        harness.handle(.started)
+        let first = harness.expectCall(.planner)
+        guard case .jsonSchema(name: "plan", _)? = first?.format else {
+            // One of the tools takes objects of any shape, which no strict schema can express.
+            #expect(first?.format == .jsonObject)
+            harness.report(.formatLowered(to: .text))
+            harness.reply(plan(task("t1", "a")))
+            harness.expectAdded("t1")
+            harness.expect(.closePlan(joinInstruction: "compare"))
+            harness.settle()
+            #expect(harness.expectCall(.joiner)?.format == .text)
+            return
+        }
+    }
+
+    // MARK: - States
+
+    @Test("An event that does not belong to a state changes nothing")
+    func ignoredEvents() {
+        let strays: [PlannerMachine.Event] = [
+            .roundSettled([]), .modelReported(.delta("1. search(z)")), .modelReported(.ended(.end)),
+            .modelReported(.failed(down)), .modelReported(.usage(TokenUsage(input: 1, output: 1))),
+            .started,
+        ]
+        func poke(_ harness: inout MachineHarness, _ events: [PlannerMachine.Event]) {
+            for event in events { harness.handle(event) }
+            harness.expectNothingElse()
+        }
+        var harness = MachineHarness(format: .text)
+        poke(&harness, Array(strays.dropLast()))
+        harness.start()
+        poke(&harness, [.started, .roundSettled([])])
+        harness.reply("1. search(a)")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        poke(&harness, Array(strays.dropFirst()))
+        harness.settle()
+        harness.expectCall(.joiner)
+        poke(&harness, [.started, .roundSettled([])])
+        harness.reply("Action: Finish(A)")
+        harness.expect(.answerDelta("A"))
+        harness.expect(.answer(RawJSON("A")))
+        poke(&harness, strays + [.cancelRequested(Failure(code: .cancelled, message: "late"))])
+    }
+
+    @Test("A cancel ends the run in every state, and its open call")
+    func cancelled() {
+        let cancel = PlannerMachine.Event.cancelRequested(
+            Failure(code: .timeout, message: "the run took too long")
+        )
+        for stage in 0...3 {
+            var harness = MachineHarness(format: .text)
+            if stage >= 1 { harness.start() }
+            if stage >= 2 {
+                harness.reply("1. search(a)")
+                harness.expectAdded("1")
+                harness.expect(.closePlan(joinInstruction: nil))
+            }
+            if stage >= 3 {
+                harness.settle()
+                harness.expectCall(.joiner)
+            }
+            harness.handle(cancel)
+            if stage == 1 || stage == 3 { harness.expect(.cancelModel) }
+            harness.expectFailure("timeout")
+            harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
+            harness.settle()
+            harness.expectNothingElse()
+        }
+    }
+
+    @Test("Whatever a model writes and however it ends, every run ends, within its bounds")
+    func anyConversation() {
+        var generator = SplitMix64(seed: 41)
+        let pieces = [
+            "1. search(a)\n", "2. math($1)\n", "3. search(\"b\")\n", "4. fetch(x)\n",
+            "5. math($9)\n",
+            "join()", "6. join()", "Action: Finish(", "Action: Replan(", "x)", "\n", "(", "\"", " ",
+        ]
+        let stops: [ModelEvent] = [
+            .ended(.end), .ended(.length), .ended(.refusal), .ended(.stopSequence), .failed(down),
+        ]
+        var answers = 0
+        for _ in 0..<600 {
+            var harness = MachineHarness(format: .text) {
+                $0.maxNodes = 5
+                $0.maxTokens = 500
+            }
+            harness.handle(.started)
+            var steps = 0
+            while !harness.machine.hasEnded, steps < 400 {
+                steps += 1
+                guard harness.machine.isCalling else {
+                    harness.settle()
+                    continue
+                }
+                switch Int.random(in: 0..<10, using: &generator) {
+                case 0: harness.report(.usage(TokenUsage(input: 5, output: 5)))
+                case 1: harness.report(.ended(.end))
+                case 2 where Int.random(in: 0..<4, using: &generator) == 0:
+                    harness.report(stops.randomElement(using: &generator) ?? .ended(.end))
+                default: harness.report(.delta(pieces.randomElement(using: &generator) ?? ""))
+                }
+            }
+            #expect(harness.machine.hasEnded)
+            #expect(harness.added.count <= 5)
+            #expect(harness.calls.count <= 18)
+            if case .answer? = harness.actions.last { answers += 1 }
+        }
+        #expect(answers > 5)
+    }
+}

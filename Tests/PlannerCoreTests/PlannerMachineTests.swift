@@ -1,0 +1,323 @@
+// The planner's machine: from a goal to its answer, and all the ways in which that can fail.
+
+import JSON
+import PlannerCore
+import Plans
+import Testing
+
+@Suite("Planner machine")
+struct PlannerMachineTests {
+    @Test("Nodes go out while the model writes, then the plan is closed, joined and answered")
+    func goal() {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        harness.report(.delta(#"{"tasks":["# + task("t1", "a")))
+        harness.expectAdded("t1")
+        harness.report(.delta("," + task("t2", "$t1") + #"],"join_instruction":"compare"}"#))
+        harness.expectAdded("t2")
+        harness.expectNothingElse()
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.expectNothingElse()
+
+        harness.settle()
+        let request = harness.expectCall(.joiner)
+        #expect(request?.messages.last?.text.contains(#""output":"output of t1""#) == true)
+        #expect(request?.messages.last?.text.contains("compare A and B") == true)
+        harness.report(.delta(String(finish.dropLast(4))))
+        harness.expect(.answerDelta("A is high"))
+        harness.report(.delta(String(finish.suffix(4))))
+        harness.expect(.answerDelta("er"))
+        harness.report(.ended(.end))
+        harness.expect(.answer(RawJSON("A is higher")))
+        harness.expectNothingElse()
+    }
+
+    @Test("The text form is asked for as text, up to its end mark")
+    func textRequest() {
+        var harness = MachineHarness(format: .text) { $0.replyTokens = 99 }
+        harness.handle(.started)
+        let request = harness.expectCall(.planner)
+        #expect(request?.format == .text)
+        #expect(request?.stop == ["<END_OF_PLAN>"])
+        #expect(request?.maxTokens == 99)
+    }
+
+    @Test("The joiners that need no model answer at once", arguments: [GoalJoin.concat, .json])
+    func otherJoiners(join: GoalJoin) throws {
+        var harness = MachineHarness(format: .text) { $0.join = join }
+        harness.start()
+        harness.reply("1. search(a)\n2. join('compare')")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.settle()
+        let answer =
+            join == .json
+            ? try RawJSON(validating: #"{"1":"output of 1"}"#)
+            : RawJSON("[search] output of 1\n\nJoin: compare")
+        harness.expect(.answer(answer))
+        harness.expectNothingElse()
+    }
+
+    // MARK: - Repairs
+
+    @Test("What is wrong goes back to the model; what runs is neither repeated nor dropped")
+    func repair() throws {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        let first = plan(task("t1", "a"), #"{"id":"t2","tool_name":"fetch","args":{}}"#)
+        harness.reply(first)
+        harness.expectAdded("t1")
+        harness.expectProblems("unknown_tool")
+        let call = harness.expectCall(.planner)
+        let request = try #require(call)
+        #expect(request.messages.count == 4)
+        #expect(request.messages[2] == .assistant(first))
+        let asked = request.messages[3].text
+        #expect(asked.contains(#"calls the tool "fetch", which does not exist"#))
+        #expect(asked.contains(#""id":"t1""#))
+        #expect(asked.contains("Ids go on with t2"))
+
+        harness.reply(plan(task("t1", "a"), task("t2", "$t1")))
+        harness.expectAdded("t2")
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.expectNothingElse()
+    }
+
+    @Test("A repair with nothing to add leaves the plan at what runs")
+    func emptyRepair() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search(a)\n2. fetch(b)\n3. join()")
+        harness.expectAdded("1")
+        harness.expectProblems("unknown_tool")
+        harness.expectCall(.planner)
+        harness.reply("2. join()")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.expectNothingElse()
+    }
+
+    @Test("Repairs are bounded; then what runs finishes and the run fails", arguments: 0...3)
+    func boundedRepairs(repairs: Int) {
+        var harness = MachineHarness(format: .text) { $0.maxRepairs = repairs }
+        harness.start()
+        harness.reply("1. search(a)\n2. fetch(b)")
+        harness.expectAdded("1")
+        for _ in 0..<repairs {
+            harness.expectProblems("unknown_tool")
+            harness.expectCall(.planner)
+            harness.reply("2. fetch(b)")
+        }
+        harness.expectProblems("unknown_tool")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectFailure("bad_plan")
+        #expect(harness.added.count == 1)
+    }
+
+    @Test("A plan with no nodes at all ends in a clear failure, never in a made-up node")
+    func nothingPlanned() {
+        var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
+        harness.start()
+        harness.reply("I am sorry, I cannot plan this.")
+        harness.expectProblems("empty_plan")
+        harness.expectCall(.planner)
+        harness.reply("1. join()")
+        harness.expectProblems("empty_plan")
+        harness.expectFailure("bad_plan")
+        #expect(harness.added == [])
+    }
+
+    @Test("A plan cut by the limit on tokens is repaired from where it stands")
+    func cutPlan() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search(a)\n2. search(b", stop: .length)
+        harness.expectAdded("1")
+        harness.expectProblems("bad_plan", "bad_plan")
+        harness.expectCall(.planner)
+        harness.reply("2. search(b)\n3. join()")
+        harness.expectAdded("2")
+        harness.expect(.closePlan(joinInstruction: nil))
+    }
+
+    @Test("Warnings are told and need no repair")
+    func warnings() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search('it costs $15')\n2. join()")
+        harness.expectAdded("1")
+        harness.expectProblems("unknown_reference")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.expectNothingElse()
+    }
+
+    // MARK: - Another plan
+
+    @Test("Another plan goes on with the ids and may refer to all that ran")
+    func replanning() throws {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        harness.reply(plan(task("t1", "a")))
+        harness.expectAdded("t1")
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.reply(replan)
+        harness.expect(.replanned(number: 2, reason: "B is missing"))
+        let call = harness.expectCall(.planner)
+        let request = try #require(call)
+        let asked = try #require(request.messages.last?.text)
+        #expect(
+            asked.contains(
+                #"{"id":"t1","tool":"search","args":{"query":"a"},"output":"output of t1"}"#
+            )
+        )
+        #expect(asked.contains("\"B is missing\""))
+        #expect(asked.contains("Ids go on with t2"))
+        harness.reply(plan(task("t2", "after $t1")))
+        harness.expectAdded("t2")
+        harness.expect(.closePlan(joinInstruction: "compare"))
+        harness.settle()
+        let last = harness.expectCall(.joiner)
+        let join = try #require(last?.messages.last?.text)
+        #expect(join.contains("Calls made by plan 1") && join.contains("Calls made by plan 2"))
+        #expect(join.components(of: "\"id\":\"t1\"") == 1)
+        harness.reply(finish)
+        harness.expect(.answerDelta("A is higher"))
+        harness.expect(.answer(RawJSON("A is higher")))
+    }
+
+    @Test("Plans are bounded; the last joiner may not ask for another", arguments: 1...3)
+    func boundedRounds(rounds: Int) throws {
+        var harness = MachineHarness(format: .json) { $0.maxRounds = rounds }
+        harness.start()
+        for round in 1...rounds {
+            harness.reply(plan(task("t\(round)", "a")))
+            harness.expectAdded("t\(round)")
+            harness.expect(.closePlan(joinInstruction: "compare"))
+            harness.settle()
+            let call = harness.expectCall(.joiner)
+            let request = try #require(call)
+            #expect(
+                request.format
+                    == .jsonSchema(
+                        name: "decision",
+                        schema: StrictSchema.decision(mayReplan: round < rounds)
+                    )
+            )
+            harness.reply(replan)
+            if round < rounds {
+                harness.expect(.replanned(number: round + 1, reason: "B is missing"))
+                harness.expectCall(.planner)
+            }
+        }
+        harness.expectFailure("limit")
+    }
+
+    // MARK: - Failures of a model
+
+    @Test("A planner that fails before any node fails the run at once")
+    func failsAtOnce() {
+        var harness = MachineHarness(format: .json)
+        harness.start()
+        harness.report(.failed(down))
+        harness.expectFailure("model_unreachable")
+    }
+
+    @Test("A planner that fails in mid-plan lets what runs finish, or cancels it, by the policy")
+    func failsInMidPlan() {
+        for policy in PlannerFailurePolicy.allCases {
+            var harness = MachineHarness(format: .text) { $0.onFailure = policy }
+            harness.start()
+            harness.report(.delta("1. search(a)\n2. sea"))
+            harness.expectAdded("1")
+            harness.report(.failed(down))
+            if policy == .finish {
+                harness.expect(.closePlan(joinInstruction: nil))
+                harness.expectNothingElse()
+                harness.settle()
+            }
+            harness.expectFailure("model_unreachable")
+        }
+    }
+
+    @Test("A planner that fails while it repairs fails the run like any other")
+    func failsInRepair() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search(a)\n2. fetch(b)")
+        harness.expectAdded("1")
+        harness.expectProblems("unknown_tool")
+        harness.expectCall(.planner)
+        harness.report(.failed(down))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectFailure("model_unreachable")
+    }
+
+    @Test("A refusal fails the run", arguments: [true, false])
+    func refusal(ofJoiner: Bool) {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        if ofJoiner {
+            harness.reply("1. search(a)")
+            harness.expectAdded("1")
+            harness.expect(.closePlan(joinInstruction: nil))
+            harness.settle()
+            harness.expectCall(.joiner)
+        }
+        harness.report(.ended(.refusal))
+        harness.expectFailure("model_refused")
+    }
+
+    @Test("A joiner that fails fails the run")
+    func joinerFails() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search(a)")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.report(.delta("Action: Finish(half"))
+        harness.expect(.answerDelta("half"))
+        harness.report(.failed(down))
+        harness.expectFailure("model_unreachable")
+    }
+
+    @Test("A joiner without a decision is asked again, a bounded number of times")
+    func joinerAsked() throws {
+        var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
+        harness.start()
+        harness.reply("1. search(a)")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.reply("It is A.")
+        let call = harness.expectCall(.joiner)
+        let request = try #require(call)
+        #expect(request.messages.suffix(2).first == .assistant("It is A."))
+        harness.reply("It is A, I say.")
+        harness.expectFailure("bad_output")
+    }
+
+    @Test("An answer that was shown and then cut is not given a second time")
+    func cutAnswer() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.reply("1. search(a)")
+        harness.expectAdded("1")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.reply("Action: Finish(half", stop: .length)
+        harness.expect(.answerDelta("half"))
+        harness.expectFailure("bad_output")
+    }
+}
+
+extension String {
+    fileprivate func components(of part: String) -> Int { ranges(of: part).count }
+}
