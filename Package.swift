@@ -211,7 +211,7 @@ let package = Package(
             "ClientTests",
             [
                 "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
-                "LanguageModels", "Console", "weft", "TestKit", arguments,
+                "LanguageModels", "Weftline", "Console", "weft", "TestKit", arguments,
             ]
         ),
         tests(

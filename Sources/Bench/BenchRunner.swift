@@ -168,7 +168,7 @@ final class BenchRunner {
         run(settings.shape.plan(nodes: settings.nodes)) { [weak self] run, nanoseconds in
             self?.wallNanoseconds = nanoseconds
             self?.readUsage()
-            self?.collect(run, from: 0, previousReady: nil)
+            self?.collect(run)
         }
     }
 
@@ -210,20 +210,20 @@ final class BenchRunner {
     // MARK: - Collecting
 
     /// Fetches the times of all nodes, page by page.
-    private func collect(_ run: RunID, from: Int, previousReady: Double?) {
-        client?.get(.nodes, id: run.text, from: from, limit: 10_000) { [weak self] result in
-            guard let self else { return }
-            guard case .success(let data) = result, let fields = try? JSONFields(data) else {
-                return end(.failure(BenchFailure("The nodes cannot be fetched.")))
+    private func collect(_ run: RunID) {
+        var previousReady: Double?
+        client?
+            .forEachPage(of: run) { [weak self] page, goOn in
+                page.value(at: [.key("nodes")])?
+                    .forEachField { _, node in self?.addLatency(of: node, &previousReady) }
+                goOn(true)
+            } then: { [weak self] result in
+                guard let self else { return }
+                switch result {
+                case .success: finish(figuresOfRuns())
+                case .failure: end(.failure(BenchFailure("The nodes cannot be fetched.")))
+                }
             }
-            var previous = previousReady
-            fields["nodes"]?.forEachField { _, node in self.addLatency(of: node, &previous) }
-            if let next = fields["next"]?.intValue {
-                collect(run, from: next, previousReady: previous)
-            } else {
-                finish(figuresOfRuns())
-            }
-        }
     }
 
     private func addLatency(of node: RawJSON, _ previousReady: inout Double?) {

@@ -6,28 +6,20 @@ internal import Plans
 internal import Wire
 
 extension RunResult {
-    /// Reads the last event of a run; nil if it is another one.
-    ///
-    /// The nodes are not in it, nor is an answer that is large: ``RunTracker`` asks for both.
-    init?(_ event: EventMessage) {
-        switch event.kind {
-        case .runSucceeded: status = .succeeded
-        case .runFailed: status = .failed
-        case .runCancelled: status = .cancelled
-        default: return nil
-        }
-        run = event.run
-        let data = event.data ?? .emptyObject
-        answer = data.field("answer").map { JSONValue($0) } ?? .null
+    /// The result that the last event tells: without the nodes, and without an answer that is too
+    /// large for an event.
+    init(_ end: RunEnd) {
+        status = end.status
+        run = end.run
+        answer = end.answer.map { JSONValue($0) } ?? .null
         nodes = []
-        failure = data.field("error").flatMap { Failure(reading: $0) }
-        cancelReason = data.field("reason")?.stringValue
-        usage = data.field("usage").flatMap { TokenUsage(reading: $0) }
-        let timing = data.field("timing") ?? .emptyObject
-        self.timing = Timing(
-            wall: timing.duration("wall_ms") ?? .zero,
-            criticalPath: timing.duration("critical_path_ms") ?? .zero,
-            work: timing.duration("work_ms") ?? .zero
+        failure = end.error.flatMap { Failure(reading: $0) }
+        cancelReason = end.reason
+        usage = end.usage
+        timing = Timing(
+            wall: end.timing.duration("wall_ms") ?? .zero,
+            criticalPath: end.timing.duration("critical_path_ms") ?? .zero,
+            work: end.timing.duration("work_ms") ?? .zero
         )
     }
 }
@@ -53,13 +45,9 @@ extension NodeReport {
 /// One page of the nodes of a run.
 struct NodePage {
     var nodes: [NodeReport] = []
-    /// The position of the next page.
-    var next: Int?
-
     /// Reads the coordinator's answer; nil if it is no page of nodes that have ended.
     init?(_ document: RawJSON) {
         guard let nodes = document.field("nodes"), nodes.kind == .object else { return nil }
-        next = document.field("next")?.intValue
         var isSound = true
         nodes.forEachField { id, node in
             if let report = NodeReport(id, node) {

@@ -1,5 +1,6 @@
-// The runs of one connection, on its loop: submits them, passes on what is heard of them, gathers
-// their nodes when they have ended. Not here: the connection itself (Client), waiting (RunHandle).
+// The runs of one connection, on its loop: each is followed to its end, then its answer and nodes
+// are gathered. Not here: the connection itself (Client), following (RunFollower), waiting
+// (RunHandle).
 internal import Client
 internal import JSON
 internal import Plans
@@ -12,14 +13,12 @@ final class RunTracker {
     private var submittedCount = 0
     private var isClosed = false
 
-    /// A run whose author still waits for something.
+    /// A run that somebody still waits for.
     private final class OpenRun {
         let channel: RunChannel
         let number: Int
         let reportsNodes: Bool
-        var id: RunID?
-        /// What to do as soon as the coordinator has said what the run is called.
-        var onAccepted: ((RunID) -> Void)?
+        var follower: RunFollower?
         var result: RunResult?
 
         init(_ channel: RunChannel, number: Int, reportsNodes: Bool) {
@@ -33,7 +32,7 @@ final class RunTracker {
         self.client = client
     }
 
-    /// Ends the connection; everyone who waits is told.
+    /// Ends the connection; everything that is awaited fails.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -43,90 +42,87 @@ final class RunTracker {
         for run in runs { run.channel.fail(ClientError.closed) }
     }
 
-    /// Has a plan run.
+    /// Has a plan or a goal run.
     func submit(_ submission: Submission, reportsNodes: Bool, for channel: RunChannel) {
         guard !isClosed else { return channel.fail(ClientError.closed) }
         submittedCount += 1
         let run = OpenRun(channel, number: submittedCount, reportsNodes: reportsNodes)
         open[ObjectIdentifier(channel)] = run
-        client.submit(submission) { [weak self] in self?.handleUpdate($0, of: run) }
+        let follower = RunFollower(client) { [weak self] in self?.handleUpdate($0, of: run) }
+        run.follower = follower
+        follower.submit(submission)
     }
 
     /// Asks for a run to be cancelled.
     func cancel(_ channel: RunChannel, reason: String?) {
         guard let run = open[ObjectIdentifier(channel)], run.result == nil else { return }
-        if let id = run.id {
-            client.cancelRun(id, reason: reason)
-        } else {
-            run.onAccepted = { [client] in client.cancelRun($0, reason: reason) }
-        }
+        run.follower?.cancel(reason: reason)
     }
 
-    // MARK: - What is heard
+    // MARK: - Updates
 
-    private func handleUpdate(_ update: RunUpdate, of run: OpenRun) {
+    private func handleUpdate(_ update: RunFollower.Update, of run: OpenRun) {
         switch update {
-        case .accepted(let accepted):
-            run.id = accepted.run
-            run.channel.accepted.settle(.success(accepted.run))
-            run.onAccepted?(accepted.run)
-            run.onAccepted = nil
+        case .accepted(let id):
+            run.channel.accepted.settle(.success(id))
         case .planComplete:
             break
-        case .event(let event):
-            // Before its event: who has read that one may ask to cancel what has ended.
-            run.result = RunResult(event)
+        case .event(let event, let end):
+            // Before the event is passed on: its reader may ask to cancel the run, which has ended.
+            run.result = end.map { RunResult($0) }
             run.channel.events.add(RunEvent(event), bytes: event.data?.count ?? 0)
-            if event.isTerminal { askForAnswer(of: run, event) }
+            if let end { fetchAnswer(of: run, end) }
         case .failed(let error):
             fail(run, error)
         }
     }
 
-    private func askForAnswer(of run: OpenRun, _ event: EventMessage) {
-        guard event.data?.field("answer") == nil else { return askForNodes(of: run, from: 0) }
-        client.get(.answer, id: event.run.text) { [weak self] result in
-            switch result {
-            case .success(let answer):
-                run.result?.answer = JSONValue(answer)
-                self?.askForNodes(of: run, from: 0)
-            case .failure(let error):
-                self?.fail(run, error)
+    private func fetchAnswer(of run: OpenRun, _ end: RunEnd) {
+        run.follower?
+            .fetchAnswer(of: end) { [weak self] result in
+                switch result {
+                case .success(let answer):
+                    run.result?.answer = JSONValue(answer)
+                    self?.fetchNodes(of: run)
+                case .failure(let error):
+                    self?.fail(run, error)
+                }
             }
-        }
     }
 
-    private func askForNodes(of run: OpenRun, from: Int) {
-        guard run.reportsNodes, let id = run.id else { return finish(run) }
-        client.get(.nodes, id: id.text, from: from) { [weak self] result in
-            switch result {
-            case .success(let document):
-                self?.addNodes(NodePage(document), from, of: run)
-            case .failure(let error):
-                self?.fail(run, error)
+    private func fetchNodes(of run: OpenRun) {
+        guard run.reportsNodes else { return finish(run) }
+        var isReadable = true
+        run.follower?
+            .forEachPage { document, goOn in
+                let page = NodePage(document)
+                run.result?.nodes += page?.nodes ?? []
+                isReadable = page != nil
+                goOn(isReadable)
+            } then: { [weak self] result in
+                switch result {
+                case .success where isReadable: self?.finish(run)
+                case .success: self?.fail(run, ClientError.unreadable)
+                case .failure(let error): self?.fail(run, error)
+                }
             }
-        }
-    }
-
-    private func addNodes(_ page: NodePage?, _ from: Int, of run: OpenRun) {
-        guard let page else { return fail(run, ClientError.unreadable) }
-        run.result?.nodes += page.nodes
-        if let next = page.next, next > from {
-            askForNodes(of: run, from: next)
-        } else {
-            finish(run)
-        }
     }
 
     private func finish(_ run: OpenRun) {
-        open[ObjectIdentifier(run.channel)] = nil
+        close(run)
         guard let result = run.result else { return }
         run.channel.result.settle(.success(result))
     }
 
     private func fail(_ run: OpenRun, _ error: ClientError) {
-        open[ObjectIdentifier(run.channel)] = nil
+        close(run)
         run.channel.fail(error)
+    }
+
+    private func close(_ run: OpenRun) {
+        open[ObjectIdentifier(run.channel)] = nil
+        // It refers to the run.
+        run.follower = nil
     }
 }
 

@@ -3,6 +3,7 @@ import JSON
 import Testing
 
 @testable import Console
+@testable import Weftline
 @testable import weft
 
 private let plain = Style(isColored: false)

@@ -2,6 +2,7 @@
 import JSON
 import Plans
 import Testing
+import Weftline
 import Wire
 
 @testable import Console

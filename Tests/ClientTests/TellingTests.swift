@@ -6,6 +6,7 @@ import Testing
 import Wire
 
 @testable import Console
+@testable import Weftline
 @testable import weft
 
 private let run = known(RunID("r1"))
@@ -41,7 +42,7 @@ struct RunEndTests {
         )
         let end = try #require(RunEnd(last))
         var document = RunDocument()
-        var bytes = document.opening(run, end, answer: RawJSON("x"))
+        var bytes = document.opening(end, answer: RawJSON("x"))
         bytes += document.nodes(try json(#"{"nodes":{},"total":3}"#))
         bytes += document.nodes(try json(#"{"nodes":{"a":{"status":"succeeded"}},"next":1}"#))
         bytes += document.nodes(try json(#"{"nodes":{}}"#))

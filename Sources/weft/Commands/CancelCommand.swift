@@ -4,6 +4,7 @@ internal import Client
 internal import Console
 internal import JSON
 internal import Plans
+internal import Weftline
 internal import Wire
 
 struct CancelCommand: ParsableCommand {
@@ -31,18 +32,19 @@ struct CancelCommand: ParsableCommand {
         var status = ""
         try Session.run { session in
             session.connect(options) { client in
-                // The watch comes first, so that the run's last event cannot be missed.
-                client.watch(id, level: .end) { update in
+                let follower = RunFollower(client) { update in
                     switch update {
-                    case .event(let event):
-                        guard let outcome = RunEnd(event) else { return }
-                        status = outcome.status
+                    case .event(_, let end):
+                        guard let end else { return }
+                        status = end.status.rawValue
                         session.end()
                     case .failed(let error): session.end(CommandFailure(error))
                     case .accepted, .planComplete: break
                     }
                 }
-                client.cancelRun(id, reason: reason)
+                // The watch comes first, so that the run's last event cannot be missed.
+                follower.watch(id, level: .end)
+                follower.cancel(reason: reason)
             }
         }
         let printer = Printer()

@@ -4,6 +4,7 @@ internal import Client
 internal import Console
 internal import JSON
 internal import Plans
+internal import Weftline
 internal import Wire
 
 struct WatchCommand: ParsableCommand {
@@ -33,12 +34,11 @@ struct WatchCommand: ParsableCommand {
             var lines = EventLines(style: terminal.style, isForTerminal: terminal.isTerminal)
             session.output.onBroken = { session.end() }
             session.connect(options) { client in
-                client.watch(id, level: .all) { update in
+                let follower = RunFollower(client) { update in
                     switch update {
-                    case .event(let event):
+                    case .event(let event, let end):
                         session.output.write(json ? document(event) : text(lines.lines(of: event)))
-                        guard let outcome = RunEnd(event) else { return }
-                        let status = outcome.exitStatus
+                        guard let status = end?.exitStatus else { return }
                         session.end(status == .success ? nil : CommandFailure(status))
                     case .failed(let error):
                         session.end(failure(error))
@@ -46,6 +46,7 @@ struct WatchCommand: ParsableCommand {
                         break
                     }
                 }
+                follower.watch(id, level: .all)
             }
         }
     }

@@ -3,6 +3,7 @@
 internal import Console
 internal import Glibc
 internal import UVLoop
+internal import Weftline
 
 /// Lines that show how a run gets on; does nothing when standard error is no terminal that can be
 /// drawn over.

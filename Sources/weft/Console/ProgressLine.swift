@@ -1,37 +1,6 @@
 // The one line that says how a run gets on. Pure; drawing it is in ProgressBar.
 internal import Console
-internal import JSON
-
-/// How a run gets on, as its progress events tell it.
-struct RunProgress: Equatable {
-    var total = 0
-    var running = 0
-    var succeeded = 0
-    var failed = 0
-    var skipped = 0
-    var cancelled = 0
-    var criticalPathMilliseconds = 0.0
-
-    var settled: Int { succeeded + failed + skipped + cancelled }
-
-    init() {}
-
-    /// Reads `{"counts":{…},"critical_path_ms":…}`; of the last event, the same under `timing`.
-    init?(_ data: RawJSON) {
-        guard let counts = data.value(at: [.key("counts")]) else { return nil }
-        func count(_ key: String) -> Int { counts.value(at: [.key(key)])?.intValue ?? 0 }
-        total = count("total")
-        running = count("running")
-        succeeded = count("succeeded")
-        failed = count("failed")
-        skipped = count("skipped")
-        cancelled = count("cancelled")
-        let path =
-            data.value(at: [.key("critical_path_ms")])
-            ?? data.value(at: [.key("timing"), .key("critical_path_ms")])
-        criticalPathMilliseconds = path?.doubleValue ?? 0
-    }
-}
+internal import Weftline
 
 /// Lays the line out.
 enum ProgressLine {

@@ -4,21 +4,22 @@ internal import Client
 internal import Console
 internal import JSON
 internal import Plans
+internal import Weftline
 internal import Wire
 
 extension PlanRun {
     /// Tells how the run ended and ends the session.
-    func tell(_ outcome: RunEnd, of run: RunID) {
+    func tell(_ outcome: RunEnd) {
         bar.show(outcome.counts)
         if isLaidOut, hasAnswer(outcome) {
-            return sayFailures(outcome, of: run) { [self] in writeParts(outcome, of: run) }
+            return sayFailures(outcome) { [self] in writeParts(outcome) }
         }
-        fetchAnswer(outcome, of: run) { [self] answer in
+        fetchAnswer(outcome) { [self] answer in
             if settings.printsJSON {
-                writeDocument(outcome, answer, of: run)
+                writeDocument(outcome, answer)
             } else {
                 if !shownAnswer.isEmpty { Output.standard.writeNow("\n") }
-                sayFailures(outcome, of: run) { [self] in
+                sayFailures(outcome) { [self] in
                     if let answer, hasAnswer(outcome) { write(answer) }
                     finish(outcome)
                 }
@@ -50,12 +51,12 @@ extension PlanRun {
     }
 
     /// Writes the outputs page by page, each under the name of its node and tool.
-    private func writeParts(_ outcome: RunEnd, of run: RunID) {
+    private func writeParts(_ outcome: RunEnd) {
         let style = Terminal.of(.standard).style
         let output = session.output
         var isFirst = true
-        client?
-            .forEachPage(of: run) { page, goOn in
+        follower?
+            .forEachPage { page, goOn in
                 let parts = Self.parts(page, style)
                 if !parts.isEmpty {
                     output.write(Array(((isFirst ? "" : "\n") + parts).utf8))
@@ -85,22 +86,21 @@ extension PlanRun {
     /// A run of which nothing succeeded, or that was called off, has nothing to say.
     private func hasAnswer(_ outcome: RunEnd) -> Bool {
         switch outcome.status {
-        case "succeeded": true
-        case "failed": outcome.counts.succeeded > 0
-        default: false
+        case .succeeded: true
+        case .failed: outcome.counts.succeeded > 0
+        case .cancelled: false
         }
     }
 
     private func fetchAnswer(
         _ outcome: RunEnd,
-        of run: RunID,
         then: @escaping (RawJSON?) -> Void
     ) {
         guard outcome.answer == nil, settings.printsJSON || hasAnswer(outcome) else {
             return then(outcome.answer)
         }
-        client?
-            .get(.answer, id: run.text) { [self] result in
+        follower?
+            .fetchAnswer(of: outcome) { [self] result in
                 switch result {
                 case .success(let answer): then(answer)
                 case .failure(let error) where settings.printsJSON && error.code == .limit:
@@ -120,12 +120,12 @@ extension PlanRun {
 
     // MARK: - For programs
 
-    private func writeDocument(_ outcome: RunEnd, _ answer: RawJSON?, of run: RunID) {
+    private func writeDocument(_ outcome: RunEnd, _ answer: RawJSON?) {
         var document = RunDocument()
         let output = session.output
-        output.write(document.opening(run, outcome, answer: answer ?? .null))
-        client?
-            .forEachPage(of: run) { page, goOn in
+        output.write(document.opening(outcome, answer: answer ?? .null))
+        follower?
+            .forEachPage { page, goOn in
                 output.write(document.nodes(page))
                 output.whenDrained { goOn(true) }
             } then: { [self] result in
@@ -137,25 +137,25 @@ extension PlanRun {
 
     // MARK: - For people
 
-    private func sayFailures(_ outcome: RunEnd, of run: RunID, then: @escaping () -> Void) {
+    private func sayFailures(_ outcome: RunEnd, then: @escaping () -> Void) {
         // Those that a terminal shows already are not told again.
         var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
-            say(failures, outcome, of: run)
+            say(failures, outcome)
             return then()
         }
-        client?
-            .forEachPage(of: run) { page, goOn in
+        follower?
+            .forEachPage { page, goOn in
                 failures.read(page)
                 goOn(!failures.isComplete)
             } then: { [self] result in
                 if case .failure(let error) = result { return fail(error) }
-                say(failures, outcome, of: run)
+                say(failures, outcome)
                 then()
             }
     }
 
-    private func say(_ failures: FailureList, _ outcome: RunEnd, of run: RunID) {
+    private func say(_ failures: FailureList, _ outcome: RunEnd) {
         bar.end()
         var lines = failures.shown.map { terminal.style.paint(Text.printable($0), .red) }
         let skipped = outcome.counts.skipped
@@ -166,9 +166,9 @@ extension PlanRun {
             )
         }
         if let sentence = outcome.sentence {
-            lines.append(Text.printable("run \(run) \(sentence)"))
+            lines.append(Text.printable("run \(outcome.run) \(sentence)"))
         }
-        if let hint = failures.hint(settings.isRemote ? run : nil) { lines.append(hint) }
+        if let hint = failures.hint(settings.isRemote ? outcome.run : nil) { lines.append(hint) }
         if terminal.isTerminal, settings.planFormat == nil {
             lines.append(terminal.style.paint(outcome.summary, .dim))
         }

@@ -5,6 +5,7 @@ internal import Console
 internal import JSON
 internal import Plans
 internal import UVLoop
+internal import Weftline
 internal import Wire
 
 /// A plan on its way.
@@ -30,10 +31,8 @@ final class PlanRun {
     let settings: Settings
     let bar: ProgressBar
     let terminal: Terminal
-    private(set) var client: CoordinatorClient?
-    private(set) var run: RunID?
+    private(set) var follower: RunFollower?
     private(set) var isInterrupted = false
-    private var isPlanComplete = false
     private var unplaceable = 0
     /// What a terminal shows of the run.
     private var view: LiveView?
@@ -79,34 +78,34 @@ final class PlanRun {
     /// Submits the plan over a connection and ends the session when the run has ended.
     func start(_ options: CoordinatorClient.Options) {
         session.connect(options) { [self] client in
-            self.client = client
             session.onInterrupt = { [self] in interrupt() }
             show(phase: "sending the \(settings.submission.goal == nil ? "plan" : "goal")")
             let rest = settings.rest.map { PlanStream(loop: session.loop, input: $0) }
-            client.submit(settings.submission, rest: rest) { [self] in receive($0) }
+            let follower = RunFollower(client) { [self] in handleUpdate($0) }
+            self.follower = follower
+            follower.submit(settings.submission, rest: rest)
         }
     }
 
-    private func receive(_ update: RunUpdate) {
+    private func handleUpdate(_ update: RunFollower.Update) {
         switch update {
-        case .accepted(let accepted):
-            run = accepted.run
+        case .accepted(let run):
             view?.phase = nil
-            tellRun(accepted.run)
+            tellRun(run)
         case .planComplete:
-            isPlanComplete = true
-            guard settings.isDetached, let run else { return }
+            guard settings.isDetached, let run = follower?.run else { return }
             announce(run)
             end(nil)
-        case .event(let event):
-            receive(event)
+        case .event(_, let end?):
+            tell(end)
+        case .event(let event, nil):
+            handleEvent(event)
         case .failed(let error):
             fail(error)
         }
     }
 
-    private func receive(_ event: EventMessage) {
-        if let outcome = RunEnd(event) { return tell(outcome, of: event.run) }
+    private func handleEvent(_ event: EventMessage) {
         if let lines = view?.handleEvent(event, elapsedMilliseconds: bar.elapsedMilliseconds) {
             bar.say(lines)
             bar.show(view?.progress ?? RunProgress())
@@ -164,16 +163,18 @@ final class PlanRun {
     /// Cancels the run; it is then followed to its end.
     private func interrupt() {
         isInterrupted = true
-        guard let client, let run else { return session.leave(CommandFailure(.interrupted)) }
+        guard let follower, let run = follower.run else {
+            return session.leave(CommandFailure(.interrupted))
+        }
         bar.say(["Cancelling run \(run); interrupt again to leave at once."])
-        client.cancelRun(run, reason: "interrupted by its user")
+        follower.cancel(reason: "interrupted by its user")
     }
 
     func fail(_ error: ClientError) {
         var failure = CommandFailure(error)
-        if error.kind == .lost, settings.isRemote, let run {
+        if error.kind == .lost, settings.isRemote, let follower, let run = follower.run {
             failure.lines.append(
-                isPlanComplete
+                follower.isPlanComplete
                     ? error.fate(of: run)
                     : "The plan had not been sent in full, so run \(run) fails there."
             )

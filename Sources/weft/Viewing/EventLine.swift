@@ -2,6 +2,7 @@
 internal import Console
 internal import JSON
 internal import Plans
+internal import Weftline
 internal import Wire
 
 /// Makes the lines of one run's events; keeps what tools wrote of a line until its end comes.

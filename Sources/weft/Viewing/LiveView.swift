@@ -3,6 +3,7 @@
 internal import Console
 internal import JSON
 internal import Plans
+internal import Weftline
 internal import Wire
 
 /// The nodes of a run, as its events tell of them.

@@ -1,7 +1,7 @@
-// The nodes of a run, page by page, each asked for only when the one before it is dealt with.
-internal import Client
-internal import JSON
-internal import Plans
+// The nodes of a run, page by page: each page is asked for when the one before it has been handled,
+// so that a run may have more nodes than memory holds.
+package import JSON
+package import Plans
 internal import Wire
 
 extension CoordinatorClient {
@@ -10,9 +10,9 @@ extension CoordinatorClient {
     /// - Parameters:
     ///   - run: Which run.
     ///   - from: The node to begin with.
-    ///   - onPage: Takes a page and a closure that says whether to go on; to be called once.
-    ///   - then: Called once, after the last page or when the pages are to end.
-    func forEachPage(
+    ///   - onPage: Called with a page and a closure that says whether to go on; call that once.
+    ///   - then: Called once, after the last page or when no further page is wanted.
+    package func forEachPage(
         of run: RunID,
         from: Int = 0,
         onPage: @escaping (RawJSON, @escaping (Bool) -> Void) -> Void,

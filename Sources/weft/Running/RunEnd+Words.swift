@@ -1,48 +1,19 @@
-// How a run ended, read from its last event, and its document for programs. Pure.
+// How a run ended in words for people, and as a document for programs. Pure.
 internal import Console
 internal import JSON
 internal import Plans
-internal import Wire
+internal import Weftline
 
-/// The last event of a run.
-struct RunEnd {
-    /// `succeeded`, `failed` or `cancelled`.
-    var status: String
-    /// The answer, unless it is too large for an event.
-    var answer: RawJSON?
-    /// Why the run as a whole failed.
-    var error: RawJSON?
-    /// Why it was cancelled.
-    var reason: String?
-    var counts = RunProgress()
-    /// `wall_ms`, `critical_path_ms`, `work_ms`, `speedup`.
-    var timing: RawJSON
-
-    /// Reads an event; nil if it is not the last one of a run.
-    init?(_ event: EventMessage) {
-        switch event.kind {
-        case .runSucceeded: status = "succeeded"
-        case .runFailed: status = "failed"
-        case .runCancelled: status = "cancelled"
-        default: return nil
-        }
-        let data = event.data ?? .emptyObject
-        answer = data.value(at: [.key("answer")])
-        error = data.value(at: [.key("error")])
-        reason = data.value(at: [.key("reason")])?.stringValue
-        counts = RunProgress(data) ?? RunProgress()
-        timing = data.value(at: [.key("timing")]) ?? .emptyObject
-    }
-
-    var exitStatus: ExitStatus { status == "succeeded" ? .success : .failed }
+extension RunEnd {
+    var exitStatus: ExitStatus { status == .succeeded ? .success : .failed }
 
     /// What became of the run in words; nil if its nodes say it all.
     var sentence: String? {
         guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
-            return status == "cancelled" ? "was cancelled: \(reason ?? "no reason given")" : nil
+            return status == .cancelled ? "was cancelled: \(reason ?? "no reason given")" : nil
         }
         let code = error.value(at: [.key("code")])?.stringValue ?? "error"
-        return "\(status): \(code): \(message)"
+        return "\(status.rawValue): \(code): \(message)"
     }
 
     /// What a person wants to know at a glance.
@@ -80,11 +51,11 @@ struct RunDocument {
     private var hasNodes = false
 
     /// Everything before the nodes.
-    func opening(_ run: RunID, _ end: RunEnd, answer: RawJSON) -> [UInt8] {
+    func opening(_ end: RunEnd, answer: RawJSON) -> [UInt8] {
         var writer = JSONWriter(reserving: answer.count + 256)
         writer.beginObject()
-        writer.field("run", run.text)
-        writer.field("status", end.status)
+        writer.field("run", end.run.text)
+        writer.field("status", end.status.rawValue)
         writer.field("error", end.error)
         writer.field("reason", end.reason)
         writer.field("answer", answer)
