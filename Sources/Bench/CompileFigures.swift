@@ -1,6 +1,7 @@
 // What `weft bench compile` measured and computed, and how it is shown. Pure.
 
 internal import JSON
+internal import Plans
 internal import Wire
 
 struct CompileFigures {
@@ -14,7 +15,7 @@ struct CompileFigures {
     var measured: CompileScript.Times
 
     /// The slowest first.
-    private static let order: [PlannerOptions.Strategy] = [
+    private static let order: [PlanningStrategy] = [
         .react, .sequential, .planned, .streamed,
     ]
 

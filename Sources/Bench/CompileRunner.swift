@@ -17,7 +17,7 @@ final class CompileRunner {
     private let join: JoinKind
     private let then: (CompileScript.Times) -> Void
     /// The strategies of all runs, in order; the first one warms up.
-    private let runs: [PlannerOptions.Strategy]
+    private let runs: [PlanningStrategy]
     /// In milliseconds.
     private var times: [Double] = []
 
@@ -33,7 +33,7 @@ final class CompileRunner {
         self.session = session
         self.join = join
         self.then = then
-        let round: [PlannerOptions.Strategy] = [.streamed, .planned, .sequential, .react]
+        let round: [PlanningStrategy] = [.streamed, .planned, .sequential, .react]
         runs = [.streamed] + (0..<rounds).flatMap { _ in round }
         let recording = try Recording(parsing: script.recording(of: runs))
         func model(_ label: String) -> RecordedModel {
@@ -94,7 +94,7 @@ final class CompileRunner {
     }
 
     private func measure(
-        _ strategy: PlannerOptions.Strategy,
+        _ strategy: PlanningStrategy,
         _ client: CoordinatorClient,
         _ done: @escaping (Double) -> Void
     ) {
@@ -126,7 +126,7 @@ final class CompileRunner {
         }
     }
 
-    private func median(_ strategy: PlannerOptions.Strategy) -> Double {
+    private func median(_ strategy: PlanningStrategy) -> Double {
         let sorted = zip(runs, times).dropFirst().filter { $0.0 == strategy }.map(\.1).sorted()
         return sorted[sorted.count / 2]
     }

@@ -2,6 +2,7 @@
 // Times are milliseconds since the call of the planner. Pure.
 
 internal import JSON
+internal import Plans
 internal import Wire
 
 struct CompileScript {
@@ -22,7 +23,7 @@ struct CompileScript {
         var planned: Double
         var streamed: Double
 
-        subscript(strategy: PlannerOptions.Strategy) -> Double {
+        subscript(strategy: PlanningStrategy) -> Double {
             switch strategy {
             case .react: react
             case .sequential: sequential
@@ -113,7 +114,7 @@ struct CompileScript {
     /// A recording for runs of these strategies, one after the other, and the joiner's reply.
     ///
     /// Asked before each call, the model takes as long to answer as the joiner does.
-    func recording(of runs: [PlannerOptions.Strategy]) -> [UInt8] {
+    func recording(of runs: [PlanningStrategy]) -> [UInt8] {
         var writer = JSONWriter()
         line(&writer) { $0.field("weft_recording", 1) }
         for strategy in runs {

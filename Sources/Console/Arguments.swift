@@ -5,10 +5,10 @@ package import Plans
 public import Wire
 
 extension JoinKind: ExpressibleByArgument {}
-extension PlannerOptions.Strategy: ExpressibleByArgument {}
+extension PlanningStrategy: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
-extension PlannerOptions.Format: ExpressibleByArgument {}
-extension PlannerOptions.FailurePolicy: ExpressibleByArgument {}
+extension PlanFormat: ExpressibleByArgument {}
+extension ModelFailurePolicy: ExpressibleByArgument {}
 
 /// Reads a run's id.
 package func runID(_ text: String) throws -> RunID {

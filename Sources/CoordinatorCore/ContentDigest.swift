@@ -1,6 +1,7 @@
 // What makes two submissions of one key the same: every field that says what is to be done.
 
 internal import JSON
+internal import Plans
 internal import Wire
 
 /// A digest of a submission's content.

@@ -38,17 +38,16 @@ extension CoordinatorMachine {
                     parameters: $0.parameters
                 )
             }
-        let chosen = submit.planner.format.flatMap { PlanFormat(rawValue: $0.rawValue) }
-        var settings = PlannerSettings(tools: tools, format: chosen ?? configuration.planFormat)
+        let format = submit.planner.format ?? configuration.planFormat
+        var settings = PlannerSettings(tools: tools, format: format)
         settings.join = GoalJoin(submit.join)
-        settings.strategy =
-            PlanningStrategy(rawValue: submit.planner.strategy.rawValue) ?? .streamed
+        settings.strategy = submit.planner.strategy
         settings.isPlanOnly = submit.planner.isPlanOnly
         settings.maxRounds = submit.planner.rounds ?? settings.maxRounds
         settings.maxRepairs = submit.planner.repairs ?? settings.maxRepairs
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
         settings.maxTokens = submit.budget.tokens
-        settings.onFailure = submit.planner.onModelFailure == .finish ? .finish : .cancel
+        settings.onFailure = submit.planner.onModelFailure
         return PlannerMachine(goal: goal, settings: settings)
     }
 

@@ -4,7 +4,7 @@
 // Holding, Events, Queries, Deadlines.
 
 internal import DequeModule
-public import PlannerCore
+internal import PlannerCore
 public import Plans
 public import Scheduling
 public import Wire

@@ -2,6 +2,7 @@
 
 import JSON
 import OrderedCollections
+import Plans
 
 extension PlannerPrompt {
     /// The rules of planning.

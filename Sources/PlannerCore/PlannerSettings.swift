@@ -1,4 +1,5 @@
 // How one goal is planned: tools, forms, bounds, and what becomes of a run whose planner fails.
+public import Plans
 
 /// How the outputs of a run become its answer.
 public enum GoalJoin: Sendable, Hashable {
@@ -10,26 +11,6 @@ public enum GoalJoin: Sendable, Hashable {
     case json
     /// One more call, of the tool of that name, with all outcomes; its output is the answer.
     case tool(String)
-}
-
-/// When the nodes of a goal start, and how often the model is asked.
-public enum PlanningStrategy: String, Sendable, CaseIterable {
-    /// Each node starts as soon as the model has written it and what it needs is there.
-    case streamed
-    /// Nodes start when the plan is complete.
-    case planned
-    /// As planned, one call at a time; who carries the actions out sees to that.
-    case sequential
-    /// There is no plan: the model is asked before every call, with all outputs so far.
-    case react
-}
-
-/// What becomes of nodes that run when the planner fails.
-public enum PlannerFailurePolicy: String, Sendable, CaseIterable {
-    /// They finish, then the run fails.
-    case finish
-    /// The run fails at once, and they are cancelled.
-    case cancel
 }
 
 /// How one goal is planned.
@@ -60,7 +41,7 @@ public struct PlannerSettings: Sendable {
     /// The sampling temperature; nil leaves it to the model's configuration.
     public var temperature: Double?
     /// What becomes of nodes that run when the planner fails.
-    public var onFailure = PlannerFailurePolicy.finish
+    public var onFailure = ModelFailurePolicy.finish
     /// Bytes of one output that a model is shown.
     public var outputBytes = 8 << 10
     /// Bytes of all outputs together that a model is shown.

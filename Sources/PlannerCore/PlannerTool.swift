@@ -2,14 +2,6 @@
 
 public import JSON
 
-/// The form in which a model writes its plan.
-public enum PlanFormat: String, Sendable, CaseIterable {
-    /// `{"tasks":[{"id","tool_name","args","dependencies"}],"join_instruction"}`.
-    case json
-    /// Numbered lines, `1. search("x")`, up to `join()`.
-    case text
-}
-
 /// A tool as the prompt shows it.
 public struct PlannerTool: Sendable, Hashable {
     /// The name under which plans call it.

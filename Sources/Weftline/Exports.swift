@@ -22,11 +22,14 @@
 @_exported public import struct Plans.Failure
 @_exported public import enum Plans.FailureClass
 @_exported public import struct Plans.FailureCode
+@_exported public import enum Plans.ModelFailurePolicy
 @_exported public import struct Plans.NodeDefinition
 @_exported public import struct Plans.NodeID
 @_exported public import struct Plans.PlanDocument
+@_exported public import enum Plans.PlanFormat
 @_exported public import struct Plans.PlanProblem
 @_exported public import struct Plans.PlanProblems
+@_exported public import enum Plans.PlanningStrategy
 @_exported public import struct Plans.RunID
 @_exported public import struct Tools.FunctionTool
 @_exported public import struct Tools.Manifest

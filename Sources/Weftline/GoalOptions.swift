@@ -1,39 +1,14 @@
 // How a goal is to be planned, run and joined. Not here: plans that a program brings (RunOptions).
-internal import Client
+package import Client
+public import Plans
 public import Wire
 
 /// How a goal is to be reached; the defaults suit most.
 public struct GoalOptions: Sendable {
-    /// The form in which a model writes plans.
-    public enum PlanFormat: String, Sendable, Hashable, CaseIterable {
-        /// A plan document, bound to the tools' schemas where the provider can do that.
-        case json
-        /// Numbered lines, one for each call.
-        case text
-    }
-
-    /// What becomes of nodes that run when the model fails in the middle of a plan.
-    public enum ModelFailurePolicy: String, Sendable, Hashable, CaseIterable {
-        /// They finish; then the run fails.
-        case finish
-        /// They are cancelled.
-        case cancel
-    }
-
-    /// When nodes start, and how often the model is asked; to measure against.
-    public enum Strategy: String, Sendable, Hashable, CaseIterable {
-        /// Each node starts as soon as it is written and what it needs is there.
-        case streamed
-        /// Nodes start when the plan is complete.
-        case planned
-        /// As planned, one call at a time.
-        case sequential
-        /// The model is asked before every call.
-        case react
-    }
-
     /// How the outcomes become the answer: by a model, which may ask for another plan, or without.
     public var join: JoinKind
+    /// What becomes of a node whose tool no connected worker has.
+    public var onMissingTool: MissingToolPolicy
     /// The tools that plans may use; nil for all.
     public var tools: [String]?
     /// How many plans there may be, the first one included, 1–20; nil for the coordinator's three.
@@ -49,7 +24,7 @@ public struct GoalOptions: Sendable {
     /// How long the run may take before it fails; nil for as long as it takes.
     public var timeLimit: Duration?
     /// When nodes start, and how often the model is asked.
-    public var strategy: Strategy
+    public var strategy: PlanningStrategy
     /// The form in which plans are written; nil leaves it to the coordinator.
     public var planFormat: PlanFormat?
     /// What becomes of nodes that run when the model fails.
@@ -62,6 +37,7 @@ public struct GoalOptions: Sendable {
     /// Makes options of their parts.
     public init(
         join: JoinKind = .llm,
+        onMissingTool: MissingToolPolicy = .fail,
         tools: [String]? = nil,
         maxRounds: Int? = nil,
         maxRepairs: Int? = nil,
@@ -69,13 +45,14 @@ public struct GoalOptions: Sendable {
         maxTokens: Int? = nil,
         maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
-        strategy: Strategy = .streamed,
+        strategy: PlanningStrategy = .streamed,
         planFormat: PlanFormat? = nil,
         onModelFailure: ModelFailurePolicy = .finish,
         reportsNodes: Bool = true,
         label: String? = nil
     ) {
         self.join = join
+        self.onMissingTool = onMissingTool
         self.tools = tools
         self.maxRounds = maxRounds
         self.maxRepairs = maxRepairs
@@ -90,44 +67,36 @@ public struct GoalOptions: Sendable {
         self.label = label
     }
 
-    /// What is sent to have the goal reached.
+    /// What is sent to have the goal reached; nobody watches it without a level.
     ///
     /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
-    func submission(
+    package func submission(
         of goal: String,
         onlyPlan isPlanOnly: Bool = false,
-        watching level: WatchLevel
+        watching level: WatchLevel?
     ) throws(ClientError) -> Submission {
         try check(goal)
         // These options are the same as with a plan, and the rules for both are there.
         let run = RunOptions(
             join: join,
+            onMissingTool: onMissingTool,
             tools: tools,
+            maxTokens: maxTokens,
             maxRunning: maxRunning,
             timeLimit: timeLimit,
             label: label
         )
-        try run.check()
-        var budget = run.budget
-        budget.nodes = maxNodes
-        budget.tokens = maxTokens
-        var submission = Submission(
-            goal: goal,
-            planner: PlannerOptions(
-                format: planFormat.flatMap { PlannerOptions.Format(rawValue: $0.rawValue) },
-                repairs: maxRepairs,
-                rounds: maxRounds,
-                onModelFailure: onModelFailure == .finish ? .finish : .cancel,
-                strategy: PlannerOptions.Strategy(rawValue: strategy.rawValue) ?? .streamed,
-                isPlanOnly: isPlanOnly
-            ),
-            join: join,
-            budget: budget,
-            onMissingTool: .fail,
-            watch: level
+        var submission = try run.submission(of: [], watching: level)
+        submission.goal = goal
+        submission.budget.nodes = maxNodes
+        submission.planner = PlannerOptions(
+            format: planFormat,
+            repairs: maxRepairs,
+            rounds: maxRounds,
+            onModelFailure: onModelFailure,
+            strategy: strategy,
+            isPlanOnly: isPlanOnly
         )
-        submission.tools = tools
-        submission.label = label
         return submission
     }
 
@@ -144,6 +113,5 @@ public struct GoalOptions: Sendable {
         try demand(maxRepairs.map { (0...10).contains($0) } ?? true, "maxRepairs is from 0 to 10.")
         let counts = 1...Limits.largestInteger
         try demand(maxNodes.map { counts.contains($0) } ?? true, "maxNodes is at least 1.")
-        try demand(maxTokens.map { counts.contains($0) } ?? true, "maxTokens is at least 1.")
     }
 }

@@ -1,7 +1,7 @@
 // How a run stands and how it ended, as its events say it. What a Swift program gets of it is
 // RunResult, what people read is in the command.
 package import JSON
-package import Planning
+package import PlannerCore
 package import Plans
 package import Wire
 

@@ -1,5 +1,5 @@
 // How a plan is to run.
-internal import Client
+package import Client
 public import Wire
 
 /// How a plan is to run; the defaults suit most.
@@ -10,6 +10,8 @@ public struct RunOptions: Sendable {
     public var onMissingTool: MissingToolPolicy
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
+    /// How many tokens a model that joins may use; nil for any number.
+    public var maxTokens: Int?
     /// How many nodes may be with workers at a time; nil for as many as have slots.
     public var maxRunning: Int?
     /// How long the run may take before it fails; nil for as long as it takes.
@@ -24,6 +26,7 @@ public struct RunOptions: Sendable {
         join: JoinKind = .concat,
         onMissingTool: MissingToolPolicy = .fail,
         tools: [String]? = nil,
+        maxTokens: Int? = nil,
         maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
         reportsNodes: Bool = true,
@@ -32,24 +35,44 @@ public struct RunOptions: Sendable {
         self.join = join
         self.onMissingTool = onMissingTool
         self.tools = tools
+        self.maxTokens = maxTokens
         self.maxRunning = maxRunning
         self.timeLimit = timeLimit
         self.reportsNodes = reportsNodes
         self.label = label
     }
 
-    var budget: Budget {
+    /// What is sent to have a plan run; nobody watches it without a level.
+    ///
+    /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
+    package func submission(
+        of plan: [UInt8],
+        watching level: WatchLevel?
+    ) throws(ClientError) -> Submission {
+        try check()
+        return Submission(
+            plan: plan,
+            join: join,
+            tools: tools,
+            budget: budget,
+            onMissingTool: onMissingTool,
+            watch: level,
+            label: label
+        )
+    }
+
+    private var budget: Budget {
         // Rounded up: a limit below a millisecond is no limit of zero.
         Budget(
             wallMilliseconds: timeLimit.map { limit in
                 Int(min(max(limit / .milliseconds(1), 1), 1e15).rounded(.up))
             },
+            tokens: maxTokens,
             running: maxRunning
         )
     }
 
-    /// Checks what would break the protocol; everything else is the coordinator's to judge.
-    func check() throws(ClientError) {
+    private func check() throws(ClientError) {
         if let label, label.utf8.count > Limits.keyLength {
             throw ClientError(
                 kind: .rejected,
@@ -58,6 +81,9 @@ public struct RunOptions: Sendable {
         }
         if let maxRunning, !(1...Limits.largestInteger).contains(maxRunning) {
             throw ClientError(kind: .rejected, message: "maxRunning is at least 1.")
+        }
+        if let maxTokens, !(1...Limits.largestInteger).contains(maxTokens) {
+            throw ClientError(kind: .rejected, message: "maxTokens is at least 1.")
         }
         if case .tool(let name) = join, JoinKind(rawValue: "tool:\(name)") == nil {
             throw ClientError(kind: .rejected, message: "The joining tool has no valid name.")

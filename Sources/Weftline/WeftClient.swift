@@ -104,16 +104,7 @@ public final class WeftClient: Sendable {
         options: RunOptions = RunOptions(),
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
-        try options.check()
-        let submission = Submission(
-            plan: plan.encoded,
-            join: options.join,
-            tools: options.tools,
-            budget: options.budget,
-            onMissingTool: options.onMissingTool,
-            watch: level,
-            label: options.label
-        )
+        let submission = try options.submission(of: plan.encoded, watching: level)
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 

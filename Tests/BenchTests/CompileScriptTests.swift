@@ -1,6 +1,7 @@
 // What a goal could take at best, and the scripted models that say it in that time.
 import LanguageModels
 import PlannerCore
+import Plans
 import Testing
 import Wire
 

@@ -2,6 +2,7 @@
 
 import CoordinatorCore
 import JSON
+import Plans
 import TestKit
 import Testing
 import Wire

@@ -227,7 +227,7 @@ struct PlannerMachineTests {
 
     @Test("A planner that fails in mid-plan lets what runs finish, or cancels it, by the policy")
     func failsInMidPlan() {
-        for policy in PlannerFailurePolicy.allCases {
+        for policy in ModelFailurePolicy.allCases {
             var harness = MachineHarness(format: .text) { $0.onFailure = policy }
             harness.start()
             harness.report(.delta("1. search(a)\n2. sea"))

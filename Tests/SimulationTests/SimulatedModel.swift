@@ -10,7 +10,7 @@ import Wire
 /// A goal as its client asks for it.
 struct ModelGoal {
     var format: PlanFormat
-    var strategy: PlannerOptions.Strategy
+    var strategy: PlanningStrategy
     var isPlanOnly: Bool
     var rounds: Int
     var repairs: Int
@@ -20,7 +20,7 @@ struct ModelGoal {
 
     init(drawing draw: inout SeededDraw) {
         format = draw.permille(500) ? .json : .text
-        let strategies = PlannerOptions.Strategy.allCases
+        let strategies = PlanningStrategy.allCases
         strategy = draw.permille(400) ? .streamed : draw.element(strategies) ?? .streamed
         isPlanOnly = draw.permille(50)
         rounds = draw.int(1...3)

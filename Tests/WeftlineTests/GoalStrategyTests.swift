@@ -30,9 +30,9 @@ struct GoalStrategyTests {
 
     @Test(
         "Nodes join the plan one by one, or when it is complete",
-        arguments: [(GoalOptions.Strategy.streamed, [1, 1]), (.planned, [2])]
+        arguments: [(PlanningStrategy.streamed, [1, 1]), (.planned, [2])]
     )
-    func strategies(strategy: GoalOptions.Strategy, growth: [Int]) async throws {
+    func strategies(strategy: PlanningStrategy, growth: [Int]) async throws {
         let model = LanguageModel.scripted([plan.replacing(",{", with: " , {")])
         try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
             let options = GoalOptions(join: .json, strategy: strategy)

@@ -40,54 +40,26 @@ public enum JoinKind: Sendable, Hashable, RawRepresentable {
 
 /// How a goal is planned.
 public struct PlannerOptions: Sendable, Equatable {
-    /// The form that the planner is asked to write.
-    public enum Format: String, Sendable, Hashable, CaseIterable {
-        /// A plan document.
-        case json
-        /// Numbered lines.
-        case text
-    }
-
-    /// What becomes of nodes that run when the model fails in the middle of a plan.
-    public enum FailurePolicy: String, Sendable, Hashable, CaseIterable {
-        /// They finish; then the run fails.
-        case finish
-        /// They are cancelled.
-        case cancel
-    }
-
-    /// When nodes start, and how often the model is asked.
-    public enum Strategy: String, Sendable, Hashable, CaseIterable {
-        /// Each node starts as soon as it is written and what it needs is there.
-        case streamed
-        /// Nodes start when the plan is complete.
-        case planned
-        /// As planned, one call at a time.
-        case sequential
-        /// The model is asked before every call.
-        case react
-    }
-
     /// The form of the plan; nil leaves it to the coordinator.
-    public var format: Format?
+    public var format: PlanFormat?
     /// How often the problems of a plan go back to the model; 0–10, nil for the default.
     public var repairs: Int?
     /// How many plans there may be, the first one included; 1–20, nil for the default.
     public var rounds: Int?
     /// What becomes of running nodes when the model fails.
-    public var onModelFailure: FailurePolicy
+    public var onModelFailure: ModelFailurePolicy
     /// When nodes start, and how often the model is asked.
-    public var strategy: Strategy
+    public var strategy: PlanningStrategy
     /// Whether the plan itself is the answer, so that nothing runs.
     public var isPlanOnly: Bool
 
     /// Makes the options of their parts.
     public init(
-        format: Format? = nil,
+        format: PlanFormat? = nil,
         repairs: Int? = nil,
         rounds: Int? = nil,
-        onModelFailure: FailurePolicy = .finish,
-        strategy: Strategy = .streamed,
+        onModelFailure: ModelFailurePolicy = .finish,
+        strategy: PlanningStrategy = .streamed,
         isPlanOnly: Bool = false
     ) {
         self.format = format

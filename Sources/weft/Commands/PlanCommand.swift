@@ -5,6 +5,7 @@ internal import Console
 internal import JSON
 internal import Plans
 internal import Tools
+internal import Weftline
 internal import Wire
 
 struct PlanCommand: ParsableCommand {
@@ -102,18 +103,13 @@ struct PlanCommand: ParsableCommand {
     private func plan(_ goal: String) throws {
         let isRemote = try connection.namedEndpoint() != nil
         if !isRemote { _ = try cluster.check(allowed: planning.allowedTools) }
-        var options = planning.options
-        options.isPlanOnly = true
-        var submission = Submission(
-            goal: goal,
-            planner: options,
-            budget: Budget(
-                nodes: planning.maxNodes,
-                wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) },
-                tokens: planning.maxTokens
-            )
-        )
-        submission.tools = planning.allowedTools
+        let submission: Submission
+        do throws(ClientError) {
+            submission = try planning.options(timeLimit: timeout)
+                .submission(of: goal, onlyPlan: true, watching: .progress)
+        } catch {
+            throw CommandFailure(.usage, error.message)
+        }
         let settings = PlanRun.Settings(
             submission: submission,
             planFormat: format ?? .json,

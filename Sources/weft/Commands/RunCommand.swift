@@ -4,6 +4,7 @@ internal import Client
 internal import Console
 internal import Plans
 internal import Tools
+internal import Weftline
 internal import Wire
 
 struct RunCommand: ParsableCommand {
@@ -96,7 +97,7 @@ struct RunCommand: ParsableCommand {
         let check = isRemote ? nil : try cluster.check(allowed: planning.allowedTools)
         let input = try goal == nil ? readPlan(plan ?? "-", check) : nil
         let settings = PlanRun.Settings(
-            submission: submission(isRemote: isRemote, plan: input?.bytes ?? []),
+            submission: try submission(isRemote: isRemote, plan: input?.bytes ?? []),
             rest: input?.rest,
             planName: plan.map(PlanFile.name(of:)),
             isDetached: detach,
@@ -114,34 +115,38 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func submission(isRemote: Bool, plan: [UInt8]) -> Submission {
-        var budget = Budget(wallMilliseconds: timeout.map { max(Int($0 / .milliseconds(1)), 1) })
-        budget.running = maxRunning
-        budget.tokens = planning.maxTokens
+    private func submission(isRemote: Bool, plan: [UInt8]) throws -> Submission {
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
         let isSeen = Terminal.of(.error).isLive
-        if let goal {
-            let level: WatchLevel = isSeen ? .nodes : .progress
-            budget.nodes = planning.maxNodes
-            var submission = Submission(
-                goal: goal,
-                planner: planning.options,
-                join: join ?? .llm,
-                budget: budget,
+        do throws(ClientError) {
+            if let goal {
+                let options = planning.options(
+                    join: join ?? .llm,
+                    onMissingTool: policy,
+                    maxRunning: maxRunning,
+                    timeLimit: timeout
+                )
+                return try options.submission(
+                    of: goal,
+                    watching: detach ? nil : isSeen ? .nodes : .progress
+                )
+            }
+            let options = RunOptions(
+                join: join ?? .concat,
                 onMissingTool: policy,
-                watch: detach ? nil : level
+                tools: planning.allowedTools,
+                maxTokens: planning.maxTokens,
+                maxRunning: maxRunning,
+                timeLimit: timeout
             )
-            submission.tools = planning.allowedTools
-            return submission
+            let isWatched = isSeen && plan.count <= Self.watchedBytes
+            return try options.submission(
+                of: plan,
+                watching: detach ? nil : isWatched ? .nodes : .progress
+            )
+        } catch {
+            throw CommandFailure(.usage, error.message)
         }
-        return Submission(
-            plan: plan,
-            join: join ?? .concat,
-            tools: planning.allowedTools,
-            budget: budget,
-            onMissingTool: policy,
-            watch: detach ? nil : isSeen && plan.count <= Self.watchedBytes ? .nodes : .progress
-        )
     }
 
     /// Bytes of a plan whose nodes are watched one by one; of a larger one only the numbers.

@@ -1,12 +1,14 @@
 // How a goal is planned, as flags of `weft run`.
 internal import ArgumentParser
 internal import Console
+internal import Plans
+internal import Weftline
 internal import Wire
 
 /// The flags of a run that has a goal.
 struct PlanningOptions: ParsableArguments {
     @Option(help: "The form that the planner writes: json or text (default: the coordinator's).")
-    var planFormat: PlannerOptions.Format?
+    var planFormat: PlanFormat?
     @Option(
         help: """
             When nodes start: streamed (as they are written, the default), planned (when the plan \
@@ -14,7 +16,7 @@ struct PlanningOptions: ParsableArguments {
             before every call.
             """
     )
-    var strategy: PlannerOptions.Strategy?
+    var strategy: PlanningStrategy?
     @Option(help: ArgumentHelp("Times a plan's problems go back (default: 2).", valueName: "n"))
     var repairs: Int?
     @Option(help: ArgumentHelp("Plans there may be in all (default: 3).", valueName: "n"))
@@ -31,7 +33,7 @@ struct PlanningOptions: ParsableArguments {
     )
     var allowTool: [String] = []
     @Option(help: "When the model fails in mid-plan, running nodes finish or cancel.")
-    var onModelFailure: PlannerOptions.FailurePolicy?
+    var onModelFailure: ModelFailurePolicy?
 
     func validate() throws {
         if let repairs, !(0...10).contains(repairs) {
@@ -76,13 +78,26 @@ struct PlanningOptions: ParsableArguments {
     /// The tools that plans may use; nil for all.
     var allowedTools: [String]? { allowTool.isEmpty ? nil : allowTool }
 
-    var options: PlannerOptions {
-        PlannerOptions(
-            format: planFormat,
-            repairs: repairs,
-            rounds: rounds,
-            onModelFailure: onModelFailure ?? .finish,
-            strategy: strategy ?? .streamed
+    /// The options of the library that these flags are.
+    func options(
+        join: JoinKind = .llm,
+        onMissingTool: MissingToolPolicy = .wait,
+        maxRunning: Int? = nil,
+        timeLimit: Duration? = nil
+    ) -> GoalOptions {
+        GoalOptions(
+            join: join,
+            onMissingTool: onMissingTool,
+            tools: allowedTools,
+            maxRounds: rounds,
+            maxRepairs: repairs,
+            maxNodes: maxNodes,
+            maxTokens: maxTokens,
+            maxRunning: maxRunning,
+            timeLimit: timeLimit,
+            strategy: strategy ?? .streamed,
+            planFormat: planFormat,
+            onModelFailure: onModelFailure ?? .finish
         )
     }
 }
