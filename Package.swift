@@ -216,7 +216,10 @@ let package = Package(
         ),
         tests(
             "BenchTests",
-            ["UVLoop", "JSON", "Plans", "PlannerCore", "LanguageModels", "Wire", "Bench", "TestKit"]
+            [
+                "UVLoop", "JSON", "Plans", "PlannerCore", "LanguageModels", "Wire", "Bench",
+                "TestKit",
+            ]
         ),
         tests("TidyTests", ["Wire", "Scheduling", "Tools"]),
         tests(

@@ -1,5 +1,5 @@
-// One measurement of `weft bench compile`: goals, one after the other, on a cluster of its own whose
-// models are scripted. The first run warms up; medians are of the others.
+// One measurement of `weft bench compile`: goals, one after the other, on a cluster of its own
+// whose models are scripted. The first run warms up; medians are of the others.
 
 internal import Client
 internal import Console

@@ -1,9 +1,9 @@
-// Why a connection or a request of a client came to nothing. Not here: why nodes fail.
+// Why a connection or a request of a client failed. Not here: why nodes fail.
 public import Plans
 public import UVLoop
 public import Wire
 
-/// Why a connection or a request came to nothing.
+/// Why a connection or a request failed.
 public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Who can do something about it.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -11,8 +11,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case unreachable
         /// The coordinator, or this side, did not accept the other's proof.
         case refused
-        /// The connection was there and broke; what was under way may go on without it, unless the
-        /// code is `shutting_down`: then it has ended with the coordinator.
+        /// The connection broke; runs may go on without it, unless the code is `shutting_down`:
+        /// then they have ended with the coordinator.
         case lost
         /// The coordinator did not do what was asked; the connection is still good.
         case rejected
@@ -119,7 +119,7 @@ extension ClientError {
         )
     }
 
-    /// What has become of a run whose coordinator is lost from sight, as sentences for a person.
+    /// What happens to a run whose coordinator cannot be reached any more, in words for a person.
     public func fate(of run: RunID) -> String {
         if code == .shuttingDown {
             return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "

@@ -1,5 +1,5 @@
-// Questions and commands: what is asked waits under its number, and a command that has no answer
-// of its own is followed by a ping, whose pong says that it has been taken.
+// Questions and commands. A question waits for its answer under its number. A command has no answer
+// of its own: a ping follows it, and the pong says that the coordinator has handled it.
 public import JSON
 public import Plans
 internal import Transport
@@ -116,7 +116,7 @@ extension CoordinatorClient {
         connection.send(.ping(Ping(n: barrier.number)))
     }
 
-    /// Answers a request on a connection that is gone; never inside the call that asked.
+    /// Fails a request on a closed connection, in a later turn of the loop.
     func refuseClosed(_ answer: @escaping (ClientError) -> Void) {
         let error = ClientError.lost(endpoint, "it was closed before")
         loop.nextTurn { answer(error) }

@@ -179,7 +179,7 @@ extension CoordinatorClient {
 
     /// Gives a submission up whose plan cannot be sent to its end.
     private func abandon(_ key: String, _ error: ClientError) {
-        // Told under the key, so that it holds whatever is known of the run and whatever runs.
+        // By its key, which is known even if the run's id is not.
         let reason = String(error.message.prefix(Self.longestReason))
         connection.send(.nodes(Nodes(key: key, tasks: [], brokenOff: reason)))
         failSubmission(key, error)

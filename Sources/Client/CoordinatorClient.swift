@@ -1,4 +1,4 @@
-// A connection to a coordinator after the handshake: what arrives, whom it concerns, and its end.
+// A connection to a coordinator after the handshake: who gets each message, and how it ends.
 // Not here: connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
 internal import JSON
 internal import Plans
@@ -199,20 +199,20 @@ public final class CoordinatorClient {
         .milliseconds(max(welcome.heartbeatMilliseconds, 100))
     }
 
-    /// How long a silent coordinator is waited for: it may have been held up for longer than it
-    /// lets others be silent, and comes back with everything that it had.
+    /// How long to wait for a silent coordinator: it may have been paused for longer than a lease
+    /// and goes on with everything that it had.
     private var patience: Duration {
         max(heartbeat * 4, .milliseconds(welcome.leaseMilliseconds) * 2)
     }
 
-    /// Asks a silent coordinator for a sign of life, and gives it up when none comes.
+    /// Pings a silent coordinator, and loses the connection if it does not answer.
     private func listen() {
         guard !isClosed else { return }
         let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
         if silent < heartbeat {
             isSuspect = false
         } else if silent > patience {
-            // This process may have been held up itself, with a sign of life waiting to be read.
+            // This process may have been paused itself, with an answer waiting to be read.
             guard !isSuspect else { return lose("the coordinator does not answer any more") }
             isSuspect = true
             connection.send(.ping(Ping(n: nextNumber())))

@@ -65,7 +65,7 @@ public final class PendingClient {
         timer?.schedule(at: self.deadline)
     }
 
-    /// The time is over; but if this process was held up itself, it begins again.
+    /// Fails the attempt; if this process itself was paused, the time begins again.
     private func passDeadline() {
         if loop.nowNanoseconds - deadline > Self.toleratedLateness { return startTime() }
         fail(failure("it did not complete the handshake in time"))

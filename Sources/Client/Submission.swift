@@ -83,7 +83,7 @@ public protocol PlanText: AnyObject {
 
 /// Something a client hears of a run that it submitted or watches.
 public enum RunUpdate: Sendable {
-    /// The coordinator has taken the run on.
+    /// The coordinator has accepted the run.
     case accepted(Accepted)
     /// The coordinator has the whole plan; from here on the run does not need the client.
     ///

@@ -1,4 +1,4 @@
-// How a command ends when it does not end well: an exit code and what is said on standard error.
+// How a command fails: an exit code and lines for standard error.
 package import Client
 package import Plans
 internal import Wire
@@ -27,7 +27,7 @@ package struct CommandFailure: Error, Equatable {
         self.init(status, [message.asError])
     }
 
-    /// A connection or a request that came to nothing.
+    /// A connection or a request that failed.
     package init(_ error: ClientError) {
         let status: ExitStatus =
             switch (error.kind, error.code) {
@@ -54,7 +54,7 @@ package struct CommandFailure: Error, Equatable {
 }
 
 extension String {
-    /// The sentence as every command says what went wrong.
+    /// The sentence as an error message.
     package var asError: String { "error: \(self)" }
 }
 

@@ -1,7 +1,8 @@
-// A log for a terminal: names and reasons of peers are in it, which must not command the terminal.
+// A log for a terminal: it contains names and reasons that peers sent, which must not control the
+// terminal.
 package import Logging
 
-/// Passes on what is logged, with everything a terminal would obey made visible.
+/// Passes on log messages with control characters made visible.
 package struct HarmlessLogHandler: LogHandler {
     private var inner: StreamLogHandler
 

@@ -11,7 +11,7 @@ package struct Output: Sendable {
     package static let standard = Output(descriptor: STDOUT_FILENO)
     package static let error = Output(descriptor: STDERR_FILENO)
 
-    /// The first error of each of the two outputs; one that nobody reads any more is none.
+    /// The first error of each of the two outputs; a closed pipe is no error.
     private static let problems = Locked<[Int32: Int32]>([:])
 
     /// Writes text and waits until it is taken; false if that is not possible.
@@ -20,8 +20,8 @@ package struct Output: Sendable {
 
     /// Writes bytes and waits until they are taken; false if that is not possible.
     ///
-    /// The command ends with what went wrong at one of the two outputs, see `lost()`; who writes a
-    /// file tells of it.
+    /// Errors of the two outputs are reported at the end of the command, see `lost()`; those of a
+    /// file by its writer.
     @discardableResult
     package func writeNow(_ bytes: [UInt8]) -> Bool {
         ProcessTable.ignoreSIGPIPE()
@@ -33,7 +33,7 @@ package struct Output: Sendable {
             guard let count, count > 0 else {
                 let code = count == 0 ? EIO : errno
                 if code == EINTR { continue }
-                // Whoever shares the terminal or pipe may have made it non-blocking.
+                // Another process that shares the terminal or pipe may have made it non-blocking.
                 guard code == EAGAIN else {
                     note(code)
                     errno = code
@@ -59,7 +59,7 @@ package struct Output: Sendable {
     }
 
     private func note(_ code: Int32) {
-        // Who closes a pipe has read enough.
+        // A reader that closes its pipe wants no more.
         guard code != EPIPE else { return }
         Self.problems.withLock { [descriptor] problems in
             if problems[descriptor] == nil { problems[descriptor] = code }
@@ -69,7 +69,7 @@ package struct Output: Sendable {
     /// What was written to this output and did not arrive, as a failure of the command; nil when
     /// all did.
     ///
-    /// Some systems tell only when the output is closed, so this closes it: call it last.
+    /// Some systems report the error when the output is closed, so this closes it: call it last.
     package func lost() -> CommandFailure? {
         if close(descriptor) != 0 { note(errno) }
         guard let code = Self.problems.withLock({ $0[descriptor] }) else { return nil }

@@ -16,9 +16,9 @@ package final class Session {
     package let output: OutputQueue
     /// What an interrupt does; without it the command leaves at once.
     package var onInterrupt: (() -> Void)?
-    /// What has to be taken down before the command leaves; called once.
+    /// Ends what the command started, before the command ends; called once.
     package var onEnd: ((@escaping () -> Void) -> Void)?
-    /// What is told to go when the command leaves without waiting for anything.
+    /// Tells what the command started to end, when the command does not wait for it.
     package var onLeave: (() -> Void)?
 
     private(set) var client: CoordinatorClient?
@@ -48,8 +48,8 @@ package final class Session {
         }
         try begin(session)
         if !session.isDone { loop.run() }
-        // A reader that takes nothing must not keep the process; it ends with the writes open.
-        // Who leaves in haste must not kill, with the loop, workers that still have to end tools.
+        // A reader that takes nothing must not keep the process alive: it ends with writes open.
+        // Closing the loop would kill workers that still have to end their tools.
         if !session.output.isBusy, !session.isInHaste { loop.close() }
         if !session.isDone {
             throw CommandFailure(.failed, "The command ended without an outcome.")
@@ -81,7 +81,7 @@ package final class Session {
         ending = failure
         output.whenDrained { [self] in
             client?.close()
-            // What it takes down stays until then.
+            // The connection is closed first; what it connects to must still be there.
             guard let onEnd else { return stop() }
             onEnd { [self] in stop() }
         }
@@ -107,7 +107,7 @@ package final class Session {
     }
 
     private func interrupt(isUrgent: Bool) {
-        // Who interrupts twice does not want to wait.
+        // A second interrupt ends the command at once.
         let action = isEnding || isUrgent ? nil : onInterrupt
         onInterrupt = nil
         if let action { action() } else { leave(CommandFailure(.interrupted)) }

@@ -28,8 +28,8 @@ package enum Shell {
         return logger
     }
 
-    /// Calls back for each signal that asks this process to end: SIGINT, SIGTERM and SIGHUP, and, as
-    /// urgent, SIGQUIT.
+    /// Calls back for each signal that asks this process to end: SIGINT, SIGTERM and SIGHUP, and,
+    /// as urgent, SIGQUIT.
     ///
     /// A SIGHUP that is ignored, as `nohup` has it, stays ignored.
     package static func onEndingSignals(
@@ -57,7 +57,7 @@ package enum Shell {
         return variables.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// Ends this process with the one that started it, if that one wants it.
+    /// Has this process end with its parent, if the parent asked for it.
     package static func endWithParent() {
         guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap(Int32.init)
         else { return }

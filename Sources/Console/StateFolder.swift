@@ -13,7 +13,7 @@ package struct StateFolder {
 
     /// Names the folder of the flag or the environment, or makes a temporary one.
     ///
-    /// The temporary ones of processes that were killed are removed then.
+    /// Removes temporary folders that killed processes have left.
     package static func open(
         _ flag: String?,
         isEphemeral: Bool
@@ -38,7 +38,8 @@ package struct StateFolder {
         }
     }
 
-    /// Starts who removes a temporary folder when this process is killed; nil for one that stays.
+    /// Starts a process that removes a temporary folder when this one is killed; nil for a folder
+    /// that stays.
     package func kept(on loop: EventLoop) throws(UVError) -> ProcessKeeper? {
         guard let temporary else { return nil }
         let keeper = ProcessKeeper(loop: loop, folder: temporary)

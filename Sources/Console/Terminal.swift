@@ -2,7 +2,7 @@
 internal import FoundationEssentials
 internal import Glibc
 
-/// A terminal or what stands in its place.
+/// A terminal, or a file or pipe in its place.
 package struct Terminal: Sendable {
     /// Columns; nil when the output is a file or a pipe.
     package var width: Int?
@@ -50,7 +50,7 @@ package struct Terminal: Sendable {
     }
 }
 
-/// Colours, or their absence.
+/// Whether and how text is coloured.
 package struct Style: Sendable, Equatable {
     package enum Color: Int, Sendable {
         case dim = 2

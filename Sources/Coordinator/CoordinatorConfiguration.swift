@@ -1,5 +1,5 @@
-// The configuration file of a coordinator: which models there are, and the limits. Not here: reading
-// the models (LanguageModels), reading the limits (LimitsReader).
+// The configuration file of a coordinator: which models there are, and the limits. Not here:
+// reading the models (LanguageModels), reading the limits (LimitsReader).
 public import Configuration
 public import LanguageModels
 public import Wire

@@ -107,7 +107,7 @@ public final class CoordinatorService {
         return listener.localAddress
     }
 
-    /// Tells every peer, closes everything and lets the loop run out.
+    /// Tells every peer, and closes everything that keeps the loop alive.
     public func stop() {
         guard !isStopped else { return }
         handle(.shutdownRequested)
@@ -129,7 +129,7 @@ public final class CoordinatorService {
     private func handle(_ event: CoordinatorMachine.Event) {
         guard !isStopped else { return }
         machine.handle(event, at: now, into: &actions)
-        // A model's call that is cancelled reports at once, from within the walk over the actions.
+        // A cancelled call of a model reports at once, while actions are carried out.
         if !isCarryingOut { carryOut() }
     }
 
@@ -140,8 +140,8 @@ public final class CoordinatorService {
     }
 
     private func armTimer() {
-        // The timer moves only towards the present: firing early does no harm and is rare, while
-        // deadlines that move away with every turn are the rule.
+        // The timer is only moved to an earlier time: most deadlines move to a later one in each
+        // turn, and firing too early is rare and does no harm.
         guard let deadline = machine.nextDeadline() else {
             if armedFor != nil { timer?.cancel() }
             armedFor = nil
@@ -241,7 +241,7 @@ public final class CoordinatorService {
         }
     }
 
-    /// Tells the machine what waits for a peer; what follows from it belongs to a further turn.
+    /// Tells the machine what waits for a peer; the actions follow in a further turn.
     private func report(_ backlog: Backlog, of id: ConnectionID) {
         handle(.backlog(id, backlog))
         guard !hasFurtherTurn else { return }

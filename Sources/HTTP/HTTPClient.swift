@@ -163,7 +163,7 @@ public final class HTTPClient {
     }
 
     private func hand(_ event: weft_curl_event, bytes: [UInt8]) {
-        // A transfer that was cancelled has no more to say.
+        // Events of a cancelled transfer are dropped.
         guard let transfer = transfers[event.transfer] else { return }
         switch event.kind {
         case WEFT_CURL_HEAD:

@@ -1,4 +1,4 @@
-// What every language model looks like to who calls it. Not here: any provider.
+// The interface of every language model. Not here: any provider.
 public import PlannerCore
 
 /// A language model: a request in, a stream of text out.
@@ -46,9 +46,9 @@ enum ModelLimits {
     static let event = 16 << 20
     /// Most bytes of an error's body that are kept.
     static let errorBody = 64 << 10
-    /// Most tokens of a reply, unless the configuration says it: one interface demands a limit, and a
-    /// model that is bound to a form may write blanks for ever.
+    /// Most tokens of a reply, unless the configuration says it: one interface demands a limit, and
+    /// a model that is bound to a form may write blanks for ever.
     static let replyTokens = 4096
-    /// Most characters of a message that quotes somebody else.
+    /// Most characters of a quoted message.
     static let quotedText = 500
 }

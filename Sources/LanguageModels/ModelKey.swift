@@ -58,7 +58,7 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
 
     private static func read(_ path: String) throws(ModelKeyError) -> ModelKey {
         let source = ModelKeySource.file(path)
-        // Without O_NONBLOCK a pipe put in the file's place would hold us up for ever.
+        // Without O_NONBLOCK, opening a pipe in the file's place would block for ever.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             throw ModelKeyError(source: source, reason: errno == ENOENT ? .missing : .unreadable)

@@ -1,5 +1,5 @@
 // What can be chosen of how a goal is planned: the same values on the command line, in the library,
-// on the wire and in the planner. Not here: what each choice does (Planning).
+// on the wire and in the planner. Not here: what each choice does (PlannerCore).
 
 /// The form in which a model writes its plan.
 public enum PlanFormat: String, Sendable, Hashable, CaseIterable {

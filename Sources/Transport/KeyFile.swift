@@ -15,7 +15,7 @@ public enum KeyFile {
     /// - Throws: If there is none, if it is a link or no file, belongs to another user, can be
     ///   read by others, or holds anything but a key.
     public static func load(path: String) throws(KeyFileError) -> HandshakeKey {
-        // Without O_NONBLOCK a pipe put in the file's place would hold us up for ever.
+        // Without O_NONBLOCK, opening a pipe in the file's place would block for ever.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             switch errno {
@@ -36,7 +36,7 @@ public enum KeyFile {
             throw KeyFileError(path: path, reason: .unreadable(lastError()))
         }
         let key = try key(in: bytes[..<count], path)
-        // Whoever named the wrong file is not told to close it to others.
+        // The wrong file may rightly be readable by others: say first that it is no key file.
         try checkAccess(status, path)
         return key
     }
@@ -114,8 +114,8 @@ public enum KeyFile {
         }
     }
 
-    /// Writes a fresh key beside the path and links it there: nobody ever sees half a file, and a
-    /// file that is there already stays.
+    /// Writes a fresh key to another file and links it at the path: the file is complete whenever
+    /// it is there, and an existing file stays.
     private static func create(_ path: String) throws(KeyFileError) {
         let draft = "\(path).\(Hex.encode(SecureRandom.bytes(8)))"
         let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)

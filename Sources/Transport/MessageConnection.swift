@@ -1,16 +1,18 @@
 // Messages over a socket: lines cut and decoded on the way in, gathered on the way out and encoded
-// as the socket takes them. What waits is in Wire's Outbox. What messages mean, and what becomes of a peer that breaks the protocol, is decided by the machine behind it.
+// as the socket takes them. What waits is in Wire's Outbox. What messages mean, and what becomes of
+// a peer that breaks the protocol, is decided by the machine behind it.
 internal import JSON
 public import UVLoop
 public import Wire
 
 /// A connection that carries messages.
 ///
-/// Confined to its loop. Who has it keeps it: it lives until it is closed.
+/// Confined to its loop. It lives until it is closed.
 public final class MessageConnection {
     /// Called whenever everything sent so far has left.
     public var onDrained: (() -> Void)?
-    /// Called when lines have arrived that are taken in a later turn only: the peer is not silent.
+    /// Called when lines have arrived that are handled in a later turn only: the peer is not
+    /// silent.
     public var onLinesWaiting: (() -> Void)?
     /// Whether lines are taken before those of connections that are not preferred.
     public var isPreferred = true

@@ -5,8 +5,8 @@ public import UVLoop
 /// The connections of one loop that have something to send.
 ///
 /// Keeps one end-of-turn hook for all of them and a list of those that wrote something, so that
-/// idle connections cost nothing. It lasts as long as the loop. Make it after the hooks that decide what to send; anything sent
-/// later in the turn leaves in a further turn, before the loop waits.
+/// idle connections cost nothing. It lasts as long as the loop. Make it after the hooks that decide
+/// what to send; anything sent later in the turn leaves in a further turn, before the loop waits.
 public final class Outboxes {
     private let loop: EventLoop
     private var hook: TurnHook?

@@ -98,7 +98,8 @@ final class ByteStream {
         }
     }
 
-    /// How many of the bytes written have been read by nobody, as far as the system knows of a pipe.
+    /// How many of the bytes written have been read by nobody, as far as the system knows of a
+    /// pipe.
     var unreadBytes: Int {
         guard !isClosed, !isWriteBroken else { return .max }
         var descriptor: uv_os_fd_t = -1

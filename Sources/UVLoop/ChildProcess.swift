@@ -102,8 +102,8 @@ public final class ChildProcess {
 
     /// Sends a signal to the child and all of its group; nothing once the child has ended.
     ///
-    /// A child without a session of its own has no group of its own, and gets it alone. SIGKILL to a
-    /// child of a keeper reaches all that it has started.
+    /// A child without a session of its own has no group of its own, and gets it alone. SIGKILL to
+    /// a child of a keeper reaches all that it has started.
     public func signalGroup(_ signal: Int32) {
         loop.assertOnLoop()
         guard status == nil else { return }
@@ -190,7 +190,7 @@ public final class ChildProcess {
     }
 
     private func inputWritten(_ code: Int32) {
-        // A child that does not read its input has its reasons; its exit code tells.
+        // A child need not read its input; its exit code says whether it failed.
         guard code == 0 else { return dropInput() }
         onInputDrained?()
         if closesInputAfterWriting, input?.unsentBytes == 0 { dropInput() }

@@ -53,7 +53,7 @@ public final class TurnHook {
         self.body = body
     }
 
-    /// Lets the closure run no more; also inside a hook.
+    /// Stops the calls of the closure; also inside a hook.
     public func cancel() {
         loop.assertOnLoop()
         guard body != nil else { return }

@@ -8,13 +8,13 @@ internal import CLibuv
 /// function. Everything that belongs to the loop is used on that thread alone; debug builds
 /// check it. Other threads get in through `mailbox` only. A loop lives until it is closed.
 public final class EventLoop {
-    /// The door for other threads.
+    /// How other threads reach the loop.
     public let mailbox = Mailbox()
 
     enum Phase { case open, closing, closed }
 
     let raw: UnsafeMutablePointer<uv_loop_t>
-    /// What every read of this loop fills first; the bytes read are copied out.
+    /// The buffer of every read of this loop; the bytes read are copied out of it.
     let readBuffer: UnsafeMutableRawBufferPointer
     private(set) var phase = Phase.open
     private let thread: uv_thread_t
@@ -113,7 +113,7 @@ public final class EventLoop {
             return
         }
         mailbox.close()
-        // What was accepted runs on a loop that still takes everything; a close in it is this one.
+        // Accepted posts run while the loop is still open; a close within them does nothing more.
         isRunning = true
         runMail()
         phase = .closing

@@ -78,7 +78,7 @@ private func freeHandle(_ handle: UnsafeMutablePointer<uv_handle_t>?) {
     UnsafeMutableRawPointer(handle).deallocate()
 }
 
-/// The heap memory of one request, retaining whoever waits for it until its only callback.
+/// The heap memory of one request, which retains its owner until its only callback.
 struct RequestMemory {
     let raw: UnsafeMutableRawPointer
 
@@ -92,7 +92,7 @@ struct RequestMemory {
         raw.assumingMemoryBound(to: Request.self)
     }
 
-    /// Frees the request and gives back who waited: in the callback, or when starting it failed.
+    /// Frees the request and releases its owner: in the callback, or when starting it failed.
     @discardableResult
     static func take<Waiting: AnyObject>(
         _ request: UnsafeMutableRawPointer,

@@ -1,5 +1,5 @@
-// One keeper process: starting it, handing programs to it, and taking what it reports of their ends.
-// Not here: when a keeper is started (ProcessKeeper), the programs' pipes (ChildProcess).
+// One keeper process: starting it, handing programs to it, and taking what it reports of their
+// ends. Not here: when a keeper is started (ProcessKeeper), the programs' pipes (ChildProcess).
 internal import CLibuv
 internal import CProcess
 internal import Glibc
@@ -92,7 +92,7 @@ final class KeeperProcess {
             uv_stdio_container_t(), uv_stdio_container_t(), uv_stdio_container_t(),
             inherited(ends.control.theirs), inherited(ends.status.theirs), inherited(folder.lock),
         ]
-        // What the loader of programs needs; nothing else of ours is the keeper's business.
+        // The keeper needs what the loader of programs needs, and nothing else of our environment.
         let names: [String] = ["LD_LIBRARY_PATH", "LD_PRELOAD"]
         let variables = names.compactMap { name in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
@@ -241,8 +241,8 @@ final class KeeperProcess {
 }
 
 extension KeeperProcess: HandleOwner {
-    /// The first call lets the keeper kill what it keeps and waits for its end; a second one does
-    /// not wait any longer, as the keeper needs nobody.
+    /// The first call has the keeper kill its programs and waits for its end; a second one does not
+    /// wait, as the keeper ends by itself.
     func closeWithLoop() {
         guard !isLoopClosing else { return memory.close() }
         isLoopClosing = true

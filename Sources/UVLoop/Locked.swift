@@ -10,7 +10,7 @@ public final class Locked<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<uv_mutex_t>
     private var value: Value
 
-    /// Shares a value, which nobody else may have from now on.
+    /// Shares a value, which must not be used in another way from now on.
     public init(_ value: sending Value) {
         self.value = value
         mutex = .allocate(capacity: 1)

@@ -1,4 +1,4 @@
-// The one door into a loop from other threads: closures wait in an array under a lock, and one
+// How other threads reach a loop: closures wait in an array under a lock, and one
 // wake-up of the loop runs all that wait. Not here: anything that runs off the loop.
 internal import CLibuv
 

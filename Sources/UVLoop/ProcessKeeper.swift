@@ -7,15 +7,15 @@ internal import Glibc
 /// Starts programs beside this process, so that nothing of them is left when this process is gone.
 ///
 /// A keeper is a process of this same program. It starts each program under a supervisor, which is
-/// the parent of every process that the program leaves behind, in whatever session: when the program
-/// has ended, or is killed with its group, all of them are killed. The keeper and the supervisors
-/// notice when this process has gone, however it went; then they kill everything and remove the
-/// folder that all programs work in. This process itself does not become a subreaper.
+/// the parent of every process that the program leaves behind, in whatever session: when the
+/// program has ended, or is killed with its group, all of them are killed. The keeper and the
+/// supervisors notice when this process has gone, however it went; then they kill everything and
+/// remove the folder that all programs work in. This process itself does not become a subreaper.
 ///
 /// If the keeper is killed, the programs it has started are killed, and the next one is started by
 /// another keeper. If this process and the keeper are killed together, the supervisors still kill
-/// the programs; the folder is removed by the next keeper that is started for the same place, as its
-/// lock has gone.
+/// the programs; the folder is removed by the next keeper that is started for the same place, as
+/// its lock has gone.
 ///
 /// Confined to the loop.
 public final class ProcessKeeper {

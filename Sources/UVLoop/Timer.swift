@@ -12,7 +12,7 @@ public final class Timer {
     private let loop: EventLoop
     private let memory = HandleMemory(UV_TIMER)
     private var onFire: (() -> Void)?
-    /// Called when the loop closes the timer, for who has a timer as its only handle.
+    /// Called when the loop closes the timer, for owners whose only handle is a timer.
     var onLoopClosing: (() -> Void)?
     private var isClosed = false
     /// Due at once, but scheduled while timers fire; the number tells a later scheduling apart.
@@ -23,8 +23,8 @@ public final class Timer {
     /// How often it came up late and let the loop read its input first.
     private var roundsOfInput = 0
 
-    /// A timer that is this late fires after further rounds of input: the process was held up, and
-    /// what the timer is about to judge may have arrived long ago.
+    /// A timer that is this late fires after further rounds of input: the process was paused, and
+    /// input that the timer waits for may have arrived long ago.
     private static let toleratedMilliseconds: UInt64 = 20
     /// One round accepts connections, the next one reads what was sent over them.
     private static let roundsOfInputWhenLate = 2

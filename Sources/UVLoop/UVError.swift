@@ -34,7 +34,7 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     public var isConnectionReset: Bool { code == UV_ECONNRESET.rawValue }
     /// Whether time ran out.
     public var isTimeout: Bool { code == UV_ETIMEDOUT.rawValue }
-    /// Whether we ourselves called it off.
+    /// Whether this side cancelled it.
     public var isCancelled: Bool { code == UV_ECANCELED.rawValue }
     /// Whether the address is taken already.
     public var isAddressInUse: Bool { code == UV_EADDRINUSE.rawValue }

@@ -145,8 +145,8 @@ public struct LanguageModel: Sendable {
     /// The function runs as a task for each call, off the loop, and writes the reply piece by
     /// piece; nodes run as soon as they are written. The reply is complete when it returns. What it
     /// throws fails the call: a `ModelFailure` as it is, anything else as a failure of the provider
-    /// with the error's description, so that a key must not be in it. When the call is cancelled, or takes
-    /// longer than the timeout, its task is cancelled and what it writes then is dropped.
+    /// with the error's description, so that a key must not be in it. When the call is cancelled,
+    /// or takes longer than the timeout, its task is cancelled and what it writes then is dropped.
     public static func function(
         timeout: Duration = .seconds(600),
         _ body: @escaping @Sendable (ModelRequest, ModelReply) async throws -> Void

@@ -9,10 +9,11 @@ public import Wire
 
 /// A coordinator and a worker inside this process.
 ///
-/// They talk over loopback TCP, on a port that the system chooses and with keys that exist in memory
-/// only, all on one thread of the cluster's own. The tools are Swift functions, those of a manifest,
-/// or both. With a language model it plans and reaches goals. Any number of clusters may run in a process. A cluster ends with ``shutDown()``, or when
-/// nobody refers to it and its runs any more.
+/// They talk over loopback TCP, on a port that the system chooses and with keys that exist in
+/// memory only, all on one thread of the cluster's own. The tools are Swift functions, those of a
+/// manifest, or both. With a language model it plans and reaches goals. Any number of clusters may
+/// run in a process. A cluster ends with ``shutDown()``, or when nobody refers to it and its runs
+/// any more.
 public final class LocalCluster: Sendable {
     /// Where the coordinator listens, for workers and clients of other processes on this host.
     public let endpoint: Endpoint
@@ -128,8 +129,8 @@ public final class LocalCluster: Sendable {
 
     /// Ends coordinator, worker and thread.
     ///
-    /// Functions under way are cancelled; those that do not follow are left to themselves. Runs that
-    /// are still awaited throw.
+    /// Functions under way are cancelled; those that do not follow are left to themselves. Runs
+    /// that are still awaited throw.
     public func shutDown() async {
         await client.close()
     }

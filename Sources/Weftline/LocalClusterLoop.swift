@@ -90,7 +90,7 @@ final class LocalClusterLoop: Closable {
         }
     }
 
-    /// Has an effect before the cluster is ready only.
+    /// Does nothing once the cluster is ready.
     private func fail(_ message: String) {
         ready.settle(.failure(LocalClusterError(message: message)))
     }

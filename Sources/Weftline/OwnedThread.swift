@@ -1,10 +1,10 @@
 // Threads of this library: each runs a loop with one object on it, and ends when it is closed or
-// when nobody refers to it any more.
+// when its last reference is gone.
 internal import UVLoop
 
-/// What lives on a thread's loop.
+/// An object on the loop of a thread.
 protocol Closable: AnyObject, SendableMetatype {
-    /// Says good-bye to everyone and lets go of everything that keeps the loop alive.
+    /// Closes its connections, and releases everything that keeps the loop alive.
     ///
     /// May be called more than once.
     func close()
@@ -18,7 +18,7 @@ final class OwnedThread<Object: Closable>: Sendable {
 
     deinit { end() }
 
-    /// Starts a thread and waits until what lives there is ready.
+    /// Starts a thread and waits until its object is ready.
     ///
     /// Cancelling the task closes it. If it does not become ready, the thread is gone when this
     /// throws.
@@ -60,7 +60,7 @@ final class OwnedThread<Object: Closable>: Sendable {
         await thread.ended()
     }
 
-    /// Good-byes leave within this time; what does not end by itself is cut off.
+    /// Connections have this time to close; then the loop is stopped.
     private func end() {
         thread.post { $0.close() }
         thread.end(within: .seconds(1))

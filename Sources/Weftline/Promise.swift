@@ -1,4 +1,4 @@
-// A value that comes once and is waited for by tasks; settled from the loop's side.
+// A value that tasks wait for, and that the loop settles once.
 internal import UVLoop
 
 /// A value to come: settled once, awaited any number of times.

@@ -1,11 +1,11 @@
-// How a run stands and how it ended, as its events say it. What a Swift program gets of it is
-// RunResult, what people read is in the command.
+// The counts of a run and how it ended, as its events say it. What a Swift program gets of it is
+// RunResult; words for people are in the command.
 package import JSON
 package import PlannerCore
 package import Plans
 package import Wire
 
-/// How many nodes of a run are where.
+/// How many nodes of a run are in which state.
 package struct RunProgress: Equatable {
     package var total = 0
     package var running = 0

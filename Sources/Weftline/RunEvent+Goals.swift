@@ -1,5 +1,5 @@
-// What events say of a goal on its way: how its plan grows, why it is planned again, what the answer
-// says so far, what the models have used.
+// What events say of a goal on its way: how its plan grows, why it is planned again, what the
+// answer says so far, what the models have used.
 internal import JSON
 public import PlannerCore
 public import Plans

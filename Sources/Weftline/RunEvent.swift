@@ -1,4 +1,4 @@
-// What a program hears of a run while it goes on.
+// The events of a run, as a Swift program gets them.
 internal import Client
 public import JSON
 internal import Plans
@@ -8,7 +8,7 @@ public import Wire
 public struct RunEvent: Sendable {
     /// Its position among all events of the run, from 0; a lower level of watching sees gaps.
     ///
-    /// Events that tell how far the run is (`progress`, `snapshot`) bear the position of the event
+    /// Events about the progress of the run (`progress`, `snapshot`) have the number of the event
     /// before them.
     public var number: Int
     /// What happened.

@@ -82,7 +82,7 @@ final class EventBuffer: Sendable {
         }
     }
 
-    /// Says, as long as it lives, that somebody reads.
+    /// Counts as a reader as long as it lives.
     final class Reader {
         let buffer: EventBuffer
 
@@ -142,7 +142,7 @@ final class EventBuffer: Sendable {
         }
     }
 
-    /// Changes what is there, and wakes those who can go on.
+    /// Changes the state, and resumes tasks that wait for an event.
     private func change(_ body: (inout State) -> Void) {
         let woken = state.withLock { state in
             body(&state)

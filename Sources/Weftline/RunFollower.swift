@@ -10,19 +10,19 @@ package import Wire
 ///
 /// Confined to the loop of its client. The client keeps it until the run has ended.
 package final class RunFollower {
-    /// What is heard of the run.
+    /// What happens to the run.
     package enum Update {
-        /// The coordinator has taken the run on.
+        /// The coordinator has accepted the run.
         case accepted(RunID)
         /// The coordinator has the whole plan; the run does not need the client any more.
         case planComplete
         /// An event; the last one of the run has its end.
         case event(EventMessage, end: RunEnd?)
-        /// The submission or the watch failed; nothing further is heard.
+        /// The submission or the watch failed; nothing follows.
         case failed(ClientError)
     }
 
-    /// The run, once the coordinator has taken it on.
+    /// The run, once the coordinator has accepted it.
     package private(set) var run: RunID?
     /// Whether the coordinator has the whole plan.
     package private(set) var isPlanComplete = false

@@ -1,4 +1,4 @@
-// A run as its author holds it, and the two ends of what comes from the loop: events and a result.
+// A run as the program that started it sees it, and the channel from the loop to its tasks.
 internal import Client
 public import Plans
 internal import UVLoop
@@ -52,16 +52,16 @@ public final class RunHandle: Sendable {
     }
 }
 
-/// The side of a run that the loop speaks to and tasks listen to.
+/// What the loop tells of a run, for tasks that wait for it.
 final class RunChannel: Sendable {
-    /// Comes when the coordinator has taken the run on.
+    /// Settled when the coordinator has accepted the run.
     let accepted = Promise<RunID>()
-    /// Comes once the run has ended and its nodes are known.
+    /// Settled when the run has ended and its nodes are known.
     let result = Promise<RunResult>()
-    /// What was heard and not read; the last event of the run ends it.
+    /// Events that were not read yet; the last event of the run ends it.
     let events = EventBuffer()
 
-    /// Ends everything that is still awaited.
+    /// Fails everything that is still awaited.
     func fail(_ error: any Error) {
         accepted.settle(.failure(error))
         events.end()

@@ -8,9 +8,9 @@ public import Wire
 
 /// A connection to a coordinator, for use from any task.
 ///
-/// Any number of runs may be under way on it. It has a thread of its own until it is closed, or let
-/// go of. A connection that is lost stays lost: what is under way on it throws, and a new client
-/// has to be made.
+/// Any number of runs may be under way on it. It has a thread of its own until it is closed, or its
+/// last reference is gone. A lost connection is not made again: what is under way on it throws, and
+/// a new client has to be made.
 public final class WeftClient: Sendable {
     /// Runs a closure with the tracker on its loop; false when there is none any more.
     typealias PostToLoop = @Sendable (@escaping @Sendable (RunTracker) -> Void) -> Bool
@@ -67,7 +67,7 @@ public final class WeftClient: Sendable {
         )
     }
 
-    /// Says good-bye and ends the thread; what is still awaited throws.
+    /// Closes the connection and ends the thread; what is still awaited throws.
     ///
     /// Runs go on at the coordinator.
     public func close() async {
@@ -181,7 +181,7 @@ public final class WeftClient: Sendable {
     }
 
     func cancel(_ channel: RunChannel, reason: String?) {
-        // A reason is a sentence; a book of them would not fit into a line.
+        // A longer reason might not fit into a line of the protocol.
         let reason = reason.map { String($0.prefix(1_000)) }
         _ = postToLoop { $0.cancel(channel, reason: reason) }
     }

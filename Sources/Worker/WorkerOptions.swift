@@ -26,9 +26,9 @@ public struct WorkerOptions {
 
     /// Describes a worker.
     ///
-    /// The name is unique among the workers of a coordinator and keeps the rule of `PeerName`; slots
-    /// are 1–4096; host name and process id are shown to people; `exitAfter` is how long it does
-    /// without a coordinator before it ends, nil for ever.
+    /// The name is unique among the workers of a coordinator and keeps the rule of `PeerName`;
+    /// slots are 1–4096; host name and process id are shown to people; `exitAfter` is how long it
+    /// does without a coordinator before it ends, nil for ever.
     public init(
         host: String,
         port: Int,

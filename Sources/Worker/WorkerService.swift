@@ -102,7 +102,7 @@ public final class WorkerService {
         armTimer()
     }
 
-    /// Sees to it that the timer fires no later than the next deadline.
+    /// Arms the timer for the next deadline, unless it fires earlier.
     ///
     /// Every sign of life moves that deadline; a timer that fires before it costs less than one
     /// that is scheduled anew each turn.
@@ -269,7 +269,7 @@ public final class WorkerService {
         }
     }
 
-    /// The attempt has no invocation any more.
+    /// Removes the invocation of an attempt that has ended.
     private func forget(_ attempt: AttemptID) {
         if starting == attempt {
             starting = nil

@@ -66,15 +66,15 @@ struct Weft: ParsableCommand {
             return failure.status
         }
         if Losses.areReported { return .failed }
-        // This one can be told to nobody; a status that says more stays.
+        // Standard error itself is lost, so only the status can tell; a more precise one stays.
         guard status == .success, let failure = Output.error.lost() else { return status }
         return failure.status
     }
 
     /// Prints what the parser has to say: help and versions, or what is wrong with the arguments.
     ///
-    /// What no command has is named first: the parser finds that last, after the checks of the
-    /// command, and shows the help of `weft` for the help of a command that there is not.
+    /// An unknown argument is reported first: the parser finds it last, after the checks of the
+    /// command, and shows the help of `weft` for an unknown command.
     private static func report(_ error: any Error) -> ExitStatus {
         let wantsHelp = exitCode(for: error).isSuccess
         if let problem = unknownArgument(wantsHelp: wantsHelp) {

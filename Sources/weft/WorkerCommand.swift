@@ -124,7 +124,7 @@ struct WorkerCommand: ParsableCommand {
             failure = CommandFailure(reason)
             hasExited = true
             guard reason == .drained else { return loop.stop() }
-            // The loop ends with the processes of persistent tools, which have their time for it.
+            // The loop ends when the processes of persistent tools have ended; they have some time.
             let timer = Timer(loop: loop) { loop.stop() }
             timer.schedule(after: PersistentRunner.shutDownGrace + .seconds(1))
             timer.detachFromLoopLife()

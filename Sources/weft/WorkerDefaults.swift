@@ -1,4 +1,4 @@
-// Where a worker belongs: its coordinator, its key, and what its end means for the exit code.
+// Where a worker finds its coordinator and its key by default, and the exit code of each end.
 
 internal import ArgumentParser
 internal import Client

@@ -42,7 +42,7 @@ public final class ModelRecorder {
         guard file >= 0 else { return }
         let closing = file
         file = -1
-        // Some systems tell only now that there was no room.
+        // Some systems report only now that there was no room.
         if Glibc.close(closing) != 0 { fail() }
     }
 

@@ -185,7 +185,7 @@ final class HTTPModelCall: ModelCall {
             }
             var events: [ServerSentEvent] = []
             parser.finish(into: &events)
-            // What is left may be half an event; then the stream just broke off.
+            // An incomplete event means that the stream broke off.
             for event in events { try? reader.read(event, into: &readings) }
         }
     }
@@ -280,7 +280,7 @@ final class HTTPModelCall: ModelCall {
                 message: "The model at \(place) cannot be called: \(words)"
             )
         case .untrusted:
-            // Nobody is there to ask: what cannot be trusted today is not to be trusted in a moment.
+            // A certificate that is not trusted now will not be trusted a moment later.
             return ModelFailure(
                 code: .badConfiguration,
                 message: "The model at \(place) cannot be trusted: \(words). If its certificate is"

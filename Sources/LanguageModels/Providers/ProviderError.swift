@@ -42,7 +42,7 @@ struct ProviderError: Sendable, Equatable {
         self.message = message.quotedWords
     }
 
-    /// Whether it speaks of any of these, as its subject or in its words.
+    /// Whether it names any of these, as its field or in its message.
     func mentions(_ words: String...) -> Bool {
         let text = "\(type ?? "") \(parameter ?? "") \(message)".lowercased()
         return words.contains { text.contains($0) }
@@ -95,7 +95,7 @@ struct ProviderError: Sendable, Equatable {
 }
 
 extension ModelFailure.Code {
-    /// Whether the trouble may be over a moment later.
+    /// Whether another try may succeed.
     fileprivate var isPassing: Bool { self == .rateLimited || self == .serverError }
 }
 

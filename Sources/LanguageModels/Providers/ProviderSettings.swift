@@ -26,7 +26,8 @@ public struct ProviderSettings: Sendable, Equatable {
     /// The path of the certificates to trust instead of this host's; nil for these.
     public var caFile: String?
 
-    /// The time after the model has stopped in which a provider may report usage and end the stream.
+    /// The time after the model has stopped in which a provider may report usage and end the
+    /// stream.
     var settleTime = Duration.seconds(2)
     /// The first wait before a retry when the provider names none.
     var firstRetryDelay = RetryPolicy().firstDelay

@@ -1,4 +1,5 @@
-// Everything wrong with a configuration at once: what its text says, and what it needs from outside.
+// Everything wrong with a configuration at once: what its text says, and what it needs from
+// outside.
 public import Configuration
 internal import FoundationEssentials
 internal import Glibc

@@ -75,7 +75,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 
 /// Models that cannot be used as configured, with all that is wrong.
 public struct ModelConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The path of the file; empty when the trouble is none of a file's.
+    /// The path of the file; empty when the problems are not those of a file.
     public var path: String
     /// The problems, in the order of the file; at least one.
     public var problems: [FileProblem]

@@ -3,7 +3,7 @@
 // which then speak of something else. Pure: what is a file is asked through a closure.
 internal import Plans
 
-/// Looks for the first argument that cannot be meant as it stands.
+/// Finds the first argument that no command accepts.
 struct CommandLineCheck {
     /// What there is at a path.
     enum Entry {
@@ -101,7 +101,7 @@ struct CommandLineCheck {
         return "\(sentence) It is an option of \(Self.list(others))."
     }
 
-    /// A value that is misspelt; of one that is like none the parser tells all that there are.
+    /// A misspelt value; for one that is like no other, the parser lists all values.
     private func unknownValue(
         _ value: String,
         of option: CommandShape.Option,

@@ -3,7 +3,7 @@
 // CommandLineCheck before.
 internal import Console
 
-/// A command line that is wrong, as it is told to a person.
+/// What is wrong with a command line, in words for a person.
 struct UsageError: Equatable {
     /// What is wrong.
     let sentence: String
@@ -77,7 +77,7 @@ struct UsageError: Equatable {
         if let last = words.last, words.count > 1 {
             return "\(start). It can be \(words.dropLast().joined(separator: ", ")) or \(last)."
         }
-        // What is neither a choice nor has a reason is a number.
+        // A value without choices and without a reason is a number.
         guard reason.hasPrefix(": ") else { return "\(start): it must be a whole number." }
         let words = reason.dropFirst(2)
         if words.hasPrefix("\"") { return "\(name): \(words)" }

@@ -100,7 +100,7 @@ extension ModelConfiguration.Model {
         case .openai(let settings): "openai, \(settings.summary)"
         case .anthropic(let settings): "anthropic, \(settings.summary)"
         case .recorded(let path, _, _): "recorded, \(path)"
-        // Arguments may hold what is nobody's business.
+        // Arguments may hold secrets.
         case .command(let settings): "command, \(settings.arguments.first ?? "")"
         }
     }

@@ -47,7 +47,7 @@ struct ExplainCommand: ParsableCommand {
         ])
     }
 
-    /// From so many nodes on it is looked whether the coordinator told of all.
+    /// With at least this many nodes, it is checked whether the answer has all of them.
     private static let manyNodes = 200
 
     private func countUnsettled(_ options: CoordinatorClient.Options) throws -> Int {

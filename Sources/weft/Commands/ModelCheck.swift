@@ -87,7 +87,7 @@ struct ModelCheck {
         return fields.count == 1 && fields["words"]?.stringValue != nil
     }
 
-    /// The form asked for, or the looser one that the provider put up with.
+    /// The form that was asked for, or the looser one that the provider accepted.
     private var form: String {
         switch lowered {
         case nil, .jsonSchema: "schema"

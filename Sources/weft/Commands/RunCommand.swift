@@ -163,7 +163,7 @@ struct RunCommand: ParsableCommand {
         let input = try PlanInput(path)
         let bytes = try input.readBeginning(atMost: Self.checkedBytes)
         guard input.isAtEnd else { return (bytes, input) }
-        // Who says what becomes of nodes without a tool wants to see it.
+        // With --on-missing-tool a node without a tool is no error of the plan.
         let tools = onMissingTool == nil ? check : nil
         let file = PlanFile(name: PlanFile.name(of: path), bytes: bytes, tools: tools)
         if !file.isValid, json {

@@ -19,7 +19,7 @@ final class ProgressBar {
     private var lastDrawn: Int64?
     /// The columns of each line that is drawn now; none if nothing is.
     private var drawn: [Int] = []
-    /// What stands above the last line, for a width, the lines there may be and the milliseconds
+    /// Makes the lines above the last one, for a width, a number of lines and the milliseconds
     /// since the beginning.
     var above: ((_ width: Int, _ room: Int, _ elapsedMilliseconds: Double) -> [String])?
 
@@ -60,7 +60,7 @@ final class ProgressBar {
         if wasDrawn { draw() }
     }
 
-    /// Takes the lines away for good.
+    /// Erases the live lines; nothing is drawn any more.
     func end() {
         timer?.close()
         timer = nil
@@ -71,20 +71,20 @@ final class ProgressBar {
         lastDrawn = nil
     }
 
-    /// What leads to the first column of the first live line.
+    /// Moves the cursor to the first column of the first live line.
     private var wayBack: String {
         drawn.isEmpty ? "" : "\r" + (drawn.count > 1 ? "\u{1B}[\(drawn.count - 1)A" : "")
     }
 
-    /// What takes the live lines away, and leaves the cursor where they began.
+    /// Erases the live lines and leaves the cursor where they began.
     private var erasure: String { drawn.isEmpty ? "" : wayBack + "\u{1B}[J" }
 
     private func resize() {
         if !drawn.isEmpty { draw() }
     }
 
-    /// Takes the live lines away if the window has another size, so that no line is drawn for the
-    /// size before: lines that are wider than the window take several of its own.
+    /// Erases the live lines if the size of the window has changed: a line that is wider than the
+    /// window takes several rows.
     private func fitToWindow() {
         let old = terminal
         terminal.measure(.error)
@@ -116,7 +116,7 @@ final class ProgressBar {
                 style: terminal.style
             )
         )
-        // Drawn over what is there, so that nothing flickers; then what is below goes.
+        // Draws over the old lines, so that nothing flickers, and erases what is below.
         let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")
         Output.error.writeNow(wayBack + text + "\u{1B}[J")
         drawn = lines.map { Text.width(of: Style.bare($0)) }

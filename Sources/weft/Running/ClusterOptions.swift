@@ -42,7 +42,7 @@ struct ClusterOptions: ParsableArguments {
         ].compactMap(\.self)
     }
 
-    /// Whether a coordinator that was named, or not, goes with what else was said; `needy` is what
+    /// Checks that the flags fit a run with, or without, a named coordinator; `needy` names what
     /// needs a model.
     func check(isRemote: Bool, models: ModelOptions, needy: String?) throws {
         if let needy, !isRemote, models.path == nil {
@@ -71,8 +71,8 @@ struct ClusterOptions: ParsableArguments {
         }
     }
 
-    /// What the tools of the cluster say of plans; ends the command when the manifest cannot be
-    /// used, or when tools are allowed that nobody has.
+    /// Checks of plans by the tools of the cluster; ends the command when the manifest cannot be
+    /// used, or when a tool is allowed that is not there.
     func check(
         owner: String = "this run's cluster",
         allowed: [String]? = nil
@@ -128,7 +128,7 @@ struct ClusterOptions: ParsableArguments {
                 logger: Shell.logger("coordinator", level: .warning),
                 onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },
                 onFailure: { message in
-                    // What the worker said begins with the same word.
+                    // The worker's message begins with the same word.
                     let cause = message.replacing("error: ", with: "")
                     run.end(CommandFailure(.failed, "The cluster of this run failed: \(cause)"))
                 }

@@ -74,8 +74,8 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// A recorder whose file takes what is written to it; what it does not take later is told, and
-    /// the command has failed then.
+    /// A recorder that can write to its file; a later write that fails is reported, and the command
+    /// fails.
     private static func recorder(_ path: String) throws -> ModelRecorder {
         let recorder = try ModelRecorder(path: path)
         if let problem = recorder.problem { throw CommandFailure(.failed, problem) }

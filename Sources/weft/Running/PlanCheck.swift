@@ -7,7 +7,7 @@ internal import Schemas
 internal import Tools
 internal import Wire
 
-/// What a run's tools say of a plan.
+/// Checks of a plan by the tools of a run.
 struct PlanCheck {
     private let schemas: [String: Schema]
     /// The programs among them, whose commands say more about arguments than a schema.
@@ -16,7 +16,7 @@ struct PlanCheck {
     private let owner: String
     private let allowed: Set<String>?
 
-    /// Whoever has the tools completes the sentence "which … does not have": `the manifest`.
+    /// Who has the tools, to complete the sentence "which … does not have": `the manifest`.
     init(
         _ tools: [ToolDescription],
         programs: [ManifestTool] = [],

@@ -6,7 +6,7 @@ internal import Wire
 
 /// A plan document that was read.
 struct PlanFile {
-    /// What its problems are told of: the path, or standard input.
+    /// Its name in messages about problems: the path, or standard input.
     var name: String
     /// The text.
     var bytes: [UInt8]
@@ -21,7 +21,7 @@ struct PlanFile {
     /// Its problems, one a line.
     var lines: [String] { problems.map { $0.line(in: name) } }
 
-    /// What a file is called in sentences about it.
+    /// The name of a file in messages.
     static func name(of path: String) -> String { path == "-" ? "standard input" : path }
 
     /// Checks a document by itself, and against the tools that will be there if they are known.

@@ -10,7 +10,7 @@ internal import Wire
 final class PlanInput {
     /// Whether everything has been read.
     private(set) var isAtEnd = false
-    /// Whether it can be read at any time without waiting for anybody.
+    /// Whether reading it never waits for a writer.
     let isFile: Bool
     let descriptor: Int32
 
@@ -55,7 +55,7 @@ final class PlanInput {
         }
     }
 
-    /// That reading failed, and why.
+    /// Why reading failed.
     var unreadable: CommandFailure {
         let name = path == "-" ? "from standard input" : path
         return CommandFailure(.usage, "The plan \(name) cannot be read: \(Self.reason()).")

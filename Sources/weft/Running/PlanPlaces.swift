@@ -67,7 +67,7 @@ struct PlanPlaces {
             return named.first { names($0, in: problem.message) } ?? value("dependencies") ?? node
         case .selfReference, .unknownReference, .malformedReference: return value("args") ?? node
         case .badPlan, .limit:
-            // What the node is called may also be the name of a field.
+            // The id of the node may also be the name of a field.
             let words = problem.message.drop { $0 != " " }.dropFirst().drop { $0 != " " }
             return offset(namedIn: String(words), at: node) ?? node
         default: return node
@@ -98,7 +98,7 @@ struct PlanPlaces {
             .min { $0.0 < $1.0 }?.1
     }
 
-    /// The place of a part of a value, as near as it can be found.
+    /// The place of a part of a value, or of the closest part around it that is found.
     private func part(_ pointer: String, of value: Int) -> Int {
         var place = value
         for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {

@@ -83,7 +83,7 @@ extension PlanRun {
         return parts.joined(separator: "\n")
     }
 
-    /// A run of which nothing succeeded, or that was called off, has nothing to say.
+    /// Whether there is an answer to print: not if nothing succeeded or the run was cancelled.
     private func hasAnswer(_ outcome: RunEnd) -> Bool {
         switch outcome.status {
         case .succeeded: true
@@ -138,7 +138,7 @@ extension PlanRun {
     // MARK: - For people
 
     private func sayFailures(_ outcome: RunEnd, then: @escaping () -> Void) {
-        // Those that a terminal shows already are not told again.
+        // Failures that the terminal shows already are not printed again.
         var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
             say(failures, outcome)

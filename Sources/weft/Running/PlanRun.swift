@@ -1,5 +1,5 @@
-// One `weft run`: a plan goes to a coordinator, is followed to its end and told of. Reading the
-// command line is in RunCommand, what is said at the end in PlanRun+Telling.
+// One `weft run`: submits a plan or goal, follows its run and shows how it goes. Reading the
+// command line is in RunCommand, what is printed at the end in PlanRun+Telling.
 internal import Client
 internal import Console
 internal import JSON
@@ -8,7 +8,7 @@ internal import UVLoop
 internal import Weftline
 internal import Wire
 
-/// A plan on its way.
+/// A plan or goal that runs.
 ///
 /// Confined to the session's loop.
 final class PlanRun {
@@ -17,7 +17,7 @@ final class PlanRun {
         var submission: Submission
         /// Where the rest of a large plan comes from.
         var rest: PlanInput?
-        /// What the problems of its plan are told of; nil for a goal.
+        /// The name of the plan in messages about problems; nil for a goal.
         var planName: String?
         var isDetached = false
         var printsJSON = false
@@ -42,7 +42,7 @@ final class PlanRun {
     /// Why the answer is missing from the document of a run that succeeded.
     var answerFailure: CommandFailure?
 
-    /// Sentences about nodes that wait, before they are only counted.
+    /// How many nodes that no worker can run are reported; further ones are not.
     private static let unplaceableSaid = 5
 
     init(session: Session, settings: Settings) {
@@ -63,16 +63,16 @@ final class PlanRun {
         show(phase: settings.isRemote ? "connecting" : "starting the cluster")
     }
 
-    /// Shows what is done before the run has nodes to show.
+    /// Shows what happens before the run has nodes to show.
     private func show(phase: String) {
         view?.phase = phase
         if let progress = view?.progress { bar.show(progress) }
     }
 
-    /// How many failures have been told while the run went on.
+    /// How many failures have been shown during the run.
     var toldFailures: Int { view?.toldFailures ?? 0 }
 
-    /// Lines of others that must not be drawn over: of the workers of a cluster of its own.
+    /// Prints lines of other writers above the live lines: of the workers of the run's own cluster.
     func say(_ lines: [String]) { bar.say(lines.map(Text.printable)) }
 
     /// Submits the plan over a connection and ends the session when the run has ended.
@@ -130,7 +130,7 @@ final class PlanRun {
         }
     }
 
-    /// Shows more of the answer where it belongs, if a person reads there.
+    /// Writes the next piece of the answer to standard output, if that is a terminal.
     private func show(_ text: String) {
         guard view != nil, Terminal.of(.standard).isTerminal else { return }
         if shownAnswer.isEmpty { bar.end() }
@@ -138,7 +138,7 @@ final class PlanRun {
         Output.standard.writeNow(Text.harmless(text))
     }
 
-    /// Tells a person the run's id, by which other commands know it.
+    /// Shows a person the run's id, which other commands take.
     private func tellRun(_ run: RunID) {
         guard terminal.isTerminal, !settings.isDetached, settings.planFormat == nil else { return }
         bar.say([terminal.style.paint("run \(run)", .dim)])
@@ -191,7 +191,7 @@ final class PlanRun {
         end(isInterrupted ? CommandFailure(.interrupted, failure.lines) : failure)
     }
 
-    /// The coordinator's problems with their places in the text, which it did not keep.
+    /// The problems that the coordinator found, with their places in the text.
     private func placed(_ problems: [PlanProblem]) -> [PlacedProblem] {
         // Of a large plan only the beginning is here.
         let places = settings.rest == nil ? PlanPlaces(settings.submission.plan) : nil

@@ -7,7 +7,7 @@ internal import Weftline
 extension RunEnd {
     var exitStatus: ExitStatus { status == .succeeded ? .success : .failed }
 
-    /// What became of the run in words; nil if its nodes say it all.
+    /// How the run ended in a sentence; nil if the failures of its nodes say it all.
     var sentence: String? {
         guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
             return status == .cancelled ? "was cancelled: \(reason ?? "no reason given")" : nil
@@ -16,7 +16,7 @@ extension RunEnd {
         return "\(status.rawValue): \(code): \(message)"
     }
 
-    /// What a person wants to know at a glance.
+    /// One line with counts and times.
     var summary: String {
         let nodes = Text.count(counts.total, "node")
         let times = [("", "wall_ms"), ("critical path ", "critical_path_ms"), ("work ", "work_ms")]
@@ -28,7 +28,7 @@ extension RunEnd {
             (counts.succeeded, "succeeded"), (counts.failed, "failed"),
             (counts.skipped, "skipped"), (counts.cancelled, "cancelled"),
         ]
-        // What did not happen is not worth a word; the line is to fit a terminal.
+        // Counts of 0 are left out, and times that do not fit into a line of a terminal.
         let told = ends.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
         let head = "\(nodes): \(told.isEmpty ? "nothing ran" : told)"
         let lines = (0...times.count).reversed().map { count in
@@ -86,7 +86,7 @@ struct FailureList {
     /// Lines shown at most.
     private static let limit = 20
     private let total: Int
-    /// Failures that were told before.
+    /// Failures that were shown before.
     private let told: Int
 
     init(failed: Int, told: Int = 0) {

@@ -1,5 +1,5 @@
-// A key that cannot be used, as a person is told of it. Where there is no key file there may be no
-// coordinator either, which is what has to be said then.
+// What a person is told of a key that cannot be used. Where there is no key file there may be no
+// coordinator either; then that is what is told.
 internal import Client
 internal import Console
 internal import Transport
@@ -7,7 +7,7 @@ internal import UVLoop
 internal import Wire
 
 extension CommandFailure {
-    /// How long it is looked whether anybody listens.
+    /// How long to wait for a connection that shows whether a coordinator is there.
     private static let patience = Duration.seconds(2)
 
     /// A key file that cannot be used, for a connection to an endpoint.
@@ -19,7 +19,7 @@ extension CommandFailure {
         }
     }
 
-    /// Why nobody can be reached at an endpoint; nil if somebody listens there.
+    /// Why no connection to an endpoint is possible; nil if one is.
     private static func absence(of endpoint: Endpoint) -> ClientError? {
         guard let loop = try? EventLoop() else { return nil }
         var failure: ClientError?

@@ -1,11 +1,12 @@
-// Events as `weft watch` prints them, a line each and a line for each line a tool writes. Pure.
+// Events as `weft watch` prints them: a line for each event, and for each line that a tool writes.
+// Pure.
 internal import Console
 internal import JSON
 internal import Plans
 internal import Weftline
 internal import Wire
 
-/// Makes the lines of one run's events; keeps what tools wrote of a line until its end comes.
+/// Makes the lines of one run's events; keeps an incomplete line of a tool until the rest comes.
 struct EventLines {
     private struct Source: Hashable {
         var node: String
@@ -13,11 +14,11 @@ struct EventLines {
     }
 
     private let style: Style
-    /// Whether what tools write is for a terminal, which must not obey it.
+    /// Whether the lines go to a terminal: what tools write must not control it.
     private let isForTerminal: Bool
     private var partial: [Source: [UInt8]] = [:]
 
-    /// Bytes of a line that does not end before it is printed as it is.
+    /// Bytes of an incomplete line after which it is printed.
     private static let longest = 16 << 10
 
     init(style: Style, isForTerminal: Bool = true) {
@@ -126,7 +127,7 @@ struct EventLines {
         if let text = data.value(at: [.key("text")])?.stringValue {
             bytes += text.utf8
         } else if let encoded = data.value(at: [.key("base64")])?.stringValue {
-            // A character may be cut in two between chunks, which makes both no text.
+            // A character may be split between two chunks.
             bytes += Base64.decode(Array(encoded.utf8)) ?? []
         }
         var lines: [String] = []

@@ -20,14 +20,14 @@ struct Explanation {
 
     /// All nodes that do not go on, as far as they are known.
     let total: Int
-    /// Nodes of which the coordinator said nothing.
+    /// Nodes that the coordinator's answer left out.
     private let leftOut: Int
     private(set) var groups: [Group] = []
     private let answer: JSONValue
 
-    /// Nodes that are told of one by one.
+    /// Nodes that are listed one by one.
     private static let fewNodes = 20
-    /// Groups that are told of.
+    /// Groups that are listed.
     private static let groupsTold = 40
     private static let examples = 3
 
@@ -70,7 +70,7 @@ struct Explanation {
         }
     }
 
-    /// What a reason is when it names other nodes, workers or times for each node.
+    /// The general form of a reason that names other nodes, workers or times for each node.
     private static func general(_ code: String) -> String {
         switch code {
         case "dependencies": "other nodes come first"

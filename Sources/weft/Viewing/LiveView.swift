@@ -1,12 +1,12 @@
-// What a terminal shows of a run while it goes on: what has ended and is worth a line goes above
-// for good, what has not stands below and changes. Pure; drawing is in ProgressBar.
+// What a terminal shows during a run: lines that stay, for nodes that have ended, and below them
+// lines that change, for nodes that have not. Pure; drawing is in ProgressBar.
 internal import Console
 internal import JSON
 internal import Plans
 internal import Weftline
 internal import Wire
 
-/// The nodes of a run, as its events tell of them.
+/// The nodes of a run, as its events describe them.
 struct LiveView {
     /// What a run is, which decides what is shown of it.
     enum Subject {
@@ -23,9 +23,9 @@ struct LiveView {
         var startedAt = 0.0
     }
 
-    /// What is done before there is anything to show of nodes.
+    /// What happens before there are nodes to show.
     var phase: String?
-    /// How many nodes are where; progress events come too seldom to go with the lines.
+    /// Counts of nodes; progress events are too rare to match the lines.
     private(set) var progress = RunProgress()
     /// How many failures have lines that stay.
     private(set) var toldFailures = 0
@@ -52,8 +52,8 @@ struct LiveView {
         for node in document.nodes { add(node.id.text, tool: node.tool) }
     }
 
-    /// Handles an event that comes so many milliseconds after the view began; returns the lines that
-    /// stay.
+    /// Handles an event that comes so many milliseconds after the view began; returns the lines
+    /// that stay.
     mutating func handleEvent(_ event: EventMessage, elapsedMilliseconds: Double) -> [String] {
         phase = nil
         switch event.kind {
@@ -88,11 +88,11 @@ struct LiveView {
         guard room > 0 else { return [] }
         if let phase { return [style.paint(Text.cut("  \(phase)", to: width - 1), .dim)] }
         guard !shown.isEmpty else {
-            // Then a model is at work: it plans, or answers.
+            // No node is under way: a model plans or answers.
             return subject == .goal ? [style.paint("  the model writes", .dim)] : []
         }
         var count = min(Self.limit, room, shown.count)
-        // The line that says how many more there are takes the place of one.
+        // The line with the number of further nodes takes the place of one.
         if count < shown.count { count = min(count, room - 1) }
         var lines = shown.prefix(count).compactMap { id -> String? in
             guard let node = nodes[id] else { return nil }
@@ -125,7 +125,7 @@ struct LiveView {
 
     private mutating func note(_ told: RunProgress?) {
         guard let told else { return }
-        // Of a plan whose nodes are not watched these are the only numbers.
+        // The only counts of a plan whose nodes are not watched.
         if nodes.isEmpty, subject == .plan { progress = told }
         progress.criticalPathMilliseconds = told.criticalPathMilliseconds
     }

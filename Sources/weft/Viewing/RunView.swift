@@ -6,8 +6,8 @@ internal import JSON
 internal import Plans
 internal import Wire
 
-/// The nodes of a run, as many as are wanted: those that failed first, then those that run, then the
-/// others in the order of the plan.
+/// The nodes of a run, as many as are wanted: those that failed first, then those that run, then
+/// the others in the order of the plan.
 struct RunView {
     /// The states that can be asked for.
     enum Status: String, CaseIterable {
@@ -27,7 +27,7 @@ struct RunView {
     private let counts: JSONValue
     private let age: Double?
 
-    /// A view of a run that the coordinator described, of nodes in one state if it is named.
+    /// A view of a run as the coordinator described it; with a state, of nodes in that state only.
     init(of run: JSONValue = .null, limit: Int, status: Status? = nil) {
         self.limit = limit
         self.status = status
@@ -91,14 +91,14 @@ struct RunView {
         ])
     }
 
-    /// What came of a node in a few words.
+    /// The outcome of a node in a few words.
     private static func outcome(_ node: JSONValue) -> String {
         if let error = node["error"], node.text("status") == "failed" {
             return "\(error.text("code")): \(error.text("message"))"
         }
         if let because = node["because"]?.stringValue { return "because of \(because)" }
         guard let output = node["output"] else { return "" }
-        // The beginning is enough for any terminal.
+        // No terminal shows more.
         return String((output.stringValue ?? output.description).prefix(400))
     }
 
