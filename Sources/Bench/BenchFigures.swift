@@ -85,7 +85,7 @@ struct BenchFigures {
 }
 
 extension [BenchFigure] {
-    /// What is told of every shape that runs nodes.
+    /// The figures of every shape that runs nodes.
     static func ofRuns(
         nodes: Int,
         seconds: Double,

@@ -178,7 +178,7 @@ final class WorkerDouble {
             onViolation: { [weak self] error in
                 self?.onLost("An idle worker does not understand: \(error)")
             },
-            onEnd: { [weak self] _ in self?.onLost("An idle worker was sent away.") }
+            onEnd: { [weak self] _ in self?.onLost("An idle worker lost its connection.") }
         )
         connection.send(.hello(initiator.hello()))
     }

@@ -74,7 +74,7 @@ package final class PreciseTimer: OneShotTimer {
 
     private func fire() { onFire?() }
 
-    /// Makes such timers for whoever is told which kind to use.
+    /// Makes such timers, as a `MakeTimer`.
     package static func make(loop: EventLoop, onFire: @escaping () -> Void) -> any OneShotTimer {
         PreciseTimer(loop: loop, onFire: onFire)
     }

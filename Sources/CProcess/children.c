@@ -1,5 +1,5 @@
-// The children of this process, as the system lists them. Whoever is a subreaper has among them
-// every process whose parents below it have ended, in whatever session.
+// The children of this process, as the system lists them. Those of a subreaper
+// include every process whose parents below it have ended, in any session.
 #define _GNU_SOURCE
 #include "keeper.h"
 

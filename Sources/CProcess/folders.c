@@ -68,7 +68,7 @@ static void remove_entries(struct removal *removal, int folder, int depth) {
 }
 
 bool weft_remove_tree(const char *path) {
-    // Whoever still writes there may come in between, and deep folders are moved up.
+    // Other processes may still write there, and deep folders are moved up.
     for (int round = 0; round < 100; round++) {
         if (unlinkat(AT_FDCWD, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
         if (errno == ENOTDIR) return unlink(path) == 0 || errno == ENOENT;

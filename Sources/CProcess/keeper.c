@@ -223,8 +223,8 @@ static _Noreturn void keeper(const char *folder, const char *prefix) {
     prctl(PR_SET_NAME, WEFT_KEEPER_NAME);
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    // Whoever stops a whole control group or session stops the worker, which drains; the keeper is
-    // needed to the end.
+    // A signal to a whole control group or session makes the worker drain; the keeper is needed
+    // until the end of that.
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);

@@ -25,7 +25,7 @@ bool weft_open_standard_descriptors(void) {
 
 extern char **environ;
 
-// Variables that hold no secrets and help whoever looks at a process.
+// Variables that hold no secrets and help a person who looks at a process.
 static bool is_plain(const char *entry) {
     const char *const names[] = {"HOME=", "LANG=", "PATH=", "TERM=", "TMPDIR=", "USER="};
     for (size_t index = 0; index < sizeof names / sizeof *names; index++) {

@@ -83,7 +83,7 @@ public final class CoordinatorClient {
         silence?.schedule(after: heartbeat)
     }
 
-    /// Says good-bye and closes; what was sent still leaves, and no callback comes any more.
+    /// Closes the connection in order; what was sent still leaves, and no callback comes any more.
     ///
     /// Runs go on, except one whose plan is not complete yet.
     public func close() {

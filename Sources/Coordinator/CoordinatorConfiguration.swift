@@ -40,7 +40,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         } catch {
             problems = error.problems
         }
-        // What is no YAML or has no fields was just reported.
+        // A file that is no YAML or has no fields was just reported.
         let root = (try? Yams.compose(yaml: yaml))?.mapping
         if let root {
             var top = TopReader()

@@ -59,8 +59,8 @@ public final class CoordinatorState {
 
     /// Reads the number in the lock file, adds one and writes it back.
     ///
-    /// A new file is empty. What is no number that can be counted on is not guessed at: an epoch
-    /// that was there before would let workers resume sessions that are not theirs.
+    /// A new file is empty. Anything else that is no number is an error: with an epoch that was
+    /// used before, workers would resume sessions that are not theirs.
     private static func nextEpoch(
         _ file: Int32,
         _ path: String

@@ -32,7 +32,7 @@ public final class HTTPClient {
     }
 
     deinit {
-        // Closing the loop lets go of timers and sources, and so of the client.
+        // Closing the loop releases timers and sources, and with them the client.
         for transfer in transfers.values { transfer.free() }
         if let curl { weft_curl_free(curl) }
     }

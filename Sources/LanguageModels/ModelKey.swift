@@ -49,9 +49,9 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
         }
     }
 
-    /// The word that stands for any key.
+    /// The word that replaces any key.
     public var description: String { "[key]" }
-    /// The word that stands for any key.
+    /// The word that replaces any key.
     public var debugDescription: String { "[key]" }
     /// A mirror without contents.
     public var customMirror: Mirror { Mirror(self, children: [:]) }

@@ -182,7 +182,7 @@ extension ChildProcess.Options {
         if case .none = standardInput { false } else { true }
     }
 
-    /// The child as a keeper is told of it.
+    /// The child as a keeper starts it.
     fileprivate func request(_ pipes: Pipes) -> KeeperRequest {
         var strings: [UInt8] = []
         for argument in arguments { strings += Array(argument.utf8) + [0] }

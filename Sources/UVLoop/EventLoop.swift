@@ -156,7 +156,7 @@ public final class EventLoop {
     func runMail() -> Bool {
         var batch: [@Sendable (EventLoop) -> Void] = []
         swap(&batch, &mailBatch)
-        mailbox.take(into: &batch)
+        mailbox.drain(into: &batch)
         let hadMail = !batch.isEmpty
         for body in batch { body(self) }
         batch.removeAll(keepingCapacity: batch.count <= 1024)

@@ -182,7 +182,7 @@ final class KeeperProcess {
     /// The keeper and all supervisors are gone, so that nobody reports any more.
     private func statusEnded() {
         if !children.isEmpty {
-            // They were killed themselves, so that what they kept was left to nobody.
+            // They were killed, so that nothing watches the programs that are left.
             for child in children.values { kill(-child.pid, SIGKILL) }
             weft_folder_kill_users(folder.path, newestFolder)
         }

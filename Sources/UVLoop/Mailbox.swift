@@ -37,7 +37,7 @@ public final class Mailbox: Sendable {
     }
 
     /// Swaps the waiting closures with an empty array, whose capacity is used again.
-    func take(into batch: inout [@Sendable (EventLoop) -> Void]) {
+    func drain(into batch: inout [@Sendable (EventLoop) -> Void]) {
         state.withLock { swap(&$0.waiting, &batch) }
     }
 

@@ -163,7 +163,7 @@ public final class PendingConnect {
         current = nil
         addresses = []
         if let resolving {
-            // Too late for a resolution under way; its answer finds nobody waiting.
+            // Too late for a resolution under way; its answer is ignored.
             uv_cancel(UnsafeMutableRawPointer(resolving).assumingMemoryBound(to: uv_req_t.self))
         }
         resolving = nil

@@ -18,8 +18,9 @@ public enum ProcessTable {
     /// Keeps the secrets in this process's memory and environment from other processes of its user.
     ///
     /// Nobody can attach to it, no core file is written, and of the environment /proc shows only
-    /// what is no secret, such as `PATH` and `TMPDIR`. Children may write core files as if this had
-    /// not been called. For programs of our own: call at the start, while there is one thread.
+    /// variables without secrets, such as `PATH` and `TMPDIR`. Children may write core files as if
+    /// this had not been called. For programs of our own: call at the start, while there is one
+    /// thread.
     public static func protectMemory() { weft_protect_memory() }
 
     /// Raises the limit of open files to what the system allows and returns the limit in force.

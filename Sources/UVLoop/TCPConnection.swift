@@ -4,7 +4,7 @@ internal import CLibuv
 
 /// A TCP connection on a loop; lives until it is closed.
 ///
-/// Bytes go out at once (`TCP_NODELAY`); whoever writes often gathers the bytes of a turn first.
+/// Bytes go out at once (`TCP_NODELAY`); a frequent writer should gather the bytes of a turn first.
 public final class TCPConnection {
     /// The peer's address; stays known after closing.
     public let remoteAddress: SocketAddress?

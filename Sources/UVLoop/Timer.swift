@@ -7,7 +7,7 @@ internal import CLibuv
 /// After a pause of the whole process, such as by SIGSTOP, all input that waits is handled before
 /// timers fire.
 ///
-/// Lives until it is closed, whoever refers to it.
+/// Lives until it is closed, with or without references to it.
 public final class Timer {
     private let loop: EventLoop
     private let memory = HandleMemory(UV_TIMER)

@@ -123,7 +123,7 @@ public final class EmbeddedWorker: Sendable {
     }
 }
 
-/// Why a worker ended that nobody had drained or stopped.
+/// Why a worker ended without having been drained or stopped.
 public struct EmbeddedWorkerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A sentence for a person.
     public var message: String

@@ -98,7 +98,7 @@ private final class FunctionCall: ModelCall {
         }
     }
 
-    /// Hands events on; whoever takes one may cancel the call.
+    /// Hands events on; `report` may cancel the call.
     private func deliver(_ events: [ModelEvent]) {
         for event in events { report?(event) }
     }

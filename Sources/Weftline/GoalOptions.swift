@@ -67,7 +67,7 @@ public struct GoalOptions: Sendable {
         self.label = label
     }
 
-    /// What is sent to have the goal reached; nobody watches it without a level.
+    /// What is sent to have the goal reached; without a level no events come.
     ///
     /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
     package func submission(

@@ -12,7 +12,7 @@ public final class RunHandle: Sendable {
     public let id: RunID
     /// What happens in the run, from its first event to its last; ends with the last one.
     ///
-    /// For one reader. Whoever reads gets every event; while nobody reads, the newest are kept, see
+    /// For one reader. A reader gets every event; while nobody reads, the newest are kept, see
     /// ``RunEvents``. If the connection is lost the sequence ends early and ``result`` throws.
     public let events: RunEvents
     private let channel: RunChannel

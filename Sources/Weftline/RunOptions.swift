@@ -42,7 +42,7 @@ public struct RunOptions: Sendable {
         self.label = label
     }
 
-    /// What is sent to have a plan run; nobody watches it without a level.
+    /// What is sent to have a plan run; without a level no events come.
     ///
     /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
     package func submission(

@@ -104,8 +104,8 @@ public final class WorkerService {
 
     /// Arms the timer for the next deadline, unless it fires earlier.
     ///
-    /// Every sign of life moves that deadline; a timer that fires before it costs less than one
-    /// that is scheduled anew each turn.
+    /// Every message from the coordinator moves that deadline; a timer that fires too early costs
+    /// less than one that is scheduled again each turn.
     private func armTimer() {
         guard let deadline = machine.nextDeadline() else { return }
         if let armedFor, armedFor <= deadline { return }

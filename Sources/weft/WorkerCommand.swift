@@ -72,7 +72,7 @@ struct WorkerCommand: ParsableCommand {
     )
     var preciseTimers = false
 
-    @Option(help: "End after so long without a coordinator, such as 30s (default: never).")
+    @Option(help: "End after this time without a coordinator, such as 30s (default: never).")
     var exitAfter: String?
 
     @Flag(name: .shortAndLong, help: "Log warnings only.")

@@ -124,6 +124,20 @@ struct RuleTests {
         #expect(findings("import Glibc").map(\.line) == [1])
     }
 
+    @Test("Words that are not plain are found in names, comments and messages")
+    func plainWords() {
+        func findings(_ text: String, isShell: Bool = true) -> [String] {
+            PlainWords.findings(in: sample(text), isShell: isShell)
+                .map { String($0.message.split(separator: "\"")[0]) }
+        }
+        #expect(findings("let desk = RunDesk(home)") == ["RunDesk"])
+        #expect(findings("// Who comes now is sent away.") == ["sent away", "who comes"])
+        #expect(findings("let s = \"at byte 0 stands [\"") == ["stands ["])
+        #expect(findings("func take(_ chunk: Chunk) {}") == ["take"])
+        #expect(findings("// Whoever asks.\nfunc take(_ chunk: Chunk) {}", isShell: false).isEmpty)
+        #expect(findings("let homes = takeAll(x) // Shutting down: refuse connections.").isEmpty)
+    }
+
     @Test("Words are found in identifiers and comments, not in literals")
     func vocabulary() {
         func words(_ text: String, module: String = "Plans") -> [String] {

@@ -65,6 +65,17 @@ struct TidyTests {
     @Test("One word for one thing")
     func vocabulary() { report(repository.sources.flatMap(Vocabulary.findings)) }
 
+    @Test("Names and sentences are plain")
+    func plainWords() {
+        let graph = repository.graph
+        report(
+            repository.sources.flatMap { file in
+                let isPure = graph.pure.contains(file.module ?? "")
+                return PlainWords.findings(in: file, isShell: !isPure)
+            }
+        )
+    }
+
     @Test("Nothing waits to be finished")
     func reminders() { report(repository.files.flatMap(TextRules.reminders)) }
 

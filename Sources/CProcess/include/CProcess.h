@@ -27,7 +27,7 @@ void weft_allow_core(int pid);
 // Has this process killed when its parent ends; false if the parent has ended already.
 bool weft_end_with_parent(int parent);
 
-// Temporary folders. Each is locked by whoever uses it, so that one without a lock was left behind.
+// Temporary folders. Each is locked while it is used: one without a lock was left behind.
 
 // Makes a folder of mode 0700 in `base` whose name starts with `prefix`, and locks it. Puts its path
 // into `path`, without links and doubled slashes; returns the descriptor that holds the lock, closed in children, or -errno.

@@ -66,7 +66,7 @@ extension ModelConfigurationReader {
                     false
                 }
             }
-            // What is no name may be a key; it is not repeated.
+            // A text that is no name may be a key, so that it is not repeated.
             guard isName, !name.isEmpty else {
                 report(
                     fields["key_env"],

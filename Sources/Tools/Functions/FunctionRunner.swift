@@ -100,7 +100,7 @@ private final class FunctionInvocation: RunningInvocation {
             await relay.wait()
         } then: {
             guard self.report != nil else { return }
-            self.deliver(relay.take())
+            self.deliver(relay.takeReports())
             if self.report != nil { self.awaitReports() }
         }
     }

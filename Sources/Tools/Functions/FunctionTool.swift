@@ -54,7 +54,7 @@ public struct FunctionTool: Sendable {
     }
 }
 
-/// What a function tool is told of the invocation, and how it speaks while it runs.
+/// What a function tool knows of the invocation, and how it reports while it runs.
 public struct ToolContext: Sendable {
     /// The attempt.
     public let attempt: AttemptID
@@ -134,7 +134,7 @@ final class ReportRelay: Sendable {
     }
 
     /// Takes the reports so far.
-    func take() -> [ToolReport] {
+    func takeReports() -> [ToolReport] {
         state.withLock { state in
             defer { state.reports = [] }
             return state.reports

@@ -114,7 +114,7 @@ extension ProviderSettings {
             case .file(let path): "key from the file \(path)"
             case nil: "no key"
             }
-        // Whatever stands before an @ or behind a question mark may be secret.
+        // What is before an @ or behind a question mark may be secret.
         let shown = baseURL.contains { $0 == "@" || $0 == "?" } ? "a URL with secrets" : baseURL
         return "\(model) at \(shown), \(source)"
     }

@@ -64,7 +64,7 @@ struct RunCommand: ParsableCommand {
     )
     var timeout: Duration?
     @Option(
-        help: ArgumentHelp("Nodes that may be with workers at a time.", valueName: "n")
+        help: ArgumentHelp("How many nodes may be with workers at a time.", valueName: "n")
     )
     var maxRunning: Int?
     @Option(

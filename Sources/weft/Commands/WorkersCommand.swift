@@ -52,7 +52,7 @@ struct WorkersCommand: ParsableCommand {
         printer.lines(remarks.map { printer.style.paint($0, .yellow) })
     }
 
-    /// Tools that a worker could not start lately.
+    /// Tools whose last starts on a worker failed.
     private func coolingTools(_ workers: [JSONValue]) -> [String] {
         workers.flatMap { worker in
             (worker["cooling_tools"]?.arrayValue ?? []).map { tool in

@@ -44,7 +44,7 @@ final class ProgressBar {
         touch()
     }
 
-    /// Draws anew, ten times a second at most.
+    /// Draws again, ten times a second at most.
     func touch() {
         guard let timer else { return }
         let due = (lastDrawn ?? 0) + Self.pause

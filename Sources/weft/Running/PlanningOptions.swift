@@ -17,13 +17,19 @@ struct PlanningOptions: ParsableArguments {
             """
     )
     var strategy: PlanningStrategy?
-    @Option(help: ArgumentHelp("Times a plan's problems go back (default: 2).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("How often problems go back to the model (default: 2).", valueName: "n")
+    )
     var repairs: Int?
-    @Option(help: ArgumentHelp("Plans there may be in all (default: 3).", valueName: "n"))
+    @Option(help: ArgumentHelp("How many plans there may be (default: 3).", valueName: "n"))
     var rounds: Int?
-    @Option(help: ArgumentHelp("Nodes there may be (default: 1000).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("How many nodes all plans may have (default: 1000).", valueName: "n")
+    )
     var maxNodes: Int?
-    @Option(help: ArgumentHelp("Tokens the models may use (default: any).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("How many tokens the models may use (default: any).", valueName: "n")
+    )
     var maxTokens: Int?
     @Option(
         help: ArgumentHelp(

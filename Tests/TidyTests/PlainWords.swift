@@ -1,0 +1,63 @@
+// Names and phrases that readers had to read twice, each with the plain word to use instead.
+// Not here: words that mean another thing in this project (Vocabulary).
+import Foundation
+
+enum PlainWords {
+    /// Names of types and functions.
+    static let names: [String: String] = [
+        "RunDesk": "RunTracker",
+        "Door": "PostToLoop",
+        "Home": "LoopConfined",
+        "Resident": "the role of the object",
+        "WorkerPlace": "WorkerDefaults",
+        "ProviderLine": "ModelEndpoint",
+        "LimitedRunner": "the limits of WorkerMachine",
+    ]
+
+    /// Phrases of comments and messages, in any case of letters.
+    static let phrases: [String: String] = [
+        "sent away": "refused or closed",
+        "who comes": "new connections",
+        "hears no more": "gets no messages",
+        "hear no more": "get no messages",
+        "came to nothing": "failed",
+        "had better": "should",
+        "in haste": "without waiting",
+        "is not missed": "is accepted",
+        "stands [": "found [",
+    ]
+
+    /// Phrases that modules which talk to the system do without, too.
+    static let shellPhrases: [String: String] = [
+        "whoever": "the name of who does it",
+        "sign of life": "message or ping",
+        "good-bye": "close or end",
+        "anew": "again",
+        "what is no ": "a text that is no",
+    ]
+
+    static func findings(in file: SourceFile, isShell: Bool) -> [Finding] {
+        let phrases = isShell ? phrases.merging(shellPhrases) { $1 } : phrases
+        return file.lines.enumerated().flatMap { index, line -> [Finding] in
+            func finding(_ found: String, _ better: String) -> Finding {
+                Finding(
+                    path: file.path,
+                    line: index + 1,
+                    message: "\"\(found)\", use \(better) instead"
+                )
+            }
+            let text = (line.comment + "\n" + line.literal).lowercased()
+            var findings = phrases.sorted { $0.key < $1.key }
+                .filter { text.contains($0.key) }
+                .map { finding($0.key, $0.value) }
+            let words = line.code.split { !$0.isLetter && !$0.isNumber && $0 != "_" }
+            for word in words {
+                if let better = names[String(word)] { findings.append(finding("\(word)", better)) }
+            }
+            if isShell, line.code.contains("func take(") {
+                findings.append(finding("take", "handleChunk, addText: what is done to what"))
+            }
+            return findings
+        }
+    }
+}
