@@ -80,12 +80,13 @@ let package = Package(
         pure("Schemas", ["JSON", ordered]),
         pure("Plans", ["JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
+        pure("Runs", ["JSON", "Plans", "Wire", deques]),
         pure("Scheduling", ["Plans", heaps, deques]),
         pure("PlannerCore", ["JSON", "Schemas", "Plans", ordered]),
         pure(
             "CoordinatorCore",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "PlannerCore", deques,
+                "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore", deques,
                 heaps, ordered,
             ]
         ),
@@ -97,7 +98,7 @@ let package = Package(
         shell("HTTP", ["CCurl", "UVLoop"]),
         shell(
             "LanguageModels",
-            ["HTTP", "UVLoop", "JSON", "PlannerCore", "Configuration", yaml]
+            ["HTTP", "UVLoop", "JSON", "Plans", "PlannerCore", "Configuration", yaml]
         ),
         shell("Transport", ["UVLoop", "JSON", "Wire"]),
         shell(
@@ -194,7 +195,8 @@ let package = Package(
         tests(
             "LanguageModelsTests",
             [
-                "UVLoop", "HTTP", "JSON", "PlannerCore", "Configuration", "LanguageModels",
+                "UVLoop", "HTTP", "JSON", "Plans", "PlannerCore", "Configuration",
+                "LanguageModels",
                 "HTTPTestKit", "TestKit",
             ]
         ),
@@ -229,12 +231,13 @@ let package = Package(
                 "Weftline", "EmbeddedWorkerExample", "GoalExample", "TestKit", logging,
             ]
         ),
+        tests("RunsTests", ["JSON", "Plans", "Wire", "Runs"]),
         tests("SchedulingTests", ["Plans", "Scheduling"]),
         tests("PlannerCoreTests", ["JSON", "Schemas", "Plans", "PlannerCore", ordered]),
         tests(
             "SimulationTests",
             [
-                "JSON", "Plans", "Wire", "Scheduling", "PlannerCore", "CoordinatorCore",
+                "JSON", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore", "CoordinatorCore",
                 "WorkerCore",
                 "TestKit", heaps, deques,
             ],
@@ -243,7 +246,8 @@ let package = Package(
         tests(
             "CoordinatorCoreTests",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Scheduling", "PlannerCore", "CoordinatorCore",
+                "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore",
+                "CoordinatorCore",
                 "TestKit", ordered,
             ]
         ),

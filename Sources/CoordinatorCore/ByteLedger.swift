@@ -1,5 +1,5 @@
 // The ledger of held bytes: how much the coordinator keeps in memory for each of its runs and for all
-// of them. What a run keeps is counted in RunState+Bytes.swift; what happens when there is too much
+// of them. What a run keeps is counted in HeldRun.swift; what happens when there is too much
 // is in CoordinatorMachine+Holding.swift.
 
 /// The bytes that are kept for runs, one account for each slot of the table of runs.

@@ -1,35 +1,10 @@
 // The answer of a run: made when somebody asks for it, a bounded part of it each turn, and kept. In
-// which form is in AnswerJoin; how it is sent is in CoordinatorMachine+Queries.swift.
+// which form is in AnswerCache.swift; how it is sent is in CoordinatorMachine+Queries.swift.
 
 internal import DequeModule
 internal import JSON
 internal import Plans
-internal import Scheduling
 internal import Wire
-
-/// An answer that is put together over several turns.
-struct AnswerInMaking: Sendable {
-    var join: AnswerJoin
-    /// The node whose outcome comes next.
-    var next = 0
-    /// Whether nothing changes any more while it is made.
-    let isLast: Bool
-
-    init(_ form: AnswerJoin.Form, isLast: Bool) {
-        join = AnswerJoin(form)
-        self.isLast = isLast
-    }
-}
-
-extension JoinKind {
-    /// The form of the answer, unless a model or a tool makes it.
-    var answerForm: AnswerJoin.Form {
-        switch self {
-        case .concat: .concat
-        case .json, .llm, .tool: .json
-        }
-    }
-}
 
 extension CoordinatorMachine {
     /// Whether a request for the answer can be replied to now, with the answer or an error.
@@ -64,20 +39,16 @@ extension CoordinatorMachine {
 
     /// True when the answer is there.
     mutating func makeAnswer(of run: Int, _ work: inout PageWork) -> Bool {
-        let id = runs[run].id
-        let scheduler = scheduler
-        let isMade = runs[run].makeAnswer(within: limits.maxValue, work: &work) { node in
-            scheduler.state(of: NodeReference(run: id, node: node)) ?? .cancelled
-        }
-        book(run)
+        let isMade = runs[run].makeAnswer(within: limits.maxValue, work: &work)
+        markUnbooked(run)
         return isMade
     }
 
     /// The answer, which is there; one of a run that goes on is made anew for the next question.
     mutating func takeAnswer(of run: Int) -> JSONPieces {
         guard let answer = runs[run].answer else { return JSONPieces(.null) }
-        runs[run].dropPresentAnswer()
-        book(run)
+        runs[run].answers.dropPresent()
+        markUnbooked(run)
         return answer
     }
 }

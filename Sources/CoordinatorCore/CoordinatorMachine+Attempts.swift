@@ -3,6 +3,7 @@
 
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -72,9 +73,9 @@ extension CoordinatorMachine {
             return
         }
         schedule(.attemptStarted(attempt, worker), now, &actions)
-        if runs[run].recordsNodes {
-            publish(.started, run, node: attempt.node, attempt: attempt, now, &actions)
-        }
+        guard scheduler.isRunning(attempt, on: worker) else { return }
+        let change = RunChange.started(node: Int32(attempt.node), attempt: Int32(attempt.number))
+        record(change, run, now, &actions)
     }
 
     private mutating func finish(
@@ -91,7 +92,7 @@ extension CoordinatorMachine {
             return
         }
         switch result.outcome {
-        case .success where runs[run].takesNoMore:
+        case .success where runs[run].state.results.intake != .open:
             acknowledge(attempt, worker, isStale: false)
             let failure = Failure(
                 code: .limit,
@@ -107,12 +108,13 @@ extension CoordinatorMachine {
                 return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
             }
             let measured = result.durationMicroseconds
-            runs[run].keep(output, of: attempt.node)
-            book(run)
-            runs[run].extendPath(
-                to: attempt.node,
-                microseconds: measured ?? elapsed(run, attempt.node, now)
+            dropIncoming(of: attempt.node, run)
+            let change = RunChange.succeeded(
+                node: Int32(attempt.node),
+                output,
+                microseconds: Int64(measured ?? elapsed(run, attempt.node, now))
             )
+            record(change, run, now, &actions)
             schedule(
                 .attemptSucceeded(attempt, worker, microseconds: measured),
                 now,
@@ -120,10 +122,12 @@ extension CoordinatorMachine {
             )
         case .failure(let failure):
             acknowledge(attempt, worker, isStale: false)
-            runs[run].extendPath(
-                to: attempt.node,
-                microseconds: result.durationMicroseconds ?? elapsed(run, attempt.node, now)
+            let microseconds = result.durationMicroseconds ?? elapsed(run, attempt.node, now)
+            let change = RunChange.worked(
+                node: Int32(attempt.node),
+                microseconds: Int64(microseconds)
             )
+            record(change, run, now, &actions)
             schedule(.attemptFailed(attempt, worker, failure), now, &actions)
         }
     }
@@ -157,8 +161,8 @@ extension CoordinatorMachine {
     }
 
     private func elapsed(_ run: Int, _ node: Int, _ now: Instant) -> Int {
-        let dispatchedAt = runs[run].reports[node].dispatchedAt
-        return Int((now.nanoseconds - dispatchedAt) / 1_000)
+        let dispatchedAt = Int(runs[run].state.nodes[node].dispatchedAt)
+        return runs[run].state.microseconds(at: now) - dispatchedAt
     }
 
     private mutating func take(
@@ -177,18 +181,18 @@ extension CoordinatorMachine {
         }
         grant(chunk.windowBytes, for: attempt, worker, id, &actions)
         switch chunk.stream {
-        case .value where runs[run].takesNoMore: break
+        case .value where runs[run].state.results.intake != .open: break
         case .value:
             do {
                 let most = limits.maxValue
                 try runs[run].incoming.append(chunk, of: attempt, maximumBytes: most)
-                book(run)
+                markUnbooked(run)
             } catch {
                 violate(id, error, now, &actions)
             }
         case .standardOutput, .standardError:
             guard runs[run].watchers.highest == .all else { return }
-            publish(
+            pass(
                 .chunk,
                 run,
                 node: attempt.node,
@@ -262,14 +266,14 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard scheduler.isCurrent(progress.attempt, on: worker),
-            let run = runSlots[progress.attempt.run], runs[run].recordsNodes
+            let run = runSlots[progress.attempt.run]
         else { return }
         var writer = JSONWriter()
         writer.beginObject()
         writer.field("fraction", progress.fraction)
         writer.field("note", progress.note)
         writer.endObject()
-        publish(
+        pass(
             .progress,
             run,
             node: progress.attempt.node,

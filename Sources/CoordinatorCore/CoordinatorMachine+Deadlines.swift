@@ -3,6 +3,7 @@
 
 internal import DequeModule
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -22,11 +23,12 @@ extension CoordinatorMachine {
         }
         fenceSilentFirsts(now, &actions)
         while let id = timedRuns.popDue(until: now) {
-            guard let run = runSlots[id], let due = runs[run].deadline else { continue }
-            let limit = (due - runs[run].acceptedAt) / .milliseconds(1)
+            guard let run = runSlots[id],
+                let limit = runs[run].state.acceptance.wallMilliseconds
+            else { continue }
             let failure = Failure(
                 code: .timeout,
-                message: "the run took longer than the \(Int(limit)) ms that it may take"
+                message: "the run took longer than the \(limit) ms that it may take"
             )
             end(run, because: failure, now, &actions)
         }
@@ -40,16 +42,11 @@ extension CoordinatorMachine {
             guard let slot = runSlots[id] else {
                 throw InvariantViolation("run \(id) is listed but unknown")
             }
-            let run = runs[slot]
-            guard run.id == id, run.outputs.count == run.plan.count,
-                run.reports.count == run.plan.count, run.counts.total == run.plan.count
-            else { throw InvariantViolation("run \(id) counts its nodes wrongly") }
-            guard run.isEnded == (run.status != .running) else {
-                throw InvariantViolation("run \(id) ended without a status")
+            guard runs[slot].id == id else {
+                throw InvariantViolation("run \(id) is not in its slot")
             }
-            if run.isEnded, run.counts.settled != run.plan.count || run.counts.running != 0 {
-                throw InvariantViolation("run \(id) ended with unsettled nodes")
-            }
+            try runs[slot].state.validate()
+            try validateStates(of: slot)
         }
         try validateLedger()
         guard runSlots.count == activeRuns.count + finishedRuns.count else {
@@ -66,6 +63,21 @@ extension CoordinatorMachine {
         try validateInterests()
     }
 
+    /// A run and the scheduler say the same of each node.
+    private func validateStates(of slot: Int) throws(InvariantViolation) {
+        let run = runs[slot].state
+        let states = scheduler.states(of: run.id)
+        guard states.count == run.nodes.count else {
+            throw InvariantViolation("\(run.id) has other nodes for the scheduler")
+        }
+        for node in run.nodes.indices where run.nodes[node].status != states[node].status {
+            throw InvariantViolation(
+                "\(run.id)/\(node) is \(run.nodes[node].status.name), but for the scheduler "
+                    + "\(states[node])"
+            )
+        }
+    }
+
     /// The index of watchers and the runs name the same watchers and authors.
     private func validateInterests() throws(InvariantViolation) {
         var expected = 0
@@ -80,6 +92,24 @@ extension CoordinatorMachine {
         }
         guard interests.values.reduce(0, { $0 + $1.count }) == expected else {
             throw InvariantViolation("observers are kept for runs that they do not watch")
+        }
+    }
+}
+
+extension NodeState {
+    /// The same in the words of the run.
+    fileprivate var status: NodeStatus {
+        switch self {
+        case .waiting: .waiting
+        case .ready: .ready
+        case .backingOff: .backingOff
+        case .leased: .sent
+        case .running: .running
+        case .cancelling: .cancelling
+        case .succeeded: .succeeded
+        case .failed: .failed
+        case .cancelled: .cancelled
+        case .skipped: .skipped
         }
     }
 }

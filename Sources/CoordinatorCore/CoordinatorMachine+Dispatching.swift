@@ -4,6 +4,7 @@
 
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Schemas
 internal import Wire
@@ -93,12 +94,12 @@ extension CoordinatorMachine {
     /// Whether the outputs that a node refers to are so long that its arguments surely, or nearly
     /// so, travel in chunks.
     private func isLarge(_ node: Int, _ run: Int) -> Bool {
-        guard runs[run].outputBytes > limits.announced.largestInline,
-            runs[run].plan[node].template.hasReferences
+        guard runs[run].state.results.outputBytes > limits.announced.largestInline,
+            runs[run].state.plan[node].template.hasReferences
         else { return false }
         var bytes = 0
-        for dependency in runs[run].plan.dependencies(of: node) {
-            bytes += runs[run].outputs[dependency]?.count ?? 0
+        for dependency in runs[run].state.plan.dependencies(of: node) {
+            bytes += runs[run].state.results.outputs[dependency]?.count ?? 0
         }
         return bytes > limits.announced.largestInline
     }
@@ -148,8 +149,8 @@ extension CoordinatorMachine {
         let dispatch = Dispatch(
             attempt: attempt,
             run: attempt.run,
-            node: runs[run].plan[attempt.node].id,
-            tool: runs[run].plan[attempt.node].tool,
+            node: runs[run].state.plan[attempt.node].id,
+            tool: runs[run].state.plan[attempt.node].tool,
             arguments: payload,
             timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
             leaseMilliseconds: limits.leaseMilliseconds,
@@ -192,15 +193,13 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let waited = now.nanoseconds - runs[run].reports[attempt.node].readyAt
-        runs[run].reports[attempt.node].dispatchedAt = max(now.nanoseconds, 1)
-        runs[run].reports[attempt.node].queuedMicroseconds = Int32(clamping: waited / 1_000)
-        runs[run].reports[attempt.node].worker = Int32(truncatingIfNeeded: worker.number)
-        runs[run].counts.running += 1
-        oweProgress(run, now)
-        if runs[run].recordsNodes {
-            publish(.dispatched, run, node: attempt.node, attempt: attempt, now, &actions)
-        }
+        let change = RunChange.dispatched(
+            node: Int32(attempt.node),
+            attempt: Int32(attempt.number),
+            worker: workers.inPlace(worker, { $0.name }) ?? ""
+        )
+        record(change, run, now, &actions)
+        markProgressDirty(run, now)
     }
 
     /// Puts outputs into the template, or refuses the node; nil then.
@@ -229,14 +228,14 @@ extension CoordinatorMachine {
             wholeBytes: limits.announced.largestInline,
             totalBytes: min(limits.maxValue, PlanLimits.resolvedArgumentBytes)
         )
-        let arguments = try runs[run].plan.resolveArguments(
+        let arguments = try runs[run].state.plan.resolveArguments(
             of: node,
             within: bounds,
             work: &workThisTurn
-        ) { [outputs = runs[run].outputs] in outputs[$0] }
-        guard runs[run].plan[node].template.hasReferences,
+        ) { [outputs = runs[run].state.results.outputs] in outputs[$0] }
+        guard runs[run].state.plan[node].template.hasReferences,
             arguments.count <= Self.checkedBytes,
-            let tool = catalogue[runs[run].plan[node].tool], !tool.schema.acceptsEverything
+            let tool = catalogue[runs[run].state.plan[node].tool], !tool.schema.acceptsEverything
         else { return arguments }
         // Decoding and checking take several times as long as copying.
         workThisTurn += 8 * arguments.count
@@ -251,11 +250,11 @@ extension CoordinatorMachine {
         let most = limits.announced.largestInline
         var work = 0
         do throws(Failure) {
-            let arguments = try runs[run].plan.resolveArguments(
+            let arguments = try runs[run].state.plan.resolveArguments(
                 of: node,
                 within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
                 work: &work,
-                outputs: { runs[run].outputs[$0] }
+                outputs: { runs[run].state.results.outputs[$0] }
             )
             writer.field("args", arguments.joined)
         } catch {

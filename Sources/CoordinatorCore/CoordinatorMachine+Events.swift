@@ -4,6 +4,7 @@
 internal import DequeModule
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -71,7 +72,6 @@ extension CoordinatorMachine {
     mutating func addWatcher(_ id: ConnectionID, _ level: WatchLevel, of run: Int) {
         runs[run].watchers.append(Watcher(connection: id, level: level))
         noteInterest(of: id, in: run)
-        if level >= .nodes { runs[run].recordsNodes = true }
     }
 
     /// The run has to learn when this connection leaves.
@@ -103,51 +103,10 @@ extension CoordinatorMachine {
             run: runs[run].id,
             sequence: max(runs[run].log.nextSequence - 1, 0),
             kind: .snapshot,
-            data: progressData(run),
-            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+            data: runs[run].state.progressDocument,
+            atMicroseconds: runs[run].state.microseconds(at: now)
         )
         actions.append(.send(id, .event(event)))
-    }
-
-    /// What a late watcher is told of a node that waits no more, unless it is told so anyway.
-    func restated(
-        _ node: Int,
-        _ run: Int,
-        besides told: Set<NodeID>,
-        _ now: Instant
-    ) -> EventMessage? {
-        let reference = NodeReference(run: runs[run].id, node: node)
-        guard let state = scheduler.state(of: reference), !told.contains(runs[run].plan[node].id),
-            let (kind, data) = latestEvent(of: node, run, state)
-        else { return nil }
-        let attempts = scheduler.attempts(of: reference)
-        return EventMessage(
-            run: runs[run].id,
-            sequence: max(runs[run].log.nextSequence - 1, 0),
-            kind: kind,
-            node: runs[run].plan[node].id,
-            attempt: attempts > 0 ? attempts : nil,
-            worker: attempts > 0 ? workerNames[Int(runs[run].reports[node].worker)] : nil,
-            data: data,
-            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
-        )
-    }
-
-    /// The event that says where a node is; nil if it waits.
-    func latestEvent(of node: Int, _ run: Int, _ state: NodeState) -> (EventKind, RawJSON?)? {
-        switch state {
-        case .succeeded:
-            let micros = Int(runs[run].reports[node].runMicroseconds)
-            return (.nodeSucceeded, .object { $0.field("run_ms", milliseconds(micros)) })
-        case .failed: return (.nodeFailed, runs[run].failures[node]?.document)
-        case .skipped(let cause):
-            let because = runs[run].plan[cause].id.text
-            return (.nodeSkipped, .object { $0.field("because", because) })
-        case .cancelled: return (.nodeCancelled, nil)
-        case .leased, .cancelling: return (.dispatched, nil)
-        case .running: return (.started, nil)
-        case .waiting, .ready, .backingOff: return nil
-        }
     }
 
     /// An observer is gone.
@@ -167,43 +126,14 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Records an event and sends it to those who want it.
-    mutating func publish(
-        _ kind: EventKind,
-        _ run: Int,
-        node: Int? = nil,
-        attempt: AttemptID? = nil,
-        data: RawJSON? = nil,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        var worker: String?
-        if attempt != nil, let node {
-            worker = workerNames[Int(runs[run].reports[node].worker)]
-        }
-        let event = EventMessage(
-            run: runs[run].id,
-            sequence: runs[run].log.nextSequence,
-            kind: kind,
-            node: node.map { runs[run].plan[$0].id },
-            attempt: attempt?.number,
-            worker: worker,
-            data: data,
-            atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
-        )
-        runs[run].log.append(event, within: logBound)
-        book(run)
-        tellWatchers(of: run, event, &actions)
-    }
-
     // MARK: - Progress
 
     /// Notes that the counts changed; watchers of progress hear of it ten times a second at most.
-    mutating func oweProgress(_ run: Int, _ now: Instant) {
-        guard !runs[run].owesProgress, let highest = runs[run].watchers.highest,
+    mutating func markProgressDirty(_ run: Int, _ now: Instant) {
+        guard !runs[run].isProgressDirty, let highest = runs[run].watchers.highest,
             highest >= .progress
         else { return }
-        runs[run].owesProgress = true
+        runs[run].isProgressDirty = true
         progressRuns.append(runs[run].id)
         if nextProgress == nil { nextProgress = now + .milliseconds(100) }
     }
@@ -211,16 +141,16 @@ extension CoordinatorMachine {
     mutating func sendProgress(_ now: Instant, _ actions: inout [Action]) {
         nextProgress = nil
         for id in progressRuns {
-            guard let run = runSlots[id], runs[run].owesProgress, !runs[run].isEnded else {
+            guard let run = runSlots[id], runs[run].isProgressDirty, !runs[run].state.isEnded else {
                 continue
             }
-            runs[run].owesProgress = false
+            runs[run].isProgressDirty = false
             let event = EventMessage(
                 run: id,
                 sequence: max(runs[run].log.nextSequence - 1, 0),
                 kind: .progress,
-                data: progressData(run),
-                atMicroseconds: microseconds(since: runs[run].acceptedAt, now)
+                data: runs[run].state.progressDocument,
+                atMicroseconds: runs[run].state.microseconds(at: now)
             )
             for watcher in runs[run].watchers where watcher.level >= .progress {
                 tellNow(event, to: watcher, &actions)
@@ -228,28 +158,17 @@ extension CoordinatorMachine {
         }
         progressRuns.removeAll(keepingCapacity: true)
     }
-
-    private func progressData(_ run: Int) -> RawJSON {
-        let counts = runs[run].counts
-        let path = Int(runs[run].criticalPathMicroseconds)
-        let usage = runs[run].usage.document
-        return .object { writer in
-            writer.key("counts")
-            counts.encode(into: &writer)
-            writer.field("critical_path_ms", milliseconds(path))
-            writer.field("usage", usage)
-        }
-    }
-
-    func microseconds(since start: Instant, _ now: Instant) -> Int {
-        Int((now.nanoseconds - start.nanoseconds) / 1_000)
-    }
 }
 
 extension EventMessage {
     /// Whether a watcher of this level gets the event.
+    func reaches(_ level: WatchLevel) -> Bool { kind.reaches(level) }
+}
+
+extension EventKind {
+    /// Whether a watcher of this level gets such events.
     func reaches(_ level: WatchLevel) -> Bool {
-        switch kind {
+        switch self {
         case .runSucceeded, .runFailed, .runCancelled: true
         case .planned, .planProblems, .replanned, .answering, .snapshot, .unplaceable, .joined,
             .progress:

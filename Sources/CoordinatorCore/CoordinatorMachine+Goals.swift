@@ -5,6 +5,7 @@ internal import JSON
 internal import OrderedCollections
 internal import PlannerCore
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Schemas
 internal import Wire
@@ -77,9 +78,10 @@ extension CoordinatorMachine {
     /// The plan of a run without a goal is complete; its planner only joins.
     mutating func beginJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
         var nodes: [NodeDefinition] = []
-        if runs[run].join == .llm {
-            nodes = (0..<runs[run].plan.count).map {
-                let node = runs[run].plan[$0]
+        let plan = runs[run].state.plan
+        if runs[run].state.acceptance.join == .llm {
+            nodes = (0..<plan.count).map {
+                let node = plan[$0]
                 return NodeDefinition(
                     id: node.id,
                     tool: node.tool,
@@ -88,7 +90,7 @@ extension CoordinatorMachine {
                 )
             }
         }
-        let instruction = runs[run].plan.joinInstruction
+        let instruction = plan.joinInstruction
         advance(run, .planGiven(nodes, joinInstruction: instruction), now, &actions)
     }
 
@@ -100,7 +102,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard let run = runSlots[call.run], runs[run].modelCall == call else { return }
+        guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { return }
         switch event {
         case .ended, .failed:
             runs[run].modelCall = nil
@@ -108,7 +110,7 @@ extension CoordinatorMachine {
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), now, &actions)
-        guard runs[run].modelCall == call, runs[run].planner?.awaitsOnlyTheEnd == true,
+        guard runs[run].modelCall?.id == call, runs[run].planner?.awaitsOnlyTheEnd == true,
             !closingCalls.contains(call)
         else { return }
         closingCalls.set(call, at: presence.judgingTime(at: now) + PlannerLimits.endOfCall)
@@ -117,39 +119,28 @@ extension CoordinatorMachine {
     /// Cancels the calls whose end did not come although nothing else was missing.
     mutating func closeCalls(_ now: Instant, _ actions: inout [Action]) {
         while let call = closingCalls.popDue(until: presence.judgingTime(at: now)) {
-            guard let run = runSlots[call.run], runs[run].modelCall == call else { continue }
+            guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { continue }
             cancelModel(run, &actions)
         }
     }
 
     /// Every node of the present plan has settled: the planner decides what comes next.
     mutating func settleRoundIfDone(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
-        guard runs[run].awaitsRound, runs[run].counts.settled == runs[run].counts.total else {
-            return
-        }
-        runs[run].awaitsRound = false
+        guard runs[run].planner != nil, runs[run].state.phase == .running,
+            runs[run].state.counts.settled == runs[run].state.counts.total
+        else { return }
         if let failure = joinShortage(run) { return end(run, because: failure, now, &actions) }
-        advance(run, .roundSettled(joinParts(run)), now, &actions)
+        record(.roundSettled, run, now, &actions)
+        let state = runs[run].state
+        let parts = state.nodes.indices.map { state.joinPart(of: $0) }
+        advance(run, .roundSettled(parts), now, &actions)
     }
 
     /// The node that joins has settled: its output is the answer, its failure the run's.
     mutating func settleJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
-        guard let node = runs[run].joinNode else { return }
-        let state = scheduler.state(of: NodeReference(run: runs[run].id, node: node)) ?? .cancelled
-        let outcome = runs[run].outcome(of: node, state: state) ?? .cancelled
+        guard let node = runs[run].state.joiner else { return }
+        let outcome = runs[run].state.outcome(of: node) ?? .cancelled
         advance(run, .toolJoined(outcome), now, &actions)
-    }
-
-    private func joinParts(_ run: Int) -> [JoinPart] {
-        let id = runs[run].id
-        return (0..<runs[run].plan.count).map { node in
-            let state = scheduler.state(of: NodeReference(run: id, node: node)) ?? .waiting
-            return JoinPart(
-                id: runs[run].plan[node].id,
-                tool: runs[run].plan[node].tool,
-                outcome: runs[run].outcome(of: node, state: state) ?? .cancelled
-            )
-        }
     }
 
     // MARK: - What the planner wants
@@ -163,8 +154,10 @@ extension CoordinatorMachine {
     ) {
         var wanted: [PlannerMachine.Action] = []
         runs[run].planner?.handle(event, into: &wanted)
-        if let usage = runs[run].planner?.usage { runs[run].usage = usage }
-        book(run)
+        if let usage = runs[run].planner?.usage, usage != runs[run].state.planning.usage {
+            record(.tokensUsed(usage), run, now, &actions)
+        }
+        markUnbooked(run)
         for action in wanted { carryOut(action, run, now, &actions) }
     }
 
@@ -176,75 +169,33 @@ extension CoordinatorMachine {
     ) {
         switch action {
         case .callModel(let request, let purpose):
-            runs[run].modelCalls += 1
-            let call = ModelCallID(run: runs[run].id, number: runs[run].modelCalls)
-            runs[run].modelCall = call
-            runs[run].isModelCancelled = false
+            record(.modelCalled, run, now, &actions)
+            let number = runs[run].state.planning.calls
+            let call = ModelCallID(run: runs[run].id, number: number)
+            runs[run].modelCall = OpenModelCall(id: call)
             actions.append(.callModel(call, request, purpose))
         case .cancelModel:
             cancelModel(run, &actions)
         case .addNodes(let nodes):
             addPlanned(nodes, run, now, &actions)
         case .closePlan(let instruction):
-            if let instruction {
-                runs[run].plan.joinInstruction = instruction
-                book(run)
-            }
-            runs[run].awaitsRound = true
+            if let instruction { record(.joinInstructed(instruction), run, now, &actions) }
+            record(.planClosed(isFinal: false), run, now, &actions)
             settleRoundIfDone(run, now, &actions)
         case .noteProblems(let problems):
-            publish(
-                .planProblems,
-                run,
-                data: .object { writer in
-                    writer.key("problems")
-                    writer.beginArray()
-                    for problem in problems { problem.encode(into: &writer) }
-                    writer.endArray()
-                },
-                now,
-                &actions
-            )
+            record(.planRefused(problems), run, now, &actions)
         case .replanned(let number, let reason):
-            let usage = runs[run].usage.document
-            publish(
-                .replanned,
-                run,
-                data: .object {
-                    $0.field("round", number)
-                    $0.field("reason", reason)
-                    $0.field("usage", usage)
-                },
-                now,
-                &actions
-            )
+            record(.replanned(round: number, reason: reason), run, now, &actions)
         case .answerDelta(let text):
-            publish(.answering, run, data: .object { $0.field("text", text) }, now, &actions)
+            pass(.answering, run, data: .object { $0.field("text", text) }, now, &actions)
         case .callTool(let tool, let arguments):
             callJoiner(tool, arguments, run, now, &actions)
         case .answer(let answer):
-            runs[run].isPlanned = true
-            runs[run].settleAnswer(answer)
-            book(run)
+            record(.answered(answer), run, now, &actions)
             closeGoal(run, now, &actions)
         case .fail(let failure):
-            guard !runs[run].isEnded, runs[run].failure == nil else { return }
-            runs[run].failure = failure
-            cancelNodes(of: run, now, &actions)
+            end(run, because: failure, now, &actions)
         }
-    }
-
-    /// Nodes as the model wrote them, for those who watch; nil if they are too long for an event.
-    private func written(_ nodes: [NodeDefinition]) -> RawJSON? {
-        var writer = JSONWriter()
-        writer.beginArray()
-        for node in nodes {
-            guard node.arguments.count <= limits.plannedBytes else { return nil }
-            node.encode(into: &writer)
-            guard writer.bytes.count <= limits.plannedBytes else { return nil }
-        }
-        writer.endArray()
-        return RawJSON(trusted: writer.bytes[...])
     }
 
     /// Appends nodes that the model has just written; they may leave in this same turn.
@@ -254,11 +205,9 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard !runs[run].isEnded, runs[run].failure == nil else { return }
+        guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
         do throws(PlanProblems) {
-            let growth = try runs[run].plan.append(nodes)
-            runs[run].grow(by: growth.added.count)
-            grow(run, growth, written: written(nodes), now, &actions)
+            try addNodes(nodes, to: run, now, &actions)
         } catch {
             // The planner has checked these nodes, so this is our own fault: the code is `internal`.
             let failure = Failure(
@@ -286,17 +235,16 @@ extension CoordinatorMachine {
                 return advance(run, .toolJoined(.failed(failure)), now, &actions)
             }
         }
-        let growth = runs[run].plan.appendLast(named: "join", tool: tool, arguments: arguments)
-        runs[run].joinNode = growth.added.lowerBound
-        runs[run].grow(by: 1)
-        grow(run, growth, now, &actions)
+        record(.joinerAdded(tool: tool, arguments: arguments), run, now, &actions)
+        let last = runs[run].state.plan.count - 1
+        scheduleGrowth(Plan.Growth(added: last..<last + 1), of: run, now, &actions)
     }
 
     /// Cancels the open call, once; its end is still reported.
     mutating func cancelModel(_ run: Int, _ actions: inout [Action]) {
-        guard let call = runs[run].modelCall, !runs[run].isModelCancelled else { return }
-        runs[run].isModelCancelled = true
-        actions.append(.cancelModel(call))
+        guard let call = runs[run].modelCall, !call.isCancelled else { return }
+        runs[run].modelCall?.isCancelled = true
+        actions.append(.cancelModel(call.id))
     }
 
     /// The run has its answer: it ends as soon as the scheduler says that all is settled.

@@ -3,34 +3,47 @@
 
 internal import DequeModule
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
     /// The bound on the events that a run keeps.
-    var logBound: EventLog.Bound {
-        EventLog.Bound(entries: limits.eventLogEntries, bytes: limits.eventBytes)
+    var logBound: RunLog.Bound {
+        RunLog.Bound(entries: limits.eventLogEntries, bytes: limits.eventBytes)
     }
 
-    /// Books what a run holds; called after everything that changes it.
-    mutating func book(_ run: Int) {
-        let bytes = runs[run].heldBytes
-        ledger.set(bytes, of: run)
-        if bytes > limits.runBytes, !runs[run].isEnded { overfullRuns.append(run) }
+    /// Notes that a run holds other bytes than are booked.
+    mutating func markUnbooked(_ run: Int) {
+        guard !runs[run].isUnbooked else { return }
+        runs[run].isUnbooked = true
+        unbookedRuns.append(run)
+    }
+
+    /// Books what runs hold.
+    private mutating func bookRuns() {
+        while let run = unbookedRuns.popLast() {
+            guard runs[run].isUnbooked else { continue }
+            runs[run].isUnbooked = false
+            let bytes = runs[run].heldBytes
+            ledger.set(bytes, of: run)
+            if bytes > limits.runBytes, !runs[run].state.isEnded { overfullRuns.append(run) }
+        }
     }
 
     /// Drops what has arrived of the output of a node's attempt, which has ended.
     mutating func dropIncoming(of node: Int, _ run: Int) {
         guard !runs[run].incoming.isEmpty else { return }
         runs[run].incoming.remove(node)
-        book(run)
+        markUnbooked(run)
     }
 
     // MARK: - Admission
 
     /// Why a submission is not accepted for the bytes that it brings, or nil; finished runs make
     /// room for it.
-    mutating func admission(of run: RunState, about key: String) -> ErrorMessage? {
+    mutating func admission(of run: HeldRun, about key: String) -> ErrorMessage? {
+        bookRuns()
         let bytes = run.heldBytes
         guard bytes <= limits.runBytes else {
             return ErrorMessage(
@@ -60,6 +73,7 @@ extension CoordinatorMachine {
 
     /// Ends runs that hold too much, and makes room when all runs together do.
     mutating func keepWithinBounds(_ now: Instant, _ actions: inout [Action]) {
+        bookRuns()
         while let run = overfullRuns.popLast() {
             guard ledger.bytes(of: run) > limits.runBytes, isGoingOn(run) else { continue }
             let failure = Failure(
@@ -67,9 +81,9 @@ extension CoordinatorMachine {
                 message: "the run holds more than the \(limits.runBytes) bytes that it may "
                     + "(run_bytes): \(runs[run].heldBytesInWords)"
             )
-            runs[run].takeNoMore()
-            book(run)
+            stopIntake(of: run, .intakeEnded, now, &actions)
             end(run, because: failure, now, &actions)
+            bookRuns()
         }
         guard ledger.total > limits.heldBytes else { return }
         giveBackBytes(now, &actions)
@@ -81,8 +95,9 @@ extension CoordinatorMachine {
         while ledger.total > limits.heldBytes, forgetOldestRun() {}
         for id in Array(activeRuns) where ledger.total > limits.heldBytes {
             guard let run = runSlots[id] else { continue }
-            runs[run].log.trim(to: EventLog.Bound(entries: 1, bytes: 0))
-            book(run)
+            runs[run].log.trim(to: RunLog.Bound(entries: 1, bytes: 0))
+            markUnbooked(run)
+            bookRuns()
         }
         while ledger.total > limits.heldBytes, let run = largestRun {
             let failure = Failure(
@@ -91,22 +106,34 @@ extension CoordinatorMachine {
                     + "they may (held_bytes), and this run the most: "
                     + runs[run].heldBytesInWords
             )
-            runs[run].strip()
-            book(run)
+            stopIntake(of: run, .outputsDropped, now, &actions)
+            runs[run].answers.drop()
             if isGoingOn(run) { end(run, because: failure, now, &actions) }
+            bookRuns()
         }
     }
 
-    /// Whether nobody has ended the run yet, in whatever way.
-    private func isGoingOn(_ run: Int) -> Bool {
-        !runs[run].isEnded && runs[run].failure == nil && runs[run].cancelReason == nil
+    /// Outputs that still come are not kept, nor is what has arrived of them.
+    private mutating func stopIntake(
+        of run: Int,
+        _ change: RunChange,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        runs[run].incoming.removeAll()
+        record(change, run, now, &actions)
     }
+
+    /// Whether nobody has ended the run yet, in whatever way.
+    private func isGoingOn(_ run: Int) -> Bool { runs[run].state.phase.isGoingOn }
 
     /// The unfinished run that holds the most of those that have something to give.
     private var largestRun: Int? {
         var largest: Int?
         for id in activeRuns {
-            guard let run = runSlots[id], !runs[run].isStripped else { continue }
+            guard let run = runSlots[id], runs[run].state.results.intake != .dropped else {
+                continue
+            }
             if largest.map({ ledger.bytes(of: run) > ledger.bytes(of: $0) }) ?? true {
                 largest = run
             }
@@ -117,12 +144,13 @@ extension CoordinatorMachine {
     /// Why the outcomes of a run cannot be put together into one value, or nil.
     func joinShortage(_ run: Int) -> Failure? {
         let isWhole: Bool
-        switch runs[run].join {
+        switch runs[run].state.acceptance.join {
         case .llm: isWhole = false
         case .concat, .json, .tool: isWhole = true
         }
         guard isWhole else { return nil }
-        let needed = runs[run].outputBytes + runs[run].failureBytes
+        let results = runs[run].state.results
+        let needed = results.outputBytes + results.failureBytes
         let most = min(limits.maxValue, limits.runBytes - runs[run].heldBytes)
         guard needed > most else { return nil }
         return Failure(
@@ -140,14 +168,15 @@ extension CoordinatorMachine {
         activeRuns.remove(id)
         timedRuns.remove(id)
         finishedRuns.append(id)
-        finishedNodes += runs[run].plan.count
+        finishedNodes += runs[run].state.plan.count
         // Nothing more is planned; the answer is the run's.
         runs[run].planner = nil
         runs[run].log.trim(
-            to: EventLog.Bound(entries: limits.finishedEvents, bytes: limits.eventBytes)
+            to: RunLog.Bound(entries: limits.finishedEvents, bytes: limits.eventBytes)
         )
         runs[run].log.shrink()
-        book(run)
+        markUnbooked(run)
+        bookRuns()
         ledger.finish(run)
         while finishedRuns.count > limits.finishedRuns
             || (finishedRuns.count > 1
@@ -163,11 +192,13 @@ extension CoordinatorMachine {
         guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else {
             return false
         }
-        finishedNodes -= runs[slot].plan.count
+        finishedNodes -= runs[slot].state.plan.count
         scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
         runSlots[oldest] = nil
-        if runsByKey[runs[slot].key] == oldest { runsByKey[runs[slot].key] = nil }
+        let key = runs[slot].state.acceptance.key
+        if runsByKey[key] == oldest { runsByKey[key] = nil }
         runs[slot].vacate()
+        runs[slot].isUnbooked = false
         ledger.close(slot)
         freeRunSlots.append(slot)
         return true

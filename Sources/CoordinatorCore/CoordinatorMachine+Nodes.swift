@@ -3,6 +3,7 @@
 
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -44,7 +45,7 @@ struct LargeDocument {
 extension CoordinatorMachine {
     /// A page of nodes in plan order; `next` continues.
     func nodesPage(_ run: Int, from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
-        let count = runs[run].plan.count
+        let count = runs[run].state.plan.count
         let first = min(from, count)
         var next = first
         var work = PageWork()
@@ -54,11 +55,11 @@ extension CoordinatorMachine {
         document.writer.beginObject()
         while next < count, next - first < limit, !work.isUsedUp,
             next == first
-                || document.count + (runs[run].outputs[next]?.count ?? 0)
+                || document.count + (runs[run].state.results.outputs[next]?.count ?? 0)
                     < limits.maxValue - limits.maxLine
         {
             let before = document.count
-            document.writer.key(escaping: runs[run].plan[next].id.text)
+            document.writer.key(escaping: runs[run].state.plan[next].id.text)
             document.writer.beginObject()
             encodeNode(run, next, into: &document)
             document.writer.endObject()
@@ -76,12 +77,12 @@ extension CoordinatorMachine {
     func nodeDocument(_ run: Int, _ node: Int, _ now: Instant) -> JSONPieces {
         var document = LargeDocument()
         document.writer.beginObject()
-        document.writer.field("id", runs[run].plan[node].id.text)
+        document.writer.field("id", runs[run].state.plan[node].id.text)
         encodeNode(run, node, into: &document)
         document.writer.key("dependencies")
         document.writer.beginArray()
-        for dependency in runs[run].plan.dependencies(of: node) {
-            document.writer.string(runs[run].plan[dependency].id.text)
+        for dependency in runs[run].state.plan.dependencies(of: node) {
+            document.writer.string(runs[run].state.plan[dependency].id.text)
         }
         document.writer.endArray()
         encodeArguments(of: node, run, into: &document.writer)
@@ -92,31 +93,28 @@ extension CoordinatorMachine {
     }
 
     private func encodeNode(_ run: Int, _ node: Int, into document: inout LargeDocument) {
-        let reference = NodeReference(run: runs[run].id, node: node)
-        let state = scheduler.state(of: reference) ?? .waiting
-        let report = runs[run].reports[node]
-        document.writer.field("status", state.kind.name)
-        document.writer.field("tool", runs[run].plan[node].tool)
-        if let output = runs[run].outputs[node] {
+        let state = runs[run].state.nodes[node]
+        document.writer.field("status", state.status.name)
+        document.writer.field("tool", runs[run].state.plan[node].tool)
+        if let output = runs[run].state.results.outputs[node] {
             document.writer.key("output")
             document.share(output)
         }
-        if case .skipped(let cause) = state {
-            document.writer.field("because", runs[run].plan[cause].id.text)
+        if state.status == .skipped {
+            document.writer.field("because", runs[run].state.plan[Int(state.cause)].id.text)
         }
-        if let failure = runs[run].outcome(of: node, state: state)?.failure {
+        if let failure = runs[run].state.outcome(of: node)?.failure {
             document.writer.field("error", failure.document)
         }
         // Attempts that surely never ran do not count, though each had a number.
-        document.writer.field("attempts", scheduler.tries(of: reference))
-        guard scheduler.attempts(of: reference) > 0 else { return }
-        document.writer.field("worker", workerNames[Int(report.worker)])
-        let ready = (report.readyAt - runs[run].acceptedAt.nanoseconds) / 1_000
-        document.writer.field("ready_at_ms", milliseconds(Int(ready)))
-        document.writer.field("queued_ms", milliseconds(Int(report.queuedMicroseconds)))
-        if state.kind.isTerminal {
-            document.writer.field("turnaround_ms", milliseconds(Int(report.turnaroundMicroseconds)))
-            document.writer.field("run_ms", milliseconds(Int(report.runMicroseconds)))
+        document.writer.field("attempts", state.tries)
+        guard state.attempt > 0 else { return }
+        document.writer.field("worker", runs[run].state.workers[state.worker])
+        document.writer.field("ready_at_ms", milliseconds(Int(state.readyAt)))
+        document.writer.field("queued_ms", milliseconds(Int(state.queued)))
+        if state.status.isTerminal {
+            document.writer.field("turnaround_ms", milliseconds(Int(state.turnaround)))
+            document.writer.field("run_ms", milliseconds(Int(state.work)))
         }
     }
 }

@@ -4,6 +4,7 @@
 internal import DequeModule
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -35,7 +36,7 @@ extension CoordinatorMachine {
                 actions.append(.send(id, .error(error)))
                 return
             }
-            let isNodeKnown = get.node.map { runs[run].plan.index(of: $0) != nil }
+            let isNodeKnown = get.node.map { index(of: $0, in: run) != nil }
             guard isNodeKnown ?? (get.what != .node) else {
                 let name = runs[run].id
                 let error = ErrorMessage(
@@ -49,8 +50,9 @@ extension CoordinatorMachine {
                 actions.append(.send(id, .error(error)))
                 return
             }
-            if get.what == .answer, runs[run].outputBytes > limits.maxValue {
-                return refuse(get, bytes: runs[run].outputBytes, id, &actions)
+            let outputBytes = runs[run].state.results.outputBytes
+            if get.what == .answer, outputBytes > limits.maxValue {
+                return refuse(get, bytes: outputBytes, id, &actions)
             }
             page = runPage(get, run, from: from, now)
         }
@@ -67,10 +69,14 @@ extension CoordinatorMachine {
         case .answer: (takeAnswer(of: run), nil)
         case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
         case .node:
-            (nodeDocument(run, get.node.flatMap { runs[run].plan.index(of: $0) } ?? 0, now), nil)
+            (nodeDocument(run, index(of: get.node, in: run) ?? 0, now), nil)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
         default: (JSONPieces(runDocument(run, now)), nil)
         }
+    }
+
+    private func index(of node: NodeID?, in run: Int) -> Int? {
+        node.flatMap { runs[run].state.plan.index(of: $0) }
     }
 
     private mutating func reply(
@@ -84,7 +90,7 @@ extension CoordinatorMachine {
             return refuse(get, bytes: data.count, id, &actions)
         }
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
-        let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].isEnded } ?? false
+        let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].state.isEnded } ?? false
         let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)
         // What is small goes in one piece; what is large shares the outputs with the run.
         let isWhole = data.count <= limits.announced.largestInline || data.pieces.count == 1
@@ -307,12 +313,12 @@ extension CoordinatorMachine {
     }
 
     private func encodeSummary(of run: Int, into writer: inout JSONWriter, _ now: Instant) {
-        let state = runs[run]
+        let state = runs[run].state
         writer.field("run", state.id.text)
-        writer.field("label", state.label)
+        writer.field("label", state.acceptance.label)
         writer.field("status", state.status.rawValue)
-        writer.field("growing", state.author != nil)
-        writer.field("join", state.join.rawValue)
+        writer.field("growing", runs[run].author != nil)
+        writer.field("join", state.acceptance.join.rawValue)
         writer.field("join_instruction", state.plan.joinInstruction)
         if let failure = state.failure { writer.field("error", failure.document) }
         writer.field("reason", state.cancelReason)
@@ -321,7 +327,7 @@ extension CoordinatorMachine {
         state.counts.encode(into: &writer)
         writer.key("timing")
         state.encodeTiming(into: &writer, at: now)
-        writer.field("usage", state.usage.document)
+        writer.field("usage", state.planning.usage.document)
     }
 
     // MARK: - Why a node waits
@@ -329,7 +335,7 @@ extension CoordinatorMachine {
     func reasons(for node: Int, in run: Int, _ now: Instant) -> [WaitReason] {
         scheduler.explain(
             NodeReference(run: runs[run].id, node: node),
-            dependencies: runs[run].plan.dependencies(of: node),
+            dependencies: runs[run].state.plan.dependencies(of: node),
             at: presence.judgingTime(at: now)
         )
     }
@@ -342,34 +348,33 @@ extension CoordinatorMachine {
         limit: Int,
         _ now: Instant
     ) -> (data: JSONPieces, next: Int?) {
-        let count = runs[run].plan.count
-        let chosen = only.flatMap { runs[run].plan.index(of: $0) }
+        let count = runs[run].state.plan.count
+        let chosen = index(of: only, in: run)
         var node = chosen ?? min(from, count)
         let end = chosen.map { $0 + 1 } ?? count
         var shown = 0
         var work = PageWork()
         // All nodes of a run that has ended have settled.
-        if runs[run].isEnded, chosen == nil { node = end }
+        if runs[run].state.isEnded, chosen == nil { node = end }
         let data = RawJSON.object { writer in
             writer.field("run", runs[run].id.text)
-            writer.field("status", runs[run].status.rawValue)
+            writer.field("status", runs[run].state.status.rawValue)
             writer.key("nodes")
             writer.beginArray()
             while node < end, shown < limit, !work.isUsedUp {
                 defer { node += 1 }
                 work.look()
-                let reference = NodeReference(run: runs[run].id, node: node)
-                let state = scheduler.state(of: reference) ?? .waiting
-                guard chosen != nil || !state.kind.isTerminal else { continue }
+                let status = runs[run].state.nodes[node].status
+                guard chosen != nil || !status.isTerminal else { continue }
                 let before = writer.bytes.count
-                work.look(explainWork(node, in: run, state))
+                work.look(explainWork(node, in: run, status))
                 let reasons = reasons(for: node, in: run, now)
                 guard !reasons.isEmpty || chosen != nil else { continue }
                 shown += 1
                 writer.beginObject()
-                writer.field("id", runs[run].plan[node].id.text)
-                writer.field("tool", runs[run].plan[node].tool)
-                writer.field("status", state.kind.name)
+                writer.field("id", runs[run].state.plan[node].id.text)
+                writer.field("tool", runs[run].state.plan[node].tool)
+                writer.field("status", status.name)
                 encodeReasons(reasons, run, into: &writer)
                 writer.endObject()
                 work.write(bytes: writer.bytes.count - before)
@@ -380,9 +385,9 @@ extension CoordinatorMachine {
     }
 
     /// What finding the reasons for one node costs: a walk over its dependencies, or over workers.
-    private func explainWork(_ node: Int, in run: Int, _ state: NodeState) -> Int {
-        switch state {
-        case .waiting: 4 + runs[run].plan.dependencies(of: node).count / 8
+    private func explainWork(_ node: Int, in run: Int, _ status: NodeStatus) -> Int {
+        switch status {
+        case .waiting: 4 + runs[run].state.plan.dependencies(of: node).count / 8
         case .ready: 4 + workerOrder.count / 4
         default: 4
         }
@@ -401,7 +406,7 @@ extension CoordinatorMachine {
             writer.field(
                 "message",
                 reason.sentence(
-                    node: { runs[run].plan[$0].id.text },
+                    node: { runs[run].state.plan[$0].id.text },
                     worker: { workers[$0]?.name ?? $0.description },
                     withheld: { withheld($0) }
                 )

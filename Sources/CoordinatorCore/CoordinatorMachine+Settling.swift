@@ -3,6 +3,7 @@
 internal import DequeModule
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Wire
 
@@ -33,35 +34,34 @@ extension CoordinatorMachine {
         case .settle(let node, let settlement):
             settle(node, settlement, now, &actions)
         case .publishReady(let node):
-            guard let run = runSlots[node.run] else { return }
-            runs[run].reports[node.node].readyAt = now.nanoseconds
-            if runs[run].recordsNodes {
-                publish(.nodeReady, run, node: node.node, now, &actions)
-            }
+            record(.nodeReady(Int32(node.node)), of: node.run, now, &actions)
         case .publishReturned(let attempt):
-            takeBack(attempt, now, &actions)
-        case .publishRetry(let attempt, let failure, let delay):
-            retry(attempt, failure, delay, now, &actions)
-        case .publishUnplaceable(let node):
-            guard let run = runSlots[node.run] else { return }
-            let tool = runs[run].plan[node.node].tool
-            let withheld = withheld(tool)
-            publish(
-                .unplaceable,
-                run,
-                node: node.node,
-                data: .object {
-                    $0.field("tool", tool)
-                    $0.field(
-                        "message",
-                        "no connected worker can run \(tool) for this node; it waits"
-                            + (withheld.isEmpty ? "" : " (\(withheld))")
-                    )
-                },
-                now,
-                &actions
+            dropPieces(of: attempt)
+            let change = RunChange.returned(
+                node: Int32(attempt.node),
+                attempt: Int32(attempt.number)
             )
+            record(change, of: attempt.run, now, &actions)
+        case .publishRetry(let attempt, let failure, let delay, let neverRan):
+            dropPieces(of: attempt)
+            let change = RunChange.retrying(
+                node: Int32(attempt.node),
+                attempt: Int32(attempt.number),
+                failure,
+                afterMicroseconds: Int64(delay / .microseconds(1)),
+                neverRan: neverRan
+            )
+            record(change, of: attempt.run, now, &actions)
+        case .publishPauseEnded(let node):
+            record(.pauseEnded(Int32(node.node)), of: node.run, now, &actions)
+        case .publishUnplaceable(let node):
+            noteUnplaceable(node, now, &actions)
         case .cancel(let attempt, let worker, let reason):
+            let change = RunChange.calledBack(
+                node: Int32(attempt.node),
+                attempt: Int32(attempt.number)
+            )
+            record(change, of: attempt.run, now, &actions)
             if workers[worker]?.unsent.remove(attempt) == true {
                 return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
             }
@@ -86,66 +86,46 @@ extension CoordinatorMachine {
         actions.append(.send(connection, .cancel(cancel)))
     }
 
-    private mutating func takeBack(
-        _ attempt: AttemptID,
+    /// Changes a run, if it is still known.
+    private mutating func record(
+        _ change: RunChange,
+        of id: RunID,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard let run = runSlots[attempt.run] else { return }
-        noteEnd(of: attempt.node, run, now)
-        oweProgress(run, now)
-        runs[run].reports[attempt.node].readyAt = now.nanoseconds
-        if runs[run].recordsNodes {
-            publish(.nodeReady, run, node: attempt.node, attempt: attempt, now, &actions)
-        }
+        guard let run = runSlots[id] else { return }
+        record(change, run, now, &actions)
+        markProgressDirty(run, now)
     }
 
-    private mutating func retry(
-        _ attempt: AttemptID,
-        _ failure: Failure,
-        _ delay: Duration,
+    private mutating func noteUnplaceable(
+        _ node: NodeReference,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
+        guard let run = runSlots[node.run] else { return }
+        let tool = runs[run].state.plan[node.node].tool
+        let withheld = withheld(tool)
+        let message =
+            "no connected worker can run \(tool) for this node; it waits"
+            + (withheld.isEmpty ? "" : " (\(withheld))")
+        record(.unplaceable(node: Int32(node.node), message: message), run, now, &actions)
+    }
+
+    /// Forgets what has arrived of the output of an attempt that has ended.
+    private mutating func dropPieces(of attempt: AttemptID) {
         guard let run = runSlots[attempt.run] else { return }
-        noteEnd(of: attempt.node, run, now)
-        oweProgress(run, now)
-        runs[run].reports[attempt.node].readyAt = (now + delay).nanoseconds
-        guard runs[run].recordsNodes else { return }
-        publish(
-            .retrying,
-            run,
-            node: attempt.node,
-            attempt: attempt,
-            data: .object {
-                $0.field("code", failure.code.rawValue)
-                $0.field("message", failure.message)
-                $0.field("after_ms", Int(delay / .milliseconds(1)))
-            },
-            now,
-            &actions
-        )
+        dropPieces(of: attempt.node, run)
     }
 
-    /// The node is on no worker any more.
-    private mutating func noteEnd(of node: Int, _ run: Int, _ now: Instant) {
-        guard runs[run].reports[node].dispatchedAt != 0 else { return }
-        dropPieces(of: node, run)
-        let taken = now.nanoseconds - runs[run].reports[node].dispatchedAt
-        runs[run].reports[node].turnaroundMicroseconds = Int32(clamping: taken / 1_000)
-        runs[run].reports[node].dispatchedAt = 0
-        runs[run].counts.running -= 1
-        dropIncoming(of: node, run)
-    }
-
-    /// Forgets what has arrived of an attempt in pieces, if its worker is still there.
     private mutating func dropPieces(of node: Int, _ run: Int) {
-        let worker = WorkerID(Int(runs[run].reports[node].worker))
-        guard workers.inPlace(worker, { $0.consumed.isEmpty }) == false else { return }
-        let reference = NodeReference(run: runs[run].id, node: node)
-        let number = scheduler.attempts(of: reference)
+        guard runs[run].state.nodes[node].status.isHeld else { return }
+        dropIncoming(of: node, run)
+        let number = Int(runs[run].state.nodes[node].attempt)
         let attempt = AttemptID(run: runs[run].id, node: node, number: number)
-        workers[worker]?.consumed[attempt] = nil
+        let name = runs[run].state.workers[runs[run].state.nodes[node].worker]
+        guard let worker = workersByName[name] else { return }
+        forgetConsumed(by: attempt, worker)
     }
 
     // MARK: - Nodes
@@ -158,128 +138,57 @@ extension CoordinatorMachine {
     ) {
         guard let run = runSlots[reference.run] else { return }
         let node = reference.node
-        noteEnd(of: node, run, now)
         settledCount += 1
-        let state: NodeState
+        dropPieces(of: node, run)
+        let index = Int32(node)
         switch settlement {
-        case .succeeded:
-            runs[run].counts.succeeded += 1
-            state = .succeeded
+        // Recorded with its output when it arrived.
+        case .succeeded: break
         case .failed(let failure):
-            runs[run].counts.failed += 1
-            runs[run].keep(failure, of: node)
-            book(run)
-            state = .failed
+            record(.failed(node: index, failure), run, now, &actions)
         case .skipped(let cause):
-            runs[run].counts.skipped += 1
-            state = .skipped(because: cause)
+            record(.skipped(node: index, because: Int32(cause)), run, now, &actions)
         case .cancelled:
-            runs[run].counts.cancelled += 1
-            state = .cancelled
+            record(.cancelled(index), run, now, &actions)
         }
-        if runs[run].recordsNodes, let (kind, data) = latestEvent(of: node, run, state) {
-            publishEnd(kind, run, node, data, now, &actions)
-        }
-        oweProgress(run, now)
-        if runs[run].joinNode == node {
+        markProgressDirty(run, now)
+        if runs[run].state.joiner == node {
             settleJoin(run, now, &actions)
         } else {
             settleRoundIfDone(run, now, &actions)
         }
     }
 
-    private mutating func publishEnd(
-        _ kind: EventKind,
-        _ run: Int,
-        _ node: Int,
-        _ data: RawJSON?,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let reference = NodeReference(run: runs[run].id, node: node)
-        let number = scheduler.attempts(of: reference)
-        let attempt = AttemptID(run: runs[run].id, node: node, number: number)
-        publish(
-            kind,
-            run,
-            node: node,
-            attempt: number > 0 ? attempt : nil,
-            data: data,
-            now,
-            &actions
-        )
-    }
-
     // MARK: - Runs
 
     /// Every node has settled: the run ends, exactly once.
     private mutating func finish(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
-        guard let run = runSlots[id], !runs[run].isEnded else { return }
-        runs[run].endedAt = now
-        runs[run].dropPresentAnswer()
-        let counts = runs[run].counts
-        let status: RunStatus
-        if runs[run].failure != nil {
-            status = .failed
-        } else if runs[run].cancelReason != nil,
-            counts.cancelled > 0 || runs[run].isCutShort
-        {
-            status = .cancelled
-        } else {
-            status =
-                counts.failed + counts.skipped > 0 && !runs[run].isPlanned ? .failed : .succeeded
-        }
-        runs[run].status = status
-        runs[run].owesProgress = false
-        let kind: EventKind =
-            switch status {
-            case .succeeded: .runSucceeded
-            case .cancelled: .runCancelled
-            case .failed, .running: .runFailed
-            }
-        if status == .succeeded {
-            let join = runs[run].join.rawValue
-            let node = runs[run].joinNode
-            let data = RawJSON.object { $0.field("join", join) }
-            publish(.joined, run, node: node, data: data, now, &actions)
-        }
-        publish(kind, run, data: endData(run), now, &actions)
-        let wall = Int((now - runs[run].acceptedAt) / .milliseconds(1))
+        guard let run = runSlots[id], !runs[run].state.isEnded else { return }
+        let status = runs[run].state.finalStatus
+        runs[run].isProgressDirty = false
+        if status == .succeeded { record(.joined, run, now, &actions) }
+        let end = RunRecord(at: runs[run].state.microseconds(at: now), .ended(status))
+        runs[run].apply(end)
+        runs[run].answers.dropPresent()
+        note(end, answer: smallAnswer(of: run), run, &actions)
+        let wall = Int((now - runs[run].state.acceptedAt) / .milliseconds(1))
         actions.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall))
         )
         retire(run)
     }
 
-    /// What the last event tells.
-    ///
-    /// The answer goes along when it is small.
-    private mutating func endData(_ run: Int) -> RawJSON {
-        var answer: RawJSON?
+    /// The answer, if it is small enough to go along with the last event.
+    private mutating func smallAnswer(of run: Int) -> RawJSON? {
         let bound = limits.maxLine / 16
+        let results = runs[run].state.results
         // A large answer is not even made before somebody asks for it.
-        if runs[run].plan.count <= 1_000,
-            runs[run].outputBytes + runs[run].failureBytes <= bound
-        {
-            var work = PageWork(turns: 8)
-            if runs[run].answer == nil { _ = makeAnswer(of: run, &work) }
-            answer = runs[run].answer?.joined
-            if let size = answer?.count, size > bound { answer = nil }
-        }
-        let state = runs[run]
-        return .object { writer in
-            writer.field("answer", answer)
-            if answer == nil { writer.field("answer_omitted", true) }
-            if let failure = state.failure {
-                writer.key("error")
-                writer.raw(failure.document)
-            }
-            writer.field("reason", state.cancelReason)
-            writer.key("counts")
-            state.counts.encode(into: &writer)
-            writer.key("timing")
-            state.encodeTiming(into: &writer, at: state.endedAt ?? state.acceptedAt)
-            writer.field("usage", state.usage.document)
-        }
+        guard runs[run].state.plan.count <= 1_000,
+            results.outputBytes + results.failureBytes <= bound
+        else { return nil }
+        var work = PageWork(turns: 8)
+        if runs[run].answer == nil { _ = makeAnswer(of: run, &work) }
+        guard let answer = runs[run].answer, answer.count <= bound else { return nil }
+        return answer.joined
     }
 }

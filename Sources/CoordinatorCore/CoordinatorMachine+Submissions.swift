@@ -6,6 +6,7 @@ internal import JSON
 internal import OrderedCollections
 internal import PlannerCore
 internal import Plans
+internal import Runs
 internal import Scheduling
 internal import Schemas
 internal import Wire
@@ -34,13 +35,6 @@ extension CoordinatorMachine {
             actions.append(.send(id, .error(error)))
             return
         }
-        var run = RunState(
-            id: makeRunID(),
-            submit: submit,
-            digest: digest,
-            author: submit.isStreamed ? id : nil,
-            at: now
-        )
         if let fault = joinFault(of: submit) {
             let error = ErrorMessage(
                 code: .badPlan,
@@ -51,20 +45,52 @@ extension CoordinatorMachine {
             actions.append(.send(id, .error(error)))
             return
         }
+        let acceptance = acceptance(of: submit, digest, now)
+        var run = HeldRun(Run(acceptance, at: now), author: submit.isStreamed ? id : nil)
         run.planner = makePlanner(for: submit)
-        var growth: Plan.Growth?
-        if let text = submit.plan {
-            do throws(PlanProblems) {
-                growth = try readPlan(text, into: &run, isWhole: !submit.isStreamed)
-            } catch {
-                return refuse(error.problems, about: submit.key, id, &actions)
-            }
+        var opening = Opening(records: [RunRecord(at: 0, .accepted(acceptance))])
+        do throws(PlanProblems) {
+            try read(submit, into: &run, &opening)
+        } catch {
+            return refuse(error.problems, about: submit.key, id, &actions)
         }
         if let error = admission(of: run, about: submit.key) {
             actions.append(.send(id, .error(error)))
             return
         }
-        accept(run, growth, submit, id, now, &actions)
+        accept(run, opening, submit, id, now, &actions)
+    }
+
+    /// The records with which a run begins, and what they changed in its plan.
+    private struct Opening {
+        var records: [RunRecord]
+        var growth: Plan.Growth?
+
+        mutating func apply(_ change: RunChange, to run: inout HeldRun) {
+            let record = RunRecord(at: 0, change)
+            run.apply(record)
+            records.append(record)
+        }
+    }
+
+    private mutating func acceptance(
+        of submit: Submit,
+        _ digest: [UInt8],
+        _ now: Instant
+    ) -> Acceptance {
+        Acceptance(
+            id: makeRunID(),
+            key: submit.key,
+            label: submit.label,
+            join: submit.join,
+            allowedTools: submit.tools,
+            nodeBudget: submit.budget.nodes,
+            wallMilliseconds: submit.budget.wallMilliseconds,
+            digest: digest,
+            goal: submit.goal,
+            isStreamed: submit.isStreamed,
+            unixMilliseconds: configuration.unixMillisecondsAtZero + Int(now.milliseconds)
+        )
     }
 
     /// The same key again: the same run if the content is the same.
@@ -76,7 +102,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard runs[run].contentDigest == digest else {
+        guard runs[run].state.acceptance.digest == digest else {
             let error = ErrorMessage(
                 code: .conflict,
                 message: "The key \(submit.key) was used for another submission, run "
@@ -95,8 +121,8 @@ extension CoordinatorMachine {
     }
 
     private mutating func accept(
-        _ run: RunState,
-        _ growth: Plan.Growth?,
+        _ run: HeldRun,
+        _ opening: Opening,
         _ submit: Submit,
         _ id: ConnectionID,
         _ now: Instant,
@@ -105,24 +131,24 @@ extension CoordinatorMachine {
         let slot = freeRunSlots.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
         runSlots[run.id] = slot
-        book(slot)
+        markUnbooked(slot)
         runsByKey[submit.key] = run.id
         activeRuns.append(run.id)
-        if let deadline = run.deadline { timedRuns.set(run.id, at: deadline) }
+        if let budget = submit.budget.wallMilliseconds {
+            timedRuns.set(run.id, at: now + .milliseconds(budget))
+        }
         if run.author != nil { noteInterest(of: id, in: slot) }
         acceptedCount += 1
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
         actions.append(.send(id, .accepted(accepted)))
-        actions.append(.report(.runAccepted(run.id, nodes: run.plan.count)))
-        if let level = submit.watch {
-            addWatcher(id, level, of: slot)
-            runs[slot].hasAllNodeEvents = level >= .nodes
-        }
+        actions.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
+        if let level = submit.watch { addWatcher(id, level, of: slot) }
         let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
         let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
         let bound = isSequential ? 1 : submit.budget.running
         schedule(.runAdded(run.id, policy, maxRunning: bound), now, &actions)
-        if let growth { grow(slot, growth, now, &actions) }
+        for record in opening.records { note(record, slot, &actions) }
+        if let growth = opening.growth { scheduleGrowth(growth, of: slot, now, &actions) }
         if submit.goal != nil {
             beginGoal(slot, now, &actions)
         } else if !submit.isStreamed {
@@ -130,33 +156,42 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Reads a plan document into the run's plan, gathering every problem.
-    private func readPlan(
-        _ text: RawJSON,
-        into run: inout RunState,
-        isWhole: Bool
-    ) throws(PlanProblems) -> Plan.Growth {
+    /// Reads the plan of a submission into its run, gathering every problem.
+    private func read(
+        _ submit: Submit,
+        into run: inout HeldRun,
+        _ opening: inout Opening
+    ) throws(PlanProblems) {
+        if let instruction = submit.joinInstruction {
+            opening.apply(.joinInstructed(instruction), to: &run)
+        }
+        guard let text = submit.plan else { return }
         let (document, problems) = PlanDocument.read(Array(text.bytes))
         var errors = problems.filter { !$0.isWarning }
         // A streamed plan may name what has not been sent yet.
-        if !isWhole {
+        if submit.isStreamed {
             errors.removeAll { $0.code == .unknownDependency || $0.code == .emptyPlan }
         }
-        errors += check(document.nodes, of: run)
+        errors += check(document.nodes, of: run.state)
         guard errors.isEmpty else { throw PlanProblems(errors) }
-        if let instruction = document.joinInstruction { run.plan.joinInstruction = instruction }
-        let growth = try run.plan.append(document.nodes)
-        run.grow(by: growth.added.count)
-        guard isWhole else { return growth }
-        var whole = growth
-        whole.released += try run.plan.close()
-        return whole
+        if let instruction = document.joinInstruction {
+            opening.apply(.joinInstructed(instruction), to: &run)
+        }
+        let added = RunRecord(at: 0, .nodesAdded(document.nodes))
+        var growth = try run.applyChecked(added)
+        opening.records.append(added)
+        if !submit.isStreamed {
+            let closed = RunRecord(at: 0, .planClosed(isFinal: true))
+            growth.released += try run.applyChecked(closed).released
+            opening.records.append(closed)
+        }
+        opening.growth = growth
     }
 
     /// What only the coordinator can check: allowed tools, budgets, arguments against schemas.
-    private func check(_ nodes: [NodeDefinition], of run: RunState) -> [PlanProblem] {
+    private func check(_ nodes: [NodeDefinition], of run: Run) -> [PlanProblem] {
         var problems: [PlanProblem] = []
-        if let budget = run.nodeBudget, run.plan.count + nodes.count > budget {
+        if let budget = run.acceptance.nodeBudget, run.plan.count + nodes.count > budget {
             problems.append(
                 PlanProblem(
                     code: .limit,
@@ -170,7 +205,7 @@ extension CoordinatorMachine {
             if seen?.name != node.tool {
                 seen = (
                     node.tool, catalogue[node.tool],
-                    run.allowedTools?.contains(node.tool) ?? true
+                    run.acceptance.allowedTools?.contains(node.tool) ?? true
                 )
             }
             if seen?.isAllowed == false {
@@ -237,7 +272,7 @@ extension CoordinatorMachine {
             actions.append(.send(id, .error(error)))
             return
         }
-        guard !runs[run].isEnded, runs[run].failure == nil else { return }
+        guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
         if let reason = nodes.brokenOff {
             return end(run, because: Failure(code: .badPlan, message: reason), now, &actions)
         }
@@ -250,18 +285,15 @@ extension CoordinatorMachine {
                 definitions.append(
                     try NodeDefinition(
                         decoding: node,
-                        at: runs[run].plan.count + definitions.count
+                        at: runs[run].state.plan.count + definitions.count
                     )
                 )
             }
-            let problems = check(definitions, of: runs[run])
+            let problems = check(definitions, of: runs[run].state)
             guard problems.isEmpty else { throw PlanProblems(problems) }
-            let growth = try runs[run].plan.append(definitions)
-            runs[run].grow(by: growth.added.count)
-            grow(run, growth, now, &actions)
+            try addNodes(definitions, to: run, now, &actions)
             if let instruction = nodes.joinInstruction {
-                runs[run].plan.joinInstruction = instruction
-                book(run)
+                record(.joinInstructed(instruction), run, now, &actions)
             }
             if nodes.isLast { try close(run, now, &actions) }
         } catch {
@@ -276,11 +308,13 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) throws(PlanProblems) {
-        let released = try runs[run].plan.close()
-        book(run)
+        let (record, growth) = try recordChecked(.planClosed(isFinal: true), run, now)
+        note(record, run, &actions)
         forgetAuthor(of: run)
         let id = runs[run].id
-        if !released.isEmpty { schedule(.nodesReleased(id, released), now, &actions) }
+        if !growth.released.isEmpty {
+            schedule(.nodesReleased(id, growth.released), now, &actions)
+        }
         endGrowth(run, now, &actions)
     }
 
@@ -290,16 +324,27 @@ extension CoordinatorMachine {
         schedule(.runClosed(runs[run].id), now, &actions)
     }
 
-    /// Hands nodes that the plan has got to the scheduler, and tells those who watch.
-    mutating func grow(
-        _ run: Int,
+    /// Appends nodes to the plan of a run; they may leave in this same turn.
+    mutating func addNodes(
+        _ nodes: [NodeDefinition],
+        to run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) throws(PlanProblems) {
+        let (record, growth) = try recordChecked(.nodesAdded(nodes), run, now)
+        note(record, run, &actions)
+        scheduleGrowth(growth, of: run, now, &actions)
+    }
+
+    /// Hands nodes that the plan has got to the scheduler.
+    mutating func scheduleGrowth(
         _ growth: Plan.Growth,
-        written nodes: RawJSON? = nil,
+        of run: Int,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
         let specs = growth.added.map { index in
-            let node = runs[run].plan[index]
+            let node = runs[run].state.plan[index]
             return NodeSpec(
                 tool: node.tool,
                 requires: node.requires.isEmpty
@@ -309,8 +354,6 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        // Books the nodes along with the event.
-        publish(.planned, run, data: plannedData(run, growth, nodes), now, &actions)
         schedule(
             .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
             now,
@@ -318,36 +361,6 @@ extension CoordinatorMachine {
         )
         if !growth.released.isEmpty {
             schedule(.nodesReleased(id, growth.released), now, &actions)
-        }
-    }
-
-    /// How many nodes came; of a goal also which, since nobody else knows them.
-    private func plannedData(
-        _ run: Int,
-        _ growth: Plan.Growth,
-        _ written: RawJSON?
-    ) -> RawJSON {
-        if let written {
-            return .object {
-                $0.field("nodes", growth.added.count)
-                $0.field("tasks", written)
-            }
-        }
-        guard runs[run].planner != nil, growth.added.count <= 1_000 else {
-            return .object { $0.field("nodes", growth.added.count) }
-        }
-        let plan = runs[run].plan
-        return .object { writer in
-            writer.field("nodes", growth.added.count)
-            writer.key("tasks")
-            writer.beginArray()
-            for node in growth.added {
-                writer.beginObject()
-                writer.field("id", plan[node].id.text)
-                writer.field("tool_name", plan[node].tool)
-                writer.endObject()
-            }
-            writer.endArray()
         }
     }
 
@@ -360,8 +373,8 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard !runs[run].isEnded, runs[run].failure == nil else { return }
-        runs[run].failure = failure
+        guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
+        record(.failureDecided(failure), run, now, &actions)
         cancelNodes(of: run, now, &actions)
     }
 
@@ -374,9 +387,12 @@ extension CoordinatorMachine {
         guard let run = runSlots[cancel.run] else {
             return unknownRun(cancel.run, request: nil, id, &actions)
         }
-        guard !runs[run].isEnded, runs[run].cancelReason == nil else { return }
-        runs[run].isCutShort = runs[run].author != nil || runs[run].planner != nil
-        runs[run].cancelReason = cancel.reason ?? "cancelled by a client"
+        guard runs[run].state.phase.isGoingOn else { return }
+        let change = RunChange.cancelAsked(
+            reason: cancel.reason ?? "cancelled by a client",
+            isCutShort: runs[run].author != nil || runs[run].planner != nil
+        )
+        record(change, run, now, &actions)
         cancelNodes(of: run, now, &actions)
     }
 
@@ -391,10 +407,8 @@ extension CoordinatorMachine {
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].planner = nil
         runs[run].modelCall = nil
-        runs[run].awaitsRound = false
         forgetAuthor(of: run)
-        runs[run].deadline = nil
-        book(run)
+        markUnbooked(run)
         timedRuns.remove(id)
         schedule(.cancelRequested(id), now, &actions)
         if wasOpen { schedule(.runClosed(id), now, &actions) }

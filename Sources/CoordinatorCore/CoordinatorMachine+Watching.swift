@@ -5,6 +5,7 @@
 internal import DequeModule
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Wire
 
 /// A watcher that is behind: what it gets next of the kept events.
@@ -15,26 +16,30 @@ struct Lag: Sendable {
     var next: Int
     /// The last event of a run that has ended, in case the run is forgotten before.
     var last: EventMessage?
-    /// Before the kept events: the nodes of which none is kept.
+    /// Before the kept events: where each node is now.
     var restatement: Restatement?
+    /// Records of nodes before this number are not told: the nodes were told as they are now.
+    var nodesFrom = 0
 }
 
-/// How far a late watcher has been told of the nodes of which no event is kept.
+/// How far a late watcher has been told where each node is.
 struct Restatement: Sendable {
     /// The node that comes next.
     var node = 0
     /// How many more are told.
     var left: Int
     /// Nodes that have an event among those that follow.
-    var told: Set<NodeID> = []
+    var told: Set<Int> = []
     /// The number of the first event that was not looked at for `told`.
     var looked: Int
 }
 
 extension CoordinatorMachine {
-    /// Adds a watcher: first what is still known of what it missed, then everything new.
+    /// Adds a watcher.
     ///
-    /// A run that has ended gives its last event again.
+    /// One that says from where gets what is kept from there on. One that does not, or comes too late
+    /// for that, gets a snapshot and one event for each node that has settled or is on a worker,
+    /// then what follows. A run that has ended gives its last event again.
     mutating func watch(
         _ run: Int,
         _ request: Watch,
@@ -46,18 +51,19 @@ extension CoordinatorMachine {
         let from = request.from ?? 0
         let first = runs[run].log.firstSequence
         var restatement: Restatement?
-        if request.level >= .nodes {
-            if runs[run].plan.count == 0 { runs[run].hasAllNodeEvents = true }
-            if first > from || !runs[run].hasAllNodeEvents {
-                sendSnapshot(run, id, now, &actions)
-                restatement = Restatement(left: limits.eventLogEntries, looked: from)
-            }
+        let counts = runs[run].state.counts
+        let isNew = request.from == nil && counts.settled + counts.running > 0
+        let latest = runs[run].log.nextSequence
+        if request.level >= .nodes, isNew || first > from {
+            sendSnapshot(run, id, now, &actions)
+            restatement = Restatement(left: limits.eventLogEntries, looked: latest)
         }
         let name = runs[run].id
         peers[id]?.lags.removeAll { $0.run == name }
-        if !runs[run].isEnded { addWatcher(id, request.level, of: run) }
+        if !runs[run].state.isEnded { addWatcher(id, request.level, of: run) }
         var lag = Lag(run: name, level: request.level, next: max(from, first))
         lag.restatement = restatement
+        if restatement != nil { lag.nodesFrom = latest }
         note(lag, of: id, &actions)
         catchUp(id, now, &actions)
     }
@@ -147,23 +153,51 @@ extension CoordinatorMachine {
         }
         var next = lag.next
         let first = runs[run].log.firstSequence
-        if first > next, lag.level >= .nodes { sendSnapshot(run, id, now, &actions) }
+        if first > max(next, lag.nodesFrom), lag.level >= .nodes {
+            sendSnapshot(run, id, now, &actions)
+        }
         let count = runs[run].log.entries.count
-        var index = min(max(next - first, 0), count)
+        var index = runs[run].log.position(ofEvent: next)
         // A watcher that asks for events after the last one of a run gets the last one again.
-        if index == count, runs[run].isEnded { index = max(count - 1, 0) }
+        if index == count, runs[run].state.isEnded { index = max(count - 1, 0) }
         while index < count {
             guard mayTell(id) else {
                 var rest = lag
                 rest.next = next
+                rest.restatement = nil
                 return rest
             }
-            let event = runs[run].log.entries[index]
-            if event.isTerminal || event.reaches(lag.level) { tell(id, event, &actions) }
-            next = event.sequence + 1
+            let entry = runs[run].log.entries[index]
+            if let event = keptEvent(entry, of: run, for: lag) { tell(id, event, &actions) }
+            next = entry.hasEvent ? entry.sequence + 1 : entry.sequence
             index += 1
         }
         return nil
+    }
+
+    /// The event of something that is kept, if a watcher that is behind gets it.
+    private func keptEvent(
+        _ entry: RunLog.Entry,
+        of run: Int,
+        for lag: Lag
+    ) -> EventMessage? {
+        let event: EventMessage?
+        switch entry.content {
+        case .passing(let passing): event = passing
+        case .told(_, let told): event = told
+        case .record(let record):
+            guard record.change.eventKind?.reaches(lag.level) == true,
+                record.change.node == nil || entry.sequence >= lag.nodesFrom
+            else { return nil }
+            event = runs[run].state.event(
+                for: record,
+                worker: entry.worker,
+                sequence: entry.sequence,
+                plannedBytes: limits.plannedBytes
+            )
+        }
+        guard let event, event.isTerminal || event.reaches(lag.level) else { return nil }
+        return event
     }
 
     /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
@@ -178,13 +212,9 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) -> Bool {
         guard !restating.contains(id) else { return false }
-        let log = runs[run].log
-        for event in log.entries.suffix(max(log.nextSequence - restatement.looked, 0)) {
-            if let node = event.node { restatement.told.insert(node) }
-        }
-        restatement.looked = log.nextSequence
+        noteTold(run, &restatement)
         var work = PageWork()
-        while restatement.node < runs[run].plan.count, restatement.left > 0 {
+        while restatement.node < runs[run].state.plan.count, restatement.left > 0 {
             guard mayTell(id) else { return false }
             guard !work.isUsedUp, !restatingWork.isUsedUp else {
                 restating.append(id)
@@ -194,13 +224,31 @@ extension CoordinatorMachine {
             restatingWork.look()
             let node = restatement.node
             restatement.node += 1
-            guard let event = restated(node, run, besides: restatement.told, now) else { continue }
+            guard !restatement.told.contains(node),
+                let event = runs[run].state.latestEvent(
+                    of: node,
+                    sequence: max(runs[run].log.nextSequence - 1, 0),
+                    at: now
+                )
+            else { continue }
             restatement.left -= 1
             work.write(bytes: 256 + (event.data?.count ?? 0))
             restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
             tell(id, event, &actions)
         }
         return true
+    }
+
+    /// Notes the nodes that have an event among those that follow.
+    private func noteTold(_ run: Int, _ restatement: inout Restatement) {
+        let log = runs[run].log
+        for entry in log.entries[log.position(ofEvent: restatement.looked)...] {
+            guard case .record(let record) = entry.content, record.change.eventKind != nil,
+                let node = record.change.node
+            else { continue }
+            restatement.told.insert(node)
+        }
+        restatement.looked = log.nextSequence
     }
 
     /// Goes on with what the turn before had no time for.

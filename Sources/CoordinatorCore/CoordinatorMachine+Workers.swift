@@ -66,8 +66,8 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let worker = WorkerID(workerNames.count)
-        workerNames.append(name)
+        sessionCount += 1
+        let worker = WorkerID(sessionCount)
         var record = WorkerSession(
             id: worker,
             name: name,

@@ -6,6 +6,7 @@
 internal import DequeModule
 internal import PlannerCore
 public import Plans
+internal import Runs
 public import Scheduling
 public import Wire
 
@@ -38,11 +39,11 @@ public struct CoordinatorMachine: Sendable {
     /// Until when a session without a connection may be resumed, on the judging clock.
     var absences = DueTimes<WorkerID>()
     var workersByName: [String: WorkerID] = [:]
+    /// Sessions ever, which numbers them.
+    var sessionCount = 0
     /// New workers with the name of a connected one; each waits until the old one has answered a
     /// ping, or has not.
     var waitingTwins: [WaitingTwin] = []
-    /// Names by number, of all sessions ever: finished runs still tell where nodes ran.
-    var workerNames: [String] = [""]
     /// When the acknowledgements for each worker are sent at the latest; entries of workers that
     /// got theirs earlier may remain.
     var unacknowledged: [WorkerID] = []
@@ -60,7 +61,7 @@ public struct CoordinatorMachine: Sendable {
     var catalogue = ToolCatalogue()
 
     /// Runs by slot; slots of forgotten runs are used again.
-    var runs: [RunState] = []
+    var runs: [HeldRun] = []
     var runSlots: [RunID: Int] = [:]
     var runsByKey: [String: RunID] = [:]
     var freeRunSlots: [Int] = []
@@ -75,8 +76,12 @@ public struct CoordinatorMachine: Sendable {
     var finishedNodes = 0
     /// What all runs hold.
     var ledger = ByteLedger()
+    /// Runs whose bytes changed since they were booked.
+    var unbookedRuns: [Int] = []
     /// Unfinished runs that hold more than a run may.
     var overfullRuns: [Int] = []
+    /// Records that nobody has taken yet.
+    var newRecords: [NewRecord] = []
     var acceptedCount = 0
     var settledCount = 0
 
@@ -113,6 +118,10 @@ public struct CoordinatorMachine: Sendable {
         public var software: String
         /// Whether there are language models to plan and join with.
         public var hasModels = false
+        /// Whether records of runs are handed out, by `takeRecords`.
+        public var keepsRecords = false
+        /// Milliseconds of Unix time at the zero of the monotonic clock.
+        public var unixMillisecondsAtZero = 0
         /// The form of plans that models are asked for, unless a submission says otherwise.
         public var planFormat = PlanFormat.json
 

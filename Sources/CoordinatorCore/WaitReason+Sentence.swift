@@ -82,14 +82,3 @@ extension WaitReason {
         }
     }
 }
-
-extension NodeStateKind {
-    /// The name in answers to clients: what a worker holds counts as running.
-    var name: String {
-        switch self {
-        case .backingOff: "backing_off"
-        case .leased: "sent"
-        default: rawValue
-        }
-    }
-}

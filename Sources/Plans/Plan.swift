@@ -230,3 +230,17 @@ public struct Plan: Sendable {
         }
     }
 }
+
+extension Plan {
+    /// Whether both have the same nodes with the same dependencies, and wait for the same.
+    public func isSame(as other: Plan) -> Bool {
+        guard isClosed == other.isClosed, joinInstruction == other.joinInstruction,
+            starts == other.starts, targets == other.targets,
+            payloadBytes == other.payloadBytes, nodes.count == other.nodes.count
+        else { return false }
+        return zip(nodes, other.nodes).allSatisfy { left, right in
+            left.id == right.id && left.tool == right.tool
+                && left.template.source == right.template.source
+        }
+    }
+}

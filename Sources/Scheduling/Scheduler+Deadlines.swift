@@ -46,6 +46,7 @@ extension Scheduler {
         let record = record(node)
         switch (record.state, deadline.meaning) {
         case (.backingOff, .backoff):
+            actions.append(.publishPauseEnded(reference(node)))
             makeReady(node)
         case (.ready, .separated):
             endSeparation(of: node)

@@ -35,7 +35,7 @@ extension Scheduler {
         }
         if !mayRunSomewhere(node) { restrict(node) { $0.restrictions.avoided = [] } }
         if mayRunSomewhere(node) {
-            actions.append(.publishRetry(attempt, failure, after: .zero))
+            actions.append(.publishRetry(attempt, failure, after: .zero, neverRan: true))
             makeReady(node)
         } else {
             settle(node, .failed(refusalFailure(of: node)), &actions)
@@ -62,7 +62,7 @@ extension Scheduler {
         coolDown(tool, on: worker, reason, isShortage: true, now)
         update(node) { $0.neverRan += 1 }
         let failure = Failure(code: .spawnFailed, message: reason, isRetryable: true)
-        actions.append(.publishRetry(attempt, failure, after: .zero))
+        actions.append(.publishRetry(attempt, failure, after: .zero, neverRan: true))
         makeReady(node)
     }
 

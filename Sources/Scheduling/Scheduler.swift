@@ -159,9 +159,19 @@ public struct Scheduler: Sendable {
         locate(attempt, on: worker) != nil
     }
 
+    /// Whether the worker has begun the attempt, which is current.
+    public func isRunning(_ attempt: AttemptID, on worker: WorkerID) -> Bool {
+        locate(attempt, on: worker).map { record($0).state == .running(worker) } ?? false
+    }
+
     /// The state of a node, or nil if the run or the node is unknown.
     public func state(of node: NodeReference) -> NodeState? {
         slot(of: node).map { runs[Int($0.run)].nodes[Int($0.node)].state }
+    }
+
+    /// The states of all nodes of a run, for checks.
+    public func states(of run: RunID) -> [NodeState] {
+        runSlots[run].map { runs[$0].nodes.map(\.state) } ?? []
     }
 
     /// How many attempts of a node were started so far.

@@ -61,8 +61,11 @@ extension Scheduler {
         case cancel(AttemptID, on: WorkerID, CancelReason)
         /// The node's dependencies are done.
         case publishReady(NodeReference)
-        /// The attempt failed and another one follows after the delay.
-        case publishRetry(AttemptID, Failure, after: Duration)
+        /// The attempt failed and another one follows after the delay. One that `neverRan` does
+        /// not count.
+        case publishRetry(AttemptID, Failure, after: Duration, neverRan: Bool = false)
+        /// The delay before the next attempt of the node is over.
+        case publishPauseEnded(NodeReference)
         /// The attempt never ran, and its node is ready again.
         case publishReturned(AttemptID)
         /// No connected worker can run the node; it waits.

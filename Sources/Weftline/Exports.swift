@@ -18,7 +18,6 @@
 @_exported public import struct PlannerCore.ModelRequest
 @_exported public import enum PlannerCore.ModelStop
 @_exported public import enum PlannerCore.ResponseFormat
-@_exported public import struct PlannerCore.TokenUsage
 @_exported public import struct Plans.Failure
 @_exported public import enum Plans.FailureClass
 @_exported public import struct Plans.FailureCode
@@ -31,6 +30,7 @@
 @_exported public import struct Plans.PlanProblems
 @_exported public import enum Plans.PlanningStrategy
 @_exported public import struct Plans.RunID
+@_exported public import struct Plans.TokenUsage
 @_exported public import struct Tools.FunctionTool
 @_exported public import struct Tools.Manifest
 @_exported public import struct Tools.ManifestError

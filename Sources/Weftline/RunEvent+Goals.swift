@@ -1,7 +1,6 @@
 // What events say of a goal on its way: how its plan grows, why it is planned again, what the
 // answer says so far, what the models have used.
 internal import JSON
-public import PlannerCore
 public import Plans
 
 extension RunEvent {

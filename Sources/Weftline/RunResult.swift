@@ -1,6 +1,5 @@
 // How a run ended: its answer, its nodes, its times. Not here: reading them from messages.
 public import JSON
-public import PlannerCore
 public import Plans
 
 /// How a run ended.

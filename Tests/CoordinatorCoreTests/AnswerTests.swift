@@ -135,7 +135,7 @@ struct AnswerTests {
             #expect(error.code == .limit)
             #expect(error.message.contains("max_value"))
         }
-        #expect(harness.machine.runs[slot].answerBytes < 130_000)
+        #expect(harness.machine.runs[slot].answers.bytes < 130_000)
     }
 
     @Test("A late watcher is told again as it reads, and of a bounded number of nodes a turn")

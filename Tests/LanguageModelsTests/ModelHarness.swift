@@ -3,6 +3,7 @@ import HTTP
 import HTTPTestKit
 import JSON
 import PlannerCore
+import Plans
 import Testing
 import UVLoop
 

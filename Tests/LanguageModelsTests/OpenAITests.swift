@@ -2,6 +2,7 @@
 import HTTPTestKit
 import JSON
 import PlannerCore
+import Plans
 import Testing
 
 @testable import LanguageModels

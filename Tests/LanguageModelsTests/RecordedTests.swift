@@ -2,6 +2,7 @@
 import Foundation
 import HTTPTestKit
 import PlannerCore
+import Plans
 import Testing
 import UVLoop
 

@@ -90,6 +90,8 @@ final class SchedulerHarness {
 
     private func record(_ sourceLocation: SourceLocation) {
         for action in actions {
+            // What follows from the end of a pause is what tests look at.
+            if case .publishPauseEnded = action { continue }
             lines.append(line(action))
             if case .settle(_, .failed(let failure)) = action { messages.append(failure.message) }
         }
@@ -309,8 +311,9 @@ final class SchedulerHarness {
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"
         case .publishReady(let node): "ready \(name(node))"
         case .publishReturned(let attempt): "returned \(name(attempt))"
-        case .publishRetry(let attempt, let failure, _):
+        case .publishRetry(let attempt, let failure, _, _):
             "retry \(name(attempt)): \(failure.code)"
+        case .publishPauseEnded(let node): "pause of \(name(node)) ended"
         case .publishUnplaceable(let node): "unplaceable \(name(node))"
         case .settle(let node, let settlement): "\(name(node)) \(words(settlement, node.run))"
         case .finish(let run): "finish \(run)"

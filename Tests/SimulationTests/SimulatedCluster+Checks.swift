@@ -3,6 +3,7 @@
 
 import CoordinatorCore
 import Plans
+import Runs
 import Scheduling
 import Wire
 
@@ -64,15 +65,15 @@ extension SimulatedCluster {
         for id in coordinator.activeRuns {
             guard let slot = coordinator.runSlots[id] else { continue }
             var running = 0
-            for node in 0..<coordinator.runs[slot].plan.count {
+            for node in 0..<coordinator.runs[slot].state.plan.count {
                 let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
                 if state?.worker != nil { running += 1 }
             }
             if let bound = bounds[id], running > bound {
                 broken("\(id) has \(running) attempts, over its bound of \(bound)")
             }
-            if coordinator.runs[slot].counts.running != running {
-                broken("\(id) counts \(coordinator.runs[slot].counts) but runs \(running)")
+            if coordinator.runs[slot].state.counts.running != running {
+                broken("\(id) counts \(coordinator.runs[slot].state.counts) but runs \(running)")
             }
             sum += running
         }
@@ -83,11 +84,12 @@ extension SimulatedCluster {
     private func checkThatNothingWaitsInVain(_ coordinator: CoordinatorMachine) {
         for id in coordinator.activeRuns {
             guard let run = coordinator.runSlots[id] else { continue }
-            for node in 0..<coordinator.runs[run].plan.count {
+            for node in 0..<coordinator.runs[run].state.plan.count {
                 let reference = NodeReference(run: id, node: node)
                 guard coordinator.scheduler.state(of: reference) == .ready else { continue }
-                let tool = coordinator.runs[run].plan[node].tool
-                let isFull = bounds[id].map { coordinator.runs[run].counts.running >= $0 } ?? false
+                let tool = coordinator.runs[run].state.plan[node].tool
+                let running = coordinator.runs[run].state.counts.running
+                let isFull = bounds[id].map { running >= $0 } ?? false
                 if !isFull,
                     let worker = coordinator.workerOrder.first(where: {
                         hasRoom($0, for: tool, coordinator)
@@ -117,7 +119,7 @@ extension SimulatedCluster {
         guard tool == "single" else { return true }
         return !attempts.contains { attempt in
             coordinator.runSlots[attempt.run].map {
-                coordinator.runs[$0].plan[attempt.node].tool == tool
+                coordinator.runs[$0].state.plan[attempt.node].tool == tool
             } ?? false
         }
     }
@@ -137,9 +139,7 @@ extension SimulatedCluster {
                 broken("run \(id) keeps events of \(log.bytes) bytes")
             }
             let run = coordinator.runs[slot]
-            if run.heldBytes > scenario.limits.runBytes, run.failure == nil,
-                run.cancelReason == nil
-            {
+            if run.heldBytes > scenario.limits.runBytes, run.state.phase.isGoingOn {
                 broken("run \(id) holds more than it may and goes on")
             }
         }

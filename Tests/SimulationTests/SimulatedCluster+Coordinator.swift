@@ -2,6 +2,7 @@
 
 import JSON
 import Plans
+import Runs
 import Scheduling
 import TestKit
 import Wire
@@ -11,6 +12,7 @@ import Wire
 extension SimulatedCluster {
     func tell(_ event: CoordinatorMachine.Event) {
         coordinator.handle(event, at: now, into: &coordinatorActions)
+        foldRecords()
         isCoordinatorTouched = true
         carryOutCoordinatorActions()
         coordinatorDue = coordinator.nextDeadline()
@@ -20,9 +22,23 @@ extension SimulatedCluster {
         guard isCoordinatorTouched, problem == nil else { return }
         isCoordinatorTouched = false
         coordinator.endTurn(at: now, into: &coordinatorActions)
+        foldRecords()
         carryOutCoordinatorActions()
         coordinatorDue = coordinator.nextDeadline()
+        compareRecords()
         checkTurn(of: coordinator)
+    }
+
+    private func foldRecords() {
+        for record in coordinator.takeRecords() { broken(fold.apply(record, at: now)) }
+    }
+
+    /// The records of a run say all that happened to it.
+    private func compareRecords() {
+        for id in fold.takeChanged() {
+            let run = coordinator.runSlots[id].map { coordinator.runs[$0].state }
+            broken(fold.compare(id, with: run))
+        }
     }
 
     /// Carries out everything in order; what happens meanwhile is appended.
@@ -43,6 +59,7 @@ extension SimulatedCluster {
         switch action {
         case .send(let id, let message):
             guard let link = links[id] else { return broken("\(id) is unknown") }
+            if case .event(let event) = message { broken(fold.justify(event)) }
             if !link.isOpenForCoordinator {
                 return broken("\(message.kind) to \(link.peer), which is closed")
             }
@@ -88,7 +105,7 @@ extension SimulatedCluster {
         case .workerLeft(let name, let reason, let attempts):
             losses.leave(name, with: attempts)
             if attempts > 0 { faults.note(.attemptsLost) }
-            if attempts > 0, scenario.isCalm {
+            if attempts > 0, isOnlyCoordinatorAway {
                 broken("\(name) was lost (\(reason)), though only the coordinator was away")
             }
         case .workerJoined(_, _, _, let isResumed) where isResumed: faults.note(.resumed)
@@ -97,7 +114,7 @@ extension SimulatedCluster {
                 let isStalled = links[id]?.wire.isBehind == true
                 if isStalled { faults.note(.slowReaderDismissed) }
                 if !isStalled, workersByLink[id] != nil { faults.note(.leaseExpired) }
-                if scenario.isCalm, !isStalled {
+                if isOnlyCoordinatorAway, !isStalled {
                     broken("\(id) was dismissed (\(error)), though only the coordinator was away")
                 }
             }
@@ -106,7 +123,7 @@ extension SimulatedCluster {
     }
 
     private func noteEnd(of run: RunID, _ status: String) {
-        let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].failure }
+        let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].state.failure }
         if failure?.code == .timeout { faults.note(.outOfTime) }
         if let failure, failure.code == .limit {
             let isRun = failure.message.contains("run_bytes")
@@ -131,8 +148,8 @@ extension SimulatedCluster {
     /// What has become of a run, by the states of its nodes.
     private func course(of run: RunID) -> RunCourse? {
         guard let slot = coordinator.runSlots[run] else { return nil }
-        let state = coordinator.runs[slot]
-        var course = RunCourse(failure: state.failure?.code, hasAnswer: state.isPlanned)
+        let state = coordinator.runs[slot].state
+        var course = RunCourse(failure: state.failure?.code, hasAnswer: state.answer != nil)
         for node in 0..<state.plan.count {
             switch coordinator.scheduler.state(of: NodeReference(run: run, node: node)) {
             case .failed: course.failed += 1
@@ -143,6 +160,9 @@ extension SimulatedCluster {
         }
         return course
     }
+
+    /// Whether nothing is wrong but pauses of the coordinator; a tool may have killed its worker.
+    private var isOnlyCoordinatorAway: Bool { scenario.isCalm && faults[.workerCrash] == 0 }
 
     private func look(at message: Message, to link: SimulatedLink) {
         broken(connections.send(message, on: link.id))
@@ -184,7 +204,7 @@ extension SimulatedCluster {
         if node.text == DependencyChecker.joinName {
             faults.note(.joinedByTool)
             guard let slot = coordinator.runSlots[attempt.run] else { return }
-            let counts = coordinator.runs[slot].counts
+            let counts = coordinator.runs[slot].state.counts
             if counts.settled != counts.total - 1 { broken("\(attempt) joins too early") }
         }
         guard let author = authors[attempt.run] else { return }
@@ -242,7 +262,7 @@ extension SimulatedCluster {
             let run = runEnds.run(of: nodes.key)
             let slot = run.flatMap { coordinator.runSlots[$0] }
             if let run, let slot, coordinator.runs[slot].author == link.id,
-                coordinator.runs[slot].failure == nil
+                coordinator.runs[slot].state.failure == nil
             {
                 faults.note(.planBreaksOff)
                 runEnds.breakOff(run)
@@ -250,7 +270,7 @@ extension SimulatedCluster {
             tell(.received(link.id, message))
         case .cancelRun(let cancel):
             if let run = coordinator.runSlots[cancel.run].map({ coordinator.runs[$0] }),
-                run.failure == nil
+                run.state.failure == nil
             {
                 let isGrowing = run.author != nil || run.planner != nil
                 runEnds.callOff(cancel.run, isGrowing: isGrowing)
@@ -294,7 +314,9 @@ extension SimulatedCluster {
         }
         var output: RawJSON?
         let isDropped =
-            coordinator.runSlots[attempt.run].map { coordinator.runs[$0].takesNoMore } ?? false
+            coordinator.runSlots[attempt.run].map {
+                coordinator.runs[$0].state.results.intake != .open
+            } ?? false
         var isUnreadable = false
         if case .failure(let failure) = result.outcome { isUnreadable = failure.code == .badOutput }
         if case .success(let payload) = result.outcome, !isDropped {

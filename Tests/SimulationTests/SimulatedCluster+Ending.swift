@@ -3,6 +3,7 @@
 import DequeModule
 import JSON
 import Plans
+import Runs
 import Scheduling
 import Wire
 import WorkerCore
@@ -106,13 +107,13 @@ extension SimulatedCluster {
         }
         for id in coordinator.activeRuns {
             guard let run = coordinator.runSlots[id] else { continue }
-            for node in 0..<coordinator.runs[run].plan.count {
+            for node in 0..<coordinator.runs[run].state.plan.count {
                 let reference = NodeReference(run: id, node: node)
                 let state = coordinator.scheduler.state(of: reference)
                 if state?.kind.isTerminal == true { continue }
                 let reasons = coordinator.scheduler.explain(
                     reference,
-                    dependencies: coordinator.runs[run].plan.dependencies(of: node),
+                    dependencies: coordinator.runs[run].state.plan.dependencies(of: node),
                     at: now
                 )
                 lines.append("\(reference) is \(state as Any): \(reasons)")
@@ -165,23 +166,23 @@ extension SimulatedCluster {
         }
         for id in coordinator.finishedRuns {
             guard let run = coordinator.runSlots[id] else { continue }
-            checkOutcomes(of: id, coordinator.runs[run])
+            checkOutcomes(of: id, coordinator.runs[run].state)
         }
     }
 
     /// What the coordinator keeps is what was recorded when it came.
-    private func checkOutcomes(of id: RunID, _ run: RunState) {
+    private func checkOutcomes(of id: RunID, _ run: Run) {
         for node in 0..<run.plan.count {
             let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
             let recorded = dependencies.output(id, node)
             if (state == .succeeded) != (recorded != nil) {
                 broken("\(id)/\(node) is \(state as Any), its output \(recorded?.text ?? "none")")
             }
-            if run.outputs[node]?.text != recorded?.text, !run.isStripped {
+            if run.results.outputs[node]?.text != recorded?.text, run.results.intake != .dropped {
                 broken("\(id)/\(node) has another output than the one that came")
             }
             let excusable: [FailureCode] = [.workerLost, .outcomeUnknown]
-            if let failure = run.failures[node], excusable.contains(failure.code),
+            if let failure = run.results.failures[node], excusable.contains(failure.code),
                 !hasLostWorkers, faults[.drainEndedAttempt] == 0
             {
                 broken("\(id)/\(node) failed with \(failure), though no worker was lost")

@@ -3,6 +3,7 @@
 
 import CoordinatorCore
 import Plans
+import Runs
 
 @testable import CoordinatorCore
 @testable import PlannerCore
@@ -83,8 +84,8 @@ extension SimulatedCluster {
         guard !call.promised.isEmpty, !call.isCancelled,
             let slot = coordinator.runSlots[call.id.run], let author = authors[call.id.run]
         else { return }
-        let run = coordinator.runs[slot]
-        guard !run.isEnded, run.failure == nil, run.cancelReason == nil,
+        let run = coordinator.runs[slot].state
+        guard run.phase.isGoingOn,
             run.plan.count < author.goal.maxNodes
         else { return }
         // A plan that is the answer leaves nothing to look at.

@@ -1,6 +1,7 @@
 // What models write: plans and decisions, sound ones and all kinds of others.
 
 import Plans
+import Runs
 import TestKit
 import Wire
 
@@ -47,7 +48,7 @@ extension SimulatedCluster {
             return (reply, [])
         }
         let state = coordinator.runSlots[run].map { coordinator.runs[$0] }
-        let known = state.map { state in (0..<state.plan.count).map { state.plan[$0].id.text } }
+        let known = state.map { state in state.planIDs }
         let tools = state?.planner?.settings.tools.map(\.name) ?? []
         let repeatable =
             isText ? [] : author.written.filter { known?.contains($0.id) == true }
@@ -146,7 +147,7 @@ extension SimulatedCluster {
         var reply = SimulatedReply()
         let isText = author.goal.format == .text
         let state = coordinator.runSlots[id.run].map { coordinator.runs[$0] }
-        let known = state.map { state in (0..<state.plan.count).map { state.plan[$0].id.text } }
+        let known = state.map { state in state.planIDs }
         let tools = state?.planner?.settings.tools.map(\.name) ?? []
         var parts: [(text: String, node: ModelNode?)] = []
         if let defect {

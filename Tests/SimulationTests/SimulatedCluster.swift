@@ -46,6 +46,7 @@ final class SimulatedCluster {
     var pausedUntil = Instant.zero
 
     var runEnds = RunEndChecker()
+    var fold = RecordFold()
     var numbers = AttemptNumberChecker()
     var dependencies = DependencyChecker()
     var executions = ExecutionChecker()
@@ -116,6 +117,7 @@ final class SimulatedCluster {
             keys: Scenario.keys
         )
         configuration.hasModels = true
+        configuration.keepsRecords = true
         coordinator = CoordinatorMachine(
             configuration: configuration,
             seed: draw.next(),

@@ -16,6 +16,7 @@
 internal import FoundationEssentials
 internal import JSON
 public import PlannerCore
+internal import Plans
 
 /// What calls of a model reported, and when.
 public struct Recording: Sendable, Equatable {

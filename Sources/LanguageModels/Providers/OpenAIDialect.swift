@@ -2,6 +2,7 @@
 // Not here: sending.
 internal import JSON
 internal import PlannerCore
+internal import Plans
 
 struct OpenAIDialect: ProviderDialect {
     func headers(key: ModelKey?) -> [(String, String)] {

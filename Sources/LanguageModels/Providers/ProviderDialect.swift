@@ -2,6 +2,7 @@
 // Not here: sending, waiting, retries (HTTPModelCall).
 internal import JSON
 internal import PlannerCore
+internal import Plans
 
 /// A field of a request that some servers refuse and a call can do without.
 enum OptionalField: Sendable, Hashable, CaseIterable {

@@ -3,6 +3,7 @@ internal import Console
 internal import JSON
 internal import OrderedCollections
 internal import PlannerCore
+internal import Plans
 
 struct ModelCheck {
     private(set) var failure: ModelFailure?

@@ -1,0 +1,114 @@
+// Every change of a run goes through here: it is applied, kept among the latest records, told to
+// those who watch, and handed out. What the records are is in Runs.
+
+internal import JSON
+public import Plans
+public import Runs
+internal import Wire
+
+/// A record with the run that it changed.
+public struct NewRecord: Sendable {
+    /// The run.
+    public let run: RunID
+    /// What changed.
+    public let record: RunRecord
+}
+
+extension CoordinatorMachine {
+    /// The records since the last call, in order; none unless the configuration `keepsRecords`.
+    public mutating func takeRecords() -> [NewRecord] {
+        defer { newRecords.removeAll(keepingCapacity: true) }
+        return newRecords
+    }
+
+    /// Changes a run, and tells those who watch it.
+    mutating func record(
+        _ change: RunChange,
+        _ run: Int,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        let record = RunRecord(at: runs[run].state.microseconds(at: now), change)
+        runs[run].apply(record)
+        note(record, run, &actions)
+    }
+
+    /// Changes the plan of a run, unless something is wrong with it; watchers hear of it by
+    /// `note`, which must follow.
+    mutating func recordChecked(
+        _ change: RunChange,
+        _ run: Int,
+        _ now: Instant
+    ) throws(PlanProblems) -> (record: RunRecord, growth: Plan.Growth) {
+        let record = RunRecord(at: runs[run].state.microseconds(at: now), change)
+        return (record, try runs[run].applyChecked(record))
+    }
+
+    /// Keeps a record that was applied, and tells those who watch.
+    mutating func note(
+        _ record: RunRecord,
+        answer: RawJSON? = nil,
+        _ run: Int,
+        _ actions: inout [Action]
+    ) {
+        if configuration.keepsRecords {
+            newRecords.append(NewRecord(run: runs[run].id, record: record))
+        }
+        let kind = record.change.eventKind
+        let worker = record.change.node.map { runs[run].state.nodes[$0].worker } ?? 0
+        var event: EventMessage?
+        if record.change.isToldOnce || kind.map({ isWatched($0, run) }) == true {
+            event = runs[run].state.event(
+                for: record,
+                worker: worker,
+                sequence: runs[run].log.nextSequence,
+                plannedBytes: limits.plannedBytes,
+                answer: answer
+            )
+        }
+        if let event, record.change.isToldOnce {
+            runs[run].log.append(record, told: event, within: logBound)
+        } else {
+            runs[run].log.append(
+                record,
+                worker: worker,
+                withEvent: kind != nil,
+                within: logBound
+            )
+        }
+        markUnbooked(run)
+        if let event { tellWatchers(of: run, event, &actions) }
+    }
+
+    /// Tells those who watch of something that changes nothing: text of a tool or of a model.
+    mutating func pass(
+        _ kind: EventKind,
+        _ run: Int,
+        node: Int? = nil,
+        attempt: AttemptID? = nil,
+        data: RawJSON,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard isWatched(kind, run) else { return }
+        let state = runs[run].state
+        let worker = attempt.map { state.workers[state.nodes[$0.node].worker] }
+        let event = EventMessage(
+            run: state.id,
+            sequence: runs[run].log.nextSequence,
+            kind: kind,
+            node: node.map { state.plan[$0].id },
+            attempt: attempt?.number,
+            worker: worker,
+            data: data,
+            atMicroseconds: state.microseconds(at: now)
+        )
+        runs[run].log.append(passing: event, within: logBound)
+        markUnbooked(run)
+        tellWatchers(of: run, event, &actions)
+    }
+
+    private func isWatched(_ kind: EventKind, _ run: Int) -> Bool {
+        runs[run].watchers.highest.map { kind.reaches($0) } ?? false
+    }
+}

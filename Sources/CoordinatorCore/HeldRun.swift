@@ -1,0 +1,110 @@
+// One run as the coordinator holds it: the run itself, and what passes while it lasts, such as who
+// sends nodes, who watches, what a model is asked and which outputs are arriving. Only the run
+// outlives this process.
+
+internal import JSON
+internal import PlannerCore
+internal import Plans
+internal import Runs
+internal import Wire
+
+struct HeldRun: Sendable {
+    /// The run, which changes by records alone.
+    private(set) var state: Run
+    /// The connection that still sends nodes, until the plan is complete.
+    var author: ConnectionID?
+    var watchers = Watchers()
+    /// The latest records.
+    var log = RunLog()
+    /// Whether counts changed that watchers of progress have not seen.
+    var isProgressDirty = false
+    /// Whether its bytes changed since they were booked.
+    var isUnbooked = false
+    /// Outputs that arrive in chunks.
+    var incoming = IncomingOutputs()
+    /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
+    var planner: PlannerMachine? {
+        didSet { plannerBytes = planner?.heldBytes ?? 0 }
+    }
+    /// Bytes of the planner.
+    private(set) var plannerBytes = 0
+    /// The open call of a model.
+    var modelCall: OpenModelCall?
+    /// The answer, made when somebody asks for it.
+    var answers = AnswerCache()
+    /// Bytes of what never changes.
+    private let fixedBytes: Int
+
+    init(_ state: Run, author: ConnectionID?) {
+        self.state = state
+        self.author = author
+        fixedBytes = state.acceptance.heldBytes
+    }
+
+    var id: RunID { state.id }
+
+    /// Carries out a change.
+    mutating func apply(_ record: RunRecord) {
+        state.apply(record)
+    }
+
+    /// Carries out a change of the plan, unless something is wrong with it.
+    mutating func applyChecked(_ record: RunRecord) throws(PlanProblems) -> Plan.Growth {
+        try state.applyChecked(record)
+    }
+
+    /// Gives back everything large when the run is forgotten; its slot waits for the next one.
+    mutating func vacate() {
+        state = Run(Acceptance(id: state.id, key: state.acceptance.key), at: state.acceptedAt)
+        planner = nil
+        incoming.removeAll()
+        log = RunLog()
+        answers = AnswerCache()
+    }
+
+    // MARK: - Bytes
+
+    /// All bytes that the run holds.
+    var heldBytes: Int {
+        fixedBytes + state.heldBytes + incoming.bytes + log.bytes + plannerBytes + answers.bytes
+    }
+
+    /// The same, with every part counted anew; for checks.
+    var countedBytes: Int {
+        fixedBytes + state.countedBytes + incoming.countedBytes + log.countedBytes
+            + (planner?.heldBytes ?? 0) + answers.bytes
+    }
+
+    /// Where most of the bytes are, for a person who has to make a run smaller.
+    var heldBytesInWords: String {
+        let parts = [
+            ("outputs", state.results.outputBytes + incoming.bytes),
+            ("failures", state.results.failureBytes),
+            ("the plan", state.plan.heldBytes + state.plan.count * HeldCost.node),
+            ("events", log.bytes),
+            ("the planner", plannerBytes),
+            ("the answer", answers.bytes + (state.answer?.count ?? 0)),
+        ]
+        let largest = parts.sorted { $0.1 > $1.1 }.prefix(2).filter { $0.1 > 0 }
+        return largest.map { "\($0.0) \($0.1) bytes" }.joined(separator: ", ")
+    }
+
+    // MARK: - The answer
+
+    /// Makes the next parts of the answer, about as many as the work allows; true when it is there.
+    ///
+    /// Nothing is made of an answer beyond `mostBytes`: how long it became by then is kept.
+    mutating func makeAnswer(within mostBytes: Int, work: inout PageWork) -> Bool {
+        answers.make(of: state, within: mostBytes, work: &work)
+    }
+
+    /// The answer, if it is there.
+    var answer: JSONPieces? { state.answer.map { JSONPieces($0) } ?? answers.made }
+}
+
+/// A call of a model that has not ended.
+struct OpenModelCall: Sendable {
+    let id: ModelCallID
+    /// Whether it was cancelled; its end is still to come.
+    var isCancelled = false
+}

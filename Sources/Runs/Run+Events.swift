@@ -1,0 +1,205 @@
+// What watchers of a run are told: one function turns a record into its event, and one makes the
+// event that says where a node is now. Who gets them is in CoordinatorCore.
+
+public import JSON
+public import Plans
+public import Wire
+
+extension RunChange {
+    /// The kind of event that watchers get for it; nil if it is for nobody.
+    public var eventKind: EventKind? {
+        switch self {
+        case .nodesAdded, .joinerAdded: .planned
+        case .nodeReady, .returned: .nodeReady
+        case .dispatched: .dispatched
+        case .started: .started
+        case .retrying: .retrying
+        case .unplaceable: .unplaceable
+        case .succeeded: .nodeSucceeded
+        case .failed: .nodeFailed
+        case .skipped: .nodeSkipped
+        case .cancelled: .nodeCancelled
+        case .planRefused: .planProblems
+        case .replanned: .replanned
+        case .joined: .joined
+        case .ended(.succeeded): .runSucceeded
+        case .ended(.cancelled): .runCancelled
+        case .ended: .runFailed
+        case .accepted, .joinInstructed, .planClosed, .calledBack, .worked, .pauseEnded,
+            .modelCalled, .tokensUsed, .roundSettled, .answered, .cancelAsked, .failureDecided,
+            .intakeEnded, .outputsDropped:
+            nil
+        }
+    }
+
+    /// The node that it is about.
+    public var node: Int? {
+        switch self {
+        case .nodeReady(let node), .dispatched(let node, _, _), .started(let node, _),
+            .calledBack(let node, _), .returned(let node, _), .worked(let node, _),
+            .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
+            .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
+            .cancelled(let node):
+            Int(node)
+        default: nil
+        }
+    }
+
+    /// Whether its event can only be made when it happens.
+    public var isToldOnce: Bool {
+        switch self {
+        case .nodesAdded, .joinerAdded, .replanned, .ended: true
+        default: false
+        }
+    }
+}
+
+extension Run {
+    /// The event that watchers get for a record that was applied; nil if it is for nobody.
+    ///
+    /// `worker` is that of the attempt it is about, as a number of `workers`. Of planned nodes up to
+    /// `plannedBytes` are told one by one. `answer` goes along with the end.
+    public func event(
+        for record: RunRecord,
+        worker: Int32,
+        sequence: Int,
+        plannedBytes: Int,
+        answer: RawJSON? = nil
+    ) -> EventMessage? {
+        guard let kind = record.change.eventKind else { return nil }
+        let node = record.change.node
+        let attempt = attempt(of: record.change)
+        return EventMessage(
+            run: id,
+            sequence: sequence,
+            kind: kind,
+            node: (node ?? (kind == .joined ? joiner : nil)).map { plan[$0].id },
+            attempt: attempt.map { Int($0) },
+            worker: attempt == nil ? nil : workers[worker],
+            data: data(of: record.change, plannedBytes: plannedBytes, answer: answer),
+            atMicroseconds: record.at
+        )
+    }
+
+    /// What a watcher that comes late is told of a node: how it ended, or that a worker has it; nil
+    /// while it waits.
+    public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
+        let state = nodes[node]
+        let index = Int32(node)
+        let change: RunChange
+        switch state.status {
+        case .waiting, .ready, .backingOff: return nil
+        case .sent, .cancelling:
+            change = .dispatched(node: index, attempt: state.attempt, worker: "")
+        case .running: change = .started(node: index, attempt: state.attempt)
+        case .succeeded: change = .succeeded(node: index, .null, microseconds: 0)
+        case .failed:
+            let lost = Failure(code: .internal, message: "the failure was lost")
+            change = .failed(node: index, results.failures[node] ?? lost)
+        case .skipped: change = .skipped(node: index, because: state.cause)
+        case .cancelled: change = .cancelled(index)
+        }
+        return event(
+            for: RunRecord(at: microseconds(at: now), change),
+            worker: state.worker,
+            sequence: sequence,
+            plannedBytes: 0
+        )
+    }
+
+    private func attempt(of change: RunChange) -> Int32? {
+        switch change {
+        case .dispatched(_, let attempt, _), .started(_, let attempt), .returned(_, let attempt),
+            .retrying(_, let attempt, _, _, _):
+            attempt
+        case .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
+            .cancelled(let node):
+            nodes[Int(node)].attempt > 0 ? nodes[Int(node)].attempt : nil
+        default: nil
+        }
+    }
+
+    private func data(
+        of change: RunChange,
+        plannedBytes: Int,
+        answer: RawJSON?
+    ) -> RawJSON? {
+        switch change {
+        case .nodesAdded(let nodes):
+            plannedDocument(nodes.count, acceptance.goal == nil ? nil : nodes, plannedBytes)
+        case .joinerAdded: plannedDocument(1, nil, plannedBytes)
+        case .retrying(_, _, let failure, let delay, _):
+            .object {
+                $0.field("code", failure.code.rawValue)
+                $0.field("message", failure.message)
+                $0.field("after_ms", Int(delay / 1_000))
+            }
+        case .unplaceable(let node, let message):
+            .object {
+                $0.field("tool", plan[Int(node)].tool)
+                $0.field("message", message)
+            }
+        case .succeeded(let node, _, _):
+            .object { $0.field("run_ms", milliseconds(Int(nodes[Int(node)].work))) }
+        case .failed(_, let failure): failure.document
+        case .skipped(_, let cause):
+            .object { $0.field("because", plan[Int(cause)].id.text) }
+        case .planRefused(let problems):
+            .object { writer in
+                writer.key("problems")
+                writer.beginArray()
+                for problem in problems { problem.encode(into: &writer) }
+                writer.endArray()
+            }
+        case .replanned(let round, let reason):
+            .object {
+                $0.field("round", round)
+                $0.field("reason", reason)
+                $0.field("usage", planning.usage.document)
+            }
+        case .joined: .object { $0.field("join", acceptance.join.rawValue) }
+        case .ended: endDocument(answer: answer)
+        default: nil
+        }
+    }
+
+    /// How many nodes came; of a goal also which, since nobody else knows them.
+    private func plannedDocument(
+        _ count: Int,
+        _ written: [NodeDefinition]?,
+        _ plannedBytes: Int
+    ) -> RawJSON {
+        if let tasks = written.flatMap({ tasksDocument($0, plannedBytes) }) {
+            return .object {
+                $0.field("nodes", count)
+                $0.field("tasks", tasks)
+            }
+        }
+        guard hasPlanner, count <= 1_000 else { return .object { $0.field("nodes", count) } }
+        return .object { writer in
+            writer.field("nodes", count)
+            writer.key("tasks")
+            writer.beginArray()
+            for node in plan.count - count..<plan.count {
+                writer.beginObject()
+                writer.field("id", plan[node].id.text)
+                writer.field("tool_name", plan[node].tool)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+    }
+
+    /// Nodes as the model wrote them; nil if they are too long for an event.
+    private func tasksDocument(_ nodes: [NodeDefinition], _ plannedBytes: Int) -> RawJSON? {
+        var writer = JSONWriter()
+        writer.beginArray()
+        for node in nodes {
+            guard node.arguments.count <= plannedBytes else { return nil }
+            node.encode(into: &writer)
+            guard writer.bytes.count <= plannedBytes else { return nil }
+        }
+        writer.endArray()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+}

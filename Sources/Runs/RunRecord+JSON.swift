@@ -1,0 +1,182 @@
+// The written form of a record: one JSON object on one line, `{"at":1250,"kind":"dispatched",…}`.
+// Every field is described in Runs.docc/Records.md. Reading is strict: a record that is not whole is
+// refused, so that a run is never the fold of half of what happened.
+
+public import JSON
+internal import OrderedCollections
+internal import Plans
+internal import Wire
+
+/// Why a text is no record.
+public struct RunRecordError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, in words.
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension RunRecord {
+    /// The version of the written form; the first record of a run names it.
+    public static let version = 1
+
+    /// Writes the record as an object.
+    public func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("at", at)
+        writer.field("kind", change.kind)
+        change.encodeFields(into: &writer)
+        writer.endObject()
+    }
+
+    /// The record as an object.
+    public var document: RawJSON {
+        var writer = JSONWriter(reserving: 96)
+        encode(into: &writer)
+        return RawJSON(trusted: writer.bytes[...])
+    }
+
+    /// Reads a record.
+    public init(decoding text: RawJSON) throws(RunRecordError) {
+        let reader = try RecordReader(text)
+        at = try reader.integer("at")
+        change = try RunChange(reading: reader, kind: reader.text("kind"))
+    }
+}
+
+extension RunChange {
+    /// The name of the change in its written form and in stories.
+    public var kind: String {
+        switch self {
+        case .accepted: "accepted"
+        case .nodesAdded: "nodes_added"
+        case .joinerAdded: "joiner_added"
+        case .joinInstructed: "join_instructed"
+        case .planClosed: "plan_closed"
+        case .nodeReady: "ready"
+        case .dispatched: "dispatched"
+        case .started: "started"
+        case .calledBack: "called_back"
+        case .returned: "returned"
+        case .worked: "worked"
+        case .retrying: "retrying"
+        case .pauseEnded: "pause_ended"
+        case .unplaceable: "unplaceable"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .skipped: "skipped"
+        case .cancelled: "cancelled"
+        case .modelCalled: "model_called"
+        case .tokensUsed: "tokens_used"
+        case .planRefused: "plan_refused"
+        case .roundSettled: "round_settled"
+        case .replanned: "replanned"
+        case .answered: "answered"
+        case .cancelAsked: "cancel_asked"
+        case .failureDecided: "failure_decided"
+        case .intakeEnded: "intake_ended"
+        case .outputsDropped: "outputs_dropped"
+        case .joined: "joined"
+        case .ended: "ended"
+        }
+    }
+
+    fileprivate func encodeFields(into writer: inout JSONWriter) {
+        if let node { writer.field("node", node) }
+        switch self {
+        case .accepted(let acceptance): acceptance.encodeFields(into: &writer)
+        case .nodesAdded(let nodes):
+            writer.key("tasks")
+            writer.beginArray()
+            for node in nodes { node.encode(into: &writer) }
+            writer.endArray()
+        case .joinerAdded(let tool, let arguments):
+            writer.field("tool", tool)
+            writer.field("args", arguments)
+        case .joinInstructed(let instruction): writer.field("text", instruction)
+        case .planClosed(let isFinal): writer.field("final", isFinal)
+        case .dispatched(_, let attempt, let worker):
+            writer.field("attempt", Int(attempt))
+            writer.field("worker", worker)
+        case .started(_, let attempt), .calledBack(_, let attempt), .returned(_, let attempt):
+            writer.field("attempt", Int(attempt))
+        case .worked(_, let microseconds): writer.field("work_us", Int(microseconds))
+        case .retrying(_, let attempt, let failure, let delay, let neverRan):
+            writer.field("attempt", Int(attempt))
+            writer.field("after_us", Int(delay))
+            writer.field("never_ran", neverRan)
+            writer.field("error", failure.record)
+        case .unplaceable(_, let message): writer.field("message", message)
+        case .succeeded(_, let output, let microseconds):
+            writer.field("work_us", Int(microseconds))
+            writer.field("output", output)
+        case .failed(_, let failure), .failureDecided(let failure):
+            writer.field("error", failure.record)
+        case .skipped(_, let cause): writer.field("because", Int(cause))
+        case .tokensUsed(let usage):
+            writer.field("input", usage.input)
+            writer.field("output", usage.output)
+        case .planRefused(let problems):
+            writer.key("problems")
+            writer.beginArray()
+            for problem in problems { problem.encode(into: &writer) }
+            writer.endArray()
+        case .replanned(let round, let reason):
+            writer.field("round", round)
+            writer.field("reason", reason)
+        case .answered(let answer): writer.field("answer", answer)
+        case .cancelAsked(let reason, let isCutShort):
+            writer.field("reason", reason)
+            writer.field("cut_short", isCutShort)
+        case .ended(let status): writer.field("status", status.rawValue)
+        case .nodeReady, .pauseEnded, .cancelled, .modelCalled, .roundSettled, .intakeEnded,
+            .outputsDropped, .joined:
+            break
+        }
+    }
+}
+
+extension Acceptance {
+    fileprivate func encodeFields(into writer: inout JSONWriter) {
+        writer.field("version", RunRecord.version)
+        writer.field("run", id.text)
+        writer.field("key", key)
+        writer.field("label", label)
+        writer.field("join", join.rawValue)
+        if let allowedTools {
+            writer.key("tools")
+            writer.beginArray()
+            for tool in allowedTools { writer.string(tool) }
+            writer.endArray()
+        }
+        writer.field("node_budget", nodeBudget)
+        writer.field("wall_ms", wallMilliseconds)
+        writer.field("digest", digest.hexadecimal)
+        writer.field("goal", goal)
+        writer.field("streamed", isStreamed)
+        writer.field("unix_ms", unixMilliseconds)
+    }
+}
+
+extension Failure {
+    /// The failure with everything that another process has to know of it.
+    fileprivate var record: RawJSON {
+        .object { writer in
+            writer.field("code", code.rawValue)
+            writer.field("message", message)
+            writer.field("retryable", isRetryable)
+            writer.field("exit_code", exitCode)
+            writer.field("signal", signal)
+            writer.field("stderr_tail", stderrTail)
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        let text = flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

@@ -1,0 +1,168 @@
+// What can happen to a run, as plain values. The fold of a run's records is the run: applying them
+// in order to a new `Run` gives an equal one. How each changes the run is in Run+Applying.swift, the
+// written form in RunRecord+JSON.swift.
+
+public import JSON
+public import Plans
+public import Wire
+
+/// One change of one run.
+///
+/// What decides returns changes; `Run.apply` alone carries them out. Outputs and arguments are in
+/// one record each, once.
+public struct RunRecord: Sendable, Hashable {
+    /// When, in microseconds since the run was accepted.
+    public var at: Int
+    /// What changed.
+    public var change: RunChange
+
+    /// A change at a time.
+    public init(at: Int, _ change: RunChange) {
+        self.at = at
+        self.change = change
+    }
+}
+
+/// What a submission asked for: the first record of every run.
+public struct Acceptance: Sendable, Hashable {
+    /// The run's name.
+    public var id: RunID
+    /// The idempotency key of its submission.
+    public var key: String
+    /// What people call it.
+    public var label: String?
+    /// Who puts the outcomes together.
+    public var join: JoinKind
+    /// The tools that it may use; nil allows all.
+    public var allowedTools: [String]?
+    /// How many nodes it may have.
+    public var nodeBudget: Int?
+    /// How long it may take, in milliseconds.
+    public var wallMilliseconds: Int?
+    /// A digest of the whole submission: the same key with another digest is a conflict.
+    public var digest: [UInt8]
+    /// The goal that a model plans, if it has one.
+    public var goal: String?
+    /// Whether its client sends nodes after the submission.
+    public var isStreamed: Bool
+    /// When it was accepted, in milliseconds of Unix time.
+    public var unixMilliseconds: Int
+
+    /// Describes an accepted submission.
+    public init(
+        id: RunID,
+        key: String,
+        label: String? = nil,
+        join: JoinKind = .json,
+        allowedTools: [String]? = nil,
+        nodeBudget: Int? = nil,
+        wallMilliseconds: Int? = nil,
+        digest: [UInt8] = [],
+        goal: String? = nil,
+        isStreamed: Bool = false,
+        unixMilliseconds: Int = 0
+    ) {
+        self.id = id
+        self.key = key
+        self.label = label
+        self.join = join
+        self.allowedTools = allowedTools
+        self.nodeBudget = nodeBudget
+        self.wallMilliseconds = wallMilliseconds
+        self.digest = digest
+        self.goal = goal
+        self.isStreamed = isStreamed
+        self.unixMilliseconds = unixMilliseconds
+    }
+}
+
+/// What happened.
+///
+/// Nodes are named by their position in the plan, from 0; attempts by their number, from 1. The
+/// records of one node come in the order of its life.
+public enum RunChange: Sendable, Hashable {
+    /// The run begins. The first record, and only that.
+    indirect case accepted(Acceptance)
+    /// Nodes were appended to the plan.
+    case nodesAdded([NodeDefinition])
+    /// The node that joins the outcomes with a tool was appended; its arguments are taken as they
+    /// are.
+    indirect case joinerAdded(tool: String, arguments: RawJSON)
+    /// What to do with the outcomes, in words.
+    indirect case joinInstructed(String)
+    /// No more nodes come for now: a streamed or whole plan is complete (`isFinal`), or a round of
+    /// planning is.
+    case planClosed(isFinal: Bool)
+
+    /// All dependencies of a node have succeeded.
+    case nodeReady(Int32)
+    /// An attempt was given to a worker.
+    case dispatched(node: Int32, attempt: Int32, worker: String)
+    /// The worker began the attempt.
+    case started(node: Int32, attempt: Int32)
+    /// The worker was asked to end the attempt.
+    case calledBack(node: Int32, attempt: Int32)
+    /// The attempt never ran; its node is ready again.
+    case returned(node: Int32, attempt: Int32)
+    /// The worker worked on an attempt that failed for so many microseconds.
+    case worked(node: Int32, microseconds: Int64)
+    /// The attempt did not succeed; another one follows after a pause of so many microseconds.
+    /// One that `neverRan` does not count.
+    indirect case retrying(
+        node: Int32,
+        attempt: Int32,
+        Failure,
+        afterMicroseconds: Int64,
+        neverRan: Bool
+    )
+    /// The pause before the next attempt is over.
+    case pauseEnded(Int32)
+    /// No connected worker can run the node; it waits.
+    indirect case unplaceable(node: Int32, message: String)
+    /// The current attempt delivered, after so many microseconds of work.
+    case succeeded(node: Int32, RawJSON, microseconds: Int64)
+    /// No further attempt will be made.
+    indirect case failed(node: Int32, Failure)
+    /// The node never ran, because another one failed or was cancelled.
+    case skipped(node: Int32, because: Int32)
+    /// The node was cancelled with its run.
+    case cancelled(Int32)
+
+    /// A model was called to plan or to join.
+    case modelCalled
+    /// All calls of models together have used so many tokens.
+    case tokensUsed(TokenUsage)
+    /// A model's plan had problems; it is asked to repair it.
+    case planRefused([PlanProblem])
+    /// All nodes of the plan have settled: a model, a tool or the planner joins.
+    case roundSettled
+    /// The joiner asked for another plan.
+    indirect case replanned(round: Int, reason: String)
+    /// The planner gave the answer.
+    indirect case answered(RawJSON)
+
+    /// A client asked to end the run. `isCutShort`: its plan was not complete, or it had no answer.
+    indirect case cancelAsked(reason: String, isCutShort: Bool)
+    /// The run fails as a whole: what still runs is called back.
+    indirect case failureDecided(Failure)
+    /// Outputs that still come are not kept: the run holds too much.
+    case intakeEnded
+    /// The outputs were dropped: all runs together held too much.
+    case outputsDropped
+    /// The outcomes were put together.
+    case joined
+    /// Every node has settled and the run is over. The last record.
+    case ended(RunStatus)
+}
+
+/// How a run ended, or that it goes on.
+public enum RunStatus: String, Sendable, Hashable, CaseIterable {
+    /// It goes on.
+    case running
+    /// It has its answer.
+    case succeeded
+    /// A node of it or the run as a whole failed.
+    case failed
+    /// A client ended it before it was done.
+    case cancelled
+}

@@ -1,0 +1,79 @@
+// The fold of each run's records, kept beside the coordinator: a run is what its records say, no more
+// and no less, after every turn, and watchers hear of nothing that is in no record.
+
+import Plans
+import Runs
+import Wire
+
+@testable import CoordinatorCore
+
+/// Runs made of nothing but their records.
+struct RecordFold {
+    private var runs: [RunID: Run] = [:]
+    /// What the records of each run told.
+    private var told: [RunID: Set<Told>] = [:]
+    private var changed: Set<RunID> = []
+
+    private struct Told: Hashable {
+        var kind: EventKind
+        var node: Int?
+    }
+
+    /// The next record of a run.
+    mutating func apply(_ new: NewRecord, at now: Instant) -> String? {
+        changed.insert(new.run)
+        if let kind = new.record.change.eventKind {
+            told[new.run, default: []].insert(Told(kind: kind, node: new.record.change.node))
+        }
+        if case .accepted(let acceptance) = new.record.change {
+            guard runs.updateValue(Run(acceptance, at: now), forKey: new.run) == nil else {
+                return "\(new.run) was accepted twice"
+            }
+            return nil
+        }
+        guard runs[new.run] != nil else { return "\(new.run) changed before it was accepted" }
+        // As it would be read from a file.
+        do {
+            let record = try RunRecord(decoding: new.record.document)
+            guard record == new.record else { return "\(record) was read, not \(new.record)" }
+            runs[new.run]?.apply(record)
+            return nil
+        } catch {
+            return "\(new.record.document) cannot be read: \(error)"
+        }
+    }
+
+    /// The runs that changed since the last call, in an order that is always the same.
+    mutating func takeChanged() -> [RunID] {
+        defer { changed = [] }
+        return changed.sorted()
+    }
+
+    /// Compares a run with the fold of its records; a run that was forgotten is forgotten here.
+    mutating func compare(_ id: RunID, with run: Run?) -> String? {
+        guard let run else {
+            runs[id] = nil
+            return nil
+        }
+        return runs[id]?.difference(from: run).map {
+            "\(id) is not what its records say, in its \($0)"
+        }
+    }
+
+    /// What watchers hear of is in a record, unless it changes nothing.
+    func justify(_ event: EventMessage) -> String? {
+        switch event.kind {
+        case .snapshot, .progress, .chunk, .answering: return nil
+        default: break
+        }
+        let node = event.kind == .joined ? nil : event.node
+        let index = node.flatMap { runs[event.run]?.plan.index(of: $0) }
+        if told[event.run]?.contains(Told(kind: event.kind, node: index)) == true { return nil }
+        return "\(event.kind.rawValue) of \(event.run) was told, but is in no record"
+    }
+}
+
+extension HeldRun {
+    /// The names of its nodes in the order of the plan.
+    var planIDs: [String] { (0..<state.plan.count).map { state.plan[$0].id.text } }
+}
