@@ -16,9 +16,9 @@ struct Lag: Sendable {
     var next: Int
     /// The last event of a run that has ended, in case the run is forgotten before.
     var last: EventMessage?
-    /// Before the kept events: where each node is now.
+    /// Where each node is now, told before what follows.
     var restatement: Restatement?
-    /// Records of nodes before this number are not told: the nodes were told as they are now.
+    /// Records of nodes before this number are not told: the nodes are told as they are now.
     var nodesFrom = 0
 }
 
@@ -26,8 +26,6 @@ struct Lag: Sendable {
 struct Restatement: Sendable {
     /// The node that comes next.
     var node = 0
-    /// How many more are told.
-    var left: Int
     /// Nodes that have an event among those that follow.
     var told: Set<Int> = []
     /// The number of the first event that was not looked at for `told`.
@@ -35,11 +33,11 @@ struct Restatement: Sendable {
 }
 
 extension CoordinatorMachine {
-    /// Adds a watcher.
+    /// Adds a watcher, which gets all that is kept from where it says, then what follows.
     ///
-    /// One that says from where gets what is kept from there on. One that does not, or comes too late
-    /// for that, gets a snapshot and one event for each node that has settled or is on a worker,
-    /// then what follows. A run that has ended gives its last event again.
+    /// One that missed something gets a snapshot first. If events that it asks for are not kept any
+    /// more, it is told where each node is that has settled or is on a worker. A run that has ended
+    /// gives its last event again.
     mutating func watch(
         _ run: Int,
         _ request: Watch,
@@ -50,20 +48,20 @@ extension CoordinatorMachine {
         guard peers[id] != nil else { return }
         let from = request.from ?? 0
         let first = runs[run].log.firstSequence
-        var restatement: Restatement?
-        let counts = runs[run].state.counts
-        let isNew = request.from == nil && counts.settled + counts.running > 0
         let latest = runs[run].log.nextSequence
-        if request.level >= .nodes, isNew || first > from {
+        let counts = runs[run].state.counts
+        let isLate = request.from == nil && counts.settled + counts.running > 0
+        if request.level >= .nodes, isLate || first > from {
             sendSnapshot(run, id, now, &actions)
-            restatement = Restatement(left: limits.eventLogEntries, looked: latest)
         }
         let name = runs[run].id
         peers[id]?.lags.removeAll { $0.run == name }
         if !runs[run].state.isEnded { addWatcher(id, request.level, of: run) }
         var lag = Lag(run: name, level: request.level, next: max(from, first))
-        lag.restatement = restatement
-        if restatement != nil { lag.nodesFrom = latest }
+        if request.level >= .nodes, first > from {
+            lag.restatement = Restatement(looked: latest)
+            lag.nodesFrom = latest
+        }
         note(lag, of: id, &actions)
         catchUp(id, now, &actions)
     }
@@ -144,35 +142,43 @@ extension CoordinatorMachine {
             if let last = lag.last { tell(id, last, &actions) }
             return nil
         }
-        if var restatement = lag.restatement {
-            guard restate(run, &restatement, to: id, now, &actions) else {
-                var rest = lag
-                rest.restatement = restatement
-                return rest
-            }
+        var lag = lag
+        guard tellKept(of: run, before: lag.nodesFrom, &lag, id, now, &actions),
+            restate(run, &lag, to: id, now, &actions)
+        else { return lag }
+        // A watcher that asks for events after the last one of a run gets the last one again.
+        if runs[run].state.isEnded {
+            lag.next = min(lag.next, max(runs[run].log.nextSequence - 1, 0))
         }
-        var next = lag.next
+        return tellKept(of: run, before: .max, &lag, id, now, &actions) ? nil : lag
+    }
+
+    /// Tells what is kept, from where the watcher is up to a number; the end of the run comes last.
+    ///
+    /// False if there is no room for all.
+    private mutating func tellKept(
+        of run: Int,
+        before limit: Int,
+        _ lag: inout Lag,
+        _ id: ConnectionID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) -> Bool {
         let first = runs[run].log.firstSequence
-        if first > max(next, lag.nodesFrom), lag.level >= .nodes {
+        if limit == .max, first > max(lag.next, lag.nodesFrom), lag.level >= .nodes {
             sendSnapshot(run, id, now, &actions)
         }
         let count = runs[run].log.entries.count
-        var index = runs[run].log.position(ofEvent: next)
-        // A watcher that asks for events after the last one of a run gets the last one again.
-        if index == count, runs[run].state.isEnded { index = max(count - 1, 0) }
-        while index < count {
-            guard mayTell(id) else {
-                var rest = lag
-                rest.next = next
-                rest.restatement = nil
-                return rest
-            }
+        var index = runs[run].log.position(ofEvent: lag.next)
+        while index < count, runs[run].log.entries[index].sequence < limit {
+            guard mayTell(id) else { return false }
             let entry = runs[run].log.entries[index]
-            if let event = keptEvent(entry, of: run, for: lag) { tell(id, event, &actions) }
-            next = entry.hasEvent ? entry.sequence + 1 : entry.sequence
+            let event = keptEvent(entry, of: run, for: lag)
+            if let event, !event.isTerminal || limit == .max { tell(id, event, &actions) }
+            lag.next = entry.hasEvent ? entry.sequence + 1 : entry.sequence
             index += 1
         }
-        return nil
+        return true
     }
 
     /// The event of something that is kept, if a watcher that is behind gets it.
@@ -200,21 +206,26 @@ extension CoordinatorMachine {
         return event
     }
 
-    /// Tells a late watcher of the nodes of which no event is kept: how they ended, or that a
-    /// worker has them; of as many as events are kept at the most.
+    /// Tells a late watcher where each node is that waits no more: how it ended, or that a worker
+    /// has it.
     ///
     /// False if some are left, for which there is no room or no time.
     private mutating func restate(
         _ run: Int,
-        _ restatement: inout Restatement,
+        _ lag: inout Lag,
         to id: ConnectionID,
         _ now: Instant,
         _ actions: inout [Action]
     ) -> Bool {
+        guard var restatement = lag.restatement else { return true }
         guard !restating.contains(id) else { return false }
+        defer {
+            let isWhole = restatement.node >= runs[run].state.plan.count
+            lag.restatement = isWhole ? nil : restatement
+        }
         noteTold(run, &restatement)
         var work = PageWork()
-        while restatement.node < runs[run].state.plan.count, restatement.left > 0 {
+        while restatement.node < runs[run].state.plan.count {
             guard mayTell(id) else { return false }
             guard !work.isUsedUp, !restatingWork.isUsedUp else {
                 restating.append(id)
@@ -227,11 +238,10 @@ extension CoordinatorMachine {
             guard !restatement.told.contains(node),
                 let event = runs[run].state.latestEvent(
                     of: node,
-                    sequence: max(runs[run].log.nextSequence - 1, 0),
+                    sequence: max(lag.nodesFrom - 1, 0),
                     at: now
                 )
             else { continue }
-            restatement.left -= 1
             work.write(bytes: 256 + (event.data?.count ?? 0))
             restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
             tell(id, event, &actions)

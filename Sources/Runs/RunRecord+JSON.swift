@@ -3,7 +3,6 @@
 // refused, so that a run is never the fold of half of what happened.
 
 public import JSON
-internal import OrderedCollections
 internal import Plans
 internal import Wire
 

@@ -195,10 +195,10 @@ struct WatchTests {
         client.send(.watch(Watch(run: run, from: 0, level: .nodes)))
         let events = client.takeEvents()
         #expect(events.first == "snapshot")
-        // Of as many earlier nodes as events are kept it is told again how they ended.
-        #expect(events[1...5].allSatisfy { $0.hasPrefix("node_failed n") })
+        // Of every node it is told again how it ended.
+        #expect(events[1...20].allSatisfy { $0.hasPrefix("node_failed n") })
         #expect(Set(events.filter { $0.hasPrefix("node_failed") }).count == events.count - 2)
-        #expect(events.count == 11)
+        #expect(events.count == 22)
         #expect(events.last == "run_failed")
     }
 
@@ -225,15 +225,18 @@ struct WatchTests {
         let late = harness.client("late", role: .viewer)
         late.send(.watch(Watch(run: other, level: .nodes)))
         #expect(
-            late.takeEvents() == ["snapshot", "node_succeeded d", "dispatched e", "planned"]
+            late.takeEvents() == [
+                "snapshot", "planned", "node_ready d", "dispatched d", "node_succeeded d",
+                "node_ready e", "dispatched e",
+            ]
         )
         worker.succeed(try worker.nextDispatch().attempt)
         #expect(late.takeEvents() == ["node_succeeded e", "joined", "run_succeeded"])
         late.send(.watch(Watch(run: run, level: .nodes)))
         #expect(
             late.takeEvents() == [
-                "snapshot", "node_failed a", "node_skipped b", "node_skipped c", "planned",
-                "run_failed",
+                "snapshot", "planned", "node_ready a", "dispatched a", "node_failed a",
+                "node_skipped b", "node_skipped c", "run_failed",
             ]
         )
     }

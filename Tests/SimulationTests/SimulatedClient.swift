@@ -255,10 +255,10 @@ final class SimulatedClient {
         case .progress where event.node == nil: break
         case .snapshot: restated = event.sequence
         // What a late watcher missed is told again under the number of the snapshot.
-        case _ where event.sequence == restated && newest < event.sequence && isRestating(event):
+        case _ where event.sequence == restated && newest <= event.sequence && isRestating(event):
             break
         default:
-            restated = nil
+            if let number = restated, event.sequence > number { restated = nil }
             if event.sequence <= newest {
                 problem = "event \(event.sequence) of \(event.run) follows event \(newest)"
             }
