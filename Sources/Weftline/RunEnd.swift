@@ -1,7 +1,6 @@
 // The counts of a run and how it ended, as its events say it. What a Swift program gets of it is
 // RunResult; words for people are in the command.
 package import JSON
-package import PlannerCore
 package import Plans
 package import Wire
 
