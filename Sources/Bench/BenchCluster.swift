@@ -53,7 +53,7 @@ final class BenchCluster {
         self.onReady = onReady
         self.onFailure = onFailure
         folder = try StateFolder.open(nil, isEphemeral: true)
-        keeper = try folder.kept(on: loop)
+        keeper = try folder.startRemover(on: loop)
         let arguments = ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
         coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
         let deadline = Timer(loop: loop) { [weak self] in

@@ -73,7 +73,7 @@ final class CompileRunner {
             onFailure: { session.end(CommandFailure(.failed, $0)) }
         )
         session.onEnd = { then in cluster.stop(then: then) }
-        session.onLeave = { cluster.abandon() }
+        session.onEndAtOnce = { cluster.endAtOnce() }
     }
 
     private func run(on client: CoordinatorClient) {

@@ -120,7 +120,7 @@ extension ClientError {
     }
 
     /// What happens to a run whose coordinator cannot be reached any more, in words for a person.
-    public func fate(of run: RunID) -> String {
+    public func hint(about run: RunID) -> String {
         if code == .shuttingDown {
             return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "
                 + "run it again."

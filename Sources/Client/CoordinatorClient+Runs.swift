@@ -152,7 +152,7 @@ extension CoordinatorClient {
                 }
                 return
             } catch {
-                return abandon(key, ClientError(error))
+                return breakOff(key, ClientError(error))
             }
         }
     }
@@ -172,13 +172,13 @@ extension CoordinatorClient {
                 submissions[key]?.batches?.addText(piece)
                 sendNodes(key)
             case .failure(let error):
-                abandon(key, error)
+                breakOff(key, error)
             }
         }
     }
 
     /// Gives a submission up whose plan cannot be sent to its end.
-    private func abandon(_ key: String, _ error: ClientError) {
+    private func breakOff(_ key: String, _ error: ClientError) {
         // By its key, which is known even if the run's id is not.
         let reason = String(error.message.prefix(Self.longestReason))
         connection.send(.nodes(Nodes(key: key, tasks: [], brokenOff: reason)))

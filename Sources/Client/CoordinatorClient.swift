@@ -57,9 +57,9 @@ public final class CoordinatorClient {
     var barriers: [Barrier] = []
     var lastNumber = 0
     private(set) var isClosed = false
-    private var farewell: String?
+    private var byeReason: String?
     private var lastHeard: Int64
-    private var isSuspect = false
+    private var hasBeenSilent = false
     private var silence: Timer?
 
     /// Connects and proves itself; one outcome, in a later turn of the loop.
@@ -79,7 +79,7 @@ public final class CoordinatorClient {
         self.welcome = welcome
         lastHeard = loop.nowNanoseconds
         connection.onDrained = { [weak self] in self?.sendPlans() }
-        silence = Timer(loop: loop) { [weak self] in self?.listen() }
+        silence = Timer(loop: loop) { [weak self] in self?.checkSilence() }
         silence?.schedule(after: heartbeat)
     }
 
@@ -104,7 +104,7 @@ public final class CoordinatorClient {
     func receive(_ message: Message) {
         guard !isClosed else { return }
         lastHeard = loop.nowNanoseconds
-        isSuspect = false
+        hasBeenSilent = false
         switch message {
         case .ping(let ping): connection.send(.pong(Pong(n: ping.n)))
         case .pong(let pong): passBarrier(pong.n)
@@ -113,7 +113,7 @@ public final class CoordinatorClient {
         case .accepted(let accepted): receive(accepted)
         case .event(let event): receive(event)
         case .error(let error): receive(error)
-        case .bye(let bye): farewell = bye.reason
+        case .bye(let bye): byeReason = bye.reason
         default:
             lose("the coordinator sent \(message.kind.rawValue), which is not for a client")
         }
@@ -126,7 +126,7 @@ public final class CoordinatorClient {
     }
 
     func receiveEnd(_ error: UVError?) {
-        switch (error, farewell) {
+        switch (error, byeReason) {
         case (_, "shutting_down"?):
             var error = ClientError.lost(endpoint, "the coordinator is shutting down")
             error.code = .shuttingDown
@@ -201,20 +201,20 @@ public final class CoordinatorClient {
 
     /// How long to wait for a silent coordinator: it may have been paused for longer than a lease
     /// and goes on with everything that it had.
-    private var patience: Duration {
+    private var longestSilence: Duration {
         max(heartbeat * 4, .milliseconds(welcome.leaseMilliseconds) * 2)
     }
 
     /// Pings a silent coordinator, and loses the connection if it does not answer.
-    private func listen() {
+    private func checkSilence() {
         guard !isClosed else { return }
         let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
         if silent < heartbeat {
-            isSuspect = false
-        } else if silent > patience {
+            hasBeenSilent = false
+        } else if silent > longestSilence {
             // This process may have been paused itself, with an answer waiting to be read.
-            guard !isSuspect else { return lose("the coordinator does not answer any more") }
-            isSuspect = true
+            guard !hasBeenSilent else { return lose("the coordinator does not answer any more") }
+            hasBeenSilent = true
             connection.send(.ping(Ping(n: nextNumber())))
             silence?.schedule(after: .milliseconds(500))
             return

@@ -19,13 +19,13 @@ package final class Session {
     /// Ends what the command started, before the command ends; called once.
     package var onEnd: ((@escaping () -> Void) -> Void)?
     /// Tells what the command started to end, when the command does not wait for it.
-    package var onLeave: (() -> Void)?
+    package var onEndAtOnce: (() -> Void)?
 
     private(set) var client: CoordinatorClient?
     private var ending: CommandFailure?
     private var isEnding = false
     private var isDone = false
-    private var isInHaste = false
+    private var endsAtOnce = false
     private var signals: [SignalSource] = []
 
     private init(loop: EventLoop) throws {
@@ -50,7 +50,7 @@ package final class Session {
         if !session.isDone { loop.run() }
         // A reader that takes nothing must not keep the process alive: it ends with writes open.
         // Closing the loop would kill workers that still have to end their tools.
-        if !session.output.isBusy, !session.isInHaste { loop.close() }
+        if !session.output.isBusy, !session.endsAtOnce { loop.close() }
         if !session.isDone {
             throw CommandFailure(.failed, "The command ended without an outcome.")
         }
@@ -88,12 +88,12 @@ package final class Session {
     }
 
     /// Ends the command with a failure without waiting for anything.
-    package func leave(_ failure: CommandFailure) {
+    package func endAtOnce(_ failure: CommandFailure) {
         guard !isDone else { return }
         isEnding = true
-        isInHaste = true
+        endsAtOnce = true
         ending = failure
-        onLeave?()
+        onEndAtOnce?()
         stop()
     }
 
@@ -102,7 +102,7 @@ package final class Session {
         isDone = true
         onInterrupt = nil
         onEnd = nil
-        onLeave = nil
+        onEndAtOnce = nil
         loop.stop()
     }
 
@@ -110,7 +110,7 @@ package final class Session {
         // A second interrupt ends the command at once.
         let action = isEnding || isUrgent ? nil : onInterrupt
         onInterrupt = nil
-        if let action { action() } else { leave(CommandFailure(.interrupted)) }
+        if let action { action() } else { endAtOnce(CommandFailure(.interrupted)) }
     }
 }
 

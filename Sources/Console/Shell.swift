@@ -21,7 +21,7 @@ package enum Shell {
     package static func logger(_ label: String, level: Logger.Level) -> Logger {
         let isSeen = Terminal.of(.error).isTerminal
         var logger = Logger(label: label) { label -> any LogHandler in
-            if isSeen { return HarmlessLogHandler(label: label) }
+            if isSeen { return PrintableLogHandler(label: label) }
             return StreamLogHandler.standardError(label: label)
         }
         logger.logLevel = level

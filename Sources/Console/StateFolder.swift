@@ -40,7 +40,7 @@ package struct StateFolder {
 
     /// Starts a process that removes a temporary folder when this one is killed; nil for a folder
     /// that stays.
-    package func kept(on loop: EventLoop) throws(UVError) -> ProcessKeeper? {
+    package func startRemover(on loop: EventLoop) throws(UVError) -> ProcessKeeper? {
         guard let temporary else { return nil }
         let keeper = ProcessKeeper(loop: loop, folder: temporary)
         try keeper.start()

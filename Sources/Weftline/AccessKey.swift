@@ -3,7 +3,7 @@
 internal import FoundationEssentials
 internal import Transport
 internal import UVLoop
-internal import Wire
+package import Wire
 
 /// The key of a role: proof that a program may talk to a coordinator.
 public struct AccessKey: Sendable {
@@ -60,8 +60,8 @@ public struct AccessKey: Sendable {
 }
 
 extension PeerName {
-    /// The name of a client of this process.
-    static var ofProcess: String { "\(host)-\(ProcessTable.pid)" }
+    /// A name of this process: of its host and its number.
+    package static var ofProcess: String { "\(host)-\(ProcessTable.pid)" }
 
     /// A name that no other worker has, also in this process.
     static var unique: String { "\(ofProcess)-\(Hex.encode(SecureRandom.bytes(3)))" }
@@ -74,7 +74,7 @@ extension PeerName {
 }
 
 /// Facts of this computer.
-enum Computer {
-    static var hostName: String { ProcessInfo.processInfo.hostName }
-    static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
+package enum Computer {
+    package static var hostName: String { ProcessInfo.processInfo.hostName }
+    package static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
 }

@@ -33,7 +33,7 @@ package protocol ClusterWorkers: AnyObject {
     func stop(then: @escaping () -> Void)
 
     /// Tells them to end at once, with the tools that they run, and waits for nothing.
-    func abandon()
+    func endAtOnce()
 }
 
 /// A coordinator and its workers.
@@ -149,9 +149,9 @@ package final class EmbeddedCluster {
     }
 
     /// Tells the workers to end at once, with the tools that they run, and waits for nothing.
-    package func abandon() {
+    package func endAtOnce() {
         isStopping = true
-        workers.abandon()
+        workers.endAtOnce()
     }
 }
 

@@ -29,7 +29,7 @@ final class LocalClusterLoop: Closable {
     private var isClosed = false
 
     /// Time for three handshakes over loopback, which take milliseconds.
-    private static let patience = Duration.seconds(10)
+    private static let longestWait = Duration.seconds(10)
 
     init(
         loop: EventLoop,
@@ -59,9 +59,9 @@ final class LocalClusterLoop: Closable {
         self.cluster = cluster
         endpoint.settle(.success(cluster.endpoint))
         deadline = Timer(loop: loop) { [weak self] in
-            self?.fail("The cluster was not ready within \(Self.patience).")
+            self?.fail("The cluster was not ready within \(Self.longestWait).")
         }
-        deadline?.schedule(after: Self.patience)
+        deadline?.schedule(after: Self.longestWait)
     }
 
     private func connect(to endpoint: Endpoint, _ key: HandshakeKey) {

@@ -59,11 +59,11 @@ final class LocalWorker: ClusterWorkers {
     }
 
     func stop(then: @escaping () -> Void) {
-        abandon()
+        endAtOnce()
         then()
     }
 
-    func abandon() {
+    func endAtOnce() {
         service?.onExit = nil
         service?.stop()
     }

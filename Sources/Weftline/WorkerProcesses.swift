@@ -158,7 +158,7 @@ package final class WorkerProcesses: ClusterWorkers {
         finishIfStopped()
     }
 
-    package func abandon() {
+    package func endAtOnce() {
         isStopping = true
         // A worker drains at the first signal and ends at the second.
         for process in processes {

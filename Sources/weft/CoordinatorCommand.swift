@@ -75,7 +75,7 @@ struct CoordinatorCommand: ParsableCommand {
         }
         let endpoint = try parsedListen()
         let loop = try Shell.makeLoop()
-        let keeper = try stateFolder.kept(on: loop)
+        let keeper = try stateFolder.startRemover(on: loop)
         defer { keeper?.shutDown() }
         let configuration = try models.configuration()
         let machine = CoordinatorMachine.Configuration(

@@ -56,16 +56,16 @@ struct Weft: ParsableCommand {
         } catch {
             status = report(error)
         }
-        Glibc.exit(afterLosses(status).rawValue)
+        Glibc.exit(afterWriteFailures(status).rawValue)
     }
 
     /// The status of a command whose output may not have arrived: then it failed, whatever it did.
-    private static func afterLosses(_ status: ExitStatus) -> ExitStatus {
+    private static func afterWriteFailures(_ status: ExitStatus) -> ExitStatus {
         if let failure = Output.standard.lost() {
             failure.report()
             return failure.status
         }
-        if Losses.areReported { return .failed }
+        if WriteFailures.areReported { return .failed }
         // Standard error itself is lost, so only the status can tell; a more precise one stays.
         guard status == .success, let failure = Output.error.lost() else { return status }
         return failure.status

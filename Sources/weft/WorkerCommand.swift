@@ -5,13 +5,13 @@ internal import Bench
 internal import Client
 internal import Configuration
 internal import Console
-internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 internal import OrderedCollections
 internal import Tools
 internal import Transport
 internal import UVLoop
+internal import Weftline
 internal import Wire
 internal import Worker
 internal import WorkerCore
@@ -105,12 +105,12 @@ struct WorkerCommand: ParsableCommand {
         var options = WorkerOptions(
             host: endpoint.host,
             port: endpoint.port,
-            name: name ?? Self.defaultName,
-            slots: slots ?? Self.coreCount,
+            name: name ?? PeerName.ofProcess,
+            slots: slots ?? Computer.coreCount,
             labels: labels,
             key: key,
             toolbox: toolbox,
-            hostName: Self.hostName,
+            hostName: Computer.hostName,
             processID: Int(ProcessTable.pid),
             software: WeftlineVersion.software,
             exitAfter: try parsedExitAfter()
@@ -183,21 +183,11 @@ struct WorkerCommand: ParsableCommand {
         return labels
     }
 
-    private static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
-
     private func parsedExitAfter() throws -> Duration? {
         do {
             return try exitAfter.map { try Quantities.parseDuration($0) }
         } catch {
             throw ValidationError("--exit-after: \(error)")
         }
-    }
-
-    private static var hostName: String { ProcessInfo.processInfo.hostName }
-
-    private static var defaultName: String {
-        let host = hostName.split(separator: ".").first ?? "worker"
-        let safe = host.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
-        return "\(safe.prefix(50))-\(ProcessTable.pid)"
     }
 }

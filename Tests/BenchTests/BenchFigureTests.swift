@@ -29,7 +29,7 @@ struct BenchFigureTests {
         #expect(BenchFigures.medians(of: []) == nil)
     }
 
-    @Test("Figures keep the digits that mean something")
+    @Test("Figures are rounded to significant digits")
     func digits() {
         #expect(BenchFigure("wall_s", 0.123456, "", "").value == 0.1235)
         #expect(BenchFigure("first_node_s", 0.123456, "", "").value == 0.123)

@@ -49,7 +49,7 @@ struct CompileScriptTests {
         #expect(script.times.streamed == 100 + 5 * Double(last / 4) + 200)
     }
 
-    @Test("The recording is one, and its plan is read without problems", arguments: ideals)
+    @Test("The recording can be read, and its plan has no problems", arguments: ideals)
     func recording(_ shape: CompileShape, path: Double, work: Double) throws {
         let script = CompileScript(shape, joins: true)
         let recording = try Recording(

@@ -90,7 +90,7 @@ struct CommandLineTests {
         }
     }
 
-    @Test("What is right is left alone, and so are the values of options")
+    @Test("Correct arguments and the values of options are not reported")
     func right() {
         for line in [
             "", "run --plan x --tools y --workers 3", "run --plan - --json", "run What-is-this",
@@ -130,7 +130,7 @@ struct CommandLineTests {
         #expect(problem(line) == sentence)
     }
 
-    @Test("Words too many and options of other commands are said to be that")
+    @Test("Surplus words and options of other commands are reported as such")
     func misplaced() {
         #expect(problem("status now") == "weft status has no place for the argument \"now\".")
         #expect(

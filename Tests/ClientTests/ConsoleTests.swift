@@ -33,7 +33,7 @@ struct TextTests {
         #expect(Text.seconds(microseconds: 12_034_567) == "12.035")
     }
 
-    @Test("What a terminal would obey is made harmless")
+    @Test("Control characters are made visible")
     func printable() {
         #expect(Text.printable("a\nb\tc") == "a b c")
         #expect(Text.printable("\u{1B}[2J\u{7F}\u{9B}31m") == "\u{FFFD}[2J\u{FFFD}\u{FFFD}31m")
@@ -120,7 +120,7 @@ struct ProgressLineTests {
         #expect(line(width).count <= min(width, 80) - 1)
     }
 
-    @Test("What matters least goes first")
+    @Test("Without room the least important parts are left out first")
     func narrow() {
         #expect(line(52) == "412/1000  2.3 s  12 failed  8 running  path 1.2 s")
         #expect(line(42) == "412/1000  2.3 s  12 failed  8 running")

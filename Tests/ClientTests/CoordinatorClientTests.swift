@@ -50,7 +50,7 @@ struct ConnectingTests {
         #expect(error.code == .authFailed)
     }
 
-    @Test("Where nobody listens there is no coordinator")
+    @Test("A refused connection means that there is no coordinator")
     func unreachable() async throws {
         let result = try await outcome { _ in
         } _: {
@@ -64,7 +64,7 @@ struct ConnectingTests {
         #expect(error.message.contains("nobody listens"))
     }
 
-    @Test("What listens and stays silent, or speaks something else, is no coordinator")
+    @Test("A listener that is silent or speaks another protocol is no coordinator")
     func strangers() async throws {
         for greeting in [nil, "HTTP/1.1 400 Bad Request\r\n\r\n", "{\"type\":\"pong\",\"n\":1}\n"] {
             let error = try await onLoop { loop in
@@ -251,7 +251,7 @@ struct RequestTests {
         )
     }
 
-    @Test("Pings are answered, and a coordinator that falls silent is given up")
+    @Test("Pings are answered, and the connection to a silent coordinator is closed")
     func silence() async throws {
         var limits = Limits()
         limits.heartbeat = .milliseconds(100)

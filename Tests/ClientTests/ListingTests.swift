@@ -141,7 +141,7 @@ struct RunViewTests {
 
 @Suite("Text of tools")
 struct HarmlessTextTests {
-    @Test("On a terminal it has its lines and nothing that a terminal obeys")
+    @Test("Text for a terminal keeps its lines and no control characters")
     func harmless() {
         #expect(Text.harmless("a\n\tb\r\nc") == "a\n\tb\nc")
         #expect(

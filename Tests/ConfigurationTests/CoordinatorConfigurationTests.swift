@@ -16,7 +16,7 @@ import Wire
             .map { "\($0)" }
     }
 
-    @Test("A file that says nothing leaves the defaults", arguments: ["", "limits:", "models:"])
+    @Test("A file without fields leaves the defaults", arguments: ["", "limits:", "models:"])
     func defaults(yaml: String) throws {
         let configuration = try CoordinatorConfiguration.parse(yaml: yaml, path: "weft.yaml")
         #expect(configuration == CoordinatorConfiguration())
@@ -45,7 +45,7 @@ import Wire
         }
     }
 
-    @Test("What is announced is what was set")
+    @Test("The limits that are announced are those that were set")
     func announced() throws {
         let limits = try limits("max_line: 2MiB, max_value: 1MiB, window: 512KiB, lease: 20s")
         #expect(limits.announced.maxLine == 2 << 20)

@@ -268,7 +268,7 @@ struct HTTPClientTests {
 
 @Suite("HTTP failures")
 struct HTTPFailureTests {
-    @Test("What cannot be sent is refused, in a later turn")
+    @Test("A request that cannot be sent is refused in a later turn")
     func refusals() async throws {
         let bad: [@Sendable (inout HTTPRequest) -> Void] = [
             { $0.url = "ftp://127.0.0.1/" },
@@ -482,7 +482,7 @@ struct HTTPFailureTests {
         #expect(all == [["cancelled"], ["cancelled"], ["cancelled"]])
     }
 
-    @Test("A loop that closes amid transfers takes them along without a word")
+    @Test("Closing the loop ends transfers without calling back")
     func loopCloses() async throws {
         let ends = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in exchange.startChunks() }

@@ -71,7 +71,7 @@ struct ConfigurationTests {
         #expect(configuration.keyVariables == ["KEY"])
     }
 
-    @Test("What is not said has defaults")
+    @Test("Missing fields have defaults")
     func defaults() throws {
         let openai = ProviderSettings(
             baseURL: "https://api.openai.com/v1",
@@ -151,7 +151,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "Each thing that cannot be is refused",
+        "Each impossible value is refused",
         arguments: [
             ("[", "no valid YAML"), ("- models", "must consist of fields"),
             ("models: 7", "planner or joiner"), ("models: {planner: x}", "must have fields"),
@@ -197,7 +197,7 @@ struct ConfigurationTests {
         #expect(!found.contains { $0.contains("canary") })
     }
 
-    @Test("A key may go to this host, or anywhere if one insists, without encryption")
+    @Test("A key may go unencrypted to this host, or anywhere if the file allows it")
     func insecure() throws {
         for url in [
             "http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:80/v1", "https://far/v1",
@@ -252,7 +252,7 @@ struct ConfigurationTests {
         #expect(facts == [true, true, true, true])
     }
 
-    @Test("A catalogue tells all that is missing at once")
+    @Test("A catalogue reports everything that is missing at once")
     func missing() async throws {
         let messages = try await onLoopWithoutProxy { loop in
             let configuration = ModelConfiguration(

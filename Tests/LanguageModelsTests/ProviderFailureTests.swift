@@ -121,7 +121,7 @@ struct ProviderFailureTests {
         #expect(redirect.events.failure?.code == .badConfiguration)
     }
 
-    @Test("Nobody listening is told after the retries, as is a connection that never stands")
+    @Test("A refused connection is reported after the retries, as is one that times out")
     func unreachable() async throws {
         let result = try await call {
             $0.baseURL = "http://127.0.0.1:9/v1"
@@ -208,7 +208,7 @@ struct ProviderFailureTests {
         #expect(result.events == [.usage(TokenUsage(input: 4, output: 2)), .ended(.end)])
     }
 
-    @Test("A refusal whose words never end is a refusal all the same")
+    @Test("A refusal whose body never ends is still a refusal")
     func endlessRefusal() async throws {
         let result = try await call {
             $0.idleTimeout = .milliseconds(800)
@@ -301,7 +301,11 @@ struct CancellingTests {
         case afterTheEnd
     }
 
-    @Test("A call ends once, at once and for good", arguments: Interface.allCases, Moment.allCases)
+    @Test(
+        "A cancelled call ends once and immediately",
+        arguments: Interface.allCases,
+        Moment.allCases
+    )
     func moments(_ interface: Interface, _ moment: Moment) async throws {
         let (events, isGone) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in

@@ -219,7 +219,7 @@ struct RecordedTests {
         #expect(calls.contains { $0.entries.map(\.event) == [.failed(.cancelled)] })
     }
 
-    @Test("Files that cannot be read or made are told")
+    @Test("Files that cannot be read or made are reported")
     func files() {
         #expect(throws: RecordingError.self) { try Recording.load(path: "/nonexistent/x") }
         #expect(throws: RecordingError.self) { try ModelRecorder(path: "/nonexistent/x") }

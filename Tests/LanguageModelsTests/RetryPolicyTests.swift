@@ -27,7 +27,7 @@ struct RetryPolicyTests {
         #expect(retried == [408, 409, 429] + Array(500...599))
     }
 
-    @Test("The provider's word on retrying goes before the status")
+    @Test("The provider's header on retrying decides before the status")
     func shouldRetry() {
         #expect(decide(["x-should-retry": "false"]) == .giveUp)
         #expect(decide(isRetryable: false) == .giveUp)
@@ -63,7 +63,7 @@ struct RetryPolicyTests {
         #expect(decide(["retry-after": later], now: 784_000_000) == .waitTooLong(.seconds(111_777)))
     }
 
-    @Test("Without a usable wish the wait doubles from half a second to eight, less some jitter")
+    @Test("Without a usable header the wait doubles from half a second to eight, less some jitter")
     func backoff() {
         var policy = RetryPolicy()
         policy.retries = 10

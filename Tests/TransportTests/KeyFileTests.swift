@@ -112,7 +112,7 @@ struct KeyFileTests {
         }
     }
 
-    @Test("What is no file of its own is refused without waiting for it")
+    @Test("Links, folders and pipes are refused without waiting")
     func refusesOtherFiles() throws {
         let scratch = try Scratch()
         let target = try scratch.write(digits, to: "target")

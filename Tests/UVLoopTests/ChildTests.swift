@@ -153,7 +153,7 @@ struct ChildProcessTests {
         #expect(log == ["line 0", "line 1", "line 2", "exit 0"])
     }
 
-    @Test("Writing to a child that does not read is swallowed")
+    @Test("Writing to a child that does not read has no effect")
     func unreadInput() async throws {
         let report = try await run(shell("exec <&-; sleep 0.1; exit 5", input: .pipe)) {
             loop,
@@ -210,7 +210,7 @@ struct ChildProcessTests {
         #expect(report.elapsed >= 0.4)
     }
 
-    @Test("Output is not lost when the loop is busy past the time escapees are given")
+    @Test("Output is not lost when the loop is busy while the pipes are closed")
     func busyLoop() async throws {
         let marks = try Marks()
         defer { marks.remove() }

@@ -69,7 +69,7 @@ struct ClosingTests {
         #expect(await isGoneSoon(pid))
     }
 
-    @Test("Closing a loop lets go of everything its users' callbacks refer to")
+    @Test("Closing a loop releases everything that callbacks refer to")
     func nothingRetained() async throws {
         let kept = try await onLoop { outer in
             weak var loop: EventLoop?

@@ -92,7 +92,7 @@ struct LoopThreadTests {
         await thread.ended()
     }
 
-    @Test("The grace cuts off what keeps the loop alive; what ends before needs none of it")
+    @Test("The loop ends after the grace, or earlier when nothing keeps it alive")
     func grace() async throws {
         let clock = ContinuousClock()
         let stubborn = try await LoopThread.start(name: "stubborn") { loop in
@@ -110,7 +110,7 @@ struct LoopThreadTests {
         #expect(time < .seconds(20))
     }
 
-    @Test("A resident that cannot be made is told, and leaves no thread")
+    @Test("An object that cannot be made is an error, and leaves no thread")
     func failure() async throws {
         await #expect(throws: NoHome.self) {
             try await LoopThread<Tenant>.start(name: "homeless-123456") { loop in

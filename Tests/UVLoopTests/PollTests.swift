@@ -56,7 +56,7 @@ struct PollTests {
         #expect(counts == [3, 6])
     }
 
-    @Test("Only what is asked for is told")
+    @Test("Only the readiness that was asked for is reported")
     func choosing() async throws {
         let seen = try await onLoop { loop -> [PollSource.Readiness] in
             var ends: [Int32] = [0, 0]
@@ -149,7 +149,7 @@ struct PollTests {
         #expect(errors == ["EPERM", "EEXIST", "EBADF"])
     }
 
-    @Test("A loop that closes takes its sources along, and what their closures refer to")
+    @Test("Closing the loop releases its sources and what their closures refer to")
     func closesWithLoop() async throws {
         let isGone = try await onLoop { loop in
             final class Held {}

@@ -41,7 +41,7 @@ struct EmbeddedWorkerTests {
         await coordinator.stop()
     }
 
-    @Test("A drain lets finish what runs")
+    @Test("A drain waits for running calls")
     func drainFinishes() async throws {
         let coordinator = try await StandaloneCoordinator.start()
         let gate = Gate()
@@ -68,7 +68,7 @@ struct EmbeddedWorkerTests {
         await coordinator.stop()
     }
 
-    @Test("A worker with a wrong key is told so")
+    @Test("A worker with a wrong key fails with a message")
     func wrongKey() async throws {
         let coordinator = try await StandaloneCoordinator.start()
         let error = try await #require(throws: EmbeddedWorkerError.self) {

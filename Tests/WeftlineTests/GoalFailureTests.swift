@@ -204,7 +204,7 @@ struct GoalFailureTests {
         }
     }
 
-    @Test("A cluster that is shut down ends the model's call and lets nobody wait for ever")
+    @Test("Shutting a cluster down ends the model's call and every wait")
     func shutDown() async throws {
         let model = Locked((isCalled: false, isCancelled: false))
         let endless = LanguageModel.function { _, _ in

@@ -82,7 +82,7 @@ struct RunHandleTests {
         }
     }
 
-    @Test("Whoever reads gets every event, however slowly")
+    @Test("A slow reader gets every event")
     func slowReader() async throws {
         try await LocalCluster.with(tools: [echo]) { cluster in
             let run = try await cluster.start(manyEchoes)
@@ -160,7 +160,7 @@ struct RunHandleTests {
         }
     }
 
-    @Test("A cluster that is shut down lets nobody wait for ever")
+    @Test("Shutting a cluster down ends every wait")
     func shutDownMeanwhile() async throws {
         let waiting = Waiting()
         let cluster = try await LocalCluster.start(tools: [waiting.tool])

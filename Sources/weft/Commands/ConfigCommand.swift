@@ -3,7 +3,6 @@ internal import ArgumentParser
 internal import Configuration
 internal import Console
 internal import Coordinator
-internal import FoundationEssentials
 internal import LanguageModels
 
 struct ConfigCommand: ParsableCommand {
@@ -47,49 +46,6 @@ struct ConfigCheckCommand: ParsableCommand {
         }
         lines += configuration.changedLimits.map { ($0.name, $0.value) }
         if !lines.isEmpty { Printer().pairs(lines) }
-    }
-}
-
-/// The configuration that a command looks at.
-struct ConfigurationFile: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The configuration: language models and limits (default: WEFT_CONFIG).",
-            valueName: "weft.yaml"
-        )
-    )
-    var config: String?
-
-    func path() throws(CommandFailure) -> String {
-        let named = config ?? ProcessInfo.processInfo.environment["WEFT_CONFIG"] ?? ""
-        guard !named.isEmpty else {
-            throw CommandFailure(.usage, "Name a configuration by --config or WEFT_CONFIG.")
-        }
-        return named
-    }
-
-    /// Reads the file, or ends the command with everything that is wrong with it.
-    func read() throws(CommandFailure) -> CoordinatorConfiguration {
-        let path = try path()
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(
-                .usage,
-                "The configuration \(path) cannot be read: \(Files.reason(at: path))."
-            )
-        }
-        let text = String(decoding: data, as: UTF8.self)
-        let problems = CoordinatorConfiguration.problems(
-            yaml: text,
-            path: path,
-            environment: ProcessInfo.processInfo.environment
-        )
-        let failure = CommandFailure(.usage, problems.map { "error: \(path): \($0)" })
-        guard problems.isEmpty else { throw failure }
-        do throws(CoordinatorConfigurationError) {
-            return try CoordinatorConfiguration.parse(yaml: text, path: path)
-        } catch {
-            throw CommandFailure(.usage, error.problems.map { "error: \(path): \($0)" })
-        }
     }
 }
 

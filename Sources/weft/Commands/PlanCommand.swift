@@ -73,7 +73,7 @@ struct PlanCommand: ParsableCommand {
         }
         try planning.check(goal: goal, plan: nil, join: nil)
         let isRemote = try connection.namedEndpoint() != nil
-        try cluster.check(isRemote: isRemote, models: models, needy: "A goal")
+        try cluster.check(isRemote: isRemote, models: models, modelUser: "A goal")
     }
 
     private func validateCheck() throws {

@@ -82,8 +82,8 @@ struct RunCommand: ParsableCommand {
         if let maxRunning, maxRunning < 1 {
             throw ValidationError("--max-running must be at least 1.")
         }
-        let needy = goal != nil ? "A goal" : join == .llm ? "--join llm" : nil
-        try cluster.check(isRemote: isRemote, models: models, needy: needy)
+        let modelUser = goal != nil ? "A goal" : join == .llm ? "--join llm" : nil
+        try cluster.check(isRemote: isRemote, models: models, modelUser: modelUser)
         if !isRemote, detach {
             throw ValidationError(
                 "--detach needs a coordinator that lives on: --coordinator HOST:PORT. A cluster "

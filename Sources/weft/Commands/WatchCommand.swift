@@ -54,7 +54,7 @@ struct WatchCommand: ParsableCommand {
     private func failure(_ error: ClientError) -> CommandFailure {
         var failure = CommandFailure(error)
         if error.kind == .lost {
-            failure.lines.append(error.fate(of: id))
+            failure.lines.append(error.hint(about: id))
         }
         return failure
     }

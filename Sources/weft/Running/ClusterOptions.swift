@@ -42,12 +42,12 @@ struct ClusterOptions: ParsableArguments {
         ].compactMap(\.self)
     }
 
-    /// Checks that the flags fit a run with, or without, a named coordinator; `needy` names what
+    /// Checks that the flags fit a run with, or without, a named coordinator; `modelUser` names what
     /// needs a model.
-    func check(isRemote: Bool, models: ModelOptions, needy: String?) throws {
-        if let needy, !isRemote, models.path == nil {
+    func check(isRemote: Bool, models: ModelOptions, modelUser: String?) throws {
+        if let modelUser, !isRemote, models.path == nil {
             throw ValidationError(
-                "\(needy) needs a language model: name one in a file and give it by --config or "
+                "\(modelUser) needs a language model: name one in a file and give it by --config or "
                     + "WEFT_CONFIG, or name a --coordinator that has one."
             )
         }
@@ -134,7 +134,7 @@ struct ClusterOptions: ParsableArguments {
                 }
             )
             session.onEnd = { then in cluster.stop(then: then) }
-            session.onLeave = { cluster.abandon() }
+            session.onEndAtOnce = { cluster.endAtOnce() }
         } catch let failure as CommandFailure {
             throw failure
         } catch {

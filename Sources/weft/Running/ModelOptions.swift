@@ -27,29 +27,12 @@ struct ModelOptions: ParsableArguments {
     var record: String?
 
     /// The path of the configuration, if one was named.
-    var path: String? {
-        if let config { return config }
-        let named = ProcessInfo.processInfo.environment["WEFT_CONFIG"] ?? ""
-        return named.isEmpty ? nil : named
-    }
+    var path: String? { ConfigurationFile.path(flag: config) }
 
     /// Reads the configuration; the defaults when none was named.
     func configuration() throws(CommandFailure) -> CoordinatorConfiguration {
         guard let path else { return CoordinatorConfiguration() }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(
-                .usage,
-                "The configuration \(path) cannot be read: \(Files.reason(at: path))."
-            )
-        }
-        do throws(CoordinatorConfigurationError) {
-            return try CoordinatorConfiguration.parse(
-                yaml: String(decoding: data, as: UTF8.self),
-                path: path
-            )
-        } catch {
-            throw CommandFailure(.usage, error.problems.map { "error: \(path): \($0)" })
-        }
+        return try ConfigurationFile.parse(try ConfigurationFile.text(at: path), path: path)
     }
 
     /// Makes the models on a loop; nil when no configuration was named.
@@ -79,7 +62,7 @@ struct ModelOptions: ParsableArguments {
     private static func recorder(_ path: String) throws -> ModelRecorder {
         let recorder = try ModelRecorder(path: path)
         if let problem = recorder.problem { throw CommandFailure(.failed, problem) }
-        recorder.onProblem = { Losses.report($0) }
+        recorder.onProblem = { WriteFailures.report($0) }
         return recorder
     }
 }

@@ -1,5 +1,5 @@
 // One `weft run`: submits a plan or goal, follows its run and shows how it goes. Reading the
-// command line is in RunCommand, what is printed at the end in PlanRun+Telling.
+// command line is in RunCommand, what is printed at the end in PlanRun+Ending.
 internal import Client
 internal import Console
 internal import JSON
@@ -164,7 +164,7 @@ final class PlanRun {
     private func interrupt() {
         isInterrupted = true
         guard let follower, let run = follower.run else {
-            return session.leave(CommandFailure(.interrupted))
+            return session.endAtOnce(CommandFailure(.interrupted))
         }
         bar.say(["Cancelling run \(run); interrupt again to leave at once."])
         follower.cancel(reason: "interrupted by its user")
@@ -175,7 +175,7 @@ final class PlanRun {
         if error.kind == .lost, settings.isRemote, let follower, let run = follower.run {
             failure.lines.append(
                 follower.isPlanComplete
-                    ? error.fate(of: run)
+                    ? error.hint(about: run)
                     : "The plan had not been sent in full, so run \(run) fails there."
             )
         }

@@ -8,7 +8,7 @@ internal import Wire
 
 extension CommandFailure {
     /// How long to wait for a connection that shows whether a coordinator is there.
-    private static let patience = Duration.seconds(2)
+    private static let longestWait = Duration.seconds(2)
 
     /// A key file that cannot be used, for a connection to an endpoint.
     init(_ error: KeyFileError, toReach endpoint: Endpoint) {
@@ -27,7 +27,7 @@ extension CommandFailure {
             loop: loop,
             host: endpoint.host,
             port: endpoint.port,
-            timeout: patience
+            timeout: longestWait
         ) { result in
             switch result {
             case .success(let socket): socket.close()

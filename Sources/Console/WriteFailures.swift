@@ -2,7 +2,7 @@
 internal import UVLoop
 
 /// Files that a command was to write beside its outputs and could not.
-package enum Losses {
+package enum WriteFailures {
     private static let hasAny = Locked(false)
 
     /// Whether something was lost, so that the command has failed whatever else it did.

@@ -3,7 +3,7 @@
 package import Logging
 
 /// Passes on log messages with control characters made visible.
-package struct HarmlessLogHandler: LogHandler {
+package struct PrintableLogHandler: LogHandler {
     private var inner: StreamLogHandler
 
     package init(label: String) { inner = StreamLogHandler.standardError(label: label) }
