@@ -151,6 +151,7 @@ let package = Package(
             name: "weft",
             dependencies: [
                 "Bench", "Console", "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire",
+                "Runs",
                 "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore", "Client",
                 "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
                 ordered,

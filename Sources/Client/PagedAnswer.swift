@@ -5,8 +5,8 @@ internal import JSON
 struct PagedAnswer {
     private var pages: [RawJSON] = []
 
-    /// The field of an object that holds the list.
-    private static let list = "nodes"
+    /// The fields of objects that hold a list: of nodes, or of the records of one.
+    private static let lists = ["nodes", "records"]
 
     /// How many entries have arrived.
     private(set) var count = 0
@@ -24,14 +24,15 @@ struct PagedAnswer {
         writer.beginObject()
         first.forEachField { name, value in
             writer.key(escaping: name)
-            writer.raw(name == Self.list ? joined : value)
+            writer.raw(Self.lists.contains(name) ? joined : value)
         }
         writer.endObject()
         return RawJSON(trusted: writer.bytes[...])
     }
 
     private func elements(of page: RawJSON) -> RawJSON? {
-        page.kind == .object ? page.value(at: [.key(Self.list)]) : page
+        guard page.kind == .object else { return page }
+        return Self.lists.lazy.compactMap { page.value(at: [.key($0)]) }.first
     }
 
     private var joined: RawJSON {

@@ -24,8 +24,7 @@ extension CoordinatorMachine {
     private mutating func bookRuns() {
         while let run = unbookedRuns.popLast() {
             guard runs[run].isUnbooked else { continue }
-            runs[run].isUnbooked = false
-            let bytes = runs[run].heldBytes
+            let bytes = runs[run].takeUnbooked()
             ledger.set(bytes, of: run)
             if bytes > limits.runBytes, !runs[run].state.isEnded { overfullRuns.append(run) }
         }

@@ -23,7 +23,7 @@ extension CoordinatorMachine {
         case .workers: page = workersPage(now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .runs: page = runsPage(now, from: from, limit: get.limit ?? 100)
-        case .run, .nodes, .node, .answer, .explain:
+        case .run, .nodes, .node, .answer, .explain, .story:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runSlots[$0] }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
@@ -37,7 +37,7 @@ extension CoordinatorMachine {
                 return
             }
             let isNodeKnown = get.node.map { index(of: $0, in: run) != nil }
-            guard isNodeKnown ?? (get.what != .node) else {
+            guard isNodeKnown ?? (get.what != .node && get.what != .story) else {
                 let name = runs[run].id
                 let error = ErrorMessage(
                     code: .unknownNode,
@@ -71,6 +71,13 @@ extension CoordinatorMachine {
         case .node:
             (nodeDocument(run, index(of: get.node, in: run) ?? 0, now), nil)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
+        case .story:
+            storyPage(
+                run,
+                index(of: get.node, in: run) ?? 0,
+                from: from,
+                limit: get.limit ?? 1_000
+            )
         default: (JSONPieces(runDocument(run, now)), nil)
         }
     }

@@ -28,8 +28,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        let record = RunRecord(at: runs[run].state.microseconds(at: now), change)
-        runs[run].apply(record)
+        let record = runs[run].apply(change, at: now)
         note(record, run, &actions)
     }
 

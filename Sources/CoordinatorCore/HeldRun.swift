@@ -48,6 +48,21 @@ struct HeldRun: Sendable {
         state.apply(record)
     }
 
+    /// Carries out a change that happens now, and returns its record.
+    ///
+    /// Mutating methods reach a run where it stands; others would copy it out of the table first.
+    mutating func apply(_ change: RunChange, at now: Instant) -> RunRecord {
+        let record = RunRecord(at: state.microseconds(at: now), change)
+        state.apply(record)
+        return record
+    }
+
+    /// The bytes to book.
+    mutating func takeUnbooked() -> Int {
+        isUnbooked = false
+        return heldBytes
+    }
+
     /// Carries out a change of the plan, unless something is wrong with it.
     mutating func applyChecked(_ record: RunRecord) throws(PlanProblems) -> Plan.Growth {
         try state.applyChecked(record)

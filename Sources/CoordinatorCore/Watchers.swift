@@ -15,15 +15,12 @@ struct Watchers: Sendable, Sequence {
     private var arrivals = ArrivalOrder<Watcher>()
     /// How many watch at each level.
     private var counts = SIMD4<Int32>()
-
-    var isEmpty: Bool { arrivals.isEmpty }
-
     /// The highest level at which anybody watches; nil if nobody does.
     ///
     /// Events above this level are for no watcher, and are not offered to any.
-    var highest: WatchLevel? {
-        WatchLevel.allCases.last { counts[Self.index(of: $0)] > 0 }
-    }
+    private(set) var highest: WatchLevel?
+
+    var isEmpty: Bool { arrivals.isEmpty }
 
     func contains(_ connection: ConnectionID) -> Bool { arrivals.contains(connection) }
 
@@ -32,12 +29,18 @@ struct Watchers: Sendable, Sequence {
         remove(watcher.connection)
         arrivals.append(watcher)
         counts[Self.index(of: watcher.level)] += 1
+        updateHighest()
     }
 
     mutating func remove(_ connection: ConnectionID) {
         guard let watcher = arrivals[connection] else { return }
         arrivals.remove(connection)
         counts[Self.index(of: watcher.level)] -= 1
+        updateHighest()
+    }
+
+    private mutating func updateHighest() {
+        highest = WatchLevel.allCases.last { counts[Self.index(of: $0)] > 0 }
     }
 
     func makeIterator() -> ArrivalOrder<Watcher>.Iterator { arrivals.makeIterator() }

@@ -51,6 +51,8 @@ public struct RunLog: Sendable {
     public private(set) var bytes = 0
     /// The number of the next event.
     public private(set) var nextSequence = 0
+    /// Whether nothing was dropped.
+    public private(set) var isWhole = true
 
     /// An empty log.
     public init() {}
@@ -101,6 +103,7 @@ public struct RunLog: Sendable {
     public mutating func trim(to bound: Bound) {
         while entries.count > max(bound.entries, 1) || bytes > bound.bytes && entries.count > 1 {
             bytes -= entries.removeFirst().heldBytes
+            isWhole = false
         }
     }
 

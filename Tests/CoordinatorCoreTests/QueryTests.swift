@@ -36,6 +36,46 @@ struct QueryTests {
         #expect(status["connections"] == 3)
     }
 
+    @Test("story tells all that happened to a node, in order and without its output")
+    func story() throws {
+        let worker = harness.worker("w", tools: [idempotent(maxAttempts: 2)])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b", after: ["a"])])
+        worker.fail(try worker.nextDispatch().attempt, .toolError, retryable: true)
+        harness.advance(.seconds(1))
+        let second = try worker.nextDispatch().attempt
+        worker.send(.started(Started(attempt: second)))
+        worker.succeed(second, #""a long output""#)
+        let viewer = harness.client("v", role: .viewer)
+        let story = try viewer.get(.story, run, node: "a")
+        #expect(story["run"]?.stringValue == run.text)
+        #expect(story["complete"] == true)
+        let records = try #require(story["records"]?.arrayValue)
+        #expect(
+            records.compactMap { $0["kind"]?.stringValue } == [
+                "ready", "dispatched", "worked", "retrying", "pause_ended", "dispatched", "started",
+                "succeeded",
+            ]
+        )
+        #expect(records[1]["worker"] == "w")
+        #expect(records[5]["attempt"] == 2)
+        #expect(records[7]["output"] == .null)
+    }
+
+    @Test("A story that has lost its beginning says so")
+    func storyWithoutBeginning() throws {
+        var limits = Limits()
+        limits.eventLogEntries = 4
+        let harness = MachineHarness(limits: limits)
+        let worker = harness.worker("w")
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b")])
+        worker.succeed(try worker.nextDispatch().attempt)
+        worker.succeed(try worker.nextDispatch().attempt)
+        let story = try harness.client("v", role: .viewer).get(.story, run, node: "a")
+        #expect(story["complete"] == false)
+    }
+
     @Test("workers tells names, states, tools and refusals")
     func workers() throws {
         let worker = harness.connect(.worker, "w")

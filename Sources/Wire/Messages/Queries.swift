@@ -19,6 +19,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case tools
     /// Why a run or node does not go on.
     case explain
+    /// All that happened to a node, as far as it is kept.
+    case story
     /// The coordinator itself.
     case status
 }

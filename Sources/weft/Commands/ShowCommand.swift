@@ -1,8 +1,10 @@
 // `weft show`: one run with its nodes, or one node with everything that is known of it.
 internal import ArgumentParser
+internal import Client
 internal import Console
 internal import JSON
 internal import Plans
+internal import Runs
 internal import Wire
 
 struct ShowCommand: ParsableCommand {
@@ -15,6 +17,7 @@ struct ShowCommand: ParsableCommand {
               weft show 7f3k2m
               weft show 7f3k2m --status running
               weft show 7f3k2m t3
+              weft show 7f3k2m t3 --story
               weft show 7f3k2m --json | jq '.nodes | length'
             """
     )
@@ -35,11 +38,16 @@ struct ShowCommand: ParsableCommand {
     var status: RunView.Status?
     @Flag(help: "List every node.")
     var all = false
+    @Flag(help: "Print all that happened to the node, as far as it is kept, a line each.")
+    var story = false
     @Flag(help: "Print {\"run\",\"nodes\"} with every node, or the node, as JSON.")
     var json = false
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
+        guard !story || node != nil else {
+            throw ValidationError("--story is that of one node; name it behind the run.")
+        }
         guard limit > 0 else { throw ValidationError("--limit must be at least 1.") }
         guard status == nil || !json && node == nil else {
             throw ValidationError("--status is for the list of nodes; --json has every node.")
@@ -49,6 +57,7 @@ struct ShowCommand: ParsableCommand {
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
         let printer = Printer()
+        if let node, story { return try tellStory(of: node, options, on: printer) }
         if let node {
             let data = try Session.ask(options, .node, id: id.text, node: node)
             if json { return printer.json(data) }
@@ -72,6 +81,23 @@ struct ShowCommand: ParsableCommand {
         printer.table(view.table)
         if view.unseen > 0 {
             printer.lines(["… and \(Text.count(view.unseen, "more node")); --all lists them."])
+        }
+    }
+
+    private func tellStory(
+        of node: NodeID,
+        _ options: CoordinatorClient.Options,
+        on printer: Printer
+    ) throws {
+        let data = try Session.ask(options, .story, id: id.text, node: node)
+        if json { return printer.json(data) }
+        if data.value(at: [.key("complete")])?.boolValue == false {
+            printer.lines(["… what came first is not kept any more"])
+        }
+        data.value(at: [.key("records")])?.forEachElement { text in
+            // A record of a later version is shown as it is.
+            let line = (try? RunRecord(decoding: text))?.storyLine ?? text.text
+            printer.lines([Text.printable(line)])
         }
     }
 }
