@@ -22,29 +22,31 @@ extension CoordinatorMachine {
     mutating func dispatch(
         _ attempt: AttemptID,
         to worker: WorkerID,
+        timeout: Duration?,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
         guard let run = runSlots[attempt.run],
-            workers.inPlace(worker, { $0.connection != nil }) == true
+            let (connection, name) = workers.inPlace(worker, { ($0.connection, $0.name) }),
+            let connection
         else {
             return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
         guard workThisTurn < Self.workPerTurn else {
-            noteDispatch(attempt, worker, run, now, &actions)
+            noteDispatch(attempt, name, run, now, &actions)
             listUnsent(of: worker)
             workers[worker]?.unsent.append(attempt)
             return
         }
         if isLarge(attempt.node, run), !hasRoomForLarge(worker) {
-            noteDispatch(attempt, worker, run, now, &actions)
+            noteDispatch(attempt, name, run, now, &actions)
             listUnsent(of: worker)
             workers[worker]?.unsent.appendLarge(attempt)
             return
         }
         guard let arguments = makeArguments(of: attempt, in: run, now, &actions) else { return }
-        noteDispatch(attempt, worker, run, now, &actions)
-        send(attempt, with: arguments, to: worker, run, &actions)
+        noteDispatch(attempt, name, run, now, &actions)
+        send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
     }
 
     /// Sends what waited for time or for room.
@@ -111,19 +113,22 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run],
-            let arguments = makeArguments(of: attempt, in: run, now, &actions)
+            let arguments = makeArguments(of: attempt, in: run, now, &actions),
+            let connection = workers[worker]?.connection
         else { return }
-        send(attempt, with: arguments, to: worker, run, &actions)
+        let timeout = scheduler.timeout(of: attempt, on: worker)
+        send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
     }
 
     private mutating func send(
         _ attempt: AttemptID,
         with arguments: ResolvedArguments,
         to worker: WorkerID,
+        _ connection: ConnectionID,
+        _ timeout: Duration?,
         _ run: Int,
         _ actions: inout [Action]
     ) {
-        guard let connection = workers.inPlace(worker, { $0.connection }) ?? nil else { return }
         let payload: Payload
         let value: SentValue
         switch arguments {
@@ -140,12 +145,11 @@ extension CoordinatorMachine {
             payload = .pieces(pieces)
             value = SentValue(bytes: pieces.count, ownBytes: pieces.ownBytes)
         }
-        if workers[worker]?.noteMail() == true {
+        if workers.inPlace(worker, { $0.noteMail() }) == true {
             mailed.append(worker)
             // Noted before sending, so that the worker never holds an attempt that is not known here.
             sendAcknowledgements(to: worker, &actions)
         }
-        let timeout = scheduler.timeout(of: attempt, on: worker)
         let dispatch = Dispatch(
             attempt: attempt,
             run: attempt.run,
@@ -188,7 +192,7 @@ extension CoordinatorMachine {
 
     private mutating func noteDispatch(
         _ attempt: AttemptID,
-        _ worker: WorkerID,
+        _ worker: String,
         _ run: Int,
         _ now: Instant,
         _ actions: inout [Action]
@@ -196,7 +200,7 @@ extension CoordinatorMachine {
         let change = RunChange.dispatched(
             node: Int32(attempt.node),
             attempt: Int32(attempt.number),
-            worker: workers.inPlace(worker, { $0.name }) ?? ""
+            worker: worker
         )
         record(change, run, now, &actions)
         markProgressDirty(run, now)

@@ -53,28 +53,12 @@ extension CoordinatorMachine {
         if configuration.keepsRecords {
             newRecords.append(NewRecord(run: runs[run].id, record: record))
         }
-        let kind = record.change.eventKind
-        let worker = record.change.node.map { runs[run].state.nodes[$0].worker } ?? 0
-        var event: EventMessage?
-        if record.change.isToldOnce || kind.map({ isWatched($0, run) }) == true {
-            event = runs[run].state.event(
-                for: record,
-                worker: worker,
-                sequence: runs[run].log.nextSequence,
-                plannedBytes: limits.plannedBytes,
-                answer: answer
-            )
-        }
-        if let event, record.change.isToldOnce {
-            runs[run].log.append(record, told: event, within: logBound)
-        } else {
-            runs[run].log.append(
-                record,
-                worker: worker,
-                withEvent: kind != nil,
-                within: logBound
-            )
-        }
+        let event = runs[run].keep(
+            record,
+            answer: answer,
+            within: logBound,
+            plannedBytes: limits.plannedBytes
+        )
         markUnbooked(run)
         if let event { tellWatchers(of: run, event, &actions) }
     }
@@ -89,7 +73,7 @@ extension CoordinatorMachine {
         _ now: Instant,
         _ actions: inout [Action]
     ) {
-        guard isWatched(kind, run) else { return }
+        guard runs[run].watchers.wants(kind) else { return }
         let state = runs[run].state
         let worker = attempt.map { state.workers[state.nodes[$0.node].worker] }
         let event = EventMessage(
@@ -105,9 +89,5 @@ extension CoordinatorMachine {
         runs[run].log.append(passing: event, within: logBound)
         markUnbooked(run)
         tellWatchers(of: run, event, &actions)
-    }
-
-    private func isWatched(_ kind: EventKind, _ run: Int) -> Bool {
-        runs[run].watchers.highest.map { kind.reaches($0) } ?? false
     }
 }

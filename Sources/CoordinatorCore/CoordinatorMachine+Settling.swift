@@ -29,8 +29,8 @@ extension CoordinatorMachine {
         _ actions: inout [Action]
     ) {
         switch action {
-        case .dispatch(let attempt, let worker):
-            dispatch(attempt, to: worker, now, &actions)
+        case .dispatch(let attempt, let worker, let timeout):
+            dispatch(attempt, to: worker, timeout: timeout, now, &actions)
         case .settle(let node, let settlement):
             settle(node, settlement, now, &actions)
         case .publishReady(let node):

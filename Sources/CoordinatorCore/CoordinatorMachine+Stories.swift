@@ -29,9 +29,10 @@ extension CoordinatorMachine {
             while position < log.entries.count, found < limit, !work.isUsedUp {
                 defer { position += 1 }
                 work.look()
-                guard case .record(let record) = log.entries[position].content,
-                    record.change.node == node
-                else { continue }
+                let entry = log.entries[position]
+                guard entry.node == node, let record = runs[run].state.record(of: entry) else {
+                    continue
+                }
                 found += 1
                 let before = writer.bytes.count
                 record.encode(into: &writer)

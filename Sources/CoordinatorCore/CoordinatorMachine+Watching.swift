@@ -175,7 +175,7 @@ extension CoordinatorMachine {
             let entry = runs[run].log.entries[index]
             let event = keptEvent(entry, of: run, for: lag)
             if let event, !event.isTerminal || limit == .max { tell(id, event, &actions) }
-            lag.next = entry.hasEvent ? entry.sequence + 1 : entry.sequence
+            lag.next = entry.eventKind != nil ? entry.sequence + 1 : entry.sequence
             index += 1
         }
         return true
@@ -187,23 +187,10 @@ extension CoordinatorMachine {
         of run: Int,
         for lag: Lag
     ) -> EventMessage? {
-        let event: EventMessage?
-        switch entry.content {
-        case .passing(let passing): event = passing
-        case .told(_, let told): event = told
-        case .record(let record):
-            guard record.change.eventKind?.reaches(lag.level) == true,
-                record.change.node == nil || entry.sequence >= lag.nodesFrom
-            else { return nil }
-            event = runs[run].state.event(
-                for: record,
-                worker: entry.worker,
-                sequence: entry.sequence,
-                plannedBytes: limits.plannedBytes
-            )
-        }
-        guard let event, event.isTerminal || event.reaches(lag.level) else { return nil }
-        return event
+        guard let kind = entry.eventKind, kind.isTerminal || kind.reaches(lag.level),
+            entry.node == nil || entry.sequence >= lag.nodesFrom
+        else { return nil }
+        return runs[run].state.event(of: entry)
     }
 
     /// Tells a late watcher where each node is that waits no more: how it ended, or that a worker
@@ -253,10 +240,7 @@ extension CoordinatorMachine {
     private func noteTold(_ run: Int, _ restatement: inout Restatement) {
         let log = runs[run].log
         for entry in log.entries[log.position(ofEvent: restatement.looked)...] {
-            guard case .record(let record) = entry.content, record.change.eventKind != nil,
-                let node = record.change.node
-            else { continue }
-            restatement.told.insert(node)
+            if entry.eventKind != nil, let node = entry.node { restatement.told.insert(node) }
         }
         restatement.looked = log.nextSequence
     }

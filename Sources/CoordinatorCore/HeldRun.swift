@@ -57,6 +57,36 @@ struct HeldRun: Sendable {
         return record
     }
 
+    /// Keeps a record that was applied among the latest ones, and makes its event if somebody watches
+    /// or if it could not be made later.
+    mutating func keep(
+        _ record: RunRecord,
+        answer: RawJSON?,
+        within bound: RunLog.Bound,
+        plannedBytes: Int
+    ) -> EventMessage? {
+        let kind = record.change.eventKind
+        let isToldOnce = record.change.isToldOnce
+        var worker: Int32 = 0
+        if let node = record.change.node { worker = state.nodes[node].worker }
+        var event: EventMessage?
+        if let kind, isToldOnce || watchers.wants(kind) {
+            event = state.event(
+                for: record,
+                worker: worker,
+                sequence: log.nextSequence,
+                plannedBytes: plannedBytes,
+                answer: answer
+            )
+        }
+        if let event, isToldOnce {
+            log.append(record, told: event, within: bound)
+        } else {
+            log.append(record, worker: worker, withEvent: kind != nil, within: bound)
+        }
+        return event
+    }
+
     /// The bytes to book.
     mutating func takeUnbooked() -> Int {
         isUnbooked = false

@@ -22,6 +22,12 @@ struct Watchers: Sendable, Sequence {
 
     var isEmpty: Bool { arrivals.isEmpty }
 
+    /// Whether anybody watches at a level that events of a kind reach.
+    func wants(_ kind: EventKind) -> Bool {
+        guard let highest else { return false }
+        return kind.reaches(highest)
+    }
+
     func contains(_ connection: ConnectionID) -> Bool { arrivals.contains(connection) }
 
     /// Adds a watcher; one of the same connection is replaced.

@@ -86,9 +86,8 @@ extension Plan {
         draft.nodes.reserveCapacity(definitions.count)
         draft.declared.reserveCapacity(definitions.count)
         draft.starts.reserveCapacity(definitions.count + 1)
-        for definition in definitions {
-            add(definition, to: &draft)
-        }
+        // By index, since an iterator would copy each definition with all that it refers to.
+        for index in definitions.indices { add(definitions[index], to: &draft) }
         if targets.count + draft.dependencies.count > PlanLimits.edges {
             draft.problems.add(
                 PlanProblem(

@@ -29,20 +29,28 @@ public struct RunLog: Sendable {
         /// The number of its event among the events of the run; of a record that has none, of the
         /// next event.
         public let sequence: Int
+        /// When, in microseconds since the run was accepted.
+        let at: Int
         /// The worker of the attempt that it is about, as a number of `Run.workers`.
-        public let worker: Int32
+        let worker: Int32
         /// What is kept.
-        public let content: Content
+        let content: Content
     }
 
     /// What an entry holds.
-    public enum Content: Sendable {
-        /// A record, without what the run itself keeps.
-        case record(RunRecord)
+    ///
+    /// What happens to every node takes no memory of its own.
+    enum Content: Sendable {
+        case ready(node: Int32)
+        case dispatched(node: Int32, attempt: Int32)
+        case started(node: Int32, attempt: Int32)
+        case succeeded(node: Int32, microseconds: Int64)
+        /// Another record, without what the run itself keeps.
+        indirect case record(RunChange)
         /// What was told and changed nothing: a chunk of a tool's text, progress, words of a model.
         indirect case passing(EventMessage)
         /// A record with its event, which cannot be made again from the run later.
-        indirect case told(RunRecord, EventMessage)
+        indirect case told(RunChange, EventMessage)
     }
 
     /// The entries, the oldest first.
@@ -67,17 +75,14 @@ public struct RunLog: Sendable {
         withEvent hasEvent: Bool,
         within bound: Bound
     ) {
-        append(
-            Entry(sequence: nextSequence, worker: worker, content: .record(record.withoutPayload)),
-            bound
-        )
+        append(record.at, worker, record.change.content, bound)
         if hasEvent { nextSequence += 1 }
     }
 
     /// Keeps an event that is no record; its number is `nextSequence`.
     public mutating func append(passing event: EventMessage, within bound: Bound) {
         precondition(event.sequence == nextSequence, "an event is out of order")
-        append(Entry(sequence: nextSequence, worker: 0, content: .passing(event)), bound)
+        append(event.atMicroseconds, 0, .passing(event), bound)
         nextSequence += 1
     }
 
@@ -88,21 +93,25 @@ public struct RunLog: Sendable {
         within bound: Bound
     ) {
         precondition(event.sequence == nextSequence, "an event is out of order")
-        let content = Content.told(record.withoutPayload, event)
-        append(Entry(sequence: nextSequence, worker: 0, content: content), bound)
+        append(record.at, 0, .told(record.change.withoutPayload, event), bound)
         nextSequence += 1
     }
 
-    private mutating func append(_ entry: Entry, _ bound: Bound) {
-        entries.append(entry)
-        bytes += entry.heldBytes
+    private mutating func append(
+        _ at: Int,
+        _ worker: Int32,
+        _ content: Content,
+        _ bound: Bound
+    ) {
+        entries.append(Entry(sequence: nextSequence, at: at, worker: worker, content: content))
+        bytes += content.heldBytes
         trim(to: bound)
     }
 
     /// Drops the oldest entries beyond the bound; the latest one stays.
     public mutating func trim(to bound: Bound) {
         while entries.count > max(bound.entries, 1) || bytes > bound.bytes && entries.count > 1 {
-            bytes -= entries.removeFirst().heldBytes
+            bytes -= entries.removeFirst().content.heldBytes
             isWhole = false
         }
     }
@@ -124,32 +133,101 @@ public struct RunLog: Sendable {
     }
 
     /// The bytes of all entries, counted anew; for checks.
-    public var countedBytes: Int { entries.reduce(0) { $0 + $1.heldBytes } }
+    public var countedBytes: Int { entries.reduce(0) { $0 + $1.content.heldBytes } }
 }
 
 extension RunLog.Entry {
-    /// Whether watchers get an event for it.
-    public var hasEvent: Bool {
+    /// The kind of its event; nil if it has none.
+    public var eventKind: EventKind? {
         switch content {
-        case .record(let record): record.change.eventKind != nil
-        case .passing, .told: true
+        case .ready: .nodeReady
+        case .dispatched: .dispatched
+        case .started: .started
+        case .succeeded: .nodeSucceeded
+        case .record(let change): change.eventKind
+        case .passing(let event), .told(_, let event): event.kind
         }
     }
 
-    /// What an entry takes in memory, about.
-    var heldBytes: Int {
+    /// The node that a record is about; nil if it is about none, or if this is no record.
+    public var node: Int? {
         switch content {
-        case .record(let record): 96 + record.payloadBytes
+        case .ready(let node), .dispatched(let node, _), .started(let node, _),
+            .succeeded(let node, _):
+            Int(node)
+        case .record(let change): change.node
+        case .passing, .told: nil
+        }
+    }
+
+    /// The event, if it was kept as it was told.
+    fileprivate var toldEvent: EventMessage? {
+        switch content {
+        case .passing(let event), .told(_, let event): event
+        default: nil
+        }
+    }
+}
+
+extension RunLog.Content {
+    /// What an entry takes in memory, about.
+    fileprivate var heldBytes: Int {
+        switch self {
+        case .ready, .dispatched, .started, .succeeded: 96
+        case .record(let change): 96 + change.payloadBytes
         case .passing(let event): 256 + (event.data?.count ?? 0)
         case .told(_, let event): 352 + (event.data?.count ?? 0)
         }
     }
 }
 
-extension RunRecord {
+extension Run {
+    /// The record of an entry of its log, without outputs, arguments and plans; nil for what changed
+    /// nothing.
+    public func record(of entry: RunLog.Entry) -> RunRecord? {
+        let change: RunChange
+        switch entry.content {
+        case .ready(let node): change = .nodeReady(node)
+        case .dispatched(let node, let attempt):
+            change = .dispatched(node: node, attempt: attempt, worker: workers[entry.worker])
+        case .started(let node, let attempt): change = .started(node: node, attempt: attempt)
+        case .succeeded(let node, let microseconds):
+            change = .succeeded(node: node, .null, microseconds: microseconds)
+        case .record(let kept), .told(let kept, _): change = kept
+        case .passing: return nil
+        }
+        return RunRecord(at: entry.at, change)
+    }
+
+    /// The event of an entry of its log, made again where it was not kept; nil if it has none.
+    public func event(of entry: RunLog.Entry) -> EventMessage? {
+        if let told = entry.toldEvent { return told }
+        guard let record = record(of: entry) else { return nil }
+        return event(
+            for: record,
+            worker: entry.worker,
+            sequence: entry.sequence,
+            plannedBytes: 0
+        )
+    }
+}
+
+extension RunChange {
+    /// What the log keeps of it.
+    fileprivate var content: RunLog.Content {
+        switch self {
+        case .nodeReady(let node): .ready(node: node)
+        case .dispatched(let node, let attempt, _): .dispatched(node: node, attempt: attempt)
+        case .started(let node, let attempt): .started(node: node, attempt: attempt)
+        case .succeeded(let node, _, let microseconds):
+            .succeeded(node: node, microseconds: microseconds)
+        default: .record(withoutPayload)
+        }
+    }
+
     /// The bytes that a record brings into the log; what the run has itself is not counted.
     fileprivate var payloadBytes: Int {
-        switch change {
+        switch self {
         case .retrying(_, _, let failure, _, _): failure.heldBytes
         case .unplaceable(_, let message): message.utf8.count
         case .planRefused(let problems): problems.reduce(0) { $0 + 64 + $1.message.utf8.count }
@@ -157,15 +235,12 @@ extension RunRecord {
         }
     }
 
-    /// The record without what the run itself keeps.
-    fileprivate var withoutPayload: RunRecord {
-        switch change {
-        case .succeeded(let node, _, let microseconds):
-            RunRecord(at: at, .succeeded(node: node, .null, microseconds: microseconds))
-        case .nodesAdded: RunRecord(at: at, .nodesAdded([]))
-        case .joinerAdded(let tool, _):
-            RunRecord(at: at, .joinerAdded(tool: tool, arguments: .emptyObject))
-        case .answered: RunRecord(at: at, .answered(.null))
+    /// The change without what the run itself keeps.
+    fileprivate var withoutPayload: RunChange {
+        switch self {
+        case .nodesAdded: .nodesAdded([])
+        case .joinerAdded(let tool, _): .joinerAdded(tool: tool, arguments: .emptyObject)
+        case .answered: .answered(.null)
         default: self
         }
     }

@@ -311,7 +311,9 @@ extension Scheduler {
         if workers[worker].attempts.count > workers[worker].profile.slots {
             review(worker, now)
         }
-        actions.append(.dispatch(currentAttempt(of: node), to: id))
+        actions.append(
+            .dispatch(currentAttempt(of: node), to: id, timeout: timeout(of: node, on: id))
+        )
     }
 
     private func otherWorker(than first: Int, in pool: Int, for node: NodeSlot) -> Int {

@@ -56,7 +56,8 @@ extension Scheduler {
     public enum Action: Sendable, Equatable {
         /// Send the attempt to the worker. Answered by `attemptStarted`, `attemptSucceeded`,
         /// `attemptFailed`, `attemptRejected`, `attemptForgotten`, `nodeRefused` or `workerLost`.
-        case dispatch(AttemptID, to: WorkerID)
+        /// It may take as long as `timeout` there; nil means no limit.
+        case dispatch(AttemptID, to: WorkerID, timeout: Duration?)
         /// Ask the worker to end the attempt. Answered like `dispatch`.
         case cancel(AttemptID, on: WorkerID, CancelReason)
         /// The node's dependencies are done.

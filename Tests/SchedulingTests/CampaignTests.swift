@@ -311,7 +311,7 @@ private final class Campaign {
 
     private func check(_ action: Scheduler.Action) {
         switch action {
-        case .dispatch(let attempt, let worker): checkDispatch(attempt, worker)
+        case .dispatch(let attempt, let worker, _): checkDispatch(attempt, worker)
         case .cancel(let attempt, let worker, .recalled): recalled.append((attempt, worker))
         case .settle(let node, let settlement):
             guard let model = runs[node.run]?.nodes[node.node] else { return }

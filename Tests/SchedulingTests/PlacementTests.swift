@@ -222,7 +222,7 @@ struct PlacementTests {
             recorded.removeAll(keepingCapacity: true)
             for action in batch {
                 switch action {
-                case .dispatch(let attempt, let worker):
+                case .dispatch(let attempt, let worker, _):
                     large.handle(
                         .attemptSucceeded(attempt, worker, microseconds: 10),
                         at: .zero,

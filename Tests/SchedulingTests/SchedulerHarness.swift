@@ -305,7 +305,7 @@ final class SchedulerHarness {
 
     private func line(_ action: Scheduler.Action) -> String {
         switch action {
-        case .dispatch(let attempt, let worker):
+        case .dispatch(let attempt, let worker, _):
             "dispatch \(name(attempt)) to \(name(worker))"
         case .cancel(let attempt, let worker, let reason):
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"
