@@ -86,7 +86,9 @@ enum TextRules {
     static let pure = [
         Ban(
             hints: ["Date(", ".now", "Clock", "clock_"],
-            pattern: #"\bDate\(|\.now\b|\b(?:Continuous|Suspending)Clock\b|\bclock_gettime\b"#,
+            // The time of a turn, `turn.now`, is such a parameter.
+            pattern: #"\bDate\(|(?:\b[A-Z]\w*|[Cc]lock|[^\w])\.now\b|"#
+                + #"\b(?:Continuous|Suspending)Clock\b|\bclock_gettime\b"#,
             message: "a clock, use an Instant that the caller passes instead"
         ),
         Ban(
