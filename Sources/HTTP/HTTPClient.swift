@@ -1,18 +1,19 @@
-// Transfers on the event loop: libcurl decides, the loop watches its sockets and keeps its time.
-// Not here: what a response means, retries, redirects (a redirect is a response like any other).
+// HTTP requests on the event loop: libcurl makes the decisions, the loop watches its sockets and
+// timers. Not here: the meaning of a response, retries, redirects (a redirect is a response like
+// any other).
 internal import CCurl
 public import UVLoop
 
-/// Carries out HTTP requests on a loop; connections are kept for the next request.
+/// Sends HTTP requests on a loop; connections are kept for the next request.
 ///
-/// Confined to the loop. Lives until it is closed or its loop is. Nothing blocks: names are looked
-/// up on a thread of libcurl's.
+/// Confined to the loop. Lives until it or its loop is closed. Nothing blocks: libcurl looks up
+/// names on a thread of its own.
 public final class HTTPClient {
     let loop: EventLoop
-    /// libcurl's side; nil once closed, and when there is no libcurl.
+    /// The handle of libcurl; nil once closed, and when there is no libcurl.
     private(set) var curl: OpaquePointer?
     private var transfers: [UInt64: HTTPTransfer] = [:]
-    /// Transfers whose end has not been reported; for tests.
+    /// The number of transfers whose end has not been reported; for tests.
     var openTransfers: Int { transfers.count }
     private var lastNumber: UInt64 = 0
     private var sources: [Int32: PollSource] = [:]
@@ -40,8 +41,8 @@ public final class HTTPClient {
     /// Starts a request.
     ///
     /// All closures are called on the loop, none within this call: `onHead` at most once, then
-    /// `onBody` for each piece of the body, and at the end `onEnd` exactly once, whatever happens.
-    /// Only when the loop itself closes does it never come. A bad status is a success here.
+    /// `onBody` for each piece of the body, and `onEnd` exactly once at the end, in every case.
+    /// Only when the loop itself closes, it is not called. A bad status counts as success here.
     ///
     /// - Returns: The transfer, for cancelling it; it need not be kept.
     @discardableResult
@@ -62,7 +63,7 @@ public final class HTTPClient {
         return transfer
     }
 
-    /// Ends all transfers as cancelled and gives everything back.
+    /// Ends all transfers as cancelled and frees everything.
     ///
     /// Calling it again does nothing; a request started later fails as cancelled.
     public func close() {
@@ -99,16 +100,16 @@ public final class HTTPClient {
         if readiness.contains(.readable) { bits |= Int32(WEFT_CURL_READABLE) }
         if readiness.contains(.writable) { bits |= Int32(WEFT_CURL_WRITABLE) }
         if readiness.contains(.broken) {
-            // What came before the break can still be read; libcurl then finds out what broke.
+            // Data before the break can still be read; libcurl then reports the error.
             bits |= Int32(WEFT_CURL_BROKEN | WEFT_CURL_READABLE | WEFT_CURL_WRITABLE)
         }
         weft_curl_ready(curl, descriptor, bits)
         handleEvents()
     }
 
-    /// Carries out what libcurl asked for and hands on what it brought.
+    /// Does what libcurl asked for and passes on its data.
     ///
-    /// A closure called from here may start, cancel or close; what that adds comes after.
+    /// A closure called from here may start, cancel or close; such changes are handled afterwards.
     private func handleEvents() {
         guard !isHandling else { return }
         isHandling = true
@@ -148,7 +149,7 @@ public final class HTTPClient {
                 ready(descriptor, readiness)
             }
         } catch {
-            // libcurl finds out what is wrong with a socket that cannot be watched.
+            // libcurl finds the error of a socket that cannot be watched.
             loop.nextTurn { [self] in ready(descriptor, .broken) }
             return nil
         }

@@ -1,8 +1,7 @@
-// What goes into a transfer and what comes out of it, as values. Not here: carrying it out
-// (HTTPClient).
+// The values for a transfer: request, response head, error. Sending is in HTTPClient.
 internal import CCurl
 
-/// One request, and how long its parts may take.
+/// One request and its time limits.
 public struct HTTPRequest: Sendable {
     /// The method, for example `POST`.
     public var method: String
@@ -12,15 +11,15 @@ public struct HTTPRequest: Sendable {
     public var headers: [(String, String)]
     /// The body; for a method that has none, the empty array.
     public var body: [UInt8]
-    /// Longest time until the connection stands, name lookup and TLS included.
+    /// The longest time until the connection is open, name lookup and TLS included.
     public var connectTimeout: Duration
-    /// Longest time without a byte of the response, from the start on.
+    /// The longest time without a byte of the response, from the start on.
     public var idleTimeout: Duration
-    /// Longest time for the whole transfer; nil for no limit.
+    /// The longest time for the whole transfer; nil for no limit.
     public var deadline: Duration?
-    /// The proxy's URL, the empty text for none, nil for what the environment says.
+    /// The proxy's URL; the empty text for none, nil for the one of the environment.
     ///
-    /// The environment's proxy is never used for this host itself.
+    /// Requests to this host itself never use the environment's proxy.
     public var proxy: String?
     /// The path of the certificates to trust, in PEM form; nil for those of this host.
     public var caFile: String?
@@ -53,10 +52,10 @@ public struct HTTPRequest: Sendable {
 public struct HTTPHead: Sendable {
     /// The status, from 200 on.
     public var status: Int
-    /// Names and values in the order they came; names as the peer spelled them.
+    /// Names and values in the order received, names as the peer spelled them.
     public var headers: [(String, String)]
 
-    /// Makes a head of its parts.
+    /// Makes a head.
     public init(status: Int, headers: [(String, String)] = []) {
         self.status = status
         self.headers = headers
@@ -84,44 +83,44 @@ public struct HTTPHead: Sendable {
     }
 }
 
-/// Why a transfer did not end well; a response with a bad status is no error.
+/// Why a transfer failed; a response with a bad status is not an error.
 public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What went wrong, as programs tell it apart.
+    /// The kind of error.
     public enum Code: String, Sendable, CaseIterable {
-        /// The request cannot be sent as it is: its URL, method or a header is malformed.
+        /// The request cannot be sent: its URL, method or a header is malformed.
         case badRequest
         /// The host's name is not known.
         case unresolved
-        /// Nobody answers at the address, or it refuses.
+        /// Nothing listens at the address, or the connection was refused.
         case unreachable
-        /// The connection did not stand in time.
+        /// The connection was not open in time.
         case connectTimeout
-        /// No byte came for too long.
+        /// No byte arrived for too long.
         case idleTimeout
-        /// The whole took too long.
+        /// The whole transfer took too long.
         case deadline
-        /// TLS failed: the peer does not speak it, or the file of certificates is none.
+        /// TLS failed: the peer does not speak it, or the certificate file is invalid.
         case insecure
-        /// The peer's certificate is not trusted, has expired, or is another host's.
+        /// The peer's certificate is not trusted, has expired, or is for another host.
         case untrusted
         /// The connection broke before the response was complete.
         case brokenOff
-        /// What came is no HTTP.
+        /// The response is not HTTP.
         case badResponse
         /// The transfer was cancelled, or its client closed.
         case cancelled
         /// There is no libcurl on this host.
         case unavailable
-        /// Something else in libcurl.
+        /// Another error of libcurl.
         case other
     }
 
     /// What went wrong.
     public var code: Code
-    /// What went wrong, in words for a person.
+    /// A description for people.
     public var message: String
 
-    /// Makes an error of its parts.
+    /// Makes an error.
     public init(code: Code, message: String) {
         self.code = code
         self.message = message

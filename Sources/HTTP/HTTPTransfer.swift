@@ -1,9 +1,8 @@
-// One request under way: its time limits, its handlers, and its one end.
-// Not here: sockets (HTTPClient).
+// One running request: its time limits, its handlers, and its end. Sockets are in HTTPClient.
 internal import CCurl
 internal import UVLoop
 
-/// A request that was started; cancelling is all that can be done to it.
+/// A request that was started; it can be cancelled.
 public final class HTTPTransfer {
     struct Handlers {
         var head: (HTTPHead) -> Void
@@ -12,7 +11,7 @@ public final class HTTPTransfer {
     }
 
     let number: UInt64
-    /// Gone once the end was reported.
+    /// Nil after the end was reported.
     var handlers: Handlers?
     private weak var client: HTTPClient?
     private let loop: EventLoop
@@ -28,14 +27,14 @@ public final class HTTPTransfer {
         self.number = number
     }
 
-    /// Breaks the transfer off; its `onEnd` is called with `cancelled` before this returns.
+    /// Stops the transfer; its `onEnd` is called with `cancelled` before this returns.
     ///
-    /// Safe inside every closure. After the end it does nothing.
+    /// It may be called inside every closure. After the end it does nothing.
     public func cancel() {
         end(.failure(HTTPError(code: .cancelled, message: "The request was cancelled.")))
     }
 
-    /// Hands the request to libcurl, or says why that cannot be.
+    /// Passes the request to libcurl, or tells why that is impossible.
     func begin(_ request: HTTPRequest) -> HTTPError? {
         if let problem = request.problem { return HTTPError(code: .badRequest, message: problem) }
         guard let shared = client?.curl else {
@@ -56,7 +55,7 @@ public final class HTTPTransfer {
             request.caFile
         )
         guard let curl, hand(request, to: curl), weft_transfer_begin(curl) else {
-            return HTTPError(code: .other, message: "libcurl does not take the request.")
+            return HTTPError(code: .other, message: "libcurl refuses the request.")
         }
         startClock(request)
         return nil
@@ -82,13 +81,13 @@ public final class HTTPTransfer {
         timer?.schedule(at: min(idleDeadline, deadline))
     }
 
-    /// The timer is not moved for each byte: when it fires, it may find that it has to go on.
+    /// The timer is not moved for each byte: when it fires too early, it is started again.
     private func lookAtClock() {
         let now = loop.nowNanoseconds
         if now >= deadline {
-            end(.failure(HTTPError(code: .deadline, message: "The whole took too long.")))
+            end(.failure(HTTPError(code: .deadline, message: "The whole transfer took too long.")))
         } else if now >= idleDeadline {
-            let message = "Nothing came for \(idleTimeout)."
+            let message = "No data arrived for \(idleTimeout)."
             end(.failure(HTTPError(code: .idleTimeout, message: message)))
         } else {
             timer?.schedule(at: min(idleDeadline, deadline))
@@ -121,7 +120,7 @@ public final class HTTPTransfer {
         handlers.end(result)
     }
 
-    /// Gives libcurl's memory back.
+    /// Frees libcurl's memory.
     func free() {
         guard let curl else { return }
         self.curl = nil
@@ -133,7 +132,7 @@ public final class HTTPTransfer {
 extension HTTPTransfer: Sendable {}
 
 extension HTTPRequest {
-    /// What keeps the request from being sent, in words for a person; nothing of a header's value.
+    /// Why the request cannot be sent, in words for a person; without any header's value.
     fileprivate var problem: String? {
         let scheme = url.prefix { $0 != ":" }.lowercased()
         if scheme != "http" && scheme != "https" || !url.dropFirst(scheme.count).hasPrefix("://") {
@@ -147,7 +146,7 @@ extension HTTPRequest {
         }
         for (name, value) in headers {
             let isName = !name.isEmpty && name.utf8.allSatisfy(\.isTokenByte)
-            guard isName else { return "A header has a name that is none." }
+            guard isName else { return "A header has an invalid name." }
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
                 return "The header \(name) has a value with control characters."
             }
@@ -157,7 +156,7 @@ extension HTTPRequest {
 }
 
 extension UInt8 {
-    /// Whether a header's name may hold it: letters, digits and some signs.
+    /// Whether the character is allowed in a header's name: letters, digits and some signs.
     fileprivate var isTokenByte: Bool {
         switch self {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -170,7 +169,7 @@ extension UInt8 {
 }
 
 extension Duration {
-    /// Whole milliseconds, a fraction counted as one more; at most a month.
+    /// Whole milliseconds, rounded up; at most a month.
     fileprivate var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         guard seconds < 2_678_400 else { return 2_678_400_000 }

@@ -1,13 +1,13 @@
-// Numbers that no Int64 or Double holds: kept as they are written, and compared digit by digit.
+// Numbers that do not fit into Int64 or Double: kept as written, and compared digit by digit.
 
-/// A JSON number as it is written, and what it means in decimal.
+/// A JSON number as written, and its decimal value.
 ///
-/// Values come from JSON text alone, so that the text is always a number of JSON.
+/// Values are made from JSON text only, so the text is always a valid JSON number.
 public struct BigNumber: Sendable, Hashable, CustomStringConvertible {
     /// The number as it is written.
     public let text: String
 
-    /// Takes the text of a number that is validated.
+    /// Makes a number of text that is already validated.
     init(checked digits: ArraySlice<UInt8>) {
         text = String(decoding: digits, as: UTF8.self)
     }
@@ -27,15 +27,15 @@ public struct DecimalNumber: Sendable, Hashable {
     public let isNegative: Bool
     /// The digits from 0 to 9 without zeros at either end; none for zero.
     public let digits: [UInt8]
-    /// The power of ten that the digits, read as a whole number, are multiplied with.
+    /// The power of ten by which the digits, read as a whole number, are multiplied.
     public let exponent: Int
 
-    /// Exponents beyond this mean the same as it.
+    /// Exponents beyond this are treated as this one.
     private static let largestExponent = 1 << 40
 
-    /// The decimal of a number; nil for anything else, doubles that are not finite included.
+    /// The decimal of a number; nil for other values and for doubles that are not finite.
     ///
-    /// A double is taken for the shortest text that reads back the same.
+    /// A double counts as its shortest text that reads back as the same double.
     public init?(_ value: JSONValue) {
         switch value {
         case .integer(let integer): self.init(reading: integer.description)
@@ -93,12 +93,12 @@ public struct DecimalNumber: Sendable, Hashable {
         }
         let (height, otherHeight) = (digits.count + exponent, other.digits.count + other.exponent)
         if height != otherHeight { return height < otherHeight ? -1 : 1 }
-        // No zeros at the ends: of two that begin alike the longer one is the larger one.
+        // There are no zeros at the ends, so of two that begin alike the longer one is larger.
         if digits == other.digits { return 0 }
         return digits.lexicographicallyPrecedes(other.digits) ? -1 : 1
     }
 
-    /// What is left of a whole number, its sign aside, when it is divided; nil for a fraction.
+    /// The remainder of a whole number, without its sign, after a division; nil for a fraction.
     public func remainder(dividingBy divisor: Int64) -> UInt64? {
         guard isWhole, divisor > 0 else { return nil }
         let divisor = UInt64(divisor)

@@ -1,6 +1,6 @@
-// How the module walks over JSON bytes: whitespace, the ends of strings and values, members of
-// arrays and objects. Everything here expects validated text; on anything else the answers mean
-// nothing, but stay inside the slice.
+// How the module scans JSON bytes: whitespace, the ends of strings and values, members of arrays
+// and objects. Everything here expects validated text; for other text the results have no meaning,
+// but stay inside the slice.
 
 internal import CSimdJSON
 
@@ -9,7 +9,7 @@ public func isValidUTF8(_ bytes: ArraySlice<UInt8>) -> Bool {
     bytes.withContiguousStorageIfAvailable { weft_is_utf8($0.baseAddress, $0.count) } ?? false
 }
 
-/// The bytes with a meaning of their own in JSON.
+/// The bytes with a special meaning in JSON.
 enum Byte {
     static let quote = UInt8(ascii: "\"")
     static let backslash = UInt8(ascii: "\\")
@@ -57,7 +57,7 @@ extension ArraySlice<UInt8> {
         return startIndex + offset
     }
 
-    /// The first position at or after `position` that is no whitespace, or the end.
+    /// The first position at or after `position` that is not whitespace, or the end.
     func skippingSpace(from position: Int) -> Int {
         var index = position
         while index < endIndex, Byte.isSpace(self[index]) { index += 1 }
@@ -96,7 +96,7 @@ struct MemberCursor {
     let text: ArraySlice<UInt8>
     private var index: Int
 
-    /// Starts behind the opening bracket of `text`.
+    /// Starts after the opening bracket of `text`.
     init(_ text: ArraySlice<UInt8>) {
         self.text = text
         index = text.isEmpty ? text.endIndex : text.startIndex + 1
@@ -128,7 +128,7 @@ struct MemberCursor {
 
     private mutating func value() -> Range<Int> {
         let start = index
-        // A byte that cannot start a value is stepped over, so that every walk ends.
+        // Skips a byte that cannot start a value, so that every walk ends.
         index = Swift.max(text.valueEnd(from: start), start + 1)
         return start..<index
     }

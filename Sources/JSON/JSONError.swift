@@ -1,14 +1,16 @@
-// Why a text is not acceptable JSON, and the limits that decide it.
+// Why a text is not acceptable JSON, and the limits.
 
 internal import CSimdJSON
 
-/// The limits every JSON text is held to.
+/// The limits for every JSON text.
 public enum JSONLimits {
-    /// How deep arrays and objects may nest, the outermost one counted; an empty one at the bottom is
-    /// a leaf and does not count.
+    /// How deep arrays and objects may nest, the outermost one counted; an empty innermost one does
+    /// not count.
     public static let depth = 64
-    /// How deep a value may nest that is to travel inside messages, which nest around it: arguments
-    /// and outputs are held to it, so that every document that shows them stays within `depth`.
+    /// How deep a value may nest that is sent inside messages, which add levels around it.
+    ///
+    /// Arguments and outputs have this limit, so that every document that contains them stays
+    /// within `depth`.
     public static let payloadDepth = 56
     /// How many top-level fields a message may have.
     public static let messageFields = 64
@@ -50,7 +52,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension JSONError {
-    /// Throws what the shim's status stands for, unless the text was accepted.
+    /// Throws the error for the shim's status, unless the text was accepted.
     static func check(_ status: weft_json_status) throws(JSONError) {
         if status != WEFT_JSON_VALID { throw JSONError(status) }
     }
@@ -71,11 +73,11 @@ extension JSONError {
                 message: "A string holds a control character that should be escaped."
             )
         case WEFT_JSON_BAD_ESCAPE:
-            self.init(code: .syntax, message: "A string holds an escape that means nothing.")
+            self.init(code: .syntax, message: "A string holds an unknown escape.")
         case WEFT_JSON_BAD_LITERAL:
             self.init(code: .syntax, message: "A word is neither true, false nor null.")
         case WEFT_JSON_BAD_NUMBER:
-            self.init(code: .syntax, message: "A number is not written the way JSON has it.")
+            self.init(code: .syntax, message: "A number is not written as JSON requires.")
         case WEFT_JSON_TOO_DEEP:
             self.init(
                 code: .tooDeep,
@@ -97,7 +99,7 @@ extension JSONError {
         default:
             self.init(
                 code: .syntax,
-                message: "The text is not JSON: its brackets, commas or colons fail."
+                message: "The text is not JSON: its brackets, commas or colons are wrong."
             )
         }
     }

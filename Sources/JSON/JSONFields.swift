@@ -7,17 +7,17 @@ internal import CSimdJSON
 /// The whole text is validated: UTF-8, grammar, depth. The fields share its buffer.
 public struct JSONFields: Sendable {
     private var text: ArraySlice<UInt8>
-    /// Room for more fields than there are; the first `count` are meant.
+    /// Memory for more fields than there are; only the first `count` are set.
     private var fields: [weft_json_field]
     private var outline = weft_json_outline()
 
-    /// How many fields most objects stay within; more cost a second look.
+    /// Most objects have at most this many fields; more need a second pass.
     private static let usualCount = 16
 
     /// Reads one object.
     ///
-    /// Fields are at most `JSONLimits.messageFields`, and no two keys are equal. Raw newlines
-    /// between tokens do not show in the fields.
+    /// At most `JSONLimits.messageFields` fields, with different keys. Raw newlines between tokens
+    /// are not part of the fields.
     public init(parsing line: ArraySlice<UInt8>) throws(JSONError) {
         text = line
         fields = [weft_json_field](repeating: weft_json_field(), count: Self.usualCount)

@@ -1,16 +1,16 @@
-// A large value that is put together from parts of others: the parts stay where they are, and only
-// their order is kept. What is put together, and how it is sent, is not decided here.
+// A large value that is composed of parts of other values: the parts are not copied, only their
+// order is kept. Composing and sending are not here.
 
 /// The JSON text of one value, as pieces of buffers that others share.
 ///
-/// A value of 240 MB that repeats an output of 15 MB takes a few hundred bytes. Each piece begins and
-/// ends between two characters; only all of them together are a value.
+/// A value of 240 MB that repeats an output of 15 MB takes a few hundred bytes. Each piece begins
+/// and ends between two characters; only all pieces together are a value.
 public struct JSONPieces: Sendable, Equatable {
     /// The pieces in order; none is empty.
     public private(set) var pieces: [ArraySlice<UInt8>] = []
     /// Length of the whole text in bytes.
     public private(set) var count = 0
-    /// Bytes of the pieces that nobody else is known to hold.
+    /// Bytes of the pieces that are not marked as shared.
     public private(set) var ownBytes = 0
 
     /// Begins without text.
@@ -21,7 +21,7 @@ public struct JSONPieces: Sendable, Equatable {
         append(value.bytes, isShared: isShared)
     }
 
-    /// Adds a piece of text behind the others; a shared one is held by somebody else as well.
+    /// Appends a piece of text; `isShared` tells that its buffer is also kept elsewhere.
     public mutating func append(_ piece: ArraySlice<UInt8>, isShared: Bool = false) {
         guard !piece.isEmpty else { return }
         pieces.append(piece)
@@ -29,7 +29,7 @@ public struct JSONPieces: Sendable, Equatable {
         if !isShared { ownBytes += piece.count }
     }
 
-    /// The value in a buffer of its own.
+    /// The value in one buffer.
     public var joined: RawJSON {
         if pieces.count == 1 { return RawJSON(trusted: pieces[0]) }
         var text: [UInt8] = []
@@ -38,16 +38,16 @@ public struct JSONPieces: Sendable, Equatable {
         return RawJSON(trusted: text[...])
     }
 
-    /// Two are equal when their texts are, however they are cut.
+    /// Two values are equal when their texts are, however these are split into pieces.
     public static func == (left: JSONPieces, right: JSONPieces) -> Bool {
         left.count == right.count && left.joined == right.joined
     }
 
-    /// A place in the text, from which it is read on.
+    /// A position in the text from which it is read.
     public struct Cursor: Sendable, Equatable {
         private var piece = 0
         private var offset = 0
-        /// Bytes behind the place.
+        /// Bytes after the position.
         public private(set) var remaining: Int
 
         /// The beginning of a text.
@@ -55,10 +55,10 @@ public struct JSONPieces: Sendable, Equatable {
             remaining = text.count
         }
 
-        /// Reads on: at most that many bytes, which is at least 4 unless fewer remain; ends between
-        /// two characters.
+        /// Reads at most that many bytes, which is at least 4 unless fewer remain; ends between two
+        /// characters.
         ///
-        /// What lies within one piece is not copied.
+        /// Text within one piece is not copied.
         public mutating func next(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
             let parts = nextParts(most, of: text)
             guard parts.count > 1 else { return parts.first ?? [] }
@@ -68,13 +68,13 @@ public struct JSONPieces: Sendable, Equatable {
             return joined[...]
         }
 
-        /// Reads on likewise, without joining what lies in several pieces.
+        /// The same, without joining text of several pieces.
         public mutating func nextParts(_ most: Int, of text: JSONPieces) -> [ArraySlice<UInt8>] {
             precondition(most >= min(4, remaining), "there is no room for any character")
             var parts: [ArraySlice<UInt8>] = []
             var room = most
             while room > 0, remaining > 0 {
-                let part = take(room, of: text)
+                let part = readPart(room, of: text)
                 if part.isEmpty { break }
                 parts.append(part)
                 room -= part.count
@@ -82,8 +82,8 @@ public struct JSONPieces: Sendable, Equatable {
             return parts
         }
 
-        /// The next bytes of the present piece; none if not even one character fits.
-        private mutating func take(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
+        /// The next bytes of the current piece; empty if not even one character fits.
+        private mutating func readPart(_ most: Int, of text: JSONPieces) -> ArraySlice<UInt8> {
             let whole = text.pieces[piece]
             let start = whole.startIndex + offset
             var end = min(start + most, whole.endIndex)

@@ -1,20 +1,20 @@
-// What a JSON reader hands out, how it is asked to, and where a text stops being JSON.
+// What a JSON reader returns, the ways to deliver a value, and faults of a text.
 
 extension JSONReader {
-    /// What is in the text.
+    /// An event of the text.
     public enum Event: Sendable, Equatable {
         case beginObject, endObject, beginArray, endArray
         /// The key of a field, with its quotes; not validated.
         case key(ArraySlice<UInt8>)
-        /// A whole value; its brackets match in number, more is not validated. A value within one
-        /// piece shares its buffer.
+        /// A whole value; the number of its brackets matches, more is not validated. A value within
+        /// one piece shares its buffer.
         case value(ArraySlice<UInt8>)
-        /// What the next part of a string stands for, in UTF-8 that may break off within a
-        /// character; the last part ends the string.
+        /// The next part of a decoded string, in UTF-8 that may end within a character; the last
+        /// part ends the string.
         case text([UInt8], isLast: Bool)
     }
 
-    /// How a value is handed out.
+    /// How a value is delivered.
     public enum Delivery: Sendable {
         /// As one value.
         case whole
@@ -38,23 +38,23 @@ extension JSONReader {
         case object, array
     }
 
-    /// What can stand at a place of a document.
+    /// What is allowed at a position of a document.
     public enum Expectation: Sendable, Equatable {
         case object, value, keyOrEnd, key, colon, commaOrObjectEnd
         case elementOrEnd, element, commaOrArrayEnd
-        /// More of the key, or of the value, that is open.
+        /// More of the open key or value.
         case restOfKey, restOfValue
-        /// Nothing but white space.
+        /// Only white space.
         case end
 
         var isValue: Bool { self != .key && self != .keyOrEnd }
     }
 
-    /// Where a text stops being a JSON document.
+    /// Where a text is not a JSON document.
     public struct Fault: Error, Sendable, Equatable {
         /// What is wrong there.
         public enum Reason: Sendable, Equatable {
-            /// This byte cannot be there; nil stands for the end of the text.
+            /// This byte is not allowed there; nil means the end of the text.
             case unexpected(UInt8?)
             /// A value nests deeper than `JSONLimits.depth`.
             case tooDeep
@@ -64,7 +64,7 @@ extension JSONReader {
 
         /// What is wrong.
         public var reason: Reason
-        /// What may stand there.
+        /// What is allowed there.
         public var expected: Expectation
         /// Where that is.
         public var position: TextPosition

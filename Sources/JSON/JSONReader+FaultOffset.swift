@@ -1,11 +1,12 @@
-// Which byte keeps a text from being JSON. This takes a second look at a text that was refused: what
-// validates it says only that something is wrong.
+// Finds the byte because of which a text is not JSON. It reads a refused text a second time,
+// because validation only tells that something is wrong.
 
 extension JSONReader {
-    /// The offset of the first byte that keeps a text from being JSON, or its length if the text
-    /// ends too early; nil if it is JSON.
+    /// The offset of the first byte that makes the text invalid, or its length if the text ends too
+    /// early; nil if it is JSON.
     ///
-    /// A string that is not closed, and a word or number that is none, is at fault where it begins.
+    /// For a string that is not closed, and for a word or number that is invalid, this is its
+    /// start.
     public static func faultOffset(in text: ArraySlice<UInt8>) -> Int? {
         var reader = JSONReader(.anyValue, delivery: .members)
         do throws(Fault) {
@@ -29,7 +30,7 @@ extension JSONReader {
 }
 
 extension JSONReader.Event {
-    /// The offset within a key, string, number or word of what keeps it from being one.
+    /// The offset of the fault within a key, string, number or word.
     fileprivate var offsetOfFault: Int? {
         switch self {
         case .key(let text): return text.offsetOfStringFault
@@ -41,8 +42,7 @@ extension JSONReader.Event {
 }
 
 extension ArraySlice<UInt8> {
-    /// The offset of the first control character, or escape that means nothing, in a string with
-    /// its quotes.
+    /// The offset of the first control character or unknown escape in a string with its quotes.
     fileprivate var offsetOfStringFault: Int? {
         var index = startIndex + 1
         while index < endIndex - 1 {
@@ -62,7 +62,7 @@ extension ArraySlice<UInt8> {
         return nil
     }
 
-    /// The index behind the `\uXXXX`, or the two of them, that spell a character at `index`.
+    /// The index after the one or two `\uXXXX` that encode a character at `index`.
     private func endOfCharacter(at index: Int) -> Int? {
         guard let unit = Escape.codeUnit(at: index, in: self) else { return nil }
         guard 0xD800..<0xE000 ~= unit else { return index + 6 }

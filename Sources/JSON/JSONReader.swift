@@ -1,46 +1,46 @@
-// JSON that is read as it comes: bytes in, in any split; the values in it out. The reader finds
-// where values begin and end; RawJSON decides whether one is valid. The types of events and faults
-// are in JSONReader+Events.swift.
+// Reads JSON as it arrives: bytes in, split anywhere; values out. The reader finds where values
+// begin and end; RawJSON decides whether one is valid. The types of events and faults are in
+// JSONReader+Events.swift.
 
 /// An incremental reader of one JSON document.
 ///
-/// Give it a piece of text with ``push(_:)``, take what is in it with ``next()`` until that is nil,
-/// and go on with the next piece. Objects and arrays are handed out member by member as far as
-/// ``delivery`` says; any other value comes whole, with its last byte. Time is proportional to the
-/// bytes; memory is that of one value that spans several pieces.
+/// Pass a piece of text to ``push(_:)``, call ``next()`` until it returns nil, then push the next
+/// piece. Objects and arrays are delivered member by member as far as ``delivery`` says; any other
+/// value is delivered whole, with its last byte. Time is proportional to the bytes; memory is that
+/// of one value that spans several pieces.
 public struct JSONReader: Sendable {
     private enum Place: Sendable {
         case root, firstKey, key, colon, value, afterField, firstElement, element, afterElement, end
-        /// In a key or value that is handed out whole.
+        /// In a key or value that is delivered whole.
         case inside(ValueBoundary)
-        /// In a string that is handed out part by part.
+        /// In a string that is delivered part by part.
         case inText(ValueBoundary, StringDecoder)
     }
 
-    /// How the value that begins next is handed out; after that `whole` again.
+    /// How the next value is delivered; after that `whole` again.
     public var delivery: Delivery
     private let root: Root
     private let isLenient: Bool
     private let largestValue: Int
 
     private var place: Place
-    /// What is expected at the value that is open.
+    /// What is expected within the open value.
     private var openPlace = Expectation.value
     private var containers: [Container] = []
-    /// What earlier pieces held of the open value.
+    /// The part of the open value that was in earlier pieces.
     private var held: [UInt8] = []
 
     private var piece: ArraySlice<UInt8> = []
     private var index = 0
     private var valueIndex = 0
-    /// Where the piece begins.
+    /// The position where the piece begins.
     private var pieceStart = TextPosition()
-    /// Where the open value begins, if that is in an earlier piece.
+    /// The position where the open value begins, if that is in an earlier piece.
     private var heldStart: TextPosition?
 
     /// A strict reader at the start of a document.
     ///
-    /// A value of more than `largestValue` bytes that is handed out whole is a fault.
+    /// A value of more than `largestValue` bytes that is delivered whole is a fault.
     public init(
         _ root: Root,
         delivery: Delivery = .members,
@@ -55,8 +55,8 @@ public struct JSONReader: Sendable {
 
     /// A lenient reader of an object or array whose opening bracket has been read.
     ///
-    /// Commas may be missing between elements, and may be too many. Nothing is read behind the
-    /// bracket that closes the container.
+    /// Commas may be missing between elements, and extra ones are accepted. Nothing is read after
+    /// the bracket that closes the container.
     public init(lenientlyInside container: Container) {
         root = .anyValue
         delivery = .whole
@@ -66,7 +66,7 @@ public struct JSONReader: Sendable {
         place = container == .object ? .firstKey : .firstElement
     }
 
-    /// What of the last piece has not been read.
+    /// The part of the last piece that has not been read.
     public var unread: ArraySlice<UInt8> { piece[index...] }
 
     /// How many bytes have been read.
@@ -77,17 +77,17 @@ public struct JSONReader: Sendable {
         if case .end = place { true } else { false }
     }
 
-    /// Whether the text read so far ends within a key or a value that is handed out whole.
+    /// Whether the text read so far ends within a key or a value that is delivered whole.
     public var isInsideValue: Bool {
         if case .inside = place { true } else { false }
     }
 
-    /// The place behind the last byte that was read.
+    /// The position after the last byte that was read.
     public var position: TextPosition {
         pieceStart.advanced(over: piece[..<index])
     }
 
-    /// Where the last key, value, or opening bracket begins.
+    /// The position where the last key, value, or opening bracket begins.
     public var valuePosition: TextPosition {
         heldStart ?? pieceStart.advanced(over: piece[..<valueIndex])
     }
@@ -97,21 +97,21 @@ public struct JSONReader: Sendable {
         heldStart?.offset ?? pieceStart.offset + valueIndex - piece.startIndex
     }
 
-    /// What has been read of the value that is open.
+    /// The part of the open value that has been read.
     public var openValue: ArraySlice<UInt8> { isInsideValue ? held[...] : [] }
 
-    /// Gives the next piece of the document; the one before has to be read to its end.
+    /// Adds the next piece of the document; the previous one must have been read completely.
     public mutating func push(_ piece: ArraySlice<UInt8>) {
-        precondition(index == self.piece.endIndex, "the piece before has not been read to its end")
+        precondition(index == self.piece.endIndex, "the previous piece is not read completely")
         endPiece()
         self.piece = piece
         index = piece.startIndex
         valueIndex = index
     }
 
-    /// What comes next; nil at the end of the piece, and of a lenient reader's document.
+    /// The next event; nil at the end of the piece, and at the end of a lenient reader's document.
     ///
-    /// - Throws: What cannot be as it is. It is not read: ``unread`` begins with it.
+    /// - Throws: The fault. The faulty byte is not read: ``unread`` begins with it.
     public mutating func next() throws(Fault) -> Event? {
         while index < piece.endIndex {
             switch place {
@@ -134,7 +134,7 @@ public struct JSONReader: Sendable {
         return nil
     }
 
-    /// Lets go of a piece that has been read.
+    /// Releases a piece that has been read.
     private mutating func endPiece() {
         pieceStart = position
         piece = []
@@ -144,8 +144,8 @@ public struct JSONReader: Sendable {
 
     /// Ends the document.
     ///
-    /// - Throws: What is missing. A number or word that is all of a document needs a space behind it
-    ///   to be complete.
+    /// - Throws: A fault if something is missing. A document that is only a number or word needs a
+    ///   space after it to be complete.
     public func finish() throws(Fault) {
         if !isAtEnd { throw fault(.unexpected(nil)) }
     }
@@ -192,7 +192,7 @@ public struct JSONReader: Sendable {
         }
     }
 
-    /// Reads a byte that cannot be where it is, if that does no harm.
+    /// Skips a byte that is not allowed there, if a lenient reader can ignore it.
     private mutating func stepLeniently(_ byte: UInt8) throws(Fault) -> Event? {
         guard isLenient else { throw fault(.unexpected(byte)) }
         switch (place, byte) {
@@ -218,12 +218,12 @@ public struct JSONReader: Sendable {
     }
 
     private mutating func open(_ container: Container, _ event: Event) throws(Fault) -> Event {
-        // An empty array or object at the bottom is no level; the validation is exact.
+        // An empty innermost array or object does not count as a level; validation is exact.
         guard containers.count <= JSONLimits.depth else { throw fault(.tooDeep) }
         containers.append(container)
         valueIndex = index
         heldStart = nil
-        // All members of a document that is wanted to the bottom are.
+        // If the whole document is delivered member by member, so are all its members.
         if delivery != .members { delivery = .whole }
         move(to: container == .object ? .firstKey : .firstElement)
         return event
@@ -250,8 +250,8 @@ public struct JSONReader: Sendable {
         openPlace = expectation
         valueIndex = index
         heldStart = nil
-        // Whoever wants values to be valid gets no deeper ones; an empty array or object at the
-        // bottom is no level.
+        // For a reader that wants valid values, deeper ones are a fault; an empty innermost array
+        // or object does not count as a level.
         let boundary = ValueBoundary(
             first: byte,
             deepest: isLenient ? .max : JSONLimits.depth + 1
@@ -294,7 +294,7 @@ public struct JSONReader: Sendable {
         _ decoder: inout StringDecoder
     ) -> Event {
         var text: [UInt8] = []
-        // The opening quote is no part of what the string stands for.
+        // The opening quote is not part of the string.
         let start = index == valueIndex && heldStart == nil ? index + 1 : index
         if case .end(let end) = boundary.search(piece, from: index) {
             decoder.decode(piece[start..<end - 1], into: &text)

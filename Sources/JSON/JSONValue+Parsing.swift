@@ -5,8 +5,8 @@ internal import OrderedCollections
 extension JSONValue {
     /// Reads one JSON text.
     ///
-    /// Strict: UTF-8, no byte order mark, depth of at most `JSONLimits.depth`. Of an object's fields
-    /// with the same key the last one counts.
+    /// Strict: UTF-8, no byte order mark, depth of at most `JSONLimits.depth`. If an object repeats
+    /// a key, its last field counts.
     public init(parsing text: ArraySlice<UInt8>) throws(JSONError) {
         let text = text.trimmed
         try text.checkJSON()
@@ -82,7 +82,7 @@ private struct TreeReader {
         return .array(elements)
     }
 
-    /// Moves to the next member, or behind the closing bracket.
+    /// Moves to the next member, or after the closing bracket.
     private mutating func enterMember(before close: UInt8) -> Bool {
         skipSpace()
         if index < text.endIndex, text[index] == Byte.comma {
@@ -117,7 +117,7 @@ private struct TreeReader {
     }
 
     private mutating func skipWord() {
-        // At least one byte, so that the reader ends whatever the text is.
+        // At least one byte is consumed, so that the reader always ends.
         index = min(max(text.valueEnd(from: index), index + 1), text.endIndex)
     }
 }

@@ -1,12 +1,13 @@
-// The JSON tree, for tools, schemas and tests. Messages and payloads on their way stay RawJSON.
+// The JSON tree, for tools, schemas and tests. Messages and payloads that are only passed on stay
+// RawJSON.
 
 public import OrderedCollections
 
 /// A JSON value as a tree.
 ///
-/// Integers and doubles stay apart: `1.0` is not `1`. Whole numbers of any size survive, and so do
-/// numbers beyond every double. A number with a fraction becomes the nearest double, which has
-/// about 16 digits: where more count, keep it as `RawJSON` or as a text.
+/// Integers and doubles are different: `1.0` is not `1`. Whole numbers of any size are kept
+/// exactly, and so are numbers beyond the range of doubles. A number with a fraction becomes the
+/// nearest double, which has about 16 digits: to keep more, use `RawJSON` or a text.
 public enum JSONValue: Sendable, Hashable {
     /// The absence of a value.
     case null
@@ -16,7 +17,7 @@ public enum JSONValue: Sendable, Hashable {
     case integer(Int64)
     /// A number written with a fraction or an exponent, or minus zero.
     case double(Double)
-    /// A whole number beyond `Int64`, or a number beyond the range of `Double`, as it is written.
+    /// A whole number beyond `Int64`, or a number beyond the range of `Double`, as written.
     case bigNumber(BigNumber)
     /// A text.
     case string(String)
@@ -55,7 +56,7 @@ extension JSONValue {
         if case .integer(let value) = self { Int(exactly: value) } else { nil }
     }
 
-    /// The nearest double of a number; nil for anything else, numbers beyond every double included.
+    /// The nearest double of a number; nil for anything else and beyond the range of doubles.
     public var doubleValue: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -65,7 +66,7 @@ extension JSONValue {
         }
     }
 
-    /// Whether no double in it is infinite or no number, so that all of it can be written as JSON.
+    /// Whether every double in it is finite, so that all of it can be written as JSON.
     public var isFinite: Bool {
         switch self {
         case .double(let value): value.isFinite
@@ -120,7 +121,7 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
     /// Makes an array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
 
-    /// Makes an object; of fields with the same key the last one counts.
+    /// Makes an object; if a key is repeated, its last field counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(OrderedDictionary(elements, uniquingKeysWith: { $1 }))
     }

@@ -1,5 +1,5 @@
-// Shorthands for one field of an object: a key and its value. Optional values that are absent
-// leave no field.
+// Shorthands for one field of an object: a key and its value. Optional values that are nil write
+// nothing.
 
 extension JSONWriter {
     /// Writes a string field.
@@ -26,7 +26,7 @@ extension JSONWriter {
         double(value)
     }
 
-    /// Writes a field whose value is JSON already.
+    /// Writes a field whose value is already JSON.
     public mutating func field(_ name: StaticString, _ value: RawJSON) {
         key(name)
         raw(value)
@@ -52,7 +52,7 @@ extension JSONWriter {
         if let value { field(name, value) }
     }
 
-    /// Writes a field whose value is JSON already, if there is one.
+    /// Writes a field whose value is already JSON, if there is one.
     public mutating func field(_ name: StaticString, _ value: RawJSON?) {
         if let value { field(name, value) }
     }

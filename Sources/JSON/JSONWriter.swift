@@ -1,14 +1,13 @@
-// Encoding: JSON appended to bytes, without a tree in between.
+// Encoding: JSON appended to bytes, without an intermediate tree.
 
 internal import CSimdJSON
 internal import OrderedCollections
 
-/// Appends JSON to bytes it owns; never emits a raw newline except through `newline()`.
+/// Appends JSON to bytes it owns; writes a raw newline only in `newline()`.
 ///
-/// It puts the commas itself. That brackets match, and that keys stand only in objects, is the
-/// caller's part.
+/// It writes the commas itself. The caller must match brackets and write keys only in objects.
 public struct JSONWriter: Sendable {
-    /// What has been written; take it or swap it freely between lines.
+    /// The bytes written so far; between lines they may be taken or replaced.
     public var bytes: [UInt8] = []
     private var needsComma = false
 
@@ -31,7 +30,7 @@ public struct JSONWriter: Sendable {
     /// Closes an array.
     public mutating func endArray() { close(Byte.closeBracket) }
 
-    /// Writes the key of the next value; the name has nothing to escape.
+    /// Writes the key of the next value; the name must need no escapes.
     public mutating func key(_ name: StaticString) {
         separate()
         bytes.append(Byte.quote)
@@ -41,14 +40,14 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
-    /// Writes the key of the next value, whatever characters it has.
+    /// Writes the key of the next value; it may have any characters.
     public mutating func key(escaping name: String) {
         string(name)
         bytes.append(Byte.colon)
         needsComma = false
     }
 
-    /// Ends a line of the protocol: a line feed, and the next value needs no comma.
+    /// Ends a line of the protocol with a line feed; the next value needs no comma.
     public mutating func newline() {
         bytes.append(Byte.lineFeed)
         needsComma = false
@@ -90,8 +89,8 @@ public struct JSONWriter: Sendable {
         appendDigits(value.magnitude)
     }
 
-    /// Writes a double in its shortest form that reads back the same; one that is not finite, which
-    /// JSON cannot express, becomes `null`.
+    /// Writes a double in the shortest form that reads back the same; one that is not finite
+    /// becomes `null`, because JSON cannot express it.
     public mutating func double(_ value: Double) {
         beginValue()
         if value.isFinite {
@@ -113,7 +112,7 @@ public struct JSONWriter: Sendable {
         appendWord("null")
     }
 
-    /// Writes a value that is JSON already, as it is.
+    /// Writes a value that is already JSON, unchanged.
     public mutating func raw(_ value: RawJSON) {
         beginValue()
         makeRoom(for: value.count)
@@ -145,8 +144,9 @@ public struct JSONWriter: Sendable {
 
     // MARK: - Bytes
 
-    /// Makes room for a large value and for what comes after it; otherwise the array would grow to
-    /// hold just the value, and with the next byte move it to twice as much.
+    /// Reserves memory for a large value and for what follows it.
+    ///
+    /// Otherwise the array would grow to exactly the value, and double and move with the next byte.
     private mutating func makeRoom(for count: Int) {
         guard count > 4_096, bytes.capacity - bytes.count < count + 256 else { return }
         bytes.reserveCapacity(max(bytes.count + count + 4_096, 2 * bytes.capacity))
@@ -192,7 +192,7 @@ public struct JSONWriter: Sendable {
         for index in start..<20 { bytes.append(digits[index]) }
     }
 
-    /// Copies runs that need no escape at once.
+    /// Copies runs without escapes at once.
     private mutating func appendEscaping<Text: Collection<UInt8>>(_ text: Text)
     where Text.Index == Int {
         var index = text.startIndex

@@ -1,25 +1,25 @@
-// The fields of an object of which one value is no JSON: the others can still be read. What is done
-// with such an object is decided by who reads it.
+// Reads the valid fields of an object that has invalid values. The reader of the object decides
+// what to do with it.
 
-/// What can be read of one object whose text is not valid as a whole.
+/// The readable parts of an object whose text is not valid as a whole.
 ///
-/// Where fields begin and end is told by quotes and brackets alone. An object whose own quotes,
-/// brackets, commas or colons are wrong cannot be mended.
+/// Fields are found by quotes and brackets only. An object whose own quotes, brackets, commas or
+/// colons are wrong cannot be read.
 public struct MendedFields: Sendable {
     /// The fields whose values are valid.
     public let fields: JSONFields
-    /// The other fields by key; at least one.
+    /// The invalid fields by key; at least one.
     public let broken: [String: Broken]
 
     /// A value that was refused.
     public struct Broken: Sendable {
         /// Why.
         public let error: JSONError
-        /// What stands in its place.
+        /// The text of the value.
         public let text: ArraySlice<UInt8>
     }
 
-    /// Reads an object that was refused; nil if nothing in it can be trusted.
+    /// Reads an object that was refused; nil if its fields cannot be told apart.
     public init?(_ line: ArraySlice<UInt8>) {
         let text = line.trimmed
         guard text.first == Byte.openBrace else { return nil }
@@ -73,8 +73,7 @@ public struct MendedFields: Sendable {
         return has
     }
 
-    /// The texts of the elements of an array that was refused; nil if it is not known where each one
-    /// ends.
+    /// The texts of the elements of a refused array; nil if their ends are not known.
     public static func elements(of array: ArraySlice<UInt8>) -> [ArraySlice<UInt8>]? {
         let text = array.trimmed
         guard text.first == Byte.openBracket else { return nil }

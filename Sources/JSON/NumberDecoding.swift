@@ -1,8 +1,8 @@
-// JSON numbers: which are integers, and their values.
+// JSON numbers: which ones are integers, and their values.
 
 extension ArraySlice<UInt8> {
-    /// Whether the number is written with a fraction or an exponent, or is minus zero, which no
-    /// integer type can hold.
+    /// Whether the number is written with a fraction or an exponent, or is minus zero, which
+    /// integer types do not have.
     var isWrittenAsDouble: Bool {
         if elementsEqual("-0".utf8) { return true }
         return contains { byte in
@@ -19,7 +19,7 @@ extension ArraySlice<UInt8> {
             guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte else { return nil }
             let digit = Int64(byte - UInt8(ascii: "0"))
             let (shifted, overflow) = value.multipliedReportingOverflow(by: 10)
-            // Built up as a negative number, which has the larger range.
+            // Built as a negative number, because negative numbers have the larger range.
             let (next, underflow) = shifted.subtractingReportingOverflow(digit)
             if overflow || underflow { return nil }
             value = next
@@ -28,7 +28,7 @@ extension ArraySlice<UInt8> {
         return value == .min ? nil : -value
     }
 
-    /// The nearest double; nil for a number beyond every double.
+    /// The nearest double; nil beyond the range of doubles.
     var nearestDouble: Double? {
         guard let double = Double(String(decoding: self, as: UTF8.self)), double.isFinite else {
             return nil

@@ -1,5 +1,5 @@
-// Looking into raw JSON by scanning its bytes: parts by path, members in order. Nothing is decoded
-// but the keys that are handed out.
+// Lookup in raw JSON by scanning its bytes: parts by path, members in order. Only keys that are
+// passed to the caller are decoded.
 
 /// One step from a JSON value to a part of it.
 public enum JSONPathStep: Sendable, Hashable {
@@ -10,9 +10,9 @@ public enum JSONPathStep: Sendable, Hashable {
 }
 
 extension RawJSON {
-    /// The part that a path leads to, or nil when there is none; the empty path leads to the value.
+    /// The part at a path, or nil if there is none; the empty path means the whole value.
     ///
-    /// Of fields with the same key the last one counts.
+    /// If a key is repeated, its last field counts.
     public func value(at path: [JSONPathStep]) -> RawJSON? {
         var text = bytes
         for step in path {
@@ -27,7 +27,7 @@ extension RawJSON {
         return RawJSON(trusted: text)
     }
 
-    /// Calls the body for each element of an array, in order; not at all for anything else.
+    /// Calls the body for each element of an array, in order; does nothing for other values.
     public func forEachElement(_ body: (RawJSON) throws -> Void) rethrows {
         guard kind == .array else { return }
         var cursor = MemberCursor(bytes)
@@ -36,9 +36,9 @@ extension RawJSON {
         }
     }
 
-    /// Calls the body for each field of an object, in order; not at all for anything else.
+    /// Calls the body for each field of an object, in order; does nothing for other values.
     ///
-    /// Keys are decoded; a key that repeats is handed out each time.
+    /// Keys are decoded; a repeated key is passed each time.
     public func forEachField(_ body: (String, RawJSON) throws -> Void) rethrows {
         guard kind == .object else { return }
         var cursor = MemberCursor(bytes)
@@ -50,8 +50,8 @@ extension RawJSON {
     /// How deep arrays and objects nest, as `JSONLimits.depth` counts: 0 for a scalar and for `[]`, 1
     /// for `[1]`.
     ///
-    /// A value that is put together from others may exceed `JSONLimits.depth`, and one that goes
-    /// into a message lies some levels deep there; whoever puts values together checks this.
+    /// A composed value may exceed `JSONLimits.depth`, and a value inside a message is some levels
+    /// deeper there; code that composes values must check this.
     public var depth: Int {
         var open = 0
         var deepest = 0

@@ -1,4 +1,4 @@
-// Small documents made field by field.
+// Builds small documents field by field.
 
 extension RawJSON {
     /// Builds an object field by field.

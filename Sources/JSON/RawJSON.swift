@@ -1,7 +1,7 @@
-// JSON text of one value that has been validated once and is then passed on as it is. What looks
-// inside it is in RawJSON+Lookup.swift.
+// JSON text of one value that is validated once and then passed on unchanged. Lookup inside it is
+// in RawJSON+Lookup.swift.
 
-/// What a JSON value is.
+/// The kind of a JSON value.
 public enum JSONKind: Sendable {
     /// A collection of named values.
     case object
@@ -19,9 +19,9 @@ public enum JSONKind: Sendable {
 
 /// Validated JSON text of one value: a slice of a shared buffer; cheap to copy.
 ///
-/// It has no whitespace at its ends and no raw line feed or carriage return anywhere, so it can go
-/// into a line of the protocol as it is. Two are equal when their bytes are: `1.0` is not `1`, and
-/// key order counts. Numbers of any size and precision pass as they are written. Keys may repeat
+/// It has no whitespace at its ends and no raw line feed or carriage return, so it can be put into
+/// a line of the protocol unchanged. Two values are equal when their bytes are: `1.0` is not `1`,
+/// and the order of keys counts. Numbers of any size and precision stay as written. Keys may repeat
 /// within objects; the last one counts.
 public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
     /// The text.
@@ -30,14 +30,14 @@ public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
     /// Length of the text in bytes.
     public var count: Int { bytes.count }
 
-    /// Takes over bytes that the caller knows to be one JSON value as this type promises it.
+    /// Wraps bytes that the caller knows to be one JSON value with the properties of this type.
     public init(trusted bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
     }
 
     /// Validates one JSON text.
     ///
-    /// Whitespace around it is dropped; if there are raw newlines, so is all whitespace outside
+    /// Whitespace around it is removed; if there are raw newlines, so is all whitespace outside
     /// strings.
     public init(validating bytes: ArraySlice<UInt8>) throws(JSONError) {
         let text = bytes.trimmed
@@ -93,8 +93,8 @@ public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
     /// The JSON text.
     public var description: String { text }
 
-    /// The same value in a buffer of its own, to keep a small value without the large buffer that
-    /// it came in.
+    /// The same value in a buffer of its own, so that a small value does not keep a large buffer
+    /// alive.
     public func detached() -> RawJSON {
         var own: [UInt8] = []
         own.reserveCapacity(bytes.count)
@@ -106,7 +106,7 @@ public struct RawJSON: Sendable, Hashable, CustomStringConvertible {
 // MARK: - Scalars
 
 extension RawJSON {
-    /// What the value is.
+    /// The kind of the value.
     public var kind: JSONKind {
         switch bytes.first {
         case Byte.openBrace: .object
@@ -118,19 +118,19 @@ extension RawJSON {
         }
     }
 
-    /// The text a string stands for; nil for anything else.
+    /// The decoded text of a string; nil for anything else.
     public var stringValue: String? {
         guard kind == .string, count >= 2 else { return nil }
         return bytes.dropFirst().dropLast().decodedString
     }
 
-    /// The UTF-8 bytes of the text a string stands for; nil for anything else.
+    /// The UTF-8 bytes of a decoded string; nil for anything else.
     public var stringBytes: [UInt8]? {
         guard kind == .string, count >= 2 else { return nil }
         return bytes.dropFirst().dropLast().decodedBytes
     }
 
-    /// The same bytes, within the value itself when nothing in them is escaped.
+    /// The same bytes, as a slice of the value itself if the string has no escapes.
     public var stringSlice: ArraySlice<UInt8>? {
         guard kind == .string, count >= 2 else { return nil }
         let inner = bytes.dropFirst().dropLast()
@@ -144,7 +144,7 @@ extension RawJSON {
         return Int(exactly: value)
     }
 
-    /// The nearest double of a number; nil for anything else, numbers beyond every double included.
+    /// The nearest double of a number; nil for anything else and beyond the range of doubles.
     public var doubleValue: Double? {
         kind == .number ? bytes.nearestDouble : nil
     }

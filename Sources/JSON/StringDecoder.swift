@@ -1,9 +1,9 @@
-// Escapes within strings: from the text between two quotes to the bytes that it stands for, however
-// the text is split. Not here: where a string ends.
+// Decodes escapes in strings, from the text between two quotes to bytes, however the text is split.
+// Not here: finding the end of a string.
 
 /// What the letters and digits of an escape mean.
 public enum Escape {
-    /// The control character that a backslash before this letter stands for; nil for other letters.
+    /// The control character for a backslash before this letter; nil for other letters.
     public static func controlCharacter(_ letter: UInt8) -> UInt8? {
         switch letter {
         case UInt8(ascii: "n"): 0x0A
@@ -39,30 +39,30 @@ public enum Escape {
     }
 }
 
-/// Decodes what stands between the quotes of a string, in any split.
+/// Decodes the text between the quotes of a string, split anywhere.
 ///
-/// It never fails: half of a surrogate pair becomes U+FFFD. An escape that means nothing is read as
-/// its dialect does.
+/// It never fails: half of a surrogate pair becomes U+FFFD. Unknown escapes are read as the dialect
+/// defines.
 public struct StringDecoder: Sendable {
-    /// How escapes are written.
+    /// The dialect of escapes.
     public enum Dialect: Sendable {
-        /// As in JSON. The backslash before another letter means nothing; `\u` without four digits
+        /// As in JSON. The backslash before an unknown letter is dropped; `\u` without four digits
         /// is U+FFFD.
         case json
-        /// As in literals of Python, which has more escapes. One that means nothing stays as it is.
+        /// As in Python literals, which have more escapes. An unknown escape stays as written.
         case python
     }
 
     private enum State: Sendable {
         case text
         case backslash
-        /// Behind the letter of an escape with digits.
+        /// After the letter of an escape with digits.
         case digits(letter: UInt8, read: [UInt8])
     }
 
     private let dialect: Dialect
     private var state = State.text
-    /// The first half of a character that takes two escapes.
+    /// The first half of a surrogate pair.
     private var highSurrogate: UInt32?
 
     /// A decoder at the start of a string.
@@ -70,7 +70,7 @@ public struct StringDecoder: Sendable {
         self.dialect = dialect
     }
 
-    /// Decodes the next piece; what it stands for is added to `text`.
+    /// Decodes the next piece and appends the result to `text`.
     public mutating func decode(_ piece: ArraySlice<UInt8>, into text: inout [UInt8]) {
         var index = piece.startIndex
         while index < piece.endIndex {
@@ -92,13 +92,13 @@ public struct StringDecoder: Sendable {
                 readLetter(piece[index], &text)
                 index += 1
             case .digits(let letter, let read):
-                // A byte that is no digit is read again as text.
+                // A byte that is not a digit is read again as text.
                 if readDigit(piece[index], letter, read, &text) { index += 1 }
             }
         }
     }
 
-    /// Ends the string: adds what an escape without its end stands for.
+    /// Ends the string: appends the result of an incomplete escape.
     public mutating func finish(into text: inout [UInt8]) {
         switch state {
         case .text: break
@@ -196,7 +196,7 @@ public struct StringDecoder: Sendable {
         }
     }
 
-    /// Adds the replacement for half a character that its other half does not follow.
+    /// Appends the replacement character for a first half without its second half.
     private mutating func endSurrogate(_ text: inout [UInt8]) {
         guard highSurrogate != nil else { return }
         highSurrogate = nil

@@ -1,8 +1,8 @@
-// The content of JSON strings as a whole: from the bytes between the quotes to Swift strings, and
+// Decodes JSON strings as a whole: from the bytes between the quotes to Swift strings, and
 // comparison with a key. Escapes are decoded by StringDecoder.
 
 extension ArraySlice<UInt8> {
-    /// The Swift string that the inside of a JSON string (without its quotes) stands for.
+    /// The Swift string for the inside of a JSON string (without its quotes).
     var decodedString: String {
         guard position(of: Byte.backslash) != nil else {
             return String(decoding: self, as: UTF8.self)
@@ -20,7 +20,7 @@ extension ArraySlice<UInt8> {
         return result
     }
 
-    /// Whether the inside of a JSON string stands for exactly this text.
+    /// Whether the inside of a JSON string decodes to exactly this text.
     func isString(_ text: String) -> Bool {
         if position(of: Byte.backslash) != nil {
             return decodedString.utf8.elementsEqual(text.utf8)

@@ -1,8 +1,8 @@
-// Lines and columns: where a byte of a text is, told the way that editors tell it.
+// Lines and columns of a byte in a text, counted as editors count them.
 
 internal import CSimdJSON
 
-/// A place in a text.
+/// A position in a text.
 public struct TextPosition: Sendable, Hashable {
     /// In bytes, from 0.
     public private(set) var offset = 0
@@ -14,7 +14,7 @@ public struct TextPosition: Sendable, Hashable {
     /// The start of a text.
     public init() {}
 
-    /// The place behind these bytes, which follow this place.
+    /// The position after these bytes, which follow this position.
     public func advanced(over bytes: ArraySlice<UInt8>) -> TextPosition {
         var lines = 0
         var characters = 0

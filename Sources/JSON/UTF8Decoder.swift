@@ -1,14 +1,14 @@
-// Text from bytes that come in pieces. Not here: what the text means.
+// Decodes text from bytes that arrive in pieces.
 
-/// Decodes UTF-8 however it is split; bytes that are not UTF-8 become replacement characters.
+/// Decodes UTF-8 split anywhere; bytes that are not UTF-8 become replacement characters.
 public struct UTF8Decoder: Sendable {
-    /// The start of a character whose end has not come.
+    /// The start of a character whose end has not arrived.
     private var pending: [UInt8] = []
 
     /// A decoder at the start of a text.
     public init() {}
 
-    /// The text that the bytes complete; the start of a character waits for its end.
+    /// Decodes the next bytes; the start of an incomplete character is kept for the next call.
     public mutating func decode(_ bytes: some Collection<UInt8>) -> String {
         pending += bytes
         let end = pending.count - unfinishedTail
@@ -17,7 +17,7 @@ public struct UTF8Decoder: Sendable {
         return text
     }
 
-    /// Ends the text: replacement characters for a character that was not completed.
+    /// Ends the text: replacement characters for an incomplete character.
     public mutating func finish() -> String {
         defer { pending = [] }
         return String(decoding: pending, as: UTF8.self)

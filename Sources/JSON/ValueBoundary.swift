@@ -1,11 +1,11 @@
-// Where one JSON value ends, found piece by piece by quotes and brackets alone.
+// Finds where one JSON value ends, piece by piece, by quotes and brackets only.
 
 /// The search for the end of one value whose text may be spread over several pieces.
 struct ValueBoundary: Sendable {
     enum Finding: Equatable {
-        /// The index behind the value.
+        /// The index after the value.
         case end(Int)
-        /// The value goes on after this piece.
+        /// The value continues after this piece.
         case open
         /// The bracket at this index nests deeper than any JSON may; the value has no end.
         case tooDeep(Int)
@@ -21,8 +21,8 @@ struct ValueBoundary: Sendable {
     private var isInString = false
     private var isEscaped = false
 
-    /// A search that begins at `first`, which is read with the others; brackets may nest `deepest`
-    /// levels.
+    /// A search for the end of the value that begins with `first`, which is scanned with the other
+    /// bytes; brackets may nest `deepest` levels.
     init(first: UInt8, deepest: Int) {
         self.deepest = deepest
         switch first {
@@ -32,7 +32,7 @@ struct ValueBoundary: Sendable {
         }
     }
 
-    /// Searches on from `start` to the end of the piece.
+    /// Continues the search from `start` to the end of the piece.
     ///
     /// A number or a word ends before the first byte that cannot be part of one.
     mutating func search(_ piece: ArraySlice<UInt8>, from start: Int) -> Finding {
@@ -85,7 +85,7 @@ struct ValueBoundary: Sendable {
         return endOfString(text, from: index).map { .end($0) } ?? .open
     }
 
-    /// The index behind the closing quote of a string that is open at `start`.
+    /// The index after the closing quote of a string that is open at `start`.
     private mutating func endOfString(_ text: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         if isEscaped, index < text.count {

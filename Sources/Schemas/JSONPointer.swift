@@ -1,7 +1,7 @@
-// JSON pointers (RFC 6901): how places in schemas and values are named.
+// JSON pointers (RFC 6901): names of places in schemas and values.
 
 enum JSONPointer {
-    /// The pointer to a member of what another pointer leads to.
+    /// The pointer to a member of the value at another pointer.
     static func appending(_ token: String, to pointer: String) -> String {
         var result = pointer + "/"
         for scalar in token.unicodeScalars {
@@ -14,7 +14,7 @@ enum JSONPointer {
         return result
     }
 
-    /// The steps of a pointer as it stands in a URI behind the number sign.
+    /// The steps of a pointer as written in a URI after the number sign.
     static func tokens(ofFragment fragment: Substring) -> [String] {
         guard fragment.utf8.first == UInt8(ascii: "/") else { return [] }
         return fragment.utf8.dropFirst()

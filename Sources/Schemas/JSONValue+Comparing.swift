@@ -4,7 +4,7 @@ internal import JSON
 internal import OrderedCollections
 
 extension JSONValue {
-    /// The form in which values that JSON Schema calls equal are equal.
+    /// The normal form: values that JSON Schema calls equal have equal normal forms.
     var normalized: JSONValue {
         switch self {
         case .double(let value):
@@ -22,9 +22,10 @@ extension JSONValue {
         }
     }
 
-    /// One form for every way to write a number that is beyond `Int64`.
+    /// One form for every spelling of a number beyond `Int64`.
     ///
-    /// It is an array that no value has, of sign, digits and exponent. Other fractions stay doubles.
+    /// It is an array of sign, digits and exponent that cannot be the normal form of a value. Other
+    /// fractions stay doubles.
     private var beyondIntegers: JSONValue {
         if case .double(let value) = self, value.magnitude < 0x1p63 { return self }
         guard let decimal = DecimalNumber(self) else { return self }
@@ -64,7 +65,8 @@ extension JSONValue {
         guard let value = doubleValue, let divisor = other.doubleValue else { return nil }
         let quotient = value / divisor
         guard quotient.isFinite else { return false }
-        // DecimalNumber fractions such as 0.01 have no exact double: a quotient may miss by rounding.
+        // DecimalNumber fractions such as 0.01 have no exact double, so a quotient may be wrong by
+        // rounding.
         return abs(quotient - quotient.rounded()) <= 4 * quotient.ulp
     }
 
@@ -95,7 +97,7 @@ extension JSONValue {
         }
     }
 
-    /// How much work it is to look at the whole value: its parts and the bytes of its strings.
+    /// The cost of reading the whole value: its parts and the bytes of its strings.
     var weight: Int {
         switch self {
         case .string(let text): 1 + text.utf8.count
@@ -107,7 +109,7 @@ extension JSONValue {
         }
     }
 
-    /// How much work it is to compare the value as a number: the digits of a long one.
+    /// The cost of comparing the value as a number: the digits of a long one.
     var numberWeight: Int {
         if case .bigNumber(let number) = self { number.text.utf8.count } else { 0 }
     }

@@ -1,13 +1,13 @@
-// Regular expressions of schemas, matched in time linear in the text. A backtracking engine could
-// be brought to a halt by a pattern such as (a+)+$; here all ways through the pattern are followed
-// side by side, one code point at a time. Parsing is in PatternParser.swift.
+// Regular expressions of schemas, matched in time linear in the text. A backtracking engine can
+// take exponential time for a pattern such as (a+)+$; here all ways through the pattern are
+// followed in parallel, one code point at a time. Parsing is in PatternParser.swift.
 
-/// A regular expression as ECMAScript has it, without lookaround and backreferences.
+/// A regular expression with the syntax of ECMAScript, without lookaround and backreferences.
 struct Pattern: Sendable {
     let source: String
     private let program: [PatternInstruction]
 
-    /// How much a check of the pattern needs in memory: its instructions, repetitions written out.
+    /// The memory of a check of the pattern: its instructions, with repetitions expanded.
     var size: Int { program.count }
 
     /// Compiles a pattern into at most that many instructions.
@@ -20,10 +20,10 @@ struct Pattern: Sendable {
         program = try PatternAssembler.assemble(try parser.parse(), limit: limit)
     }
 
-    /// Whether the pattern is found anywhere in the text; nil when `steps` run out.
+    /// Whether the pattern is found anywhere in the text; nil when `steps` are used up.
     ///
-    /// Every instruction that is looked at costs a step, and so does every part of a class that a
-    /// code point is compared with.
+    /// Each instruction costs a step, and so does each part of a class that is compared with a code
+    /// point.
     func isFound(in text: String, steps: inout Int) -> Bool? {
         steps -= program.count
         var current = PatternThreads(count: program.count)
@@ -68,7 +68,7 @@ enum PatternInstruction: Sendable {
     case found
 }
 
-/// Conditions on a place between two code points.
+/// Conditions on a position between two code points.
 enum PatternAssertion: Sendable {
     case start, end, wordBoundary, noWordBoundary
 
@@ -82,7 +82,7 @@ enum PatternAssertion: Sendable {
     }
 }
 
-/// A place between two code points of a text.
+/// A position between two code points of a text.
 struct PatternPlace {
     var before: Unicode.Scalar?
     var after: Unicode.Scalar?
@@ -96,7 +96,7 @@ struct PatternPlace {
 /// The instructions that wait for the next code point.
 private struct PatternThreads {
     private(set) var waiting: [Int] = []
-    /// In which round an instruction was last visited; rounds save clearing the list.
+    /// The round in which an instruction was last visited; with it the list need not be cleared.
     private var visits: [Int]
     private var round = 1
     private var pending: [Int] = []
@@ -141,16 +141,16 @@ private struct PatternThreads {
 
 /// Turns a parsed pattern into instructions.
 struct PatternAssembler {
-    /// The largest number of instructions, repetitions written out.
+    /// The largest number of instructions, with repetitions expanded.
     static let instructionsLimit = 5000
 
     private static let tooLong = PatternError(
-        message: "it is too long once its repetitions are written out"
+        message: "it is too long when its repetitions are expanded"
     )
 
     private let limit: Int
     private var program: [PatternInstruction] = []
-    /// Repetitions of nothing leave no instruction and still have to end.
+    /// An empty repetition leaves no instruction, but its loop must still end.
     private var visits = 0
 
     private init(limit: Int) {

@@ -1,4 +1,4 @@
-// The grammar of regular expressions as ECMAScript has it: choices, sequences, repetitions, groups,
+// The grammar of regular expressions in ECMAScript: choices, sequences, repetitions, groups,
 // classes, escapes. Lookaround and backreferences are refused by name: they cannot be matched in
 // linear time.
 
@@ -33,13 +33,13 @@ struct PatternParser {
 
     private var next: Unicode.Scalar? { index < source.count ? source[index] : nil }
 
-    private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+    private mutating func skip(_ scalar: Unicode.Scalar) -> Bool {
         guard next == scalar else { return false }
         index += 1
         return true
     }
 
-    private mutating func takeAny(_ complaint: String) throws(PatternError) -> Unicode.Scalar {
+    private mutating func requireNext(_ complaint: String) throws(PatternError) -> Unicode.Scalar {
         guard let scalar = next else { throw PatternError(message: complaint) }
         index += 1
         return scalar
@@ -49,7 +49,7 @@ struct PatternParser {
 
     private mutating func choice() throws(PatternError) -> PatternTree {
         var alternatives = [try sequence()]
-        while take("|") { alternatives.append(try sequence()) }
+        while skip("|") { alternatives.append(try sequence()) }
         return alternatives.count == 1 ? alternatives[0] : .choice(alternatives)
     }
 
@@ -72,7 +72,7 @@ struct PatternParser {
         }
         index += 1
         // A lazy repetition finds the same texts.
-        _ = take("?")
+        _ = skip("?")
         if let next, next == "*" || next == "+" || next == "?" || next == "{" && isCountAhead {
             throw PatternError(message: "a repetition is repeated")
         }
@@ -80,7 +80,7 @@ struct PatternParser {
         return .repetition(part, minimum: bounds.minimum, maximum: bounds.maximum)
     }
 
-    /// Whether the brace that comes next begins a count; it stands for itself otherwise.
+    /// Whether the next brace begins a count; otherwise it is a literal brace.
     private var isCountAhead: Bool {
         guard index + 1 < source.count, ScalarSet.digit.contains(source[index + 1]) else {
             return false
@@ -89,12 +89,12 @@ struct PatternParser {
         return rest.endIndex < source.count && source[rest.endIndex] == "}"
     }
 
-    /// Reads `{2`, `{2,` or `{2,3`; the closing brace is left to the caller.
+    /// Reads `{2`, `{2,` or `{2,3`; the caller reads the closing brace.
     private mutating func counts() throws(PatternError) -> (Int, Int?) {
         index += 1
         let minimum = try count()
         var maximum: Int? = minimum
-        if take(",") { maximum = next == "}" ? nil : try count() }
+        if skip(",") { maximum = next == "}" ? nil : try count() }
         guard next == "}" else { throw PatternError(message: "a { has no }") }
         if let maximum, maximum < minimum {
             throw PatternError(message: "the counts of a repetition are in the wrong order")
@@ -116,15 +116,15 @@ struct PatternParser {
     }
 
     private mutating func atom() throws(PatternError) -> PatternTree {
-        switch try takeAny("it ends too early") {
+        switch try requireNext("it ends too early") {
         case "(": return try group()
         case "[": return .set(try set())
         case ".": return .set(.notLineEnd)
         case "^": return .assertion(.start)
         case "$": return .assertion(.end)
         case "\\":
-            if take("b") { return .assertion(.wordBoundary) }
-            if take("B") { return .assertion(.noWordBoundary) }
+            if skip("b") { return .assertion(.wordBoundary) }
+            if skip("B") { return .assertion(.noWordBoundary) }
             return .set(try escape())
         case let scalar where "*+?".unicodeScalars.contains(scalar):
             throw PatternError(message: "a \(scalar) has nothing before it to repeat")
@@ -133,26 +133,26 @@ struct PatternParser {
     }
 
     private mutating func group() throws(PatternError) -> PatternTree {
-        if take("?") { try groupKind() }
+        if skip("?") { try groupKind() }
         depth += 1
         guard depth <= Self.depthLimit else {
             throw PatternError(message: "its groups nest deeper than \(Self.depthLimit)")
         }
         let tree = try choice()
         depth -= 1
-        guard take(")") else { throw PatternError(message: "a ( has no )") }
+        guard skip(")") else { throw PatternError(message: "a ( has no )") }
         return tree
     }
 
     private mutating func groupKind() throws(PatternError) {
-        switch try takeAny("a group is not complete") {
+        switch try requireNext("a group is not complete") {
         case ":": return
         case "=", "!": throw PatternError(message: "lookahead is not supported")
         case "<":
             if next == "=" || next == "!" {
                 throw PatternError(message: "lookbehind is not supported")
             }
-            while try takeAny("a group's name has no >") != ">" {}
+            while try requireNext("a group's name has no >") != ">" {}
         default: throw PatternError(message: "a kind of group is not known")
         }
     }
@@ -161,8 +161,8 @@ struct PatternParser {
 
     private mutating func set() throws(PatternError) -> ScalarSet {
         var result = ScalarSet()
-        let isInverted = take("^")
-        while !take("]") {
+        let isInverted = skip("^")
+        while !skip("]") {
             let first = try member()
             guard next == "-", index + 1 < source.count, source[index + 1] != "]" else {
                 result.formUnion(first)
@@ -171,7 +171,7 @@ struct PatternParser {
             index += 1
             let last = try member()
             guard let low = first.onlyMember, let high = last.onlyMember else {
-                // Beside a class, as in [\w-.], the hyphen means itself.
+                // Next to a class, as in [\w-.], the hyphen is a literal hyphen.
                 for part in [first, last, .single("-")] { result.formUnion(part) }
                 continue
             }
@@ -185,15 +185,15 @@ struct PatternParser {
     }
 
     private mutating func member() throws(PatternError) -> ScalarSet {
-        let scalar = try takeAny("a [ has no ]")
+        let scalar = try requireNext("a [ has no ]")
         guard scalar == "\\" else { return .single(scalar) }
-        if take("b") { return .single("\u{8}") }
+        if skip("b") { return .single("\u{8}") }
         return try escape()
     }
 
-    /// Reads what follows a backslash.
+    /// Reads the part after a backslash.
     private mutating func escape() throws(PatternError) -> ScalarSet {
-        let scalar = try takeAny("it ends with a backslash")
+        let scalar = try requireNext("it ends with a backslash")
         switch scalar {
         case "d": return .digit
         case "D": return ScalarSet.digit.inverted
@@ -212,7 +212,7 @@ struct PatternParser {
         case "x": return try codePoint(hexadecimal(digits: 2))
         case "u": return try unicodeEscape()
         case "c":
-            let letter = try takeAny("a \\c is not complete")
+            let letter = try requireNext("a \\c is not complete")
             return try codePoint(letter.value % 32)
         case "1"..."9", "k":
             throw PatternError(message: "backreferences are not supported")
@@ -223,9 +223,9 @@ struct PatternParser {
     }
 
     private mutating func category() throws(PatternError) -> ScalarSet {
-        guard take("{") else { throw PatternError(message: "a \\p has no {") }
+        guard skip("{") else { throw PatternError(message: "a \\p has no {") }
         var name = ""
-        while !take("}") { name.unicodeScalars.append(try takeAny("a \\p{ has no }")) }
+        while !skip("}") { name.unicodeScalars.append(try requireNext("a \\p{ has no }")) }
         guard let category = UnicodeCategory(name) else {
             throw PatternError(message: "the property \(name) is not supported")
         }
@@ -233,19 +233,19 @@ struct PatternParser {
     }
 
     private mutating func unicodeEscape() throws(PatternError) -> ScalarSet {
-        if take("{") {
+        if skip("{") {
             var value: UInt32 = 0
-            while !take("}") {
+            while !skip("}") {
                 value = value << 4 | (try hexadecimal(digits: 1))
                 if value > 0x10FFFF { throw PatternError(message: "a code point is too large") }
             }
             return try codePoint(value)
         }
         let first = try hexadecimal(digits: 4)
-        guard 0xD800..<0xDC00 ~= first, take("\\"), take("u") else { return try codePoint(first) }
+        guard 0xD800..<0xDC00 ~= first, skip("\\"), skip("u") else { return try codePoint(first) }
         let second = try hexadecimal(digits: 4)
         guard 0xDC00..<0xE000 ~= second else {
-            throw PatternError(message: "a surrogate stands alone")
+            throw PatternError(message: "a surrogate is not part of a pair")
         }
         return try codePoint(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
     }
@@ -253,7 +253,7 @@ struct PatternParser {
     private mutating func hexadecimal(digits: Int) throws(PatternError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<digits {
-            let scalar = try takeAny("a hexadecimal escape is not complete")
+            let scalar = try requireNext("a hexadecimal escape is not complete")
             guard scalar.isASCII, let digit = Character(scalar).hexDigitValue else {
                 throw PatternError(message: "a hexadecimal escape is not complete")
             }
@@ -264,7 +264,7 @@ struct PatternParser {
 
     private func codePoint(_ value: UInt32) throws(PatternError) -> ScalarSet {
         guard let scalar = Unicode.Scalar(value) else {
-            throw PatternError(message: "a surrogate stands alone")
+            throw PatternError(message: "a surrogate is not part of a pair")
         }
         return .single(scalar)
     }

@@ -1,10 +1,10 @@
-// Sets of code points, as the classes of a regular expression describe them.
+// Sets of code points, as described by the classes of a regular expression.
 
 /// A set of code points.
 struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
     var categories: [UnicodeCategory] = []
-    /// Sets whose members do not belong; `\D` inside a class.
+    /// Sets whose members are excluded; `\D` inside a class.
     var complements: [ScalarSet] = []
     var isInverted = false
 
@@ -16,7 +16,7 @@ struct ScalarSet: Sendable {
         return isListed != isInverted
     }
 
-    /// How many comparisons it takes at most to tell whether a code point belongs.
+    /// The largest number of comparisons to find out whether it contains a code point.
     var weight: Int {
         ranges.count + 4 * categories.count + complements.reduce(0) { $0 + $1.weight }
     }
@@ -43,7 +43,7 @@ struct ScalarSet: Sendable {
 
     /// The digits, `\d`.
     static let digit = ScalarSet(ranges: [0x30...0x39])
-    /// The characters of words, `\w`.
+    /// The word characters, `\w`.
     static let word = ScalarSet(ranges: [0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A])
     /// White space and line ends, `\s`.
     static let space = ScalarSet(ranges: [
@@ -57,7 +57,7 @@ struct ScalarSet: Sendable {
     )
 }
 
-/// What `\p{...}` names: a general category of Unicode or a group of them.
+/// The set for `\p{...}`: a general category of Unicode or a group of them.
 struct UnicodeCategory: Sendable {
     private let code: String
 

@@ -1,5 +1,5 @@
-// JSON Schema for tool parameters: what a shell or a core calls. Compiling is in
-// SchemaCompiler.swift, checking in SchemaChecker.swift.
+// JSON Schema for tool parameters: the public interface. Compiling is in SchemaCompiler.swift,
+// checking in SchemaChecker.swift.
 
 public import JSON
 
@@ -14,8 +14,9 @@ public import JSON
 /// its root. Keywords beside a `$ref` count too, as in 2020-12. `1.0` is an integer, and equal to
 /// `1`, as JSON Schema has it.
 ///
-/// Standard keywords that constrain values but are not in this list refuse the schema; everything
-/// else, such as `title`, `format` or an unknown word, is an annotation and changes nothing.
+/// A schema with standard keywords that constrain values but are not in this list is refused; any
+/// other keyword, such as `title`, `format` or an unknown word, is an annotation and changes
+/// nothing.
 public struct Schema: Sendable {
     let nodes: [SchemaNode]
 
@@ -24,13 +25,14 @@ public struct Schema: Sendable {
     /// The largest number of problems reported at once.
     public static let problemsLimit = 20
 
-    /// Compiles a schema; the error names what is malformed or not supported, and where.
+    /// Compiles a schema; the error names the part that is malformed or not supported, and where it
+    /// is.
     public init(compiling raw: RawJSON) throws(SchemaError) {
         var compiler = SchemaCompiler(document: JSONValue(raw))
         nodes = try compiler.compile()
     }
 
-    /// Whether every object is valid, so that arguments known to be an object need no check.
+    /// Whether every object is valid, so that arguments that are objects need no check.
     public var acceptsEverything: Bool {
         nodes[0].assertions.allSatisfy { assertion in
             switch assertion {
@@ -43,8 +45,8 @@ public struct Schema: Sendable {
 
     /// What is wrong with a value: empty when it is valid, at most `problemsLimit` entries.
     ///
-    /// Takes a number of steps that is bounded by the value's size; a value that would need more is
-    /// reported as a problem.
+    /// The number of steps is bounded by the value's size; a value that would need more is reported
+    /// as a problem.
     public func problems(of value: JSONValue) -> [SchemaProblem] {
         var checker = SchemaChecker(nodes: nodes, value: value)
         return checker.run(value)

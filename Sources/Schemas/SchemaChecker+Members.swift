@@ -1,4 +1,4 @@
-// Checking objects and arrays: their members, and how many and which there are.
+// Checks objects and arrays: their members, and how many and which ones there are.
 
 internal import JSON
 internal import OrderedCollections

@@ -1,18 +1,20 @@
-// Checking a value against compiled nodes: what general keywords mean, and the bounds that keep a
-// check short. Objects and arrays are in SchemaChecker+Members.swift.
+// Checks a value against compiled nodes: the general keywords, and the bounds that keep a check
+// short. Objects and arrays are in SchemaChecker+Members.swift.
 
 internal import JSON
 
 struct SchemaChecker {
-    /// How many subschemas may apply within one another, down the value and through references.
+    /// How many subschemas may be applied inside one another, down the value and through
+    /// references.
     private static let depthLimit = 400
 
     let nodes: [SchemaNode]
     private var path: [JSONPathStep] = []
     private var problems: [SchemaProblem] = []
-    /// How many problems are worth finding; one, where only validity counts.
+    /// How many problems to find; one if only validity matters.
     private var limit = Schema.problemsLimit
-    /// What a value may cost: in proportion to its size, so that no schema makes a check explode.
+    /// The most steps for a value, in proportion to its size, so that no schema makes a check too
+    /// slow.
     var steps: Int
     private var depth = 0
     private var gaveUp: SchemaProblem?
@@ -30,7 +32,7 @@ struct SchemaChecker {
         return problems
     }
 
-    /// Whether there is no use in looking further.
+    /// Whether further checks are useless.
     var isDone: Bool { problems.count >= limit || gaveUp != nil }
 
     mutating func report(_ message: String) {
@@ -62,13 +64,13 @@ struct SchemaChecker {
         }
     }
 
-    /// Pays for work; a check that has spent all it may ends with that as its problem.
+    /// Counts the steps; a check that has used all its steps ends with that as its problem.
     mutating func spend(_ cost: Int) {
         steps -= cost
         if steps < 0 { giveUp("takes too long to be checked against its schema") }
     }
 
-    /// The first problem a subschema has with the value; nil when it is valid.
+    /// The first problem that a subschema has with the value; nil when it is valid.
     mutating func firstProblem(_ value: JSONValue, _ index: SchemaIndex) -> SchemaProblem? {
         let outer = (problems, limit)
         (problems, limit) = ([], 1)
@@ -109,7 +111,7 @@ struct SchemaChecker {
         case .oneOf(let list): checkOne(value, list)
         case .not(let index):
             if firstProblem(value, index) == nil {
-                report("has exactly the form that the schema rules out")
+                report("matches the schema of \"not\"")
             }
         case .condition(let test, let then, let otherwise):
             let branch = firstProblem(value, test) == nil ? then : otherwise
@@ -166,7 +168,7 @@ struct SchemaChecker {
         }
     }
 
-    /// Why the first alternatives do not fit, each in its own words.
+    /// Tells for the first alternatives why each does not match.
     private func explain(_ reasons: [SchemaProblem]) -> String {
         let here = pointer()
         let shown = reasons.prefix(3).map { reason in
@@ -193,7 +195,7 @@ struct SchemaChecker {
         }
     }
 
-    /// Whether a pattern is found; nil when the check has been given up meanwhile.
+    /// Whether a pattern is found; nil when the check has been stopped meanwhile.
     mutating func isFound(_ pattern: Pattern, in text: String) -> Bool? {
         let found = pattern.isFound(in: text, steps: &steps)
         if found == nil { spend(0) }
@@ -208,7 +210,7 @@ struct SchemaChecker {
 }
 
 extension SchemaBounds {
-    /// What is wrong with a number of things; nil when it is within the bounds.
+    /// What is wrong with a count; nil when it is within the bounds.
     func problem(with count: Int, unit: (one: String, many: String)) -> String? {
         func things(_ number: Int) -> String { "\(number) \(number == 1 ? unit.one : unit.many)" }
         if let minimum, count < minimum {

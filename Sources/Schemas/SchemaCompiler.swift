@@ -1,5 +1,5 @@
-// From a schema document to nodes. Subschemas get their place in the list before they are compiled,
-// so that references may go round in circles, and are compiled when something refers to them.
+// Compiles a schema document into nodes. Subschemas get their place in the list before they are
+// compiled, so that references may be circular, and are compiled when something refers to them.
 
 internal import JSON
 internal import OrderedCollections
@@ -146,7 +146,7 @@ struct SchemaCompiler {
     ) throws(SchemaError) {
         var elements = SchemaElements()
         if case .array = reader["items"] {
-            // Draft-07: a list of schemas, and one for whatever follows.
+            // Draft-07: a list of schemas, and one for the elements after them.
             elements.prefix = try list("items", reader) ?? []
             elements.rest = try single("additionalItems", reader)
         } else {
@@ -197,7 +197,7 @@ struct SchemaCompiler {
         guard reference == "#" || reference.hasPrefix("#/") else {
             throw SchemaError(
                 pointer: pointer,
-                message: "$ref must start with #/: only places in the same document are reached."
+                message: "$ref must start with #/: it can only refer to the same document."
             )
         }
         var target = document
@@ -208,7 +208,7 @@ struct SchemaCompiler {
             guard let next else {
                 throw SchemaError(
                     pointer: pointer,
-                    message: "$ref leads to \(reference), where nothing is."
+                    message: "$ref refers to \(reference), which does not exist."
                 )
             }
             target = next
@@ -217,8 +217,7 @@ struct SchemaCompiler {
         return (canonical, target)
     }
 
-    /// A schema that applies itself to the same value, by way of references, would never come to an
-    /// end.
+    /// A schema that applies itself to the same value by references would never end.
     private func refuseEndlessReferences() throws(SchemaError) {
         enum State { case new, open, done }
         var states = [State](repeating: .new, count: nodes.count)
@@ -233,7 +232,7 @@ struct SchemaCompiler {
                 if states[next] == .open {
                     throw SchemaError(
                         pointer: places[next].pointer,
-                        message: "The schema refers to itself for the same value, without end."
+                        message: "The schema applies itself to the same value in an endless loop."
                     )
                 }
                 if states[next] == .new {

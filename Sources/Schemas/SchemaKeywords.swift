@@ -1,4 +1,4 @@
-// Reading the keywords of one schema object: their forms, and what is not supported.
+// Reads the keywords of one schema object: their forms, and which ones are not supported.
 
 internal import JSON
 internal import OrderedCollections
@@ -7,9 +7,10 @@ struct SchemaKeywords {
     let keywords: OrderedDictionary<String, JSONValue>
     let pointer: String
 
-    /// Standard keywords, also of OpenAPI and older drafts, that constrain values and are not enforced.
+    /// Standard keywords, also of OpenAPI and older drafts, that constrain values and are not
+    /// enforced.
     ///
-    /// Ignoring them would accept what their author meant to refuse.
+    /// Ignoring them would accept values that the schema's author wanted to refuse.
     private static let unsupported: Set<String> = [
         "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems",
         "dependentSchemas", "dependencies", "nullable", "discriminator", "extends", "disallow",
@@ -140,12 +141,12 @@ struct SchemaKeywords {
     }
 }
 
-/// What all patterns of one schema may need together.
+/// The instructions that all patterns of one schema may need together.
 struct PatternBudget {
     /// Instructions that are left.
     private var instructions = 20 * PatternAssembler.instructionsLimit
 
-    /// Compiles a pattern and pays for it.
+    /// Compiles a pattern and subtracts its instructions.
     mutating func pattern(
         _ source: String,
         at pointer: String

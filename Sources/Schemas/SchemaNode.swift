@@ -4,7 +4,7 @@
 internal import JSON
 internal import OrderedCollections
 
-/// One subschema: what has to hold of a value; without assertions it accepts everything.
+/// One subschema: the conditions on a value; without assertions it accepts everything.
 struct SchemaNode: Sendable {
     var assertions: [SchemaAssertion] = []
 }
@@ -26,7 +26,7 @@ enum SchemaType: String, Sendable, CaseIterable {
     }
 }
 
-/// One constraint, or a group of keywords that only have a meaning together.
+/// One constraint, or a group of keywords that have a meaning only together.
 enum SchemaAssertion: Sendable {
     case never
     case type([SchemaType])
@@ -51,7 +51,7 @@ enum SchemaAssertion: Sendable {
     case number(NumberBound)
     case multipleOf(JSONValue)
 
-    /// The subschemas applied to the same value; the ones that could go round in circles.
+    /// The subschemas applied to the same value, whose references could be circular.
     var inPlace: [SchemaIndex] {
         switch self {
         case .reference(let index), .not(let index): [index]
@@ -62,7 +62,7 @@ enum SchemaAssertion: Sendable {
         }
     }
 
-    /// Whether the constraint means nothing for objects.
+    /// Whether the constraint does not apply to objects.
     var concernsOnlyScalarsOrArrays: Bool {
         switch self {
         case .elements, .contains, .elementCount, .uniqueElements, .length, .pattern, .number,
@@ -75,7 +75,7 @@ enum SchemaAssertion: Sendable {
 
 /// The values of `enum` or `const`.
 struct SchemaChoice: Sendable {
-    /// The values, so that one is found by its hash.
+    /// The values as a set, for lookup by hash.
     let values: Set<JSONValue>
     /// The first of them, for sentences, and how many more there are.
     let shown: [String]
@@ -84,7 +84,7 @@ struct SchemaChoice: Sendable {
         self.values = Set(values.map(\.normalized))
         let shown = values.prefix(10).map { value in
             let normalized = value.normalized
-            // Of a number beyond 64 bits the normal form is no number.
+            // The normal form of a number beyond 64 bits is not a number.
             return (normalized.isType(.number) ? normalized : value).excerpt
         }
         let more = values.count - shown.count
@@ -109,7 +109,7 @@ struct SchemaElements: Sendable {
     var rest: SchemaIndex?
 }
 
-/// How many of something there may be.
+/// The allowed number of things.
 struct SchemaBounds: Sendable {
     var minimum: Int?
     var maximum: Int?

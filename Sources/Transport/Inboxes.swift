@@ -1,13 +1,13 @@
-// When lines that have arrived are taken: at once, until a connection or the loop's turn has had
-// its share of time; the rest in the turns that follow. What is in a line is not looked at here.
+// Decides when received lines are handled: at once, until a connection or the loop's turn has used
+// its share of time; the rest in later turns. The content of a line does not matter here.
 public import UVLoop
 
 /// Shares the time of one loop among the connections that have lines.
 ///
-/// A connection takes lines for a few milliseconds a turn. Then its socket is not read until the
-/// lines that have arrived are taken, in the next turns, so that timers, other connections and
-/// whatever else the loop does come in between. Preferred connections come first, the others share
-/// what is left of a turn and come one after the other. It lasts as long as the loop.
+/// A connection handles lines for a few milliseconds a turn. Then its socket is not read until the
+/// received lines are handled in the next turns, so that timers, other connections and other work
+/// of the loop run in between. Preferred connections come first; the others share the rest of a
+/// turn, one after the other. The list lives as long as the loop.
 public final class Inboxes {
     private let loop: EventLoop
     private var hook: TurnHook?
@@ -15,9 +15,10 @@ public final class Inboxes {
     private var others: [MessageConnection] = []
     private var hasFurtherTurn = false
     private var isTaking = false
-    /// Counts the turns, so that a connection which is read twice in a turn has one share of it.
+    /// The number of the turn, so that a connection which is read twice in a turn gets one share of
+    /// it.
     private var turn = 0
-    /// When connections without preference stop taking lines in this turn; nil before the first.
+    /// When connections without preference stop handling lines in this turn; nil before the first.
     private var turnEnds: Int64?
 
     /// Nanoseconds a turn for a preferred connection, for another one, and for all others together.
@@ -37,7 +38,7 @@ public final class Inboxes {
         fileprivate var ends: Int64
     }
 
-    /// The share of a connection in this turn; nil if it has had it, or others come first.
+    /// The share of a connection in this turn; nil if it has had its share, or others come first.
     func share(of connection: MessageConnection, after last: Share?) -> Share? {
         let now = loop.nowNanoseconds
         if let last, last.turn == turn { return now < last.ends ? last : nil }
@@ -64,10 +65,10 @@ public final class Inboxes {
         }
         guard !hasFurtherTurn else { return }
         hasFurtherTurn = true
-        loop.nextTurn { [weak self] in self?.takeWaiting() }
+        loop.nextTurn { [weak self] in self?.handleWaiting() }
     }
 
-    /// Gives the hook back, for a list that only one connection used.
+    /// Removes the hook, for a list that only one connection used.
     func close() {
         hook?.cancel()
         hook = nil
@@ -75,11 +76,11 @@ public final class Inboxes {
         others = []
     }
 
-    private func takeWaiting() {
+    private func handleWaiting() {
         isTaking = true
         let first = preferred
         preferred.removeAll(keepingCapacity: true)
-        for connection in first { connection.takeWaitingLines() }
+        for connection in first { connection.handleWaitingLines() }
         let second = others
         others = []
         for (index, connection) in second.enumerated() {
@@ -87,12 +88,12 @@ public final class Inboxes {
                 others.insert(contentsOf: second[index...], at: 0)
                 break
             }
-            connection.takeWaitingLines()
+            connection.handleWaitingLines()
         }
         isTaking = false
         hasFurtherTurn = !preferred.isEmpty || !others.isEmpty
         if hasFurtherTurn {
-            loop.nextTurn { [weak self] in self?.takeWaiting() }
+            loop.nextTurn { [weak self] in self?.handleWaiting() }
         }
     }
 

@@ -1,5 +1,5 @@
-// The key files: one for each role, 64 hex digits and a line end, readable by their owner alone.
-// What the keys are for is in the handshake of the Wire module.
+// The key files: one for each role, 64 hex digits and a line end, readable only by their owner. The
+// handshake in the Wire module uses the keys.
 internal import Glibc
 public import Wire
 
@@ -12,10 +12,10 @@ public enum KeyFile {
 
     /// Reads a key file.
     ///
-    /// - Throws: If there is none, if it is a link or no file, belongs to another user, can be
-    ///   read by others, or holds anything but a key.
+    /// - Throws: If there is none, if it is a link or not a file, belongs to another user, can be
+    ///   read by others, or does not contain a key.
     public static func load(path: String) throws(KeyFileError) -> HandshakeKey {
-        // Without O_NONBLOCK, opening a pipe in the file's place would block for ever.
+        // Without O_NONBLOCK, opening a pipe at the path would block for ever.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             switch errno {
@@ -36,14 +36,15 @@ public enum KeyFile {
             throw KeyFileError(path: path, reason: .unreadable(lastError()))
         }
         let key = try key(in: bytes[..<count], path)
-        // The wrong file may rightly be readable by others: say first that it is no key file.
+        // Another file may be readable by others for a good reason, so first say that it is not a
+        // key file.
         try checkAccess(status, path)
         return key
     }
 
     /// Reads a key from standard input, to its end.
     ///
-    /// - Throws: If it cannot be read or holds anything but a key.
+    /// - Throws: If it cannot be read or does not contain a key.
     public static func readStandardInput() throws(KeyFileError) -> HandshakeKey {
         let path = "(standard input)"
         var text: [UInt8] = []
@@ -77,10 +78,10 @@ public enum KeyFile {
         return key
     }
 
-    /// Reads the key file of a role, and makes it with a fresh key if there is none.
+    /// Reads the key file of a role, and makes it with a new key if there is none.
     ///
-    /// Several processes may do this at the same time: one key wins and all get it. The directory
-    /// is made, too.
+    /// Several processes may do this at the same time: one key is kept and all of them get it. The
+    /// directory is made, too.
     public static func loadOrCreate(
         role: Role,
         in stateDirectory: String
@@ -114,8 +115,8 @@ public enum KeyFile {
         }
     }
 
-    /// Writes a fresh key to another file and links it at the path: the file is complete whenever
-    /// it is there, and an existing file stays.
+    /// Writes a new key to another file and links it at the path: the file is always complete, and
+    /// an existing file stays.
     private static func create(_ path: String) throws(KeyFileError) {
         let draft = "\(path).\(Hex.encode(SecureRandom.bytes(8)))"
         let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -140,23 +141,23 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
     /// What is wrong with it.
     public var reason: Reason
 
-    /// Makes an error of its parts.
+    /// Makes an error.
     public init(path: String, reason: Reason) {
         self.path = path
         self.reason = reason
     }
 
-    /// What can be wrong with a key file or its directory.
+    /// The kinds of problems with a key file or its directory.
     public enum Reason: Sendable, Equatable {
         /// There is no such file.
         case missing
         /// It is a symbolic link.
         case symbolicLink
-        /// It is a folder.
+        /// It is a directory.
         case folder
-        /// It is no regular file.
+        /// It is not a regular file.
         case notAFile
-        /// Something else is where the state directory should be.
+        /// The state directory is not a directory.
         case notADirectory
         /// It belongs to another user.
         case anotherOwner
@@ -164,11 +165,11 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case readableByOthers
         /// Others may change the directory.
         case directoryWritableByOthers
-        /// There is nothing in the file.
+        /// The file is empty.
         case empty
-        /// The file holds so many hex digits, which is not what a key has.
+        /// The file has this number of hex digits, but a key has 64.
         case wrongLength(Int)
-        /// The file holds something else.
+        /// The file contains something else.
         case noKey
         /// It cannot be read; the system says why.
         case unreadable(String)

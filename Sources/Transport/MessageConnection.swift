@@ -1,6 +1,6 @@
-// Messages over a socket: lines cut and decoded on the way in, gathered on the way out and encoded
-// as the socket takes them. What waits is in Wire's Outbox. What messages mean, and what becomes of
-// a peer that breaks the protocol, is decided by the machine behind it.
+// Messages over a socket: received bytes are split into lines and decoded; sent messages are
+// collected and encoded as fast as the socket accepts them. Waiting messages are in Wire's Outbox.
+// The machine decides what messages mean and what happens to a peer that breaks the protocol.
 internal import JSON
 public import UVLoop
 public import Wire
@@ -9,15 +9,15 @@ public import Wire
 ///
 /// Confined to its loop. It lives until it is closed.
 public final class MessageConnection {
-    /// Called whenever everything sent so far has left.
+    /// Called whenever everything that was sent has left.
     public var onDrained: (() -> Void)?
-    /// Called when lines have arrived that are handled in a later turn only: the peer is not
+    /// Called when lines have arrived that are handled only in a later turn: the peer is not
     /// silent.
     public var onLinesWaiting: (() -> Void)?
-    /// Whether lines are taken before those of connections that are not preferred.
+    /// Whether lines are handled before those of connections that are not preferred.
     public var isPreferred = true
-    /// Called with what waits for the peer: when a turn ends with more than the socket took, each
-    /// time the peer has taken some of it, and once when nothing waits any more.
+    /// Called with what waits for the peer: when a turn ends with more than the socket accepted,
+    /// each time the peer has read some of it, and once when nothing waits any more.
     public var onBacklog: ((Backlog) -> Void)?
 
     private let socket: TCPConnection
@@ -27,12 +27,12 @@ public final class MessageConnection {
     private let ownsInboxes: Bool
     private var reader: LineReader
     private var outbox: Outbox
-    /// The piece on its way to the socket; its memory is used again.
+    /// The piece that the socket is sending; its memory is reused.
     private var piece: [UInt8] = []
     private var isWaiting = false
-    /// Bytes that may still be handed to the socket in this turn.
+    /// How many bytes may still be passed to the socket in this turn.
     private var turnBudget = MessageConnection.bytesPerTurn
-    /// Whether more waited than the socket took when `onBacklog` was called last.
+    /// Whether more waited than the socket accepted when `onBacklog` was last called.
     private var isBehind = false
     private var isClosed = false
     private var hasLostFraming = false
@@ -40,23 +40,23 @@ public final class MessageConnection {
     private var onViolation: ((WireError) -> Void)?
     private var onEnd: ((UVError?) -> Void)?
     private var share: Inboxes.Share?
-    /// Whether lines that have arrived wait for the next turn.
+    /// Whether received lines wait for the next turn.
     private var hasWaitingLines = false
     private var isPaused = false
-    /// How the stream ended, while lines before the end wait.
+    /// How the stream ended, while lines received before the end wait.
     private var end: End?
 
     private struct End {
         var error: UVError?
     }
 
-    /// Bytes that one connection hands to its socket before others have their turn: a peer that
-    /// reads as fast as we write would keep the loop for the length of its answer.
+    /// Bytes that one connection passes to its socket before other connections get their turn: a
+    /// peer that reads as fast as we write would otherwise block the loop for the length of its
+    /// answer.
     private static let bytesPerTurn = 1 << 20
-    /// A buffer that grew beyond this is given back after a flush, for the sake of the many
-    /// connections that are quiet most of the time.
+    /// A larger buffer is freed after a flush, because many connections are idle most of the time.
     private static let keptCapacity = 64 << 10
-    /// Lines between two looks at the clock; half a KiB counts like a line.
+    /// Lines between two readings of the clock; half a KiB counts like a line.
     private static let costPerLook = 8
 
     /// Takes over a socket on which nothing was started yet.
@@ -65,7 +65,7 @@ public final class MessageConnection {
     ///   - loop: The loop of the socket.
     ///   - socket: The socket; closed with the connection.
     ///   - maximumLine: The longest line to accept, in bytes.
-    ///   - cutting: How large values are cut into chunks; nil if the messages sent here have none.
+    ///   - cutting: How large values are split into chunks; nil if the messages sent here have none.
     ///   - outboxes: The list shared by the connections of the loop; a process with many
     ///     connections shares one, otherwise each has a hook of its own.
     ///   - inboxes: The list that shares the loop's time among connections, likewise.
@@ -89,15 +89,15 @@ public final class MessageConnection {
 
     /// Starts reading.
     ///
-    /// No callback comes after closing, not even for lines that have arrived.
+    /// After closing no callback is called, not even for lines that have arrived.
     ///
     /// - Parameters:
-    ///   - onMessage: Takes each message, in order.
-    ///   - onViolation: Takes what is wrong with a line. The lines after it still come, except
-    ///     after `line_too_long`, when nothing can be read any more. Whether to go on is the
-    ///     caller's decision.
-    ///   - onEnd: The peer has ended the stream (nil) or the connection broke; comes at most once,
-    ///     after all lines that have arrived, and the connection is still to be closed.
+    ///   - onMessage: Called for each message, in order.
+    ///   - onViolation: Called with what is wrong with a line. Later lines are still delivered,
+    ///     except after `line_too_long`, when nothing can be read any more. The caller decides
+    ///     whether to continue.
+    ///   - onEnd: The peer has ended the stream (nil) or the connection broke; called at most once,
+    ///     after all lines that have arrived. The connection must still be closed.
     public func start(
         onMessage: @escaping (Message) -> Void,
         onViolation: @escaping (WireError) -> Void,
@@ -115,11 +115,11 @@ public final class MessageConnection {
 
     // MARK: - Sending
 
-    /// Puts a message into the outbox, which leaves from the end of the turn on, as fast as the
-    /// socket takes it.
+    /// Puts a message into the outbox, which is sent from the end of the turn on, as fast as the
+    /// socket accepts it.
     ///
-    /// A large value in it is shared, not copied, until its pieces leave. After closing it does
-    /// nothing.
+    /// A large value in it is shared, not copied, until its pieces are sent. After closing this
+    /// does nothing.
     public func send(_ message: Message) {
         guard !isClosed else { return }
         outbox.append(message)
@@ -133,7 +133,7 @@ public final class MessageConnection {
         }
     }
 
-    /// Sends what is in the outbox now instead of when the turn ends.
+    /// Sends the outbox now instead of at the end of the turn.
     public func flush() {
         isWaiting = false
         guard !isClosed else { return }
@@ -142,14 +142,14 @@ public final class MessageConnection {
         report()
     }
 
-    /// Forgets what waits in the outbox; what the socket has queued, at most one piece, still
-    /// leaves.
+    /// Drops the messages in the outbox; at most one piece that the socket has queued is still
+    /// sent.
     public func discardBacklog() {
         guard !isClosed else { return }
         outbox.removeAll()
     }
 
-    /// What waits for the peer now, and how much it has taken; `onBacklog` tells it again when the
+    /// What waits for the peer now, and how much it has read; `onBacklog` reports it again when the
     /// turn ends.
     public func measureBacklog() -> Backlog {
         isBehind = true
@@ -168,13 +168,13 @@ public final class MessageConnection {
         )
     }
 
-    /// Bytes sent that have not left: those in the outbox and those the socket has queued.
+    /// Bytes not yet sent: those in the outbox and those that the socket has queued.
     public var unsentBytes: Int {
         isClosed ? 0 : outbox.waitingBytes + socket.unsentBytes
     }
 
-    /// Hands pieces to the socket for as long as it takes them at once; of what it does not take,
-    /// it queues one piece.
+    /// Passes pieces to the socket as long as it accepts them at once; of the rest it queues one
+    /// piece.
     private func handOver() {
         while turnBudget > 0, socket.unsentBytes == 0, outbox.takePiece(into: &piece) {
             turnBudget -= piece.count
@@ -205,19 +205,19 @@ public final class MessageConnection {
 
     // MARK: - Receiving
 
-    /// The longest line to accept, in bytes; raised when the handshake is done.
+    /// The longest line to accept, in bytes; raised after the handshake.
     public var maximumLine: Int {
         get { reader.maximumLine }
         set { reader.maximumLine = newValue }
     }
 
-    /// Lets no further message come until `resumeReading`, also of lines that have arrived.
+    /// Stops the delivery of messages until `resumeReading`, also of lines that have arrived.
     public func pauseReading() {
         isPaused = true
         socket.pauseReading()
     }
 
-    /// Reads again after `pauseReading`, from a further turn on.
+    /// Reads again after `pauseReading`, starting in a later turn.
     public func resumeReading() {
         guard isPaused else { return }
         isPaused = false
@@ -236,14 +236,14 @@ public final class MessageConnection {
     private func receive(_ bytes: [UInt8]) {
         guard !isClosed, !hasLostFraming else { return }
         reader.feed(bytes)
-        if !hasWaitingLines, !isPaused { takeLines() }
+        if !hasWaitingLines, !isPaused { handleLines() }
     }
 
-    /// Takes the lines that had to wait, as many as the next share allows.
-    func takeWaitingLines() {
+    /// Handles the waiting lines, as many as the next share allows.
+    func handleWaitingLines() {
         guard !isClosed, !isPaused else { return }
         hasWaitingLines = false
-        takeLines()
+        handleLines()
         guard !hasWaitingLines else { return }
         if let end {
             self.end = nil
@@ -253,22 +253,22 @@ public final class MessageConnection {
         }
     }
 
-    /// Takes whole lines until there are no more or this turn's share is used up.
-    private func takeLines() {
+    /// Handles whole lines until there are no more or this turn's share is used up.
+    private func handleLines() {
         outboxes.turnHasInput()
         guard let share = inboxes.share(of: self, after: share) else { return waitForTurn() }
         self.share = share
         var cost = 0
         while !isClosed {
             if isPaused {
-                // More may have arrived; the end of the stream comes after it.
+                // More may have arrived; the end of the stream follows it.
                 hasWaitingLines = true
                 return
             }
             do {
                 guard let line = try reader.next() else { return }
                 receive(line)
-                // The clock is asked now and then: after a few lines, or one that is long.
+                // The clock is read only after some lines, or a long one.
                 cost += 1 + line.count >> 9
             } catch {
                 hasLostFraming = true
@@ -282,7 +282,7 @@ public final class MessageConnection {
         }
     }
 
-    /// Leaves the rest of the lines, and what the socket holds, for the next turn.
+    /// Leaves the other lines, and the data in the socket, for the next turn.
     private func waitForTurn() {
         hasWaitingLines = true
         socket.pauseReading()
@@ -311,7 +311,7 @@ public final class MessageConnection {
 
     // MARK: - Closing
 
-    /// Closes when everything sent has left; no callback comes any more.
+    /// Closes when everything sent has left; no callback is called any more.
     public func closeAfterWriting() {
         guard !isClosed else { return }
         var rest = outbox
@@ -319,7 +319,7 @@ public final class MessageConnection {
         socket.closeAfterWriting { rest.takePiece(into: &$0) }
     }
 
-    /// Closes at once; what has not left is dropped, and no callback comes any more.
+    /// Closes at once; unsent data is dropped, and no callback is called any more.
     ///
     /// Calling it again does nothing.
     public func close() {
@@ -327,7 +327,7 @@ public final class MessageConnection {
         socket.close()
     }
 
-    /// Drops everything that a connection holds only while it is open.
+    /// Frees everything that a connection needs only while it is open.
     private func forget() {
         guard !isClosed else { return }
         isClosed = true

@@ -1,18 +1,20 @@
-// When messages are sent: once for each connection and turn of the loop, after everything that had
-// to be decided in it. What is in an outbox belongs to its MessageConnection.
+// Decides when messages are sent: once for each connection and turn of the loop, after all
+// decisions of the turn. The outbox itself belongs to its MessageConnection.
 public import UVLoop
 
 /// The connections of one loop that have something to send.
 ///
 /// Keeps one end-of-turn hook for all of them and a list of those that wrote something, so that
-/// idle connections cost nothing. It lasts as long as the loop. Make it after the hooks that decide
-/// what to send; anything sent later in the turn leaves in a further turn, before the loop waits.
+/// idle connections cost nothing. It lives as long as the loop. Make it after the hooks that decide
+/// what to send; messages sent later in the turn leave in another turn, before the loop waits.
 public final class Outboxes {
     private let loop: EventLoop
     private var hook: TurnHook?
     private var waiting: [MessageConnection] = []
-    /// Whether the hook has run and nothing has arrived on a connection since: what is written now
-    /// may be written by a later hook of the same turn, after which the loop would wait.
+    /// Whether the hook has run and nothing has arrived on a connection since.
+    ///
+    /// A message written now may come from a later hook of the same turn, after which the loop
+    /// would wait.
     private var isLate = false
     private var hasFurtherTurn = false
 
@@ -22,7 +24,7 @@ public final class Outboxes {
         hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
     }
 
-    /// Sends what every connection has in its outbox.
+    /// Sends the outbox of every connection.
     public func flush() {
         let connections = waiting
         waiting.removeAll(keepingCapacity: true)
@@ -37,7 +39,7 @@ public final class Outboxes {
         if isLate { askForFurtherTurn() }
     }
 
-    /// Remembers a connection that has had its share of this turn and has more to send.
+    /// Remembers a connection that has used its share of this turn and has more to send.
     func addForNextTurn(_ connection: MessageConnection) {
         waiting.append(connection)
         askForFurtherTurn()
@@ -52,12 +54,12 @@ public final class Outboxes {
         }
     }
 
-    /// Something arrived: the hook of this turn is still to come.
+    /// Data arrived: the hook of this turn has not run yet.
     func turnHasInput() {
         isLate = false
     }
 
-    /// Gives the hook back, for a list that only one connection used.
+    /// Removes the hook, for a list that only one connection used.
     func close() {
         hook?.cancel()
         hook = nil

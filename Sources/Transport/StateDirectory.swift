@@ -1,4 +1,5 @@
-// Where a user's Weftline processes keep what outlives them: keys, and the coordinator's journal.
+// Where a user's Weftline processes keep files that must survive them: keys, and the coordinator's
+// journal.
 internal import Glibc
 
 /// The directory for keys and journals.
@@ -6,8 +7,8 @@ public enum StateDirectory {
     /// The path: the `--state` flag, else `WEFT_STATE_DIR`, else `weftline` in `XDG_STATE_HOME`,
     /// else `~/.local/state/weftline`.
     ///
-    /// Empty values count as absent, and a relative `XDG_STATE_HOME` does too, as its
-    /// specification demands. Nothing is created.
+    /// Empty values count as absent, and so does a relative `XDG_STATE_HOME`, as its specification
+    /// demands. Nothing is created.
     public static func resolve(flag: String?, environment: [String: String]) -> String {
         if let flag, !flag.isEmpty {
             return flag
@@ -31,8 +32,8 @@ public enum StateDirectory {
 
     /// Makes the directory with mode 0700 unless it exists, and the directories above it.
     ///
-    /// - Throws: If it cannot be made, is no directory, belongs to another user, or can be written
-    ///   to by others, who could then replace what is in it.
+    /// - Throws: If it cannot be made, is not a directory, belongs to another user, or is writable
+    ///   by others, who could then replace its files.
     public static func prepare(_ path: String) throws(KeyFileError) {
         try makeDirectories(path)
         var status = stat()
@@ -64,7 +65,7 @@ public enum StateDirectory {
     }
 }
 
-/// The system's sentence for the last call that failed.
+/// The system's message for the last call that failed.
 func lastError() -> String {
     guard let text = strerror(errno) else { return "error \(errno)" }
     return String(cString: text)

@@ -102,7 +102,7 @@ private func compile(_ pattern: String) throws -> Schema {
             ("(?<!a)", "lookbehind is not supported"), ("(?i)a", "a kind of group is not known"),
             ("\\A", "the escape \\A is not known"),
             ("\\u12", "a hexadecimal escape is not complete"),
-            ("\\ud800", "a surrogate stands alone"),
+            ("\\ud800", "a surrogate is not part of a pair"),
             ("\\p{Nope}", "the property Nope is not supported"),
             (String(repeating: "(", count: 51), "its groups nest deeper than 50"),
         ]

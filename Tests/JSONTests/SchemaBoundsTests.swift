@@ -141,7 +141,7 @@ import Testing
         let one = #"{"pattern":"(a?){1000}"}"#
         let all = Array(repeating: one, count: 5_000).joined(separator: ",")
         let error = #expect(throws: SchemaError.self) { try schema(#"{"anyOf":[\#(all)]}"#) }
-        #expect(error?.message.contains("too long once its repetitions are written out") == true)
+        #expect(error?.message.contains("too long when its repetitions are expanded") == true)
     }
 
     @Test("long names above many subschemas are refused")

@@ -34,14 +34,17 @@ import Testing
             ),
             (#"{"$ref":"other.json#/a"}"#, "/$ref", "$ref must start with #/"),
             (##"{"$ref":"#name"}"##, "/$ref", "$ref must start with #/"),
-            (##"{"$ref":"#/$defs/a"}"##, "/$ref", "$ref leads to #/$defs/a, where nothing is."),
+            (
+                ##"{"$ref":"#/$defs/a"}"##, "/$ref",
+                "$ref refers to #/$defs/a, which does not exist."
+            ),
             (
                 ##"{"$ref":"#"}"##, "",
-                "The schema refers to itself for the same value, without end."
+                "The schema applies itself to the same value in an endless loop."
             ),
             (
                 ##"{"anyOf":[{"type":"null"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"allOf":[{"$ref":"#"}]}}}"##,
-                "", "The schema refers to itself for the same value, without end."
+                "", "The schema applies itself to the same value in an endless loop."
             ),
             (#"{"pattern":"a("}"#, "/pattern", "The pattern a( cannot be used: a ( has no )."),
             (
@@ -141,7 +144,7 @@ import Testing
                 #"{"oneOf":[{"minimum":1},{"type":"null"},{"maximum":9}]}"#, "5",
                 ["the value must match exactly one alternative, but matches number 1 and 3"]
             ),
-            (#"{"not":{}}"#, "5", ["the value has exactly the form that the schema rules out"]),
+            (#"{"not":{}}"#, "5", ["the value matches the schema of \"not\""]),
             (
                 #"{"type":"string","minimum":3}"#, "2",
                 [
