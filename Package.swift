@@ -76,83 +76,83 @@ let package = Package(
         .target(name: "CBench"),
 
         // Pure: values in, values out.
+        pure("Core", []),
         pure("JSON", ["CSimdJSON", ordered]),
         pure("Schemas", ["JSON", ordered]),
-        pure("Plans", ["JSON", ordered]),
-        pure("Wire", ["CSimdJSON", "COpenSSL", "JSON", "Plans", deques, ordered]),
-        pure("Runs", ["JSON", "Plans", "Wire", deques]),
-        pure("Scheduling", ["Plans", heaps, deques]),
-        pure("PlannerCore", ["JSON", "Schemas", "Plans", ordered]),
+        pure("Plans", ["Core", "JSON", ordered]),
+        pure("Wire", ["CSimdJSON", "COpenSSL", "Core", "JSON", "Plans", deques, ordered]),
+        pure("Runs", ["Core", "JSON", "Plans", "Wire", deques]),
+        pure("Scheduling", ["Core", "Plans", heaps, deques]),
+        pure("PlannerCore", ["Core", "JSON", "Schemas", "Plans", ordered]),
         pure(
             "CoordinatorCore",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore", deques,
-                heaps, ordered,
+                "Core", "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore",
+                deques, heaps, ordered,
             ]
         ),
-        pure("WorkerCore", ["JSON", "Plans", "Wire", deques, heaps, ordered]),
+        pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
         shell("UVLoop", ["CLibuv", "CProcess"]),
-        shell("Configuration", ["Plans", yaml]),
+        shell("Configuration", ["Core", yaml]),
         shell("HTTP", ["CCurl", "UVLoop"]),
         shell(
             "LanguageModels",
-            ["HTTP", "UVLoop", "JSON", "Plans", "PlannerCore", "Configuration", yaml]
+            ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", yaml]
         ),
         shell("Transport", ["UVLoop", "JSON", "Wire"]),
         shell(
             "Tools",
-            ["UVLoop", "JSON", "Schemas", "Plans", "Wire", "Configuration", yaml, ordered]
+            ["UVLoop", "Core", "JSON", "Schemas", "Plans", "Wire", "Configuration", yaml, ordered]
         ),
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Plans", "Wire", "CoordinatorCore", "PlannerCore",
+                "UVLoop", "Transport", "Core", "Wire", "CoordinatorCore", "PlannerCore",
                 "LanguageModels", "Configuration", logging, yaml,
             ]
         ),
         shell(
             "Worker",
             [
-                "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", logging,
-                ordered,
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "WorkerCore", "Tools",
+                logging, ordered,
             ]
         ),
-        shell("Client", ["UVLoop", "Transport", "JSON", "Plans", "Wire"]),
+        shell("Client", ["UVLoop", "Transport", "Core", "JSON", "Plans", "Wire"]),
 
         // Faces: the library and the command.
         shell(
             "Weftline",
             [
-                "UVLoop", "Transport", "JSON", "Plans", "Wire", "Tools", "Coordinator",
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Tools", "Coordinator",
                 "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels",
-                "PlannerCore",
-                "Configuration", logging, ordered,
+                "PlannerCore", "Configuration", logging, ordered,
             ]
         ),
         // What all commands share: outputs, terminal, exit codes, one command on a loop.
         shell(
             "Console",
             [
-                "UVLoop", "Transport", "JSON", "Plans", "Wire", "Configuration", "Client",
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Configuration", "Client",
                 arguments, logging,
             ]
         ),
         shell(
             "Bench",
             [
-                "CBench", "Console", "UVLoop", "Transport", "JSON", "Plans", "Wire",
-                "CoordinatorCore", "LanguageModels", "Client", "Weftline", arguments,
-                logging, ordered,
+                "CBench", "Console", "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire",
+                "CoordinatorCore", "LanguageModels", "Client", "Weftline", arguments, logging,
+                ordered,
             ]
         ),
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Bench", "Console", "UVLoop", "Transport", "JSON", "Schemas", "Plans", "Wire",
-                "Runs",
-                "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore", "Client",
+                "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "Schemas", "Plans",
+                "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore",
+                "Client",
                 "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
                 ordered,
             ],
@@ -187,33 +187,33 @@ let package = Package(
             path: "Tests/HTTPTestKit",
             swiftSettings: settings
         ),
+        tests("CoreTests", ["Core"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("ConfigurationTests", ["Configuration", "Wire", "Coordinator", "LanguageModels"]),
-        tests("PlansTests", ["JSON", "Plans", ordered]),
-        tests("WireTests", ["JSON", "Plans", "Wire", ordered]),
+        tests("PlansTests", ["Core", "JSON", "Plans", ordered]),
+        tests("WireTests", ["Core", "JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv", "TestKit"]),
         tests("HTTPTests", ["UVLoop", "HTTP", "HTTPTestKit", "TestKit"]),
         tests(
             "LanguageModelsTests",
             [
-                "UVLoop", "HTTP", "JSON", "Plans", "PlannerCore", "Configuration",
-                "LanguageModels",
+                "UVLoop", "HTTP", "Core", "JSON", "PlannerCore", "Configuration", "LanguageModels",
                 "HTTPTestKit", "TestKit",
             ]
         ),
-        tests("TransportTests", ["UVLoop", "JSON", "Plans", "Wire", "Transport", "TestKit"]),
-        tests("WorkerCoreTests", ["JSON", "Plans", "Wire", "WorkerCore"]),
+        tests("TransportTests", ["UVLoop", "JSON", "Wire", "Transport", "TestKit"]),
+        tests("WorkerCoreTests", ["Core", "JSON", "Wire", "WorkerCore"]),
         tests(
             "WorkerTests",
             [
-                "UVLoop", "Transport", "JSON", "Plans", "Wire", "WorkerCore", "Tools", "Worker",
-                "TestKit", logging,
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "WorkerCore", "Tools",
+                "Worker", "TestKit", logging,
             ]
         ),
         tests(
             "ClientTests",
             [
-                "UVLoop", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
+                "UVLoop", "Core", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
                 "LanguageModels", "Weftline", "Console", "weft", "TestKit", arguments,
             ]
         ),
@@ -228,33 +228,32 @@ let package = Package(
         tests(
             "WeftlineTests",
             [
-                "UVLoop", "Wire", "Coordinator", "CoordinatorCore", "LanguageModels", "HTTPTestKit",
-                "Weftline", "EmbeddedWorkerExample", "GoalExample", "TestKit", logging,
+                "UVLoop", "Core", "Wire", "Coordinator", "CoordinatorCore", "LanguageModels",
+                "HTTPTestKit", "Weftline", "EmbeddedWorkerExample", "GoalExample", "TestKit",
+                logging,
             ]
         ),
-        tests("RunsTests", ["JSON", "Plans", "Wire", "Runs"]),
-        tests("SchedulingTests", ["Plans", "Scheduling"]),
-        tests("PlannerCoreTests", ["JSON", "Schemas", "Plans", "PlannerCore", ordered]),
+        tests("RunsTests", ["Core", "JSON", "Plans", "Wire", "Runs"]),
+        tests("SchedulingTests", ["Core", "Plans", "Scheduling"]),
+        tests("PlannerCoreTests", ["Core", "JSON", "Schemas", "Plans", "PlannerCore", ordered]),
         tests(
             "SimulationTests",
             [
-                "JSON", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore", "CoordinatorCore",
-                "WorkerCore",
-                "TestKit", heaps, deques,
+                "Core", "JSON", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore",
+                "CoordinatorCore", "WorkerCore", "TestKit", heaps, deques,
             ],
             exclude: ["README.md", "Mutations"]
         ),
         tests(
             "CoordinatorCoreTests",
             [
-                "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore",
-                "CoordinatorCore",
-                "TestKit", ordered,
+                "Core", "JSON", "Schemas", "Plans", "Wire", "Runs", "PlannerCore",
+                "CoordinatorCore", "TestKit", ordered,
             ]
         ),
         tests(
             "ToolsTests",
-            ["UVLoop", "JSON", "Plans", "Wire", "Configuration", "Tools", "TestKit"],
+            ["UVLoop", "Core", "JSON", "Wire", "Configuration", "Tools", "TestKit"],
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
@@ -263,7 +262,8 @@ let package = Package(
         .target(
             name: "FuzzKit",
             dependencies: [
-                "JSON", "Plans", "Wire", "PlannerCore", "CoordinatorCore", "TestKit", ordered,
+                "Core", "JSON", "Plans", "Wire", "PlannerCore", "CoordinatorCore", "TestKit",
+                ordered,
             ],
             path: "Tests/FuzzKit",
             swiftSettings: settings

@@ -3,10 +3,10 @@
 
 internal import Client
 internal import Console
+internal import Core
 internal import FoundationEssentials
 internal import Glibc
 internal import JSON
-internal import Plans
 internal import UVLoop
 internal import Wire
 

@@ -3,9 +3,9 @@
 
 internal import Console
 internal import CoordinatorCore
+internal import Core
 internal import Glibc
 internal import JSON
-internal import Plans
 internal import Wire
 
 struct CoreLoad {

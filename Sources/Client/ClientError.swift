@@ -1,4 +1,5 @@
 // Why a connection or a request of a client failed. Not here: why nodes fail.
+public import Core
 public import Plans
 public import UVLoop
 public import Wire

@@ -1,7 +1,7 @@
 // The nodes of a run, page by page: each page is asked for when the one before it has been handled,
 // so that a run may have more nodes than memory holds.
+package import Core
 package import JSON
-package import Plans
 internal import Wire
 
 extension CoordinatorClient {

@@ -1,7 +1,7 @@
 // Questions and commands. A question waits for its answer under its number. A command has no answer
 // of its own: a ping follows it, and the pong says that the coordinator has handled it.
+public import Core
 public import JSON
-public import Plans
 internal import Transport
 internal import UVLoop
 public import Wire

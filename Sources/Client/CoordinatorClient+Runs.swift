@@ -1,6 +1,7 @@
 // Runs of a client: submitting a plan whole or in batches, and following what happens.
+public import Core
 internal import JSON
-public import Plans
+internal import Plans
 internal import Transport
 internal import UVLoop
 public import Wire

@@ -1,7 +1,7 @@
 // A connection to a coordinator after the handshake: who gets each message, and how it ends.
 // Not here: connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
+internal import Core
 internal import JSON
-internal import Plans
 internal import Transport
 public import UVLoop
 public import Wire

@@ -1,6 +1,6 @@
 // The fields of a YAML mapping, each checked and told apart from an absent one. Manifests and
 // configuration files are read with it.
-internal import Plans
+import Core
 public import Yams
 
 /// Reads the fields of a file, gathering every problem.

@@ -1,6 +1,7 @@
 // Values on the command line: ids of runs and nodes, choices of the protocol, durations.
 public import ArgumentParser
 internal import Configuration
+package import Core
 package import Plans
 public import Wire
 

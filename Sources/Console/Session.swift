@@ -1,9 +1,9 @@
 // One command on a loop of its own: it starts, is interrupted or ends, and leaves what it wrote
 // behind. Not here: what the command does in between.
 package import Client
+package import Core
 internal import Glibc
 package import JSON
-package import Plans
 package import UVLoop
 package import Wire
 

@@ -2,10 +2,10 @@
 // and carries out its actions. It decides nothing; everything that decides is in CoordinatorCore.
 
 public import CoordinatorCore
+internal import Core
 public import LanguageModels
 public import Logging
 internal import PlannerCore
-internal import Plans
 internal import Transport
 public import UVLoop
 internal import Wire

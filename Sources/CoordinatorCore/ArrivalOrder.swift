@@ -1,8 +1,7 @@
 // A list in the order of arrival from which any element can be removed without a walk over the
 // others: for what there may be thousands of (connections, workers, runs, watchers).
 
-internal import Plans
-internal import Scheduling
+import Core
 
 /// What can be in an order of arrival: something with a name of its own.
 protocol Arrival: Sendable {

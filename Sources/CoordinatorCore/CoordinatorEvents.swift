@@ -1,28 +1,9 @@
 // What goes into the coordinator's core and what comes out. The shell turns bytes and timers into
 // events and carries out actions in order; it decides nothing.
 
+public import Core
 public import PlannerCore
-public import Plans
 public import Wire
-
-/// One TCP connection, numbered by the shell and never used again.
-public struct ConnectionID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// Counted from 1 in the order of acceptance.
-    public let number: Int
-
-    /// Names the connection with this number.
-    public init(_ number: Int) {
-        self.number = number
-    }
-
-    /// Orders by number.
-    public static func < (left: ConnectionID, right: ConnectionID) -> Bool {
-        left.number < right.number
-    }
-
-    /// For logs, as in `connection#4`.
-    public var description: String { "connection#\(number)" }
-}
 
 /// One call of a language model for a run.
 public struct ModelCallID: Sendable, Hashable, CustomStringConvertible {

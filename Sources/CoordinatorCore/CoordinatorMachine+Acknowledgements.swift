@@ -1,8 +1,7 @@
 // When results are acknowledged: before the next dispatch to their worker, when they are many, or a
 // little later.
 
-internal import Plans
-internal import Scheduling
+internal import Core
 internal import Wire
 
 extension CoordinatorMachine {

@@ -1,9 +1,9 @@
 // The answer of a run: made when somebody asks for it, a bounded part of it each turn, and kept. In
 // which form is in AnswerCache.swift; how it is sent is in CoordinatorMachine+Queries.swift.
 
+internal import Core
 internal import DequeModule
 internal import JSON
-internal import Plans
 internal import Wire
 
 extension CoordinatorMachine {

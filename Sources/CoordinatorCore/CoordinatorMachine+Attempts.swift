@@ -1,6 +1,7 @@
 // What workers say about attempts. The hot path of the coordinator: payloads pass through as raw
 // bytes. How attempts are sent to workers is in CoordinatorMachine+Dispatching.swift.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Runs

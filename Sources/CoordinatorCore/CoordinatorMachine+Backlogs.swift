@@ -2,9 +2,9 @@
 // to wait until there is room.
 // A peer is slow when it takes nothing for a time, never because much waits for it.
 
+internal import Core
 internal import DequeModule
 internal import JSON
-internal import Plans
 internal import Scheduling
 internal import Wire
 

@@ -1,8 +1,8 @@
 // Time in the coordinator's core: handshakes, heartbeats, resume windows, budgets, progress; and
 // the check of its own cross-references.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 internal import Runs
 internal import Scheduling
 internal import Wire

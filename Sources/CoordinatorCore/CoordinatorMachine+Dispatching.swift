@@ -2,6 +2,7 @@
 // long as the turn has time for it, large ones when the worker has taken those before them. Until
 // then an attempt is held by its worker in the books only.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Runs

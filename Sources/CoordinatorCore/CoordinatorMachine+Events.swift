@@ -1,11 +1,10 @@
 // Events of runs: who gets which, the log for late watchers, progress. How they get to watchers is
 // in CoordinatorMachine+Watching.swift.
 
+internal import Core
 internal import DequeModule
 internal import JSON
-internal import Plans
 internal import Runs
-internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {

@@ -1,6 +1,7 @@
 // Goals: a language model plans, the nodes run while it still writes, and a model joins. The
 // planner's machine decides; here its actions meet the run, and the run's ends meet it.
 
+internal import Core
 internal import JSON
 internal import OrderedCollections
 internal import PlannerCore

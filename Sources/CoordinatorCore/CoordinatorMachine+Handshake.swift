@@ -1,8 +1,7 @@
 // Connections: arrival, handshake, who may say what, violations, departure.
 
+internal import Core
 internal import DequeModule
-internal import Plans
-internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {

@@ -1,6 +1,7 @@
 // Held bytes: what every run holds is booked in the ledger, and what happens at a bound. A run that
 // holds too much ends; finished runs make room for live ones; what does not fit is not accepted.
 
+internal import Core
 internal import DequeModule
 internal import Plans
 internal import Runs

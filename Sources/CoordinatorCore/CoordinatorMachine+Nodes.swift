@@ -1,10 +1,10 @@
 // Answers about single nodes: pages of them, and one with its arguments. Outputs stay where they
 // are, however large.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Runs
-internal import Scheduling
 internal import Wire
 
 /// A document that shares large values instead of copying them.

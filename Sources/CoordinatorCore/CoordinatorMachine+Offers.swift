@@ -1,7 +1,7 @@
 // What workers offer, as far as it changes, and workers that want the name of another one.
 
+internal import Core
 internal import OrderedCollections
-internal import Plans
 internal import Scheduling
 internal import Wire
 

@@ -1,6 +1,7 @@
 // Answers to `get`: status, workers, tools, runs, nodes, explanations. Read only, and in pages: see
 // PageWork.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import Plans

@@ -1,8 +1,9 @@
 // Every change of a run goes through here: it is applied, kept among the latest records, told to
 // those who watch, and handed out. What the records are is in Runs.
 
+public import Core
 internal import JSON
-public import Plans
+internal import Plans
 public import Runs
 internal import Wire
 

@@ -1,5 +1,6 @@
 // The scheduler's actions carried out: nodes settle, runs end, events go out.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import Plans

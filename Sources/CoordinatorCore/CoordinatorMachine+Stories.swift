@@ -1,5 +1,6 @@
 // Stories: the records of one node, as far as they are kept.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import Plans

@@ -1,6 +1,7 @@
 // Runs arrive and grow: submit, nodes, cancel. A whole plan is checked before anything of it runs;
 // a streamed one runs while it is still being sent.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import OrderedCollections

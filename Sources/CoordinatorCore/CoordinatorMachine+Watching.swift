@@ -2,6 +2,7 @@
 // has much to take gets no more at once, but from the kept events when it has taken it. Which events
 // there are is in CoordinatorMachine+Events.swift.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import Plans

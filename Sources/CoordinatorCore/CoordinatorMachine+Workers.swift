@@ -1,7 +1,7 @@
 // Worker sessions: registration, resuming, heartbeats, drain, loss.
 
+internal import Core
 internal import OrderedCollections
-internal import Plans
 internal import Scheduling
 internal import Wire
 

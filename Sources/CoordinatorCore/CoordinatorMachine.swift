@@ -3,6 +3,7 @@
 // Topic by topic in the extensions: Handshake, Backlogs, Workers, Attempts, Submissions, Settling,
 // Holding, Events, Queries, Deadlines.
 
+public import Core
 internal import DequeModule
 internal import PlannerCore
 public import Plans

@@ -1,7 +1,7 @@
 // Times at which something is due, for subjects that mostly do not need it any more by then.
 
+internal import Core
 internal import HeapModule
-internal import Plans
 
 /// When each of many subjects is due; the next one is known at once, changes take logarithmic time.
 struct DueTimes<Subject: Hashable & Sendable>: Sendable {

@@ -2,6 +2,7 @@
 // sends nodes, who watches, what a model is asked and which outputs are arriving. Only the run
 // outlives this process.
 
+internal import Core
 internal import JSON
 internal import PlannerCore
 internal import Plans

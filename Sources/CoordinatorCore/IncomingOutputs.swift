@@ -1,6 +1,6 @@
 // Outputs of one run that arrive in chunks, until they are complete.
 
-internal import Plans
+internal import Core
 internal import Wire
 
 /// The outputs of a run's current attempts that have arrived in part.

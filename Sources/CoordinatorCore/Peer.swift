@@ -1,8 +1,7 @@
 // Who is at the other end of a connection, from the first byte to the last.
 
+internal import Core
 internal import DequeModule
-internal import Plans
-internal import Scheduling
 internal import Wire
 
 /// A connection as the core sees it.

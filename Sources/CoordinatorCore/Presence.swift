@@ -1,7 +1,7 @@
 // How long the coordinator itself was away: stopped, or held up by its host or by its own work.
 // Nobody else can be blamed for that time.
 
-internal import Plans
+import Core
 
 /// The clock by which others are judged: it stands still while a heartbeat is overdue.
 ///

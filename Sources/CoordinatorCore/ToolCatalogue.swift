@@ -1,6 +1,7 @@
 // The tools that connected workers offer. The same name with the same schema on several workers is
 // one tool; with another schema the later worker's tool is not offered.
 
+internal import Core
 internal import JSON
 internal import OrderedCollections
 internal import Scheduling

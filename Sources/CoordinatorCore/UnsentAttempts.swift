@@ -1,7 +1,7 @@
 // Attempts that the scheduler has given to a worker and that have not been sent yet.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 /// The attempts of one worker whose arguments are still to be made.
 struct UnsentAttempts: Sendable {

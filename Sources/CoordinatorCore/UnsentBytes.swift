@@ -1,7 +1,7 @@
 // How much memory is held by what waits for peers. Values that several peers wait for are held once.
 // Who waits for what is in Peer; what follows from it is in CoordinatorMachine+Backlogs.swift.
 
-internal import Plans
+import Core
 
 /// A value that was sent to a peer.
 struct SentValue: Sendable {

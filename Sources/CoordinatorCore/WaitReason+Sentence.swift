@@ -1,6 +1,6 @@
 // Why a node waits, as a stable code and a sentence for people.
 
-internal import Plans
+internal import Core
 internal import Scheduling
 
 extension WaitReason {

@@ -1,5 +1,6 @@
 // Who gets the events of a run, and the most that any of them wants to hear.
 
+internal import Core
 internal import Wire
 
 /// Somebody who gets a run's events.

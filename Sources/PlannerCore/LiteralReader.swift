@@ -1,6 +1,7 @@
 // Reading what stands between the parentheses of a call: Python and JSON literals, references, and
 // bare words, which models write where they should write strings.
 
+import Core
 import JSON
 import OrderedCollections
 import Plans

@@ -1,6 +1,6 @@
 // What a call of a language model reports, from its first words to its one end.
 
-public import Plans
+public import Core
 
 /// Why a model stopped writing.
 public enum ModelStop: String, Sendable, CaseIterable {

@@ -1,6 +1,7 @@
 // One face over both forms of a plan: text as the model writes it goes in, nodes that can be added
 // to the run come out, and at the end what was wrong.
 
+import Core
 import JSON
 import OrderedCollections
 public import Plans

@@ -1,6 +1,7 @@
 // From nodes in the order written to nodes in an order in which each stands behind those it needs.
 // Whatever cannot be used is held back here, with the reason.
 
+import Core
 import JSON
 import OrderedCollections
 import Plans

@@ -1,5 +1,6 @@
 // The nodes of a run that were taken from its plans so far, over all replies of the model.
 
+public import Core
 public import OrderedCollections
 public import Plans
 

@@ -1,5 +1,6 @@
 // From outcomes to an answer, or to another plan.
 
+import Core
 import JSON
 import Plans
 

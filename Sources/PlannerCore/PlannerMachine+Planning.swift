@@ -1,6 +1,7 @@
 // While a plan is written: nodes go out as they come, what is wrong goes back, and what cannot be set
 // right ends the run.
 
+import Core
 import JSON
 import Plans
 

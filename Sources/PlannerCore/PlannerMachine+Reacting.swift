@@ -1,6 +1,7 @@
 // The model is asked before every call: each step is one reply, with one call or the answer in it.
 // Slower than a plan by design; it is there to measure against.
 
+import Core
 import JSON
 import Plans
 

@@ -2,6 +2,7 @@
 // PlannerMachine+Planning.swift, the way from outcomes to an answer in PlannerMachine+Joining.swift,
 // a model that is asked before every call in PlannerMachine+Reacting.swift.
 
+public import Core
 public import JSON
 public import Plans
 

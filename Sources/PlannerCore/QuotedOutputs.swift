@@ -1,5 +1,6 @@
 // Outcomes of nodes as a model is shown them: JSON on one line each, cut to a size.
 
+import Core
 import JSON
 import Plans
 

@@ -1,6 +1,7 @@
 // An answer that is put together part by part, so that whoever does it can stop in between. Large
 // outputs are not copied: the answer is a list of pieces. The forms are described in Joiner.swift.
 
+import Core
 public import JSON
 
 /// The outcomes of a run on their way into one value.

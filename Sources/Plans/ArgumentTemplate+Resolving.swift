@@ -1,6 +1,7 @@
 // Putting outputs into arguments. It splices bytes: nothing is decoded, and what was put in is never
 // looked at again. Large arguments are not even copied: they become a list of pieces.
 
+public import Core
 public import JSON
 
 /// Arguments with the outputs of other nodes in them.

@@ -1,6 +1,7 @@
 // The arguments of a node with the outputs of other nodes still to be put in. Putting them in is in
 // ArgumentTemplate+Resolving.swift.
 
+public import Core
 public import JSON
 
 /// Arguments compiled once into literal runs and references.

@@ -1,6 +1,7 @@
 // The joiners that need no model: the outcomes of a run put together into one text or one object.
 // How that is done part by part is in AnswerJoin.swift.
 
+public import Core
 public import JSON
 
 /// What one node contributes to the answer.

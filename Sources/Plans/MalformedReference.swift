@@ -1,6 +1,7 @@
 // Text in arguments that looks like a reference and is none: it reaches the tool as it is, which is
 // seldom meant. Plans with such text run; those who check a plan are told.
 
+public import Core
 public import JSON
 
 /// Text that looks like a reference and is none.

@@ -1,5 +1,6 @@
 // A node as its author wrote it: decoded and checked by itself, not yet against the rest of the plan.
 
+public import Core
 public import JSON
 public import OrderedCollections
 

@@ -1,5 +1,6 @@
 // Reading one element of `tasks`: from JSON to a node definition, or to all that is wrong with it.
 
+import Core
 import JSON
 import OrderedCollections
 

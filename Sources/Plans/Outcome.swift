@@ -1,5 +1,6 @@
 // How a node ends.
 
+public import Core
 public import JSON
 
 /// The final value of a node.

@@ -1,5 +1,6 @@
 // Small pieces of the sentences that problems and failures are made of, and ids kept apart.
 
+import Core
 import JSON
 
 /// The place of the nth thing, counted from 1: 1st, 2nd, 3rd, 4th, 11th.

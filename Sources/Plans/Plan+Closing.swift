@@ -1,5 +1,7 @@
 // The end of growth: what is wrong with the plan as a whole, and what becomes of the last holds.
 
+import Core
+
 extension Plan {
     /// Ends growth.
     ///

@@ -1,5 +1,7 @@
 // Cycles: nodes that can never be ready because they wait for themselves.
 
+import Core
+
 extension Plan {
     /// The problem that a cycle is, with the path through it; a long one is not written out in full.
     func cycleProblem(_ cycle: [Int]) -> PlanProblem {

@@ -1,5 +1,6 @@
 // Adding nodes: first a draft that finds everything wrong with them, then the change itself.
 
+import Core
 public import JSON
 
 /// Nodes that are about to be added, with the ids they depend on laid out flat.

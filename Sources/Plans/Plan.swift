@@ -1,6 +1,7 @@
 // The plan itself: nodes by dense index, edges in flat arrays, and the holds of a plan that still
 // grows. How nodes are added is in Plan+Growth.swift, how it is closed in Plan+Closing.swift.
 
+public import Core
 public import JSON
 
 /// The compiled, growable plan.

@@ -1,6 +1,8 @@
 // Pictures of a plan as text for other programs to draw. Arrows lead from a dependency to the node
 // that waits for it, the way outputs flow.
 
+import Core
+
 /// Drawings of a plan, also of one that has problems; ids that are not in the plan are left out.
 public enum PlanDrawing {
     /// The plan in the language of Graphviz.

@@ -1,6 +1,8 @@
 // The fields that a plan document and its nodes have, and which of them was meant by one that they
 // do not have.
 
+import Core
+
 /// The names of fields.
 enum PlanFields {
     /// Of the document.

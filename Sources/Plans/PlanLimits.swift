@@ -8,8 +8,6 @@ public enum PlanLimits {
     public static let dependenciesPerNode = 10_000
     /// Edges in a plan.
     public static let edges = 50_000_000
-    /// Bytes of a node's id.
-    public static let idLength = 64
     /// Bytes of a tool's name.
     public static let toolName = 128
     /// Bytes of a node's arguments as written.

@@ -1,6 +1,7 @@
 // A node as the plan keeps it. A plan may have a million of them, so it is small: what few nodes
 // have lies in a box of its own, and dependencies lie in flat arrays of the plan.
 
+public import Core
 public import OrderedCollections
 
 /// A node of a plan, compiled.

@@ -1,6 +1,7 @@
 // How a reference is spelled inside a JSON string: `$t1`, `${t1}`, `${t1.items[0]['odd key']}`.
 // Works on the escaped text, so that a reference keeps its place in the bytes it is written in.
 
+import Core
 import JSON
 
 /// A cursor over the escaped content of JSON strings, seen as the characters they spell.
@@ -82,7 +83,7 @@ struct ReferenceSpelling {
             length += 1
             cursor = next
             // A run that is too long for an id is no reference, and is not cut into one.
-            if length > PlanLimits.idLength { return nil }
+            if length > NodeID.maximumLength { return nil }
         }
         return length > 0 ? cursor : nil
     }

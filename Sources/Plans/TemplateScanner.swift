@@ -1,6 +1,8 @@
 // Finding the references in arguments: which strings are values, and where in them something is to
 // be put in or left out.
 
+import Core
+
 /// A place in the source that is not simply copied.
 ///
 /// Offsets count from the start of the source. Twelve bytes: a plan may have a million of them.

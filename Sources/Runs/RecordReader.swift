@@ -1,5 +1,6 @@
 // Reading a record's written form. What is written is in RunRecord+JSON.swift.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Wire

@@ -1,8 +1,9 @@
 // What a run takes in memory, for the ledger of held bytes. Each part counts its own bytes as it
 // changes, so that the sum costs a few additions.
 
+public import Core
 internal import JSON
-public import Plans
+internal import Plans
 
 /// What things take in memory beside their payloads, about; measured and rounded up.
 public enum HeldCost {

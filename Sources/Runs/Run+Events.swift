@@ -1,8 +1,9 @@
 // What watchers of a run are told: one function turns a record into its event, and one makes the
 // event that says where a node is now. Who gets them is in CoordinatorCore.
 
+public import Core
 public import JSON
-public import Plans
+import Plans
 public import Wire
 
 extension RunChange {

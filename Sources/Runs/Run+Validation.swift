@@ -1,7 +1,8 @@
 // What must hold of a run between two records; tests, simulation and debug builds check it. Two runs
 // are equal when everything that records change is.
 
-public import Plans
+public import Core
+import Plans
 
 extension Run: Equatable {
     /// Whether both are the fold of the same records, as far as anybody can see.

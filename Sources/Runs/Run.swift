@@ -3,6 +3,7 @@
 // alone (Run+Applying.swift). Connections, watchers and open calls of models are not: see
 // CoordinatorCore.
 
+public import Core
 public import JSON
 public import Plans
 internal import Wire

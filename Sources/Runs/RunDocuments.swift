@@ -1,7 +1,7 @@
 // The small documents that tell of a run: counts, timing, failures, tokens, progress, end.
 
+public import Core
 public import JSON
-public import Plans
 internal import Wire
 
 /// Microseconds as milliseconds with three digits.

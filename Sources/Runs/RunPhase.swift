@@ -1,6 +1,6 @@
 // The life cycle of a run: where it stands, with what is valid there and nothing else.
 
-public import Plans
+public import Core
 
 /// Where a run stands.
 ///

@@ -2,6 +2,7 @@
 // Every field is described in Runs.docc/Records.md. Reading is strict: a record that is not whole is
 // refused, so that a run is never the fold of half of what happened.
 
+internal import Core
 public import JSON
 internal import Plans
 internal import Wire

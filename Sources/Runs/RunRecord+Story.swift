@@ -1,7 +1,7 @@
 // A record as a line for people: what `weft show RUN NODE --story` prints, and what a simulation
 // that fails tells of a node.
 
-internal import Plans
+internal import Core
 internal import Wire
 
 extension RunRecord {

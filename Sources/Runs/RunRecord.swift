@@ -2,6 +2,7 @@
 // in order to a new `Run` gives an equal one. How each changes the run is in Run+Applying.swift, the
 // written form in RunRecord+JSON.swift.
 
+public import Core
 public import JSON
 public import Plans
 public import Wire

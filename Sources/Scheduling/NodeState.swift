@@ -1,7 +1,7 @@
 // The life of a node, as a state with the data that is valid in it, and the node's compact record.
 // The table of legal moves is here so that documentation, tests and validation share it.
 
-public import Plans
+public import Core
 
 /// Where a node stands.
 public enum NodeState: Sendable, Equatable {

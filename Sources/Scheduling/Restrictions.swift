@@ -2,8 +2,8 @@
 // sick; they wait in queues of their own beside the placement classes. What leads to restrictions
 // and ends them is in Scheduler+Trouble, their placement in Scheduler+Careful.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 /// The workers that a node keeps away from.
 struct Restrictions: Sendable, Hashable {

@@ -1,6 +1,7 @@
 // One run as the scheduler sees it: nodes, edges to dependents, counts, ranks, ready heaps.
 // It knows nothing of workers; moving nodes between states is the scheduler's business.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
 internal import Plans

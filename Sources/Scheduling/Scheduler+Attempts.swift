@@ -1,8 +1,8 @@
 // Attempts: what becomes of a node when its current attempt starts, ends, is refused or lost.
 // Outcomes of earlier attempts change nothing. Failure class and policy decide, never text.
 
+public import Core
 internal import HeapModule
-public import Plans
 
 extension Scheduler {
     mutating func start(_ attempt: AttemptID, _ worker: WorkerID, _ now: Instant) {

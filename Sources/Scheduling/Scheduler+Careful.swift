@@ -1,9 +1,9 @@
 // Placement of the few nodes that keep away from some workers: one look at the workers for each kind
 // of restriction, once something has changed. Everything else is placed by classes and pools.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
-internal import Plans
 
 extension Scheduler {
     /// Puts a ready node with restrictions where `placeCareful` finds it.

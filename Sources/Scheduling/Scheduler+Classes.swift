@@ -1,8 +1,8 @@
 // Placement classes: made when a run names them, found by hash, linked to the pools that can run
 // them, counted by the unfinished runs that use them, and forgotten some time after the last one.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 /// A class without a run.
 struct IdleClass: Sendable {

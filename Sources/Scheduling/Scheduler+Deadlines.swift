@@ -2,9 +2,9 @@
 // they become pointless; they are recognised as such when they come up. The review of prefetched
 // attempts and the pauses of workers are in Prefetching.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
-internal import Plans
 
 /// Something to look at when its time comes, named by the attempt that it was meant for.
 struct Deadline: Sendable, Comparable {

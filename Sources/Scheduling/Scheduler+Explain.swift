@@ -1,7 +1,7 @@
 // Why a node waits, for people. Read only; reasons are data, the sentences are made elsewhere.
 
+public import Core
 internal import DequeModule
-public import Plans
 
 /// One reason why a node has not run yet.
 public enum WaitReason: Sendable, Equatable {

@@ -1,8 +1,8 @@
 // Nodes that no connected worker can run: their runs are told once, or the nodes fail.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
-internal import Plans
 
 extension Scheduler {
     /// Says so once for each run that waits for the class, or fails the nodes of runs that want

@@ -5,9 +5,9 @@
 // room; a worker that is full leaves its pools' lanes and comes back when an attempt ends. So nothing
 // here grows with the number of workers, tools or runs.
 
+public import Core
 internal import DequeModule
 internal import HeapModule
-public import Plans
 
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a

@@ -1,8 +1,8 @@
 // The cross-references of classes, pools, groups and demands, checked in one walk.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
-internal import Plans
 
 extension Scheduler {
     func validateClasses() throws(InvariantViolation) {

@@ -1,7 +1,7 @@
 // Groups and pools of workers: who joins them, who leaves them, and when they are made and forgotten.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 extension Scheduler {
     /// The pool of a group for a demand and for a tool with a limit, or for all without one.

@@ -1,9 +1,9 @@
 // Attempts beyond a worker's slots: called back when they stall while another worker could begin
 // them, and the pause of a worker that refuses what is one too many.
 
+internal import Core
 internal import DequeModule
 internal import HeapModule
-internal import Plans
 
 /// When a worker that refused an attempt as one too many gets the next one at the latest.
 struct WorkerPause: Sendable, Comparable {

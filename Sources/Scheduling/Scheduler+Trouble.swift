@@ -1,9 +1,9 @@
 // Trouble that lies with workers: what they cannot start, where a retry goes, and nodes that were
 // on a worker when it was lost. None of it uses up an attempt of a node that never ran.
 
+public import Core
 internal import DequeModule
 internal import HeapModule
-public import Plans
 
 extension Scheduler {
     // MARK: - Refusals

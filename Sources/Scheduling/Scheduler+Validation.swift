@@ -1,9 +1,9 @@
 // Every cross-reference of the scheduler, checked in one walk. Tests, the simulator and debug
 // builds call it after each step; it finds the bug where it happens, not where it shows.
 
+public import Core
 internal import DequeModule
 internal import HeapModule
-public import Plans
 
 extension Scheduler {
     /// Walks everything; throws the first violation found.

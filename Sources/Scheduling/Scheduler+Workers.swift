@@ -1,8 +1,8 @@
 // Workers: joining, being suspected, draining, getting lost, and what they hold. Which pools they
 // stand in is in Pools.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 extension Scheduler {
     mutating func join(_ id: WorkerID, _ profile: WorkerProfile) {

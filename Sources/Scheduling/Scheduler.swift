@@ -4,9 +4,9 @@
 // Topic by topic in the extensions: Runs, Sweeps, Classes, Workers, Attempts, Placement, Prefetching,
 // Deadlines.
 
+public import Core
 internal import DequeModule
 internal import HeapModule
-public import Plans
 
 /// Dependencies, slots, leases, retries and cancellation of all runs of a coordinator.
 ///

@@ -1,6 +1,7 @@
 // What goes into the scheduler and what comes out: events in the past tense, actions imperative.
 // Each action that starts something names the events one of which answers it.
 
+public import Core
 public import Plans
 
 extension Scheduler {

@@ -1,8 +1,8 @@
 // One worker session as the scheduler sees it: what it offers, what it holds, whether it may get
 // more. Slots are credits; a bounded number of attempts may be prefetched beyond them.
 
+internal import Core
 internal import DequeModule
-internal import Plans
 
 struct WorkerRecord: Sendable {
     let id: WorkerID

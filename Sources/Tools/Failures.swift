@@ -1,5 +1,6 @@
 // The failures that runners have in common, worded once.
-internal import Plans
+
+import Core
 
 extension Failure {
     /// The invocation was called off; the caller knows why.

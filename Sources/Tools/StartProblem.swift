@@ -1,7 +1,7 @@
 // Why an invocation did not begin: a failure of the call, or a worker that cannot start the tool.
+public import Core
 internal import Glibc
 public import JSON
-public import Plans
 internal import UVLoop
 
 /// A tool that could not be started: the invocation has surely not run.

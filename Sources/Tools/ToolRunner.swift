@@ -1,7 +1,7 @@
 // What a worker knows of a tool: how to start an invocation of it and what it reports.
 // Not here: the kinds of tools there are, and which tools a worker has (Toolbox).
+public import Core
 public import JSON
-public import Plans
 public import Wire
 
 /// A tool as a worker runs it; confined to the loop it was made for.

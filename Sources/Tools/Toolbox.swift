@@ -1,7 +1,7 @@
 // The tools of one worker by name, with the schemas their arguments are checked against.
 // Not here: where tools come from, how they run.
+public import Core
 public import JSON
-public import Plans
 internal import Schemas
 public import UVLoop
 public import Wire

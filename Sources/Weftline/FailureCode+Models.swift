@@ -1,5 +1,6 @@
 // The codes of runs whose language model failed, by name; what else can fail is in Plans.
-public import Plans
+
+public import Core
 
 extension FailureCode {
     /// No connection to the model's provider.

@@ -1,5 +1,6 @@
 // A language model that is a Swift function: the task that it runs as, and the way of what it
 // writes to the loop. Not here: how a program names such a model (LanguageModel).
+public import Core
 internal import LanguageModels
 public import PlannerCore
 internal import UVLoop

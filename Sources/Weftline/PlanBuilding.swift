@@ -1,4 +1,5 @@
 // Plans as Swift programs write them: nodes from literals, documents from JSON text.
+internal import Core
 public import JSON
 internal import OrderedCollections
 public import Plans

@@ -1,7 +1,7 @@
 // The counts of a run and how it ended, as its events say it. What a Swift program gets of it is
 // RunResult; words for people are in the command.
+package import Core
 package import JSON
-package import Plans
 package import Wire
 
 /// How many nodes of a run are in which state.

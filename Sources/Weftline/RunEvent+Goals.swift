@@ -1,5 +1,6 @@
 // What events say of a goal on its way: how its plan grows, why it is planned again, what the
 // answer says so far, what the models have used.
+public import Core
 internal import JSON
 public import Plans
 

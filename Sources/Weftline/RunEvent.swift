@@ -1,7 +1,7 @@
 // The events of a run, as a Swift program gets them.
 internal import Client
+internal import Core
 public import JSON
-internal import Plans
 public import Wire
 
 /// Something that happened in a run.

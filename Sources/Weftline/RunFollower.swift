@@ -2,8 +2,8 @@
 // asked about it then. Library and command follow runs with it.
 // Not here: what a program gets of it (RunTracker), what people read (the command).
 package import Client
+package import Core
 package import JSON
-package import Plans
 package import Wire
 
 /// Follows one run.

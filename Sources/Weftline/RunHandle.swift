@@ -1,6 +1,6 @@
 // A run as the program that started it sees it, and the channel from the loop to its tasks.
 internal import Client
-public import Plans
+public import Core
 internal import UVLoop
 internal import Wire
 

@@ -1,8 +1,8 @@
 // Results read from what the coordinator sends: the last event of a run and pages of its nodes.
 internal import Client
+internal import Core
 internal import JSON
 internal import PlannerCore
-internal import Plans
 internal import Wire
 
 extension RunResult {

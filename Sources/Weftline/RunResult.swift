@@ -1,6 +1,6 @@
 // How a run ended: its answer, its nodes, its times. Not here: reading them from messages.
+public import Core
 public import JSON
-public import Plans
 
 /// How a run ended.
 public struct RunResult: Sendable {

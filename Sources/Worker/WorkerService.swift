@@ -2,10 +2,10 @@
 // time and what tools report into events for the machine and carries out its actions; everything
 // that decides is in WorkerCore.
 
+internal import Core
 internal import JSON
 public import Logging
 internal import OrderedCollections
-internal import Plans
 internal import Tools
 internal import Transport
 public import UVLoop

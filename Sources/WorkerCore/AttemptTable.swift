@@ -1,5 +1,6 @@
 // The attempts a worker holds, from their dispatch until their result is acknowledged.
 // What happens to them is decided by the machine.
+internal import Core
 internal import JSON
 internal import Plans
 internal import Wire

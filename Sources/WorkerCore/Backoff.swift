@@ -1,5 +1,6 @@
 // How long to wait before connecting again.
-internal import Plans
+
+import Core
 
 /// The pauses between tries to connect: doubling from 100 ms to 5 s, each cut by up to half.
 struct Backoff: Sendable {

@@ -1,6 +1,6 @@
 // Arguments too large for a line: their chunks come before the dispatch, which completes them.
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 /// The chunks of arguments whose dispatch has not come yet.

@@ -1,6 +1,6 @@
 // A large output on its way to the coordinator, cut as there is room for it.
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 /// What is still to be sent of a value in chunks; begins again on a new connection.

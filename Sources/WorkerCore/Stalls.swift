@@ -1,6 +1,7 @@
 // Tools that cannot be started for want of descriptors, processes or memory: when each is tried
 // again, and when their attempts are handed back instead.
-internal import Plans
+
+import Core
 
 /// The tools whose attempts wait because the system lacked something.
 struct Stalls: Sendable {

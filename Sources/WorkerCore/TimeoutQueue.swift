@@ -1,7 +1,7 @@
 // When running attempts have taken too long. Attempts that end within the turn they start in never
 // come here.
+internal import Core
 internal import HeapModule
-internal import Plans
 
 /// The time limits of running attempts, the earliest first.
 ///

@@ -1,7 +1,7 @@
 // What the machine wants done. All of it is in the imperative; each case says which event answers
 // it, if any does.
+public import Core
 public import JSON
-public import Plans
 public import Wire
 
 extension WorkerMachine {

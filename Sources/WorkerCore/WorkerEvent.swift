@@ -1,6 +1,6 @@
 // What the shell tells the machine. All of it has happened already: events are in the past tense.
+public import Core
 public import JSON
-public import Plans
 public import Wire
 
 extension WorkerMachine {

@@ -1,7 +1,7 @@
 // The life of an attempt up to its end: dispatch, queue, start, output, progress, cancelling, time
 // limits. What becomes of its result is in Results.
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 extension WorkerMachine {

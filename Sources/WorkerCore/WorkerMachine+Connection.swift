@@ -1,6 +1,6 @@
 // Getting and keeping a connection: connecting, the handshake, silence, loss, and trying again.
 // What a session agrees on is in Session.
-internal import Plans
+internal import Core
 internal import Wire
 
 extension WorkerMachine {

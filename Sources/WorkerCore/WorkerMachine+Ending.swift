@@ -1,5 +1,5 @@
 // How a worker ends: draining, its deadline, and the exit.
-internal import Plans
+internal import Core
 internal import Wire
 
 extension WorkerMachine {

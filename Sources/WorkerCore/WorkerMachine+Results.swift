@@ -1,8 +1,8 @@
 // The outcome of an attempt on its way to the coordinator: kept until it is acknowledged, sent in
 // the result itself or, if it is large, in chunks before it.
+internal import Core
 internal import DequeModule
 internal import JSON
-internal import Plans
 internal import Wire
 
 /// The values in chunks that are being sent, each in its turn, and how much of them is on its way.

@@ -1,5 +1,5 @@
 // What the coordinator says, and what a session agrees on: welcome, register, registered, upkeep.
-internal import Plans
+internal import Core
 internal import Wire
 
 extension WorkerMachine {

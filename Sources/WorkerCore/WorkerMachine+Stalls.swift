@@ -1,7 +1,7 @@
 // Attempts whose tool could not be started, and tools that come and go. What surely never ran is
 // either kept queued, when only something scarce was lacking, or handed back to the coordinator.
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 extension WorkerMachine {

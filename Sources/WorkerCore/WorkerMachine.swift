@@ -1,6 +1,6 @@
 // The decisions of a worker: what it holds, and the doors in and out of the machine. How each event
 // is handled is in the extensions: Connection, Session, Attempts, Results, Ending.
-public import Plans
+public import Core
 public import Wire
 
 /// A worker without sockets, processes and clocks: event in, actions out.

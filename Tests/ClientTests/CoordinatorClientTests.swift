@@ -1,7 +1,7 @@
 // A client against a scripted coordinator: handshake, requests, runs, and the end of it all.
 import Client
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Transport

@@ -1,4 +1,5 @@
 // What a terminal shows of a run while it goes on: which nodes are there, how they stand, and what fits.
+import Core
 import JSON
 import Plans
 import Testing

@@ -1,6 +1,6 @@
 // What `weft models check` says of a model from what it replied.
+import Core
 import PlannerCore
-import Plans
 import Testing
 
 @testable import weft

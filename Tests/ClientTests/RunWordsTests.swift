@@ -1,5 +1,6 @@
 // What commands say of runs and plans: documents, failures, events, problems.
 import Client
+import Core
 import JSON
 import Plans
 import Testing

@@ -1,4 +1,5 @@
 // Submitting and following runs against a scripted coordinator.
+import Core
 import JSON
 import Plans
 import Testing

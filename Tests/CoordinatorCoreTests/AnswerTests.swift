@@ -1,8 +1,8 @@
 // Answers and documents that are large: made a part in each turn, shared instead of copied, and
 // bounded before they are made.
 
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,6 +1,6 @@
 // The lists from which anybody can be taken out at once, and the times that are due.
 
-import Plans
+import Core
 import TestKit
 import Testing
 

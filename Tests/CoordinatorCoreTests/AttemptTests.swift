@@ -1,8 +1,8 @@
 // Attempts as the messages of workers shape them: results inline and in chunks, stale ones,
 // refusals, progress, cancelling, the pong that repairs drift.
 
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

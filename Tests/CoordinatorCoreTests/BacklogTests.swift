@@ -1,9 +1,9 @@
 // What waits for peers that do not read, read slowly, or read fast and much.
 
 import CoordinatorCore
+import Core
 import JSON
 import OrderedCollections
-import Plans
 import TestKit
 import Testing
 import Wire

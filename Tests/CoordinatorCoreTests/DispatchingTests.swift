@@ -1,8 +1,8 @@
 // Attempts on their way: large arguments leave one after the other, and no turn makes more than it
 // has time for.
 
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

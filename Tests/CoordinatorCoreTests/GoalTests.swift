@@ -1,6 +1,7 @@
 // Goals: what a model says is fed by hand, what it leads to is seen at workers and clients.
 
 import CoordinatorCore
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -1,8 +1,8 @@
 // Connections up to the handshake, and who may say what after it.
 
 import CoordinatorCore
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,8 +1,8 @@
 // Held bytes: everything that runs keep is booked, and each bound has its consequence. The harness
 // compares the ledger with what is stored after each step.
 
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,6 +1,6 @@
 // How plans and goals are joined by a tool or a model, seen at workers and clients.
 
-import CoordinatorCore
+import Core
 import JSON
 import PlannerCore
 import Plans

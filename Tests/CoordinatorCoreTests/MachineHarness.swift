@@ -2,9 +2,9 @@
 // and a check of every cross-reference after each step.
 
 import CoordinatorCore
+import Core
 import JSON
 import PlannerCore
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,9 +1,9 @@
 // Many of everything: what one run, connection or question costs does not grow with the others.
 
 import CoordinatorCore
+import Core
 import Glibc
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,9 +1,8 @@
 // Answers to `get`: the shape of each document.
 
-import CoordinatorCore
+import Core
 import JSON
 import OrderedCollections
-import Plans
 import TestKit
 import Testing
 import Wire

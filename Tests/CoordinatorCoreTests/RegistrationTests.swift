@@ -1,8 +1,8 @@
 // Workers: registration, tools, names, drain, silence, congestion.
 
 import CoordinatorCore
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

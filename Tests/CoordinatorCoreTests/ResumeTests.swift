@@ -1,8 +1,7 @@
 // Workers whose connection breaks: what is adopted, abandoned, sent again or lost.
 
-import CoordinatorCore
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

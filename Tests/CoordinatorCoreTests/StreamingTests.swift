@@ -1,6 +1,6 @@
 // Plans that grow while they run.
 
-import CoordinatorCore
+import Core
 import JSON
 import Plans
 import TestKit

@@ -1,6 +1,6 @@
 // Runs arrive: whole plans, keys, problems, budgets, references, schemas.
 
-import CoordinatorCore
+import Core
 import JSON
 import Plans
 import TestKit

@@ -2,8 +2,8 @@
 // test looks at them, and says what workers and clients say.
 
 import CoordinatorCore
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,8 +1,7 @@
 // Who gets which events, early and late.
 
-import CoordinatorCore
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,7 +1,7 @@
 // What is tried with bytes that anybody may have made up, and how a fault shows. The fuzzer's entry
 // is in Tests/FuzzRunner, the test of the kept corpus in Tests/FuzzTests.
 
-import Plans
+import Core
 
 /// Something that reads bytes of strangers, together with what must hold whatever they are.
 public enum FuzzTarget: String, Sendable, CaseIterable {

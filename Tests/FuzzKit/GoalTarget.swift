@@ -1,6 +1,7 @@
 // What a model wrote, read while it writes: the same in any split, and of a plan only nodes that can be
 // added at once. The first byte says how the rest is read.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -14,10 +14,10 @@
 //     q        the coordinator is to end
 
 import CoordinatorCore
+import Core
 import JSON
 import OrderedCollections
 import PlannerCore
-import Plans
 import TestKit
 import Wire
 

@@ -1,6 +1,7 @@
 // A plan document: read at once, in pieces and piece by piece into a growing plan, with one outcome;
 // a document without problems is the same when it is written again, and can be run.
 
+import Core
 import JSON
 import Plans
 

@@ -1,8 +1,8 @@
 // Anthropic's messages.
+import Core
 import HTTPTestKit
 import JSON
 import PlannerCore
-import Plans
 import Testing
 
 @testable import LanguageModels

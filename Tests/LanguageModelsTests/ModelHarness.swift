@@ -1,9 +1,9 @@
 // Runs calls of a model against a scripted server and keeps what they report. Not here: any test.
+import Core
 import HTTP
 import HTTPTestKit
 import JSON
 import PlannerCore
-import Plans
 import Testing
 import UVLoop
 

@@ -1,8 +1,8 @@
 // Chat completions, with all the ways servers have of speaking them.
+import Core
 import HTTPTestKit
 import JSON
 import PlannerCore
-import Plans
 import Testing
 
 @testable import LanguageModels

@@ -1,8 +1,8 @@
 // What goes wrong between a call and its provider: refusals, silence, broken connections, cancelling.
+import Core
 import HTTPTestKit
 import JSON
 import PlannerCore
-import Plans
 import TestKit
 import Testing
 import UVLoop

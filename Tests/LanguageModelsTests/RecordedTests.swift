@@ -1,8 +1,8 @@
 // Recordings: their form, replaying them, making them.
+import Core
 import Foundation
 import HTTPTestKit
 import PlannerCore
-import Plans
 import Testing
 import UVLoop
 

@@ -1,5 +1,6 @@
 // Plans in JSON as models write them: amid prose, in fences, cut, with one bad task among good ones.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -1,5 +1,6 @@
 // A planner's machine under test: every action must be expected, in order, and in the end no other.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

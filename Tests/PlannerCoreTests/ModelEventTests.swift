@@ -1,7 +1,7 @@
 // The value types that models and the planner share.
 
+import Core
 import PlannerCore
-import Plans
 import Testing
 
 @Suite("Model events")

@@ -1,5 +1,6 @@
 // The planner's machine at its bounds, in each of its states, and under conversations of any kind.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -1,5 +1,6 @@
 // What models are shown, and the schemas that bind their replies.
 
+import Core
 import JSON
 import OrderedCollections
 import PlannerCore

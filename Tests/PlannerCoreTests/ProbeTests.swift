@@ -1,6 +1,7 @@
 // The probes that make other implementations hang, die or guess, as far as they concern the reading of
 // plans and of decisions; each has a defined end here.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -2,6 +2,7 @@
 // written, however strange, traps. Each seed is one text: `WEFT_SEEDS` says how many there are,
 // `WEFT_SEED` is one to replay.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

@@ -1,5 +1,6 @@
 // When nodes start and how often the model is asked: planned, plan only, react; and joins by a tool.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

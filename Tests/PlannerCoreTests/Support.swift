@@ -1,5 +1,6 @@
 // Tools, readers and seeded splits that the tests of planning share.
 
+import Core
 import Foundation
 import JSON
 import PlannerCore

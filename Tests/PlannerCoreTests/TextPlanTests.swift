@@ -1,5 +1,6 @@
 // Plans in LLMCompiler's numbered text: what is read from well-formed lines and from all others.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

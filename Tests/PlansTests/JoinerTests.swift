@@ -1,5 +1,6 @@
 // Outcomes put together, by the forms that need no model.
 
+import Core
 import JSON
 import Plans
 import Testing

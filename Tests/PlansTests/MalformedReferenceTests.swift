@@ -1,4 +1,5 @@
 // Text that looks like a reference and is none: a warning names the form that was meant.
+import Core
 import JSON
 import Plans
 import Testing

@@ -1,5 +1,6 @@
 // Decoding one node: what is accepted, and what is said about what is not.
 
+import Core
 import JSON
 import OrderedCollections
 import Plans

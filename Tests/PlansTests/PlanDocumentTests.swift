@@ -1,5 +1,6 @@
 // A whole document: everything wrong with it at once, and pictures of it.
 
+import Core
 import JSON
 import Plans
 import Testing

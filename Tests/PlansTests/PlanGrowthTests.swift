@@ -1,5 +1,6 @@
 // A plan that grows: edges, holds, releases, and the end of it.
 
+import Core
 import JSON
 import OrderedCollections
 import Plans

@@ -1,5 +1,6 @@
 // What must hold for any plan: tried on random ones, and on one so large that only linear work ends.
 
+import Core
 import JSON
 import Plans
 import Testing

@@ -1,5 +1,6 @@
 // Small builders shared by the tests of plans.
 
+import Core
 import JSON
 import Plans
 

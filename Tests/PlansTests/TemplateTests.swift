@@ -1,5 +1,6 @@
 // The table of references, row by row, and what must not happen around them.
 
+import Core
 import JSON
 import Plans
 import Testing

@@ -1,5 +1,6 @@
 // A run changes by records alone: what each does, how runs end, and the written form.
 
+import Core
 import JSON
 import Plans
 import Testing

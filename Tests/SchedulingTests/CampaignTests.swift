@@ -2,6 +2,7 @@
 // dependents, one settlement a node, one end a run, rising attempt numbers, nothing after a cancel,
 // no second attempt where the first may have taken effect. Then everything heals and must end.
 
+import Core
 import Plans
 import Scheduling
 import Testing

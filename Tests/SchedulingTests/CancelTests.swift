@@ -1,6 +1,6 @@
 // Cancelling a run with nodes in every state.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

@@ -1,6 +1,6 @@
 // Why a node waits, for every reason there is.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

@@ -1,5 +1,6 @@
 // Which ready node goes to which worker: urgency, fairness, spread, limits, labels, missing tools.
 
+import Core
 import Plans
 import Testing
 

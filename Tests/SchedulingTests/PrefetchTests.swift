@@ -1,7 +1,7 @@
 // Attempts beyond the slots: only for idempotent tools known to be short, and called back when they
 // stall while another worker could begin them.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

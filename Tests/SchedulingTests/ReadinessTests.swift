@@ -1,5 +1,6 @@
 // When a node becomes ready, how a run grows, and how it ends.
 
+import Core
 import Plans
 import Scheduling
 import Testing

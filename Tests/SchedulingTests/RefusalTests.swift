@@ -1,7 +1,7 @@
 // Workers that cannot start a tool: the nodes go elsewhere, no attempt is used up, and the tool
 // pauses there. Also where a retry goes after the tool itself failed.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

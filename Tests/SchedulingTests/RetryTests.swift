@@ -1,6 +1,6 @@
 // What follows a failed, refused, forgotten or overdue attempt.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

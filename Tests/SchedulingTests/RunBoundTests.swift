@@ -1,6 +1,6 @@
 // A run's own bound of attempts that workers hold at a time.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

@@ -1,7 +1,7 @@
 // What a node costs must not grow with the number of workers, tools, labels and runs: what is kept,
 // what is touched, and what is forgotten.
 
-import Plans
+import Core
 import Testing
 
 @testable import Scheduling

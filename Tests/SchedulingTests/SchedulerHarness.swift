@@ -1,6 +1,7 @@
 // A real scheduler with a recorder: names instead of indexes, one line of text for each action, and
 // every cross-reference checked after each step.
 
+import Core
 import Plans
 import Scheduling
 import Testing

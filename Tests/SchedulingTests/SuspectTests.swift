@@ -1,6 +1,6 @@
 // Nodes that were on the same lost worker: one of them may be what took it down.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

@@ -1,6 +1,6 @@
 // Nodes that are skipped or cancelled in numbers: a bounded number each turn, each node once.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

@@ -1,6 +1,6 @@
 // Workers come, fall silent, drain and get lost.
 
-import Plans
+import Core
 import Scheduling
 import Testing
 

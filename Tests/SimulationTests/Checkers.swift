@@ -1,10 +1,8 @@
 // One type for each promise. They watch what passes between the machines and keep books of their
 // own; what a machine believes is only compared with.
 
-import CoordinatorCore
+import Core
 import JSON
-import Plans
-import Scheduling
 import Wire
 import WorkerCore
 

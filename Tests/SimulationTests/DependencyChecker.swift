@@ -1,8 +1,8 @@
 // What may be dispatched, and with which arguments: kept in books of its own, from plans as clients
 // submitted them and from what models have written of theirs.
 
+import Core
 import JSON
-import Plans
 
 /// A node is dispatched when all that it depends on has succeeded, with exactly those outputs, and
 /// only if somebody who may has written it down.

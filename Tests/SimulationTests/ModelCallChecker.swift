@@ -1,7 +1,7 @@
 // What a run may ask of language models: one call at a time, a bounded number of them, none that
 // outlives the run.
 
-import Plans
+import Core
 
 @testable import CoordinatorCore
 @testable import PlannerCore

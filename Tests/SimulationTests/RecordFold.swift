@@ -1,6 +1,7 @@
 // The fold of each run's records, kept beside the coordinator: a run is what its records say, no more
 // and no less, after every turn, and watchers hear of nothing that is in no record.
 
+import Core
 import Plans
 import Runs
 import Wire

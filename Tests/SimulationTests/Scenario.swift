@@ -1,6 +1,6 @@
 // What a seed decides before anything happens: limits, workers, runs, and which faults may strike.
 
-import Plans
+import Core
 import Scheduling
 import Wire
 

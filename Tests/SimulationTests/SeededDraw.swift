@@ -1,6 +1,6 @@
 // All chance of a simulation comes from here, so that a seed repeats it.
 
-import Plans
+import Core
 
 /// Draws from one seeded generator.
 struct SeededDraw {

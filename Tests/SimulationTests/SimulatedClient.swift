@@ -1,6 +1,7 @@
 // A client that submits one run, a plan whole or in batches or a goal, watches it, may cancel it, and
 // comes back with the same key when its connection breaks.
 
+import Core
 import JSON
 import PlannerCore
 import Plans

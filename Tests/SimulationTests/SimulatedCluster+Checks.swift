@@ -2,6 +2,7 @@
 // believes against what was said and against counts made here.
 
 import CoordinatorCore
+import Core
 import Plans
 import Runs
 import Scheduling

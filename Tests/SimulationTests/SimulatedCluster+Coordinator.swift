@@ -1,5 +1,6 @@
 // The coordinator's shell: events in, actions carried out, and the checkers that look on.
 
+import Core
 import JSON
 import Plans
 import Runs

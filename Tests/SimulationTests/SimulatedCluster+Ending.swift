@@ -1,5 +1,6 @@
 // The whole course: a beginning, a time of faults, a healing, and an end that has to come.
 
+import Core
 import DequeModule
 import JSON
 import Plans

@@ -1,7 +1,6 @@
 // Faults out of the blue, drawn from those that the scenario allows.
 
-import CoordinatorCore
-import Plans
+import Core
 import TestKit
 import Wire
 import WorkerCore

@@ -2,6 +2,7 @@
 // the extension Replies.
 
 import CoordinatorCore
+import Core
 import Plans
 import Runs
 

@@ -1,7 +1,7 @@
 // Connections: opening, sending, delivering, stopping one direction, cutting.
 
 import CoordinatorCore
-import Plans
+import Core
 import TestKit
 import Wire
 import WorkerCore

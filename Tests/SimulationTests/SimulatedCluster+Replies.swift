@@ -1,5 +1,6 @@
 // What models write: plans and decisions, sound ones and all kinds of others.
 
+import Core
 import Plans
 import Runs
 import TestKit

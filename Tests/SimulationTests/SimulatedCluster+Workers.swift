@@ -1,9 +1,8 @@
 // The workers' shells: their machines' actions carried out, tools that take time, processes that
 // begin and end.
 
-import CoordinatorCore
+import Core
 import JSON
-import Plans
 import Wire
 import WorkerCore
 

@@ -3,8 +3,8 @@
 // Topic by topic in the extensions: Coordinator, Checks, Workers, Clients, Models, Replies, Network,
 // Faults, Ending.
 
+import Core
 import HeapModule
-import Plans
 import Scheduling
 import Wire
 import WorkerCore

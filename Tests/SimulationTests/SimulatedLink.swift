@@ -1,8 +1,7 @@
 // One TCP connection: FIFO in each direction, with delays; it can be stopped in one direction and
 // cut at any moment. Messages take the real codec.
 
-import CoordinatorCore
-import Plans
+import Core
 import TestKit
 import Wire
 

@@ -1,7 +1,7 @@
 // A worker's process: the real machine, with tools that take random time and fail at random.
 
+import Core
 import JSON
-import Plans
 import Wire
 import WorkerCore
 

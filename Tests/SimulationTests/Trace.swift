@@ -1,7 +1,7 @@
 // What happened, one line for each transition: hashed as it goes, so that two runs of a seed can be
 // compared, and kept for whoever has to read it.
 
-import Plans
+import Core
 
 final class Trace {
     /// FNV-1a over all lines.

@@ -1,6 +1,6 @@
 // Lines of workers with a value that is no JSON, as a program in another language may write them.
 
-import Plans
+import Core
 import TestKit
 import Wire
 

@@ -1,7 +1,7 @@
 // Commands of a manifest rendered into words: values, spreads, groups, braces, paths. Not here:
 // values that start with a dash (DashTests).
+import Core
 import JSON
-import Plans
 import Testing
 
 @testable import Tools

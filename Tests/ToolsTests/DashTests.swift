@@ -1,7 +1,7 @@
 // A value never becomes an option of the program: what is refused at a call, what a manifest must not
 // leave open, and the three ways to allow a dash.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

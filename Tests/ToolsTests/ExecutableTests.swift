@@ -1,7 +1,7 @@
 // Tools that are programs, with real processes: output, exit codes, limits, failures to start.
+import Core
 import Foundation
 import JSON
-import Plans
 import Testing
 import UVLoop
 

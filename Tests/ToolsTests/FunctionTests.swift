@@ -1,6 +1,6 @@
 // Tools that are Swift functions: outcomes, reports in order, cancelling, shutting down.
+import Core
 import JSON
-import Plans
 import Testing
 import UVLoop
 import Wire

@@ -1,8 +1,8 @@
 // Manifests: what they declare, and every mistake with its line and remedy.
 import Configuration
+import Core
 import Foundation
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,7 +1,7 @@
 // Tools whose processes stay, with real processes: replies, replacement, misbehaviour, the end.
+import Core
 import Foundation
 import JSON
-import Plans
 import TestKit
 import Testing
 import UVLoop

@@ -1,7 +1,7 @@
 // Cancelling programs with children of their own: nobody of the group is left.
+import Core
 import Foundation
 import JSON
-import Plans
 import Testing
 import UVLoop
 

@@ -1,7 +1,7 @@
 // What keeps a tool from being started: what is refused, what is found out without trying, and how
 // many slots there are descriptors for.
+import Core
 import JSON
-import Plans
 import TestKit
 import Testing
 import Wire

@@ -1,8 +1,8 @@
 // Runs tools on a loop of their own for a test: a thread, manifests from a few lines of YAML, calls
 // that record all they report. Not here: any test.
+import Core
 import Foundation
 import JSON
-import Plans
 import TestKit
 import Testing
 import UVLoop

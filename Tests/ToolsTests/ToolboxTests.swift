@@ -1,6 +1,6 @@
 // The diagnostic tools, and the toolbox that holds tools together.
+import Core
 import JSON
-import Plans
 import Testing
 import UVLoop
 import Wire

@@ -1,4 +1,5 @@
 // The samples of the page about adding a tool: they do what the page says, together in one cluster.
+import Core
 import Foundation
 import TestKit
 import Testing

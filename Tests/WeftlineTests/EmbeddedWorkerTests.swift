@@ -1,4 +1,5 @@
 // Functions offered to a coordinator elsewhere, and clients of that coordinator.
+import Core
 import Foundation
 import TestKit
 import Testing

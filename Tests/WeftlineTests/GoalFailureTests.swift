@@ -1,5 +1,6 @@
 // How goals end without an answer: models that fail, plans that cannot be used, limits, cancelling,
 // models that cannot be made. Each has its stable code.
+import Core
 import Foundation
 import HTTPTestKit
 import TestKit

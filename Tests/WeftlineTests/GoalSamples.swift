@@ -1,4 +1,5 @@
 // What the page on goals shows, compiled and run; a test compares.
+import Core
 import TestKit
 import Testing
 import Weftline

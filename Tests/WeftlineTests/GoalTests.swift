@@ -1,5 +1,6 @@
 // Goals through the library: models that are Swift functions or scripts, their plans, the answer and
 // what is heard on the way. Not here: how goals end badly (GoalFailureTests).
+import Core
 import Foundation
 import TestKit
 import Testing

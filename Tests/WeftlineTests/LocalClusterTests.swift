@@ -1,4 +1,5 @@
 // A whole cluster inside this process: plans, references, failures, several clusters, its end.
+import Core
 import Foundation
 import TestKit
 import Testing

@@ -1,7 +1,7 @@
 // Lines of which one value is no JSON: what concerns an attempt or a submission alone ends nothing
 // else, and a line that is broken itself is still refused.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

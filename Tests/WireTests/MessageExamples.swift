@@ -1,8 +1,8 @@
 // One full and one minimal example of every kind of message, with the line each is written as.
 // This half: the handshake and everything between coordinator and worker.
+import Core
 import JSON
 import OrderedCollections
-import Plans
 import Testing
 
 @testable import Wire

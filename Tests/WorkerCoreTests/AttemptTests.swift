@@ -1,6 +1,6 @@
 // Dispatch, queue, start, limits, cancelling and time limits.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,6 +1,6 @@
 // Connecting, the handshake, silence and coming back.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

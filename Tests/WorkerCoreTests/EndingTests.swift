@@ -1,6 +1,6 @@
 // Draining, its deadline, and stopping.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,8 +1,8 @@
 // Random lives of a worker: a coordinator and tools that do anything they may, a network that fails
 // at any time. The machine must agree with itself after every step, start no attempt twice, answer
 // every attempt, and come to rest.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,6 +1,6 @@
 // Results until they are acknowledged, large ones in chunks, and what tools write on the way.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,6 +1,6 @@
 // Tools that cannot be started: what is kept queued, what is handed back, what is offered.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,7 +1,7 @@
 // A worker's machine between a scripted coordinator and scripted tools. Every step is validated;
 // what was not expected fails.
+import Core
 import JSON
-import Plans
 import Testing
 import Wire
 

@@ -1,8 +1,8 @@
 // The worker's shell with real sockets and the diagnostic tools, against a scripted coordinator.
 // What the machine decides is tested in WorkerCoreTests.
+import Core
 import JSON
 import Logging
-import Plans
 import TestKit
 import Testing
 import Tools

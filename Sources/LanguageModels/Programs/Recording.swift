@@ -13,10 +13,10 @@
 //     {"at_ms":901,"failed":{"code":"timeout","message":"…","retryable":true,"status":504}}
 //
 // Empty lines are passed over, as are fields that are not named here.
+internal import Core
 internal import FoundationEssentials
 internal import JSON
 public import PlannerCore
-internal import Plans
 
 /// What calls of a model reported, and when.
 public struct Recording: Sendable, Equatable {

@@ -1,7 +1,7 @@
 // Anthropic's messages, and the servers that speak them too. Not here: sending.
+internal import Core
 internal import JSON
 internal import PlannerCore
-internal import Plans
 
 struct AnthropicDialect: ProviderDialect {
     func headers(key: ModelKey?) -> [(String, String)] {

@@ -1,8 +1,8 @@
 // Chat completions as OpenAI defined them and many servers speak them, each a little differently.
 // Not here: sending.
+internal import Core
 internal import JSON
 internal import PlannerCore
-internal import Plans
 
 struct OpenAIDialect: ProviderDialect {
     func headers(key: ModelKey?) -> [(String, String)] {

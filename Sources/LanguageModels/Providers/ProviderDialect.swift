@@ -1,8 +1,8 @@
 // What differs between providers: how a request is written and how a stream is read.
 // Not here: sending, waiting, retries (HTTPModelCall).
+internal import Core
 internal import JSON
 internal import PlannerCore
-internal import Plans
 
 /// A field of a request that some servers refuse and a call can do without.
 enum OptionalField: Sendable, Hashable, CaseIterable {

@@ -1,7 +1,8 @@
 // Reads a command as a manifest has it: placeholders, literal braces, groups, and the paths that
 // mean files beside the manifest. Gathers every problem. Not here: which values may start with a
 // dash (CommandTemplate+Dashes).
-internal import Plans
+
+import Core
 
 /// One entry of a command in a manifest: a word, or a list of words that come and go together.
 struct CommandEntry: Sendable, Equatable {

@@ -1,9 +1,9 @@
 // A tool's command compiled once: literal text and placeholders, element by element. Rendering
 // it makes the arguments of one process; no shell ever sees them. Reading it from text is in
 // CommandTemplate+Parsing.
+internal import Core
 internal import Glibc
 internal import JSON
-internal import Plans
 
 /// The command of a tool, with placeholders for its arguments.
 struct CommandTemplate: Sendable, Equatable {

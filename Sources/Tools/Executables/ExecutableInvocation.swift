@@ -1,6 +1,6 @@
 // One process of an executable tool, from its start to its outcome.
+internal import Core
 internal import JSON
-internal import Plans
 internal import UVLoop
 internal import Wire
 

@@ -1,7 +1,7 @@
 // What the end of a process means for the invocation, in words and codes.
+internal import Core
 internal import Glibc
 internal import JSON
-internal import Plans
 internal import UVLoop
 internal import Wire
 

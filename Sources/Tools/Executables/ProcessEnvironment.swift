@@ -1,6 +1,6 @@
 // The environment that tools get: little of the worker's own, so that its secrets stay with it.
+internal import Core
 internal import FoundationEssentials
-internal import Plans
 
 /// The variables of the worker's own process.
 public enum WorkerEnvironment {

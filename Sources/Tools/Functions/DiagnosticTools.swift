@@ -1,7 +1,7 @@
 // The tools every worker can offer to try out a cluster: noop, echo, sleep, fail, payload.
 // They run on the loop itself, so that they measure the way there and back and nothing else.
+internal import Core
 internal import JSON
-internal import Plans
 public import UVLoop
 public import Wire
 

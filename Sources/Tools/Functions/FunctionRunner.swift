@@ -1,6 +1,6 @@
 // Runs a Swift function as a task and brings its reports and its outcome back to the loop.
+internal import Core
 internal import JSON
-internal import Plans
 public import UVLoop
 public import Wire
 

@@ -1,7 +1,7 @@
 // Tools that are Swift functions: what is declared and what the function is given.
 // Not here: how they are run (FunctionRunner).
+public import Core
 public import JSON
-public import Plans
 internal import UVLoop
 internal import Wire
 

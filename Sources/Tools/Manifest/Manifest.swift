@@ -1,10 +1,10 @@
 // The tools a worker has besides functions, as its manifest declares them. Not here: reading the
 // YAML (ManifestReader), running the tools.
 public import Configuration
+public import Core
 internal import FoundationEssentials
 public import JSON
 internal import OrderedCollections
-public import Plans
 public import Wire
 
 /// The tools that a YAML file declares.

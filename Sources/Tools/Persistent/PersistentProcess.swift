@@ -1,7 +1,7 @@
 // One process of a persistent tool: a line out for each call, a line in for its reply. Not here:
 // which process serves which call (PersistentRunner), what a reply means (PersistentReply).
+internal import Core
 internal import JSON
-internal import Plans
 internal import UVLoop
 internal import Wire
 

@@ -1,6 +1,6 @@
 // The reply lines of persistent tools: an output, or an error in the tool's own words.
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 /// Reads reply lines.

@@ -1,8 +1,8 @@
 // Keeps the processes of a persistent tool: one for each invocation under way at the same time,
 // used again afterwards, replaced when they die. Not here: the talk with one process
 // (PersistentProcess).
+internal import Core
 internal import JSON
-internal import Plans
 public import UVLoop
 public import Wire
 

@@ -1,7 +1,7 @@
 // Reads the fields of one message or of an object in it; whatever is missing, of the wrong type or
 // out of range becomes a `bad_message` that names the field.
+internal import Core
 internal import JSON
-internal import Plans
 
 /// The fields of one object of the protocol.
 struct FieldReader {

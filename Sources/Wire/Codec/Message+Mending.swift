@@ -1,7 +1,7 @@
 // A line of which one value is no JSON. A value that comes from a tool or from the author of a plan
 // must not end the session, on which others depend: it is told apart from a line that is broken.
+internal import Core
 internal import JSON
-internal import Plans
 
 extension MessageKind {
     /// The kind that the field `type` names.

@@ -1,6 +1,6 @@
 // What every message struct can do, and the pieces several of them share when they are written.
+internal import Core
 internal import JSON
-internal import Plans
 
 /// The fields of one kind of message.
 protocol MessageBody {

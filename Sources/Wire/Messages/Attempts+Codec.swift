@@ -1,6 +1,6 @@
 // Reads and writes dispatch, started, reject, progress, result, ack and cancel: the hot path.
+internal import Core
 internal import JSON
-internal import Plans
 
 extension Dispatch: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {

@@ -1,6 +1,7 @@
 // The life of an attempt between coordinator and worker: dispatch, started, reject, progress,
 // result, ack, cancel. Their chunks are in Chunks.swift, their codec in Attempts+Codec.swift.
-public import Plans
+
+public import Core
 
 /// Start an attempt.
 ///

@@ -1,6 +1,7 @@
 // Pieces of streams and of large values: chunk, window.
 // Putting values together again is in ChunkAssembler.swift.
-public import Plans
+
+public import Core
 
 /// What a chunk is a piece of.
 public enum ChunkStream: String, Sendable, Hashable, CaseIterable {

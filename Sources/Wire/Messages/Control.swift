@@ -1,4 +1,5 @@
 // The upkeep of a connection: ping, pong, drain, bye, error.
+public import Core
 public import Plans
 
 /// Asks for a sign of life.

@@ -1,6 +1,6 @@
 // Reads and writes watch and event.
+internal import Core
 internal import JSON
-internal import Plans
 
 extension Watch: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {

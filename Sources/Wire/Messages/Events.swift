@@ -1,6 +1,6 @@
 // What happens in a run, for those who watch it: watch, event.
+public import Core
 public import JSON
-public import Plans
 
 /// Send the events of a run, those so far and those to come.
 public struct Watch: Sendable, Equatable {

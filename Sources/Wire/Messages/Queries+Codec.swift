@@ -1,6 +1,6 @@
 // Reads and writes get and reply.
+internal import Core
 internal import JSON
-internal import Plans
 
 extension Get: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {

@@ -1,5 +1,6 @@
 // Questions and answers: get, reply.
-public import Plans
+
+public import Core
 
 /// What a `get` asks for.
 public enum GetKind: String, Sendable, Hashable, CaseIterable {

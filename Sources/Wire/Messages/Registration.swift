@@ -1,7 +1,7 @@
 // How a worker offers itself: register, registered, and the description of a tool.
+public import Core
 public import JSON
 public import OrderedCollections
-public import Plans
 
 /// A tool as a worker announces it.
 public struct ToolDescription: Sendable, Equatable {

@@ -1,4 +1,5 @@
 // Reads and writes submit, nodes, accepted and cancel_run.
+internal import Core
 internal import JSON
 internal import Plans
 

@@ -1,4 +1,5 @@
 // How a client has plans run: submit, nodes, accepted, cancel_run.
+public import Core
 public import JSON
 public import Plans
 

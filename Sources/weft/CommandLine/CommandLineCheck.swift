@@ -1,7 +1,8 @@
 // Arguments that no command has: options and subcommands that are misspelt, words too many, a file
 // where its option is missing. The parser finds them too, but only after the checks of the command,
 // which then speak of something else. Pure: what is a file is asked through a closure.
-internal import Plans
+
+import Core
 
 /// Finds the first argument that no command accepts.
 struct CommandLineCheck {

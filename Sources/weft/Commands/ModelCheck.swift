@@ -1,9 +1,9 @@
 // What one small call shows of a language model. Pure.
 internal import Console
+internal import Core
 internal import JSON
 internal import OrderedCollections
 internal import PlannerCore
-internal import Plans
 
 struct ModelCheck {
     private(set) var failure: ModelFailure?

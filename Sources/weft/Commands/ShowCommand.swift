@@ -2,8 +2,8 @@
 internal import ArgumentParser
 internal import Client
 internal import Console
+internal import Core
 internal import JSON
-internal import Plans
 internal import Runs
 internal import Wire
 

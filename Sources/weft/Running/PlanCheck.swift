@@ -1,5 +1,6 @@
 // A plan's nodes against the tools that will be there: names, and arguments as far as they are
 // known before the run. Pure.
+internal import Core
 internal import JSON
 internal import PlannerCore
 internal import Plans

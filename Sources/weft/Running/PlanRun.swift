@@ -2,6 +2,7 @@
 // command line is in RunCommand, what is printed at the end in PlanRun+Ending.
 internal import Client
 internal import Console
+internal import Core
 internal import JSON
 internal import Plans
 internal import UVLoop

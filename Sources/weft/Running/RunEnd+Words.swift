@@ -1,7 +1,7 @@
 // How a run ended in words for people, and as a document for programs. Pure.
 internal import Console
+internal import Core
 internal import JSON
-internal import Plans
 internal import Weftline
 
 extension RunEnd {

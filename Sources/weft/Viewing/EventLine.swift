@@ -1,8 +1,8 @@
 // Events as `weft watch` prints them: a line for each event, and for each line that a tool writes.
 // Pure.
 internal import Console
+internal import Core
 internal import JSON
-internal import Plans
 internal import Weftline
 internal import Wire
 

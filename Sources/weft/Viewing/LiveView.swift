@@ -1,6 +1,7 @@
 // What a terminal shows during a run: lines that stay, for nodes that have ended, and below them
 // lines that change, for nodes that have not. Pure; drawing is in ProgressBar.
 internal import Console
+internal import Core
 internal import JSON
 internal import Plans
 internal import Weftline

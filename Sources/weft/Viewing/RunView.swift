@@ -2,8 +2,8 @@
 internal import ArgumentParser
 internal import Client
 internal import Console
+internal import Core
 internal import JSON
-internal import Plans
 internal import Wire
 
 /// The nodes of a run, as many as are wanted: those that failed first, then those that run, then

@@ -1,7 +1,7 @@
 // Names that were probably meant.
 import Testing
 
-@testable import Plans
+@testable import Core
 
 @Suite struct SuggestionTests {
     @Test(arguments: [

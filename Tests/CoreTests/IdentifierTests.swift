@@ -1,6 +1,6 @@
 // Ids, attempts, instants: what they accept and how they read on the wire.
 
-import Plans
+import Core
 import Testing
 
 @Suite("Identifiers")

@@ -68,7 +68,7 @@ public struct Instant: Sendable, Hashable, Comparable, CustomStringConvertible {
 
 extension Duration {
     /// This duration in nanoseconds, cut off at the ends of `Int64`.
-    var saturatedNanoseconds: Int64 {
+    package var saturatedNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, tooMany) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if tooMany { return seconds < 0 ? .min : .max }
@@ -77,7 +77,7 @@ extension Duration {
     }
 
     /// This duration in whole milliseconds, rounded towards zero.
-    var wholeMilliseconds: Int {
+    package var wholeMilliseconds: Int {
         Int(saturatedNanoseconds / 1_000_000)
     }
 }

@@ -5,27 +5,30 @@ public struct NodeID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The name as written in the plan.
     public let text: String
 
+    /// The longest name, in bytes.
+    public static let maximumLength = 64
+
     /// The id of that name, or nil if it is not 1–64 of `[A-Za-z0-9_-]`.
     public init?(_ text: String) {
         let length = text.utf8.count
-        guard length >= 1, length <= PlanLimits.idLength,
+        guard length >= 1, length <= NodeID.maximumLength,
             text.utf8.allSatisfy({ NodeID.allows($0) })
         else { return nil }
         self.text = text
     }
 
     /// The id of a text that is already known to be one.
-    init(checked text: String) {
+    package init(checked text: String) {
         self.text = text
     }
 
     /// Whether a byte may occur in a node's id.
-    static func allows(_ byte: UInt8) -> Bool {
+    @inlinable package static func allows(_ byte: UInt8) -> Bool {
         allowsUnbraced(byte) || byte == UInt8(ascii: "-")
     }
 
     /// Whether a byte may occur in an id referred to without braces.
-    static func allowsUnbraced(_ byte: UInt8) -> Bool {
+    @inlinable package static func allowsUnbraced(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
