@@ -21,6 +21,7 @@ struct LimitsReader: FieldReading {
         ("max_output", \.maxOutput, 1 << 10...1 << 40),
         ("unsent_bytes", \.outboxHighWater, 1 << 20...1 << 40),
         ("all_unsent_bytes", \.allUnsentBytes, 1 << 20...1 << 40),
+        ("argument_bytes", \.argumentBytes, 0...1 << 40),
         ("run_bytes", \.runBytes, 1 << 20...1 << 50),
         ("held_bytes", \.heldBytes, 1 << 20...1 << 50),
         ("event_bytes", \.eventBytes, 1 << 10...1 << 40),

@@ -1,25 +1,15 @@
-// Attempts on their way to workers. Arguments are made when they can leave: small ones at once as
-// long as the turn has time for it, large ones when the worker has taken those before them. Until
-// then an attempt is held by its worker in the books only.
+// Attempts on their way to workers: small arguments leave at once, large ones when the worker has
+// taken those before them. Until then an attempt is held by its worker in the books only.
 
 internal import Core
 internal import JSON
 internal import Plans
 internal import Runs
 internal import Scheduling
-internal import Schemas
 internal import Wire
 
 extension CoordinatorMachine {
-    /// Bytes of outputs that are looked through or copied for arguments in one turn; what is left
-    /// comes in the next one, so that pings are answered in between.
-    private static let workPerTurn = 8 << 20
-    /// Arguments beyond this are checked against the schema by their worker alone: decoded they
-    /// take many times their length.
-    private static let checkedBytes = 1 << 20
-
-    /// Sends an attempt off, or keeps it until its arguments can leave; refuses its node when they
-    /// cannot be made.
+    /// Sends an attempt off, or keeps it until its arguments can leave.
     mutating func dispatch(
         _ attempt: AttemptID,
         to worker: WorkerID,
@@ -33,7 +23,7 @@ extension CoordinatorMachine {
         else {
             return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
         }
-        guard workThisTurn < Self.workPerTurn else {
+        guard hasTimeForArguments(of: attempt.node, run) else {
             noteDispatch(attempt, name, run, now, &actions)
             listUnsent(of: worker)
             workers[worker]?.unsent.append(attempt)
@@ -45,27 +35,25 @@ extension CoordinatorMachine {
             workers[worker]?.unsent.appendLarge(attempt)
             return
         }
-        guard let arguments = makeArguments(of: attempt, in: run, now, &actions) else { return }
+        let arguments = takeArguments(of: attempt.node, run)
         noteDispatch(attempt, name, run, now, &actions)
         send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
     }
 
     /// Sends what waited for time or for room.
-    mutating func sendUnsent(_ now: Instant, _ actions: inout [Action]) {
+    mutating func sendUnsent(_ actions: inout [Action]) {
         guard !unsentWorkers.isEmpty else { return }
         let waiting = unsentWorkers
         unsentWorkers.removeAll(keepingCapacity: true)
         for worker in waiting {
             workers[worker]?.isListedAsUnsent = false
-            while workThisTurn < Self.workPerTurn,
-                let attempt = workers[worker]?.unsent.nextFresh()
-            {
-                makeAndSend(attempt, to: worker, now, &actions)
+            while argumentBudget.hasTime, let attempt = workers[worker]?.unsent.nextFresh() {
+                sendLate(attempt, to: worker, &actions)
             }
-            if hasRoomForLarge(worker), workThisTurn < Self.workPerTurn,
+            if hasRoomForLarge(worker), argumentBudget.hasTime,
                 let attempt = workers[worker]?.unsent.nextLarge()
             {
-                makeAndSend(attempt, to: worker, now, &actions)
+                sendLate(attempt, to: worker, &actions)
             }
             if workers[worker]?.unsent.isEmpty == false { listUnsent(of: worker) }
         }
@@ -73,7 +61,7 @@ extension CoordinatorMachine {
 
     /// Whether attempts wait for nothing but a further turn.
     var hasUnfinishedWork: Bool {
-        !joiningRuns.isEmpty || !restating.isEmpty
+        !joiningRuns.isEmpty || !restating.isEmpty || argumentBudget.hasPostponed
             || unsentWorkers.contains { worker in
                 guard let session = workers[worker] else { return false }
                 return session.unsent.hasFresh
@@ -97,6 +85,7 @@ extension CoordinatorMachine {
     /// Whether the outputs that a node refers to are so long that its arguments surely, or nearly
     /// so, travel in chunks.
     private func isLarge(_ node: Int, _ run: Int) -> Bool {
+        if case .pieces = runs[run].arguments[node] { return true }
         guard runs[run].state.results.outputBytes > limits.announced.largestInline,
             runs[run].state.plan[node].template.hasReferences
         else { return false }
@@ -107,16 +96,15 @@ extension CoordinatorMachine {
         return bytes > limits.announced.largestInline
     }
 
-    private mutating func makeAndSend(
+    private mutating func sendLate(
         _ attempt: AttemptID,
         to worker: WorkerID,
-        _ now: Instant,
         _ actions: inout [Action]
     ) {
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run],
-            let arguments = makeArguments(of: attempt, in: run, now, &actions),
             let connection = workers[worker]?.connection
         else { return }
+        let arguments = takeArguments(of: attempt.node, run)
         let timeout = scheduler.timeout(of: attempt, on: worker)
         send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
     }
@@ -205,79 +193,5 @@ extension CoordinatorMachine {
         )
         record(change, run, now, &actions)
         markProgressDirty(run, now)
-    }
-
-    /// Puts outputs into the template, or refuses the node; nil then.
-    private mutating func makeArguments(
-        of attempt: AttemptID,
-        in run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) -> ResolvedArguments? {
-        do throws(Failure) {
-            return try makeArguments(of: attempt.node, in: run)
-        } catch {
-            let node = NodeReference(run: attempt.run, node: attempt.node)
-            schedule(.nodeRefused(node, error), now, &actions)
-            return nil
-        }
-    }
-
-    /// Puts outputs into the template; checks the schema when references took part, unless the
-    /// arguments are so large that only their worker does.
-    private mutating func makeArguments(
-        of node: Int,
-        in run: Int
-    ) throws(Failure) -> ResolvedArguments {
-        let bounds = ResolutionBounds(
-            wholeBytes: limits.announced.largestInline,
-            totalBytes: min(limits.maxValue, PlanLimits.resolvedArgumentBytes)
-        )
-        let arguments = try runs[run].state.plan.resolveArguments(
-            of: node,
-            within: bounds,
-            work: &workThisTurn
-        ) { [outputs = runs[run].state.results.outputs] in outputs[$0] }
-        guard runs[run].state.plan[node].template.hasReferences,
-            arguments.count <= Self.checkedBytes,
-            let tool = catalogue[runs[run].state.plan[node].tool], !tool.schema.acceptsEverything
-        else { return arguments }
-        // Decoding and checking take several times as long as copying.
-        workThisTurn += 8 * arguments.count
-        let problems = tool.schema.problems(of: JSONValue(arguments.joined))
-        guard problems.isEmpty else { throw Failure.badArguments(problems) }
-        return arguments
-    }
-
-    /// The arguments as the worker gets them; those that repeat large outputs are not made again
-    /// for a look at them.
-    func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
-        let most = limits.announced.largestInline
-        var work = 0
-        do throws(Failure) {
-            let arguments = try runs[run].state.plan.resolveArguments(
-                of: node,
-                within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
-                work: &work,
-                outputs: { runs[run].state.results.outputs[$0] }
-            )
-            writer.field("args", arguments.joined)
-        } catch {
-            if error.code == .limit { writer.field("args_omitted", true) }
-        }
-    }
-}
-
-extension Failure {
-    /// Arguments that break the tool's schema, with every problem in one sentence.
-    static func badArguments(_ problems: [SchemaProblem]) -> Failure {
-        Failure(code: .badArguments, message: problems.sentence)
-    }
-}
-
-extension [SchemaProblem] {
-    var sentence: String {
-        map { $0.pointer.isEmpty ? $0.message : "\($0.pointer): \($0.message)" }
-            .joined(separator: "; ")
     }
 }

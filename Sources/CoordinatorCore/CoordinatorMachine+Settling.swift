@@ -32,6 +32,8 @@ extension CoordinatorMachine {
         switch action {
         case .dispatch(let attempt, let worker, let timeout):
             dispatch(attempt, to: worker, timeout: timeout, now, &actions)
+        case .makeArguments(let node):
+            makeArguments(of: node, now, &actions)
         case .settle(let node, let settlement):
             settle(node, settlement, now, &actions)
         case .publishReady(let node):
@@ -140,6 +142,7 @@ extension CoordinatorMachine {
         guard let run = runSlots[reference.run] else { return }
         let node = reference.node
         settledCount += 1
+        dropArguments(of: node, run)
         dropPieces(of: node, run)
         let index = Int32(node)
         switch settlement {

@@ -351,7 +351,8 @@ extension CoordinatorMachine {
                 requires: node.requires.isEmpty
                     ? [:] : Dictionary(node.requires.map { ($0.key, $0.value) }) { $1 },
                 maxAttempts: node.maxAttempts,
-                timeout: node.timeout
+                timeout: node.timeout,
+                needsArguments: needsArguments(node)
             )
         }
         let id = runs[run].id

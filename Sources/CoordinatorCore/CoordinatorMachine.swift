@@ -53,8 +53,8 @@ public struct CoordinatorMachine: Sendable {
     var dueAcknowledgements: [WorkerID] = []
     /// Workers with attempts that were not sent yet.
     var unsentWorkers: [WorkerID] = []
-    /// Bytes that were looked through or copied for arguments in this turn.
-    var workThisTurn = 0
+    /// Room and time for the arguments of ready nodes.
+    var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
     var furtherTurn: Instant?
     /// Workers that get a dispatch in this turn.
@@ -194,19 +194,17 @@ public struct CoordinatorMachine: Sendable {
         if !waitingTwins.isEmpty { admitTwins(now, &actions) }
         scheduler.continueSweeps(into: &schedulerActions)
         carryOut(now, &actions)
-        // A dispatch whose arguments cannot be made settles its node and frees the slot for another.
-        var settledBefore: Int
-        repeat {
-            settledBefore = settledCount
-            scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
-            carryOut(now, &actions)
-            sendUnsent(now, &actions)
-        } while scheduler.hasOpenings && settledCount > settledBefore
-        workThisTurn = 0
+        makePostponedArguments(now, &actions)
+        scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
+        carryOut(now, &actions)
+        sendUnsent(&actions)
+        argumentBudget.beginTurn()
         makeAnswers(now, &actions)
         restateMore(now, &actions)
-        furtherTurn = hasUnfinishedWork || scheduler.hasSweeps ? now : nil
         keepWithinBounds(now, &actions)
+        // A run that ends for want of bytes may free slots after the placement of this turn.
+        let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
+        furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(now, &actions)
         forgetTold()
         for id in mailed { workers[id]?.hasMail = false }
@@ -244,6 +242,7 @@ public struct CoordinatorMachine: Sendable {
         try scheduler.validate()
         try validateRuns()
         try validateBacklogs()
+        try validateArguments()
     }
 
     // MARK: - Scheduler

@@ -21,6 +21,8 @@ struct HeldRun: Sendable {
     var isProgressDirty = false
     /// Whether its bytes changed since they were booked.
     var isUnbooked = false
+    /// Arguments of ready nodes.
+    var arguments = MadeArguments()
     /// Outputs that arrive in chunks.
     var incoming = IncomingOutputs()
     /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
@@ -112,13 +114,14 @@ struct HeldRun: Sendable {
 
     /// All bytes that the run holds.
     var heldBytes: Int {
-        fixedBytes + state.heldBytes + incoming.bytes + log.bytes + plannerBytes + answers.bytes
+        fixedBytes + state.heldBytes + arguments.bytes + incoming.bytes + log.bytes + plannerBytes
+            + answers.bytes
     }
 
     /// The same, with every part counted anew; for checks.
     var countedBytes: Int {
-        fixedBytes + state.countedBytes + incoming.countedBytes + log.countedBytes
-            + (planner?.heldBytes ?? 0) + answers.bytes
+        fixedBytes + state.countedBytes + arguments.countedBytes + incoming.countedBytes
+            + log.countedBytes + (planner?.heldBytes ?? 0) + answers.bytes
     }
 
     /// Where most of the bytes are, for a person who has to make a run smaller.
@@ -126,6 +129,7 @@ struct HeldRun: Sendable {
         let parts = [
             ("outputs", state.results.outputBytes + incoming.bytes),
             ("failures", state.results.failureBytes),
+            ("arguments", arguments.bytes),
             ("the plan", state.plan.heldBytes + state.plan.count * HeldCost.node),
             ("events", log.bytes),
             ("the planner", plannerBytes),

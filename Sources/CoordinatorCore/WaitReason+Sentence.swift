@@ -8,6 +8,7 @@ extension WaitReason {
         switch self {
         case .dependencies: "dependencies"
         case .growingPlan: "growing_plan"
+        case .arguments: "arguments"
         case .toolMissing: "tool_missing"
         case .labelsMissing: "labels_missing"
         case .draining: "workers_draining"
@@ -45,6 +46,7 @@ extension WaitReason {
             return "waits for \(shown)\(more)"
         case .growingPlan:
             return "names nodes that the plan does not have yet; it is still growing"
+        case .arguments: return "its arguments are about to be made of outputs"
         case .toolMissing(let tool):
             return CoordinatorMachine.missing(tool, withheld(tool))
         case .labelsMissing(let labels):

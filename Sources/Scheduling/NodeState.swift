@@ -83,7 +83,8 @@ public enum NodeStateKind: String, Sendable, CaseIterable {
     /// The states that may follow; a move that is not listed is our own bug.
     public var successors: Set<NodeStateKind> {
         switch self {
-        case .waiting: [.ready, .skipped, .cancelled]
+        // Failed: its arguments cannot be made.
+        case .waiting: [.ready, .failed, .skipped, .cancelled]
         case .ready: [.leased, .failed, .cancelled]
         case .backingOff: [.ready, .cancelled]
         case .leased:
@@ -119,6 +120,8 @@ struct NodeRecord: Sendable {
     var workersLost: UInt8 = 0
     /// Refusals since the last start.
     var rejections: UInt8 = 0
+    /// Whether its arguments are still to be made when its dependencies are done.
+    var lacksArguments = false
     /// Whether the scheduler's list of troubles has an entry for it.
     var isTroubled = false
     /// Attempts that their workers could not start.

@@ -9,6 +9,8 @@ public enum WaitReason: Sendable, Equatable {
     case dependencies([Int], total: Int)
     /// Something that it names has not been added to the plan yet.
     case growingPlan
+    /// Its arguments are about to be made of outputs.
+    case arguments
     /// No connected worker has the tool.
     case toolMissing(String)
     /// Workers have the tool, but none carries these labels.
@@ -68,6 +70,7 @@ extension Scheduler {
                 reasons.append(.dependencies(Array(open.prefix(10)), total: open.count))
             }
             if Int(record.inDegree) > open.count { reasons.append(.growingPlan) }
+            if isWaitingForArguments(slot) { reasons.append(.arguments) }
             return reasons
         case .ready:
             let run = runs[Int(slot.run)]

@@ -10,8 +10,7 @@ internal import DequeModule
 internal import HeapModule
 
 extension Scheduler {
-    /// Whether ready nodes may find room since the last pass, such as a slot that was freed when a
-    /// dispatch could not be made.
+    /// Whether ready nodes may find room since the last pass: another one must follow.
     public var hasOpenings: Bool {
         !openClasses.isEmpty || !listedWorkers.isEmpty || !listedRuns.isEmpty
             || (isCarefulOpen && !careful.isEmpty)

@@ -48,6 +48,7 @@ extension Scheduler {
             record.maxAttempts = Int16(clamping: spec.maxAttempts ?? 0)
             let timeout = spec.timeout.map { Int($0 / .milliseconds(1)) } ?? 0
             record.timeoutMilliseconds = Int32(clamping: timeout)
+            record.lacksArguments = spec.needsArguments
             runs[run].nodes.append(record)
         }
         for node in held { runs[run].nodes[node].inDegree += 1 }
@@ -101,8 +102,36 @@ extension Scheduler {
 
     private mutating func readyIfFree(_ node: NodeSlot, _ actions: inout [Action]) {
         guard record(node).inDegree == 0, record(node).state == .waiting else { return }
+        guard !record(node).lacksArguments else {
+            return actions.append(.makeArguments(reference(node)))
+        }
         actions.append(.publishReady(reference(node)))
         makeReady(node)
+    }
+
+    mutating func noteArguments(of node: NodeReference, _ actions: inout [Action]) {
+        guard let node = slot(of: node), isWaitingForArguments(node) else { return }
+        update(node) { $0.lacksArguments = false }
+        readyIfFree(node, &actions)
+    }
+
+    mutating func failForArguments(
+        _ node: NodeReference,
+        _ failure: Failure,
+        _ actions: inout [Action]
+    ) {
+        guard let node = slot(of: node), isWaitingForArguments(node) else { return }
+        settle(node, .failed(failure), &actions)
+    }
+
+    /// Whether a node waits for nothing but its arguments, and its run goes on.
+    public func awaitsArguments(_ node: NodeReference) -> Bool {
+        guard let slot = slot(of: node), !runs[Int(slot.run)].isCancelled else { return false }
+        return isWaitingForArguments(slot)
+    }
+
+    func isWaitingForArguments(_ node: NodeSlot) -> Bool {
+        record(node).state == .waiting && record(node).inDegree == 0 && record(node).lacksArguments
     }
 
     /// Puts a node where placement finds it.
@@ -199,17 +228,6 @@ extension Scheduler {
         runs[run].queues = []
         runs[run].queueIndexes = [:]
         runs[run].parkedQueues = []
-    }
-
-    mutating func refuse(_ node: NodeReference, _ failure: Failure, _ actions: inout [Action]) {
-        guard let node = slot(of: node), !record(node).state.kind.isTerminal else { return }
-        if let worker = record(node).state.worker {
-            unassign(node, from: worker)
-            // The attempt was never made.
-            update(node) { $0.attempt -= 1 }
-        }
-        if record(node).state == .waiting { move(node, to: .ready) }
-        settle(node, .failed(failure), &actions)
     }
 
     // MARK: - Cancelling

@@ -100,10 +100,10 @@ extension Scheduler {
             throw InvariantViolation("node \(reference) in \(node.state) is booked wrongly")
         }
         switch node.state {
-        case .waiting where node.inDegree <= 0:
+        case .waiting where node.inDegree <= 0 && !node.lacksArguments:
             throw InvariantViolation("node \(reference) waits for nothing")
         case .ready, .leased, .running:
-            guard node.inDegree == 0 else {
+            guard node.inDegree == 0, !node.lacksArguments else {
                 throw InvariantViolation("node \(reference) runs before its dependencies")
             }
         default: break

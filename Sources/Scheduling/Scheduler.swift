@@ -103,8 +103,10 @@ public struct Scheduler: Sendable {
             returnForShortage(attempt, worker, reason, now, &actions)
         case .attemptForgotten(let attempt, let worker):
             forget(attempt, worker, now, &actions)
-        case .nodeRefused(let node, let failure):
-            refuse(node, failure, &actions)
+        case .argumentsMade(let node):
+            noteArguments(of: node, &actions)
+        case .argumentsFailed(let node, let failure):
+            failForArguments(node, failure, &actions)
         case .runAdded(let run, let policy, let maxRunning):
             addRun(run, policy, maxRunning)
         case .nodesAdded(let run, let specs, let edges, let held):

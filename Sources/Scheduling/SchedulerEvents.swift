@@ -43,8 +43,10 @@ extension Scheduler {
         case attemptLackedResources(AttemptID, WorkerID, reason: String)
         /// A worker that should have the attempt does not know it.
         case attemptForgotten(AttemptID, WorkerID)
-        /// The coordinator could not make the node's arguments: it fails without an attempt.
-        case nodeRefused(NodeReference, Failure)
+        /// The node's arguments were made, as `makeArguments` asked: it is ready.
+        case argumentsMade(NodeReference)
+        /// The node's arguments cannot be made: it fails without an attempt.
+        case argumentsFailed(NodeReference, Failure)
         /// Somebody asked to end the run.
         case cancelRequested(RunID)
         /// Nobody needs the run any more; all its nodes have settled.
@@ -56,12 +58,15 @@ extension Scheduler {
     /// Something that the caller is to do.
     public enum Action: Sendable, Equatable {
         /// Send the attempt to the worker. Answered by `attemptStarted`, `attemptSucceeded`,
-        /// `attemptFailed`, `attemptRejected`, `attemptForgotten`, `nodeRefused` or `workerLost`.
+        /// `attemptFailed`, `attemptRejected`, `attemptForgotten` or `workerLost`.
         /// It may take as long as `timeout` there; nil means no limit.
         case dispatch(AttemptID, to: WorkerID, timeout: Duration?)
         /// Ask the worker to end the attempt. Answered like `dispatch`.
         case cancel(AttemptID, on: WorkerID, CancelReason)
-        /// The node's dependencies are done.
+        /// The node's dependencies are done: make its arguments of their outputs. Answered by
+        /// `argumentsMade` or `argumentsFailed`.
+        case makeArguments(NodeReference)
+        /// The node may be given to a worker.
         case publishReady(NodeReference)
         /// The attempt failed and another one follows after the delay. One that `neverRan` does
         /// not count.

@@ -67,18 +67,23 @@ public struct NodeSpec: Sendable {
     public var maxAttempts: Int?
     /// The plan's own limit of an attempt's time; nil leaves it to the tool.
     public var timeout: Duration?
+    /// Whether its arguments are made once its dependencies are done; others are there from the
+    /// start.
+    public var needsArguments: Bool
 
     /// Describes a node to schedule.
     public init(
         tool: String,
         requires: [String: String] = [:],
         maxAttempts: Int? = nil,
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        needsArguments: Bool = false
     ) {
         self.tool = tool
         self.requires = requires
         self.maxAttempts = maxAttempts
         self.timeout = timeout
+        self.needsArguments = needsArguments
     }
 }
 

@@ -43,6 +43,9 @@ public struct Limits: Sendable, Equatable {
     /// Unsent bytes of all connections beyond which answers wait, and peers that read nothing are
     /// dismissed, whom most is owed first.
     public var allUnsentBytes = 256 << 20
+    /// Bytes of arguments that are kept for nodes that wait for a worker; the arguments of others
+    /// are made a second time when they are sent.
+    public var argumentBytes = 64 << 20
     /// Bytes of output a tool may produce, unless it is configured otherwise.
     public var maxOutput = 16 << 20
     /// Events kept for late watchers, for each run.

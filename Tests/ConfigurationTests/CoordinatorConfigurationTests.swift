@@ -29,6 +29,7 @@ import Wire
             "max_line": "4MiB", "max_line_before_authentication": "8KiB", "max_value": "1GiB",
             "window": "1MiB", "chunk": "64KiB", "max_output": "32MiB", "unsent_bytes": "8MiB",
             "all_unsent_bytes": "32MiB",
+            "argument_bytes": "0",
             "run_bytes": "64MiB", "held_bytes": "4GiB", "event_bytes": "1MiB",
             "finished_bytes": "2GiB", "missed_heartbeats": "5", "connections": "20000",
             "unauthenticated_connections": "7", "unknown_types": "0", "tools_per_worker": "10",

@@ -54,6 +54,7 @@ private final class Campaign {
     private var runOrder: [RunID] = []
     private var attempts: [(attempt: AttemptID, worker: WorkerID)] = []
     private var recalled: [(attempt: AttemptID, worker: WorkerID)] = []
+    private var unmade: [NodeReference] = []
     private var history: [String] = []
 
     private struct RunModel {
@@ -166,7 +167,8 @@ private final class Campaign {
                 NodeSpec(
                     tool: tool,
                     requires: chance(70) ? [:] : Self.labels[draw(0...4)],
-                    maxAttempts: chance(20) ? draw(1...3) : nil
+                    maxAttempts: chance(20) ? draw(1...3) : nil,
+                    needsArguments: chance(15)
                 )
             )
             runs[id]?.nodes.append(NodeModel(tool: tool, dependencies: sorted))
@@ -231,8 +233,10 @@ private final class Campaign {
     /// Something about an attempt that was dispatched once, current or not.
     private func answer() {
         if chance(30), let (attempt, worker) = recalled.popLast() {
-            // It had begun before the recall came.
-            return handle(.attemptStarted(attempt, worker))
+            // It had begun before the recall came; a tool that may run once only fails.
+            return chance(50)
+                ? handle(.attemptStarted(attempt, worker))
+                : fail(attempt, worker, .cancelled, isRetryable: false)
         }
         // Mostly of a recent one.
         let recent = attempts.suffix(chance(70) ? 6 : attempts.count)
@@ -260,10 +264,10 @@ private final class Campaign {
             handle(.attemptRejected(attempt, worker, all[draw(0...4)]))
         case 93...95: handle(.attemptForgotten(attempt, worker))
         default:
-            guard isCurrent else { return }
+            // Its arguments were made before it was dispatched: these change nothing.
             let failure = Failure(code: .referenceNotFound, message: "nothing there")
             let node = NodeReference(run: attempt.run, node: attempt.node)
-            handle(.nodeRefused(node, failure))
+            handle(chance(50) ? .argumentsMade(node) : .argumentsFailed(node, failure))
         }
     }
 
@@ -286,9 +290,18 @@ private final class Campaign {
     }
 
     private func place() {
+        makeArguments(unmade.filter { _ in chance(90) })
         scheduler.continueSweeps(into: &actions)
         scheduler.place(at: now, into: &actions)
         check()
+    }
+
+    private func makeArguments(_ nodes: [NodeReference]) {
+        unmade.removeAll { nodes.contains($0) }
+        for node in nodes {
+            let failure = Failure(code: .referenceNotFound, message: "nothing there")
+            handle(chance(90) ? .argumentsMade(node) : .argumentsFailed(node, failure))
+        }
     }
 
     private func check() {
@@ -314,6 +327,7 @@ private final class Campaign {
         switch action {
         case .dispatch(let attempt, let worker, _): checkDispatch(attempt, worker)
         case .cancel(let attempt, let worker, .recalled): recalled.append((attempt, worker))
+        case .makeArguments(let node): unmade.append(node)
         case .settle(let node, let settlement):
             guard let model = runs[node.run]?.nodes[node.node] else { return }
             if model.isSettled { note("\(node) settled twice") }

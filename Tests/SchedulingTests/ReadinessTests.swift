@@ -205,19 +205,51 @@ struct ReadinessTests {
         )
     }
 
-    @Test("A node whose arguments cannot be made fails without an answer from a worker")
-    func refusedNode() {
+    @Test("A node is ready when its arguments are made, after its dependencies")
+    func madeArguments() {
         scheduler.join("w")
-        scheduler.submit([node("a"), node("b", after: "a"), node("c")])
-        let failure = Failure(code: .referenceNotFound, message: "no such field")
-        scheduler.turn(.nodeRefused(scheduler.reference("a"), failure))
-        scheduler.expect(
-            "dispatch a/1 to w",
-            "a failed: reference_not_found",
-            "b skipped by a",
-            "dispatch c/1 to w"
+        scheduler.submit([node("a"), needing("b", after: "a")])
+        scheduler.turn(.argumentsMade(scheduler.reference("b")))
+        scheduler.expect("ready a", "dispatch a/1 to w")
+        scheduler.finish("a")
+        scheduler.expect("a succeeded", "make arguments of b")
+        let explained = scheduler.scheduler.explain(
+            scheduler.reference("b"),
+            dependencies: [0],
+            at: .zero
         )
-        scheduler.turn(.nodeRefused(scheduler.reference("a"), failure))
+        #expect(explained == [.arguments])
+        scheduler.turn(.argumentsMade(scheduler.reference("b")))
+        scheduler.expect("ready b", "dispatch b/1 to w")
+        scheduler.turn(.argumentsMade(scheduler.reference("b")))
         scheduler.expect()
+    }
+
+    @Test("A node whose arguments cannot be made fails without an attempt")
+    func failedArguments() {
+        scheduler.join("w")
+        scheduler.submit([needing("a"), node("b", after: "a")])
+        scheduler.expect("make arguments of a")
+        let failure = Failure(code: .referenceNotFound, message: "no such field")
+        scheduler.turn(.argumentsFailed(scheduler.reference("a"), failure))
+        scheduler.expect("a failed: reference_not_found", "b skipped by a", "finish r")
+        scheduler.turn(.argumentsFailed(scheduler.reference("a"), failure))
+        scheduler.expect()
+    }
+
+    @Test("A cancel ends a node that waits for its arguments")
+    func cancelledBeforeArguments() {
+        scheduler.submit([needing("a")])
+        scheduler.cancel()
+        #expect(!scheduler.scheduler.awaitsArguments(scheduler.reference("a")))
+        scheduler.turn(.argumentsMade(scheduler.reference("a")))
+        scheduler.expect("make arguments of a", "a cancelled", "finish r")
+    }
+
+    private func needing(_ name: String, after: String...) -> TestNode {
+        var needing = node(name)
+        needing.after = after
+        needing.needsArguments = true
+        return needing
     }
 }

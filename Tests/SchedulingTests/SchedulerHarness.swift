@@ -14,6 +14,7 @@ struct TestNode {
     var requires: [String: String] = [:]
     var maxAttempts: Int?
     var timeout: Duration?
+    var needsArguments = false
 }
 
 /// Shorthand for a node.
@@ -203,7 +204,8 @@ final class SchedulerHarness {
                 tool: $0.tool,
                 requires: $0.requires,
                 maxAttempts: $0.maxAttempts,
-                timeout: $0.timeout
+                timeout: $0.timeout,
+                needsArguments: $0.needsArguments
             )
         }
         let holds = held.map { index($0, run) }
@@ -310,6 +312,7 @@ final class SchedulerHarness {
             "dispatch \(name(attempt)) to \(name(worker))"
         case .cancel(let attempt, let worker, let reason):
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"
+        case .makeArguments(let node): "make arguments of \(name(node))"
         case .publishReady(let node): "ready \(name(node))"
         case .publishReturned(let attempt): "returned \(name(attempt))"
         case .publishRetry(let attempt, let failure, _, _):

@@ -73,6 +73,7 @@ struct Scenario {
         limits.handshake = .seconds(3)
         limits.cancelGrace = .milliseconds(500)
         limits.outboxHighWater = draw.permille(500) ? 64 << 20 : 8 << 10
+        limits.argumentBytes = draw.permille(500) ? 64 << 20 : draw.int(0...2_000)
         limits.allUnsentBytes = draw.permille(700) ? 256 << 20 : draw.int(1 << 10...40 << 10)
         if draw.permille(150) { limits.unfinishedRuns = draw.int(1...3) }
         if draw.permille(150) { limits.eventLogEntries = draw.int(5...30) }

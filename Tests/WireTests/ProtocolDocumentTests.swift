@@ -121,6 +121,8 @@ struct ProtocolDocumentTests {
             "unknown types on a connection": count(limits.unknownTypes),
             "unsent bytes of a connection": "\(limits.outboxHighWater >> 20) MiB",
             "unsent bytes of all connections": "\(limits.allUnsentBytes >> 20) MiB",
+            "arguments kept for nodes that wait for a worker":
+                "\(limits.argumentBytes >> 20) MiB",
             "output of a tool": "\(limits.maxOutput >> 20) MiB",
             "tools of a worker": count(limits.toolsPerWorker),
             "slots of a worker": count(limits.slotsPerWorker),

@@ -1,0 +1,182 @@
+// Arguments: made and checked when the dependencies of a node are done, so that no dispatch can
+// fail. They are kept within a budget until they are sent; beyond it a node stays a template, and
+// its arguments are made a second time when they leave.
+
+internal import JSON
+internal import Plans
+internal import Runs
+internal import Scheduling
+internal import Schemas
+internal import Wire
+
+extension CoordinatorMachine {
+    /// Arguments beyond this are checked against the schema by their worker alone: decoded they
+    /// take many times their length.
+    private static let checkedBytes = 1 << 20
+
+    /// Makes the arguments of a node whose dependencies are done, now or in a further turn.
+    mutating func makeArguments(
+        of node: NodeReference,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard argumentBudget.hasTime, !argumentBudget.hasPostponed else {
+            return argumentBudget.postpone(node)
+        }
+        makeAndCheckArguments(of: node, now, &actions)
+    }
+
+    /// Makes the arguments for which an earlier turn had no time.
+    mutating func makePostponedArguments(_ now: Instant, _ actions: inout [Action]) {
+        while let node = argumentBudget.nextPostponed() {
+            makeAndCheckArguments(of: node, now, &actions)
+        }
+    }
+
+    private mutating func makeAndCheckArguments(
+        of node: NodeReference,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard scheduler.awaitsArguments(node), let run = runSlots[node.run] else { return }
+        do throws(Failure) {
+            let arguments = try resolveArguments(of: node.node, run)
+            try check(arguments, of: node.node, run)
+            keep(arguments, of: node.node, run)
+            schedule(.argumentsMade(node), now, &actions)
+        } catch {
+            schedule(.argumentsFailed(node, error), now, &actions)
+        }
+    }
+
+    /// The arguments of a ready node, which is about to be sent.
+    mutating func takeArguments(of node: Int, _ run: Int) -> ResolvedArguments {
+        if let kept = dropArguments(of: node, run) { return kept }
+        do throws(Failure) {
+            return try resolveArguments(of: node, run)
+        } catch {
+            preconditionFailure("arguments that were made before cannot be made again: \(error)")
+        }
+    }
+
+    /// Whether the arguments of a ready node can be had in this turn.
+    func hasTimeForArguments(of node: Int, _ run: Int) -> Bool {
+        argumentBudget.hasTime || runs[run].arguments[node] != nil
+            || !runs[run].state.plan[node].template.hasReferences
+    }
+
+    /// Whether arguments have to be made: those without references are sent as they are written.
+    func needsArguments(_ node: PlanNode) -> Bool {
+        node.template.hasReferences || node.template.source.count > mostArgumentBytes
+    }
+
+    private var mostArgumentBytes: Int {
+        min(limits.maxValue, PlanLimits.resolvedArgumentBytes)
+    }
+
+    private mutating func resolveArguments(
+        of node: Int,
+        _ run: Int
+    ) throws(Failure) -> ResolvedArguments {
+        let bounds = ResolutionBounds(
+            wholeBytes: limits.announced.largestInline,
+            totalBytes: mostArgumentBytes
+        )
+        return try runs[run].state.plan.resolveArguments(
+            of: node,
+            within: bounds,
+            work: &argumentBudget.work
+        ) { [outputs = runs[run].state.results.outputs] in outputs[$0] }
+    }
+
+    private mutating func check(
+        _ arguments: ResolvedArguments,
+        of node: Int,
+        _ run: Int
+    ) throws(Failure) {
+        guard arguments.count <= Self.checkedBytes,
+            let tool = catalogue[runs[run].state.plan[node].tool], !tool.schema.acceptsEverything
+        else { return }
+        // Decoding and checking take several times as long as copying.
+        argumentBudget.work += 8 * arguments.count
+        let problems = tool.schema.problems(of: JSONValue(arguments.joined))
+        guard problems.isEmpty else { throw Failure.badArguments(problems) }
+    }
+
+    // MARK: - Kept arguments
+
+    private mutating func keep(_ arguments: ResolvedArguments, of node: Int, _ run: Int) {
+        let bytes = arguments.keptBytes
+        guard argumentBudget.keptBytes + bytes <= limits.argumentBytes else { return }
+        runs[run].arguments.keep(arguments, of: node)
+        argumentBudget.noteKept(bytes)
+        markUnbooked(run)
+    }
+
+    /// Gives back the room of a node's arguments.
+    @discardableResult
+    mutating func dropArguments(of node: Int, _ run: Int) -> ResolvedArguments? {
+        guard !runs[run].arguments.isEmpty, let kept = runs[run].arguments.remove(node) else {
+            return nil
+        }
+        argumentBudget.noteRemoved(kept.keptBytes)
+        markUnbooked(run)
+        return kept
+    }
+
+    // MARK: - Checks
+
+    /// The budget counts what the runs keep, and no node waits for its arguments in vain.
+    func validateArguments() throws(InvariantViolation) {
+        var kept = 0
+        for id in activeRuns {
+            guard let slot = runSlots[id] else { continue }
+            kept += runs[slot].arguments.countedBytes
+            for node in 0..<runs[slot].state.plan.count
+            where scheduler.awaitsArguments(NodeReference(run: id, node: node)) {
+                guard argumentBudget.hasPostponed else {
+                    throw InvariantViolation("\(id)/\(node) waits for its arguments for ever")
+                }
+            }
+        }
+        guard argumentBudget.keptBytes == kept else {
+            throw InvariantViolation(
+                "runs keep arguments of \(kept) bytes, counted are \(argumentBudget.keptBytes)"
+            )
+        }
+    }
+
+    // MARK: - For people
+
+    /// The arguments as the worker gets them; those that repeat large outputs are not made again
+    /// for a look at them.
+    func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
+        let most = limits.announced.largestInline
+        var work = 0
+        do throws(Failure) {
+            let arguments = try runs[run].state.plan.resolveArguments(
+                of: node,
+                within: ResolutionBounds(totalBytes: most, workBytes: 8 << 20),
+                work: &work,
+                outputs: { runs[run].state.results.outputs[$0] }
+            )
+            writer.field("args", arguments.joined)
+        } catch {
+            if error.code == .limit { writer.field("args_omitted", true) }
+        }
+    }
+}
+
+extension Failure {
+    /// Arguments that break the tool's schema, with every problem in one sentence.
+    static func badArguments(_ problems: [SchemaProblem]) -> Failure {
+        Failure(code: .badArguments, message: problems.sentence)
+    }
+}
+
+extension [SchemaProblem] {
+    var sentence: String {
+        map { $0.pointer.isEmpty ? $0.message : "\($0.pointer): \($0.message)" }
+            .joined(separator: "; ")
+    }
+}
