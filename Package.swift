@@ -94,9 +94,9 @@ let package = Package(
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
-        shell("UVLoop", ["CLibuv", "CProcess"]),
+        shell("UVLoop", ["CLibuv", "CProcess", "Core"]),
         shell("Configuration", ["Core", yaml]),
-        shell("HTTP", ["CCurl", "UVLoop"]),
+        shell("HTTP", ["CCurl", "UVLoop", "Core"]),
         shell(
             "LanguageModels",
             ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", yaml]

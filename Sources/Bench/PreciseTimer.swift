@@ -45,8 +45,7 @@ package final class PreciseTimer: OneShotTimer {
 
     /// Fires once when the duration has passed, in place of an earlier scheduling.
     package func schedule(after duration: Duration) {
-        let nanoseconds = min(max(duration / .nanoseconds(1), 0), 1e18).rounded(.up)
-        schedule(at: loop.nowNanoseconds + Int64(nanoseconds))
+        schedule(at: loop.deadline(after: max(duration, .zero)))
     }
 
     /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.

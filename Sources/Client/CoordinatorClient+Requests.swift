@@ -90,7 +90,7 @@ extension CoordinatorClient {
     ) {
         let drain = Drain(
             reason: reason,
-            deadlineMilliseconds: deadline.map { Int($0 / .milliseconds(1)) },
+            deadlineMilliseconds: deadline?.millisecondsRoundedUp,
             worker: worker
         )
         command(.drain(drain), about: worker, then)

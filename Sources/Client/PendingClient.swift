@@ -58,11 +58,8 @@ public final class PendingClient {
     }
 
     private func startTime() {
-        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(
-            Int64(clamping: Int(options.timeout / .nanoseconds(1)))
-        )
-        self.deadline = overflow ? .max : deadline
-        timer?.schedule(at: self.deadline)
+        deadline = loop.deadline(after: options.timeout)
+        timer?.schedule(at: deadline)
     }
 
     /// Fails the attempt; if this process itself was paused, the time begins again.

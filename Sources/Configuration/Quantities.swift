@@ -1,5 +1,7 @@
 // Durations and sizes as people write them: 10s, 500ms, 1MiB. Used by files and by the command line.
 
+import Core
+
 /// A text that should be a duration or a size and is not.
 public struct QuantityError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong and what to write instead, as a sentence for a person.
@@ -64,8 +66,7 @@ public enum Quantities {
 
     /// A duration as it would be read, in the largest unit that leaves no rest.
     public static func text(_ duration: Duration) -> String {
-        let (seconds, attoseconds) = duration.components
-        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        let nanoseconds = duration.nanosecondsRoundedUp
         let unit = durationUnits.last { nanoseconds % $0.nanoseconds == 0 } ?? durationUnits[0]
         return nanoseconds == 0 ? "0s" : "\(nanoseconds / unit.nanoseconds)\(unit.name)"
     }

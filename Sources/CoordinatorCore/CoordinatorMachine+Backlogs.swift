@@ -178,7 +178,7 @@ extension CoordinatorMachine {
         actions.append(.discardBacklog(id))
         let error = WireError(
             code: .limit,
-            message: "You have read nothing for \(Int((time - since) / .milliseconds(1))) ms,"
+            message: "You have read nothing for \((time - since).wholeMilliseconds) ms,"
                 + " though \(peer.owedBytes) bytes wait for you."
         )
         violate(id, error, now, &actions)

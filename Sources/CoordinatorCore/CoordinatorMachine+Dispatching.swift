@@ -145,7 +145,7 @@ extension CoordinatorMachine {
             node: runs[run].state.plan[attempt.node].id,
             tool: runs[run].state.plan[attempt.node].tool,
             arguments: payload,
-            timeoutMilliseconds: timeout.map { Int($0 / .milliseconds(1)) },
+            timeoutMilliseconds: timeout?.millisecondsRoundedUp,
             leaseMilliseconds: limits.leaseMilliseconds,
             maxOutput: limits.maxOutput,
             number: attempt.number

@@ -148,7 +148,7 @@ extension CoordinatorMachine {
         return .object { writer in
             writer.field("software", configuration.software)
             writer.field("epoch", configuration.epoch)
-            writer.field("uptime_ms", Int((now - startedAt) / .milliseconds(1)))
+            writer.field("uptime_ms", (now - startedAt).wholeMilliseconds)
             writer.key("workers")
             writer.beginObject()
             writer.field("connected", connected)
@@ -192,7 +192,7 @@ extension CoordinatorMachine {
         writer.field("host", session.host)
         writer.field("pid", session.processID)
         writer.field("software", session.software)
-        writer.field("connected_ms", Int((now - session.joinedAt) / .milliseconds(1)))
+        writer.field("connected_ms", (now - session.joinedAt).wholeMilliseconds)
         writer.key("labels")
         writer.beginObject()
         for label in session.labels {
@@ -237,7 +237,7 @@ extension CoordinatorMachine {
             writer.beginObject()
             writer.field("name", tool.tool)
             writer.field("refusals", tool.refusals)
-            writer.field("pause_ms", Int(tool.pause / .milliseconds(1)))
+            writer.field("pause_ms", tool.pause.wholeMilliseconds)
             writer.field("reason", tool.reason)
             writer.endObject()
         }
@@ -330,7 +330,7 @@ extension CoordinatorMachine {
         writer.field("join_instruction", state.plan.joinInstruction)
         if let failure = state.failure { writer.field("error", failure.document) }
         writer.field("reason", state.cancelReason)
-        writer.field("age_ms", Int((now - state.acceptedAt) / .milliseconds(1)))
+        writer.field("age_ms", (now - state.acceptedAt).wholeMilliseconds)
         writer.key("counts")
         state.counts.encode(into: &writer)
         writer.key("timing")

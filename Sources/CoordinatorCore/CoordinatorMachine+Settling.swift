@@ -51,7 +51,7 @@ extension CoordinatorMachine {
                 node: Int32(attempt.node),
                 attempt: Int32(attempt.number),
                 failure,
-                afterMicroseconds: Int64(delay / .microseconds(1)),
+                afterMicroseconds: Int64(delay.wholeMicroseconds),
                 neverRan: neverRan
             )
             record(change, of: attempt.run, now, &actions)
@@ -175,7 +175,7 @@ extension CoordinatorMachine {
         runs[run].apply(end)
         runs[run].answers.dropPresent()
         note(end, answer: smallAnswer(of: run), run, &actions)
-        let wall = Int((now - runs[run].state.acceptedAt) / .milliseconds(1))
+        let wall = (now - runs[run].state.acceptedAt).wholeMilliseconds
         actions.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall))
         )

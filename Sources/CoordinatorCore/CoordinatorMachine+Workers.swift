@@ -296,7 +296,7 @@ extension CoordinatorMachine {
             if silence >= limits.lease {
                 let error = WireError(
                     code: .limit,
-                    message: "Nothing was heard for \(silence / .milliseconds(1)) ms."
+                    message: "Nothing was heard for \(silence.wholeMilliseconds) ms."
                 )
                 actions.append(.report(.peerDismissed(id, error)))
                 dismiss(id, reason: "its lease ended", now, &actions)

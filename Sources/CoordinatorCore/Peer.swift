@@ -106,7 +106,7 @@ struct WorkerSession: Sendable {
     /// The drain that it was told, with the time that is left.
     func orderedDrain(at now: Instant) -> Drain? {
         guard let (drain, orderedAt) = drainOrder else { return nil }
-        let passed = Int((now - orderedAt) / .milliseconds(1))
+        let passed = (now - orderedAt).wholeMilliseconds
         return Drain(
             reason: drain.reason,
             deadlineMilliseconds: drain.deadlineMilliseconds.map { max($0 - passed, 0) }

@@ -64,7 +64,7 @@ extension WaitReason {
         case .coolingDown(let workers, let left):
             let rest =
                 left > .zero
-                ? "for \(max(Int(left / .milliseconds(1)), 1)) ms" : "until a trial goes well"
+                ? "for \(max(left.wholeMilliseconds, 1)) ms" : "until a trial goes well"
             return "its tool could not be started lately on \(names(workers)), where others come "
                 + "first \(rest)"
         case .keptApart(let workers):
@@ -74,7 +74,7 @@ extension WaitReason {
             return "its run may have only \(bound) \(bound == 1 ? "node" : "nodes") with workers "
                 + "at a time (max-running)"
         case .backingOff(let delay):
-            let left = max(Int(delay / .milliseconds(1)), 0)
+            let left = max(delay.wholeMilliseconds, 0)
             return "tried and failed; the next attempt starts in \(left) ms"
         case .leased(let id): return "sent to \(worker(id)), which has not begun it yet"
         case .running(let id): return "runs on \(worker(id))"

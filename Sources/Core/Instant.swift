@@ -30,7 +30,7 @@ public struct Instant: Sendable, Hashable, Comparable, CustomStringConvertible {
 
     /// The instant that lies `duration` later (earlier if it is negative).
     public func advanced(by duration: Duration) -> Instant {
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.saturatedNanoseconds)
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanosecondsRoundedUp)
         guard overflow else { return Instant(nanoseconds: sum) }
         return Instant(nanoseconds: nanoseconds < 0 ? .min : .max)
     }
@@ -64,20 +64,4 @@ public struct Instant: Sendable, Hashable, Comparable, CustomStringConvertible {
 
     /// Milliseconds since the start, for traces.
     public var description: String { "\(milliseconds) ms" }
-}
-
-extension Duration {
-    /// This duration in nanoseconds, cut off at the ends of `Int64`.
-    package var saturatedNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, tooMany) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        if tooMany { return seconds < 0 ? .min : .max }
-        let (sum, overflow) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return overflow ? (product < 0 ? .min : .max) : sum
-    }
-
-    /// This duration in whole milliseconds, rounded towards zero.
-    package var wholeMilliseconds: Int {
-        Int(saturatedNanoseconds / 1_000_000)
-    }
 }

@@ -1,5 +1,6 @@
 // One running request: its time limits, its handlers, and its end. Sockets are in HTTPClient.
 internal import CCurl
+internal import Core
 internal import UVLoop
 
 /// A request that was started; it can be cancelled.
@@ -44,8 +45,9 @@ public final class HTTPTransfer {
             let advice = "libcurl.so.4 cannot be loaded. Install it (Debian: libcurl4)."
             return HTTPError(code: .unavailable, message: advice)
         }
-        let milliseconds = max(1, request.connectTimeout.wholeMilliseconds)
-        let options = weft_transfer_options(number: number, connect_timeout_ms: milliseconds)
+        // At most a month; libcurl takes no more.
+        let milliseconds = min(max(1, request.connectTimeout.millisecondsRoundedUp), 2_678_400_000)
+        let options = weft_transfer_options(number: number, connect_timeout_ms: Int64(milliseconds))
         curl = weft_transfer_new(
             shared,
             options,
@@ -73,10 +75,9 @@ public final class HTTPTransfer {
     // MARK: - Time
 
     private func startClock(_ request: HTTPRequest) {
-        let now = loop.nowNanoseconds
         idleTimeout = request.idleTimeout
-        idleDeadline = now.advanced(by: idleTimeout)
-        if let limit = request.deadline { deadline = now.advanced(by: limit) }
+        idleDeadline = loop.deadline(after: idleTimeout)
+        if let limit = request.deadline { deadline = loop.deadline(after: limit) }
         timer = Timer(loop: loop) { [self] in lookAtClock() }
         timer?.schedule(at: min(idleDeadline, deadline))
     }
@@ -95,7 +96,7 @@ public final class HTTPTransfer {
     }
 
     private func sawLife() {
-        idleDeadline = loop.nowNanoseconds.advanced(by: idleTimeout)
+        idleDeadline = loop.deadline(after: idleTimeout)
     }
 
     // MARK: - The response
@@ -165,24 +166,5 @@ extension UInt8 {
         default:
             "!#$%&'*+-.^_`|~".utf8.contains(self)
         }
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, rounded up; at most a month.
-    fileprivate var wholeMilliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        guard seconds < 2_678_400 else { return 2_678_400_000 }
-        let (part, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000_000_000)
-        return seconds * 1000 + part + (rest > 0 ? 1 : 0)
-    }
-}
-
-extension Int64 {
-    /// Nanoseconds later; at most a century.
-    fileprivate func advanced(by duration: Duration) -> Int64 {
-        let (seconds, attoseconds) = duration.components
-        let bounded = Swift.min(seconds, 3_155_760_000)
-        return self + bounded * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

@@ -63,7 +63,7 @@ public struct NodeDefinition: Sendable, Hashable {
         writer.beginArray()
         for dependency in dependencies { writer.string(dependency.text) }
         writer.endArray()
-        writer.field("timeout_ms", timeout?.wholeMilliseconds)
+        writer.field("timeout_ms", timeout?.millisecondsRoundedUp)
         writer.field("max_attempts", maxAttempts)
         if !requires.isEmpty {
             writer.key("requires")

@@ -82,7 +82,7 @@ public struct Run: Sendable {
 
     /// Microseconds from the acceptance to an instant.
     public func microseconds(at now: Instant) -> Int {
-        Int((now.nanoseconds - acceptedAt.nanoseconds) / 1_000)
+        now.microseconds(since: acceptedAt)
     }
 
     /// How the run ends, now that every node has settled: a failure of the run itself comes first,

@@ -4,11 +4,6 @@ public import Core
 public import JSON
 internal import Wire
 
-/// Microseconds as milliseconds with three digits.
-public func milliseconds(_ microseconds: Int) -> Double {
-    Double(microseconds) / 1_000
-}
-
 extension Failure {
     /// The failure as `{"code","message",…}`.
     public var document: RawJSON {

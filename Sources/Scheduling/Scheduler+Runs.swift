@@ -46,7 +46,7 @@ extension Scheduler {
             }
             var record = NodeRecord(placement: Int32(queue?.index ?? 0))
             record.maxAttempts = Int16(clamping: spec.maxAttempts ?? 0)
-            let timeout = spec.timeout.map { Int($0 / .milliseconds(1)) } ?? 0
+            let timeout = spec.timeout?.millisecondsRoundedUp ?? 0
             record.timeoutMilliseconds = Int32(clamping: timeout)
             record.lacksArguments = spec.needsArguments
             runs[run].nodes.append(record)

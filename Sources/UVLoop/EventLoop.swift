@@ -1,6 +1,7 @@
 // The libuv loop: running, stopping, closing, and the thread it is confined to.
 // Not here: end-of-turn hooks (EventLoop+Turns), work off the loop (EventLoop+Work), handles.
 internal import CLibuv
+internal import Core
 
 /// One libuv loop, confined to the thread that made it.
 ///
@@ -62,6 +63,11 @@ public final class EventLoop {
 
     /// Nanoseconds on the monotonic clock, read now and not cached by turn.
     public var nowNanoseconds: Int64 { Int64(clamping: uv_hrtime()) }
+
+    /// When so much time will have passed, in `nowNanoseconds`; never early.
+    public func deadline(after duration: Duration) -> Int64 {
+        (Instant(nanoseconds: nowNanoseconds) + duration).nanoseconds
+    }
 
     /// Whether the calling thread is the loop's.
     public var isOnLoop: Bool { uv_thread_self() == thread }
@@ -142,7 +148,7 @@ public final class EventLoop {
     /// Killed children end at once as a rule; waiting for them leaves no zombies behind.
     private func waitForChildren(atMostMilliseconds limit: Int64) {
         guard childrenAlive > 0 else { return }
-        let deadline = nowNanoseconds + limit * 1_000_000
+        let deadline = deadline(after: .milliseconds(limit))
         let timer = Timer(loop: self) {}
         timer.schedule(at: deadline)
         while childrenAlive > 0, nowNanoseconds < deadline {

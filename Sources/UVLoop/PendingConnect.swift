@@ -29,10 +29,7 @@ public final class PendingConnect {
         self.host = host
         self.port = port
         self.then = then
-        let (end, overflow) = loop.nowNanoseconds.addingReportingOverflow(
-            max(0, timeout.clampedNanoseconds)
-        )
-        deadline = overflow ? .max : end
+        deadline = loop.deadline(after: max(.zero, timeout))
         let timer = Timer(loop: loop) { [self] in limitReached() }
         timer.onLoopClosing = { [self] in self.then = nil }
         self.timer = timer

@@ -49,10 +49,8 @@ public final class Timer {
     /// Replaces an earlier scheduling. Zero or less means the next turn of the loop.
     public func schedule(after duration: Duration) {
         loop.assertOnLoop()
-        let nanoseconds = duration.clampedNanoseconds
-        guard nanoseconds > 0 else { return start(milliseconds: 0) }
-        let (deadline, overflow) = loop.nowNanoseconds.addingReportingOverflow(nanoseconds)
-        schedule(at: overflow ? .max : deadline)
+        guard duration > .zero else { return start(milliseconds: 0) }
+        schedule(at: loop.deadline(after: duration))
     }
 
     /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
@@ -172,16 +170,4 @@ public typealias MakeTimer = (EventLoop, @escaping () -> Void) -> any OneShotTim
 private func timerFired(_ handle: UnsafeMutablePointer<uv_timer_t>?) {
     guard let data = handle?.pointee.data else { return }
     owner(data, as: Timer.self).fire()
-}
-
-extension Duration {
-    /// Whole nanoseconds, a fraction counted as one more; bounded by what 64 bits hold.
-    var clampedNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds > 0 ? .max : .min }
-        let (part, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-        let (sum, sumOverflow) = whole.addingReportingOverflow(part + (rest > 0 ? 1 : 0))
-        return sumOverflow ? (seconds > 0 ? .max : .min) : sum
-    }
 }

@@ -1,5 +1,6 @@
 // How a plan is to run.
 package import Client
+import Core
 public import Wire
 
 /// How a plan is to run; the defaults suit most.
@@ -62,11 +63,8 @@ public struct RunOptions: Sendable {
     }
 
     private var budget: Budget {
-        // Rounded up: a limit below a millisecond is no limit of zero.
         Budget(
-            wallMilliseconds: timeLimit.map { limit in
-                Int(min(max(limit / .milliseconds(1), 1), 1e15).rounded(.up))
-            },
+            wallMilliseconds: timeLimit.map { max($0.millisecondsRoundedUp, 1) },
             tokens: maxTokens,
             running: maxRunning
         )

@@ -1,6 +1,8 @@
 // Every limit of the protocol and of the processes that speak it, with its default.
 // What a peer must know of them is announced in `welcome`.
 
+import Core
+
 /// The limits of a coordinator or worker.
 public struct Limits: Sendable, Equatable {
     /// Longest line, in bytes without its line end, after the handshake.
@@ -82,16 +84,11 @@ public struct Limits: Sendable, Equatable {
         AnnouncedLimits(maxLine: maxLine, maxValue: maxValue, window: window)
     }
     /// The pause between two pings in whole milliseconds, for `welcome`.
-    public var heartbeatMilliseconds: Int { Self.milliseconds(heartbeat) }
+    public var heartbeatMilliseconds: Int { heartbeat.millisecondsRoundedUp }
     /// The lease in whole milliseconds, for `welcome` and `dispatch`.
-    public var leaseMilliseconds: Int { Self.milliseconds(lease) }
+    public var leaseMilliseconds: Int { lease.millisecondsRoundedUp }
     /// The grace of a cancelled attempt in whole milliseconds, for `cancel`.
-    public var cancelGraceMilliseconds: Int { Self.milliseconds(cancelGrace) }
-
-    private static func milliseconds(_ duration: Duration) -> Int {
-        let (seconds, attoseconds) = duration.components
-        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
-    }
+    public var cancelGraceMilliseconds: Int { cancelGrace.millisecondsRoundedUp }
 }
 
 extension Limits {

@@ -285,13 +285,13 @@ public final class WorkerService {
         startedAt: Int64
     ) {
         forget(attempt)
-        let nanoseconds = loop.nowNanoseconds - startedAt
+        let now = Instant(nanoseconds: loop.nowNanoseconds)
         handle(
             .attemptFinished(
                 attempt,
                 result,
                 isTruncated: isTruncated,
-                microseconds: Int((nanoseconds + 500) / 1_000)
+                microseconds: now.microseconds(since: Instant(nanoseconds: startedAt))
             )
         )
     }

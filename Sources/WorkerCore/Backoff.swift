@@ -33,8 +33,7 @@ struct Backoff: Sendable {
         let doublings = min(max(failures, faults - 1), 16)
         failures = min(failures + 1, 16)
         let whole = min(Self.first * (1 << doublings), Self.longest)
-        let (seconds, attoseconds) = whole.components
-        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        let nanoseconds = whole.nanosecondsRoundedUp
         return .nanoseconds(Int64.random(in: nanoseconds / 2...nanoseconds, using: &generator))
     }
 }

@@ -53,7 +53,7 @@ extension WorkerMachine {
         let left = draining.deadline.map { max(.zero, $0 - now) }
         let drain = Drain(
             reason: draining.reason,
-            deadlineMilliseconds: left.map(\.wholeMilliseconds)
+            deadlineMilliseconds: left.map(\.millisecondsRoundedUp)
         )
         actions.append(.send(.drain(drain)))
         rejectQueued(into: &actions)

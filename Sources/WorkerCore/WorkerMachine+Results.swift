@@ -214,14 +214,8 @@ extension WorkerMachine {
 extension Duration {
     /// The duration for people: `10s`, or `1500ms` if it is not whole seconds.
     fileprivate var inWords: String {
-        let milliseconds = wholeMilliseconds
+        let milliseconds = millisecondsRoundedUp
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
-    }
-
-    /// The duration in milliseconds, rounded down.
-    var wholeMilliseconds: Int {
-        let (seconds, attoseconds) = components
-        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
     }
 }
 

@@ -1,4 +1,5 @@
 // A model that repeats what another one said. Not here: the recording's form.
+import Core
 public import PlannerCore
 public import UVLoop
 
@@ -106,7 +107,9 @@ private final class RecordedCall: ModelCall {
     private func schedule() {
         guard position < entries.count else { return }
         switch pace {
-        case .recorded: timer?.schedule(at: start.advanced(by: entries[position].time))
+        case .recorded:
+            let due = Instant(nanoseconds: start) + entries[position].time
+            timer?.schedule(at: due.nanoseconds)
         case .every(let interval): timer?.schedule(after: interval)
         }
     }

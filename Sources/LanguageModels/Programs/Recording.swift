@@ -116,7 +116,7 @@ extension Recording.Call {
         writer.newline()
         for entry in entries {
             writer.beginObject()
-            writer.field("at_ms", entry.time.inMilliseconds)
+            writer.field("at_ms", milliseconds(entry.time.wholeMicroseconds))
             entry.event.encode(into: &writer)
             writer.endObject()
             writer.newline()
@@ -245,14 +245,5 @@ extension ModelEvent {
         } else {
             return nil
         }
-    }
-}
-
-extension Duration {
-    /// Milliseconds, to the microsecond.
-    fileprivate var inMilliseconds: Double {
-        let (seconds, attoseconds) = components
-        let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
-        return Double(microseconds) / 1000
     }
 }

@@ -53,7 +53,7 @@ final class HTTPModelCall: ModelCall {
         )
         adaptation = endpoint.adaptation(for: request.format)
         reader = endpoint.dialect.makeReader()
-        deadline = endpoint.loop.nowNanoseconds.advanced(by: endpoint.settings.timeout)
+        deadline = endpoint.loop.deadline(after: endpoint.settings.timeout)
     }
 
     func cancel() { end(.failed(.cancelled)) }
@@ -330,7 +330,7 @@ final class HTTPModelCall: ModelCall {
             failure.message += " It asks to wait \(wait), which is too long."
             end(.failed(failure))
         case .retry(let wait):
-            let due = endpoint.loop.nowNanoseconds.advanced(by: wait)
+            let due = endpoint.loop.deadline(after: wait)
             guard due < deadline else { return end(.failed(failure)) }
             retriesMade += 1
             phase = .waiting
@@ -394,13 +394,4 @@ extension ModelFailure {
         code: .badStream,
         message: "The model's reply is longer than \(ModelLimits.reply) bytes."
     )
-}
-
-extension Int64 {
-    /// Nanoseconds later; at most a century.
-    func advanced(by duration: Duration) -> Int64 {
-        let (seconds, attoseconds) = duration.components
-        let bounded = Swift.min(seconds, 3_155_760_000)
-        return self + bounded * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
 }

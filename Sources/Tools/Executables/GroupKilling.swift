@@ -36,7 +36,7 @@ final class GroupKilling {
     }
 
     private func forceAfter(_ grace: Duration) {
-        let wanted = loop.nowNanoseconds &+ grace.nanosecondsClamped
+        let wanted = loop.deadline(after: grace)
         guard wanted < deadline ?? .max else { return }
         deadline = wanted
         timer.schedule(at: wanted)

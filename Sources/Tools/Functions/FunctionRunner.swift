@@ -22,7 +22,7 @@ public final class FunctionRunner: ToolRunner {
             description: tool.description,
             parameters: tool.parameters,
             isIdempotent: tool.isIdempotent,
-            timeoutMilliseconds: tool.timeout.map { $0.wholeMilliseconds },
+            timeoutMilliseconds: tool.timeout.map { $0.millisecondsRoundedUp },
             maxAttempts: tool.maxAttempts,
             concurrency: tool.concurrency
         )

@@ -1,6 +1,7 @@
 // Reads a manifest's YAML into tools, gathering every problem. Not here: single fields
 // (ManifestReader+Fields), commands (CommandTemplate+Parsing).
 internal import Configuration
+internal import Core
 internal import FoundationEssentials
 internal import JSON
 internal import OrderedCollections
@@ -126,7 +127,7 @@ struct ManifestReader: FieldReading {
         description.parameters = parameters(fields)
         description.isIdempotent = bool(fields, "idempotent") ?? false
         description.isReadOnly = bool(fields, "read_only") ?? false
-        description.timeoutMilliseconds = duration(fields, "timeout")?.wholeMilliseconds
+        description.timeoutMilliseconds = duration(fields, "timeout")?.millisecondsRoundedUp
         description.maxAttempts = integer(fields, "max_attempts", 1...1000)
         description.concurrency = integer(fields, "concurrency", 1...Limits.largestSlots)
     }

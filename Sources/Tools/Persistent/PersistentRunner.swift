@@ -184,7 +184,7 @@ public final class PersistentRunner: ToolRunner {
         // The first replacement may come at once.
         guard deaths > 1 else { return }
         let wait = min(.milliseconds(100) * (1 << min(deaths - 2, 10)), Self.longestPause)
-        pauseEnd = loop.nowNanoseconds + wait.nanosecondsClamped
+        pauseEnd = loop.deadline(after: wait)
         let timer = pause ?? Timer(loop: loop) { [weak self] in self?.endPause() }
         pause = timer
         timer.schedule(at: pauseEnd)
