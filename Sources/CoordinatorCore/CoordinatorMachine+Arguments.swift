@@ -2,6 +2,7 @@
 // fail. They are kept within a budget until they are sent; beyond it a node stays a template, and
 // its arguments are made a second time when they leave.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Runs

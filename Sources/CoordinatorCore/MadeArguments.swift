@@ -1,6 +1,7 @@
 // Where the arguments of ready nodes are kept until they are sent, and which nodes wait for theirs.
 // Making them is in CoordinatorMachine+Arguments.
 
+internal import Core
 internal import DequeModule
 internal import JSON
 internal import Plans

@@ -1,7 +1,7 @@
 // Runs and their nodes: growth, settling, cancelling. How many nodes at once are skipped or cancelled
 // is in Scheduler+Sweeps.
 
-internal import Core
+public import Core
 internal import DequeModule
 internal import HeapModule
 internal import Plans
