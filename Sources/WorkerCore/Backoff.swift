@@ -18,18 +18,18 @@ struct Backoff: Sendable {
         generator = SplitMix64(seed: seed)
     }
 
-    /// There is a session.
-    mutating func succeeded() {
+    /// The coordinator took the worker on.
+    mutating func noteSession() {
         failures = 0
     }
 
     /// The session ended by a fault, or without one.
-    mutating func sessionEnded(byFault isFault: Bool) {
+    mutating func noteEnd(byFault isFault: Bool) {
         faults = isFault ? faults + 1 : 0
     }
 
     /// The pause before the next try; between half and the whole of what the past tries ask for.
-    mutating func next() -> Duration {
+    mutating func nextPause() -> Duration {
         let doublings = min(max(failures, faults - 1), 16)
         failures = min(failures + 1, 16)
         let whole = min(Self.first * (1 << doublings), Self.longest)

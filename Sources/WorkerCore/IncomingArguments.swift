@@ -10,13 +10,7 @@ internal import Wire
 struct IncomingArguments: Sendable {
     private enum Entry: Sendable {
         case growing(ChunkAssembler)
-        case spoiled(Refusal)
-    }
-
-    /// Why arguments cannot be had.
-    struct Refusal: Error, Sendable {
-        let code: RejectCode
-        let message: String
+        case spoiled(Rejection)
     }
 
     private let maximumBytes: Int
@@ -47,15 +41,15 @@ struct IncomingArguments: Sendable {
             do {
                 guard bytes + assembler.bytes + chunk.data.count <= 2 * maximumBytes else {
                     hasOverflowed = true
-                    throw refusal("There are too many large arguments on the way.")
+                    throw rejection("There are too many large arguments on the way.")
                 }
                 try assembler.append(chunk)
                 bytes += assembler.bytes
                 entries[attempt] = .growing(assembler)
-            } catch let refusal as Refusal {
-                entries[attempt] = .spoiled(refusal)
+            } catch let rejection as Rejection {
+                entries[attempt] = .spoiled(rejection)
             } catch {
-                entries[attempt] = .spoiled(refusal("\(error)"))
+                entries[attempt] = .spoiled(rejection("\(error)"))
             }
         }
     }
@@ -71,7 +65,7 @@ struct IncomingArguments: Sendable {
     }
 
     /// The arguments that a dispatch completes.
-    mutating func finish(_ payload: Payload, of attempt: AttemptID) throws(Refusal) -> RawJSON {
+    mutating func finish(_ payload: Payload, of attempt: AttemptID) throws(Rejection) -> RawJSON {
         if case .inline(let value) = payload {
             if !entries.isEmpty { remove(attempt) }
             return value
@@ -79,14 +73,14 @@ struct IncomingArguments: Sendable {
         defer { remove(attempt) }
         switch entries[attempt] {
         case nil:
-            throw refusal("The chunks of the arguments did not come before the dispatch.")
-        case .spoiled(let refusal):
-            throw refusal
+            throw rejection("The chunks of the arguments did not come before the dispatch.")
+        case .spoiled(let rejection):
+            throw rejection
         case .growing(var assembler):
             do {
                 return try assembler.finish(payload)
             } catch {
-                throw refusal(error.message)
+                throw rejection(error.message)
             }
         }
     }
@@ -102,7 +96,7 @@ struct IncomingArguments: Sendable {
         hasOverflowed = false
     }
 
-    private func refusal(_ message: String) -> Refusal {
-        Refusal(code: hasOverflowed ? .busy : .badArguments, message: message)
+    private func rejection(_ message: String) -> Rejection {
+        Rejection(hasOverflowed ? .busy : .badArguments, message)
     }
 }

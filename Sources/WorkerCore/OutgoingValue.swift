@@ -6,8 +6,8 @@ internal import Wire
 /// What is still to be sent of a value in chunks; begins again on a new connection.
 struct OutgoingValue: Sendable {
     private var cutter: ChunkCutter
-    /// Whether the value waits for its turn, not for a window.
-    var isInTurn = false
+    /// Whether the value waits in the line of those that can be sent, not for its window.
+    var isInLine = false
 
     init(_ value: RawJSON, of attempt: AttemptID) {
         cutter = ChunkCutter(value: value, about: .attempt(attempt), stream: .value)
@@ -16,8 +16,8 @@ struct OutgoingValue: Sendable {
     var isComplete: Bool { cutter.isComplete }
 
     /// Whether a window has room for a character, or for all that is left.
-    func fits(into window: Int) -> Bool {
-        window >= min(4, cutter.remaining)
+    func canContinue(within window: SendWindow) -> Bool {
+        window.bytes >= min(4, cutter.remaining)
     }
 
     /// The announcement that completes the value once all chunks are sent.

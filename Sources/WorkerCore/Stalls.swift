@@ -31,10 +31,10 @@ struct Stalls: Sendable {
     /// When the next tool is tried again.
     var earliest: Instant? { entries.values.compactMap(\.retryAt).min() }
 
-    func isStalled(tool: Int) -> Bool { entries[tool]?.retryAt != nil }
+    func isStalled(tool: Int) -> Bool { !entries.isEmpty && entries[tool]?.retryAt != nil }
 
-    /// A start failed; whether the tool was well until now.
-    mutating func failed(tool: Int, at now: Instant) -> Bool {
+    /// A start failed; returns whether the tool could be started until now.
+    mutating func noteFailure(ofTool tool: Int, at now: Instant) -> Bool {
         var stall = entries[tool] ?? Stall(since: now)
         let isNew = entries[tool] == nil
         // Of several that were tried at once the first one sets the pause.
@@ -51,21 +51,20 @@ struct Stalls: Sendable {
         entries[tool].map { $0.isHandedBack || now - $0.since >= Self.patience } ?? false
     }
 
-    /// The attempts of the tool were handed back; says whether that is new.
+    /// The attempts of the tool were handed back; returns whether that is new.
     ///
     /// The coordinator says by its next dispatch when the tool is tried again.
-    mutating func handedBack(tool: Int) -> Bool {
+    mutating func noteHandBack(ofTool tool: Int) -> Bool {
         let isNew = entries[tool]?.isHandedBack == false
         entries[tool]?.isHandedBack = true
-        entries[tool]?.retryAt = nil
         return isNew
     }
 
     /// The tool is tried again.
-    mutating func retry(tool: Int) { entries[tool]?.retryAt = nil }
+    mutating func noteRetry(ofTool tool: Int) { entries[tool]?.retryAt = nil }
 
     /// An attempt of the tool runs.
-    mutating func succeeded(tool: Int) {
+    mutating func noteStart(ofTool tool: Int) {
         guard !entries.isEmpty, !isStalled(tool: tool) else { return }
         entries[tool] = nil
     }

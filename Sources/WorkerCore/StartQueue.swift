@@ -1,12 +1,13 @@
-// Which attempt starts next: the oldest one whose tool may run once more. Slots are counted by the
-// machine.
+// Which attempt starts next: the oldest one whose tool may run once more, if there is a slot.
+internal import Core
 internal import DequeModule
 
-/// The attempts that wait to be started, first in first out among those that may.
+/// The attempts that wait to be started, first in first out among those that may, and the number of
+/// those that run.
 ///
-/// Whoever waits in `fresh` is younger than all the others: attempts leave it from its front only,
-/// to be started or, if their tool is at its limit, to wait for the tool in `blocked`. From there
-/// they come one at a time to `released` as the tool's attempts end.
+/// An attempt in `fresh` is younger than all the others: attempts leave it from its front only, to
+/// be started or, if their tool is at its limit, to wait for the tool in `blocked`. From there they
+/// come one at a time to `released` as the tool's attempts end.
 struct StartQueue: Sendable {
     /// A waiting attempt.
     struct Ticket: Sendable, Equatable {
@@ -20,32 +21,48 @@ struct StartQueue: Sendable {
         let limit: Int?
         /// How many run or are released.
         var taken = 0
-        /// Whether none of it may start for now.
-        var isPaused = false
         var blocked: Deque<Ticket> = []
 
-        var mayStart: Bool { !isPaused && limit.map { taken < $0 } ?? true }
+        var isBelowLimit: Bool { limit.map { taken < $0 } ?? true }
     }
 
+    private let slots: Int
     private var fresh: Deque<Ticket> = []
     private var released: Deque<Ticket> = []
     private var tools: [Tool]
+    private var stalls = Stalls()
+    /// How many attempts wait, and how many run.
+    private(set) var waiting = 0
+    private(set) var running = 0
 
-    /// An empty queue for tools with these limits.
-    init(limits: [Int?]) {
+    /// An empty queue for that many slots and for tools with these limits.
+    init(slots: Int, limits: [Int?]) {
+        self.slots = slots
         tools = limits.map { Tool(limit: $0) }
     }
 
     /// Adds an attempt that is younger than all the others.
     mutating func add(_ ticket: Ticket) {
         fresh.append(ticket)
+        waiting += 1
     }
 
-    /// Takes the oldest attempt that may start; its tool has one more running.
-    mutating func next() -> Ticket? {
+    /// Removes the oldest attempt that may start and counts it as running; nil if none may.
+    mutating func startNext() -> Ticket? {
+        guard running < slots, let ticket = popStartable() else { return nil }
+        waiting -= 1
+        running += 1
+        return ticket
+    }
+
+    private func mayStart(_ tool: Int) -> Bool {
+        tools[tool].isBelowLimit && !stalls.isStalled(tool: tool)
+    }
+
+    private mutating func popStartable() -> Ticket? {
         if !released.isEmpty { return released.removeFirst() }
         while let ticket = fresh.popFirst() {
-            if !tools[ticket.tool].mayStart {
+            if !mayStart(ticket.tool) {
                 tools[ticket.tool].blocked.append(ticket)
                 continue
             }
@@ -55,35 +72,11 @@ struct StartQueue: Sendable {
         return nil
     }
 
-    /// An attempt taken by `next` has ended.
-    mutating func ended(tool: Int) {
+    /// An attempt that `startNext` gave has ended.
+    mutating func noteEnd(ofTool tool: Int) {
+        running -= 1
         tools[tool].taken -= 1
         release(from: tool)
-    }
-
-    /// An attempt taken by `next` could not be started and waits again, before those that are
-    /// younger.
-    mutating func putBack(_ ticket: Ticket) {
-        tools[ticket.tool].taken -= 1
-        block(ticket)
-        release(from: ticket.tool)
-    }
-
-    /// None of the tool's attempts starts until `resume`.
-    mutating func pause(tool: Int) {
-        tools[tool].isPaused = true
-        let waiting = released.filter { $0.tool == tool }
-        guard !waiting.isEmpty else { return }
-        released.removeAll { $0.tool == tool }
-        tools[tool].taken -= waiting.count
-        for ticket in waiting { block(ticket) }
-    }
-
-    /// The tool's attempts may start again.
-    mutating func resume(tool: Int) {
-        guard tools[tool].isPaused else { return }
-        tools[tool].isPaused = false
-        while !tools[tool].blocked.isEmpty, tools[tool].mayStart { release(from: tool) }
     }
 
     private mutating func block(_ ticket: Ticket) {
@@ -91,29 +84,28 @@ struct StartQueue: Sendable {
         tools[ticket.tool].blocked.insert(ticket, at: position)
     }
 
-    /// Takes an attempt out of the queue, wherever it waits in it.
+    /// Removes an attempt from the queue, wherever it waits in it.
     mutating func remove(_ sequence: UInt64, tool: Int) {
+        waiting -= 1
         if let position = position(of: sequence, in: fresh) {
             fresh.remove(at: position)
         } else if let position = position(of: sequence, in: tools[tool].blocked) {
             tools[tool].blocked.remove(at: position)
         } else if let position = position(of: sequence, in: released) {
             released.remove(at: position)
-            ended(tool: tool)
+            tools[tool].taken -= 1
+            release(from: tool)
         }
     }
 
     private mutating func release(from tool: Int) {
-        guard tools[tool].mayStart, let ticket = tools[tool].blocked.popFirst() else { return }
+        guard mayStart(tool), let ticket = tools[tool].blocked.popFirst() else { return }
         tools[tool].taken += 1
         let position = released.partition(before: ticket.sequence)
         released.insert(ticket, at: position)
     }
 
-    private func position(
-        of sequence: UInt64,
-        in tickets: Deque<Ticket>
-    ) -> Int? {
+    private func position(of sequence: UInt64, in tickets: Deque<Ticket>) -> Int? {
         let position = tickets.partition(before: sequence)
         guard position < tickets.endIndex, tickets[position].sequence == sequence else {
             return nil
@@ -122,13 +114,63 @@ struct StartQueue: Sendable {
     }
 }
 
+// MARK: - Stalls
+
+extension StartQueue {
+    /// The tool of an attempt that `startNext` gave runs: it lacks nothing.
+    mutating func noteStart(ofTool tool: Int) { stalls.noteStart(ofTool: tool) }
+
+    /// An attempt that `startNext` gave could not be started, and none of its tool starts until the
+    /// tool is resumed; returns whether that is new.
+    ///
+    /// The attempt waits again, before those that are younger.
+    mutating func putBack(_ ticket: Ticket, at now: Instant) -> Bool {
+        let tool = ticket.tool
+        let isNew = stalls.noteFailure(ofTool: tool, at: now)
+        running -= 1
+        waiting += 1
+        let pausing = released.filter { $0.tool == tool } + [ticket]
+        released.removeAll { $0.tool == tool }
+        tools[tool].taken -= pausing.count
+        for ticket in pausing { block(ticket) }
+        return isNew
+    }
+
+    /// Whether a start of the tool that fails now is one too many for the worker to wait longer.
+    func isOutOfPatience(tool: Int, at now: Instant) -> Bool {
+        stalls.isOutOfPatience(tool: tool, at: now)
+    }
+
+    /// The attempts of the tool are handed back; returns whether that is new.
+    mutating func noteHandBack(ofTool tool: Int) -> Bool { stalls.noteHandBack(ofTool: tool) }
+
+    /// The tool's attempts may start again.
+    mutating func resume(tool: Int) {
+        guard stalls.isStalled(tool: tool) else { return }
+        stalls.noteRetry(ofTool: tool)
+        while !tools[tool].blocked.isEmpty, mayStart(tool) { release(from: tool) }
+    }
+
+    /// The attempts of all tools may start again.
+    mutating func resumeAll() {
+        guard !stalls.isEmpty else { return }
+        for tool in stalls.pausing { resume(tool: tool) }
+    }
+
+    /// When the next tool is to be resumed.
+    var resumeDeadline: Instant? { stalls.earliest }
+}
+
+// MARK: - Checking
+
 extension StartQueue {
     /// All waiting attempts.
     var tickets: [Ticket] {
         Array(fresh) + Array(released) + tools.flatMap(\.blocked)
     }
 
-    func isPaused(tool: Int) -> Bool { tools[tool].isPaused }
+    /// The numbers of all tools.
+    var toolNumbers: Range<Int> { tools.indices }
 
     /// How many attempts of a tool run or are released, and how many are released.
     func taken(tool: Int) -> (all: Int, released: Int) {
@@ -137,10 +179,12 @@ extension StartQueue {
 
     /// What is wrong with the queue; nil if nothing is.
     func flaw() -> String? {
+        if running > slots { return "more attempts run than there are slots" }
+        if tickets.count != waiting { return "the waiting attempts are not counted" }
         for (number, tool) in tools.enumerated() {
             let limit = tool.limit ?? .max
             if tool.taken > limit { return "tool \(number) is over its limit" }
-            if !tool.blocked.isEmpty, tool.taken < limit, !tool.isPaused {
+            if !tool.blocked.isEmpty, mayStart(number) {
                 return "tool \(number) is below its limit, but attempts wait for it"
             }
             if let last = tool.blocked.last, let first = fresh.first,
@@ -156,10 +200,9 @@ extension StartQueue {
         return nil
     }
 
-    /// Whether some attempt could start if there is a slot.
+    /// Whether some attempt could start now.
     var hasStartable: Bool {
-        !released.isEmpty
-            || fresh.contains { tools[$0.tool].mayStart }
+        running < slots && (!released.isEmpty || fresh.contains { mayStart($0.tool) })
     }
 }
 

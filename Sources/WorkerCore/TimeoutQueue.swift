@@ -33,14 +33,14 @@ struct TimeoutQueue: Sendable {
 
     /// Drops entries whose attempt does not run any more from the front, or everywhere if there
     /// are many more entries than attempts running.
-    mutating func prune(_ attempts: AttemptTable, running: Int) {
+    mutating func prune(_ attempts: AttemptTable) {
         while let entry = heap.min, !entry.isAlive(in: attempts) { heap.removeMin() }
-        guard heap.count > 2 * running + 64 else { return }
+        guard heap.count > 2 * attempts.running + 64 else { return }
         heap = Heap(heap.unordered.filter { $0.isAlive(in: attempts) })
     }
 
-    /// Takes the earliest limit if it has been reached, with the attempt it belongs to.
-    mutating func next(until now: Instant, _ attempts: AttemptTable) -> Int? {
+    /// Removes the earliest limit if it has been reached; returns the attempt it belongs to.
+    mutating func popReached(at now: Instant, _ attempts: AttemptTable) -> Int? {
         while let entry = heap.min, entry.instant <= now {
             heap.removeMin()
             if entry.isAlive(in: attempts) { return entry.index }

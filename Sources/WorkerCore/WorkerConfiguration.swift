@@ -55,6 +55,19 @@ public struct WorkerConfiguration: Sendable {
 }
 
 extension WorkerConfiguration {
+    /// The part of `register` that is the same for the whole life of the worker.
+    func registration(isReplacing: Bool) -> Register {
+        Register(
+            slots: slots,
+            tools: [],
+            labels: labels,
+            host: host,
+            pid: pid,
+            software: software,
+            isReplacing: isReplacing
+        )
+    }
+
     /// An upper bound of the bytes that announcing the tools takes in a line.
     var announcementBytes: Int {
         tools.reduce(0) { sum, tool in

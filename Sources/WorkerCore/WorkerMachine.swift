@@ -1,5 +1,5 @@
-// The decisions of a worker: what it holds, and the doors in and out of the machine. How each event
-// is handled is in the extensions: Connection, Session, Attempts, Results, Ending.
+// The decisions of a worker: routes what happens to the parts that see to it. How each part does
+// that is in Connection, HeldAttempts, ToolAvailability and Draining.
 public import Core
 public import Wire
 
@@ -15,105 +15,11 @@ public import Wire
 /// is no session, running attempts go on and queued ones wait: whether they are still wanted is
 /// not known before the coordinator has answered `register`.
 public struct WorkerMachine: Sendable {
-    let configuration: WorkerConfiguration
-    let key: HandshakeKey
-    let toolIndexes: [String: Int]
-    let announcementBytes: Int
-
-    // The connection.
-    var link = Link.idle
-    var backoff: Backoff
-    /// The last session, to come back to.
-    var session: Hello.Resume?
-    /// Whether the session under way is the last one resumed.
-    var isResumed = false
-    /// Name and version of the coordinator's software.
-    var software = ""
-    /// The limits of the session under way or the last one.
-    var announced: AnnouncedLimits
-    /// The pause between the coordinator's signs of life.
-    var heartbeat: Duration
-    var lastHeard = Instant.zero
-    /// The number of the last ping sent, and when one was sent since the last sign of life.
-    var pings = 0
-    var probedAt: Instant?
-    /// Lines of unknown type on this connection.
-    var unknownTypes = 0
-    /// Since when there is no session; nil while there is one.
-    var offlineSince: Instant?
-    /// How long the coordinator keeps the attempts of a session that it hears nothing of.
-    var lease: Duration
-    /// When there was last a connection, as long as there is no session and attempts are kept for
-    /// the one before.
-    var lastSign: Instant?
-    /// Whether anything was heard on the connection under way or the last one.
-    var hasHeard = false
-    /// Whether the coordinator of the last session has said that it ends.
-    var hasCoordinatorEnded = false
-
-    // The attempts.
-    var attempts = AttemptTable()
-    var queue: StartQueue
-    var timeouts = TimeoutQueue()
-    var incoming: IncomingArguments
-    var running = 0
-    var queued = 0
-    /// Attempts started or heard of since the last turn's end.
-    var fresh: [Touched] = []
-
-    // What cannot be started for now.
-    var stalls = Stalls()
-    /// Tools that are not offered because they cannot run for now.
-    var withheld: [WithheldTool] = []
-    /// What the coordinator was told of that.
-    var announcedWithheld: [WithheldTool] = []
-    var lastToolCheck: Instant?
-    var nextToolCheck: Instant?
-    /// Whether the coordinator has taken this process on before; it then replaces nobody any more.
-    var wasRegistered = false
-
-    // The results.
-    var keptBytes = 0
-    /// Values in chunks that have a turn to send; outdated entries are skipped.
-    var sending = SendingOrder()
-
-    /// Nil until no new attempts are taken on.
-    var draining: Draining?
-
-    /// How far the connection is.
-    enum Link: Sendable {
-        /// Not begun.
-        case idle
-        case waiting(until: Instant)
-        case connecting
-        /// Hello is sent; the challenge is awaited.
-        case greeting(HandshakeInitiator, until: Instant)
-        /// Auth is sent; the welcome is awaited.
-        case authenticating(until: Instant)
-        /// Register is sent; the answer is awaited.
-        case registering(until: Instant)
-        /// The worker is taken on.
-        case ready
-        /// After `exit`.
-        case ended
-    }
-
-    /// An attempt to look at when the turn ends.
-    struct Touched: Sendable {
-        let index: Int
-        let sequence: UInt64
-        /// When it was started, if that was in this turn.
-        let started: Instant?
-    }
-
-    /// The end of a worker that still has work.
-    struct Draining: Sendable {
-        var reason: String
-        /// When what still runs is cancelled.
-        var deadline: Instant?
-        /// When the worker ends even though results are not acknowledged.
-        var end: Instant?
-    }
+    private let configuration: WorkerConfiguration
+    private(set) var connection: Connection
+    private(set) var attempts: HeldAttempts
+    private var tools: ToolAvailability
+    private var draining = Draining()
 
     /// A worker that has not begun; `startRequested` begins.
     ///
@@ -125,132 +31,267 @@ public struct WorkerMachine: Sendable {
             "a worker has 1 to \(Limits.largestSlots) slots"
         )
         self.configuration = configuration
-        self.key = key
-        var indexes: [String: Int] = [:]
-        for (index, tool) in configuration.tools.enumerated() {
-            let earlier = indexes.updateValue(index, forKey: tool.name)
-            precondition(earlier == nil, "the tool \(tool.name) is there once")
-        }
-        toolIndexes = indexes
-        announcementBytes = configuration.announcementBytes
-        backoff = Backoff(seed: seed)
-        announced = configuration.limits.announced
-        heartbeat = configuration.limits.heartbeat
-        lease = configuration.limits.lease
-        queue = StartQueue(limits: configuration.tools.map { $0.concurrency.map { max(1, $0) } })
-        incoming = IncomingArguments(
-            maximumBytes: configuration.limits.maxValue,
-            maximumCount: configuration.slots + configuration.queueLimit
-        )
+        connection = Connection(configuration, key: key, seed: seed)
+        attempts = HeldAttempts(configuration)
+        tools = ToolAvailability(configuration)
     }
 
     /// Whether the coordinator has taken the worker on.
-    public var isReady: Bool {
-        if case .ready = link { true } else { false }
-    }
+    public var isReady: Bool { connection.isReady }
 
     /// Whether there was an `exit`.
-    public var hasEnded: Bool {
-        if case .ended = link { true } else { false }
-    }
+    public var hasEnded: Bool { connection.hasEnded }
 
     /// The longest line to accept from the coordinator now, in bytes; grows with `welcome`.
-    public var maximumLine: Int {
-        isWelcome ? announced.maxLine : configuration.limits.maxLineBeforeAuthentication
-    }
+    public var maximumLine: Int { connection.maximumLine }
 
     /// How many attempts are queued, running and done.
-    public var counts: (queued: Int, running: Int, done: Int) {
-        (queued, running, attempts.count - queued - running)
-    }
+    public var counts: (queued: Int, running: Int, done: Int) { attempts.counts }
+
+    /// Whether no new attempts are taken on.
+    var isDraining: Bool { draining.isUnderWay }
+
+    // MARK: - Events
 
     /// Takes an event and appends what is to be done about it.
-    public mutating func handle(
-        _ event: Event,
-        at now: Instant,
-        into actions: inout [Action]
-    ) {
+    public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
         if hasEnded { return }
-        switch event {
-        case .received(let message):
-            receive(message, at: now, into: &actions)
-        case .attemptFinished(let id, let outcome, let isTruncated, let microseconds):
-            let finished = Attempt.Finished(
-                outcome: outcome,
-                isTruncated: isTruncated,
-                microseconds: microseconds
-            )
-            attemptFinished(id, finished, at: now, into: &actions)
-        case .attemptOutput(let id, let stream, let bytes):
-            attemptOutput(id, stream, bytes, into: &actions)
-        case .attemptProgressed(let id, let fraction, let note):
-            attemptProgressed(id, fraction: fraction, note: note)
-        case .attemptNotStarted(let id, let problem):
-            attemptNotStarted(id, problem, at: now, into: &actions)
-        case .toolsChecked(let withheld):
-            toolsChecked(withheld, at: now, into: &actions)
-        case .startRequested:
-            checkTools(at: now, into: &actions)
-            start(at: now, into: &actions)
-        case .connected(let nonce):
-            connected(nonce: nonce, at: now, into: &actions)
-        case .connectFailed(let reason):
-            connectFailed(reason, at: now, into: &actions)
-        case .violated(let error):
-            violated(error, at: now, into: &actions)
-        case .disconnected(let reason):
-            disconnected(reason, at: now, into: &actions)
-        case .written:
-            written(into: &actions)
-        case .drainRequested(let deadline):
-            drainRequested(deadline: deadline, at: now, into: &actions)
-        case .stopRequested:
-            exit(.stopped, into: &actions)
-        case .deadlineReached:
-            deadlineReached(at: now, into: &actions)
-        }
+        var turn = WorkerTurn(at: now, after: exchange(&actions, with: []))
+        handle(event, in: &turn)
+        actions = turn.actions
     }
 
     /// Ends a turn: tells the coordinator of attempts that have begun and still run, and of their
     /// progress; ends the worker if it drains and has nothing left.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         if hasEnded { return }
-        if !fresh.isEmpty { settleFresh(into: &actions) }
-        timeouts.prune(attempts, running: running)
-        exitIfDrained(into: &actions)
+        var turn = WorkerTurn(at: now, after: exchange(&actions, with: []))
+        attempts.endTurn(over: channel, in: &turn)
+        if isDraining, attempts.isEmpty { exit(.drained, in: &turn) }
+        actions = turn.actions
     }
+
+    private var channel: Channel { connection.channel }
+
+    private mutating func handle(_ event: Event, in turn: inout WorkerTurn) {
+        switch event {
+        case .received(let message):
+            receive(message, in: &turn)
+        case .attemptFinished(let id, let result, let isTruncated, let microseconds):
+            let outcome = ToolOutcome(result, isTruncated: isTruncated, microseconds: microseconds)
+            attempts.handleFinished(id, outcome, over: channel, in: &turn)
+        case .attemptOutput(let id, let stream, let bytes):
+            attempts.handleOutput(id, stream, bytes, over: channel, in: &turn)
+        case .attemptProgressed(let id, let fraction, let note):
+            let note = note?.clipped(to: channel.textLimit)
+            attempts.handleProgress(Progress(attempt: id, fraction: fraction, note: note))
+        case .attemptNotStarted(let id, let problem):
+            handleNotStarted(id, problem, in: &turn)
+        case .toolsChecked(let withheld):
+            tools.handleChecked(withheld, over: channel, in: &turn)
+        case .startRequested:
+            tools.check(in: &turn)
+            connection.start(in: &turn)
+        case .connected(let nonce):
+            connection.handleConnected(nonce: nonce, in: &turn)
+        case .connectFailed(let reason):
+            follow(connection.handleConnectFailed(reason, in: &turn), in: &turn)
+        case .violated(let error):
+            follow(connection.handleViolation(error, in: &turn), in: &turn)
+        case .disconnected(let reason):
+            follow(connection.handleDisconnected(reason, in: &turn), in: &turn)
+        case .written:
+            attempts.handleWritten(over: channel, in: &turn)
+        case .drainRequested(let deadline):
+            drain(allowing: deadline, in: &turn)
+        case .stopRequested:
+            exit(.stopped, in: &turn)
+        case .deadlineReached:
+            handleDeadlines(in: &turn)
+        }
+    }
+
+    private mutating func handleNotStarted(
+        _ id: AttemptID,
+        _ problem: StartProblem,
+        in turn: inout WorkerTurn
+    ) {
+        if !problem.isShortage { tools.checkSoon(at: turn.now) }
+        attempts.handleNotStarted(
+            id,
+            problem,
+            drainReason: draining.reason,
+            over: channel,
+            in: &turn
+        )
+    }
+
+    // MARK: - Messages
+
+    /// Routes a message of the coordinator.
+    private mutating func receive(_ message: Message, in turn: inout WorkerTurn) {
+        guard connection.noteMessage(at: turn.now) else { return }
+        let channel = channel
+        switch message {
+        case .dispatch(let dispatch) where channel.isOpen:
+            attempts.handleDispatch(
+                dispatch,
+                tool: tools.index(of: dispatch.tool),
+                drainReason: draining.reason,
+                over: channel,
+                in: &turn
+            )
+        case .ack(let ack) where channel.isOpen:
+            attempts.handleAck(ack, in: &turn)
+        case .chunk(let chunk) where channel.isOpen:
+            attempts.handleChunk(chunk)
+        case .window(let window) where channel.isOpen:
+            attempts.handleWindow(window, over: channel, in: &turn)
+        case .cancel(let cancel) where channel.isOpen:
+            attempts.handleCancel(cancel, over: channel, in: &turn)
+        case .drain(let drain) where channel.isOpen:
+            handleDrain(drain, in: &turn)
+        case .ping(let ping) where connection.isWelcome:
+            turn.send(.pong(Pong(n: ping.n, inFlight: attempts.wanted)))
+        case .pong where connection.isWelcome:
+            break
+        case .challenge(let challenge):
+            follow(connection.handleChallenge(challenge, in: &turn), in: &turn)
+        case .welcome(let welcome):
+            follow(connection.handleWelcome(welcome, in: &turn), in: &turn)
+        case .registered(let registered):
+            follow(connection.handleRegistered(registered, in: &turn), in: &turn)
+        case .bye(let bye):
+            follow(connection.handleBye(bye, in: &turn), in: &turn)
+        case .error(let error):
+            follow(connection.handleError(error, in: &turn), in: &turn)
+        default:
+            follow(connection.refuse(message.kind, in: &turn), in: &turn)
+        }
+    }
+
+    // MARK: - The connection
+
+    /// Sees to what a change of the connection means for the other parts.
+    private mutating func follow(_ change: Connection.Change?, in turn: inout WorkerTurn) {
+        switch change {
+        case nil:
+            break
+        case .unreachable:
+            giveUpUnwantedAttempts(in: &turn)
+        case .lost:
+            attempts.forgetConnection()
+            giveUpUnwantedAttempts(in: &turn)
+        case .welcomed:
+            register(in: &turn)
+        case .registered(let registered):
+            begin(registered, in: &turn)
+        case .failed(let reason):
+            exit(reason, in: &turn)
+        }
+    }
+
+    private mutating func register(in turn: inout WorkerTurn) {
+        tools.noteAnnounced()
+        var register = configuration.registration(isReplacing: connection.isReplacing)
+        register.queue = attempts.queueLimit(over: channel)
+        register.tools = tools.offered
+        register.withheld = tools.withheld
+        register.inFlight = attempts.listInFlight(over: channel)
+        turn.send(.register(register))
+    }
+
+    /// Begins or resumes a session.
+    private mutating func begin(_ registered: Registered, in turn: inout WorkerTurn) {
+        for name in registered.conflicts {
+            let tool =
+                registered.refused.first { $0.name == name }
+                ?? WithheldTool(
+                    name: name,
+                    reason: "the coordinator knows another schema, or cannot use this one"
+                )
+            turn.report(.toolRefused(tool))
+        }
+        attempts.resume(registered, isResumed: connection.isResumed, over: channel, in: &turn)
+        announceDrain(in: &turn)
+        tools.announceChanges(over: channel, in: &turn)
+        attempts.startQueued(over: channel, in: &turn)
+    }
+
+    /// Gives up all attempts if nobody waits for their results.
+    ///
+    /// A worker that drains has nothing to wait for when the coordinator has ended. Another one
+    /// goes on for a lease.
+    private mutating func giveUpUnwantedAttempts(in turn: inout WorkerTurn) {
+        let isDraining = draining.isUnderWay
+        guard
+            isDraining && connection.hasCoordinatorEnded
+                || connection.hasLeaseEnded(at: turn.now, isDraining: isDraining)
+        else { return }
+        connection.noteAttemptsGivenUp()
+        attempts.abandonAll(in: &turn)
+    }
+
+    // MARK: - Ending
+
+    private mutating func drain(allowing allowed: Duration?, in turn: inout WorkerTurn) {
+        draining.begin("The worker was asked to end.", allowing: allowed, in: &turn)
+        if connection.hasCoordinatorEnded { giveUpUnwantedAttempts(in: &turn) }
+        if isReady { announceDrain(in: &turn) }
+    }
+
+    private mutating func handleDrain(_ drain: Drain, in turn: inout WorkerTurn) {
+        let reason = drain.reason ?? "The coordinator asked the worker to end."
+        let allowed: Duration? = drain.deadlineMilliseconds.map { .milliseconds($0) }
+        draining.begin(reason, allowing: allowed, in: &turn)
+        rejectQueued(in: &turn)
+    }
+
+    /// Tells the coordinator, and gives back what has not begun.
+    private mutating func announceDrain(in turn: inout WorkerTurn) {
+        guard draining.isUnderWay else { return }
+        draining.announce(in: &turn)
+        rejectQueued(in: &turn)
+    }
+
+    private mutating func rejectQueued(in turn: inout WorkerTurn) {
+        guard let reason = draining.reason else { return }
+        attempts.rejectQueued(reason, in: &turn)
+    }
+
+    /// Ends the worker, whatever it does.
+    private mutating func exit(_ reason: ExitReason, in turn: inout WorkerTurn) {
+        if hasEnded { return }
+        attempts.stop(in: &turn)
+        connection.end(reason, in: &turn)
+        turn.append(.exit(reason))
+    }
+
+    // MARK: - Time
 
     /// When `deadlineReached` is due; nil if time changes nothing.
     ///
     /// Valid after `endTurn`.
     public func nextDeadline() -> Instant? {
         if hasEnded { return nil }
-        var next = linkDeadline
-        if let instant = timeouts.earliest { next = min(next ?? instant, instant) }
-        if let instant = stalls.earliest { next = min(next ?? instant, instant) }
-        if let instant = nextToolCheck { next = min(next ?? instant, instant) }
-        if let instant = exitDeadline { next = min(next ?? instant, instant) }
-        if let instant = draining?.deadline ?? draining?.end {
-            next = min(next ?? instant, instant)
-        }
-        return next
+        return connection.deadline
+            .orEarlier(attempts.deadline)
+            .orEarlier(tools.deadline)
+            .orEarlier(draining.deadline)
+            .orEarlier(connection.exitDeadline)
     }
 
-    private mutating func deadlineReached(at now: Instant, into actions: inout [Action]) {
-        linkDeadlineReached(at: now, into: &actions)
-        while let index = timeouts.next(until: now, attempts) {
-            timedOut(at: index, into: &actions)
+    private mutating func handleDeadlines(in turn: inout WorkerTurn) {
+        follow(connection.handleDeadline(in: &turn), in: &turn)
+        attempts.handleDeadline(over: channel, in: &turn)
+        tools.handleDeadline(in: &turn)
+        let limits = configuration.limits
+        if draining.shouldCancel(at: turn.now, endingAfter: limits.cancelGrace + limits.lease) {
+            attempts.cancelRunning(in: &turn)
         }
-        retryStalled(at: now, into: &actions)
-        if let due = nextToolCheck, now >= due { checkTools(at: now, into: &actions) }
-        drainDeadlineReached(at: now, into: &actions)
-        if let deadline = exitDeadline, now >= deadline {
-            exit(.noCoordinator, into: &actions)
+        if draining.shouldEnd(at: turn.now) { exit(.stopped, in: &turn) }
+        if let deadline = connection.exitDeadline, turn.now >= deadline {
+            exit(.noCoordinator, in: &turn)
         }
-    }
-
-    private var exitDeadline: Instant? {
-        guard let exitAfter = configuration.exitAfter, let offlineSince else { return nil }
-        return offlineSince + exitAfter
     }
 }

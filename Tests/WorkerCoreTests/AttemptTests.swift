@@ -42,7 +42,7 @@ struct AttemptTests {
         try worker.receive(
             WorkerHarness.dispatch(4, arguments: .inline(arguments), timeout: 1500)
         )
-        guard case .startAttempt(let start) = worker.take() else {
+        guard case .startAttempt(let start) = worker.nextAction() else {
             throw Unexpected("a start was expected")
         }
         #expect(start.attempt == WorkerHarness.id(4))
@@ -208,7 +208,7 @@ struct AttemptTests {
             )
         }
         for value in [first, second] {
-            guard case .startAttempt(let start) = worker.take() else {
+            guard case .startAttempt(let start) = worker.nextAction() else {
                 throw Unexpected("a start was expected")
             }
             #expect(start.arguments == value)
@@ -239,7 +239,7 @@ struct AttemptTests {
         }
         worker.expectNothingElse()
         #expect(worker.machine.isReady)
-        #expect(worker.machine.incoming.bytes == 0)
+        #expect(worker.machine.attempts.incomingBytes == 0)
     }
 
     @Test("Arguments beyond the largest value are refused without keeping them")
@@ -254,7 +254,7 @@ struct AttemptTests {
             bytesPerChunk: 40
         )
         for chunk in chunks { try worker.receive(.chunk(chunk)) }
-        #expect(worker.machine.incoming.bytes == 0)
+        #expect(worker.machine.attempts.incomingBytes == 0)
         try worker.receive(WorkerHarness.dispatch(0, arguments: Payload(announcing: chunks)))
         worker.expectReject(0, .badArguments)
         worker.expectNothingElse()
@@ -288,7 +288,7 @@ struct AttemptTests {
         try worker.receive(WorkerHarness.dispatch(0, arguments: announced))
         worker.expectStart(0)
         try worker.receive(cancel(1, Cancel.cancelled))
-        #expect(worker.machine.incoming.bytes == 0)
+        #expect(worker.machine.attempts.incomingBytes == 0)
         worker.expectNothingElse()
     }
 
@@ -322,7 +322,7 @@ struct AttemptTests {
         try worker.dispatch(0, 1)
         worker.expectStart(0)
         try worker.receive(cancel(1, reason))
-        #expect(try worker.takeFailure(1).code == .cancelled)
+        #expect(try worker.nextFailure(1).code == .cancelled)
         worker.expectNothingElse()
         #expect(worker.machine.counts == (0, 1, 1))
     }
@@ -347,7 +347,7 @@ struct AttemptTests {
         worker.expect(.cancelAttempt(WorkerHarness.id(0), grace: .milliseconds(700)))
         worker.expectNothingElse()
         try worker.fail(0, .cancelled, "it was cancelled")
-        let failure = try worker.takeFailure(0)
+        let failure = try worker.nextFailure(0)
         #expect(failure.code == .cancelled)
         #expect(failure.message == "it was cancelled")
         worker.expectStart(1)
@@ -366,7 +366,7 @@ struct AttemptTests {
             worker.expectResult(0)
         } else {
             try worker.fail(0, .toolError)
-            #expect(try worker.takeFailure(0).code == .toolError)
+            #expect(try worker.nextFailure(0).code == .toolError)
         }
         // It is over: there is nothing left to cancel.
         try worker.receive(cancel(0, Cancel.cancelled))
@@ -405,7 +405,7 @@ struct AttemptTests {
         worker.expect(.cancelAttempt(WorkerHarness.id(1), grace: .seconds(5)))
         #expect(worker.notices.last == .timedOut(WorkerHarness.id(1)))
         try worker.fail(1, .cancelled)
-        let failure = try worker.takeFailure(1)
+        let failure = try worker.nextFailure(1)
         #expect(failure.code == .timeout)
         #expect(failure.message == "took longer than 3s")
         #expect(!failure.isRetryable)
@@ -430,7 +430,7 @@ struct AttemptTests {
         try worker.wait(.milliseconds(1500))
         worker.expect(.cancelAttempt(WorkerHarness.id(0), grace: .seconds(5)))
         try worker.fail(0, .cancelled)
-        let failure = try worker.takeFailure(0)
+        let failure = try worker.nextFailure(0)
         #expect(failure.message == "took longer than 1500ms")
         #expect(failure.isRetryable)
     }

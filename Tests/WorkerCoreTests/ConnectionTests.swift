@@ -102,15 +102,15 @@ struct ConnectionTests {
         try worker.send(.startRequested)
         worker.expect(.connect)
         try worker.send(.connected(nonce: [UInt8](repeating: 1, count: 32)))
-        _ = worker.take()
+        _ = worker.nextAction()
         let zeros = [UInt8](repeating: 0, count: 32)
         try worker.receive(.challenge(Challenge(nonce: zeros, session: "s1", mac: zeros)))
-        guard case .send(.error(let error)) = worker.take() else {
+        guard case .send(.error(let error)) = worker.nextAction() else {
             throw Unexpected("an error was expected")
         }
         #expect(error.code == .authFailed)
         worker.expect(.disconnect)
-        guard case .exit(let reason) = worker.take() else {
+        guard case .exit(let reason) = worker.nextAction() else {
             throw Unexpected("an exit was expected")
         }
         #expect(reason.exitStatus == 4)
@@ -132,7 +132,7 @@ struct ConnectionTests {
         try worker.challenge()
         try worker.receive(.error(ErrorMessage(code: code, message: "no", isFatal: true)))
         worker.expect(.disconnect)
-        guard case .exit(let reason) = worker.take() else {
+        guard case .exit(let reason) = worker.nextAction() else {
             throw Unexpected("an exit was expected")
         }
         #expect(reason.exitStatus == status)
@@ -220,7 +220,7 @@ struct ConnectionTests {
         switch steps {
         case 0:
             try worker.send(.connected(nonce: [UInt8](repeating: 1, count: 32)))
-            _ = worker.take()
+            _ = worker.nextAction()
         case 1: try worker.challenge()
         default: _ = try worker.shakeHands()
         }
@@ -283,7 +283,7 @@ struct ConnectionTests {
         ] {
             var worker = try WorkerHarness.ready()
             try worker.receive(message)
-            guard case .send(.error(let error)) = worker.take() else {
+            guard case .send(.error(let error)) = worker.nextAction() else {
                 throw Unexpected("an error was expected")
             }
             #expect(error.code == code)
@@ -307,7 +307,7 @@ struct ConnectionTests {
         worker.expect(.connect)
         _ = try worker.shakeHands()
         try worker.dispatch(0)
-        guard case .send(.error(let error)) = worker.take() else {
+        guard case .send(.error(let error)) = worker.nextAction() else {
             throw Unexpected("an error was expected")
         }
         #expect(error.code == .notReady)
@@ -381,9 +381,9 @@ struct ConnectionTests {
         worker.expect(.connect)
         try worker.challenge()
         try worker.receive(worker.welcome)
-        guard case .send(.bye) = worker.take() else { throw Unexpected("bye was expected") }
+        guard case .send(.bye) = worker.nextAction() else { throw Unexpected("bye was expected") }
         worker.expect(.disconnect)
-        guard case .exit(.unannounceable) = worker.take() else {
+        guard case .exit(.unannounceable) = worker.nextAction() else {
             throw Unexpected("an exit was expected")
         }
     }

@@ -13,7 +13,7 @@ struct EndingTests {
         in worker: inout WorkerHarness,
         at location: SourceLocation = #_sourceLocation
     ) {
-        guard case .send(.bye) = worker.take() else {
+        guard case .send(.bye) = worker.nextAction() else {
             Issue.record("bye was expected", sourceLocation: location)
             return
         }
@@ -26,7 +26,7 @@ struct EndingTests {
     func idle() throws {
         var worker = try WorkerHarness.ready()
         try worker.send(.drainRequested(deadline: nil))
-        guard case .send(.drain(let drain)) = worker.take() else { throw Unexpected("drain") }
+        guard case .send(.drain(let drain)) = worker.nextAction() else { throw Unexpected("drain") }
         #expect(drain.deadlineMilliseconds == nil)
         worker.expectNothingElse()
         try worker.endTurn()
@@ -67,7 +67,7 @@ struct EndingTests {
         _ = try worker.shakeHands()
         try worker.receive(.registered(Registered()))
         worker.expectResult(0)
-        guard case .send(.drain(let drain)) = worker.take() else { throw Unexpected("drain") }
+        guard case .send(.drain(let drain)) = worker.nextAction() else { throw Unexpected("drain") }
         let left = try #require(drain.deadlineMilliseconds)
         #expect((9000..<10_000).contains(left))
         worker.expectReject(1, .draining)
@@ -92,7 +92,7 @@ struct EndingTests {
         try worker.wait(.milliseconds(1))
         worker.expect(.cancelAttempt(WorkerHarness.id(0), grace: .seconds(5)))
         try worker.fail(0, .cancelled)
-        #expect(try worker.takeFailure(0).code == .cancelled)
+        #expect(try worker.nextFailure(0).code == .cancelled)
         // No acknowledgement comes, but the coordinator lives.
         let end = worker.now + Limits().cancelGrace + Limits().lease
         while worker.now < end {
@@ -132,7 +132,7 @@ struct EndingTests {
             try worker.send(.drainRequested(deadline: nil))
         } else {
             try worker.send(.drainRequested(deadline: nil))
-            guard case .send(.drain) = worker.take() else { throw Unexpected("drain") }
+            guard case .send(.drain) = worker.nextAction() else { throw Unexpected("drain") }
             try worker.receive(.bye(Bye(reason: "shutting_down")))
             worker.expect(.disconnect)
         }

@@ -193,7 +193,7 @@ struct ResultTests {
         try worker.finish(0, value, isTruncated: true)
         var assembler = ChunkAssembler(maximumBytes: 5000)
         for _ in 0..<3 {
-            guard case .send(.chunk(let chunk)) = worker.take() else {
+            guard case .send(.chunk(let chunk)) = worker.nextAction() else {
                 throw Unexpected("a chunk was expected")
             }
             #expect(chunk.stream == .value)
@@ -201,7 +201,7 @@ struct ResultTests {
             #expect(isValidUTF8(chunk.data[...]))
             try assembler.append(chunk)
         }
-        guard case .send(.result(let result)) = worker.take(),
+        guard case .send(.result(let result)) = worker.nextAction(),
             case .success(let payload) = result.outcome
         else { throw Unexpected("a result was expected") }
         #expect(result.isTruncated)
@@ -227,14 +227,14 @@ struct ResultTests {
         worker.expectNothingElse()
         try worker.finish(1, large(2802))
         for sequence in 0..<3 { expectChunk(1, sequence, in: &worker) }
-        guard case .send(.result) = worker.take() else { throw Unexpected("result") }
+        guard case .send(.result) = worker.nextAction() else { throw Unexpected("result") }
         try worker.receive(.window(Window(attempt: WorkerHarness.id(0), bytes: 1500)))
         expectChunk(0, 3, in: &worker)
         expectChunk(0, 4, in: &worker)
         worker.expectNothingElse()
         try worker.receive(.window(Window(attempt: WorkerHarness.id(0), bytes: 5000)))
         expectChunk(0, 5, in: &worker)
-        guard case .send(.result) = worker.take() else { throw Unexpected("result") }
+        guard case .send(.result) = worker.nextAction() else { throw Unexpected("result") }
         try worker.receive(.window(Window(attempt: WorkerHarness.id(0), bytes: 5000)))
         try worker.receive(.window(Window(attempt: WorkerHarness.id(9), bytes: 5000)))
         worker.expectNothingElse()
@@ -246,7 +246,7 @@ struct ResultTests {
         in worker: inout WorkerHarness,
         at location: SourceLocation = #_sourceLocation
     ) {
-        guard case .send(.chunk(let chunk)) = worker.take() else {
+        guard case .send(.chunk(let chunk)) = worker.nextAction() else {
             Issue.record("a chunk was expected", sourceLocation: location)
             return
         }
@@ -272,7 +272,7 @@ struct ResultTests {
         worker.expect(.awaitWritten)
         // Heartbeats go between.
         try worker.receive(.ping(Ping(n: 1)))
-        guard case .send(.pong) = worker.take() else { throw Unexpected("pong") }
+        guard case .send(.pong) = worker.nextAction() else { throw Unexpected("pong") }
         worker.expectNothingElse()
     }
 
@@ -306,7 +306,7 @@ struct ResultTests {
         try worker.dispatch(0)
         worker.expectStart(0)
         try worker.finish(0, large(800_000))
-        #expect(try worker.takeFailure(0).code == .outputTooLarge)
+        #expect(try worker.nextFailure(0).code == .outputTooLarge)
         worker.expectNothingElse()
     }
 
@@ -333,7 +333,7 @@ struct ResultTests {
         var writer = JSONWriter()
         message.encode(into: &writer)
         #expect(writer.bytes.count <= Limits().maxLine)
-        #expect(try worker.takeFailure(0).stderrTail?.hasSuffix("last") == true)
+        #expect(try worker.nextFailure(0).stderrTail?.hasSuffix("last") == true)
     }
 
     // MARK: - Streams
@@ -386,7 +386,7 @@ struct ResultTests {
             .attemptOutput(WorkerHarness.id(0), .standardOutput, Array("0123456789abcdefXYZ".utf8))
         )
         for (sequence, text) in ["0123456789abcdef", "XYZ"].enumerated() {
-            guard case .send(.chunk(let chunk)) = worker.take() else {
+            guard case .send(.chunk(let chunk)) = worker.nextAction() else {
                 throw Unexpected("a chunk was expected")
             }
             #expect(chunk.sequence == sequence)

@@ -65,7 +65,9 @@ struct StallTests {
         #expect(worker.actions.isEmpty)
         #expect(worker.machine.counts.queued == 1)
         try worker.wait(.milliseconds(50))
-        guard case .startAttempt(let start) = worker.take() else { throw Unexpected("a start") }
+        guard case .startAttempt(let start) = worker.nextAction() else {
+            throw Unexpected("a start")
+        }
         #expect(start.arguments == arguments)
         try worker.endTurn()
         worker.expect(.send(.started(Started(attempt: WorkerHarness.id(1)))))
@@ -287,7 +289,7 @@ struct StallTests {
             )
         )
         worker.expect(.disconnect)
-        guard case .exit(let reason) = worker.take() else { throw Unexpected("an exit") }
+        guard case .exit(let reason) = worker.nextAction() else { throw Unexpected("an exit") }
         #expect(
             reason.description == "A worker named w-1 is connected already. Give this one another"
                 + " name, or let it replace that one (--replace)."

@@ -9,6 +9,7 @@ import Wire
 
 struct WorkerHarness {
     var machine: WorkerMachine
+    let slots: Int
     var now = Instant.zero
     /// Actions not looked at yet, without reports.
     var actions: [WorkerMachine.Action] = []
@@ -42,6 +43,7 @@ struct WorkerHarness {
         configuration.queueLimit = queueLimit
         configuration.hasChangingTools = hasChangingTools
         configuration.replaces = replaces
+        self.slots = slots
         machine = WorkerMachine(configuration: configuration, key: Self.key, seed: seed)
         announced = limits.announced
     }
@@ -107,7 +109,7 @@ struct WorkerHarness {
     mutating func connect(adopt: [AttemptID] = [], abandon: [AttemptID] = []) throws {
         expect(.connect)
         let register = try shakeHands()
-        #expect(register.slots == machine.configuration.slots)
+        #expect(register.slots == slots)
         try receive(.registered(Registered(adopt: adopt, abandon: abandon)))
         try endTurn()
     }
@@ -116,7 +118,7 @@ struct WorkerHarness {
     mutating func shakeHands() throws -> Register {
         try challenge()
         try receive(welcome)
-        guard case .send(.register(let register)) = take() else {
+        guard case .send(.register(let register)) = nextAction() else {
             throw Unexpected("register was expected")
         }
         return register
@@ -126,7 +128,7 @@ struct WorkerHarness {
     @discardableResult
     mutating func challenge() throws -> Hello.Resume? {
         try send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
-        guard case .send(.hello(let hello)) = take() else {
+        guard case .send(.hello(let hello)) = nextAction() else {
             throw Unexpected("hello was expected")
         }
         var responder = HandshakeResponder(
@@ -135,7 +137,7 @@ struct WorkerHarness {
             session: session
         )
         try receive(.challenge(try responder.receive(hello)))
-        guard case .send(.auth(let auth)) = take() else {
+        guard case .send(.auth(let auth)) = nextAction() else {
             throw Unexpected("auth was expected")
         }
         return try responder.receive(auth).resume
@@ -232,7 +234,7 @@ struct WorkerHarness {
 
     // MARK: - Expectations
 
-    mutating func take() -> WorkerMachine.Action? {
+    mutating func nextAction() -> WorkerMachine.Action? {
         actions.isEmpty ? nil : actions.removeFirst()
     }
 
@@ -240,7 +242,7 @@ struct WorkerHarness {
         _ action: WorkerMachine.Action,
         at location: SourceLocation = #_sourceLocation
     ) {
-        let next = take()
+        let next = nextAction()
         #expect(next == action, sourceLocation: location)
     }
 
@@ -253,7 +255,7 @@ struct WorkerHarness {
 
     mutating func expectStart(_ nodes: Int..., at location: SourceLocation = #_sourceLocation) {
         for node in nodes {
-            guard case .startAttempt(let start) = take() else {
+            guard case .startAttempt(let start) = nextAction() else {
                 Issue.record("the start of \(node) was expected", sourceLocation: location)
                 return
             }
@@ -284,12 +286,13 @@ struct WorkerHarness {
         )
     }
 
-    /// Takes the failure that is sent for a node.
-    mutating func takeFailure(
+    /// The failure that is sent next, for a node.
+    mutating func nextFailure(
         _ node: Int,
         at location: SourceLocation = #_sourceLocation
     ) throws -> Failure {
-        guard case .send(.result(let result)) = take(), case .failure(let failure) = result.outcome
+        guard case .send(.result(let result)) = nextAction(),
+            case .failure(let failure) = result.outcome
         else { throw Unexpected("a failure of \(node) was expected") }
         #expect(result.attempt == Self.id(node), sourceLocation: location)
         return failure
@@ -300,7 +303,7 @@ struct WorkerHarness {
         _ code: RejectCode,
         at location: SourceLocation = #_sourceLocation
     ) {
-        guard case .send(.reject(let reject)) = take() else {
+        guard case .send(.reject(let reject)) = nextAction() else {
             Issue.record("a reject of \(node) was expected", sourceLocation: location)
             return
         }

@@ -1,0 +1,45 @@
+// One turn of the worker's machine, and what its parts add to it.
+internal import Core
+internal import Wire
+
+/// One turn of the worker's machine.
+typealias WorkerTurn = Turn<WorkerMachine.Action>
+
+extension WorkerTurn {
+    mutating func send(_ message: Message) { append(.send(message)) }
+
+    mutating func report(_ notice: WorkerMachine.Notice) { append(.report(notice)) }
+
+    /// Tells the coordinator that an attempt is not begun.
+    mutating func reject(_ attempt: AttemptID, _ rejection: Rejection) {
+        let reject = Reject(
+            attempt: attempt,
+            code: rejection.code,
+            isShortage: rejection.isShortage,
+            message: rejection.message
+        )
+        send(.reject(reject))
+        report(.rejected(attempt, rejection.code))
+    }
+}
+
+/// Why an attempt is not begun.
+struct Rejection: Error, Sendable {
+    let code: RejectCode
+    let message: String?
+    let isShortage: Bool
+
+    init(_ code: RejectCode, _ message: String? = nil, isShortage: Bool = false) {
+        self.code = code
+        self.message = message
+        self.isShortage = isShortage
+    }
+}
+
+extension Instant? {
+    /// The earlier one of two deadlines, either of which may be missing.
+    func orEarlier(_ other: Instant?) -> Instant? {
+        guard let self, let other else { return self ?? other }
+        return min(self, other)
+    }
+}
