@@ -57,13 +57,14 @@ struct ActiveAttempts: Sendable {
     /// Queues an attempt with an id that is not held.
     mutating func add(_ dispatch: Dispatch, _ arguments: RawJSON, tool: Int, window: Int) {
         let milliseconds = dispatch.timeoutMilliseconds ?? tools[tool].timeoutMilliseconds
-        table.add(
+        let attempt = Attempt(
             dispatch,
             arguments,
             tool: tool,
             timeout: milliseconds.map { .milliseconds($0) },
             window: SendWindow(bytes: window)
         )
+        table.add(attempt)
     }
 
     /// Starts what may run; nothing without a session: it is not known what is still wanted.

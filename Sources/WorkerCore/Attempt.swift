@@ -7,8 +7,8 @@ internal import Wire
 /// An attempt that waits for a slot or runs.
 struct Attempt: Sendable {
     let id: AttemptID
-    /// Counts the attempts taken on: tells this one from an earlier one at the same index.
-    let sequence: UInt64
+    /// Counts the attempts in the table: tells this one from an earlier one at the same index.
+    var sequence: UInt64 = 0
     let node: NodeID
     /// The position of the tool in the configuration.
     let tool: Int
@@ -28,7 +28,6 @@ struct Attempt: Sendable {
     init(
         _ dispatch: Dispatch,
         _ arguments: RawJSON,
-        sequence: UInt64,
         tool: Int,
         timeout: Duration?,
         window: SendWindow
@@ -37,7 +36,6 @@ struct Attempt: Sendable {
         node = dispatch.node
         maxOutput = dispatch.maxOutput
         self.arguments = arguments
-        self.sequence = sequence
         self.tool = tool
         self.timeout = timeout
         output = LiveOutput(window: window)
@@ -127,7 +125,7 @@ struct Attempt: Sendable {
         // A tool with side effects must not run twice.
         failure.isRetryable = mayBeRepeated
         return ToolOutcome(
-            .failure(failure),
+            result: .failure(failure),
             isTruncated: outcome.isTruncated,
             microseconds: outcome.microseconds
         )
@@ -148,15 +146,9 @@ struct ToolOutcome: Sendable {
     let isTruncated: Bool
     let microseconds: Int
 
-    init(_ result: Result<RawJSON, Failure>, isTruncated: Bool, microseconds: Int) {
-        self.result = result
-        self.isTruncated = isTruncated
-        self.microseconds = microseconds
-    }
-
     /// The outcome of an attempt whose tool did not run.
     static func notRun(_ failure: Failure) -> ToolOutcome {
-        ToolOutcome(.failure(failure), isTruncated: false, microseconds: 0)
+        ToolOutcome(result: .failure(failure), isTruncated: false, microseconds: 0)
     }
 
     /// The outcome of an attempt that was cancelled while it waited.
@@ -169,7 +161,11 @@ struct ToolOutcome: Sendable {
         guard case .success(let output) = result, let failure = output.depthFailure else {
             return self
         }
-        return ToolOutcome(.failure(failure), isTruncated: false, microseconds: microseconds)
+        return ToolOutcome(
+            result: .failure(failure),
+            isTruncated: false,
+            microseconds: microseconds
+        )
     }
 
     /// The bytes that keeping it takes.

@@ -52,21 +52,9 @@ struct AttemptTable: Sendable {
     // MARK: - Adding and removing
 
     /// Queues an attempt with an id that is not there yet.
-    mutating func add(
-        _ dispatch: Dispatch,
-        _ arguments: RawJSON,
-        tool: Int,
-        timeout: Duration?,
-        window: SendWindow
-    ) {
-        let attempt = Attempt(
-            dispatch,
-            arguments,
-            sequence: nextSequence,
-            tool: tool,
-            timeout: timeout,
-            window: window
-        )
+    mutating func add(_ new: Attempt) {
+        var attempt = new
+        attempt.sequence = nextSequence
         nextSequence += 1
         let index: Int
         if let vacancy = vacancies.popLast() {

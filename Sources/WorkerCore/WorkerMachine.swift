@@ -78,7 +78,11 @@ public struct WorkerMachine: Sendable {
         case .received(let message):
             receive(message, in: &turn)
         case .attemptFinished(let id, let result, let isTruncated, let microseconds):
-            let outcome = ToolOutcome(result, isTruncated: isTruncated, microseconds: microseconds)
+            let outcome = ToolOutcome(
+                result: result,
+                isTruncated: isTruncated,
+                microseconds: microseconds
+            )
             attempts.handleFinished(id, outcome, over: channel, in: &turn)
         case .attemptOutput(let id, let stream, let bytes):
             attempts.handleOutput(id, stream, bytes, over: channel, in: &turn)
