@@ -49,12 +49,8 @@ public struct AccessKey: Sendable {
         case .stateFolder(let path):
             return try KeyFile.load(path: KeyFile.path(of: role, in: path))
         case .standard:
-            let environment = ProcessInfo.processInfo.environment
-            if let path = environment["WEFT_KEY_FILE"], !path.isEmpty {
-                return try KeyFile.load(path: path)
-            }
-            let folder = StateDirectory.resolve(flag: nil, environment: environment)
-            return try KeyFile.load(path: KeyFile.path(of: role, in: folder))
+            let choice = KeyFileChoice(environment: ProcessInfo.processInfo.environment)
+            return try KeyFile.load(path: choice.path(for: role))
         }
     }
 }

@@ -28,16 +28,18 @@ enum WorkerDefaults {
         state: String?,
         endpoint: Endpoint
     ) throws(CommandFailure) -> HandshakeKey {
-        let environment = ProcessInfo.processInfo.environment
-        let folder = StateDirectory.resolve(flag: state, environment: environment)
-        let named = file ?? environment["WEFT_KEY_FILE"]
-        if let named, let role = KeyFile.role(ofFileAt: named), role != .worker {
+        let choice = KeyFileChoice(
+            file: file,
+            state: state,
+            environment: ProcessInfo.processInfo.environment
+        )
+        let path = choice.path(for: .worker)
+        if let role = choice.namedRole, role != .worker {
             let owner = role == .viewer ? "viewers" : "clients"
-            throw CommandFailure(.refused, "\(named) is the key of \(owner). Use a worker.key.")
+            throw CommandFailure(.refused, "\(path) is the key of \(owner). Use a worker.key.")
         }
         do {
-            if named == "-" { return try KeyFile.readStandardInput() }
-            return try KeyFile.load(path: named ?? KeyFile.path(of: .worker, in: folder))
+            return path == "-" ? try KeyFile.readStandardInput() : try KeyFile.load(path: path)
         } catch {
             throw CommandFailure(error, toReach: endpoint)
         }

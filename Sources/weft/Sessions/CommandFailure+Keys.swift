@@ -41,11 +41,3 @@ extension CommandFailure {
         return failure
     }
 }
-
-extension KeyFile {
-    /// The role whose key a file holds by its name: `viewer.key`; nil if the name does not say it.
-    static func role(ofFileAt path: String) -> Role? {
-        let name = path.split(separator: "/").last ?? ""
-        return [Role.client, .worker, .viewer].first { name == "\($0.rawValue).key" }
-    }
-}

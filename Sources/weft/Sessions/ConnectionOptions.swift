@@ -67,15 +67,14 @@ struct ConnectionOptions: ParsableArguments {
 
     /// The role and key file to use: the file named, else what lies in the state folder.
     private func keyPath(readsOnly: Bool) -> (Role, String) {
-        if let path = keyFile ?? Self.environment("WEFT_KEY_FILE") {
-            return (KeyFile.role(ofFileAt: path) ?? .client, path)
-        }
-        let folder = StateDirectory.resolve(
-            flag: state,
+        let choice = KeyFileChoice(
+            file: keyFile,
+            state: state,
             environment: ProcessInfo.processInfo.environment
         )
-        let client = KeyFile.path(of: .client, in: folder)
-        let viewer = KeyFile.path(of: .viewer, in: folder)
+        let client = choice.path(for: .client)
+        if choice.named != nil { return (choice.namedRole ?? .client, client) }
+        let viewer = choice.path(for: .viewer)
         let files = FileManager.default
         let viewsOnly =
             readsOnly && !files.fileExists(atPath: client) && files.fileExists(atPath: viewer)
