@@ -1,4 +1,5 @@
 // What a client asks for when it has a plan run, and what it hears of a run.
+public import Core
 public import Wire
 
 /// A plan to run or a goal to reach, and how.

@@ -1,5 +1,6 @@
 // What makes two submissions of one key the same: every field that says what is to be done.
 
+internal import Core
 internal import JSON
 internal import Plans
 internal import Wire

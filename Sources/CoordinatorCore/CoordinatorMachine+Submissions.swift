@@ -144,10 +144,9 @@ extension CoordinatorMachine {
         actions.append(.send(id, .accepted(accepted)))
         actions.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
         if let level = submit.watch { addWatcher(id, level, of: slot) }
-        let policy: Scheduling.MissingToolPolicy = submit.onMissingTool == .wait ? .wait : .fail
         let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
         let bound = isSequential ? 1 : submit.budget.running
-        schedule(.runAdded(run.id, policy, maxRunning: bound), now, &actions)
+        schedule(.runAdded(run.id, submit.onMissingTool, maxRunning: bound), now, &actions)
         for record in opening.records { note(record, slot, &actions) }
         if let growth = opening.growth { scheduleGrowth(growth, of: slot, now, &actions) }
         if submit.goal != nil {

@@ -178,7 +178,7 @@ extension Run {
         case .ended(let status):
             var cause: RunEnding?
             if case .ending(let ending) = phase { cause = ending }
-            phase = .ended(RunEnd(status: status, at: record.at, cause: cause))
+            phase = .ended(RunOutcome(status: status, at: record.at, cause: cause))
         default: break
         }
     }

@@ -20,7 +20,7 @@ public enum RunPhase: Sendable, Hashable {
     /// The run is to end: what still runs is called back.
     case ending(RunEnding)
     /// Nothing follows.
-    case ended(RunEnd)
+    case ended(RunOutcome)
 
     /// Whether nothing has decided yet how the run ends.
     public var isGoingOn: Bool {
@@ -40,7 +40,7 @@ public indirect enum RunEnding: Sendable, Hashable {
 }
 
 /// How a run ended.
-public struct RunEnd: Sendable, Hashable {
+public struct RunOutcome: Sendable, Hashable {
     /// Succeeded, failed or cancelled.
     public var status: RunStatus
     /// When, in microseconds since the run was accepted.

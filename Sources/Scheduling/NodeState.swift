@@ -98,7 +98,7 @@ public enum NodeStateKind: String, Sendable, CaseIterable {
 }
 
 /// Everything that the scheduler keeps of one node, small because there may be a million.
-struct NodeRecord: Sendable {
+struct ScheduledNode: Sendable {
     var state = NodeState.waiting
     /// Unfinished dependencies, and holds for what is not in the plan yet.
     var inDegree: Int32 = 0

@@ -19,7 +19,7 @@ struct PlacementClass: Sendable {
     /// Runs with ready nodes of this class, the next one first.
     ///
     /// May name runs that have none left.
-    var turns: Deque<Turn> = []
+    var turns: Deque<QueueTurn> = []
     /// How many turns at the front belong to runs that were told that nobody can run the class.
     var toldCount = 0
     /// How many of them there were when spent ones were last dropped.
@@ -44,7 +44,7 @@ struct PlacementClass: Sendable {
     }
 
     /// A run's place in the rotation.
-    struct Turn: Sendable {
+    struct QueueTurn: Sendable {
         var run: Int
         var generation: UInt32
         var queue: Int

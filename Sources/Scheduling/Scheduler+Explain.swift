@@ -138,7 +138,7 @@ extension Scheduler {
 
     /// The connected workers that can run a class, whether or not they have room, in the order in
     /// which they joined.
-    private func workersAble(toRun index: Int) -> [WorkerRecord] {
+    private func workersAble(toRun index: Int) -> [ScheduledWorker] {
         var numbers: [Int32] = []
         for ticket in classes[index].pools.members where pools.has(ticket) {
             numbers += pools[ticket.index].members.members.map(\.worker)

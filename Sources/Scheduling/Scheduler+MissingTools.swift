@@ -38,7 +38,7 @@ extension Scheduler {
     /// Takes out the turns of runs that have nothing ready; while nobody can run the class, no
     /// placement meets them.
     private mutating func dropSpentTurns(of index: Int) {
-        var kept: Deque<PlacementClass.Turn> = []
+        var kept: Deque<PlacementClass.QueueTurn> = []
         for turn in classes[index].turns where isValid(turn) {
             if runs[turn.run].firstReady(turn.queue) != nil {
                 kept.append(turn)
@@ -63,7 +63,7 @@ extension Scheduler {
     }
 
     private mutating func failReady(
-        _ turn: PlacementClass.Turn,
+        _ turn: PlacementClass.QueueTurn,
         _ index: Int,
         _ actions: inout [Action]
     ) {

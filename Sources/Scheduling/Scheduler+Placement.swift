@@ -63,7 +63,7 @@ extension Scheduler {
 
     /// Dispatches the most urgent node of the run whose turn it is.
     private mutating func dispatchNext(
-        of turn: PlacementClass.Turn,
+        of turn: PlacementClass.QueueTurn,
         _ index: Int,
         to worker: Int,
         from pool: Int,
@@ -81,7 +81,7 @@ extension Scheduler {
     }
 
     /// The run whose turn it is; stays at the front until a node of it was placed.
-    private mutating func nextTurn(of index: Int) -> PlacementClass.Turn? {
+    private mutating func nextTurn(of index: Int) -> PlacementClass.QueueTurn? {
         while let turn = classes[index].turns.first {
             if isValid(turn) {
                 if runs[turn.run].liveAttempts >= runs[turn.run].maxRunning {
@@ -98,7 +98,7 @@ extension Scheduler {
     }
 
     /// Whether the run of a turn is still the one in that slot, and unfinished.
-    func isValid(_ turn: PlacementClass.Turn) -> Bool {
+    func isValid(_ turn: PlacementClass.QueueTurn) -> Bool {
         runs[turn.run].generation == turn.generation
     }
 

@@ -60,7 +60,7 @@ extension Scheduler {
 
     /// Makes a worker a member of a pool, in both lanes as soon as the next pass has looked at it.
     mutating func enlist(_ worker: Int, in pool: Int) {
-        let standing = WorkerRecord.Standing(pool: Int32(pool))
+        let standing = ScheduledWorker.Standing(pool: Int32(pool))
         let position: Int32
         if let vacant = workers[worker].vacantStandings.popLast() {
             position = vacant
@@ -164,7 +164,7 @@ extension Scheduler {
         for member in pools[pool].members.members {
             guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
             let position = member.standing
-            workers[worker].standings[Int(position)] = WorkerRecord.Standing(pool: -1)
+            workers[worker].standings[Int(position)] = ScheduledWorker.Standing(pool: -1)
             workers[worker].vacantStandings.append(position)
             workers[worker].outOfFree.removeAll { $0 == position }
             workers[worker].outOfAhead.removeAll { $0 == position }

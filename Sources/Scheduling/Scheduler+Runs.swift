@@ -10,7 +10,7 @@ extension Scheduler {
     mutating func addRun(_ id: RunID, _ policy: MissingToolPolicy, _ maxRunning: Int?) {
         precondition(runSlots[id] == nil, "run \(id) was added twice")
         nextGeneration &+= 1
-        var run = RunRecord(id: id, missingTool: policy, generation: nextGeneration)
+        var run = ScheduledRun(id: id, missingTool: policy, generation: nextGeneration)
         if let maxRunning { run.maxRunning = Int32(clamping: max(maxRunning, 1)) }
         if let slot = freeRunSlots.popLast() {
             runs[slot] = run
@@ -25,7 +25,7 @@ extension Scheduler {
         guard let slot = runSlots.removeValue(forKey: id) else { return }
         precondition(runs[slot].isFinished, "run \(id) was released unfinished")
         nextGeneration &+= 1
-        runs[slot] = RunRecord(id: id, missingTool: .wait, generation: nextGeneration)
+        runs[slot] = ScheduledRun(id: id, missingTool: .wait, generation: nextGeneration)
         freeRunSlots.append(slot)
     }
 
@@ -44,7 +44,7 @@ extension Scheduler {
             if queue?.spec.tool != spec.tool || queue?.spec.requires != spec.requires {
                 queue = (spec, readyQueue(for: spec, in: run))
             }
-            var record = NodeRecord(placement: Int32(queue?.index ?? 0))
+            var record = ScheduledNode(placement: Int32(queue?.index ?? 0))
             record.maxAttempts = Int16(clamping: spec.maxAttempts ?? 0)
             let timeout = spec.timeout?.millisecondsRoundedUp ?? 0
             record.timeoutMilliseconds = Int32(clamping: timeout)
@@ -157,7 +157,7 @@ extension Scheduler {
     mutating func addTurn(of run: Int, _ queue: Int) {
         runs[run].queues[queue].hasTurn = true
         classes[runs[run].queues[queue].placement].turns.append(
-            PlacementClass.Turn(run: run, generation: runs[run].generation, queue: queue)
+            PlacementClass.QueueTurn(run: run, generation: runs[run].generation, queue: queue)
         )
     }
 

@@ -91,7 +91,7 @@ extension Scheduler {
     }
 
     private func validate(
-        _ node: NodeRecord,
+        _ node: ScheduledNode,
         at slot: NodeSlot
     ) throws(InvariantViolation) {
         let reference = reference(slot)
@@ -116,7 +116,7 @@ extension Scheduler {
         }
     }
 
-    private func validate(_ worker: WorkerRecord) throws(InvariantViolation) {
+    private func validate(_ worker: ScheduledWorker) throws(InvariantViolation) {
         let id = worker.id
         var held: [String: Int] = [:]
         for node in worker.attempts.map(\.node) {

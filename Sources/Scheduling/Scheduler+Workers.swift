@@ -8,7 +8,7 @@ extension Scheduler {
     mutating func join(_ id: WorkerID, _ profile: WorkerProfile) {
         precondition(slot(of: id) == nil, "\(id) joined twice")
         let slot = freeWorkerSlots.popLast() ?? workers.count
-        let record = WorkerRecord(id: id, profile: profile, limits: limits)
+        let record = ScheduledWorker(id: id, profile: profile, limits: limits)
         if slot == workers.count { workers.append(record) } else { workers[slot] = record }
         while workerSlots.count <= id.number { workerSlots.append(-1) }
         workerSlots[id.number] = Int32(slot)
@@ -77,7 +77,7 @@ extension Scheduler {
             if workersByLabel[label]?.count == 0 { workersByLabel[label] = nil }
         }
         leavePools(worker)
-        workers[worker] = WorkerRecord(
+        workers[worker] = ScheduledWorker(
             id: WorkerID(0),
             profile: WorkerProfile(name: "", slots: 1, tools: [:]),
             limits: limits
@@ -129,7 +129,7 @@ extension Scheduler {
         update(node) { $0.attemptPosition = position }
         let order = workers[worker].sentCount
         workers[worker].sentCount += 1
-        workers[worker].attempts.append(WorkerRecord.HeldAttempt(node: node, order: order))
+        workers[worker].attempts.append(ScheduledWorker.HeldAttempt(node: node, order: order))
         runs[Int(node.run)].liveAttempts += 1
         if record(node).isTroubled { host(node, on: worker, 1) }
         countHeld(of: node, on: worker, 1)

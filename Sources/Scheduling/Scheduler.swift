@@ -16,12 +16,12 @@ public struct Scheduler: Sendable {
     let limits: SchedulerLimits
     var generator: SplitMix64
     /// Runs by slot; slots of released runs are used again.
-    var runs: [RunRecord] = []
+    var runs: [ScheduledRun] = []
     var runSlots: [RunID: Int] = [:]
     var freeRunSlots: [Int] = []
     var nextGeneration: UInt32 = 0
     /// Workers by slot; slots of lost workers are used again.
-    var workers: [WorkerRecord] = []
+    var workers: [ScheduledWorker] = []
     /// The slot of each worker number, or -1.
     var workerSlots: [Int32] = []
     var freeWorkerSlots: [Int] = []
@@ -238,7 +238,7 @@ public struct Scheduler: Sendable {
     }
 
     /// The record of a node, for reading.
-    func record(_ node: NodeSlot) -> NodeRecord {
+    func record(_ node: NodeSlot) -> ScheduledNode {
         runs[Int(node.run)].nodes[Int(node.node)]
     }
 
@@ -249,7 +249,7 @@ public struct Scheduler: Sendable {
     }
 
     /// Changes a node's record in place.
-    mutating func update(_ node: NodeSlot, _ body: (inout NodeRecord) -> Void) {
+    mutating func update(_ node: NodeSlot, _ body: (inout ScheduledNode) -> Void) {
         body(&runs[Int(node.run)].nodes[Int(node.node)])
     }
 

@@ -87,14 +87,6 @@ public struct NodeSpec: Sendable {
     }
 }
 
-/// What becomes of a node whose tool no connected worker has.
-public enum MissingToolPolicy: Sendable {
-    /// It waits until a worker that has the tool joins.
-    case wait
-    /// It fails with `unknown_tool`.
-    case fail
-}
-
 /// Why the coordinator calls an attempt back.
 public enum CancelReason: String, Sendable {
     /// The run was cancelled.

@@ -9,6 +9,7 @@
 @_exported public import struct Core.Failure
 @_exported public import enum Core.FailureClass
 @_exported public import struct Core.FailureCode
+@_exported public import enum Core.MissingToolPolicy
 @_exported public import struct Core.NodeID
 @_exported public import struct Core.RunID
 @_exported public import struct Core.TokenUsage
@@ -41,5 +42,4 @@
 @_exported public import struct Wire.ErrorCode
 @_exported public import enum Wire.EventKind
 @_exported public import enum Wire.JoinKind
-@_exported public import enum Wire.MissingToolPolicy
 @_exported public import enum Wire.WatchLevel

@@ -1,5 +1,6 @@
 // How a goal is to be planned, run and joined. Not here: plans that a program brings (RunOptions).
 package import Client
+public import Core
 public import Plans
 public import Wire
 

@@ -1,6 +1,7 @@
 // What makes two submissions the same: every field counts, and none can look like another.
 
 import CoordinatorCore
+import Core
 import JSON
 import Plans
 import TestKit

@@ -1,4 +1,5 @@
 // The other half of the examples: upkeep of a connection, runs and questions.
+import Core
 import JSON
 import Plans
 

@@ -72,14 +72,6 @@ public struct PlannerOptions: Sendable, Equatable {
     }
 }
 
-/// What becomes of a node no connected worker can run.
-public enum MissingToolPolicy: String, Sendable, Hashable, CaseIterable {
-    /// It waits for such a worker.
-    case wait
-    /// It fails.
-    case fail
-}
-
 /// Which events of a run a watcher gets; each level includes the ones before it.
 public enum WatchLevel: String, Sendable, Hashable, CaseIterable, Comparable {
     /// The last event only.

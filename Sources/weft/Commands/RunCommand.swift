@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import Client
 internal import Console
+internal import Core
 internal import Plans
 internal import Tools
 internal import Weftline

@@ -1,6 +1,7 @@
 // How a goal is planned, as flags of `weft run`.
 internal import ArgumentParser
 internal import Console
+internal import Core
 internal import Plans
 internal import Weftline
 internal import Wire

@@ -39,12 +39,12 @@ struct ReadyQueue: Sendable {
     var isParked = false
 }
 
-struct RunRecord: Sendable {
+struct ScheduledRun: Sendable {
     let id: RunID
     let missingTool: MissingToolPolicy
     /// Tells this run from earlier ones in the same slot; another one once it has finished.
     var generation: UInt32
-    var nodes: [NodeRecord] = []
+    var nodes: [ScheduledNode] = []
     /// Edges to dependents as linked lists in two flat arrays: adding one is O(1).
     private var edgeTargets: [Int32] = []
     private var edgeNexts: [Int32] = []

@@ -4,7 +4,7 @@
 internal import Core
 internal import DequeModule
 
-struct WorkerRecord: Sendable {
+struct ScheduledWorker: Sendable {
     let id: WorkerID
     /// What it gets nodes of; without tools that pause because they could not be started.
     var profile: WorkerProfile
