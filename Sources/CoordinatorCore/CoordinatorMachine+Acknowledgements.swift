@@ -19,15 +19,15 @@ extension CoordinatorMachine {
     /// Before a dispatch to the worker they were sent already. A single acknowledgement would wake a
     /// worker that has nothing else to do. It can wait: only the worker's memory, and a worker that
     /// drains, depend on it. Waiting costs nothing here.
-    mutating func sendDueAcknowledgements(_ now: Instant, _ actions: inout [Action]) {
+    mutating func sendDueAcknowledgements(in turn: inout CoordinatorTurn) {
         if !dueAcknowledgements.isEmpty {
-            for id in dueAcknowledgements { sendAcknowledgements(to: id, &actions) }
+            for id in dueAcknowledgements { sendAcknowledgements(to: id, in: &turn) }
             dueAcknowledgements.removeAll(keepingCapacity: true)
         }
-        if let nextAck, nextAck <= now {
+        if let nextAck, nextAck <= turn.now {
             for id in unacknowledged {
                 workers[id]?.isUnacknowledged = false
-                sendAcknowledgements(to: id, &actions)
+                sendAcknowledgements(to: id, in: &turn)
             }
             unacknowledged.removeAll(keepingCapacity: true)
             self.nextAck = nil
@@ -39,14 +39,14 @@ extension CoordinatorMachine {
         if unacknowledged.isEmpty {
             nextAck = nil
         } else if nextAck == nil {
-            nextAck = now + limits.ackDelay
+            nextAck = turn.now + limits.ackDelay
         }
     }
 
     /// Sends a worker the acknowledgements that wait for it, if there are any.
-    mutating func sendAcknowledgements(to id: WorkerID, _ actions: inout [Action]) {
+    mutating func sendAcknowledgements(to id: WorkerID, in turn: inout CoordinatorTurn) {
         if let (connection, ack) = workers[id]?.takeAcknowledgements() {
-            actions.append(.send(connection, .ack(ack)))
+            turn.append(.send(connection, .ack(ack)))
         }
     }
 }

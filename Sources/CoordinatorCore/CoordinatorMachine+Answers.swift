@@ -23,7 +23,7 @@ extension CoordinatorMachine {
     }
 
     /// Makes more of the answers that were asked for, and sends those that are there.
-    mutating func makeAnswers(_ now: Instant, _ actions: inout [Action]) {
+    mutating func makeAnswers(in turn: inout CoordinatorTurn) {
         guard !joiningRuns.isEmpty else { return }
         var work = PageWork(turns: 8)
         var isMade = false
@@ -34,7 +34,7 @@ extension CoordinatorMachine {
             joiningRuns.removeFirst()
             isMade = true
         }
-        if isMade { answerWaiting(now, &actions) }
+        if isMade { answerWaiting(in: &turn) }
     }
 
     /// True when the answer is there.

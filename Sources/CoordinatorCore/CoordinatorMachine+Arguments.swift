@@ -16,37 +16,32 @@ extension CoordinatorMachine {
     private static let checkedBytes = 1 << 20
 
     /// Makes the arguments of a node whose dependencies are done, now or in a further turn.
-    mutating func makeArguments(
-        of node: NodeReference,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func makeArguments(of node: NodeReference, in turn: inout CoordinatorTurn) {
         guard argumentBudget.hasTime, !argumentBudget.hasPostponed else {
             return argumentBudget.postpone(node)
         }
-        makeAndCheckArguments(of: node, now, &actions)
+        makeAndCheckArguments(of: node, in: &turn)
     }
 
     /// Makes the arguments for which an earlier turn had no time.
-    mutating func makePostponedArguments(_ now: Instant, _ actions: inout [Action]) {
+    mutating func makePostponedArguments(in turn: inout CoordinatorTurn) {
         while let node = argumentBudget.nextPostponed() {
-            makeAndCheckArguments(of: node, now, &actions)
+            makeAndCheckArguments(of: node, in: &turn)
         }
     }
 
     private mutating func makeAndCheckArguments(
         of node: NodeReference,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard scheduler.awaitsArguments(node), let run = runSlots[node.run] else { return }
         do throws(Failure) {
             let arguments = try resolveArguments(of: node.node, run)
             try check(arguments, of: node.node, run)
             keep(arguments, of: node.node, run)
-            schedule(.argumentsMade(node), now, &actions)
+            schedule(.argumentsMade(node), in: &turn)
         } catch {
-            schedule(.argumentsFailed(node, error), now, &actions)
+            schedule(.argumentsFailed(node, error), in: &turn)
         }
     }
 

@@ -13,52 +13,46 @@ extension CoordinatorMachine {
         _ message: Message,
         fromWorker worker: WorkerID,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         switch message {
-        case .result(let result): finish(result, worker, id, now, &actions)
-        case .started(let started): start(started.attempt, worker, now, &actions)
-        case .chunk(let chunk): take(chunk, worker, id, now, &actions)
-        case .reject(let reject): take(reject, worker, now, &actions)
-        case .progress(let progress): take(progress, worker, now, &actions)
-        case .offer(let offer): changeOffer(offer, of: worker, id, now, &actions)
-        case .pong(let pong): takePong(pong, from: worker, now, &actions)
-        case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
+        case .result(let result): finish(result, worker, id, in: &turn)
+        case .started(let started): start(started.attempt, worker, in: &turn)
+        case .chunk(let chunk): take(chunk, worker, id, in: &turn)
+        case .reject(let reject): take(reject, worker, in: &turn)
+        case .progress(let progress): take(progress, worker, in: &turn)
+        case .offer(let offer): changeOffer(offer, of: worker, id, in: &turn)
+        case .pong(let pong): takePong(pong, from: worker, in: &turn)
+        case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))
         case .drain(let drain):
             self.drain(
                 worker,
                 reason: drain.reason,
                 deadlineMilliseconds: nil,
                 tellWorker: false,
-                now,
-                &actions
+                in: &turn
             )
         case .bye(let bye):
-            if bye.isDrained { takeBackUnanswered(worker, now, &actions) }
-            dismiss(id, reason: "it said bye: \(bye.reason)", now, &actions)
+            if bye.isDrained { takeBackUnanswered(worker, in: &turn) }
+            dismiss(id, reason: "it said bye: \(bye.reason)", in: &turn)
         case .error(let error) where error.isFatal:
-            dismiss(id, reason: "it reported \(error.code)", now, &actions)
+            dismiss(id, reason: "it reported \(error.code)", in: &turn)
         case .error, .window: break
         default:
             let error = WireError(
                 code: .notReady,
                 message: "\(message.kind.rawValue) is not expected now."
             )
-            violate(id, error, now, &actions)
+            violate(id, error, in: &turn)
         }
     }
 
     /// A drained worker has answered every dispatch that it received.
     ///
     /// What it has not answered was sent while its bye was on the way, and never ran.
-    private mutating func takeBackUnanswered(
-        _ worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    private mutating func takeBackUnanswered(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         for attempt in scheduler.attempts(on: worker) {
-            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
     }
 
@@ -67,24 +61,22 @@ extension CoordinatorMachine {
     private mutating func start(
         _ attempt: AttemptID,
         _ worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
             return
         }
-        schedule(.attemptStarted(attempt, worker), now, &actions)
+        schedule(.attemptStarted(attempt, worker), in: &turn)
         guard scheduler.isRunning(attempt, on: worker) else { return }
         let change = RunChange.started(node: Int32(attempt.node), attempt: Int32(attempt.number))
-        record(change, run, now, &actions)
+        record(change, run, in: &turn)
     }
 
     private mutating func finish(
         _ result: ResultMessage,
         _ worker: WorkerID,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let attempt = result.attempt
         forgetConsumed(by: attempt, worker)
@@ -99,37 +91,33 @@ extension CoordinatorMachine {
                 code: .limit,
                 message: "its output was dropped: the run ends because of the bytes that it holds"
             )
-            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            schedule(.attemptFailed(attempt, worker, failure), in: &turn)
         case .success(let payload):
-            guard let output = output(payload, of: attempt, run, worker, id, now, &actions) else {
+            guard let output = output(payload, of: attempt, run, worker, id, in: &turn) else {
                 return
             }
             acknowledge(attempt, worker, isStale: false)
             if let failure = output.depthFailure {
-                return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+                return schedule(.attemptFailed(attempt, worker, failure), in: &turn)
             }
             let measured = result.durationMicroseconds
             dropIncoming(of: attempt.node, run)
             let change = RunChange.succeeded(
                 node: Int32(attempt.node),
                 output,
-                microseconds: Int64(measured ?? elapsed(run, attempt.node, now))
+                microseconds: Int64(measured ?? elapsed(run, attempt.node, turn.now))
             )
-            record(change, run, now, &actions)
-            schedule(
-                .attemptSucceeded(attempt, worker, microseconds: measured),
-                now,
-                &actions
-            )
+            record(change, run, in: &turn)
+            schedule(.attemptSucceeded(attempt, worker, microseconds: measured), in: &turn)
         case .failure(let failure):
             acknowledge(attempt, worker, isStale: false)
-            let microseconds = result.durationMicroseconds ?? elapsed(run, attempt.node, now)
+            let microseconds = result.durationMicroseconds ?? elapsed(run, attempt.node, turn.now)
             let change = RunChange.worked(
                 node: Int32(attempt.node),
                 microseconds: Int64(microseconds)
             )
-            record(change, run, now, &actions)
-            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            record(change, run, in: &turn)
+            schedule(.attemptFailed(attempt, worker, failure), in: &turn)
         }
     }
 
@@ -142,8 +130,7 @@ extension CoordinatorMachine {
         _ run: Int,
         _ worker: WorkerID,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> RawJSON? {
         if case .inline(let value) = payload { return value.detached() }
         var assembler = runs[run].incoming.take(attempt, maximumBytes: limits.maxValue)
@@ -153,10 +140,10 @@ extension CoordinatorMachine {
             // All chunks are there: what is wrong is the value, and that concerns this attempt.
             acknowledge(attempt, worker, isStale: false)
             let failure = Failure(code: .badOutput, message: error.message)
-            schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            schedule(.attemptFailed(attempt, worker, failure), in: &turn)
             return nil
         } catch {
-            violate(id, error, now, &actions)
+            violate(id, error, in: &turn)
             return nil
         }
     }
@@ -170,17 +157,16 @@ extension CoordinatorMachine {
         _ chunk: Chunk,
         _ worker: WorkerID,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard case .attempt(let attempt) = chunk.about else { return }
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
             // The chunk is dropped; its window is granted so that the worker can finish sending.
             let window = Window(attempt: attempt, bytes: chunk.windowBytes)
-            if window.bytes > 0 { actions.append(.send(id, .window(window))) }
+            if window.bytes > 0 { turn.append(.send(id, .window(window))) }
             return
         }
-        grant(chunk.windowBytes, for: attempt, worker, id, &actions)
+        grant(chunk.windowBytes, for: attempt, worker, id, in: &turn)
         switch chunk.stream {
         case .value where runs[run].state.results.intake != .open: break
         case .value:
@@ -189,7 +175,7 @@ extension CoordinatorMachine {
                 try runs[run].incoming.append(chunk, of: attempt, maximumBytes: most)
                 markUnbooked(run)
             } catch {
-                violate(id, error, now, &actions)
+                violate(id, error, in: &turn)
             }
         case .standardOutput, .standardError:
             guard runs[run].watchers.highest == .all else { return }
@@ -199,12 +185,11 @@ extension CoordinatorMachine {
                 node: attempt.node,
                 attempt: attempt,
                 data: chunk.eventData,
-                now,
-                &actions
+                in: &turn
             )
         case .arguments:
             let error = WireError(code: .badMessage, message: "A worker sends no arguments.")
-            violate(id, error, now, &actions)
+            violate(id, error, in: &turn)
         }
     }
 
@@ -214,7 +199,7 @@ extension CoordinatorMachine {
         for attempt: AttemptID,
         _ worker: WorkerID,
         _ id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let consumed = (workers[worker]?.consumed[attempt] ?? 0) + bytes
         guard consumed >= limits.window / 4 else {
@@ -222,7 +207,7 @@ extension CoordinatorMachine {
             return
         }
         workers[worker]?.consumed[attempt] = 0
-        actions.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
+        turn.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
     }
 
     /// Forgets how many bytes of the attempt are still to be granted; it has ended.
@@ -235,8 +220,7 @@ extension CoordinatorMachine {
     private mutating func take(
         _ reject: Reject,
         _ worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let attempt = reject.attempt
         guard scheduler.isCurrent(attempt, on: worker) else { return }
@@ -245,7 +229,7 @@ extension CoordinatorMachine {
         case .busy where reject.isShortage:
             let reason = reject.message ?? "the worker lacked something to start the tool"
             let event = Scheduler.Event.attemptLackedResources(attempt, worker, reason: reason)
-            return schedule(event, now, &actions)
+            return schedule(event, in: &turn)
         case .busy: rejection = .busy
         case .draining: rejection = .draining
         case .unknownTool: rejection = .unknownTool
@@ -255,16 +239,15 @@ extension CoordinatorMachine {
                 code: .badArguments,
                 message: reject.message ?? "the worker refused the arguments"
             )
-            return schedule(.attemptFailed(attempt, worker, failure), now, &actions)
+            return schedule(.attemptFailed(attempt, worker, failure), in: &turn)
         }
-        schedule(.attemptRejected(attempt, worker, rejection), now, &actions)
+        schedule(.attemptRejected(attempt, worker, rejection), in: &turn)
     }
 
     private mutating func take(
         _ progress: Progress,
         _ worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard scheduler.isCurrent(progress.attempt, on: worker),
             let run = runSlots[progress.attempt.run]
@@ -280,8 +263,7 @@ extension CoordinatorMachine {
             node: progress.attempt.node,
             attempt: progress.attempt,
             data: RawJSON(trusted: writer.bytes[...]),
-            now,
-            &actions
+            in: &turn
         )
     }
 }

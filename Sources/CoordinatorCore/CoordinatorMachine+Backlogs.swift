@@ -18,13 +18,13 @@ extension CoordinatorMachine {
         _ message: Message,
         with value: SentValue,
         to id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         if value.bytes > limits.announced.largestInline, peers[id] != nil {
             peers[id]?.values.append(value)
             unsent.add(value)
         }
-        actions.append(.send(id, message))
+        turn.append(.send(id, message))
     }
 
     /// Whether a large message may be sent to the peer: it has read most of what was sent to it,
@@ -37,11 +37,10 @@ extension CoordinatorMachine {
     mutating func takeBacklog(
         _ backlog: Backlog,
         of id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let peer = peers[id] else { return }
-        let time = presence.judgingTime(at: now)
+        let time = presence.judgingTime(at: turn.now)
         let wasFull = unsent.total >= limits.allUnsentBytes
         let hasTaken = backlog.takenBytes > peer.backlog.takenBytes
         unsent.change(encodedBytes: backlog.encodedBytes - peer.backlog.encodedBytes)
@@ -59,11 +58,11 @@ extension CoordinatorMachine {
             peers[id]?.stalledSince = time
         }
         if case .worker(let worker) = peer.state {
-            if hasTaken { hear(worker, now, &actions) }
-            noteCongestion(of: worker, peers[id]?.owedBytes ?? 0, now, &actions)
+            if hasTaken { hear(worker, in: &turn) }
+            noteCongestion(of: worker, peers[id]?.owedBytes ?? 0, in: &turn)
         }
-        catchUp(id, now, &actions)
-        if peer.question != nil || wasFull { answerWaiting(now, &actions) }
+        catchUp(id, in: &turn)
+        if peer.question != nil || wasFull { answerWaiting(in: &turn) }
     }
 
     /// Forgets what waits for a peer that leaves.
@@ -80,16 +79,15 @@ extension CoordinatorMachine {
     private mutating func noteCongestion(
         of worker: WorkerID,
         _ bytes: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let session = workers[worker] else { return }
         if !session.isCongested, bytes > limits.outboxHighWater {
             workers[worker]?.isCongested = true
-            schedule(.workerSuspected(worker), now, &actions)
+            schedule(.workerSuspected(worker), in: &turn)
         } else if session.isCongested, bytes <= limits.outboxHighWater / 2 {
             workers[worker]?.isCongested = false
-            recoverIfReachable(worker, now, &actions)
+            recoverIfReachable(worker, in: &turn)
         }
     }
 
@@ -97,23 +95,19 @@ extension CoordinatorMachine {
 
     /// Whether a question may be answered now; if not, it waits, and so does all else that the peer
     /// says: an answer is made only when there is room for it.
-    mutating func admit(
-        _ get: Get,
-        _ id: ConnectionID,
-        _ actions: inout [Action]
-    ) -> Bool {
+    mutating func admit(_ get: Get, _ id: ConnectionID, in turn: inout CoordinatorTurn) -> Bool {
         let isSmall = get.what == .status || get.what == .run
         if isSmall && peers[id]?.isOwed == false || hasRoom(for: id) {
             if hasAnswer(for: get) { return true }
         }
         peers[id]?.question = get
         questioners.append(id)
-        actions.append(.pauseReading(id))
+        turn.append(.pauseReading(id))
         return false
     }
 
     /// Answers the questions for which there is room now, in the order of asking.
-    mutating func answerWaiting(_ now: Instant, _ actions: inout [Action]) {
+    mutating func answerWaiting(in turn: inout CoordinatorTurn) {
         guard !questioners.isEmpty, unsent.total < limits.allUnsentBytes else { return }
         let waiting = questioners
         questioners = []
@@ -125,9 +119,9 @@ extension CoordinatorMachine {
             }
             peers[id]?.question = nil
             // Its messages were not read while it waited, so its silence does not count.
-            peers[id]?.lastHeard = presence.judgingTime(at: now)
-            actions.append(.resumeReading(id))
-            answer(question, id, now, &actions)
+            peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
+            turn.append(.resumeReading(id))
+            answer(question, id, in: &turn)
         }
     }
 
@@ -135,17 +129,13 @@ extension CoordinatorMachine {
 
     /// Dismisses a peer that has taken nothing of what waits for it for the length of a lease; asks
     /// how it is with any other.
-    mutating func checkStall(
-        of peer: Peer,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) -> Bool {
-        let time = presence.judgingTime(at: now)
+    mutating func checkStall(of peer: Peer, in turn: inout CoordinatorTurn) -> Bool {
+        let time = presence.judgingTime(at: turn.now)
         guard let since = peer.stalledSince, time - since >= limits.lease else {
-            actions.append(.measureBacklog(peer.id))
+            turn.append(.measureBacklog(peer.id))
             return false
         }
-        dismissStalled(peer.id, now, &actions)
+        dismissStalled(peer.id, in: &turn)
         return true
     }
 
@@ -153,35 +143,31 @@ extension CoordinatorMachine {
     ///
     /// Peers that have read nothing since the last heartbeat are dismissed, the one with the most
     /// bytes first, until half of the room is free.
-    mutating func makeRoom(_ now: Instant, _ actions: inout [Action]) {
+    mutating func makeRoom(in turn: inout CoordinatorTurn) {
         guard unsent.total >= limits.allUnsentBytes, !questioners.isEmpty || isArgumentWaiting
         else { return }
-        let time = presence.judgingTime(at: now)
+        let time = presence.judgingTime(at: turn.now)
         let stalled = peerOrder.filter { id in
             guard let since = peers[id]?.stalledSince else { return false }
             return time - since >= limits.heartbeat
         }
         let debtors = stalled.sorted { (peers[$0]?.owedBytes ?? 0) > (peers[$1]?.owedBytes ?? 0) }
         for id in debtors where unsent.total >= limits.allUnsentBytes / 2 {
-            dismissStalled(id, now, &actions)
+            dismissStalled(id, in: &turn)
         }
-        answerWaiting(now, &actions)
+        answerWaiting(in: &turn)
     }
 
-    private mutating func dismissStalled(
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    private mutating func dismissStalled(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
         guard let peer = peers[id], let since = peer.stalledSince else { return }
-        let time = presence.judgingTime(at: now)
-        actions.append(.discardBacklog(id))
+        let time = presence.judgingTime(at: turn.now)
+        turn.append(.discardBacklog(id))
         let error = WireError(
             code: .limit,
             message: "You have read nothing for \((time - since).wholeMilliseconds) ms,"
                 + " though \(peer.owedBytes) bytes wait for you."
         )
-        violate(id, error, now, &actions)
+        violate(id, error, in: &turn)
     }
 
     // MARK: - Checks

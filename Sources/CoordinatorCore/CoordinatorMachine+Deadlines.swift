@@ -8,21 +8,21 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    mutating func passDeadlines(_ now: Instant, _ actions: inout [Action]) {
-        let time = presence.judgingTime(at: now)
+    mutating func passDeadlines(in turn: inout CoordinatorTurn) {
+        let time = presence.judgingTime(at: turn.now)
         while let connection = handshakes.popDue(until: time) {
             let error = WireError(
                 code: .authTimeout,
                 message: "The handshake took longer than allowed."
             )
-            violate(connection, error, now, &actions)
+            violate(connection, error, in: &turn)
         }
-        if let due = nextHeartbeat, due <= now { beat(now, &actions) }
+        if let due = nextHeartbeat, due <= turn.now { beat(in: &turn) }
         while let worker = absences.popDue(until: time) {
-            lose(worker, reason: "it did not come back in time", now, &actions)
+            lose(worker, reason: "it did not come back in time", in: &turn)
         }
-        fenceSilentFirsts(now, &actions)
-        while let id = timedRuns.popDue(until: now) {
+        fenceSilentFirsts(in: &turn)
+        while let id = timedRuns.popDue(until: turn.now) {
             guard let run = runSlots[id],
                 let limit = runs[run].state.acceptance.wallMilliseconds
             else { continue }
@@ -30,11 +30,11 @@ extension CoordinatorMachine {
                 code: .timeout,
                 message: "the run took longer than the \(limit) ms that it may take"
             )
-            end(run, because: failure, now, &actions)
+            end(run, because: failure, in: &turn)
         }
-        closeCalls(now, &actions)
-        schedule(.deadlineReached, now, &actions)
-        if let due = nextProgress, due <= now { sendProgress(now, &actions) }
+        closeCalls(in: &turn)
+        schedule(.deadlineReached, in: &turn)
+        if let due = nextProgress, due <= turn.now { sendProgress(in: &turn) }
     }
 
     func validateRuns() throws(InvariantViolation) {

@@ -14,46 +14,45 @@ extension CoordinatorMachine {
         _ attempt: AttemptID,
         to worker: WorkerID,
         timeout: Duration?,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let run = runSlots[attempt.run],
             let (connection, name) = workers.inPlace(worker, { ($0.connection, $0.name) }),
             let connection
         else {
-            return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
         guard hasTimeForArguments(of: attempt.node, run) else {
-            noteDispatch(attempt, name, run, now, &actions)
+            noteDispatch(attempt, name, run, in: &turn)
             listUnsent(of: worker)
             workers[worker]?.unsent.append(attempt)
             return
         }
         if isLarge(attempt.node, run), !hasRoomForLarge(worker) {
-            noteDispatch(attempt, name, run, now, &actions)
+            noteDispatch(attempt, name, run, in: &turn)
             listUnsent(of: worker)
             workers[worker]?.unsent.appendLarge(attempt)
             return
         }
         let arguments = takeArguments(of: attempt.node, run)
-        noteDispatch(attempt, name, run, now, &actions)
-        send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
+        noteDispatch(attempt, name, run, in: &turn)
+        send(attempt, with: arguments, to: worker, connection, timeout, run, in: &turn)
     }
 
     /// Sends what waited for time or for room.
-    mutating func sendUnsent(_ actions: inout [Action]) {
+    mutating func sendUnsent(in turn: inout CoordinatorTurn) {
         guard !unsentWorkers.isEmpty else { return }
         let waiting = unsentWorkers
         unsentWorkers.removeAll(keepingCapacity: true)
         for worker in waiting {
             workers[worker]?.isListedAsUnsent = false
             while argumentBudget.hasTime, let attempt = workers[worker]?.unsent.nextFresh() {
-                sendLate(attempt, to: worker, &actions)
+                sendLate(attempt, to: worker, in: &turn)
             }
             if hasRoomForLarge(worker), argumentBudget.hasTime,
                 let attempt = workers[worker]?.unsent.nextLarge()
             {
-                sendLate(attempt, to: worker, &actions)
+                sendLate(attempt, to: worker, in: &turn)
             }
             if workers[worker]?.unsent.isEmpty == false { listUnsent(of: worker) }
         }
@@ -99,14 +98,14 @@ extension CoordinatorMachine {
     private mutating func sendLate(
         _ attempt: AttemptID,
         to worker: WorkerID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run],
             let connection = workers[worker]?.connection
         else { return }
         let arguments = takeArguments(of: attempt.node, run)
         let timeout = scheduler.timeout(of: attempt, on: worker)
-        send(attempt, with: arguments, to: worker, connection, timeout, run, &actions)
+        send(attempt, with: arguments, to: worker, connection, timeout, run, in: &turn)
     }
 
     private mutating func send(
@@ -116,7 +115,7 @@ extension CoordinatorMachine {
         _ connection: ConnectionID,
         _ timeout: Duration?,
         _ run: Int,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let payload: Payload
         let value: SentValue
@@ -137,7 +136,7 @@ extension CoordinatorMachine {
         if workers.inPlace(worker, { $0.noteMail() }) == true {
             mailed.append(worker)
             // Noted before sending, so that the worker never holds an attempt that is not known here.
-            sendAcknowledgements(to: worker, &actions)
+            sendAcknowledgements(to: worker, in: &turn)
         }
         let dispatch = Dispatch(
             attempt: attempt,
@@ -150,7 +149,7 @@ extension CoordinatorMachine {
             maxOutput: limits.maxOutput,
             number: attempt.number
         )
-        send(.dispatch(dispatch), with: value, to: connection, &actions)
+        send(.dispatch(dispatch), with: value, to: connection, in: &turn)
     }
 
     private mutating func listUnsent(of worker: WorkerID) {
@@ -160,14 +159,10 @@ extension CoordinatorMachine {
     }
 
     /// Takes back the attempts that were not sent to a worker yet, so that other workers get them.
-    mutating func giveBackUnsent(
-        of worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func giveBackUnsent(of worker: WorkerID, in turn: inout CoordinatorTurn) {
         guard let attempts = workers[worker]?.unsent.removeAll(), !attempts.isEmpty else { return }
         for attempt in attempts {
-            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
     }
 
@@ -183,15 +178,14 @@ extension CoordinatorMachine {
         _ attempt: AttemptID,
         _ worker: String,
         _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let change = RunChange.dispatched(
             node: Int32(attempt.node),
             attempt: Int32(attempt.number),
             worker: worker
         )
-        record(change, run, now, &actions)
-        markProgressDirty(run, now)
+        record(change, run, in: &turn)
+        markProgressDirty(run, turn.now)
     }
 }

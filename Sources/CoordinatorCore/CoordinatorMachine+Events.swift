@@ -12,37 +12,35 @@ extension CoordinatorMachine {
         _ message: Message,
         fromObserver role: Role,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         switch message {
-        case .submit(let submit): self.submit(submit, id, now, &actions)
-        case .nodes(let nodes): addNodes(nodes, id, now, &actions)
-        case .cancelRun(let cancel): self.cancel(cancel, id, now, &actions)
+        case .submit(let submit): self.submit(submit, id, in: &turn)
+        case .nodes(let nodes): addNodes(nodes, id, in: &turn)
+        case .cancelRun(let cancel): self.cancel(cancel, id, in: &turn)
         case .watch(let request):
             guard let run = runSlots[request.run] else {
-                return unknownRun(request.run, request: request.request, id, &actions)
+                return unknownRun(request.run, request: request.request, id, in: &turn)
             }
-            watch(run, request, id, now, &actions)
-        case .get(let get): answer(get, id, now, &actions)
-        case .drain(let drain): self.drain(drain, id, now, &actions)
-        case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
-        case .bye(let bye): dismiss(id, reason: bye.reason, now, &actions)
+            watch(run, request, id, in: &turn)
+        case .get(let get): answer(get, id, in: &turn)
+        case .drain(let drain): self.drain(drain, id, in: &turn)
+        case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))
+        case .bye(let bye): dismiss(id, reason: bye.reason, in: &turn)
         case .pong, .error: break
         default:
             let error = WireError(
                 code: .notReady,
                 message: "\(message.kind.rawValue) is not expected now."
             )
-            violate(id, error, now, &actions)
+            violate(id, error, in: &turn)
         }
     }
 
     private mutating func drain(
         _ request: Drain,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let name = request.worker, let worker = workersByName[name] else {
             let error = ErrorMessage(
@@ -52,7 +50,7 @@ extension CoordinatorMachine {
                 isFatal: false,
                 about: request.worker
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
         drain(
@@ -60,8 +58,7 @@ extension CoordinatorMachine {
             reason: request.reason ?? "asked by a client",
             deadlineMilliseconds: request.deadlineMilliseconds,
             tellWorker: true,
-            now,
-            &actions
+            in: &turn
         )
     }
 
@@ -92,26 +89,21 @@ extension CoordinatorMachine {
         dropInterest(of: author, in: run)
     }
 
-    mutating func sendSnapshot(
-        _ run: Int,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func sendSnapshot(_ run: Int, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
         let event = EventMessage(
             run: runs[run].id,
             sequence: max(runs[run].log.nextSequence - 1, 0),
             kind: .snapshot,
             data: runs[run].state.progressDocument,
-            atMicroseconds: runs[run].state.microseconds(at: now)
+            atMicroseconds: runs[run].state.microseconds(at: turn.now)
         )
-        actions.append(.send(id, .event(event)))
+        turn.append(.send(id, .event(event)))
     }
 
     /// An observer is gone.
     ///
     /// What it was still submitting can never be completed.
-    mutating func leave(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+    mutating func leave(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
         for name in interests.removeValue(forKey: id) ?? ArrivalOrder() {
             guard let run = runSlots[name] else { continue }
             runs[run].watchers.remove(id)
@@ -120,7 +112,7 @@ extension CoordinatorMachine {
                     code: .badPlan,
                     message: "the plan broke off: the client left before it was complete"
                 )
-                end(run, because: failure, now, &actions)
+                end(run, because: failure, in: &turn)
             }
         }
     }
@@ -137,7 +129,7 @@ extension CoordinatorMachine {
         if nextProgress == nil { nextProgress = now + .milliseconds(100) }
     }
 
-    mutating func sendProgress(_ now: Instant, _ actions: inout [Action]) {
+    mutating func sendProgress(in turn: inout CoordinatorTurn) {
         nextProgress = nil
         for id in progressRuns {
             guard let run = runSlots[id], runs[run].isProgressDirty, !runs[run].state.isEnded else {
@@ -149,10 +141,10 @@ extension CoordinatorMachine {
                 sequence: max(runs[run].log.nextSequence - 1, 0),
                 kind: .progress,
                 data: runs[run].state.progressDocument,
-                atMicroseconds: runs[run].state.microseconds(at: now)
+                atMicroseconds: runs[run].state.microseconds(at: turn.now)
             )
             for watcher in runs[run].watchers where watcher.level >= .progress {
-                tellNow(event, to: watcher, &actions)
+                tellNow(event, to: watcher, in: &turn)
             }
         }
         progressRuns.removeAll(keepingCapacity: true)

@@ -13,8 +13,8 @@ internal import Wire
 
 extension CoordinatorMachine {
     /// Begins to plan the goal of a run that was just accepted.
-    mutating func beginGoal(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
-        advance(run, .started, now, &actions)
+    mutating func beginGoal(_ run: Int, in turn: inout CoordinatorTurn) {
+        advance(run, .started, in: &turn)
     }
 
     /// The planner of a submission's goal, with the tools that connected workers really have.
@@ -77,7 +77,7 @@ extension CoordinatorMachine {
     }
 
     /// The plan of a run without a goal is complete; its planner only joins.
-    mutating func beginJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+    mutating func beginJoin(_ run: Int, in turn: inout CoordinatorTurn) {
         var nodes: [NodeDefinition] = []
         let plan = runs[run].state.plan
         if runs[run].state.acceptance.join == .llm {
@@ -92,7 +92,7 @@ extension CoordinatorMachine {
             }
         }
         let instruction = plan.joinInstruction
-        advance(run, .planGiven(nodes, joinInstruction: instruction), now, &actions)
+        advance(run, .planGiven(nodes, joinInstruction: instruction), in: &turn)
     }
 
     // MARK: - What the model says
@@ -100,8 +100,7 @@ extension CoordinatorMachine {
     mutating func takeReport(
         _ call: ModelCallID,
         _ event: ModelEvent,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { return }
         switch event {
@@ -110,38 +109,38 @@ extension CoordinatorMachine {
             closingCalls.remove(call)
         case .delta, .usage, .formatLowered: break
         }
-        advance(run, .modelReported(event), now, &actions)
+        advance(run, .modelReported(event), in: &turn)
         guard runs[run].modelCall?.id == call, runs[run].planner?.awaitsOnlyTheEnd == true,
             !closingCalls.contains(call)
         else { return }
-        closingCalls.set(call, at: presence.judgingTime(at: now) + PlannerLimits.endOfCall)
+        closingCalls.set(call, at: presence.judgingTime(at: turn.now) + PlannerLimits.endOfCall)
     }
 
     /// Cancels the calls whose end did not come although nothing else was missing.
-    mutating func closeCalls(_ now: Instant, _ actions: inout [Action]) {
-        while let call = closingCalls.popDue(until: presence.judgingTime(at: now)) {
+    mutating func closeCalls(in turn: inout CoordinatorTurn) {
+        while let call = closingCalls.popDue(until: presence.judgingTime(at: turn.now)) {
             guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { continue }
-            cancelModel(run, &actions)
+            cancelModel(run, in: &turn)
         }
     }
 
     /// Every node of the present plan has settled: the planner decides what comes next.
-    mutating func settleRoundIfDone(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+    mutating func settleRoundIfDone(_ run: Int, in turn: inout CoordinatorTurn) {
         guard runs[run].planner != nil, runs[run].state.phase == .running,
             runs[run].state.counts.settled == runs[run].state.counts.total
         else { return }
-        if let failure = joinShortage(run) { return end(run, because: failure, now, &actions) }
-        record(.roundSettled, run, now, &actions)
+        if let failure = joinShortage(run) { return end(run, because: failure, in: &turn) }
+        record(.roundSettled, run, in: &turn)
         let state = runs[run].state
         let parts = state.nodes.indices.map { state.joinPart(of: $0) }
-        advance(run, .roundSettled(parts), now, &actions)
+        advance(run, .roundSettled(parts), in: &turn)
     }
 
     /// The node that joins has settled: its output is the answer, its failure the run's.
-    mutating func settleJoin(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+    mutating func settleJoin(_ run: Int, in turn: inout CoordinatorTurn) {
         guard let node = runs[run].state.joiner else { return }
         let outcome = runs[run].state.outcome(of: node) ?? .cancelled
-        advance(run, .toolJoined(outcome), now, &actions)
+        advance(run, .toolJoined(outcome), in: &turn)
     }
 
     // MARK: - What the planner wants
@@ -150,52 +149,50 @@ extension CoordinatorMachine {
     mutating func advance(
         _ run: Int,
         _ event: PlannerMachine.Event,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         var wanted: [PlannerMachine.Action] = []
         runs[run].planner?.handle(event, into: &wanted)
         if let usage = runs[run].planner?.usage, usage != runs[run].state.planning.usage {
-            record(.tokensUsed(usage), run, now, &actions)
+            record(.tokensUsed(usage), run, in: &turn)
         }
         markUnbooked(run)
-        for action in wanted { carryOut(action, run, now, &actions) }
+        for action in wanted { carryOut(action, run, in: &turn) }
     }
 
     private mutating func carryOut(
         _ action: PlannerMachine.Action,
         _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         switch action {
         case .callModel(let request, let purpose):
-            record(.modelCalled, run, now, &actions)
+            record(.modelCalled, run, in: &turn)
             let number = runs[run].state.planning.calls
             let call = ModelCallID(run: runs[run].id, number: number)
             runs[run].modelCall = OpenModelCall(id: call)
-            actions.append(.callModel(call, request, purpose))
+            turn.append(.callModel(call, request, purpose))
         case .cancelModel:
-            cancelModel(run, &actions)
+            cancelModel(run, in: &turn)
         case .addNodes(let nodes):
-            addPlanned(nodes, run, now, &actions)
+            addPlanned(nodes, run, in: &turn)
         case .closePlan(let instruction):
-            if let instruction { record(.joinInstructed(instruction), run, now, &actions) }
-            record(.planClosed(isFinal: false), run, now, &actions)
-            settleRoundIfDone(run, now, &actions)
+            if let instruction { record(.joinInstructed(instruction), run, in: &turn) }
+            record(.planClosed(isFinal: false), run, in: &turn)
+            settleRoundIfDone(run, in: &turn)
         case .noteProblems(let problems):
-            record(.planRefused(problems), run, now, &actions)
+            record(.planRefused(problems), run, in: &turn)
         case .replanned(let number, let reason):
-            record(.replanned(round: number, reason: reason), run, now, &actions)
+            record(.replanned(round: number, reason: reason), run, in: &turn)
         case .answerDelta(let text):
-            pass(.answering, run, data: .object { $0.field("text", text) }, now, &actions)
+            pass(.answering, run, data: .object { $0.field("text", text) }, in: &turn)
         case .callTool(let tool, let arguments):
-            callJoiner(tool, arguments, run, now, &actions)
+            callJoiner(tool, arguments, run, in: &turn)
         case .answer(let answer):
-            record(.answered(answer), run, now, &actions)
-            closeGoal(run, now, &actions)
+            record(.answered(answer), run, in: &turn)
+            closeGoal(run, in: &turn)
         case .fail(let failure):
-            end(run, because: failure, now, &actions)
+            end(run, because: failure, in: &turn)
         }
     }
 
@@ -203,19 +200,18 @@ extension CoordinatorMachine {
     private mutating func addPlanned(
         _ nodes: [NodeDefinition],
         _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
         do throws(PlanProblems) {
-            try addNodes(nodes, to: run, now, &actions)
+            try addNodes(nodes, to: run, in: &turn)
         } catch {
             // The planner has checked these nodes, so this is our own fault: the code is `internal`.
             let failure = Failure(
                 code: .internal,
                 message: error.problems.first?.message ?? "the plan is not valid"
             )
-            advance(run, .cancelRequested(failure), now, &actions)
+            advance(run, .cancelRequested(failure), in: &turn)
         }
     }
 
@@ -224,8 +220,7 @@ extension CoordinatorMachine {
         _ tool: String,
         _ arguments: RawJSON,
         _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         var arguments = arguments
         if let entry = catalogue[tool] {
@@ -233,25 +228,25 @@ extension CoordinatorMachine {
             let problems = entry.schema.problems(of: JSONValue(arguments))
             guard problems.isEmpty else {
                 let failure = Failure.badArguments(problems)
-                return advance(run, .toolJoined(.failed(failure)), now, &actions)
+                return advance(run, .toolJoined(.failed(failure)), in: &turn)
             }
         }
-        record(.joinerAdded(tool: tool, arguments: arguments), run, now, &actions)
+        record(.joinerAdded(tool: tool, arguments: arguments), run, in: &turn)
         let last = runs[run].state.plan.count - 1
-        scheduleGrowth(Plan.Growth(added: last..<last + 1), of: run, now, &actions)
+        scheduleGrowth(Plan.Growth(added: last..<last + 1), of: run, in: &turn)
     }
 
     /// Cancels the open call, once; its end is still reported.
-    mutating func cancelModel(_ run: Int, _ actions: inout [Action]) {
+    mutating func cancelModel(_ run: Int, in turn: inout CoordinatorTurn) {
         guard let call = runs[run].modelCall, !call.isCancelled else { return }
         runs[run].modelCall?.isCancelled = true
-        actions.append(.cancelModel(call.id))
+        turn.append(.cancelModel(call.id))
     }
 
     /// The run has its answer: it ends as soon as the scheduler says that all is settled.
-    private mutating func closeGoal(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func closeGoal(_ run: Int, in turn: inout CoordinatorTurn) {
         let id = runs[run].id
-        schedule(.runClosed(id), now, &actions)
+        schedule(.runClosed(id), in: &turn)
     }
 }
 

@@ -5,13 +5,8 @@ internal import DequeModule
 internal import Wire
 
 extension CoordinatorMachine {
-    mutating func connect(
-        _ id: ConnectionID,
-        _ nonce: [UInt8],
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        evictOldest(now, &actions)
+    mutating func connect(_ id: ConnectionID, _ nonce: [UInt8], in turn: inout CoordinatorTurn) {
+        evictOldest(in: &turn)
         guard !isShuttingDown, peers.count < limits.connections else {
             let error = ErrorMessage(
                 code: isShuttingDown ? .shuttingDown : .busy,
@@ -19,8 +14,8 @@ extension CoordinatorMachine {
                     ? "The coordinator is shutting down." : "Too many connections.",
                 isFatal: true
             )
-            actions.append(.send(id, .error(error)))
-            actions.append(.close(id))
+            turn.append(.send(id, .error(error)))
+            turn.append(.close(id))
             return
         }
         let responder = HandshakeResponder(
@@ -28,16 +23,16 @@ extension CoordinatorMachine {
             nonce: nonce,
             session: makeName()
         )
-        let time = presence.judgingTime(at: now)
+        let time = presence.judgingTime(at: turn.now)
         peers[id] = Peer(id: id, state: .handshaking(responder), lastHeard: time)
         peerOrder.append(id)
         handshakes.set(id, at: time + limits.handshake)
-        startHeartbeat(now)
+        startHeartbeat(turn.now)
     }
 
     /// Closes the oldest connection without a complete handshake when there are too many, so that a
     /// peer that only opens connections cannot keep others out.
-    private mutating func evictOldest(_ now: Instant, _ actions: inout [Action]) {
+    private mutating func evictOldest(in turn: inout CoordinatorTurn) {
         guard !isShuttingDown, let oldest = handshakes.first,
             handshakes.count >= limits.unauthenticatedConnections
                 || peers.count >= limits.connections
@@ -46,58 +41,48 @@ extension CoordinatorMachine {
             code: .busy,
             message: "Another connection needed the room before this one had proved itself."
         )
-        violate(oldest, error, now, &actions)
+        violate(oldest, error, in: &turn)
     }
 
     /// Notes that lines of the peer have arrived and are read later: it is not silent.
-    mutating func noteArrival(
-        from id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        peers[id]?.lastHeard = presence.judgingTime(at: now)
+    mutating func noteArrival(from id: ConnectionID, in turn: inout CoordinatorTurn) {
+        peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
         if case .worker(let worker) = peers.inPlace(id, { $0.state }) {
-            hear(worker, now, &actions)
+            hear(worker, in: &turn)
         }
     }
 
     mutating func receive(
         _ message: Message,
         from id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         // Only the state is copied: a peer is large, and this is done for each message.
-        let time = presence.judgingTime(at: now)
+        let time = presence.judgingTime(at: turn.now)
         let known = peers.inPlace(id) { peer in
             peer.lastHeard = time
             return peer.state
         }
         guard let state = known else { return }
-        guard check(message, from: id, in: state, now, &actions) else { return }
+        guard check(message, from: id, in: state, in: &turn) else { return }
         switch state {
         case .handshaking(let responder):
-            shakeHands(message, responder, id, now, &actions)
+            shakeHands(message, responder, id, in: &turn)
         case .registering(let name, let session, let resume):
             switch message {
             case .register(let register):
-                self.register(register, name, session, resume, id, now, &actions)
-            case .ping(let ping): actions.append(.send(id, .pong(Pong(n: ping.n))))
+                self.register(register, name, session, resume, id, in: &turn)
+            case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))
             case .pong: break
-            case .bye: dismiss(id, reason: "left before it registered", now, &actions)
+            case .bye: dismiss(id, reason: "left before it registered", in: &turn)
             default:
-                violate(
-                    id,
-                    WireError(code: .notReady, message: "Register first."),
-                    now,
-                    &actions
-                )
+                violate(id, WireError(code: .notReady, message: "Register first."), in: &turn)
             }
         case .worker(let worker):
-            hear(worker, now, &actions)
-            receive(message, fromWorker: worker, id, now, &actions)
+            hear(worker, in: &turn)
+            receive(message, fromWorker: worker, id, in: &turn)
         case .observer(let role, _):
-            receive(message, fromObserver: role, id, now, &actions)
+            receive(message, fromObserver: role, id, in: &turn)
         }
     }
 
@@ -106,8 +91,7 @@ extension CoordinatorMachine {
         _ message: Message,
         from id: ConnectionID,
         in state: Peer.State,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> Bool {
         if case .handshaking = state { return true }
         if message.kind.mayBeSent(by: state.sender) { return true }
@@ -115,7 +99,7 @@ extension CoordinatorMachine {
             code: .forbidden,
             message: "A \(state.sender.rawValue) may not send \(message.kind.rawValue)."
         )
-        violate(id, error, now, &actions)
+        violate(id, error, in: &turn)
         return false
     }
 
@@ -125,8 +109,7 @@ extension CoordinatorMachine {
         _ message: Message,
         _ responder: HandshakeResponder,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         var responder = responder
         do throws(WireError) {
@@ -137,10 +120,10 @@ extension CoordinatorMachine {
                     peers[id]?.state = .handshaking(responder)
                 }
                 sessionNames[id] = challenge.session
-                actions.append(.send(id, .challenge(challenge)))
+                turn.append(.send(id, .challenge(challenge)))
             case .auth(let auth):
                 let proved = try responder.receive(auth)
-                welcome(id, proved.role, proved.name, proved.resume, now, &actions)
+                welcome(id, proved.role, proved.name, proved.resume, in: &turn)
             default:
                 throw WireError(
                     code: .notReady,
@@ -148,7 +131,7 @@ extension CoordinatorMachine {
                 )
             }
         } catch {
-            violate(id, error, now, &actions)
+            violate(id, error, in: &turn)
         }
     }
 
@@ -157,8 +140,7 @@ extension CoordinatorMachine {
         _ role: Role,
         _ name: String,
         _ resume: Hello.Resume?,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         handshakes.remove(id)
         var session = sessionNames.removeValue(forKey: id) ?? makeName()
@@ -168,9 +150,9 @@ extension CoordinatorMachine {
             peers[id]?.state = .registering(name: name, session: session, resume: valid)
         } else {
             peers[id]?.state = .observer(role, name: name)
-            actions.append(.letOthersGoFirst(id))
+            turn.append(.letOthersGoFirst(id))
         }
-        actions.append(.raiseLineLimit(id, bytes: limits.maxLine))
+        turn.append(.raiseLineLimit(id, bytes: limits.maxLine))
         let welcome = Welcome(
             session: session,
             epoch: configuration.epoch,
@@ -179,7 +161,7 @@ extension CoordinatorMachine {
             heartbeatMilliseconds: limits.heartbeatMilliseconds,
             leaseMilliseconds: limits.leaseMilliseconds
         )
-        actions.append(.send(id, .welcome(welcome)))
+        turn.append(.send(id, .welcome(welcome)))
     }
 
     /// A resume is honoured only with the same name, session and epoch while the session lives.
@@ -196,14 +178,9 @@ extension CoordinatorMachine {
     ///
     /// An unknown type is tolerated a number of times; everything else ends the connection after an
     /// error that says why.
-    mutating func violate(
-        _ id: ConnectionID,
-        _ error: WireError,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func violate(_ id: ConnectionID, _ error: WireError, in turn: inout CoordinatorTurn) {
         guard let peer = peers[id] else { return }
-        peers[id]?.lastHeard = presence.judgingTime(at: now)
+        peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
         let isTolerable =
             error.code == .unknownType && peer.isAuthenticated
             && peer.unknownTypes < limits.unknownTypes
@@ -212,30 +189,25 @@ extension CoordinatorMachine {
             message: error.message,
             isFatal: !isTolerable
         )
-        actions.append(.send(id, .error(message)))
+        turn.append(.send(id, .error(message)))
         if isTolerable {
             peers[id]?.unknownTypes += 1
         } else {
-            actions.append(.report(.peerDismissed(id, error)))
-            dismiss(id, reason: error.description, now, &actions)
+            turn.append(.report(.peerDismissed(id, error)))
+            dismiss(id, reason: error.description, in: &turn)
         }
     }
 
     /// Closes a connection from this side.
     ///
     /// A worker loses its session.
-    mutating func dismiss(
-        _ id: ConnectionID,
-        reason: String,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func dismiss(_ id: ConnectionID, reason: String, in turn: inout CoordinatorTurn) {
         guard let peer = peers[id] else { return }
         forget(id)
-        actions.append(.close(id))
+        turn.append(.close(id))
         switch peer.state {
-        case .worker(let worker): lose(worker, reason: reason, now, &actions)
-        case .observer: leave(id, now, &actions)
+        case .worker(let worker): lose(worker, reason: reason, in: &turn)
+        case .observer: leave(id, in: &turn)
         case .handshaking, .registering: break
         }
     }
@@ -243,12 +215,12 @@ extension CoordinatorMachine {
     /// The connection broke.
     ///
     /// A worker may come back to its session for a while.
-    mutating func disconnect(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+    mutating func disconnect(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
         guard let peer = peers[id] else { return }
         forget(id)
         switch peer.state {
-        case .worker(let worker): awaitResume(of: worker, now, &actions)
-        case .observer: leave(id, now, &actions)
+        case .worker(let worker): awaitResume(of: worker, in: &turn)
+        case .observer: leave(id, in: &turn)
         case .handshaking, .registering: break
         }
     }
@@ -262,11 +234,11 @@ extension CoordinatorMachine {
         peerOrder.remove(id)
     }
 
-    mutating func shutDown(_ actions: inout [Action]) {
+    mutating func shutDown(in turn: inout CoordinatorTurn) {
         isShuttingDown = true
         for id in peerOrder {
-            actions.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
-            actions.append(.close(id))
+            turn.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
+            turn.append(.close(id))
         }
         peers = KeyedTable()
         waitingTwins = []

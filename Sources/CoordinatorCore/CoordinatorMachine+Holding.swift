@@ -72,7 +72,7 @@ extension CoordinatorMachine {
     // MARK: - Bounds
 
     /// Ends runs that hold too much, and makes room when all runs together do.
-    mutating func keepWithinBounds(_ now: Instant, _ actions: inout [Action]) {
+    mutating func keepWithinBounds(in turn: inout CoordinatorTurn) {
         bookRuns()
         while let run = overfullRuns.popLast() {
             guard ledger.bytes(of: run) > limits.runBytes, isGoingOn(run) else { continue }
@@ -81,17 +81,17 @@ extension CoordinatorMachine {
                 message: "the run holds more than the \(limits.runBytes) bytes that it may "
                     + "(run_bytes): \(runs[run].heldBytesInWords)"
             )
-            stopIntake(of: run, .intakeEnded, now, &actions)
-            end(run, because: failure, now, &actions)
+            stopIntake(of: run, .intakeEnded, in: &turn)
+            end(run, because: failure, in: &turn)
             bookRuns()
         }
         guard ledger.total > limits.heldBytes else { return }
-        giveBackBytes(now, &actions)
+        giveBackBytes(in: &turn)
     }
 
     /// Gives back bytes until all runs together are within their bound: finished runs go first, the
     /// oldest before the others, then kept events, then the run that holds the most.
-    private mutating func giveBackBytes(_ now: Instant, _ actions: inout [Action]) {
+    private mutating func giveBackBytes(in turn: inout CoordinatorTurn) {
         while ledger.total > limits.heldBytes, forgetOldestRun() {}
         for id in Array(activeRuns) where ledger.total > limits.heldBytes {
             guard let run = runSlots[id] else { continue }
@@ -106,9 +106,9 @@ extension CoordinatorMachine {
                     + "they may (held_bytes), and this run the most: "
                     + runs[run].heldBytesInWords
             )
-            stopIntake(of: run, .outputsDropped, now, &actions)
+            stopIntake(of: run, .outputsDropped, in: &turn)
             runs[run].answers.drop()
-            if isGoingOn(run) { end(run, because: failure, now, &actions) }
+            if isGoingOn(run) { end(run, because: failure, in: &turn) }
             bookRuns()
         }
     }
@@ -117,11 +117,10 @@ extension CoordinatorMachine {
     private mutating func stopIntake(
         of run: Int,
         _ change: RunChange,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         runs[run].incoming.removeAll()
-        record(change, run, now, &actions)
+        record(change, run, in: &turn)
     }
 
     /// Whether nobody has ended the run yet, in whatever way.

@@ -12,17 +12,16 @@ extension CoordinatorMachine {
         _ offer: Offer,
         of worker: WorkerID,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
-        if let error = excess(of: offer) { return violate(id, error, now, &actions) }
-        for tool in replaceOffer(of: worker, by: offer, now, &actions) {
+        if let error = excess(of: offer) { return violate(id, error, in: &turn) }
+        for tool in replaceOffer(of: worker, by: offer, in: &turn) {
             let error = ErrorMessage(
                 code: .badMessage,
                 message: "The tool \(tool.name) is not offered: \(tool.reason)",
                 isFatal: false
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
         }
     }
 
@@ -72,8 +71,7 @@ extension CoordinatorMachine {
     mutating func replaceOffer(
         of worker: WorkerID,
         by offer: Offer,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> [WithheldTool] {
         guard let before = workers[worker] else { return [] }
         let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))
@@ -84,7 +82,7 @@ extension CoordinatorMachine {
             !before.refusedTools.contains { $0.name == tool.name }
         }
         for tool in refused {
-            actions.append(
+            turn.append(
                 .report(.toolRefused(name: tool.name, worker: before.name, reason: tool.reason))
             )
         }
@@ -94,7 +92,7 @@ extension CoordinatorMachine {
         workers[worker]?.withheld = offer.withheld
         workers[worker]?.slots = offer.slots
         if tools != before.tools || offer.withheld != before.withheld {
-            actions.append(
+            turn.append(
                 .report(
                     .offerChanged(
                         worker: before.name,
@@ -110,7 +108,7 @@ extension CoordinatorMachine {
             tools: admitted.offers,
             labels: Dictionary(before.labels.map { ($0.key, $0.value) }) { $1 }
         )
-        schedule(.workerChanged(worker, profile), now, &actions)
+        schedule(.workerChanged(worker, profile), in: &turn)
         return refused
     }
 
@@ -141,8 +139,7 @@ extension CoordinatorMachine {
         _ name: String,
         _ session: String,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let first = workersByName[name], let connection = workers[first]?.connection,
             !waitingTwins.contains(where: { $0.connection == id })
@@ -150,8 +147,8 @@ extension CoordinatorMachine {
         workers[first]?.pingNumber += 1
         workers[first]?.heldAtPing = scheduler.attempts(on: first)
         let ping = workers[first]?.pingNumber ?? 1
-        let asked = presence.judgingTime(at: now)
-        actions.append(.send(connection, .ping(Ping(n: ping))))
+        let asked = presence.judgingTime(at: turn.now)
+        turn.append(.send(connection, .ping(Ping(n: ping))))
         waitingTwins.append(
             WaitingTwin(
                 connection: id,
@@ -169,8 +166,7 @@ extension CoordinatorMachine {
     mutating func refuseTwins(
         of worker: WorkerID,
         afterPing number: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let record = workers[worker] else { return }
         let twins = waitingTwins.filter { $0.name == record.name && $0.ping <= number }
@@ -181,17 +177,17 @@ extension CoordinatorMachine {
                 code: .duplicateName,
                 message: "A worker named \(twin.name) is connected already\(place)."
             )
-            violate(twin.connection, error, now, &actions)
+            violate(twin.connection, error, in: &turn)
         }
     }
 
     /// The first one has left: whoever waited for its name gets it, one of them.
-    mutating func admitTwins(_ now: Instant, _ actions: inout [Action]) {
+    mutating func admitTwins(in turn: inout CoordinatorTurn) {
         for twin in waitingTwins {
             guard workersByName[twin.name].flatMap({ workers[$0]?.connection }) == nil else {
                 continue
             }
-            admit(twin, now, &actions)
+            admit(twin, in: &turn)
         }
     }
 
@@ -199,31 +195,27 @@ extension CoordinatorMachine {
     ///
     /// If it was heard of just before it was asked, it has a little longer. The second one may have
     /// been started right after the first one's end, which nobody has noticed.
-    mutating func fenceSilentFirsts(_ now: Instant, _ actions: inout [Action]) {
-        let time = presence.judgingTime(at: now)
+    mutating func fenceSilentFirsts(in turn: inout CoordinatorTurn) {
+        let time = presence.judgingTime(at: turn.now)
         while let index = waitingTwins.firstIndex(where: { $0.until <= time }) {
             let twin = waitingTwins[index]
             let first = workersByName[twin.name]
             let heard = first.flatMap { workers[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
             if let first, let heard, heard > twin.asked {
-                refuseTwins(of: first, afterPing: twin.ping, now, &actions)
+                refuseTwins(of: first, afterPing: twin.ping, in: &turn)
             } else if let heard, heard + limits.heartbeat * 3 / 2 > time {
                 waitingTwins[index].until = heard + limits.heartbeat * 3 / 2
             } else {
-                admit(twin, now, &actions)
+                admit(twin, in: &turn)
             }
         }
     }
 
-    private mutating func admit(
-        _ twin: WaitingTwin,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    private mutating func admit(_ twin: WaitingTwin, in turn: inout CoordinatorTurn) {
         waitingTwins.removeAll { $0.connection == twin.connection }
         guard peers[twin.connection] != nil else { return }
-        fenceOlder(twin.name, now, &actions)
-        join(twin.register, twin.name, twin.session, twin.connection, now, &actions)
+        fenceOlder(twin.name, in: &turn)
+        join(twin.register, twin.name, twin.session, twin.connection, in: &turn)
     }
 }
 

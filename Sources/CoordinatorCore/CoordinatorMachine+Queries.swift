@@ -10,20 +10,15 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    mutating func answer(
-        _ get: Get,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        guard admit(get, id, &actions) else { return }
+    mutating func answer(_ get: Get, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        guard admit(get, id, in: &turn) else { return }
         let page: (data: JSONPieces, next: Int?)
         let from = max(get.from ?? 0, 0)
         switch get.what {
-        case .status: page = (JSONPieces(statusDocument(now)), nil)
-        case .workers: page = workersPage(now, from: from, limit: get.limit ?? .max)
+        case .status: page = (JSONPieces(statusDocument(turn.now)), nil)
+        case .workers: page = workersPage(turn.now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
-        case .runs: page = runsPage(now, from: from, limit: get.limit ?? 100)
+        case .runs: page = runsPage(turn.now, from: from, limit: get.limit ?? 100)
         case .run, .nodes, .node, .answer, .explain, .story:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runSlots[$0] }) else {
                 let error = ErrorMessage(
@@ -34,7 +29,7 @@ extension CoordinatorMachine {
                     about: get.id,
                     request: get.request
                 )
-                actions.append(.send(id, .error(error)))
+                turn.append(.send(id, .error(error)))
                 return
             }
             let isNodeKnown = get.node.map { index(of: $0, in: run) != nil }
@@ -48,16 +43,16 @@ extension CoordinatorMachine {
                     about: get.node?.text,
                     request: get.request
                 )
-                actions.append(.send(id, .error(error)))
+                turn.append(.send(id, .error(error)))
                 return
             }
             let outputBytes = runs[run].state.results.outputBytes
             if get.what == .answer, outputBytes > limits.maxValue {
-                return refuse(get, bytes: outputBytes, id, &actions)
+                return refuse(get, bytes: outputBytes, id, in: &turn)
             }
-            page = runPage(get, run, from: from, now)
+            page = runPage(get, run, from: from, turn.now)
         }
-        reply(get, page.data, next: page.next, id, &actions)
+        reply(get, page.data, next: page.next, id, in: &turn)
     }
 
     private mutating func runPage(
@@ -92,10 +87,10 @@ extension CoordinatorMachine {
         _ data: JSONPieces,
         next: Int?,
         _ id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard data.count <= limits.maxValue else {
-            return refuse(get, bytes: data.count, id, &actions)
+            return refuse(get, bytes: data.count, id, in: &turn)
         }
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
         let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].state.isEnded } ?? false
@@ -104,7 +99,7 @@ extension CoordinatorMachine {
         let isWhole = data.count <= limits.announced.largestInline || data.pieces.count == 1
         let payload = isWhole ? Payload.inline(data.joined) : .pieces(data)
         let reply = Reply(request: get.request, what: get.what, data: payload, next: next)
-        send(.reply(reply), with: value, to: id, &actions)
+        send(.reply(reply), with: value, to: id, in: &turn)
     }
 
     /// Says that an answer is larger than what a peer takes, and how to get it in parts.
@@ -112,7 +107,7 @@ extension CoordinatorMachine {
         _ get: Get,
         bytes: Int,
         _ id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let parts =
             switch get.what {
@@ -128,7 +123,7 @@ extension CoordinatorMachine {
             about: get.node?.text ?? get.id,
             request: get.request
         )
-        actions.append(.send(id, .error(error)))
+        turn.append(.send(id, .error(error)))
     }
 
     // MARK: - The coordinator

@@ -23,14 +23,9 @@ extension CoordinatorMachine {
     }
 
     /// Changes a run, and tells those who watch it.
-    mutating func record(
-        _ change: RunChange,
-        _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let record = runs[run].apply(change, at: now)
-        note(record, run, &actions)
+    mutating func record(_ change: RunChange, _ run: Int, in turn: inout CoordinatorTurn) {
+        let record = runs[run].apply(change, at: turn.now)
+        note(record, run, in: &turn)
     }
 
     /// Changes the plan of a run, unless something is wrong with it; watchers hear of it by
@@ -49,7 +44,7 @@ extension CoordinatorMachine {
         _ record: RunRecord,
         answer: RawJSON? = nil,
         _ run: Int,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         if configuration.keepsRecords {
             newRecords.append(NewRecord(run: runs[run].id, record: record))
@@ -61,7 +56,7 @@ extension CoordinatorMachine {
             plannedBytes: limits.plannedBytes
         )
         markUnbooked(run)
-        if let event { tellWatchers(of: run, event, &actions) }
+        if let event { tellWatchers(of: run, event, in: &turn) }
     }
 
     /// Tells those who watch of something that changes nothing: text of a tool or of a model.
@@ -71,8 +66,7 @@ extension CoordinatorMachine {
         node: Int? = nil,
         attempt: AttemptID? = nil,
         data: RawJSON,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard runs[run].watchers.wants(kind) else { return }
         let state = runs[run].state
@@ -85,10 +79,10 @@ extension CoordinatorMachine {
             attempt: attempt?.number,
             worker: worker,
             data: data,
-            atMicroseconds: state.microseconds(at: now)
+            atMicroseconds: state.microseconds(at: turn.now)
         )
         runs[run].log.append(passing: event, within: logBound)
         markUnbooked(run)
-        tellWatchers(of: run, event, &actions)
+        tellWatchers(of: run, event, in: &turn)
     }
 }

@@ -10,7 +10,7 @@ internal import Wire
 
 extension CoordinatorMachine {
     /// Carries out what the scheduler asked for; what follows from that is appended behind it.
-    mutating func carryOut(_ now: Instant, _ actions: inout [Action]) {
+    mutating func carryOut(in turn: inout CoordinatorTurn) {
         // Actions may schedule more; the outermost call works the whole list off, in order.
         guard !isCarryingOut else { return }
         isCarryingOut = true
@@ -18,33 +18,29 @@ extension CoordinatorMachine {
         while next < schedulerActions.count {
             let action = schedulerActions[next]
             next += 1
-            carryOut(action, now, &actions)
+            carryOut(action, in: &turn)
         }
         schedulerActions.removeAll(keepingCapacity: true)
         isCarryingOut = false
     }
 
-    private mutating func carryOut(
-        _ action: Scheduler.Action,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    private mutating func carryOut(_ action: Scheduler.Action, in turn: inout CoordinatorTurn) {
         switch action {
         case .dispatch(let attempt, let worker, let timeout):
-            dispatch(attempt, to: worker, timeout: timeout, now, &actions)
+            dispatch(attempt, to: worker, timeout: timeout, in: &turn)
         case .makeArguments(let node):
-            makeArguments(of: node, now, &actions)
+            makeArguments(of: node, in: &turn)
         case .settle(let node, let settlement):
-            settle(node, settlement, now, &actions)
+            settle(node, settlement, in: &turn)
         case .publishReady(let node):
-            record(.nodeReady(Int32(node.node)), of: node.run, now, &actions)
+            record(.nodeReady(Int32(node.node)), of: node.run, in: &turn)
         case .publishReturned(let attempt):
             dropPieces(of: attempt)
             let change = RunChange.returned(
                 node: Int32(attempt.node),
                 attempt: Int32(attempt.number)
             )
-            record(change, of: attempt.run, now, &actions)
+            record(change, of: attempt.run, in: &turn)
         case .publishRetry(let attempt, let failure, let delay, let neverRan):
             dropPieces(of: attempt)
             let change = RunChange.retrying(
@@ -54,24 +50,24 @@ extension CoordinatorMachine {
                 afterMicroseconds: Int64(delay.wholeMicroseconds),
                 neverRan: neverRan
             )
-            record(change, of: attempt.run, now, &actions)
+            record(change, of: attempt.run, in: &turn)
         case .publishPauseEnded(let node):
-            record(.pauseEnded(Int32(node.node)), of: node.run, now, &actions)
+            record(.pauseEnded(Int32(node.node)), of: node.run, in: &turn)
         case .publishUnplaceable(let node):
-            noteUnplaceable(node, now, &actions)
+            noteUnplaceable(node, in: &turn)
         case .cancel(let attempt, let worker, let reason):
             let change = RunChange.calledBack(
                 node: Int32(attempt.node),
                 attempt: Int32(attempt.number)
             )
-            record(change, of: attempt.run, now, &actions)
+            record(change, of: attempt.run, in: &turn)
             if workers[worker]?.unsent.remove(attempt) == true {
-                return schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+                return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
             }
             guard let connection = workers[worker]?.connection else { return }
-            sendCancel(attempt, reason: reason.rawValue, to: connection, &actions)
+            sendCancel(attempt, reason: reason.rawValue, to: connection, in: &turn)
         case .finish(let id):
-            finish(id, now, &actions)
+            finish(id, in: &turn)
         }
     }
 
@@ -79,40 +75,35 @@ extension CoordinatorMachine {
         _ attempt: AttemptID,
         reason: String,
         to connection: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let cancel = Cancel(
             attempt: attempt,
             reason: reason,
             graceMilliseconds: limits.cancelGraceMilliseconds
         )
-        actions.append(.send(connection, .cancel(cancel)))
+        turn.append(.send(connection, .cancel(cancel)))
     }
 
     /// Changes a run, if it is still known.
     private mutating func record(
         _ change: RunChange,
         of id: RunID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let run = runSlots[id] else { return }
-        record(change, run, now, &actions)
-        markProgressDirty(run, now)
+        record(change, run, in: &turn)
+        markProgressDirty(run, turn.now)
     }
 
-    private mutating func noteUnplaceable(
-        _ node: NodeReference,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    private mutating func noteUnplaceable(_ node: NodeReference, in turn: inout CoordinatorTurn) {
         guard let run = runSlots[node.run] else { return }
         let tool = runs[run].state.plan[node.node].tool
         let withheld = withheld(tool)
         let message =
             "no connected worker can run \(tool) for this node; it waits"
             + (withheld.isEmpty ? "" : " (\(withheld))")
-        record(.unplaceable(node: Int32(node.node), message: message), run, now, &actions)
+        record(.unplaceable(node: Int32(node.node), message: message), run, in: &turn)
     }
 
     /// Forgets what has arrived of the output of an attempt that has ended.
@@ -136,8 +127,7 @@ extension CoordinatorMachine {
     private mutating func settle(
         _ reference: NodeReference,
         _ settlement: Scheduler.Settlement,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let run = runSlots[reference.run] else { return }
         let node = reference.node
@@ -149,34 +139,34 @@ extension CoordinatorMachine {
         // Recorded with its output when it arrived.
         case .succeeded: break
         case .failed(let failure):
-            record(.failed(node: index, failure), run, now, &actions)
+            record(.failed(node: index, failure), run, in: &turn)
         case .skipped(let cause):
-            record(.skipped(node: index, because: Int32(cause)), run, now, &actions)
+            record(.skipped(node: index, because: Int32(cause)), run, in: &turn)
         case .cancelled:
-            record(.cancelled(index), run, now, &actions)
+            record(.cancelled(index), run, in: &turn)
         }
-        markProgressDirty(run, now)
+        markProgressDirty(run, turn.now)
         if runs[run].state.joiner == node {
-            settleJoin(run, now, &actions)
+            settleJoin(run, in: &turn)
         } else {
-            settleRoundIfDone(run, now, &actions)
+            settleRoundIfDone(run, in: &turn)
         }
     }
 
     // MARK: - Runs
 
     /// Every node has settled: the run ends, exactly once.
-    private mutating func finish(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
+    private mutating func finish(_ id: RunID, in turn: inout CoordinatorTurn) {
         guard let run = runSlots[id], !runs[run].state.isEnded else { return }
         let status = runs[run].state.finalStatus
         runs[run].isProgressDirty = false
-        if status == .succeeded { record(.joined, run, now, &actions) }
-        let end = RunRecord(at: runs[run].state.microseconds(at: now), .ended(status))
+        if status == .succeeded { record(.joined, run, in: &turn) }
+        let end = RunRecord(at: runs[run].state.microseconds(at: turn.now), .ended(status))
         runs[run].apply(end)
         runs[run].answers.dropPresent()
-        note(end, answer: smallAnswer(of: run), run, &actions)
-        let wall = (now - runs[run].state.acceptedAt).wholeMilliseconds
-        actions.append(
+        note(end, answer: smallAnswer(of: run), run, in: &turn)
+        let wall = (turn.now - runs[run].state.acceptedAt).wholeMilliseconds
+        turn.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall))
         )
         retire(run)

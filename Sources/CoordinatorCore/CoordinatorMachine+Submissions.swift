@@ -13,18 +13,13 @@ internal import Schemas
 internal import Wire
 
 extension CoordinatorMachine {
-    mutating func submit(
-        _ submit: Submit,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func submit(_ submit: Submit, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
         if !submit.unreadable.isEmpty {
-            return refuse(unreadable(submit.unreadable), about: submit.key, id, &actions)
+            return refuse(unreadable(submit.unreadable), about: submit.key, id, in: &turn)
         }
         let digest = ContentDigest(of: submit).bytes
         if let known = runsByKey[submit.key], let run = runSlots[known] {
-            return submitAgain(submit, run, digest, id, now, &actions)
+            return submitAgain(submit, run, digest, id, in: &turn)
         }
         guard activeRuns.count < limits.unfinishedRuns else {
             let error = ErrorMessage(
@@ -33,7 +28,7 @@ extension CoordinatorMachine {
                 isFatal: false,
                 about: submit.key
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
         if let fault = joinFault(of: submit) {
@@ -43,23 +38,23 @@ extension CoordinatorMachine {
                 isFatal: false,
                 about: submit.key
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
-        let acceptance = acceptance(of: submit, digest, now)
-        var run = HeldRun(Run(acceptance, at: now), author: submit.isStreamed ? id : nil)
+        let acceptance = acceptance(of: submit, digest, turn.now)
+        var run = HeldRun(Run(acceptance, at: turn.now), author: submit.isStreamed ? id : nil)
         run.planner = makePlanner(for: submit)
         var opening = Opening(records: [RunRecord(at: 0, .accepted(acceptance))])
         do throws(PlanProblems) {
             try read(submit, into: &run, &opening)
         } catch {
-            return refuse(error.problems, about: submit.key, id, &actions)
+            return refuse(error.problems, about: submit.key, id, in: &turn)
         }
         if let error = admission(of: run, about: submit.key) {
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
-        accept(run, opening, submit, id, now, &actions)
+        accept(run, opening, submit, id, in: &turn)
     }
 
     /// The records with which a run begins, and what they changed in its plan.
@@ -100,8 +95,7 @@ extension CoordinatorMachine {
         _ run: Int,
         _ digest: [UInt8],
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard runs[run].state.acceptance.digest == digest else {
             let error = ErrorMessage(
@@ -111,13 +105,13 @@ extension CoordinatorMachine {
                 isFatal: false,
                 about: submit.key
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
         let accepted = Accepted(key: submit.key, run: runs[run].id, isExisting: true)
-        actions.append(.send(id, .accepted(accepted)))
+        turn.append(.send(id, .accepted(accepted)))
         if let level = submit.watch {
-            watch(run, Watch(run: runs[run].id, from: 0, level: level), id, now, &actions)
+            watch(run, Watch(run: runs[run].id, from: 0, level: level), id, in: &turn)
         }
     }
 
@@ -126,8 +120,7 @@ extension CoordinatorMachine {
         _ opening: Opening,
         _ submit: Submit,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let slot = freeRunSlots.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
@@ -136,23 +129,23 @@ extension CoordinatorMachine {
         runsByKey[submit.key] = run.id
         activeRuns.append(run.id)
         if let budget = submit.budget.wallMilliseconds {
-            timedRuns.set(run.id, at: now + .milliseconds(budget))
+            timedRuns.set(run.id, at: turn.now + .milliseconds(budget))
         }
         if run.author != nil { noteInterest(of: id, in: slot) }
         acceptedCount += 1
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
-        actions.append(.send(id, .accepted(accepted)))
-        actions.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
+        turn.append(.send(id, .accepted(accepted)))
+        turn.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
         if let level = submit.watch { addWatcher(id, level, of: slot) }
         let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
         let bound = isSequential ? 1 : submit.budget.running
-        schedule(.runAdded(run.id, submit.onMissingTool, maxRunning: bound), now, &actions)
-        for record in opening.records { note(record, slot, &actions) }
-        if let growth = opening.growth { scheduleGrowth(growth, of: slot, now, &actions) }
+        schedule(.runAdded(run.id, submit.onMissingTool, maxRunning: bound), in: &turn)
+        for record in opening.records { note(record, slot, in: &turn) }
+        if let growth = opening.growth { scheduleGrowth(growth, of: slot, in: &turn) }
         if submit.goal != nil {
-            beginGoal(slot, now, &actions)
+            beginGoal(slot, in: &turn)
         } else if !submit.isStreamed {
-            endGrowth(slot, now, &actions)
+            endGrowth(slot, in: &turn)
         }
     }
 
@@ -239,7 +232,7 @@ extension CoordinatorMachine {
         _ problems: [PlanProblem],
         about key: String,
         _ id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let count = problems.count == 1 ? "1 problem" : "\(problems.count) problems"
         let error = ErrorMessage(
@@ -249,17 +242,12 @@ extension CoordinatorMachine {
             about: key,
             problems: problems
         )
-        actions.append(.send(id, .error(error)))
+        turn.append(.send(id, .error(error)))
     }
 
     // MARK: - Growth
 
-    mutating func addNodes(
-        _ nodes: Nodes,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func addNodes(_ nodes: Nodes, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
         guard let name = runsByKey[nodes.key], let run = runSlots[name],
             runs[run].author == id
         else {
@@ -269,12 +257,12 @@ extension CoordinatorMachine {
                 isFatal: false,
                 about: nodes.key
             )
-            actions.append(.send(id, .error(error)))
+            turn.append(.send(id, .error(error)))
             return
         }
         guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
         if let reason = nodes.brokenOff {
-            return end(run, because: Failure(code: .badPlan, message: reason), now, &actions)
+            return end(run, because: Failure(code: .badPlan, message: reason), in: &turn)
         }
         do throws(PlanProblems) {
             let faults = unreadable(nodes.unreadable)
@@ -291,57 +279,51 @@ extension CoordinatorMachine {
             }
             let problems = check(definitions, of: runs[run].state)
             guard problems.isEmpty else { throw PlanProblems(problems) }
-            try addNodes(definitions, to: run, now, &actions)
+            try addNodes(definitions, to: run, in: &turn)
             if let instruction = nodes.joinInstruction {
-                record(.joinInstructed(instruction), run, now, &actions)
+                record(.joinInstructed(instruction), run, in: &turn)
             }
-            if nodes.isLast { try close(run, now, &actions) }
+            if nodes.isLast { try close(run, in: &turn) }
         } catch {
-            refuse(error.problems, about: nodes.key, id, &actions)
+            refuse(error.problems, about: nodes.key, id, in: &turn)
             let first = error.problems.first?.message ?? "the plan is not valid"
-            end(run, because: Failure(code: .badPlan, message: first), now, &actions)
+            end(run, because: Failure(code: .badPlan, message: first), in: &turn)
         }
     }
 
-    private mutating func close(
-        _ run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) throws(PlanProblems) {
-        let (record, growth) = try recordChecked(.planClosed(isFinal: true), run, now)
-        note(record, run, &actions)
+    private mutating func close(_ run: Int, in turn: inout CoordinatorTurn) throws(PlanProblems) {
+        let (record, growth) = try recordChecked(.planClosed(isFinal: true), run, turn.now)
+        note(record, run, in: &turn)
         forgetAuthor(of: run)
         let id = runs[run].id
         if !growth.released.isEmpty {
-            schedule(.nodesReleased(id, growth.released), now, &actions)
+            schedule(.nodesReleased(id, growth.released), in: &turn)
         }
-        endGrowth(run, now, &actions)
+        endGrowth(run, in: &turn)
     }
 
     /// The plan is complete: the run ends with its last node, or is joined then.
-    private mutating func endGrowth(_ run: Int, _ now: Instant, _ actions: inout [Action]) {
-        guard runs[run].planner == nil else { return beginJoin(run, now, &actions) }
-        schedule(.runClosed(runs[run].id), now, &actions)
+    private mutating func endGrowth(_ run: Int, in turn: inout CoordinatorTurn) {
+        guard runs[run].planner == nil else { return beginJoin(run, in: &turn) }
+        schedule(.runClosed(runs[run].id), in: &turn)
     }
 
     /// Appends nodes to the plan of a run; they may leave in this same turn.
     mutating func addNodes(
         _ nodes: [NodeDefinition],
         to run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) throws(PlanProblems) {
-        let (record, growth) = try recordChecked(.nodesAdded(nodes), run, now)
-        note(record, run, &actions)
-        scheduleGrowth(growth, of: run, now, &actions)
+        let (record, growth) = try recordChecked(.nodesAdded(nodes), run, turn.now)
+        note(record, run, in: &turn)
+        scheduleGrowth(growth, of: run, in: &turn)
     }
 
     /// Hands nodes that the plan has got to the scheduler.
     mutating func scheduleGrowth(
         _ growth: Plan.Growth,
         of run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let specs = growth.added.map { index in
             let node = runs[run].state.plan[index]
@@ -355,71 +337,53 @@ extension CoordinatorMachine {
             )
         }
         let id = runs[run].id
-        schedule(
-            .nodesAdded(id, specs, edges: growth.edges, held: growth.held),
-            now,
-            &actions
-        )
+        schedule(.nodesAdded(id, specs, edges: growth.edges, held: growth.held), in: &turn)
         if !growth.released.isEmpty {
-            schedule(.nodesReleased(id, growth.released), now, &actions)
+            schedule(.nodesReleased(id, growth.released), in: &turn)
         }
     }
 
     // MARK: - Ending early
 
     /// Ends a run as failed: what still runs is called back.
-    mutating func end(
-        _ run: Int,
-        because failure: Failure,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func end(_ run: Int, because failure: Failure, in turn: inout CoordinatorTurn) {
         guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
-        record(.failureDecided(failure), run, now, &actions)
-        cancelNodes(of: run, now, &actions)
+        record(.failureDecided(failure), run, in: &turn)
+        cancelNodes(of: run, in: &turn)
     }
 
-    mutating func cancel(
-        _ cancel: CancelRun,
-        _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func cancel(_ cancel: CancelRun, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
         guard let run = runSlots[cancel.run] else {
-            return unknownRun(cancel.run, request: nil, id, &actions)
+            return unknownRun(cancel.run, request: nil, id, in: &turn)
         }
         guard runs[run].state.phase.isGoingOn else { return }
         let change = RunChange.cancelAsked(
             reason: cancel.reason ?? "cancelled by a client",
             isCutShort: runs[run].author != nil || runs[run].planner != nil
         )
-        record(change, run, now, &actions)
-        cancelNodes(of: run, now, &actions)
+        record(change, run, in: &turn)
+        cancelNodes(of: run, in: &turn)
     }
 
-    mutating func cancelNodes(
-        of run: Int,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func cancelNodes(of run: Int, in turn: inout CoordinatorTurn) {
         let id = runs[run].id
         let wasOpen = runs[run].author != nil || runs[run].planner != nil
-        cancelModel(run, &actions)
+        cancelModel(run, in: &turn)
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].planner = nil
         runs[run].modelCall = nil
         forgetAuthor(of: run)
         markUnbooked(run)
         timedRuns.remove(id)
-        schedule(.cancelRequested(id), now, &actions)
-        if wasOpen { schedule(.runClosed(id), now, &actions) }
+        schedule(.cancelRequested(id), in: &turn)
+        if wasOpen { schedule(.runClosed(id), in: &turn) }
     }
 
     mutating func unknownRun(
         _ run: RunID,
         request: Int?,
         _ id: ConnectionID,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         let error = ErrorMessage(
             code: .unknownRun,
@@ -428,7 +392,7 @@ extension CoordinatorMachine {
             about: run.text,
             request: request
         )
-        actions.append(.send(id, .error(error)))
+        turn.append(.send(id, .error(error)))
     }
 
     private mutating func makeRunID() -> RunID {

@@ -43,8 +43,7 @@ extension CoordinatorMachine {
         _ run: Int,
         _ request: Watch,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard peers[id] != nil else { return }
         let from = request.from ?? 0
@@ -53,7 +52,7 @@ extension CoordinatorMachine {
         let counts = runs[run].state.counts
         let isLate = request.from == nil && counts.settled + counts.running > 0
         if request.level >= .nodes, isLate || first > from {
-            sendSnapshot(run, id, now, &actions)
+            sendSnapshot(run, id, in: &turn)
         }
         let name = runs[run].id
         peers[id]?.lags.removeAll { $0.run == name }
@@ -63,23 +62,19 @@ extension CoordinatorMachine {
             lag.restatement = Restatement(looked: latest)
             lag.nodesFrom = latest
         }
-        note(lag, of: id, &actions)
-        catchUp(id, now, &actions)
+        note(lag, of: id, in: &turn)
+        catchUp(id, in: &turn)
     }
 
     /// Notes that a peer is behind: it gets the next events when it has read something, or when
     /// nothing waits for it.
-    private mutating func note(_ lag: Lag, of id: ConnectionID, _ actions: inout [Action]) {
-        if peers[id]?.lags.isEmpty == true { actions.append(.measureBacklog(id)) }
+    private mutating func note(_ lag: Lag, of id: ConnectionID, in turn: inout CoordinatorTurn) {
+        if peers[id]?.lags.isEmpty == true { turn.append(.measureBacklog(id)) }
         peers[id]?.lags.append(lag)
     }
 
     /// Sends a new event to those who want it and have room; the others get it later.
-    mutating func tellWatchers(
-        of run: Int,
-        _ event: EventMessage,
-        _ actions: inout [Action]
-    ) {
+    mutating func tellWatchers(of run: Int, _ event: EventMessage, in turn: inout CoordinatorTurn) {
         guard let highest = runs[run].watchers.highest, event.reaches(highest) else { return }
         let watchers = runs[run].watchers
         for watcher in watchers where event.reaches(watcher.level) {
@@ -87,11 +82,11 @@ extension CoordinatorMachine {
             if isBehind(id, event.run) {
                 if event.isTerminal { noteLast(event, for: id) }
             } else if mayTell(id) {
-                tell(id, event, &actions)
+                tell(id, event, in: &turn)
             } else {
                 var lag = Lag(run: event.run, level: watcher.level, next: event.sequence)
                 if event.isTerminal { lag.last = event }
-                note(lag, of: id, &actions)
+                note(lag, of: id, in: &turn)
             }
         }
         guard event.isTerminal else { return }
@@ -107,14 +102,14 @@ extension CoordinatorMachine {
     mutating func tellNow(
         _ event: EventMessage,
         to watcher: Watcher,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard !isBehind(watcher.connection, event.run), mayTell(watcher.connection) else { return }
-        tell(watcher.connection, event, &actions)
+        tell(watcher.connection, event, in: &turn)
     }
 
     /// Sends kept events to a peer that is behind, as far as it has room for them.
-    mutating func catchUp(_ id: ConnectionID, _ now: Instant, _ actions: inout [Action]) {
+    mutating func catchUp(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
         guard let lags = peers[id]?.lags, !lags.isEmpty else { return }
         let toldBefore = peers[id]?.toldBytes ?? 0
         var rest: [Lag] = []
@@ -123,12 +118,12 @@ extension CoordinatorMachine {
                 rest.append(contentsOf: lags[index...])
                 break
             }
-            if let lag = replay(lag, to: id, now, &actions) { rest.append(lag) }
+            if let lag = replay(lag, to: id, in: &turn) { rest.append(lag) }
         }
         peers[id]?.lags = rest
         // It goes on from here when the connection says that this has left.
         if !rest.isEmpty, let told = peers[id]?.toldBytes, told > toldBefore {
-            actions.append(.measureBacklog(id))
+            turn.append(.measureBacklog(id))
         }
     }
 
@@ -136,22 +131,21 @@ extension CoordinatorMachine {
     private mutating func replay(
         _ lag: Lag,
         to id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> Lag? {
         guard let run = runSlots[lag.run] else {
-            if let last = lag.last { tell(id, last, &actions) }
+            if let last = lag.last { tell(id, last, in: &turn) }
             return nil
         }
         var lag = lag
-        guard tellKept(of: run, before: lag.nodesFrom, &lag, id, now, &actions),
-            restate(run, &lag, to: id, now, &actions)
+        guard tellKept(of: run, before: lag.nodesFrom, &lag, id, in: &turn),
+            restate(run, &lag, to: id, in: &turn)
         else { return lag }
         // A watcher that asks for events after the last one of a run gets the last one again.
         if runs[run].state.isEnded {
             lag.next = min(lag.next, max(runs[run].log.nextSequence - 1, 0))
         }
-        return tellKept(of: run, before: .max, &lag, id, now, &actions) ? nil : lag
+        return tellKept(of: run, before: .max, &lag, id, in: &turn) ? nil : lag
     }
 
     /// Tells what is kept, from where the watcher is up to a number; the end of the run comes last.
@@ -162,12 +156,11 @@ extension CoordinatorMachine {
         before limit: Int,
         _ lag: inout Lag,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> Bool {
         let first = runs[run].log.firstSequence
         if limit == .max, first > max(lag.next, lag.nodesFrom), lag.level >= .nodes {
-            sendSnapshot(run, id, now, &actions)
+            sendSnapshot(run, id, in: &turn)
         }
         let count = runs[run].log.entries.count
         var index = runs[run].log.position(ofEvent: lag.next)
@@ -175,7 +168,7 @@ extension CoordinatorMachine {
             guard mayTell(id) else { return false }
             let entry = runs[run].log.entries[index]
             let event = keptEvent(entry, of: run, for: lag)
-            if let event, !event.isTerminal || limit == .max { tell(id, event, &actions) }
+            if let event, !event.isTerminal || limit == .max { tell(id, event, in: &turn) }
             lag.next = entry.eventKind != nil ? entry.sequence + 1 : entry.sequence
             index += 1
         }
@@ -202,8 +195,7 @@ extension CoordinatorMachine {
         _ run: Int,
         _ lag: inout Lag,
         to id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) -> Bool {
         guard var restatement = lag.restatement else { return true }
         guard !restating.contains(id) else { return false }
@@ -227,12 +219,12 @@ extension CoordinatorMachine {
                 let event = runs[run].state.latestEvent(
                     of: node,
                     sequence: max(lag.nodesFrom - 1, 0),
-                    at: now
+                    at: turn.now
                 )
             else { continue }
             work.write(bytes: 256 + (event.data?.count ?? 0))
             restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
-            tell(id, event, &actions)
+            tell(id, event, in: &turn)
         }
         return true
     }
@@ -247,12 +239,12 @@ extension CoordinatorMachine {
     }
 
     /// Goes on with what the turn before had no time for.
-    mutating func restateMore(_ now: Instant, _ actions: inout [Action]) {
+    mutating func restateMore(in turn: inout CoordinatorTurn) {
         restatingWork = PageWork(turns: 8)
         guard !restating.isEmpty else { return }
         let waiting = restating
         restating.removeAll(keepingCapacity: true)
-        for id in waiting { catchUp(id, now, &actions) }
+        for id in waiting { catchUp(id, in: &turn) }
     }
 
     private mutating func noteLast(_ event: EventMessage, for id: ConnectionID) {
@@ -274,13 +266,13 @@ extension CoordinatorMachine {
     private mutating func tell(
         _ id: ConnectionID,
         _ event: EventMessage,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         // A low estimate: a peer that is told to wait surely has a backlog, which will be reported.
         let bytes = 64 + (event.data?.count ?? 0)
         if peers[id]?.toldBytes == 0 { toldPeers.append(id) }
         peers[id]?.toldBytes += bytes
-        actions.append(.send(id, .event(event)))
+        turn.append(.send(id, .event(event)))
     }
 
     /// Ends the count of events sent in this turn: the connections have them now.

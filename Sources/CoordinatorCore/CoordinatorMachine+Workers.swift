@@ -12,10 +12,9 @@ extension CoordinatorMachine {
         _ session: String,
         _ resume: Hello.Resume?,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
-        if let error = excess(of: register.offer) { return violate(id, error, now, &actions) }
+        if let error = excess(of: register.offer) { return violate(id, error, in: &turn) }
         if let known = workersByName[name], let latest = workers[known]?.latestConnection,
             id < latest
         {
@@ -23,26 +22,22 @@ extension CoordinatorMachine {
                 code: .duplicateName,
                 message: "A newer connection has taken over the name \(name)."
             )
-            return violate(id, error, now, &actions)
+            return violate(id, error, in: &turn)
         }
         if let known = workersByName[name], resume != nil,
             workers[known]?.session == session
         {
-            return self.resume(known, register, id, now, &actions)
+            return self.resume(known, register, id, in: &turn)
         }
         if !register.isReplacing, workersByName[name].flatMap({ workers[$0]?.connection }) != nil {
-            return askAfterFirst(register, name, session, id, now, &actions)
+            return askAfterFirst(register, name, session, id, in: &turn)
         }
-        fenceOlder(name, now, &actions)
-        join(register, name, session, id, now, &actions)
+        fenceOlder(name, in: &turn)
+        join(register, name, session, id, in: &turn)
     }
 
     /// Ends an earlier session of the name, if there is one.
-    mutating func fenceOlder(
-        _ name: String,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func fenceOlder(_ name: String, in turn: inout CoordinatorTurn) {
         guard let older = workersByName[name] else { return }
         let reason = "another worker with the name \(name) connected"
         if let connection = workers[older]?.connection {
@@ -51,10 +46,10 @@ extension CoordinatorMachine {
                 message: "Fenced: \(reason).",
                 isFatal: true
             )
-            actions.append(.send(connection, .error(error)))
-            dismiss(connection, reason: reason, now, &actions)
+            turn.append(.send(connection, .error(error)))
+            dismiss(connection, reason: reason, in: &turn)
         } else {
-            lose(older, reason: reason, now, &actions)
+            lose(older, reason: reason, in: &turn)
         }
     }
 
@@ -63,8 +58,7 @@ extension CoordinatorMachine {
         _ name: String,
         _ session: String,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         sessionCount += 1
         let worker = WorkerID(sessionCount)
@@ -77,7 +71,7 @@ extension CoordinatorMachine {
             slots: register.slots,
             tools: [],
             labels: register.labels.map { ($0.key, $0.value) },
-            joinedAt: now
+            joinedAt: turn.now
         )
         record.host = register.host
         record.processID = register.pid
@@ -87,7 +81,7 @@ extension CoordinatorMachine {
         record.tools = admitted.names
         record.refusedTools = admitted.refused
         for tool in admitted.refused {
-            actions.append(
+            turn.append(
                 .report(.toolRefused(name: tool.name, worker: name, reason: tool.reason))
             )
         }
@@ -101,14 +95,14 @@ extension CoordinatorMachine {
         workerOrder.append(worker)
         workersByName[name] = worker
         peers[id]?.state = .worker(worker)
-        actions.append(.send(id, .registered(registered)))
+        turn.append(.send(id, .registered(registered)))
         let joined = Notice.workerJoined(
             name: name,
             slots: register.slots,
             tools: admitted.offers.count,
             isResumed: false
         )
-        actions.append(.report(joined))
+        turn.append(.report(joined))
         let profile = WorkerProfile(
             name: name,
             slots: register.slots,
@@ -116,7 +110,7 @@ extension CoordinatorMachine {
             labels: Dictionary(register.labels.map { ($0.key, $0.value) }) { $1 },
             queueLimit: register.queue
         )
-        schedule(.workerJoined(worker, profile), now, &actions)
+        schedule(.workerJoined(worker, profile), in: &turn)
     }
 
     /// Resumes the session of a worker that has connected again.
@@ -127,14 +121,13 @@ extension CoordinatorMachine {
         _ worker: WorkerID,
         _ register: Register,
         _ id: ConnectionID,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         if let old = workers[worker]?.connection {
             forgetConnection(old)
-            actions.append(.close(old))
+            turn.append(.close(old))
         }
-        _ = replaceOffer(of: worker, by: register.offer, now, &actions)
+        _ = replaceOffer(of: worker, by: register.offer, in: &turn)
         peers[id]?.state = .worker(worker)
         workers[worker]?.connection = id
         workers[worker]?.latestConnection = id
@@ -149,7 +142,7 @@ extension CoordinatorMachine {
             if let run = runSlots[attempt.run] { dropIncoming(of: attempt.node, run) }
         }
         workers[worker]?.consumed = [:]
-        giveBackUnsent(of: worker, now, &actions)
+        giveBackUnsent(of: worker, in: &turn)
         let listed = register.inFlight.map(\.attempt)
         let adopted = listed.filter { scheduler.isCurrent($0, on: worker) }
         let abandoned = listed.filter { !scheduler.isCurrent($0, on: worker) }
@@ -160,26 +153,26 @@ extension CoordinatorMachine {
             conflicts: workers[worker]?.refusedTools.map(\.name) ?? [],
             refused: workers[worker]?.refusedTools ?? []
         )
-        actions.append(.send(id, .registered(registered)))
+        turn.append(.send(id, .registered(registered)))
         let joined = Notice.workerJoined(
             name: workers[worker]?.name ?? "",
             slots: register.slots,
             tools: workers[worker]?.tools.count ?? 0,
             isResumed: true
         )
-        actions.append(.report(joined))
+        turn.append(.report(joined))
         // Cancels and drains that were lost with the connection are sent again.
         for attempt in adopted {
             guard let reason = scheduler.cancelReason(of: attempt, on: worker) else { continue }
-            sendCancel(attempt, reason: reason.rawValue, to: id, &actions)
+            sendCancel(attempt, reason: reason.rawValue, to: id, in: &turn)
         }
-        if let drain = workers[worker]?.orderedDrain(at: now) {
-            actions.append(.send(id, .drain(drain)))
+        if let drain = workers[worker]?.orderedDrain(at: turn.now) {
+            turn.append(.send(id, .drain(drain)))
         }
         for attempt in scheduler.attempts(on: worker) where !known.contains(attempt) {
-            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
-        schedule(.workerRecovered(worker), now, &actions)
+        schedule(.workerRecovered(worker), in: &turn)
     }
 
     private mutating func forgetConnection(_ id: ConnectionID) {
@@ -191,33 +184,24 @@ extension CoordinatorMachine {
     // MARK: - Loss
 
     /// The connection broke: nothing new goes there, and the session waits to be resumed.
-    mutating func awaitResume(
-        of worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func awaitResume(of worker: WorkerID, in turn: inout CoordinatorTurn) {
         workers[worker]?.connection = nil
         let window =
-            limits.resumeWindow + presence.recentAbsence(at: now, within: limits.lease)
-        absences.set(worker, at: presence.judgingTime(at: now) + window)
-        startHeartbeat(now)
+            limits.resumeWindow + presence.recentAbsence(at: turn.now, within: limits.lease)
+        absences.set(worker, at: presence.judgingTime(at: turn.now) + window)
+        startHeartbeat(turn.now)
         // A worker that resumes lists results whose acknowledgements were lost, and is told then.
         workers[worker]?.acknowledged = []
         workers[worker]?.stale = []
-        schedule(.workerSuspected(worker), now, &actions)
-        giveBackUnsent(of: worker, now, &actions)
+        schedule(.workerSuspected(worker), in: &turn)
+        giveBackUnsent(of: worker, in: &turn)
         if scheduler.attempts(on: worker).isEmpty {
-            lose(worker, reason: "the connection closed", now, &actions)
+            lose(worker, reason: "the connection closed", in: &turn)
         }
     }
 
     /// Ends a session: its attempts are fenced.
-    mutating func lose(
-        _ worker: WorkerID,
-        reason: String,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func lose(_ worker: WorkerID, reason: String, in turn: inout CoordinatorTurn) {
         guard let record = workers.removeValue(forKey: worker) else { return }
         workerOrder.remove(worker)
         absences.remove(worker)
@@ -227,31 +211,25 @@ extension CoordinatorMachine {
         let known = workers
         catalogue.removeWorker(tools: record.tools) { known[$0] != nil }
         for attempt in record.unsent.all {
-            schedule(.attemptRejected(attempt, worker, .undelivered), now, &actions)
+            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
         let held = scheduler.attempts(on: worker).count
-        actions.append(
-            .report(.workerLeft(name: record.name, reason: reason, attempts: held))
-        )
-        schedule(.workerLost(worker), now, &actions)
+        turn.append(.report(.workerLeft(name: record.name, reason: reason, attempts: held)))
+        schedule(.workerLost(worker), in: &turn)
     }
 
     // MARK: - Silence
 
     /// A sign of life: a worker that had fallen silent gets work again.
-    mutating func hear(_ worker: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+    mutating func hear(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         guard workers.inPlace(worker, { $0.isSilent }) == true else { return }
         workers[worker]?.isSilent = false
-        recoverIfReachable(worker, now, &actions)
+        recoverIfReachable(worker, in: &turn)
     }
 
-    mutating func recoverIfReachable(
-        _ worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
+    mutating func recoverIfReachable(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         guard workers[worker]?.isReachable == true else { return }
-        schedule(.workerRecovered(worker), now, &actions)
+        schedule(.workerRecovered(worker), in: &turn)
     }
 
     // MARK: - Drain
@@ -261,20 +239,19 @@ extension CoordinatorMachine {
         reason: String?,
         deadlineMilliseconds: Int?,
         tellWorker: Bool,
-        _ now: Instant,
-        _ actions: inout [Action]
+        in turn: inout CoordinatorTurn
     ) {
         guard let record = workers[worker] else { return }
         workers[worker]?.isDraining = true
         if tellWorker {
             let drain = Drain(reason: reason, deadlineMilliseconds: deadlineMilliseconds)
-            workers[worker]?.drainOrder = (drain, now)
+            workers[worker]?.drainOrder = (drain, turn.now)
             if let connection = record.connection {
-                actions.append(.send(connection, .drain(drain)))
+                turn.append(.send(connection, .drain(drain)))
             }
         }
-        schedule(.workerDrained(worker), now, &actions)
-        giveBackUnsent(of: worker, now, &actions)
+        schedule(.workerDrained(worker), in: &turn)
+        giveBackUnsent(of: worker, in: &turn)
     }
 
     // MARK: - Heartbeats
@@ -285,12 +262,12 @@ extension CoordinatorMachine {
     }
 
     /// Pings every peer; a silent worker gets no new work, and one whose lease is over is lost.
-    mutating func beat(_ now: Instant, _ actions: inout [Action]) {
-        nextHeartbeat = peers.isEmpty && absences.isEmpty ? nil : now + limits.heartbeat
-        let time = presence.judgingTime(at: now)
+    mutating func beat(in turn: inout CoordinatorTurn) {
+        nextHeartbeat = peers.isEmpty && absences.isEmpty ? nil : turn.now + limits.heartbeat
+        let time = presence.judgingTime(at: turn.now)
         for id in peerOrder {
             guard let peer = peers[id], peer.isAuthenticated else { continue }
-            if peer.isOwed, checkStall(of: peer, time, &actions) { continue }
+            if peer.isOwed, checkStall(of: peer, in: &turn) { continue }
             // Its messages are not read while its question waits.
             let silence = peer.question == nil ? time - peer.lastHeard : .zero
             if silence >= limits.lease {
@@ -298,8 +275,8 @@ extension CoordinatorMachine {
                     code: .limit,
                     message: "Nothing was heard for \(silence.wholeMilliseconds) ms."
                 )
-                actions.append(.report(.peerDismissed(id, error)))
-                dismiss(id, reason: "its lease ended", now, &actions)
+                turn.append(.report(.peerDismissed(id, error)))
+                dismiss(id, reason: "its lease ended", in: &turn)
                 continue
             }
             var number = 1
@@ -308,16 +285,16 @@ extension CoordinatorMachine {
                     workers[worker]?.isSilent == false
                 {
                     workers[worker]?.isSilent = true
-                    schedule(.workerSuspected(worker), now, &actions)
+                    schedule(.workerSuspected(worker), in: &turn)
                 }
                 workers[worker]?.pingNumber += 1
                 let held = sentAttempts(of: worker)
                 workers[worker]?.heldAtPing = held
                 number = workers[worker]?.pingNumber ?? 1
             }
-            actions.append(.send(id, .ping(Ping(n: number))))
+            turn.append(.send(id, .ping(Ping(n: number))))
         }
-        makeRoom(now, &actions)
+        makeRoom(in: &turn)
     }
 
     /// A pong lists what the worker has.
@@ -325,17 +302,12 @@ extension CoordinatorMachine {
     /// Attempts that it had to know when the ping was sent, and that it neither lists nor has
     /// answered, never reached it. Attempts that it lists and that are no longer current are
     /// cancelled, because they take up slots.
-    mutating func takePong(
-        _ pong: Pong,
-        from worker: WorkerID,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        if !waitingTwins.isEmpty { refuseTwins(of: worker, afterPing: pong.n, now, &actions) }
+    mutating func takePong(_ pong: Pong, from worker: WorkerID, in turn: inout CoordinatorTurn) {
+        if !waitingTwins.isEmpty { refuseTwins(of: worker, afterPing: pong.n, in: &turn) }
         guard let listed = pong.inFlight else { return }
         if let connection = workers[worker]?.connection {
             for attempt in listed where !scheduler.isCurrent(attempt, on: worker) {
-                sendCancel(attempt, reason: Cancel.fenced, to: connection, &actions)
+                sendCancel(attempt, reason: Cancel.fenced, to: connection, in: &turn)
             }
         }
         guard pong.n == workers[worker]?.pingNumber, let held = workers[worker]?.heldAtPing,
@@ -344,7 +316,7 @@ extension CoordinatorMachine {
         workers[worker]?.heldAtPing = []
         let known = Set(listed)
         for attempt in held where !known.contains(attempt) {
-            schedule(.attemptForgotten(attempt, worker), now, &actions)
+            schedule(.attemptForgotten(attempt, worker), in: &turn)
         }
     }
 }

@@ -156,56 +156,60 @@ public struct CoordinatorMachine: Sendable {
 
     /// Takes in one event and appends what follows from it.
     public mutating func handle(_ event: Event, at now: Instant, into actions: inout [Action]) {
+        var turn = CoordinatorTurn(at: now, after: exchange(&actions, with: []))
+        defer { actions = turn.actions }
         if isShuttingDown {
             // Shutting down: refuse new connections.
             if case .connected(let connection, let nonce) = event {
-                connect(connection, nonce, now, &actions)
+                connect(connection, nonce, in: &turn)
             }
             return
         }
         presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
         switch event {
         case .received(let connection, let message):
-            receive(message, from: connection, now, &actions)
+            receive(message, from: connection, in: &turn)
         case .heard(let connection):
-            noteArrival(from: connection, now, &actions)
+            noteArrival(from: connection, in: &turn)
         case .connected(let connection, let nonce):
-            connect(connection, nonce, now, &actions)
+            connect(connection, nonce, in: &turn)
         case .violated(let connection, let error):
-            violate(connection, error, now, &actions)
+            violate(connection, error, in: &turn)
         case .disconnected(let connection):
-            disconnect(connection, now, &actions)
+            disconnect(connection, in: &turn)
         case .backlog(let connection, let backlog):
-            takeBacklog(backlog, of: connection, now, &actions)
+            takeBacklog(backlog, of: connection, in: &turn)
         case .modelReported(let call, let event):
-            takeReport(call, event, now, &actions)
+            takeReport(call, event, in: &turn)
         case .deadlineReached:
-            passDeadlines(now, &actions)
+            passDeadlines(in: &turn)
         case .shutdownRequested:
-            shutDown(&actions)
+            shutDown(in: &turn)
         }
-        keepWithinBounds(now, &actions)
+        keepWithinBounds(in: &turn)
     }
 
     /// Ends a loop turn: places what became ready and acknowledges what arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         guard !isShuttingDown else { return }
+        var turn = CoordinatorTurn(at: now, after: exchange(&actions, with: []))
+        defer { actions = turn.actions }
         presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
-        if !waitingTwins.isEmpty { admitTwins(now, &actions) }
+        if !waitingTwins.isEmpty { admitTwins(in: &turn) }
         scheduler.continueSweeps(into: &schedulerActions)
-        carryOut(now, &actions)
-        makePostponedArguments(now, &actions)
+        carryOut(in: &turn)
+        makePostponedArguments(in: &turn)
         scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
-        carryOut(now, &actions)
-        sendUnsent(&actions)
+        carryOut(in: &turn)
+        sendUnsent(in: &turn)
         argumentBudget.beginTurn()
-        makeAnswers(now, &actions)
-        restateMore(now, &actions)
-        keepWithinBounds(now, &actions)
+        makeAnswers(in: &turn)
+        restateMore(in: &turn)
+        keepWithinBounds(in: &turn)
         // A run that ends for want of bytes may free slots after the placement of this turn.
         let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
         furtherTurn = isUnfinished ? now : nil
-        sendDueAcknowledgements(now, &actions)
+        sendDueAcknowledgements(in: &turn)
         forgetTold()
         for id in mailed { workers[id]?.hasMail = false }
         mailed.removeAll(keepingCapacity: true)
@@ -248,14 +252,10 @@ public struct CoordinatorMachine: Sendable {
     // MARK: - Scheduler
 
     /// Hands an event to the scheduler and carries out what follows.
-    mutating func schedule(
-        _ event: Scheduler.Event,
-        _ now: Instant,
-        _ actions: inout [Action]
-    ) {
-        let time = presence.judgingTime(at: now)
+    mutating func schedule(_ event: Scheduler.Event, in turn: inout CoordinatorTurn) {
+        let time = presence.judgingTime(at: turn.now)
         scheduler.handle(event, at: time, into: &schedulerActions)
-        carryOut(now, &actions)
+        carryOut(in: &turn)
     }
 
     /// A name of ten letters and digits that nobody uses yet; not a secret.
