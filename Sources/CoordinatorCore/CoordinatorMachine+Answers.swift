@@ -11,7 +11,7 @@ extension CoordinatorMachine {
     ///
     /// If not, making the answer begins here.
     mutating func hasAnswer(for get: Get) -> Bool {
-        guard get.what == .answer, let id = get.id.flatMap(RunID.init), let run = runSlots[id]
+        guard get.what == .answer, let id = get.id.flatMap(RunID.init), let run = runs.slot(of: id)
         else { return true }
         if runs[run].answer != nil { return true }
         if !joiningRuns.contains(id) {
@@ -28,7 +28,7 @@ extension CoordinatorMachine {
         var work = PageWork(turns: 8)
         var isMade = false
         while !work.isUsedUp, let id = joiningRuns.first {
-            if let run = runSlots[id], runs[run].answer == nil {
+            if let run = runs.slot(of: id), runs[run].answer == nil {
                 guard makeAnswer(of: run, &work) else { break }
             }
             joiningRuns.removeFirst()

@@ -34,7 +34,7 @@ extension CoordinatorMachine {
         of node: NodeReference,
         in turn: inout CoordinatorTurn
     ) {
-        guard scheduler.awaitsArguments(node), let run = runSlots[node.run] else { return }
+        guard scheduler.awaitsArguments(node), let run = runs.slot(of: node.run) else { return }
         do throws(Failure) {
             let arguments = try resolveArguments(of: node.node, run)
             try check(arguments, of: node.node, run)
@@ -125,8 +125,8 @@ extension CoordinatorMachine {
     /// The budget counts what the runs keep, and no node waits for its arguments in vain.
     func validateArguments() throws(InvariantViolation) {
         var kept = 0
-        for id in activeRuns {
-            guard let slot = runSlots[id] else { continue }
+        for id in runs.active {
+            guard let slot = runs.slot(of: id) else { continue }
             kept += runs[slot].arguments.countedBytes
             for node in 0..<runs[slot].state.plan.count
             where scheduler.awaitsArguments(NodeReference(run: id, node: node)) {

@@ -63,7 +63,7 @@ extension CoordinatorMachine {
         _ worker: WorkerID,
         in turn: inout CoordinatorTurn
     ) {
-        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+        guard scheduler.isCurrent(attempt, on: worker), let run = runs.slot(of: attempt.run) else {
             return
         }
         schedule(.attemptStarted(attempt, worker), in: &turn)
@@ -80,7 +80,7 @@ extension CoordinatorMachine {
     ) {
         let attempt = result.attempt
         forgetConsumed(by: attempt, worker)
-        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+        guard scheduler.isCurrent(attempt, on: worker), let run = runs.slot(of: attempt.run) else {
             acknowledge(attempt, worker, isStale: true)
             return
         }
@@ -160,7 +160,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         guard case .attempt(let attempt) = chunk.about else { return }
-        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run] else {
+        guard scheduler.isCurrent(attempt, on: worker), let run = runs.slot(of: attempt.run) else {
             // The chunk is dropped; its window is granted so that the worker can finish sending.
             let window = Window(attempt: attempt, bytes: chunk.windowBytes)
             if window.bytes > 0 { turn.append(.send(id, .window(window))) }
@@ -250,7 +250,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         guard scheduler.isCurrent(progress.attempt, on: worker),
-            let run = runSlots[progress.attempt.run]
+            let run = runs.slot(of: progress.attempt.run)
         else { return }
         var writer = JSONWriter()
         writer.beginObject()

@@ -23,7 +23,7 @@ extension CoordinatorMachine {
         }
         fenceSilentFirsts(in: &turn)
         while let id = timedRuns.popDue(until: turn.now) {
-            guard let run = runSlots[id],
+            guard let run = runs.slot(of: id),
                 let limit = runs[run].state.acceptance.wallMilliseconds
             else { continue }
             let failure = Failure(
@@ -38,8 +38,8 @@ extension CoordinatorMachine {
     }
 
     func validateRuns() throws(InvariantViolation) {
-        for id in Array(activeRuns) + Array(finishedRuns) {
-            guard let slot = runSlots[id] else {
+        for id in Array(runs.active) + Array(runs.finished) {
+            guard let slot = runs.slot(of: id) else {
                 throw InvariantViolation("run \(id) is listed but unknown")
             }
             guard runs[slot].id == id else {
@@ -49,7 +49,7 @@ extension CoordinatorMachine {
             try validateStates(of: slot)
         }
         try validateLedger()
-        guard runSlots.count == activeRuns.count + finishedRuns.count else {
+        guard runs.count == runs.active.count + runs.finished.count else {
             throw InvariantViolation("a run is neither active nor finished")
         }
         for worker in workerOrder {
@@ -81,8 +81,8 @@ extension CoordinatorMachine {
     /// The index of watchers and the runs name the same watchers and authors.
     private func validateInterests() throws(InvariantViolation) {
         var expected = 0
-        for id in activeRuns {
-            guard let slot = runSlots[id] else { continue }
+        for id in runs.active {
+            guard let slot = runs.slot(of: id) else { continue }
             var observers = Set(runs[slot].watchers.map(\.connection))
             if let author = runs[slot].author { observers.insert(author) }
             expected += observers.count

@@ -16,7 +16,7 @@ extension CoordinatorMachine {
         timeout: Duration?,
         in turn: inout CoordinatorTurn
     ) {
-        guard let run = runSlots[attempt.run],
+        guard let run = runs.slot(of: attempt.run),
             let (connection, name) = workers.inPlace(worker, { ($0.connection, $0.name) }),
             let connection
         else {
@@ -100,7 +100,7 @@ extension CoordinatorMachine {
         to worker: WorkerID,
         in turn: inout CoordinatorTurn
     ) {
-        guard scheduler.isCurrent(attempt, on: worker), let run = runSlots[attempt.run],
+        guard scheduler.isCurrent(attempt, on: worker), let run = runs.slot(of: attempt.run),
             let connection = workers[worker]?.connection
         else { return }
         let arguments = takeArguments(of: attempt.node, run)

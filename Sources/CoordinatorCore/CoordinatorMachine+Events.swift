@@ -19,7 +19,7 @@ extension CoordinatorMachine {
         case .nodes(let nodes): addNodes(nodes, id, in: &turn)
         case .cancelRun(let cancel): self.cancel(cancel, id, in: &turn)
         case .watch(let request):
-            guard let run = runSlots[request.run] else {
+            guard let run = runs.slot(of: request.run) else {
                 return unknownRun(request.run, request: request.request, id, in: &turn)
             }
             watch(run, request, id, in: &turn)
@@ -105,7 +105,7 @@ extension CoordinatorMachine {
     /// What it was still submitting can never be completed.
     mutating func leave(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
         for name in interests.removeValue(forKey: id) ?? ArrivalOrder() {
-            guard let run = runSlots[name] else { continue }
+            guard let run = runs.slot(of: name) else { continue }
             runs[run].watchers.remove(id)
             if runs[run].author == id {
                 let failure = Failure(
@@ -132,7 +132,8 @@ extension CoordinatorMachine {
     mutating func sendProgress(in turn: inout CoordinatorTurn) {
         nextProgress = nil
         for id in progressRuns {
-            guard let run = runSlots[id], runs[run].isProgressDirty, !runs[run].state.isEnded else {
+            guard let run = runs.slot(of: id), runs[run].isProgressDirty, !runs[run].state.isEnded
+            else {
                 continue
             }
             runs[run].isProgressDirty = false

@@ -102,7 +102,7 @@ extension CoordinatorMachine {
         _ event: ModelEvent,
         in turn: inout CoordinatorTurn
     ) {
-        guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { return }
+        guard let run = runs.slot(of: call.run), runs[run].modelCall?.id == call else { return }
         switch event {
         case .ended, .failed:
             runs[run].modelCall = nil
@@ -119,7 +119,9 @@ extension CoordinatorMachine {
     /// Cancels the calls whose end did not come although nothing else was missing.
     mutating func closeCalls(in turn: inout CoordinatorTurn) {
         while let call = closingCalls.popDue(until: presence.judgingTime(at: turn.now)) {
-            guard let run = runSlots[call.run], runs[run].modelCall?.id == call else { continue }
+            guard let run = runs.slot(of: call.run), runs[run].modelCall?.id == call else {
+                continue
+            }
             cancelModel(run, in: &turn)
         }
     }

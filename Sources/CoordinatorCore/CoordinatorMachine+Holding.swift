@@ -93,8 +93,8 @@ extension CoordinatorMachine {
     /// oldest before the others, then kept events, then the run that holds the most.
     private mutating func giveBackBytes(in turn: inout CoordinatorTurn) {
         while ledger.total > limits.heldBytes, forgetOldestRun() {}
-        for id in Array(activeRuns) where ledger.total > limits.heldBytes {
-            guard let run = runSlots[id] else { continue }
+        for id in Array(runs.active) where ledger.total > limits.heldBytes {
+            guard let run = runs.slot(of: id) else { continue }
             runs[run].log.trim(to: RunLog.Bound(entries: 1, bytes: 0))
             markUnbooked(run)
             bookRuns()
@@ -129,8 +129,8 @@ extension CoordinatorMachine {
     /// The unfinished run that holds the most of those that have something to give.
     private var largestRun: Int? {
         var largest: Int?
-        for id in activeRuns {
-            guard let run = runSlots[id], runs[run].state.results.intake != .dropped else {
+        for id in runs.active {
+            guard let run = runs.slot(of: id), runs[run].state.results.intake != .dropped else {
                 continue
             }
             if largest.map({ ledger.bytes(of: run) > ledger.bytes(of: $0) }) ?? true {
@@ -164,10 +164,8 @@ extension CoordinatorMachine {
     /// Keeps a finished run for questions, within the limits.
     mutating func retire(_ run: Int) {
         let id = runs[run].id
-        activeRuns.remove(id)
         timedRuns.remove(id)
-        finishedRuns.append(id)
-        finishedNodes += runs[run].state.plan.count
+        runs.finish(run)
         // Nothing more is planned; the answer is the run's.
         runs[run].planner = nil
         runs[run].log.trim(
@@ -177,9 +175,9 @@ extension CoordinatorMachine {
         markUnbooked(run)
         bookRuns()
         ledger.finish(run)
-        while finishedRuns.count > limits.finishedRuns
-            || (finishedRuns.count > 1
-                && (finishedNodes > limits.finishedNodes
+        while runs.finished.count > limits.finishedRuns
+            || (runs.finished.count > 1
+                && (runs.finishedNodes > limits.finishedNodes
                     || ledger.finished > limits.finishedBytes))
         {
             guard forgetOldestRun() else { break }
@@ -188,18 +186,9 @@ extension CoordinatorMachine {
 
     /// Forgets the run that ended first; false if none is kept.
     private mutating func forgetOldestRun() -> Bool {
-        guard let oldest = finishedRuns.popFirst(), let slot = runSlots[oldest] else {
-            return false
-        }
-        finishedNodes -= runs[slot].state.plan.count
-        scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
-        runSlots[oldest] = nil
-        let key = runs[slot].state.acceptance.key
-        if runsByKey[key] == oldest { runsByKey[key] = nil }
-        runs[slot].vacate()
-        runs[slot].isUnbooked = false
-        ledger.close(slot)
-        freeRunSlots.append(slot)
+        guard let oldest = runs.removeOldestFinished() else { return false }
+        scheduler.handle(.runReleased(oldest.id), at: .zero, into: &schedulerActions)
+        ledger.close(oldest.slot)
         return true
     }
 
@@ -211,8 +200,8 @@ extension CoordinatorMachine {
             throw InvariantViolation("the sums of the ledger are not those of its accounts")
         }
         var active = 0
-        for id in activeRuns {
-            guard let slot = runSlots[id] else { continue }
+        for id in runs.active {
+            guard let slot = runs.slot(of: id) else { continue }
             active += runs[slot].countedBytes
             guard ledger.bytes(of: slot) == runs[slot].countedBytes else {
                 throw InvariantViolation(
@@ -222,8 +211,8 @@ extension CoordinatorMachine {
             }
         }
         var finished = 0
-        for id in finishedRuns {
-            guard let slot = runSlots[id] else { continue }
+        for id in runs.finished {
+            guard let slot = runs.slot(of: id) else { continue }
             finished += runs[slot].countedBytes
         }
         guard ledger.active == active, ledger.finished == finished else {

@@ -20,7 +20,7 @@ extension CoordinatorMachine {
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .runs: page = runsPage(turn.now, from: from, limit: get.limit ?? 100)
         case .run, .nodes, .node, .answer, .explain, .story:
-            guard let run = get.id.flatMap(RunID.init).flatMap({ runSlots[$0] }) else {
+            guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
                     message: "No run has the id \(get.id ?? "(none)"); `weft runs` lists those "
@@ -93,7 +93,7 @@ extension CoordinatorMachine {
             return refuse(get, bytes: data.count, id, in: &turn)
         }
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
-        let isShared = run.flatMap { runSlots[$0] }.map { runs[$0].state.isEnded } ?? false
+        let isShared = run.flatMap { runs.slot(of: $0) }.map { runs[$0].state.isEnded } ?? false
         let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)
         // What is small goes in one piece; what is large shares the outputs with the run.
         let isWhole = data.count <= limits.announced.largestInline || data.pieces.count == 1
@@ -153,8 +153,8 @@ extension CoordinatorMachine {
             writer.endObject()
             writer.key("runs")
             writer.beginObject()
-            writer.field("active", activeRuns.count)
-            writer.field("kept", finishedRuns.count)
+            writer.field("active", runs.active.count)
+            writer.field("kept", runs.finished.count)
             writer.field("accepted", acceptedCount)
             writer.endObject()
             writer.field("nodes_settled", settledCount)
@@ -302,10 +302,10 @@ extension CoordinatorMachine {
         limit: Int
     ) -> (data: JSONPieces, next: Int?) {
         let newestFirst = [
-            AnySequence(activeRuns.newestFirst), AnySequence(finishedRuns.reversed()),
+            AnySequence(runs.active.newestFirst), AnySequence(runs.finished.reversed()),
         ].joined()
         return page(of: newestFirst, from: from, limit: limit) { writer, id, work in
-            guard let slot = runSlots[id] else { return }
+            guard let slot = runs.slot(of: id) else { return }
             work.look(8)
             encodeSummary(of: slot, into: &writer, now)
         }

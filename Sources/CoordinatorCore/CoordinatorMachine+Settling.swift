@@ -91,13 +91,13 @@ extension CoordinatorMachine {
         of id: RunID,
         in turn: inout CoordinatorTurn
     ) {
-        guard let run = runSlots[id] else { return }
+        guard let run = runs.slot(of: id) else { return }
         record(change, run, in: &turn)
         markProgressDirty(run, turn.now)
     }
 
     private mutating func noteUnplaceable(_ node: NodeReference, in turn: inout CoordinatorTurn) {
-        guard let run = runSlots[node.run] else { return }
+        guard let run = runs.slot(of: node.run) else { return }
         let tool = runs[run].state.plan[node.node].tool
         let withheld = withheld(tool)
         let message =
@@ -108,7 +108,7 @@ extension CoordinatorMachine {
 
     /// Forgets what has arrived of the output of an attempt that has ended.
     private mutating func dropPieces(of attempt: AttemptID) {
-        guard let run = runSlots[attempt.run] else { return }
+        guard let run = runs.slot(of: attempt.run) else { return }
         dropPieces(of: attempt.node, run)
     }
 
@@ -129,7 +129,7 @@ extension CoordinatorMachine {
         _ settlement: Scheduler.Settlement,
         in turn: inout CoordinatorTurn
     ) {
-        guard let run = runSlots[reference.run] else { return }
+        guard let run = runs.slot(of: reference.run) else { return }
         let node = reference.node
         settledCount += 1
         dropArguments(of: node, run)
@@ -157,7 +157,7 @@ extension CoordinatorMachine {
 
     /// Every node has settled: the run ends, exactly once.
     private mutating func finish(_ id: RunID, in turn: inout CoordinatorTurn) {
-        guard let run = runSlots[id], !runs[run].state.isEnded else { return }
+        guard let run = runs.slot(of: id), !runs[run].state.isEnded else { return }
         let status = runs[run].state.finalStatus
         runs[run].isProgressDirty = false
         if status == .succeeded { record(.joined, run, in: &turn) }

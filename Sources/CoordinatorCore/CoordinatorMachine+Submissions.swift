@@ -18,10 +18,10 @@ extension CoordinatorMachine {
             return refuse(unreadable(submit.unreadable), about: submit.key, id, in: &turn)
         }
         let digest = ContentDigest(of: submit).bytes
-        if let known = runsByKey[submit.key], let run = runSlots[known] {
+        if let run = runs.slot(ofKey: submit.key) {
             return submitAgain(submit, run, digest, id, in: &turn)
         }
-        guard activeRuns.count < limits.unfinishedRuns else {
+        guard runs.active.count < limits.unfinishedRuns else {
             let error = ErrorMessage(
                 code: .busy,
                 message: "No further run is accepted now; try again later.",
@@ -122,12 +122,8 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        let slot = freeRunSlots.popLast() ?? runs.count
-        if slot == runs.count { runs.append(run) } else { runs[slot] = run }
-        runSlots[run.id] = slot
+        let slot = runs.insert(run)
         markUnbooked(slot)
-        runsByKey[submit.key] = run.id
-        activeRuns.append(run.id)
         if let budget = submit.budget.wallMilliseconds {
             timedRuns.set(run.id, at: turn.now + .milliseconds(budget))
         }
@@ -248,7 +244,7 @@ extension CoordinatorMachine {
     // MARK: - Growth
 
     mutating func addNodes(_ nodes: Nodes, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
-        guard let name = runsByKey[nodes.key], let run = runSlots[name],
+        guard let run = runs.slot(ofKey: nodes.key),
             runs[run].author == id
         else {
             let error = ErrorMessage(
@@ -353,7 +349,7 @@ extension CoordinatorMachine {
     }
 
     mutating func cancel(_ cancel: CancelRun, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
-        guard let run = runSlots[cancel.run] else {
+        guard let run = runs.slot(of: cancel.run) else {
             return unknownRun(cancel.run, request: nil, id, in: &turn)
         }
         guard runs[run].state.phase.isGoingOn else { return }
@@ -397,7 +393,7 @@ extension CoordinatorMachine {
 
     private mutating func makeRunID() -> RunID {
         while true {
-            if let id = RunID(makeName()), runSlots[id] == nil { return id }
+            if let id = RunID(makeName()), runs.slot(of: id) == nil { return id }
         }
     }
 }

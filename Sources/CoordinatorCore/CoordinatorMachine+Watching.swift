@@ -133,7 +133,7 @@ extension CoordinatorMachine {
         to id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) -> Lag? {
-        guard let run = runSlots[lag.run] else {
+        guard let run = runs.slot(of: lag.run) else {
             if let last = lag.last { tell(id, last, in: &turn) }
             return nil
         }

@@ -139,7 +139,7 @@ extension CoordinatorMachine {
         workers[worker]?.stale = []
         // Chunks are sent again from the first one, and every window is whole.
         for attempt in scheduler.attempts(on: worker) {
-            if let run = runSlots[attempt.run] { dropIncoming(of: attempt.node, run) }
+            if let run = runs.slot(of: attempt.run) { dropIncoming(of: attempt.node, run) }
         }
         workers[worker]?.consumed = [:]
         giveBackUnsent(of: worker, in: &turn)

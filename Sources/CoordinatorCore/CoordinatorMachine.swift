@@ -61,20 +61,12 @@ public struct CoordinatorMachine: Sendable {
     var mailed: [WorkerID] = []
     var catalogue = ToolCatalogue()
 
-    /// Runs by slot; slots of forgotten runs are used again.
-    var runs: [HeldRun] = []
-    var runSlots: [RunID: Int] = [:]
-    var runsByKey: [String: RunID] = [:]
-    var freeRunSlots: [Int] = []
-    /// Unfinished and finished runs, each in the order of acceptance or end.
-    var activeRuns = ArrivalOrder<RunID>()
-    var finishedRuns: Deque<RunID> = []
+    var runs = RunTable()
     /// When the time budgets of unfinished runs are spent, in real time.
     var timedRuns = DueTimes<RunID>()
     /// The deadline for the end of model calls from which nothing more is needed, on the judging
     /// clock.
     var closingCalls = DueTimes<ModelCallID>()
-    var finishedNodes = 0
     /// What all runs hold.
     var ledger = ByteLedger()
     /// Runs whose bytes changed since they were booked.

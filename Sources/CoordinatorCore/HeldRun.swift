@@ -108,6 +108,7 @@ struct HeldRun: Sendable {
         incoming.removeAll()
         log = RunLog()
         answers = AnswerCache()
+        isUnbooked = false
     }
 
     // MARK: - Bytes

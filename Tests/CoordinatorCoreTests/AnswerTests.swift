@@ -86,7 +86,7 @@ struct AnswerTests {
             turns += 1
         }
         #expect(viewer.takeKinds().last == .reply)
-        let slot = try #require(harness.machine.runSlots[run])
+        let slot = try #require(harness.machine.runs.slot(of: run))
         let answer = JSONValue(try #require(harness.machine.runs[slot].answer).joined)
         #expect(answer["n7"]?["error"]?["code"] == "cancelled")
     }
@@ -101,7 +101,7 @@ struct AnswerTests {
         let answer = try client.get(.answer, run).stringValue ?? ""
         #expect(answer.utf8.count == 1_800_000 + "[t] \n\n[t] ".utf8.count)
         #expect(harness.machine.ledger.total < before + 1_000)
-        let slot = try #require(harness.machine.runSlots[run])
+        let slot = try #require(harness.machine.runs.slot(of: run))
         let (page, next) = harness.machine.nodesPage(slot, from: 0, limit: 10)
         #expect(page.count > 1_800_000)
         #expect(page.ownBytes < 2_000)
@@ -126,7 +126,7 @@ struct AnswerTests {
         // Twice as long once its quotes are escaped, or within the bound as it is.
         let quotes = "[" + Array(repeating: #""""#, count: 3_000).joined(separator: ",") + "]"
         for _ in 0..<10 { worker.succeed(try worker.nextDispatch().attempt, quotes) }
-        let slot = try #require(harness.machine.runSlots[run])
+        let slot = try #require(harness.machine.runs.slot(of: run))
         client.send(ask(run))
         if join == .json {
             #expect(client.takeKinds().contains(.reply))

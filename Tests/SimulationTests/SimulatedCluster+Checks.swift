@@ -63,8 +63,8 @@ extension SimulatedCluster {
     /// What workers hold, what the scheduler's nodes say and what the runs count is the same.
     private func checkCounts(_ held: Int, _ coordinator: CoordinatorMachine) {
         var sum = 0
-        for id in coordinator.activeRuns {
-            guard let slot = coordinator.runSlots[id] else { continue }
+        for id in coordinator.runs.active {
+            guard let slot = coordinator.runs.slot(of: id) else { continue }
             var running = 0
             for node in 0..<coordinator.runs[slot].state.plan.count {
                 let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
@@ -84,8 +84,8 @@ extension SimulatedCluster {
     /// No ready node waits while a worker has a free slot for it, unless the next turn comes at once.
     private func checkThatNothingWaitsInVain(_ coordinator: CoordinatorMachine) {
         guard coordinator.furtherTurn == nil else { return }
-        for id in coordinator.activeRuns {
-            guard let run = coordinator.runSlots[id] else { continue }
+        for id in coordinator.runs.active {
+            guard let run = coordinator.runs.slot(of: id) else { continue }
             for node in 0..<coordinator.runs[run].state.plan.count {
                 let reference = NodeReference(run: id, node: node)
                 guard coordinator.scheduler.state(of: reference) == .ready else { continue }
@@ -120,7 +120,7 @@ extension SimulatedCluster {
         guard attempts.count < session.slots else { return false }
         guard tool == "single" else { return true }
         return !attempts.contains { attempt in
-            coordinator.runSlots[attempt.run].map {
+            coordinator.runs.slot(of: attempt.run).map {
                 coordinator.runs[$0].state.plan[attempt.node].tool == tool
             } ?? false
         }
@@ -128,11 +128,11 @@ extension SimulatedCluster {
 
     /// Nothing grows beyond its limit.
     private func checkBounds(_ coordinator: CoordinatorMachine) {
-        if coordinator.activeRuns.count > scenario.limits.unfinishedRuns {
-            broken("\(coordinator.activeRuns.count) runs are unfinished")
+        if coordinator.runs.active.count > scenario.limits.unfinishedRuns {
+            broken("\(coordinator.runs.active.count) runs are unfinished")
         }
-        for id in coordinator.activeRuns {
-            guard let slot = coordinator.runSlots[id] else { continue }
+        for id in coordinator.runs.active {
+            guard let slot = coordinator.runs.slot(of: id) else { continue }
             let log = coordinator.runs[slot].log
             if log.entries.count > scenario.limits.eventLogEntries {
                 broken("run \(id) keeps \(log.entries.count) events")

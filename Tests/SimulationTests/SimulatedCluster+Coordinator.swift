@@ -37,7 +37,7 @@ extension SimulatedCluster {
     /// The records of a run say all that happened to it.
     private func compareRecords() {
         for id in fold.takeChanged() {
-            let run = coordinator.runSlots[id].map { coordinator.runs[$0].state }
+            let run = coordinator.runs.slot(of: id).map { coordinator.runs[$0].state }
             broken(fold.compare(id, with: run))
         }
     }
@@ -124,7 +124,7 @@ extension SimulatedCluster {
     }
 
     private func noteEnd(of run: RunID, _ status: String) {
-        let failure = coordinator.runSlots[run].flatMap { coordinator.runs[$0].state.failure }
+        let failure = coordinator.runs.slot(of: run).flatMap { coordinator.runs[$0].state.failure }
         if failure?.code == .timeout { faults.note(.outOfTime) }
         if let failure, failure.code == .limit {
             let isRun = failure.message.contains("run_bytes")
@@ -132,7 +132,7 @@ extension SimulatedCluster {
             faults.note(isRun ? .runTooLarge : isAll ? .allTooLarge : .outOfBudget)
         }
         // The reason is known as long as the run is: it may have been forgotten at once.
-        let isKnown = coordinator.runSlots[run] != nil
+        let isKnown = coordinator.runs.slot(of: run) != nil
         if runEnds.isBrokenOff(run),
             status != "failed" || isKnown && failure?.code != .badPlan
         {
@@ -148,7 +148,7 @@ extension SimulatedCluster {
 
     /// What has become of a run, by the states of its nodes.
     private func course(of run: RunID) -> RunCourse? {
-        guard let slot = coordinator.runSlots[run] else { return nil }
+        guard let slot = coordinator.runs.slot(of: run) else { return nil }
         let state = coordinator.runs[slot].state
         var course = RunCourse(failure: state.failure?.code, hasAnswer: state.answer != nil)
         for node in 0..<state.plan.count {
@@ -204,7 +204,7 @@ extension SimulatedCluster {
     private func checkStart(_ attempt: AttemptID, _ node: NodeID) {
         if node.text == DependencyChecker.joinName {
             faults.note(.joinedByTool)
-            guard let slot = coordinator.runSlots[attempt.run] else { return }
+            guard let slot = coordinator.runs.slot(of: attempt.run) else { return }
             let counts = coordinator.runs[slot].state.counts
             if counts.settled != counts.total - 1 { broken("\(attempt) joins too early") }
         }
@@ -220,7 +220,7 @@ extension SimulatedCluster {
         let run = accepted.run
         broken(
             runEnds.accept(accepted.key, run, isExisting: accepted.isExisting) {
-                coordinator.runSlots[$0] == nil && scenario.mayForget
+                coordinator.runs.slot(of: $0) == nil && scenario.mayForget
             }
         )
         if client.bound < .max { bounds[run] = client.bound }
@@ -261,7 +261,7 @@ extension SimulatedCluster {
         case .result(let result): deliver(result, link)
         case .nodes(let nodes) where nodes.brokenOff != nil:
             let run = runEnds.run(of: nodes.key)
-            let slot = run.flatMap { coordinator.runSlots[$0] }
+            let slot = run.flatMap { coordinator.runs.slot(of: $0) }
             if let run, let slot, coordinator.runs[slot].author == link.id,
                 coordinator.runs[slot].state.failure == nil
             {
@@ -270,7 +270,7 @@ extension SimulatedCluster {
             }
             tell(.received(link.id, message))
         case .cancelRun(let cancel):
-            if let run = coordinator.runSlots[cancel.run].map({ coordinator.runs[$0] }),
+            if let run = coordinator.runs.slot(of: cancel.run).map({ coordinator.runs[$0] }),
                 run.state.failure == nil
             {
                 let isGrowing = run.author != nil || run.planner != nil
@@ -315,7 +315,7 @@ extension SimulatedCluster {
         }
         var output: RawJSON?
         let isDropped =
-            coordinator.runSlots[attempt.run].map {
+            coordinator.runs.slot(of: attempt.run).map {
                 coordinator.runs[$0].state.results.intake != .open
             } ?? false
         var isUnreadable = false

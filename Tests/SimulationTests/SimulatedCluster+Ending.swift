@@ -106,8 +106,8 @@ extension SimulatedCluster {
             let state = client.link == nil ? "without" : "with"
             lines.append("\(client.name) waits for \(client.run?.text ?? "its run") \(state) link")
         }
-        for id in coordinator.activeRuns {
-            guard let run = coordinator.runSlots[id] else { continue }
+        for id in coordinator.runs.active {
+            guard let run = coordinator.runs.slot(of: id) else { continue }
             for node in 0..<coordinator.runs[run].state.plan.count {
                 let reference = NodeReference(run: id, node: node)
                 let state = coordinator.scheduler.state(of: reference)
@@ -159,14 +159,14 @@ extension SimulatedCluster {
                 broken("bytes of \(session.name) are never granted again")
             }
         }
-        for run in coordinator.runs where !run.incoming.isEmpty {
-            broken("pieces of outputs of \(run.id) are kept for ever")
-        }
         if coordinator.ledger.active != 0 {
             broken("\(coordinator.ledger.active) bytes are booked on runs that ended")
         }
-        for id in coordinator.finishedRuns {
-            guard let run = coordinator.runSlots[id] else { continue }
+        for id in coordinator.runs.finished {
+            guard let run = coordinator.runs.slot(of: id) else { continue }
+            if !coordinator.runs[run].incoming.isEmpty {
+                broken("pieces of outputs of \(id) are kept for ever")
+            }
             checkOutcomes(of: id, coordinator.runs[run].state)
         }
     }

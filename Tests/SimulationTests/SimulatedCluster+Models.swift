@@ -83,7 +83,7 @@ extension SimulatedCluster {
     /// What was written without a fault is in the run's plan.
     private func checkPromise(of call: SimulatedCall) {
         guard !call.promised.isEmpty, !call.isCancelled,
-            let slot = coordinator.runSlots[call.id.run], let author = authors[call.id.run]
+            let slot = coordinator.runs.slot(of: call.id.run), let author = authors[call.id.run]
         else { return }
         let run = coordinator.runs[slot].state
         guard run.phase.isGoingOn,

@@ -48,7 +48,7 @@ extension SimulatedCluster {
             reply.add("I would rather talk about it.")
             return (reply, [])
         }
-        let state = coordinator.runSlots[run].map { coordinator.runs[$0] }
+        let state = coordinator.runs.slot(of: run).map { coordinator.runs[$0] }
         let known = state.map { state in state.planIDs }
         let tools = state?.planner?.settings.tools.map(\.name) ?? []
         let repeatable =
@@ -147,7 +147,7 @@ extension SimulatedCluster {
         let defect = draw.permille(150) ? draw.element(Defect.allCases) : nil
         var reply = SimulatedReply()
         let isText = author.goal.format == .text
-        let state = coordinator.runSlots[id.run].map { coordinator.runs[$0] }
+        let state = coordinator.runs.slot(of: id.run).map { coordinator.runs[$0] }
         let known = state.map { state in state.planIDs }
         let tools = state?.planner?.settings.tools.map(\.name) ?? []
         var parts: [(text: String, node: ModelNode?)] = []
