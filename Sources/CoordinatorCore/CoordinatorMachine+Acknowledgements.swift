@@ -10,8 +10,7 @@ extension CoordinatorMachine {
         let batch = limits.ackBatch
         let owed = workers[worker]?.acknowledge(attempt, isStale: isStale, batch: batch)
         guard let owed else { return }
-        if owed.isFirst { unacknowledged.append(worker) }
-        if owed.isDue { dueAcknowledgements.append(worker) }
+        acknowledgements.note(worker, isFirst: owed.isFirst, isDue: owed.isDue)
     }
 
     /// Sends a worker's acknowledgements when they are many or have waited long enough.
@@ -20,27 +19,16 @@ extension CoordinatorMachine {
     /// worker that has nothing else to do. It can wait: only the worker's memory, and a worker that
     /// drains, depend on it. Waiting costs nothing here.
     mutating func sendDueAcknowledgements(in turn: inout CoordinatorTurn) {
-        if !dueAcknowledgements.isEmpty {
-            for id in dueAcknowledgements { sendAcknowledgements(to: id, in: &turn) }
-            dueAcknowledgements.removeAll(keepingCapacity: true)
-        }
-        if let nextAck, nextAck <= turn.now {
-            for id in unacknowledged {
-                workers[id]?.isUnacknowledged = false
-                sendAcknowledgements(to: id, in: &turn)
-            }
-            unacknowledged.removeAll(keepingCapacity: true)
-            self.nextAck = nil
+        for id in acknowledgements.takeDue() { sendAcknowledgements(to: id, in: &turn) }
+        for id in acknowledgements.takeLate(at: turn.now) {
+            workers[id]?.isUnacknowledged = false
+            sendAcknowledgements(to: id, in: &turn)
         }
         // Most of these were sent before the dispatches of this turn.
-        while let last = unacknowledged.last, workers[last]?.leaveUnacknowledged() != false {
-            unacknowledged.removeLast()
+        while let last = acknowledgements.last, workers[last]?.leaveUnacknowledged() != false {
+            acknowledgements.removeLast()
         }
-        if unacknowledged.isEmpty {
-            nextAck = nil
-        } else if nextAck == nil {
-            nextAck = turn.now + limits.ackDelay
-        }
+        acknowledgements.setTime(turn.now + limits.ackDelay)
     }
 
     /// Sends a worker the acknowledgements that wait for it, if there are any.
@@ -48,6 +36,43 @@ extension CoordinatorMachine {
         if let (connection, ack) = workers[id]?.takeAcknowledgements() {
             turn.append(.send(connection, .ack(ack)))
         }
+    }
+}
+
+/// Which workers have acknowledgements that were not sent, and when they are.
+struct AcknowledgementTimes: Sendable {
+    /// Workers with acknowledgements; those that got theirs earlier may remain.
+    private var waiting: [WorkerID] = []
+    /// Workers whose acknowledgements are sent in this turn.
+    private var dueNow: [WorkerID] = []
+    /// When those of all waiting workers are sent at the latest.
+    private(set) var due: Instant?
+
+    /// The worker that was listed last.
+    var last: WorkerID? { waiting.last }
+
+    mutating func note(_ worker: WorkerID, isFirst: Bool, isDue: Bool) {
+        if isFirst { waiting.append(worker) }
+        if isDue { dueNow.append(worker) }
+    }
+
+    mutating func takeDue() -> [WorkerID] {
+        guard !dueNow.isEmpty else { return [] }
+        return exchange(&dueNow, with: [])
+    }
+
+    /// All workers, if their time has come.
+    mutating func takeLate(at now: Instant) -> [WorkerID] {
+        guard let due, due <= now else { return [] }
+        self.due = nil
+        return exchange(&waiting, with: [])
+    }
+
+    mutating func removeLast() { waiting.removeLast() }
+
+    /// Sets the time for the workers that wait, unless there is one.
+    mutating func setTime(_ time: Instant) {
+        due = waiting.isEmpty ? nil : due ?? time
     }
 }
 
@@ -82,8 +107,8 @@ extension WorkerSession {
     }
 
     /// A dispatch leaves in this turn; says whether it is the first one.
-    mutating func noteMail() -> Bool {
-        defer { hasMail = true }
-        return !hasMail
+    mutating func noteDispatchThisTurn() -> Bool {
+        defer { hasDispatchThisTurn = true }
+        return !hasDispatchThisTurn
     }
 }

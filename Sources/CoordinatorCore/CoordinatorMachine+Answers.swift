@@ -40,7 +40,7 @@ extension CoordinatorMachine {
     /// True when the answer is there.
     mutating func makeAnswer(of run: Int, _ work: inout PageWork) -> Bool {
         let isMade = runs[run].makeAnswer(within: limits.maxValue, work: &work)
-        markUnbooked(run)
+        runs.markUnbooked(run)
         return isMade
     }
 
@@ -48,7 +48,7 @@ extension CoordinatorMachine {
     mutating func takeAnswer(of run: Int) -> JSONPieces {
         guard let answer = runs[run].answer else { return JSONPieces(.null) }
         runs[run].answers.dropPresent()
-        markUnbooked(run)
+        runs.markUnbooked(run)
         return answer
     }
 }

@@ -106,7 +106,7 @@ extension CoordinatorMachine {
         guard argumentBudget.keptBytes + bytes <= limits.argumentBytes else { return }
         runs[run].arguments.keep(arguments, of: node)
         argumentBudget.noteKept(bytes)
-        markUnbooked(run)
+        runs.markUnbooked(run)
     }
 
     /// Gives back the room of a node's arguments.
@@ -116,7 +116,7 @@ extension CoordinatorMachine {
             return nil
         }
         argumentBudget.noteRemoved(kept.keptBytes)
-        markUnbooked(run)
+        runs.markUnbooked(run)
         return kept
     }
 

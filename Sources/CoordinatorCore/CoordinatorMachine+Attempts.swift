@@ -173,7 +173,7 @@ extension CoordinatorMachine {
             do {
                 let most = limits.maxValue
                 try runs[run].incoming.append(chunk, of: attempt, maximumBytes: most)
-                markUnbooked(run)
+                runs.markUnbooked(run)
             } catch {
                 violate(id, error, in: &turn)
             }

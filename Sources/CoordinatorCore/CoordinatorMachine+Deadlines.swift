@@ -34,7 +34,7 @@ extension CoordinatorMachine {
         }
         closeCalls(in: &turn)
         schedule(.deadlineReached, in: &turn)
-        if let due = nextProgress, due <= turn.now { sendProgress(in: &turn) }
+        if let due = progress.due, due <= turn.now { sendProgress(in: &turn) }
     }
 
     func validateRuns() throws(InvariantViolation) {

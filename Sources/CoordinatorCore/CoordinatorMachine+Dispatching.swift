@@ -133,8 +133,8 @@ extension CoordinatorMachine {
             payload = .pieces(pieces)
             value = SentValue(bytes: pieces.count, ownBytes: pieces.ownBytes)
         }
-        if workers.inPlace(worker, { $0.noteMail() }) == true {
-            mailed.append(worker)
+        if workers.inPlace(worker, { $0.noteDispatchThisTurn() }) == true {
+            dispatchedTo.append(worker)
             // Noted before sending, so that the worker never holds an attempt that is not known here.
             sendAcknowledgements(to: worker, in: &turn)
         }

@@ -125,13 +125,11 @@ extension CoordinatorMachine {
             highest >= .progress
         else { return }
         runs[run].isProgressDirty = true
-        progressRuns.append(runs[run].id)
-        if nextProgress == nil { nextProgress = now + .milliseconds(100) }
+        progress.note(runs[run].id, at: now)
     }
 
     mutating func sendProgress(in turn: inout CoordinatorTurn) {
-        nextProgress = nil
-        for id in progressRuns {
+        for id in progress.takeAll() {
             guard let run = runs.slot(of: id), runs[run].isProgressDirty, !runs[run].state.isEnded
             else {
                 continue
@@ -148,7 +146,6 @@ extension CoordinatorMachine {
                 tellNow(event, to: watcher, in: &turn)
             }
         }
-        progressRuns.removeAll(keepingCapacity: true)
     }
 }
 
@@ -170,5 +167,23 @@ extension EventKind {
             .nodeCancelled, .retrying:
             level >= .nodes
         }
+    }
+}
+
+/// The runs whose watchers are told of their progress next, and when.
+struct ProgressTimes: Sendable {
+    private static let pause = Duration.milliseconds(100)
+    private var runs: [RunID] = []
+    /// When they are told.
+    private(set) var due: Instant?
+
+    mutating func note(_ run: RunID, at now: Instant) {
+        runs.append(run)
+        if due == nil { due = now + Self.pause }
+    }
+
+    mutating func takeAll() -> [RunID] {
+        due = nil
+        return exchange(&runs, with: [])
     }
 }

@@ -110,7 +110,7 @@ extension CoordinatorMachine {
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), in: &turn)
-        guard runs[run].modelCall?.id == call, runs[run].planner?.awaitsOnlyTheEnd == true,
+        guard runs[run].modelCall?.id == call, runs[run].planner?.hasCompleteReply == true,
             !closingCalls.contains(call)
         else { return }
         closingCalls.set(call, at: presence.judgingTime(at: turn.now) + PlannerLimits.endOfCall)
@@ -158,7 +158,7 @@ extension CoordinatorMachine {
         if let usage = runs[run].planner?.usage, usage != runs[run].state.planning.usage {
             record(.tokensUsed(usage), run, in: &turn)
         }
-        markUnbooked(run)
+        runs.markUnbooked(run)
         for action in wanted { carryOut(action, run, in: &turn) }
     }
 

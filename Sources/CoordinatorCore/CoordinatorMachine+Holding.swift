@@ -14,28 +14,13 @@ extension CoordinatorMachine {
         RunLog.Bound(entries: limits.eventLogEntries, bytes: limits.eventBytes)
     }
 
-    /// Notes that a run holds other bytes than are booked.
-    mutating func markUnbooked(_ run: Int) {
-        guard !runs[run].isUnbooked else { return }
-        runs[run].isUnbooked = true
-        unbookedRuns.append(run)
-    }
-
-    /// Books what runs hold.
-    private mutating func bookRuns() {
-        while let run = unbookedRuns.popLast() {
-            guard runs[run].isUnbooked else { continue }
-            let bytes = runs[run].takeUnbooked()
-            ledger.set(bytes, of: run)
-            if bytes > limits.runBytes, !runs[run].state.isEnded { overfullRuns.append(run) }
-        }
-    }
+    private mutating func bookRuns() { runs.book(runBytes: limits.runBytes) }
 
     /// Drops what has arrived of the output of a node's attempt, which has ended.
     mutating func dropIncoming(of node: Int, _ run: Int) {
         guard !runs[run].incoming.isEmpty else { return }
         runs[run].incoming.remove(node)
-        markUnbooked(run)
+        runs.markUnbooked(run)
     }
 
     // MARK: - Admission
@@ -55,17 +40,18 @@ extension CoordinatorMachine {
                 about: key
             )
         }
-        guard ledger.active + bytes <= limits.heldBytes else {
+        guard runs.ledger.active + bytes <= limits.heldBytes else {
             return ErrorMessage(
                 code: .busy,
-                message: "Unfinished runs hold \(ledger.active) of the \(limits.heldBytes) bytes "
+                message: "Unfinished runs hold \(runs.ledger.active) of the "
+                    + "\(limits.heldBytes) bytes "
                     + "that there are for all runs, and this one needs \(bytes). Try again when "
                     + "one has ended, or raise held_bytes in the coordinator's configuration.",
                 isFatal: false,
                 about: key
             )
         }
-        while ledger.total + bytes > limits.heldBytes, forgetOldestRun() {}
+        while runs.ledger.total + bytes > limits.heldBytes, forgetOldestRun() {}
         return nil
     }
 
@@ -74,8 +60,8 @@ extension CoordinatorMachine {
     /// Ends runs that hold too much, and makes room when all runs together do.
     mutating func keepWithinBounds(in turn: inout CoordinatorTurn) {
         bookRuns()
-        while let run = overfullRuns.popLast() {
-            guard ledger.bytes(of: run) > limits.runBytes, isGoingOn(run) else { continue }
+        while let run = runs.nextOverfull() {
+            guard runs.ledger.bytes(of: run) > limits.runBytes, isGoingOn(run) else { continue }
             let failure = Failure(
                 code: .limit,
                 message: "the run holds more than the \(limits.runBytes) bytes that it may "
@@ -85,21 +71,21 @@ extension CoordinatorMachine {
             end(run, because: failure, in: &turn)
             bookRuns()
         }
-        guard ledger.total > limits.heldBytes else { return }
+        guard runs.ledger.total > limits.heldBytes else { return }
         giveBackBytes(in: &turn)
     }
 
     /// Gives back bytes until all runs together are within their bound: finished runs go first, the
     /// oldest before the others, then kept events, then the run that holds the most.
     private mutating func giveBackBytes(in turn: inout CoordinatorTurn) {
-        while ledger.total > limits.heldBytes, forgetOldestRun() {}
-        for id in Array(runs.active) where ledger.total > limits.heldBytes {
+        while runs.ledger.total > limits.heldBytes, forgetOldestRun() {}
+        for id in Array(runs.active) where runs.ledger.total > limits.heldBytes {
             guard let run = runs.slot(of: id) else { continue }
             runs[run].log.trim(to: RunLog.Bound(entries: 1, bytes: 0))
-            markUnbooked(run)
+            runs.markUnbooked(run)
             bookRuns()
         }
-        while ledger.total > limits.heldBytes, let run = largestRun {
+        while runs.ledger.total > limits.heldBytes, let run = largestRun {
             let failure = Failure(
                 code: .limit,
                 message: "all runs together held more than the \(limits.heldBytes) bytes that "
@@ -133,7 +119,7 @@ extension CoordinatorMachine {
             guard let run = runs.slot(of: id), runs[run].state.results.intake != .dropped else {
                 continue
             }
-            if largest.map({ ledger.bytes(of: run) > ledger.bytes(of: $0) }) ?? true {
+            if largest.map({ runs.ledger.bytes(of: run) > runs.ledger.bytes(of: $0) }) ?? true {
                 largest = run
             }
         }
@@ -165,20 +151,19 @@ extension CoordinatorMachine {
     mutating func retire(_ run: Int) {
         let id = runs[run].id
         timedRuns.remove(id)
-        runs.finish(run)
         // Nothing more is planned; the answer is the run's.
         runs[run].planner = nil
         runs[run].log.trim(
             to: RunLog.Bound(entries: limits.finishedEvents, bytes: limits.eventBytes)
         )
         runs[run].log.shrink()
-        markUnbooked(run)
+        runs.markUnbooked(run)
         bookRuns()
-        ledger.finish(run)
+        runs.finish(run)
         while runs.finished.count > limits.finishedRuns
             || (runs.finished.count > 1
                 && (runs.finishedNodes > limits.finishedNodes
-                    || ledger.finished > limits.finishedBytes))
+                    || runs.ledger.finished > limits.finishedBytes))
         {
             guard forgetOldestRun() else { break }
         }
@@ -187,8 +172,7 @@ extension CoordinatorMachine {
     /// Forgets the run that ended first; false if none is kept.
     private mutating func forgetOldestRun() -> Bool {
         guard let oldest = runs.removeOldestFinished() else { return false }
-        scheduler.handle(.runReleased(oldest.id), at: .zero, into: &schedulerActions)
-        ledger.close(oldest.slot)
+        scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
         return true
     }
 
@@ -196,17 +180,17 @@ extension CoordinatorMachine {
 
     /// The ledger says what the runs hold, and the runs hold what they count.
     func validateLedger() throws(InvariantViolation) {
-        guard ledger.isBalanced else {
+        guard runs.ledger.isBalanced else {
             throw InvariantViolation("the sums of the ledger are not those of its accounts")
         }
         var active = 0
         for id in runs.active {
             guard let slot = runs.slot(of: id) else { continue }
             active += runs[slot].countedBytes
-            guard ledger.bytes(of: slot) == runs[slot].countedBytes else {
+            guard runs.ledger.bytes(of: slot) == runs[slot].countedBytes else {
                 throw InvariantViolation(
                     "run \(id) holds \(runs[slot].countedBytes) bytes, booked are "
-                        + "\(ledger.bytes(of: slot))"
+                        + "\(runs.ledger.bytes(of: slot))"
                 )
             }
         }
@@ -215,10 +199,10 @@ extension CoordinatorMachine {
             guard let slot = runs.slot(of: id) else { continue }
             finished += runs[slot].countedBytes
         }
-        guard ledger.active == active, ledger.finished == finished else {
+        guard runs.ledger.active == active, runs.ledger.finished == finished else {
             throw InvariantViolation(
-                "runs hold \(active) and \(finished) bytes, booked are \(ledger.active) and "
-                    + "\(ledger.finished)"
+                "runs hold \(active) and \(finished) bytes, booked are \(runs.ledger.active) and "
+                    + "\(runs.ledger.finished)"
             )
         }
     }

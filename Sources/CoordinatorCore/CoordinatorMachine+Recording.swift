@@ -55,7 +55,7 @@ extension CoordinatorMachine {
             within: logBound,
             plannedBytes: limits.plannedBytes
         )
-        markUnbooked(run)
+        runs.markUnbooked(run)
         if let event { tellWatchers(of: run, event, in: &turn) }
     }
 
@@ -82,7 +82,7 @@ extension CoordinatorMachine {
             atMicroseconds: state.microseconds(at: turn.now)
         )
         runs[run].log.append(passing: event, within: logBound)
-        markUnbooked(run)
+        runs.markUnbooked(run)
         tellWatchers(of: run, event, in: &turn)
     }
 }

@@ -123,7 +123,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         let slot = runs.insert(run)
-        markUnbooked(slot)
+        runs.markUnbooked(slot)
         if let budget = submit.budget.wallMilliseconds {
             timedRuns.set(run.id, at: turn.now + .milliseconds(budget))
         }
@@ -369,7 +369,7 @@ extension CoordinatorMachine {
         runs[run].planner = nil
         runs[run].modelCall = nil
         forgetAuthor(of: run)
-        markUnbooked(run)
+        runs.markUnbooked(run)
         timedRuns.remove(id)
         schedule(.cancelRequested(id), in: &turn)
         if wasOpen { schedule(.runClosed(id), in: &turn) }

@@ -45,12 +45,7 @@ public struct CoordinatorMachine: Sendable {
     /// New workers with the name of a connected one; each waits until the old one has answered a
     /// ping, or has not.
     var waitingTwins: [WaitingTwin] = []
-    /// When the acknowledgements for each worker are sent at the latest; entries of workers that
-    /// got theirs earlier may remain.
-    var unacknowledged: [WorkerID] = []
-    var nextAck: Instant?
-    /// Workers whose acknowledgements are sent in this turn.
-    var dueAcknowledgements: [WorkerID] = []
+    var acknowledgements = AcknowledgementTimes()
     /// Workers with attempts that were not sent yet.
     var unsentWorkers: [WorkerID] = []
     /// Room and time for the arguments of ready nodes.
@@ -58,7 +53,7 @@ public struct CoordinatorMachine: Sendable {
     /// Whether another turn must follow at once, because this one had no time for all the work.
     var furtherTurn: Instant?
     /// Workers that get a dispatch in this turn.
-    var mailed: [WorkerID] = []
+    var dispatchedTo: [WorkerID] = []
     var catalogue = ToolCatalogue()
 
     var runs = RunTable()
@@ -67,12 +62,6 @@ public struct CoordinatorMachine: Sendable {
     /// The deadline for the end of model calls from which nothing more is needed, on the judging
     /// clock.
     var closingCalls = DueTimes<ModelCallID>()
-    /// What all runs hold.
-    var ledger = ByteLedger()
-    /// Runs whose bytes changed since they were booked.
-    var unbookedRuns: [Int] = []
-    /// Unfinished runs that hold more than a run may.
-    var overfullRuns: [Int] = []
     /// Records that nobody has taken yet.
     var newRecords: [NewRecord] = []
     var acceptedCount = 0
@@ -91,8 +80,7 @@ public struct CoordinatorMachine: Sendable {
     /// Peers whose questions wait for room, in the order of asking.
     var questioners: [ConnectionID] = []
     var nextHeartbeat: Instant?
-    var nextProgress: Instant?
-    var progressRuns: [RunID] = []
+    var progress = ProgressTimes()
     /// Reused for the scheduler's actions, so that events allocate nothing.
     var schedulerActions: [Scheduler.Action] = []
     var isCarryingOut = false
@@ -203,8 +191,8 @@ public struct CoordinatorMachine: Sendable {
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)
         forgetTold()
-        for id in mailed { workers[id]?.hasMail = false }
-        mailed.removeAll(keepingCapacity: true)
+        for id in dispatchedTo { workers[id]?.hasDispatchThisTurn = false }
+        dispatchedTo.removeAll(keepingCapacity: true)
     }
 
     /// The earliest instant at which `deadlineReached` is due, or nil.
@@ -225,8 +213,8 @@ public struct CoordinatorMachine: Sendable {
         consider(judging: absences.next)
         consider(judging: closingCalls.next)
         consider(nextHeartbeat)
-        consider(nextProgress)
-        consider(nextAck)
+        consider(progress.due)
+        consider(acknowledgements.due)
         consider(timedRuns.next)
         consider(judging: waitingTwins.lazy.map(\.until).min())
         consider(furtherTurn)

@@ -84,7 +84,7 @@ struct WorkerSession: Sendable {
     var isSilent = false
     var isCongested = false
     /// Whether a dispatch leaves in this turn, so that acknowledgements can go along.
-    var hasMail = false
+    var hasDispatchThisTurn = false
     /// Whether it is listed among the workers with acknowledgements that may wait.
     var isUnacknowledged = false
     /// Attempts to acknowledge, with the next dispatch or a little later.

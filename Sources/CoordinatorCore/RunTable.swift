@@ -19,6 +19,12 @@ struct RunTable: Sendable {
     private(set) var finished: Deque<RunID> = []
     /// Nodes of the finished runs.
     private(set) var finishedNodes = 0
+    /// What all runs hold, as it was booked last.
+    private(set) var ledger = ByteLedger()
+    /// Runs whose bytes changed since they were booked.
+    private var unbooked: [Int] = []
+    /// Runs that held more than a run may when they were booked.
+    private var overfull: [Int] = []
 
     subscript(slot: Int) -> HeldRun {
         @inline(__always) _read { yield runs[slot] }
@@ -44,15 +50,40 @@ struct RunTable: Sendable {
         return slot
     }
 
-    /// Notes that a run has ended.
+    // MARK: - Bytes
+
+    /// Notes that a run holds other bytes than are booked.
+    mutating func markUnbooked(_ slot: Int) {
+        guard !runs[slot].isUnbooked else { return }
+        runs[slot].isUnbooked = true
+        unbooked.append(slot)
+    }
+
+    /// Books what runs hold; those that hold more than a run may are listed.
+    mutating func book(runBytes most: Int) {
+        while let slot = unbooked.popLast() {
+            guard runs[slot].isUnbooked else { continue }
+            let bytes = runs[slot].takeUnbooked()
+            ledger.set(bytes, of: slot)
+            if bytes > most, !runs[slot].state.isEnded { overfull.append(slot) }
+        }
+    }
+
+    /// A run that held too much when it was booked, once.
+    mutating func nextOverfull() -> Int? { overfull.popLast() }
+
+    // MARK: - Ends
+
+    /// Notes that a run has ended; its bytes are booked.
     mutating func finish(_ slot: Int) {
+        ledger.finish(slot)
         active.remove(runs[slot].id)
         finished.append(runs[slot].id)
         finishedNodes += runs[slot].state.plan.count
     }
 
-    /// Forgets the run that ended first, and returns its name and the slot that it had.
-    mutating func removeOldestFinished() -> (id: RunID, slot: Int)? {
+    /// Forgets the run that ended first, and returns its name; nil if none is kept.
+    mutating func removeOldestFinished() -> RunID? {
         guard let id = finished.popFirst(), let slot = slots.removeValue(forKey: id) else {
             return nil
         }
@@ -60,7 +91,8 @@ struct RunTable: Sendable {
         let key = runs[slot].state.acceptance.key
         if names[key] == id { names[key] = nil }
         runs[slot].vacate()
+        ledger.close(slot)
         vacancies.append(slot)
-        return (id, slot)
+        return id
     }
 }

@@ -184,7 +184,7 @@ public struct PlannerMachine: Sendable {
     /// Whether the open call has said all that matters, so that only its end is missing.
     ///
     /// With the end comes the count of tokens, so that it is worth a short wait.
-    public var awaitsOnlyTheEnd: Bool {
+    public var hasCompleteReply: Bool {
         switch state {
         case .planning(let draft): draft.reader.isAtEnd
         case .joining(let verdict): verdict.reader.isComplete

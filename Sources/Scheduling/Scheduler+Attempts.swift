@@ -72,7 +72,7 @@ extension Scheduler {
         if record(node).cancelReason == .recalled, failure.code == .cancelled {
             // It had begun after all, so it counts as a refused attempt only if it may run twice.
             return offer.isIdempotent
-                ? takeBack(attempt, node, &actions) : settle(node, .failed(failure), &actions)
+                ? requeue(attempt, node, &actions) : settle(node, .failed(failure), &actions)
         }
         let failure = wasTimeout && failure.code == .cancelled ? timeoutFailure(node) : failure
         update(node) { $0.failures += 1 }
@@ -108,11 +108,11 @@ extension Scheduler {
             return settle(node, .cancelled, &actions)
         }
         if rejection == .recalled || rejection == .undelivered {
-            return takeBack(attempt, node, &actions)
+            return requeue(attempt, node, &actions)
         }
         if rejection == .busy {
             pause(worker, now)
-            return takeBack(attempt, node, &actions)
+            return requeue(attempt, node, &actions)
         }
         update(node) { $0.rejections += 1 }
         let count = Int(record(node).rejections)
@@ -130,7 +130,7 @@ extension Scheduler {
     }
 
     /// The attempt counts as never made; another one follows at once.
-    private mutating func takeBack(
+    private mutating func requeue(
         _ attempt: AttemptID,
         _ node: NodeSlot,
         _ actions: inout [Action]

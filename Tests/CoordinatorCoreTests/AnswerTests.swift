@@ -97,10 +97,10 @@ struct AnswerTests {
         let client = harness.client()
         let run = try client.submit([NodeText("a"), NodeText("b")])
         for _ in 0..<2 { worker.succeed(try worker.nextDispatch().attempt, text(900_000)) }
-        let before = harness.machine.ledger.total
+        let before = harness.machine.runs.ledger.total
         let answer = try client.get(.answer, run).stringValue ?? ""
         #expect(answer.utf8.count == 1_800_000 + "[t] \n\n[t] ".utf8.count)
-        #expect(harness.machine.ledger.total < before + 1_000)
+        #expect(harness.machine.runs.ledger.total < before + 1_000)
         let slot = try #require(harness.machine.runs.slot(of: run))
         let (page, next) = harness.machine.nodesPage(slot, from: 0, limit: 10)
         #expect(page.count > 1_800_000)

@@ -49,7 +49,7 @@ struct HoldingTests {
         #expect(error.code == .limit)
         #expect(error.message.contains("run_bytes"))
         #expect(error.about == "k")
-        #expect(harness.machine.ledger.total == 0)
+        #expect(harness.machine.runs.ledger.total == 0)
         try client.submit([node("a", bytes: 10_000)])
     }
 
@@ -131,7 +131,7 @@ struct HoldingTests {
         #expect(!harness.isClosed(worker))
         #expect(try client.get(.run, run)["error"]?["code"] == "limit")
         #expect(try client.get(.node, run, node: "a")["status"] == "cancelled")
-        #expect(harness.machine.ledger.total < 50_000)
+        #expect(harness.machine.runs.ledger.total < 50_000)
     }
 
     @Test("What has arrived of an output is dropped when its attempt ends otherwise")
@@ -141,15 +141,15 @@ struct HoldingTests {
         let client = harness.client()
         try client.submit([NodeText("a")])
         let attempt = try worker.nextDispatch().attempt
-        let before = harness.machine.ledger.total
+        let before = harness.machine.runs.ledger.total
         let data = Array(repeating: UInt8(ascii: "1"), count: 50_000)
         worker.send(
             .chunk(Chunk(about: .attempt(attempt), sequence: 0, stream: .value, data: data[...]))
         )
-        #expect(harness.machine.ledger.total == before + 50_000)
+        #expect(harness.machine.runs.ledger.total == before + 50_000)
         worker.fail(attempt, .toolError, retryable: true)
         // What is left are a few records.
-        #expect(harness.machine.ledger.total < before + 1_000)
+        #expect(harness.machine.runs.ledger.total < before + 1_000)
     }
 
     @Test("A run whose failures grow beyond its bound fails with a limit")
@@ -170,7 +170,7 @@ struct HoldingTests {
         let document = try client.get(.run, run)
         #expect(document["error"]?["code"] == "limit")
         #expect(document["error"]?["message"]?.stringValue?.contains("failures") == true)
-        #expect(harness.machine.ledger.total <= 150_000)
+        #expect(harness.machine.runs.ledger.total <= 150_000)
     }
 
     @Test("A streamed plan that grows beyond the bound of a run fails with a limit")
@@ -185,7 +185,7 @@ struct HoldingTests {
         }
         _ = client.take()
         #expect(try client.get(.run, run)["error"]?["code"] == "limit")
-        #expect(harness.machine.ledger.total < 150_000)
+        #expect(harness.machine.runs.ledger.total < 150_000)
     }
 
     @Test("When all runs together hold too much, the one with the most ends and says what is lost")
@@ -259,7 +259,7 @@ struct HoldingTests {
             }
             _ = client.take()
         }
-        #expect(harness.machine.ledger.finished <= 200_000)
+        #expect(harness.machine.runs.ledger.finished <= 200_000)
         let kept = try client.get(.runs).arrayValue?.count ?? 0
         #expect((1...3).contains(kept), "\(kept) runs are kept")
     }
@@ -287,11 +287,11 @@ struct HoldingTests {
         let client = harness.client()
         try client.submit([node("a", bytes: 5_000)], watch: .all)
         worker.succeed(try worker.nextDispatch().attempt, text(5_000))
-        #expect(harness.machine.ledger.active == 0)
-        #expect(harness.machine.ledger.finished > 10_000)
+        #expect(harness.machine.runs.ledger.active == 0)
+        #expect(harness.machine.runs.ledger.finished > 10_000)
         // A run that needs nearly all the room pushes the finished one out.
         client.send(.submit(Submit(key: "k2", plan: PlanText.plan([node("a", bytes: 50_000)]))))
-        #expect(harness.machine.ledger.finished == 0)
+        #expect(harness.machine.runs.ledger.finished == 0)
     }
 
     // MARK: - Events
@@ -315,7 +315,7 @@ struct HoldingTests {
                 )
             )
         }
-        #expect(harness.machine.ledger.active < 60_000)
+        #expect(harness.machine.runs.ledger.active < 60_000)
         let late = harness.client("late")
         late.send(.watch(Watch(run: run, from: 0, level: .all)))
         let events = late.takeEvents()

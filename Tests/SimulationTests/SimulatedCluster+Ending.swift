@@ -159,8 +159,8 @@ extension SimulatedCluster {
                 broken("bytes of \(session.name) are never granted again")
             }
         }
-        if coordinator.ledger.active != 0 {
-            broken("\(coordinator.ledger.active) bytes are booked on runs that ended")
+        if coordinator.runs.ledger.active != 0 {
+            broken("\(coordinator.runs.ledger.active) bytes are booked on runs that ended")
         }
         for id in coordinator.runs.finished {
             guard let run = coordinator.runs.slot(of: id) else { continue }
