@@ -6,20 +6,20 @@ public import Wire
 
 /// Why a connection or a request failed.
 public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Who can do something about it.
+    /// Who can fix it.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// No coordinator answers at the endpoint, or it takes no connections now.
+        /// No coordinator answers at the endpoint, or it accepts no connections now.
         case unreachable
-        /// The coordinator, or this side, did not accept the other's proof.
+        /// The coordinator, or this side, refused the other's proof.
         case refused
-        /// The connection broke; runs may go on without it, unless the code is `shutting_down`:
+        /// The connection broke; runs may continue without it, unless the code is `shutting_down`:
         /// then they have ended with the coordinator.
         case lost
-        /// The coordinator did not do what was asked; the connection is still good.
+        /// The coordinator refused the request; the connection is still usable.
         case rejected
     }
 
-    /// Who can do something about it.
+    /// Who can fix it.
     public var kind: Kind
     /// The coordinator's own code, if it gave one.
     public var code: ErrorCode?
@@ -28,7 +28,7 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong with the plan, with code `bad_plan`.
     public var problems: [PlanProblem]
 
-    /// Makes an error of its parts.
+    /// Makes an error.
     public init(
         kind: Kind,
         code: ErrorCode? = nil,
@@ -56,7 +56,7 @@ extension ClientError {
         )
     }
 
-    /// A plan that cannot go to the coordinator at all.
+    /// A plan that cannot be sent to the coordinator.
     init(_ problems: PlanProblems) {
         self.init(
             kind: .rejected,
@@ -81,12 +81,12 @@ extension ClientError {
             self.init(
                 kind: .unreachable,
                 code: error.code,
-                message: "The coordinator at \(endpoint) takes no connection: \(error.message)"
+                message: "The coordinator at \(endpoint) accepts no connection: \(error.message)"
             )
         }
     }
 
-    /// An error with which the coordinator ended a good connection.
+    /// An error with which the coordinator ended an established connection.
     init(atEnd error: ErrorMessage, of endpoint: Endpoint) {
         self.init(
             kind: error.code == .forbidden ? .refused : .lost,
@@ -104,7 +104,7 @@ extension ClientError {
         )
     }
 
-    /// No connection came about, for a reason of the system.
+    /// The connection could not be opened, for a reason of the system.
     public static func unreachable(_ endpoint: Endpoint, _ error: UVError) -> ClientError {
         if error.isConnectionRefused {
             return ClientError(
@@ -120,7 +120,7 @@ extension ClientError {
         )
     }
 
-    /// What happens to a run whose coordinator cannot be reached any more, in words for a person.
+    /// What happens to a run whose coordinator cannot be reached any more, in words for people.
     public func hint(about run: RunID) -> String {
         if code == .shuttingDown {
             return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "

@@ -1,5 +1,5 @@
-// The nodes of a run, page by page: each page is asked for when the one before it has been handled,
-// so that a run may have more nodes than memory holds.
+// The nodes of a run, page by page: each page is requested when the previous one has been handled,
+// so that a run may have more nodes than fit into memory.
 package import Core
 package import JSON
 internal import Wire
@@ -10,7 +10,7 @@ extension CoordinatorClient {
     /// - Parameters:
     ///   - run: Which run.
     ///   - from: The node to begin with.
-    ///   - onPage: Called with a page and a closure that says whether to go on; call that once.
+    ///   - onPage: Called with a page and a closure that tells whether to continue; call that once.
     ///   - then: Called once, after the last page or when no further page is wanted.
     package func forEachPage(
         of run: RunID,

@@ -1,5 +1,5 @@
-// Questions and commands. A question waits for its answer under its number. A command has no answer
-// of its own: a ping follows it, and the pong says that the coordinator has handled it.
+// Questions and commands. A question waits for its answer by its number. A command has no answer of
+// its own: a ping follows it, and the pong tells that the coordinator has handled it.
 public import Core
 public import JSON
 internal import Transport
@@ -10,7 +10,7 @@ public import Wire
 struct Question {
     var get: Get
     var chunks: ChunkAssembler
-    /// The pages that have arrived, of an answer that is wanted as a whole.
+    /// The pages that have arrived, for an answer that is wanted as a whole.
     var answer = PagedAnswer()
     var then: (Result<RawJSON, ClientError>) -> Void
 }
@@ -18,24 +18,24 @@ struct Question {
 /// A command that is answered only if something is wrong with it.
 struct Barrier {
     var number: Int
-    /// What an error would name.
+    /// The names in a possible error.
     var about: String
     var then: (Result<Void, ClientError>) -> Void
 }
 
 extension CoordinatorClient {
-    /// Asks the coordinator something; the shapes of the answers are in the protocol.
+    /// Asks the coordinator a question; the shapes of the answers are in the protocol.
     ///
-    /// An answer that comes in pages is put together; only the nodes of a run, which may be more
-    /// than memory holds, come as the page that was asked for, with `next`.
+    /// Pages of an answer are combined; only the nodes of a run, which may not fit into memory, are
+    /// returned as the requested page, with `next`.
     ///
     /// - Parameters:
-    ///   - what: What is asked for.
-    ///   - id: Of which run.
-    ///   - node: Of which node of that run.
+    ///   - what: The kind of question.
+    ///   - id: The run.
+    ///   - node: The node of that run.
     ///   - from: The position to begin with in a long list.
     ///   - limit: The most entries of a long list to get.
-    ///   - then: Takes the answer, once.
+    ///   - then: Called with the answer, once.
     public func get(
         _ what: GetKind,
         id: String? = nil,
@@ -70,7 +70,7 @@ extension CoordinatorClient {
         connection.send(.get(get))
     }
 
-    /// Asks for a run to be cancelled; `then` says that the coordinator took it, not that it ended.
+    /// Asks to cancel a run; `then` tells that the coordinator received it, not that the run ended.
     ///
     /// Nothing happens to a run that has ended.
     public func cancelRun(
@@ -81,7 +81,7 @@ extension CoordinatorClient {
         command(.cancelRun(CancelRun(run: run, reason: reason)), about: run.text, then)
     }
 
-    /// Asks for a worker to get nothing new; `then` says that the coordinator took it.
+    /// Asks to drain a worker; `then` tells that the coordinator received it.
     public func drain(
         worker: String,
         reason: String? = nil,
@@ -106,7 +106,7 @@ extension CoordinatorClient {
         addBarrier(about: about, then)
     }
 
-    /// Calls `then` when the coordinator has taken everything sent so far.
+    /// Calls `then` when the coordinator has handled everything sent so far.
     func addBarrier(
         about: String,
         _ then: @escaping (Result<Void, ClientError>) -> Void

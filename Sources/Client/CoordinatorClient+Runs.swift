@@ -1,4 +1,4 @@
-// Runs of a client: submitting a plan whole or in batches, and following what happens.
+// Runs of a client: submits a plan whole or in batches, and follows the events.
 public import Core
 internal import JSON
 internal import Plans
@@ -11,9 +11,9 @@ struct PendingSubmission {
     var number: Int
     var level: WatchLevel?
     var run: RunID?
-    /// What is left to send of a streamed plan.
+    /// The part of a streamed plan that is not sent yet.
     var batches: PlanBatches?
-    /// Where the rest of its text comes from.
+    /// The source of the rest of its text.
     var rest: (any PlanText)?
     var isReading = false
     var handler: (RunUpdate) -> Void
@@ -26,17 +26,17 @@ struct FollowedRun {
 }
 
 extension CoordinatorClient {
-    /// Has a plan run.
+    /// Submits a plan.
     ///
-    /// A plan that fits goes in one message; a larger one in batches, as fast as the coordinator
-    /// takes them.
+    /// A plan that fits is sent in one message; a larger one in batches, as fast as the coordinator
+    /// accepts them.
     ///
     /// - Parameters:
     ///   - submission: The plan and how to run it.
-    ///   - rest: What follows the submission's plan, which then is a beginning only. It is read
-    ///     while the nodes before it run already; a problem found late fails the run.
-    ///   - handler: Takes `accepted`, `planComplete` and the events asked for; the terminal event,
-    ///     `failed`, or without a watch `planComplete` is the last.
+    ///   - rest: The text after the submission's plan, which then is only a beginning. It is read
+    ///     while the nodes before it already run; a problem found late fails the run.
+    ///   - handler: Called with `accepted`, `planComplete` and the requested events; the terminal
+    ///     event, `failed`, or without a watch `planComplete` is the last.
     public func submit(
         _ submission: Submission,
         rest: (any PlanText)? = nil,
@@ -76,15 +76,15 @@ extension CoordinatorClient {
         connection.send(.submit(message))
     }
 
-    /// Follows a run: first what is still known of it, then what happens.
+    /// Follows a run: first the events that are still kept, then new ones.
     ///
     /// A run is followed once on a connection; following it again replaces the handler.
     ///
     /// - Parameters:
-    ///   - run: Which run.
+    ///   - run: The run.
     ///   - from: The event to begin with; nil for the oldest kept.
     ///   - level: Which events.
-    ///   - handler: Takes the events; the terminal one, or `failed`, is the last update.
+    ///   - handler: Called with the events; the terminal one, or `failed`, is the last update.
     public func watch(
         _ run: RunID,
         from: Int? = nil,
@@ -100,16 +100,16 @@ extension CoordinatorClient {
 
     /// Bytes of nodes in one line.
     private static var bytesPerBatch: Int { 256 << 10 }
-    /// Characters of the reason that a plan breaks off.
+    /// Characters of the reason for aborting a plan.
     private static var longestReason: Int { 4_000 }
-    /// Bytes kept free in a line for everything beside the nodes.
+    /// Bytes reserved in a line for everything except the nodes.
     private static var roomForFields: Int { 32 << 10 }
-    /// Batches sent before other events of the loop have their turn.
+    /// Batches sent before other events of the loop get their turn.
     private static var batchesPerTurn: Int { 8 }
     /// Unsent bytes at which batches wait.
     private static var highWater: Int { 1 << 20 }
 
-    /// The plan as it goes into one message, or nil if it does not fit.
+    /// The plan in the form for one message, or nil if it does not fit.
     private func wholePlan(_ document: [UInt8]) -> RawJSON? {
         guard document.count <= welcome.limits.maxLine,
             let plan = try? RawJSON(validating: document[...]),
@@ -130,7 +130,7 @@ extension CoordinatorClient {
     }
 
     private func sendNodes(_ key: String) {
-        // The outbox reports when it is empty, at the latest when the turn ends.
+        // The outbox reports when it is empty, at the latest at the end of the turn.
         for _ in 0..<Self.batchesPerTurn where connection.unsentBytes < Self.highWater {
             do throws(PlanProblems) {
                 guard let batch = try submissions[key]?.batches?.nextBatch() else {
@@ -158,14 +158,14 @@ extension CoordinatorClient {
         }
     }
 
-    /// Reads more of a plan's text if its batches wait for it, and goes on when it is there.
+    /// Reads more of a plan's text if its batches wait for it, and continues when it arrives.
     private func readOn(_ key: String) {
         guard let submission = submissions[key], submission.batches?.needsText == true,
             let rest = submission.rest, !submission.isReading
         else { return }
         submissions[key]?.isReading = true
         rest.read { [weak self] result in
-            // The run may have ended meanwhile, or the connection.
+            // The run or the connection may have ended meanwhile.
             guard let self, submissions[key] != nil else { return }
             submissions[key]?.isReading = false
             switch result {
@@ -178,7 +178,7 @@ extension CoordinatorClient {
         }
     }
 
-    /// Gives a submission up whose plan cannot be sent to its end.
+    /// Aborts a submission whose plan cannot be sent completely.
     private func breakOff(_ key: String, _ error: ClientError) {
         // By its key, which is known even if the run's id is not.
         let reason = String(error.message.prefix(Self.longestReason))
@@ -196,7 +196,7 @@ extension CoordinatorClient {
         submission.handler(.failed(error))
     }
 
-    // MARK: - Hearing of runs
+    // MARK: - Events of runs
 
     func receive(_ accepted: Accepted) {
         guard let submission = submissions[accepted.key], submission.run == nil else { return }

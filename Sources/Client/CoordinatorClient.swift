@@ -1,5 +1,5 @@
-// A connection to a coordinator after the handshake: who gets each message, and how it ends.
-// Not here: connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
+// A connection to a coordinator after the handshake: passes on each message, and its end. Not here:
+// connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
 internal import Core
 internal import JSON
 internal import Transport
@@ -8,23 +8,23 @@ public import Wire
 
 /// A connected client or viewer.
 ///
-/// Confined to its loop; any number of requests may be under way. Each request is answered exactly
-/// once, with a failure if the connection is lost, and with nothing after `close`.
+/// Confined to its loop; any number of requests may run at the same time. Each request is answered
+/// exactly once, with a failure if the connection is lost, but not after `close`.
 public final class CoordinatorClient {
     /// How to connect.
     public struct Options: Sendable {
-        /// Where the coordinator listens.
+        /// The coordinator's address.
         public var endpoint: Endpoint
         /// `client` or `viewer`.
         public var role: Role
         /// The key of that role.
         public var key: HandshakeKey
-        /// A name for people; keeps the rule of `PeerName`.
+        /// A name for people; must be valid for `PeerName`.
         public var name: String
         /// Time for connecting and the handshake.
         public var timeout: Duration
 
-        /// Makes options of their parts.
+        /// Makes options.
         public init(
             endpoint: Endpoint,
             role: Role,
@@ -40,11 +40,11 @@ public final class CoordinatorClient {
         }
     }
 
-    /// Where the coordinator listens.
+    /// The coordinator's address.
     public let endpoint: Endpoint
-    /// What the coordinator said of itself and its limits.
+    /// The coordinator's data about itself and its limits.
     public let welcome: Welcome
-    /// Called once when the connection is lost, after every request was failed.
+    /// Called once when the connection is lost, after every request has failed.
     public var onLost: ((ClientError) -> Void)?
 
     let loop: EventLoop
@@ -52,7 +52,7 @@ public final class CoordinatorClient {
     var questions: [Int: Question] = [:]
     var submissions: [String: PendingSubmission] = [:]
     var followed: [RunID: FollowedRun] = [:]
-    /// The runs of watches that have not been answered by an event, by request.
+    /// The runs of watches without an event yet, by request.
     var watches: [Int: RunID] = [:]
     var barriers: [Barrier] = []
     var lastNumber = 0
@@ -62,7 +62,7 @@ public final class CoordinatorClient {
     private var hasBeenSilent = false
     private var silence: Timer?
 
-    /// Connects and proves itself; one outcome, in a later turn of the loop.
+    /// Connects and authenticates; one outcome, in a later turn of the loop.
     @discardableResult
     public static func connect(
         loop: EventLoop,
@@ -83,9 +83,10 @@ public final class CoordinatorClient {
         silence?.schedule(after: heartbeat)
     }
 
-    /// Closes the connection in order; what was sent still leaves, and no callback comes any more.
+    /// Closes the connection in order; sent messages still leave, and no callback is called any
+    /// more.
     ///
-    /// Runs go on, except one whose plan is not complete yet.
+    /// Runs continue, except one whose plan is not complete yet.
     public func close() {
         guard !isClosed else { return }
         connection.send(.bye(Bye(reason: "done")))
@@ -115,12 +116,12 @@ public final class CoordinatorClient {
         case .error(let error): receive(error)
         case .bye(let bye): byeReason = bye.reason
         default:
-            lose("the coordinator sent \(message.kind.rawValue), which is not for a client")
+            lose("the coordinator sent \(message.kind.rawValue), which clients do not accept")
         }
     }
 
     func receive(violation: WireError) {
-        // Coordinators of later versions may send more than is known here.
+        // Coordinators of later versions may send unknown messages.
         guard !isClosed, violation.code != .unknownType else { return }
         lose("the coordinator broke the protocol (\(violation))")
     }
@@ -163,7 +164,7 @@ public final class CoordinatorClient {
         lose(ClientError.lost(endpoint, cause))
     }
 
-    /// Fails everything that is under way, once, in the order of its asking.
+    /// Fails everything that is pending, once, in the order of the requests.
     private func lose(_ error: ClientError) {
         guard !isClosed else { return }
         let questions = questions.sorted { $0.key < $1.key }.map(\.value)
@@ -200,19 +201,19 @@ public final class CoordinatorClient {
     }
 
     /// How long to wait for a silent coordinator: it may have been paused for longer than a lease
-    /// and goes on with everything that it had.
+    /// and still have all its state.
     private var longestSilence: Duration {
         max(heartbeat * 4, .milliseconds(welcome.leaseMilliseconds) * 2)
     }
 
-    /// Pings a silent coordinator, and loses the connection if it does not answer.
+    /// Pings a silent coordinator, and drops the connection if it does not answer.
     private func checkSilence() {
         guard !isClosed else { return }
         let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
         if silent < heartbeat {
             hasBeenSilent = false
         } else if silent > longestSilence {
-            // This process may have been paused itself, with an answer waiting to be read.
+            // This process may have been paused itself, with an unread answer.
             guard !hasBeenSilent else { return lose("the coordinator does not answer any more") }
             hasBeenSilent = true
             connection.send(.ping(Ping(n: nextNumber())))

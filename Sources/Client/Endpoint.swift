@@ -1,4 +1,4 @@
-// Where a coordinator listens, as people write it. Not here: resolving names, connecting.
+// The address of a coordinator as people write it. Not here: resolving names, connecting.
 
 /// A coordinator's host and port.
 public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
@@ -7,16 +7,16 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// From 1 to 65535.
     public var port: Int
 
-    /// Where a coordinator listens unless it is told otherwise.
+    /// The default address of a coordinator.
     public static let `default` = Endpoint(host: "127.0.0.1", port: 7420)
 
-    /// An endpoint of its parts; nothing is checked.
+    /// An endpoint; nothing is checked.
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }
 
-    /// Reads `HOST:PORT`; an IPv6 address stands in brackets, as in `[::1]:7420`.
+    /// Reads `HOST:PORT`; an IPv6 address has brackets, as in `[::1]:7420`.
     ///
     /// - Throws: What is wrong with the text and what to write instead.
     public static func parse(_ text: String) throws(EndpointError) -> Endpoint {
@@ -50,13 +50,13 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         return Endpoint(host: String(host), port: port)
     }
 
-    /// The endpoint as one writes it, such as `127.0.0.1:7420` or `[::1]:7420`.
+    /// The endpoint as people write it, such as `127.0.0.1:7420` or `[::1]:7420`.
     public var description: String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }
 
-/// A text that is no `HOST:PORT`.
+/// The error for a text that is not `HOST:PORT`.
 public struct EndpointError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong and what to write instead, for a person.
     public var message: String

@@ -1,11 +1,11 @@
-// The pages of one answer put together. Not here: asking for them.
+// Combines the pages of one answer. Not here: asking for them.
 internal import JSON
 
 /// An answer that arrives in pages: a list, or an object with one list in it.
 struct PagedAnswer {
     private var pages: [RawJSON] = []
 
-    /// The fields of objects that hold a list: of nodes, or of the records of one.
+    /// The fields of objects that contain a list: of nodes, or of the records of one.
     private static let lists = ["nodes", "records"]
 
     /// How many entries have arrived.

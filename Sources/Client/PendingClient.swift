@@ -1,5 +1,5 @@
-// Connecting: a socket, then the handshake, all within one time limit and with one outcome.
-// Not here: what a connected client does.
+// Connecting: a socket, then the handshake, within one time limit and with one outcome. Not here:
+// the connected client.
 internal import Transport
 internal import UVLoop
 internal import Wire
@@ -50,7 +50,7 @@ public final class PendingClient {
         }
     }
 
-    /// Gives up; the outcome is `unreachable`, unless there has been one.
+    /// Gives up; the outcome is `unreachable`, unless there was one already.
     public func cancel() {
         guard then != nil else { return }
         let error = failure("the attempt was cancelled")
@@ -62,13 +62,13 @@ public final class PendingClient {
         timer?.schedule(at: deadline)
     }
 
-    /// Fails the attempt; if this process itself was paused, the time begins again.
+    /// Fails the attempt; if this process itself was paused, the time starts again.
     private func passDeadline() {
         if loop.nowNanoseconds - deadline > Self.toleratedLateness { return startTime() }
         fail(failure("it did not complete the handshake in time"))
     }
 
-    /// Nanoseconds; a timer is never so late unless the process was stopped.
+    /// Nanoseconds; a timer is this late only if the process was stopped.
     private static let toleratedLateness: Int64 = 1_000_000_000
 
     private func begin(_ socket: TCPConnection) {
@@ -126,7 +126,7 @@ public final class PendingClient {
 
     private func receive(_ violation: WireError) {
         guard violation.code != .unknownType else { return }
-        fail(failure("what listens there does not speak Weftline's protocol"))
+        fail(failure("the program that listens there does not speak Weftline's protocol"))
     }
 
     private func succeed(_ welcome: Welcome) {

@@ -1,11 +1,11 @@
-// A plan cut into lines: nodes in order, as many as fit, read from the text only when they are to
-// be sent. Not here: where the text comes from, sending, and what is wrong with a plan.
+// Splits a plan into messages: nodes in order, as many as fit, read from the text only when they
+// are needed. Not here: the source of the text, sending, and checking the plan.
 internal import JSON
 internal import Plans
 
 /// The nodes of a plan document in batches for `nodes` messages.
 struct PlanBatches {
-    /// What one message carries.
+    /// The content of one message.
     struct Batch: Equatable {
         var tasks: [RawJSON]
         var isLast: Bool
@@ -14,7 +14,7 @@ struct PlanBatches {
 
     private let bytesPerBatch: Int
     private let largestNode: Int
-    /// The text that is there, up to `position` read.
+    /// The available text; the part before `position` is read.
     private var text: [UInt8]
     private var position = 0
     private var isTextWhole: Bool
@@ -27,8 +27,8 @@ struct PlanBatches {
 
     /// Prepares the batches of a text, or of its beginning.
     ///
-    /// A batch has at most `bytesPerBatch` bytes of nodes and their commas; a larger node goes
-    /// alone, and one larger than `largestNode` not at all.
+    /// A batch has at most `bytesPerBatch` bytes of nodes and their commas; a larger node is sent
+    /// alone, and one larger than `largestNode` is an error.
     init(text: [UInt8], isWhole: Bool = true, bytesPerBatch: Int, largestNode: Int) {
         self.text = text
         isTextWhole = isWhole
@@ -36,10 +36,11 @@ struct PlanBatches {
         self.largestNode = largestNode
     }
 
-    /// Whether there is no batch before more text comes.
+    /// Whether the next batch needs more text.
     var needsText: Bool { !isTextWhole && position == text.count && next == waiting.count }
 
-    /// Adds the next piece of the text after all before has been cut; an empty one is the end.
+    /// Adds the next piece of the text after all earlier text has been split; an empty one is the
+    /// end.
     mutating func addText(_ piece: [UInt8]) {
         precondition(needsText, "a piece comes when it is needed")
         text = piece
@@ -47,10 +48,10 @@ struct PlanBatches {
         isTextWhole = piece.isEmpty
     }
 
-    /// The next batch; nil after the last one, which may be without nodes, and when more text has
-    /// to come.
+    /// The next batch; nil after the last one, which may be without nodes, and when more text is
+    /// needed.
     ///
-    /// - Throws: What keeps the text from being read or a node from being sent.
+    /// - Throws: If the text cannot be read or a node cannot be sent.
     mutating func nextBatch() throws(PlanProblems) -> Batch? {
         guard !isFinished else { return nil }
         var tasks: [RawJSON] = []
@@ -76,7 +77,7 @@ struct PlanBatches {
         )
     }
 
-    /// Reads on in the text that is there; false at its end.
+    /// Continues reading the available text; false at its end.
     private mutating func readOn() throws(PlanProblems) -> Bool {
         guard !isRead, isTextWhole || position < text.count else { return false }
         waiting.removeAll(keepingCapacity: true)

@@ -1,4 +1,4 @@
-// What a client asks for when it has a plan run, and what it hears of a run.
+// The request of a client to run a plan, and the updates about a run.
 public import Core
 public import Wire
 
@@ -6,11 +6,11 @@ public import Wire
 public struct Submission: Sendable {
     /// The plan document in its JSON form, or its beginning when the rest is read from elsewhere.
     public var plan: [UInt8]
-    /// What is wanted, for the coordinator to plan; the plan is not looked at then.
+    /// The goal for the coordinator to plan; the plan is ignored then.
     public var goal: String?
     /// How the goal is planned.
     public var planner = PlannerOptions()
-    /// Makes sending it again harmless; fresh by default.
+    /// Makes sending it again harmless; unique by default.
     ///
     /// 1–256 bytes.
     public var key: String
@@ -18,16 +18,16 @@ public struct Submission: Sendable {
     public var join: JoinKind
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
-    /// Bounds of the run.
+    /// Limits of the run.
     public var budget: Budget
-    /// What becomes of a node no worker can run.
+    /// What happens to a node that no worker can run.
     public var onMissingTool: MissingToolPolicy
     /// Which events to get; nil for none.
     public var watch: WatchLevel?
     /// A name for people.
     public var label: String?
 
-    /// Makes a submission of its parts.
+    /// Makes a submission.
     public init(
         plan: [UInt8],
         key: String = Submission.freshKey(),
@@ -72,17 +72,17 @@ public struct Submission: Sendable {
     public static func freshKey() -> String { Hex.encode(SecureRandom.bytes(16)) }
 }
 
-/// The text of a large plan behind its beginning, read piece by piece.
+/// The text of a large plan after its beginning, read piece by piece.
 ///
 /// Confined to the client's loop.
 public protocol PlanText: AnyObject {
-    /// Reads the next piece and hands it over in a later turn of the loop; an empty one is the end.
+    /// Reads the next piece and delivers it in a later turn of the loop; an empty one is the end.
     ///
     /// Called again only after that.
     func read(then: @escaping (Result<[UInt8], ClientError>) -> Void)
 }
 
-/// Something a client hears of a run that it submitted or watches.
+/// An update about a run that a client submitted or watches.
 public enum RunUpdate: Sendable {
     /// The coordinator has accepted the run.
     case accepted(Accepted)
@@ -90,7 +90,7 @@ public enum RunUpdate: Sendable {
     ///
     /// The last update of a submission that is not watched.
     case planComplete
-    /// Something happened; the terminal event is the last update.
+    /// An event of the run; the terminal event is the last update.
     case event(EventMessage)
     /// The submission or the watch failed; the last update.
     case failed(ClientError)

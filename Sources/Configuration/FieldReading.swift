@@ -1,21 +1,21 @@
-// The fields of a YAML mapping, each checked and told apart from an absent one. Manifests and
-// configuration files are read with it.
+// Reads the fields of a YAML mapping; each is checked, and absent and invalid fields are different.
+// Used for manifests and configuration files.
 import Core
 public import Yams
 
-/// Reads the fields of a file, gathering every problem.
+/// Reads the fields of a file and collects all problems.
 ///
 /// A field that is absent is nil; one that is wrong is nil too, and reported.
 public protocol FieldReading {
-    /// Takes a problem of a field.
+    /// Records a problem of a field.
     ///
     /// - Parameters:
-    ///   - node: Where it stands; nil when nowhere.
-    ///   - field: The name of the field; nil when it is none's.
-    ///   - message: What is wrong and what to do, as it reads behind the name.
+    ///   - node: Where it is; nil if unknown.
+    ///   - field: The name of the field; nil if it concerns no field.
+    ///   - message: What is wrong and what to do, to follow the name.
     mutating func report(_ node: Node?, field: String?, _ message: String)
 
-    /// Takes the name of a field that is none of those known.
+    /// The message for an unknown field.
     mutating func reportUnknown(_ key: Node, _ known: [String])
 }
 
@@ -42,7 +42,7 @@ extension FieldReading {
         }
     }
 
-    /// A whole number of that range.
+    /// A whole number in that range.
     public mutating func integer(
         _ fields: Node.Mapping,
         _ name: String,
@@ -60,7 +60,7 @@ extension FieldReading {
         return value
     }
 
-    /// A number of that range.
+    /// A number in that range.
     public mutating func number(
         _ fields: Node.Mapping,
         _ name: String,
@@ -75,7 +75,7 @@ extension FieldReading {
         return value
     }
 
-    /// A duration with its unit, of that range; any longer than nothing by default.
+    /// A duration with its unit, in that range; longer than zero by default.
     public mutating func duration(
         _ fields: Node.Mapping,
         _ name: String,
@@ -99,7 +99,7 @@ extension FieldReading {
         return nil
     }
 
-    /// A size in bytes, of that range; any more than nothing by default.
+    /// A size in bytes, in that range; more than zero by default.
     public mutating func size(
         _ fields: Node.Mapping,
         _ name: String,
@@ -123,23 +123,23 @@ extension FieldReading {
         return nil
     }
 
-    /// Reports each field that is none of those known.
+    /// Reports each unknown field.
     public mutating func checkNames(_ fields: Node.Mapping, _ known: [String]) {
         for (key, _) in fields where !known.contains(key.plainText) { reportUnknown(key, known) }
     }
 
-    /// Reports the field with the one that was probably meant.
+    /// Reports the field with the name that was probably meant.
     public mutating func reportUnknown(_ key: Node, _ known: [String]) {
         reportUnknownField(key, known)
     }
 
-    /// Reports a field that is none of those known, with the one that was probably meant.
+    /// Reports an unknown field, with the name that was probably meant.
     public mutating func reportUnknownField(_ key: Node, _ known: [String]) {
         let name = key.plainText
         report(
             key,
             field: name.isEmpty ? nil : name,
-            "is no field here." + Suggestions.sentence(for: name, among: known) + " Known are "
+            "is not a field here." + Suggestions.sentence(for: name, among: known) + " Known are "
                 + known.joined(separator: ", ") + "."
         )
     }
@@ -149,13 +149,13 @@ extension Node {
     /// The text of a scalar; empty for anything else.
     public var plainText: String { scalar?.string ?? "" }
 
-    /// The text of a scalar that stands without quotes; empty for anything else.
+    /// The text of a scalar without quotes; empty for anything else.
     public var unquotedText: String {
         guard let scalar, scalar.style == .plain else { return "" }
         return scalar.string
     }
 
-    /// Whether nothing stands where a value could.
+    /// Whether a value is missing.
     public var isNull: Bool {
         guard let scalar, scalar.style == .plain else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)

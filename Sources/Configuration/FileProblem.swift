@@ -1,18 +1,18 @@
-// What is wrong with a file that a person wrote.
+// The problems of a file written by a person.
 internal import Yams
 
 /// Something wrong with a configuration file or a manifest.
 public struct FileProblem: Sendable, Equatable, CustomStringConvertible {
     /// The line it is on, from 1.
     public var line: Int?
-    /// What of the file it concerns: a tool, a model, a part.
+    /// The part of the file: a tool, a model, a section.
     public var entry: String?
-    /// The field it concerns.
+    /// The field.
     public var field: String?
     /// What is wrong and what to do.
     public var message: String
 
-    /// Makes a problem of its parts.
+    /// Makes a problem.
     public init(line: Int? = nil, entry: String? = nil, field: String? = nil, message: String) {
         self.line = line
         self.entry = entry
@@ -20,7 +20,7 @@ public struct FileProblem: Sendable, Equatable, CustomStringConvertible {
         self.message = message
     }
 
-    /// What the YAML parser found.
+    /// The error of the YAML parser.
     public init(yaml error: any Error) {
         let (line, words): (Int?, String) =
             switch error {
@@ -35,7 +35,7 @@ public struct FileProblem: Sendable, Equatable, CustomStringConvertible {
             default:
                 (nil, "\(error)")
             }
-        self.init(line: line, message: "The file is no valid YAML: \(words).")
+        self.init(line: line, message: "The file is not valid YAML: \(words).")
     }
 
     /// `line 12: planner: timeout: …`, with the parts that are known.

@@ -1,8 +1,9 @@
-// Durations and sizes as people write them: 10s, 500ms, 1MiB. Used by files and by the command line.
+// Durations and sizes as people write them: 10s, 500ms, 1MiB. Used for files and on the command
+// line.
 
 import Core
 
-/// A text that should be a duration or a size and is not.
+/// The error for a text that is not a duration or a size.
 public struct QuantityError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong and what to write instead, as a sentence for a person.
     public var message: String
@@ -26,14 +27,14 @@ public enum Quantities {
 
     /// Reads a duration such as `10s`, `500ms`, `2m`, `1.5h`; at least 0, at most 10,000 hours.
     ///
-    /// A number without a unit is refused, as nobody can tell which one was meant.
+    /// A number without a unit is refused, because its meaning would be a guess.
     public static func parseDuration(_ text: String) throws(QuantityError) -> Duration {
         let advice = "Write a duration with its unit: 500ms, 10s, 2m or 1h."
         guard let (number, unit) = split(text) else {
             throw QuantityError(message: "\(quoted(text)) is not a duration. \(advice)")
         }
         guard let factor = durationUnits.first(where: { $0.name == unit })?.nanoseconds else {
-            let problem = unit.isEmpty ? "has no unit" : "has a unit that means nothing here"
+            let problem = unit.isEmpty ? "has no unit" : "has an unknown unit"
             throw QuantityError(message: "\(quoted(text)) \(problem). \(advice)")
         }
         guard let nanoseconds = number.scaled(by: factor), nanoseconds <= 36_000_000_000_000_000
@@ -55,7 +56,7 @@ public enum Quantities {
         guard let factor = sizeUnits.first(where: { $0.name.lowercased() == lowered })?.bytes
         else {
             throw QuantityError(
-                message: "\(quoted(text)) has a unit that means nothing here. \(advice)"
+                message: "\(quoted(text)) has an unknown unit. \(advice)"
             )
         }
         guard let bytes = number.scaled(by: factor), bytes <= 1 << 53 else {
@@ -64,14 +65,14 @@ public enum Quantities {
         return Int(bytes)
     }
 
-    /// A duration as it would be read, in the largest unit that leaves no rest.
+    /// A duration in the form that is read, in the largest unit that leaves no remainder.
     public static func text(_ duration: Duration) -> String {
         let nanoseconds = duration.nanosecondsRoundedUp
         let unit = durationUnits.last { nanoseconds % $0.nanoseconds == 0 } ?? durationUnits[0]
         return nanoseconds == 0 ? "0s" : "\(nanoseconds / unit.nanoseconds)\(unit.name)"
     }
 
-    /// A size as it would be read, in the largest binary unit that leaves no rest.
+    /// A size in the form that is read, in the largest binary unit that leaves no remainder.
     public static func text(bytes: Int) -> String {
         let unit = sizeUnits.last { Int64(bytes) % $0.bytes == 0 && $0.name.hasSuffix("iB") }
         guard bytes > 0, let unit else { return "\(bytes)" }
@@ -90,7 +91,7 @@ public enum Quantities {
         return (number, String(unit))
     }
 
-    /// A number without sign: its digits without the point, and how many stood behind it.
+    /// A number without sign: its digits without the point, and how many came after it.
     private struct Decimal {
         private let digits: UInt64
         private let divisor: UInt64
@@ -100,7 +101,7 @@ public enum Quantities {
             guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }),
                 let whole = parts.first, whole.utf8.count <= 17
             else { return nil }
-            // Eighteen digits fit; what a longer fraction says beyond them does not matter.
+            // Eighteen digits fit; further digits of a fraction are ignored.
             let fraction = parts.count == 2 ? parts[1].prefix(18 - whole.utf8.count) : ""
             guard let digits = UInt64(whole + fraction) else { return nil }
             self.digits = digits

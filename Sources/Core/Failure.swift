@@ -1,6 +1,7 @@
-// Why a node did not produce an output: a stable code, whose fault it is, and words for a person.
+// Why a node did not produce an output: a stable code, who is responsible, and a message for
+// people.
 
-/// Whose fault a failure is.
+/// Who is responsible for a failure.
 public enum FailureClass: String, Sendable, Hashable, CaseIterable {
     /// The plan or the request asks for something that cannot be done.
     case caller
@@ -16,12 +17,12 @@ public enum FailureClass: String, Sendable, Hashable, CaseIterable {
 
 /// The stable code of a failure.
 ///
-/// Beside the codes below a tool may report one of its own, see ``init(toolReported:)``.
+/// In addition to the codes below, a tool may report one of its own, see ``init(toolReported:)``.
 public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringConvertible {
     /// The code as written on the wire.
     public var rawValue: String
 
-    /// A code of that spelling; it is not checked.
+    /// A code of this text; it is not checked.
     public init(rawValue: String) {
         self.rawValue = rawValue
     }
@@ -51,30 +52,31 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     public static let cancelled = FailureCode(rawValue: "cancelled")
     /// The worker that ran the node is gone.
     public static let workerLost = FailureCode(rawValue: "worker_lost")
-    /// The worker is gone and the tool, which may not run twice, might have run.
+    /// The worker is gone and the tool, which must not run twice, may have run.
     public static let outcomeUnknown = FailureCode(rawValue: "outcome_unknown")
     /// A reference names a part that the output does not have.
     public static let referenceNotFound = FailureCode(rawValue: "reference_not_found")
-    /// The arguments do not fit the tool's schema.
+    /// The arguments do not match the tool's schema.
     public static let badArguments = FailureCode(rawValue: "bad_args")
     /// No worker offers the tool.
     public static let unknownTool = FailureCode(rawValue: "unknown_tool")
     /// The output is larger than allowed.
     public static let outputTooLarge = FailureCode(rawValue: "output_too_large")
-    /// The output is not what the tool's contract says.
+    /// The output does not match the tool's contract.
     public static let badOutput = FailureCode(rawValue: "bad_output")
     /// The tool's process could not be started.
     public static let spawnFailed = FailureCode(rawValue: "spawn_failed")
-    /// A node this one depends on did not succeed; only ever an ``Outcome``, never an attempt's end.
+    /// A node this one depends on did not succeed; used only in an ``Outcome``, never for an
+    /// attempt.
     public static let skipped = FailureCode(rawValue: "skipped")
-    /// What a run was given is no valid plan.
+    /// The plan of the run is invalid.
     public static let badPlan = FailureCode(rawValue: "bad_plan")
     /// A limit was reached.
     public static let limit = FailureCode(rawValue: "limit")
     /// Weftline itself failed.
     public static let `internal` = FailureCode(rawValue: "internal")
 
-    /// Whose fault a failure of this code is; a code that a tool made up is the tool's.
+    /// Who is responsible for a failure of this code; for codes of a tool, the tool.
     public var failureClass: FailureClass {
         switch self {
         case .cancelled, .referenceNotFound, .badArguments, .unknownTool, .limit, .skipped,
@@ -100,7 +102,7 @@ public struct Failure: Error, Sendable, Hashable, CustomStringConvertible {
     public var message: String
     /// Whether another attempt may succeed.
     public var isRetryable: Bool
-    /// The exit code of the tool's process, if it had one and exited.
+    /// The exit code of the tool's process, if it exited.
     public var exitCode: Int?
     /// The signal that ended the tool's process, if one did.
     public var signal: Int?

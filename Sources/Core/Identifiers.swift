@@ -1,4 +1,4 @@
-// The names of things: nodes, runs and attempts. Each is checked once, where it is made.
+// The names of nodes, runs and attempts. Each is checked once, where it is made.
 
 /// The name of a node within its plan: 1–64 of `[A-Za-z0-9_-]`.
 public struct NodeID: Sendable, Hashable, Comparable, CustomStringConvertible {
@@ -17,7 +17,7 @@ public struct NodeID: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.text = text
     }
 
-    /// The id of a text that is already known to be one.
+    /// The id of a text that is already known to be valid.
     package init(checked text: String) {
         self.text = text
     }
@@ -27,7 +27,7 @@ public struct NodeID: Sendable, Hashable, Comparable, CustomStringConvertible {
         allowsUnbraced(byte) || byte == UInt8(ascii: "-")
     }
 
-    /// Whether a byte may occur in an id referred to without braces.
+    /// Whether a byte may occur in an id that is referred to without braces.
     @inlinable package static func allowsUnbraced(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -62,7 +62,7 @@ public struct RunID: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.text = text
     }
 
-    /// The id spelled by `bytes`, or nil if they are not 1–15 of `[a-z0-9-]`.
+    /// The id encoded by `bytes`, or nil if they are not 1–15 of `[a-z0-9-]`.
     public init?(parsing bytes: ArraySlice<UInt8>) {
         guard bytes.count >= 1, bytes.count <= RunID.maximumLength,
             bytes.allSatisfy({ RunID.allows($0) })
@@ -89,7 +89,7 @@ public struct RunID: Sendable, Hashable, Comparable, CustomStringConvertible {
 
 /// One try of one node, on the wire `run/index/number`; opaque to peers.
 ///
-/// It carries the node's dense index in its run, not the node's id: the coordinator finds the node
+/// It contains the node's dense index in its run, not the node's id: the coordinator finds the node
 /// of an incoming result without hashing a string.
 public struct AttemptID: Sendable, Hashable, CustomStringConvertible {
     /// The run the node belongs to.
@@ -99,20 +99,20 @@ public struct AttemptID: Sendable, Hashable, CustomStringConvertible {
     /// The number of the attempt, from 1.
     public var number: Int
 
-    /// The attempt of that number at the node of that index.
+    /// The attempt with that number at the node with that index.
     public init(run: RunID, node: Int, number: Int) {
         self.run = run
         self.node = node
         self.number = number
     }
 
-    /// The attempt spelled by `bytes`, or nil if they are not exactly `run/index/number`.
+    /// The attempt encoded by `bytes`, or nil if they are not exactly `run/index/number`.
     ///
     /// Numbers are decimal without sign or leading zeros, at most ten digits, so that every attempt
     /// has one spelling.
     public init?(parsing bytes: ArraySlice<UInt8>) {
         let slash = UInt8(ascii: "/")
-        // A run's id has no slash, so the first one ends it.
+        // A run's id contains no slash, so the first slash ends it.
         guard let first = bytes.firstIndex(of: slash),
             let run = RunID(parsing: bytes[..<first])
         else { return nil }
@@ -124,7 +124,7 @@ public struct AttemptID: Sendable, Hashable, CustomStringConvertible {
         self.init(run: run, node: node, number: number)
     }
 
-    /// Appends the wire text to `bytes`, without a string in between.
+    /// Appends the wire text to `bytes`, without an intermediate string.
     public func append(to bytes: inout [UInt8]) {
         bytes.append(contentsOf: run.text.utf8)
         bytes.append(UInt8(ascii: "/"))

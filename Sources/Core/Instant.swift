@@ -1,4 +1,4 @@
-// A point in time as the pure cores see it: a parameter, never read from a clock here.
+// A point in time for the pure cores: always a parameter, never read from a clock here.
 
 /// A point on a monotonic clock.
 ///

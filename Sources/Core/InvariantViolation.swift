@@ -1,11 +1,11 @@
-// What a check of a value's own cross-references finds.
+// The finding of a check of a value's own cross-references.
 
-/// A broken invariant of our own, with the story that a person needs.
+/// A broken invariant of our own, with a description for people.
 public struct InvariantViolation: Error, Sendable, CustomStringConvertible {
-    /// What is wrong, with the names of the nodes and workers concerned.
+    /// What is wrong, with the names of the nodes and workers involved.
     public let description: String
 
-    /// Tells what is broken.
+    /// Makes a violation with that description.
     public init(_ description: String) {
         self.description = description
     }

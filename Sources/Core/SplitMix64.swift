@@ -1,7 +1,7 @@
-// The generator that pure machines draw jitter from; its seed is passed in, so runs can be repeated.
-// Not for keys or nonces.
+// The random generator of the pure machines, for jitter; the seed is a parameter, so runs can be
+// repeated. Not for keys or nonces.
 
-/// A small, fast generator whose numbers depend on its seed alone (Steele, Lea, Flood 2014).
+/// A small, fast generator whose numbers depend only on its seed (Steele, Lea, Flood 2014).
 public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
     private var state: UInt64
 

@@ -1,4 +1,4 @@
-// Finds the name that was probably meant by one that does not exist.
+// Finds the name that was probably meant by an unknown one.
 
 /// Names that were probably meant.
 public enum Suggestions {
@@ -7,7 +7,7 @@ public enum Suggestions {
         closest(to: name, among: known).map { " Did you mean \"\($0)\"?" } ?? ""
     }
 
-    /// The known name that is spelt much like this one, else the only one that begins with it.
+    /// The known name with the most similar spelling, else the only one that begins with this text.
     public static func closest(to name: String, among known: [String]) -> String? {
         let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
         if let closest = distances.min(by: { $0.distance < $1.distance }),
@@ -19,7 +19,7 @@ public enum Suggestions {
         return longer.count == 1 && name.count >= shortestBeginning ? longer[0] : nil
     }
 
-    /// Letters that a name needs to be taken for the beginning of another.
+    /// The fewest letters that count as the beginning of another name.
     private static let shortestBeginning = 3
 }
 

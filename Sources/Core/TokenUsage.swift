@@ -1,4 +1,4 @@
-// Tokens of language models, counted.
+// The tokens used by language models.
 
 /// Tokens that a call has used.
 public struct TokenUsage: Sendable, Hashable {
@@ -13,7 +13,7 @@ public struct TokenUsage: Sendable, Hashable {
         self.output = output
     }
 
-    /// Both together; a sum beyond the range of `Int` stays at its end.
+    /// The sum; beyond the range of `Int` it stays at the maximum.
     public var total: Int { saturatingSum(input, output) }
 
     /// The usage of two calls together.

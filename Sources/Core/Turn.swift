@@ -1,22 +1,22 @@
-// One turn of a machine, passed to everything that takes part in it.
+// One turn of a machine, passed to all its parts.
 
-/// What happens at one moment: when it is, and what the shell is to do because of it.
+/// One moment: its time, and what the shell has to do.
 ///
-/// The machines of the coordinator and of the worker make one for each event and hand it down; their
-/// parts add to `actions` in the order in which the shell must carry them out.
+/// The machines of the coordinator and of the worker make a turn for each event and pass it to
+/// their parts, which append to `actions` in the order in which the shell must do them.
 public struct Turn<Action: Sendable>: Sendable {
-    /// The time of this turn; it does not pass while the turn lasts.
+    /// The time of this turn; it does not change during the turn.
     public let now: Instant
     /// What the shell is to do, in order.
     public private(set) var actions: [Action]
 
-    /// A turn at that time, with the actions of earlier ones that are not carried out yet.
+    /// A turn at that time, with earlier actions that the shell has not done yet.
     public init(at now: Instant, after actions: [Action] = []) {
         self.now = now
         self.actions = actions
     }
 
-    /// Adds an action behind those that are there.
+    /// Appends an action.
     public mutating func append(_ action: Action) {
         actions.append(action)
     }

@@ -1,17 +1,17 @@
-// From arguments as written in a call, `("x", limit=3)`, to the object a tool takes.
+// Converts the arguments of a call as written, `("x", limit=3)`, to the object that a tool takes.
 
 import JSON
 import OrderedCollections
 
 extension PlannerTools.Entry {
-    /// What a call gives the tool, or what is wrong with it.
+    /// The object for the tool, or what is wrong with the call.
     enum Binding {
         case bound(OrderedDictionary<String, JSONValue>)
         case fault(String)
     }
 
-    /// Binds arguments to parameters: those with a name by it, the others in the order in which the
-    /// schema lists its properties.
+    /// Binds arguments to parameters: named ones by name, the others in the order of the schema's
+    /// properties.
     func bind(_ written: WrittenArguments, text: [UInt8]) -> Binding {
         if let nested = written.nestedCall {
             return .fault(
@@ -29,7 +29,7 @@ extension PlannerTools.Entry {
         if names.count == 1, items.count > 1, items.allSatisfy({ $0.name == nil }),
             items.contains(where: \.isBare)
         {
-            // Words with commas between them are one text if that is all the tool takes.
+            // Unquoted words with commas between them are one text if the tool takes only a text.
             let whole = String(decoding: text, as: UTF8.self)
             let trimmed = whole.utf8.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
             let value = JSONValue.string(String(decoding: Array(trimmed), as: UTF8.self))
@@ -48,7 +48,7 @@ extension PlannerTools.Entry {
         return .bound(bound)
     }
 
-    /// The one argument that is an object of arguments, `search({"query": "x"})`.
+    /// The single argument if it is an object of arguments, `search({"query": "x"})`.
     private func wholeObject(
         _ items: [WrittenArgument]
     ) -> OrderedDictionary<String, JSONValue>? {
@@ -60,7 +60,7 @@ extension PlannerTools.Entry {
         return fields.keys.allSatisfy(names.contains) ? fields : nil
     }
 
-    /// The value as the parameter takes it: numbers and words without quotes are text where only
+    /// The value in the type of the parameter: numbers and unquoted words become text where only
     /// text is allowed.
     private func fitted(_ item: WrittenArgument, to name: String) -> JSONValue {
         guard parameters["properties"]?[name]?.schemaTypes == ["string"] else {

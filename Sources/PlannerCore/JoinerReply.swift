@@ -1,26 +1,26 @@
-// What the joiner decides: an answer, or another plan. Read while the model writes, so that the
-// answer can be shown as it comes.
+// The decision of the joiner: an answer, or another plan. It is read while the model writes, so
+// that the answer can be shown early.
 
 public import JSON
 
-/// Reads a joiner's reply, in either of its forms, in any split.
+/// Reads a joiner's reply, in either form, split anywhere.
 ///
 /// Structured: an object with `thought`, `action` (`finish` or `replan`), `reason` and `answer`.
 /// Text: `Thought: …`, then `Action: Finish(…)` or `Action: Replan(…)`; the answer ends at the
-/// parenthesis that closes the call and ends its line, so it may hold parentheses of its own. Only
-/// the word before the parenthesis decides: an answer may speak of replanting and replanning.
+/// parenthesis that closes the call and ends its line, so it may contain parentheses. Only the word
+/// before the parenthesis decides: the answer itself may contain words such as replanning.
 public struct JoinerReply: Sendable {
-    /// What the joiner decides.
+    /// The decision of the joiner.
     public enum Decision: Sendable, Hashable {
-        /// This is the answer; text is a JSON string.
+        /// An answer; a text is a JSON string.
         case finish(answer: RawJSON)
-        /// What is known does not suffice, for this reason.
+        /// The outputs are not enough, for this reason.
         case replan(reason: String)
     }
 
-    /// Why a reply is no decision.
+    /// Why a reply is not a decision.
     public struct Fault: Error, Sendable, Hashable, CustomStringConvertible {
-        /// What is wrong, as one sentence for a person, and for the model.
+        /// What is wrong, as one sentence for people and for the model.
         public var message: String
 
         /// The message.
@@ -37,10 +37,10 @@ public struct JoinerReply: Sendable {
     private var bytesRead = 0
     private var isTooLong = false
 
-    /// A reply of which nothing has been read.
+    /// A new reader.
     public init() {}
 
-    /// Whether the decision is complete, so that nothing that follows can matter.
+    /// Whether the decision is complete, so that later text cannot change it.
     public var isComplete: Bool {
         switch form {
         case .unknown: false
@@ -49,7 +49,7 @@ public struct JoinerReply: Sendable {
         }
     }
 
-    /// Whether it is known by now that the decision is an answer.
+    /// Whether the decision is already known to be an answer.
     var isAnswering: Bool {
         switch form {
         case .unknown: false
@@ -58,7 +58,7 @@ public struct JoinerReply: Sendable {
         }
     }
 
-    /// Reads the next piece; returns what it adds to the text of the answer.
+    /// Reads the next piece; returns the new text of the answer.
     public mutating func feed(_ text: String) -> String {
         feed(Array(text.utf8)[...])
     }
@@ -83,13 +83,13 @@ public struct JoinerReply: Sendable {
             rest.removeFirst()
             step(byte)
         }
-        return takeText()
+        return nextText()
     }
 
-    /// Ends the reply: the decision, and what it adds to the text of the answer.
+    /// Ends the reply: returns the decision and the last text of the answer.
     ///
-    /// The pieces of text returned are together the answer, if this is text. `isCut` tells that the
-    /// model did not stop of its own accord; an answer without its end is then a fault.
+    /// All returned texts together are the answer, if it is a text. `isCut` tells that the model
+    /// was stopped by a limit; an answer without its end is then a fault.
     public mutating func finish(
         isCut: Bool = false
     ) -> (decision: Result<Decision, Fault>, text: String) {
@@ -102,18 +102,18 @@ public struct JoinerReply: Sendable {
             return (.failure(Fault(message: "the reply is empty")), "")
         case .structured(var reply):
             let decision = reply.finish()
-            let text = reply.takeText()
+            let text = reply.nextText()
             form = .structured(reply)
             return (decision, text)
         case .text(var reply):
             let decision = reply.finish(isCut: isCut)
-            let text = reply.takeText()
+            let text = reply.nextText()
             form = .text(reply)
             return (decision, text)
         }
     }
 
-    /// Reads a byte of a reply that is not known to be an object.
+    /// Reads a byte while it is not known whether the reply is an object.
     private mutating func step(_ byte: UInt8) {
         switch form {
         case .unknown:
@@ -139,36 +139,36 @@ public struct JoinerReply: Sendable {
         }
     }
 
-    private mutating func takeText() -> String {
+    private mutating func nextText() -> String {
         switch form {
         case .unknown:
             return ""
         case .structured(var reply):
-            let text = reply.takeText()
+            let text = reply.nextText()
             form = .structured(reply)
             return text
         case .text(var reply):
-            let text = reply.takeText()
+            let text = reply.nextText()
             form = .text(reply)
             return text
         }
     }
 }
 
-/// Text that is handed out in whole characters of UTF-8, however its bytes come.
+/// Text that is delivered in whole UTF-8 characters, however its bytes arrive.
 struct TextOutlet: Sendable {
     private(set) var all: [UInt8] = []
-    private var taken = 0
+    private var delivered = 0
     private var decoder = UTF8Decoder()
 
     mutating func append(_ byte: UInt8) { all.append(byte) }
 
     mutating func append(contentsOf bytes: some Sequence<UInt8>) { all.append(contentsOf: bytes) }
 
-    /// What has come since the last call, without a character that is not whole.
-    mutating func take(isLast: Bool) -> String {
-        let text = decoder.decode(all[taken...])
-        taken = all.count
+    /// The text since the last call, without an incomplete character.
+    mutating func nextText(isLast: Bool) -> String {
+        let text = decoder.decode(all[delivered...])
+        delivered = all.count
         return isLast ? text + decoder.finish() : text
     }
 }

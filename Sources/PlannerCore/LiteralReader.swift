@@ -1,5 +1,5 @@
-// Reading what stands between the parentheses of a call: Python and JSON literals, references, and
-// bare words, which models write where they should write strings.
+// Reads the text between the parentheses of a call: Python and JSON literals, references, and
+// unquoted words, which models write where they should write strings.
 
 import Core
 import JSON
@@ -20,13 +20,14 @@ struct WrittenArgument: Sendable, Equatable {
 /// All arguments of a call.
 struct WrittenArguments: Sendable, Equatable {
     var items: [WrittenArgument] = []
-    /// Ids named by references that stand without quotes: these can be nothing else.
+    /// Ids of references without quotes: these cannot be text.
     var references: [NodeID] = []
-    /// A tool that is called within the arguments, which no plan can do.
+    /// A tool that is called within the arguments, which plans cannot do.
     var nestedCall: String?
-    /// Whether text begins with a quote that does not end it: where the value ends is a guess.
+    /// Whether text begins with a quote that does not close, so that the end of the value is a
+    /// guess.
     var hasMisfitQuote = false
-    /// Whether bare text runs over the head of another call, whose end is then a guess.
+    /// Whether unquoted text contains the head of another call, so that its end is a guess.
     var swallowsCall = false
 
     init(_ bytes: [UInt8], tools: Set<String>) {
@@ -39,7 +40,8 @@ struct WrittenArguments: Sendable, Equatable {
     }
 }
 
-/// One pass over the text of arguments; never fails, because what is no literal is bare text.
+/// One pass over the text of arguments; never fails, because text that is not a literal is unquoted
+/// text.
 struct LiteralReader {
     private let bytes: [UInt8]
     private let tools: Set<String>
@@ -88,7 +90,7 @@ struct LiteralReader {
         return items
     }
 
-    /// Reads `name =`, unless what follows is something else.
+    /// Reads `name =`, unless something else follows.
     private mutating func keyword() -> String? {
         let start = index
         while let byte, isNameByte(byte), byte != UInt8(ascii: ":") { index += 1 }
@@ -103,7 +105,7 @@ struct LiteralReader {
 
     // MARK: - Values
 
-    /// Reads a literal if one stands here with nothing behind it, otherwise bare text.
+    /// Reads a literal if there is one with nothing after it, otherwise unquoted text.
     private mutating func element(
         depth: Int,
         endsAt isEnd: (UInt8) -> Bool
@@ -115,7 +117,7 @@ struct LiteralReader {
             skipBlanks()
             guard let byte, !isEnd(byte) else { return (value, false) }
         }
-        // Nothing of a try that failed may stay, least of all what it found wrong.
+        // After a failed attempt, its findings are dropped.
         index = start
         references.removeLast(references.count - known)
         (nestedCall, hasMisfitQuote, swallowsCall) = faults
@@ -195,7 +197,7 @@ struct LiteralReader {
         }
     }
 
-    /// Reads a number as Python or JSON writes it.
+    /// Reads a number in Python or JSON syntax.
     private mutating func number() -> JSONValue? {
         let start = index
         while let byte, isNameByte(byte) || byte == UInt8(ascii: "+") { index += 1 }
@@ -221,12 +223,13 @@ struct LiteralReader {
 
     // MARK: - References
 
-    /// Reads `$1`, `${1}`, `${1.items[0]}`, and `$1.items[0]`, which gets its braces here.
+    /// Reads `$1`, `${1}`, `${1.items[0]}`, and `$1.items[0]`, to which it adds the braces.
     private mutating func reference() -> String? {
         let start = index
         index += 1
         if skip("{") {
-            // What has no end within reach is none: many of them must not each be sought for long.
+            // A reference is limited in length, so that many unclosed ones do not cause long
+            // searches.
             let reach = min(bytes.count, start + PlannerLimits.referenceBytes)
             while index < reach, bytes[index] != UInt8(ascii: "}") { index += 1 }
             guard skip("}") else { return nil }
@@ -248,7 +251,7 @@ struct LiteralReader {
         return text
     }
 
-    /// The index behind the steps `.key`, `[0]` and `['key']` that stand here.
+    /// The index after the steps `.key`, `[0]` and `['key']` at this place.
     private func pathEnd() -> Int {
         var end = index
         while end < bytes.count {
@@ -278,7 +281,7 @@ struct LiteralReader {
 
     // MARK: - Bare text
 
-    /// Reads text up to a byte that ends it outside brackets; a string it begins with is passed over.
+    /// Reads text up to a byte that ends it outside brackets; a string at its start is skipped.
     private mutating func bareText(endsAt isEnd: (UInt8) -> Bool) -> String {
         let start = index
         if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
@@ -324,7 +327,7 @@ struct LiteralReader {
 
     // MARK: - Strings
 
-    /// Reads the strings that stand here one behind the other, as one.
+    /// Reads consecutive strings as one.
     private mutating func string() -> String? {
         var text: [UInt8] = []
         guard appendString(to: &text) else { return nil }
@@ -340,7 +343,8 @@ struct LiteralReader {
         }
     }
 
-    /// Reads one string and adds what it stands for; false, and nothing added, if it is not closed.
+    /// Reads one string and appends its decoded text; false, with nothing appended, if it is not
+    /// closed.
     private mutating func appendString(to text: inout [UInt8]) -> Bool {
         guard let mark = byte else { return false }
         let marks = isTriple(mark) ? 3 : 1
@@ -359,7 +363,7 @@ struct LiteralReader {
         return false
     }
 
-    /// Whether a quotation mark stands here three times.
+    /// Whether there are three quotation marks here.
     private func isTriple(_ mark: UInt8) -> Bool {
         index + 2 < bytes.count && bytes[index...index + 2].allSatisfy { $0 == mark }
     }

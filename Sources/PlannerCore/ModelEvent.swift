@@ -1,10 +1,10 @@
-// What a call of a language model reports, from its first words to its one end.
+// The reports of a call of a language model, from its first text to its end.
 
 public import Core
 
 /// Why a model stopped writing.
 public enum ModelStop: String, Sendable, CaseIterable {
-    /// It had said all.
+    /// The reply is complete.
     case end
     /// The limit on tokens was reached; the reply is cut.
     case length
@@ -14,7 +14,7 @@ public enum ModelStop: String, Sendable, CaseIterable {
     case refusal
     /// It wants to call a tool itself.
     case toolUse
-    /// Another reason, which the provider named.
+    /// Another reason, named by the provider.
     case other
 }
 
@@ -27,12 +27,12 @@ public struct ModelFailure: Error, Sendable, Hashable, CustomStringConvertible {
         /// The code as written in logs and answers.
         public var rawValue: String
 
-        /// A code of that spelling; it is not checked.
+        /// A code of this text; it is not checked.
         public init(rawValue: String) {
             self.rawValue = rawValue
         }
 
-        /// A code of that spelling; it is not checked.
+        /// A code of this text; it is not checked.
         public init(stringLiteral value: String) {
             rawValue = value
         }
@@ -41,17 +41,17 @@ public struct ModelFailure: Error, Sendable, Hashable, CustomStringConvertible {
         public static let unreachable = Code(rawValue: "unreachable")
         /// The provider does not accept the key.
         public static let refusedKey = Code(rawValue: "refused_key")
-        /// The provider asks to wait.
+        /// The provider asks the caller to wait.
         public static let rateLimited = Code(rawValue: "rate_limited")
         /// The provider failed.
         public static let serverError = Code(rawValue: "server_error")
         /// The provider did not reply in time.
         public static let timeout = Code(rawValue: "timeout")
-        /// The reply is not what the provider's interface promises, or broke off.
+        /// The reply breaks the rules of the provider's interface, or ended early.
         public static let badStream = Code(rawValue: "bad_stream")
         /// The call was cancelled.
         public static let cancelled = Code(rawValue: "cancelled")
-        /// The model cannot be called the way it is configured.
+        /// The model cannot be called as it is configured.
         public static let badConfiguration = Code(rawValue: "bad_configuration")
         /// The request is longer than the model's context.
         public static let tooLong = Code(rawValue: "too_long")
@@ -81,16 +81,17 @@ public struct ModelFailure: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(code): \(message)" }
 }
 
-/// What a model call reports: any number of deltas and usages, then exactly one `ended` or `failed`.
+/// The reports of a model call: any number of deltas and usages, then exactly one `ended` or
+/// `failed`.
 public enum ModelEvent: Sendable, Hashable {
-    /// More of the reply; a character may lie in two deltas only between its Unicode scalars.
+    /// More text of the reply; deltas are split only between Unicode scalars.
     case delta(String)
-    /// Tokens used so far by this call; a later one replaces an earlier one.
+    /// Tokens used so far by this call; a later report replaces an earlier one.
     case usage(TokenUsage)
-    /// The provider refused the form asked for, and the call goes on with a looser one.
+    /// The provider refused the requested form, and the call continues with a looser one.
     case formatLowered(to: ResponseFormat)
-    /// The reply is complete, or was cut for the reason given.
+    /// The reply is complete, or was cut for the given reason.
     case ended(ModelStop)
-    /// There is no more of the reply.
+    /// The call failed; no more of the reply follows.
     case failed(ModelFailure)
 }

@@ -1,5 +1,5 @@
-// One face over both forms of a plan: text as the model writes it goes in, nodes that can be added
-// to the run come out, and at the end what was wrong.
+// Reads both forms of a plan: the model's text goes in, nodes that can be added to the run come
+// out, and at the end the problems.
 
 import Core
 import JSON
@@ -22,18 +22,18 @@ public struct PlannerNode: Sendable, Hashable {
 
 /// Reads the plan in a model's reply while the model still writes.
 ///
-/// Feed it the reply in any split; only what was written decides, never how it was split. It hands
-/// out each node as soon as its call is complete and all the nodes it refers to have been handed
-/// out: in an order, therefore, in which a plan can grow without ever waiting for an id. A node
-/// has been checked: its tool exists, its arguments fit as far as can be known before the outputs
-/// are there, its id is new. Whatever cannot be used becomes a problem, never another node.
+/// Feed it the reply, split anywhere; the result does not depend on the split. It delivers each
+/// node as soon as its call is complete and all the nodes it refers to have been delivered, so a
+/// plan can grow in this order without waiting for an id. A delivered node has been checked: its
+/// tool exists, its arguments match as far as can be known before the outputs are there, its id is
+/// new. Text that cannot be used becomes a problem, never a different node.
 ///
-/// In the text form ids are the numbers of the lines, `1`; what stands in them is read by these
-/// rules: arguments have names or come in the order of the schema's `properties`; literals are those
-/// of Python and JSON; words without quotes are text; `$1`, `${1}` and `$1.items[0]` without quotes
-/// refer to nodes and to nothing else, within quotes they are text if there is no such node.
+/// In the text form, ids are the numbers of the lines, `1`. Rules for arguments: they have names or
+/// come in the order of the schema's `properties`; literals are those of Python and JSON; unquoted
+/// words are text; `$1`, `${1}` and `$1.items[0]` without quotes are always references, within
+/// quotes they are text if there is no such node.
 public struct ModelPlanReader: Sendable {
-    /// What is known at the end of a reply about the plan in it.
+    /// The result at the end of a reply.
     public struct Summary: Sendable, Hashable {
         /// Nodes that could be added only now, because their references turned out to be text.
         public var nodes: [PlannerNode]
@@ -41,7 +41,7 @@ public struct ModelPlanReader: Sendable {
         public var joinInstruction: String?
         /// Whether the plan is complete: `join()`, the end mark, or the closing brace.
         public var hasEnd: Bool
-        /// What was wrong, in the order found; warnings need no repair.
+        /// The problems, in the order found; warnings need no repair.
         public var problems: [PlanProblem]
 
         /// Whether there is nothing to repair.
@@ -60,13 +60,13 @@ public struct ModelPlanReader: Sendable {
     private var hasCalls = false
     private let oldCount: Int
 
-    /// Where a call or an element of `tasks` may end: at its own end, at the head of the call behind
-    /// it, or at the mark of the plan's end.
+    /// Where a call or an element of `tasks` may end: at its own end, at the head of the next call,
+    /// or at the end mark of the plan.
     private static let endsOfCalls: [UInt8] = Array(")}(>".utf8)
 
     /// How many bytes of the reply have been read.
     public private(set) var bytesRead = 0
-    /// How many of these stand behind the end of the plan.
+    /// How many of these bytes come after the end of the plan.
     public private(set) var trailingBytes = 0
 
     /// A reader of a first plan, whose ids begin with that number.
@@ -74,9 +74,9 @@ public struct ModelPlanReader: Sendable {
         self.init(format: format, tools: tools, ledger: PlanLedger(firstNumber: firstNumber))
     }
 
-    /// A reader of one more reply for a run that has these nodes already.
+    /// A reader of another reply for a run that already has these nodes.
     ///
-    /// At most `room` nodes are handed out; one more is a problem, and the reader stops.
+    /// At most `room` nodes are delivered; one more is a problem, and the reader stops.
     public init(
         format: PlanFormat,
         tools: [PlannerTool],
@@ -90,10 +90,10 @@ public struct ModelPlanReader: Sendable {
         calls = TextPlanScanner(tools: self.tools.names)
     }
 
-    /// The nodes of the run with those handed out so far.
+    /// The nodes of the run with those delivered so far.
     public var ledger: PlanLedger { gate.ledger }
 
-    /// Whether nothing that follows can matter: the plan is complete, or a limit was reached.
+    /// Whether later text cannot change the result: the plan is complete, or a limit was reached.
     public var isAtEnd: Bool { hasEnd || isOver }
 
     /// Whether a limit was reached, so that the rest of the plan cannot be read.
@@ -107,7 +107,7 @@ public struct ModelPlanReader: Sendable {
     /// Reads the next bytes of the reply; what is not UTF-8 in them is replaced.
     public mutating func feed(_ bytes: ArraySlice<UInt8>) -> [PlannerNode] {
         var rest = bytes
-        // In steps that hold one call at most: where a limit stops the reading must not depend on
+        // In steps that contain one call at most: where a limit stops reading must not depend on
         // how the reply was split.
         while !rest.isEmpty, !isAtEnd {
             let before = rest.prefix { !ModelPlanReader.endsOfCalls.contains($0) }
@@ -127,13 +127,13 @@ public struct ModelPlanReader: Sendable {
         }
         bytesRead += rest.count
         trailingBytes += rest.count
-        return gate.takePassed()
+        return gate.removePassed()
     }
 
     /// Ends the reply.
     ///
-    /// `isCut` tells that the model did not stop of its own accord: the last call is then not
-    /// trusted to be whole, and a plan without an end is a problem.
+    /// `isCut` tells that the model was stopped by a limit: the last call may then be incomplete,
+    /// and a plan without an end is a problem.
     public mutating func finish(isCut: Bool = false) -> Summary {
         var missing: String?
         switch format {
@@ -142,7 +142,7 @@ public struct ModelPlanReader: Sendable {
         case .text:
             var findings: [TextPlanScanner.Finding] = []
             calls.finish(isCut: isCut || isOver) { findings.append($0) }
-            for finding in findings { take(finding) }
+            for finding in findings { handle(finding) }
             if isCut, !hasEnd { missing = "the reply was cut off before the plan was complete" }
         }
         if let missing, !isOver { gate.report(.badPlan, nil, missing) }
@@ -155,14 +155,14 @@ public struct ModelPlanReader: Sendable {
             )
         }
         return Summary(
-            nodes: gate.takePassed(),
+            nodes: gate.removePassed(),
             joinInstruction: joinInstruction,
             hasEnd: hasEnd,
             problems: gate.problems
         )
     }
 
-    /// Takes bytes up to the end of the plan; returns how many these are.
+    /// Reads bytes up to the end of the plan; returns how many.
     private mutating func scan(_ bytes: ArraySlice<UInt8>) -> Int {
         let count: Int
         switch format {
@@ -170,27 +170,27 @@ public struct ModelPlanReader: Sendable {
             var findings: [TaskListScanner.Finding] = []
             count = tasks.feed(bytes) { findings.append($0) }
             if tasks.isAtEnd { hasEnd = true }
-            for finding in findings where !gate.isFull { take(finding) }
+            for finding in findings where !gate.isFull { handle(finding) }
         case .text:
             var findings: [TextPlanScanner.Finding] = []
             count = calls.feed(bytes) { findings.append($0) }
-            for finding in findings where !gate.isFull { take(finding) }
+            for finding in findings where !gate.isFull { handle(finding) }
         }
         return count
     }
 
     // MARK: - Tasks
 
-    private mutating func take(_ finding: TaskListScanner.Finding) {
+    private mutating func handle(_ finding: TaskListScanner.Finding) {
         switch finding {
-        case .task(let raw): take(raw)
+        case .task(let raw): addTask(raw)
         case .broken(let message): gate.report(.badJSON, nil, message)
         case .misplaced(let message): gate.report(.badPlan, nil, message)
         case .joinInstruction(let text): noteInstruction(text)
         }
     }
 
-    private mutating func take(_ raw: RawJSON) {
+    private mutating func addTask(_ raw: RawJSON) {
         defer { position += 1 }
         do {
             let definition = try NodeDefinition(decoding: raw.detached(), at: position)
@@ -210,10 +210,10 @@ public struct ModelPlanReader: Sendable {
 
     // MARK: - Calls
 
-    private mutating func take(_ finding: TextPlanScanner.Finding) {
+    private mutating func handle(_ finding: TextPlanScanner.Finding) {
         switch finding {
         case .call(let call):
-            take(call)
+            addCall(call)
         case .join(let arguments):
             hasEnd = true
             let written = WrittenArguments(arguments, tools: [])
@@ -233,7 +233,7 @@ public struct ModelPlanReader: Sendable {
         }
     }
 
-    private mutating func take(_ call: WrittenCall) {
+    private mutating func addCall(_ call: WrittenCall) {
         guard let id = NodeID(String(call.number)) else { return }
         guard let entry = tools[call.name] else {
             gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(call.name))
@@ -280,7 +280,7 @@ public struct ModelPlanReader: Sendable {
         }
         definition.arguments = entry.droppingNulls(definition.arguments)
         do {
-            // What a plan would refuse of the node by itself: limits, a reference to itself.
+            // The plan's own checks of a node: limits, a reference to itself.
             var plan = Plan()
             try plan.append([definition])
         } catch {

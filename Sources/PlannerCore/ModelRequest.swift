@@ -1,23 +1,23 @@
-// What a language model is asked: messages, the form of the reply and its limits. How a request is
-// sent and what a provider makes of it is not known here.
+// A request to a language model: messages, the form of the reply and its limits. Not here: sending
+// it, and how providers represent it.
 
 public import JSON
 
 /// One message of a conversation with a language model.
 public struct ModelMessage: Sendable, Hashable {
-    /// Who speaks.
+    /// The author of a message.
     public enum Role: String, Sendable, CaseIterable {
         /// The rules of the conversation.
         case system
-        /// The one who asks.
+        /// The user.
         case user
         /// The model.
         case assistant
     }
 
-    /// Who speaks.
+    /// The author.
     public var role: Role
-    /// What is said.
+    /// The text.
     public var text: String
 
     /// A message of that role.
@@ -31,7 +31,7 @@ public struct ModelMessage: Sendable, Hashable {
         ModelMessage(role: .system, text: text)
     }
 
-    /// A message of the one who asks.
+    /// A message of the user.
     public static func user(_ text: String) -> ModelMessage {
         ModelMessage(role: .user, text: text)
     }
@@ -62,7 +62,7 @@ public struct ModelRequest: Sendable, Hashable {
     public var format: ResponseFormat
     /// Texts at which the model stops; they are not part of the reply.
     public var stop: [String]
-    /// The most tokens the reply may have; the model's configuration may allow it fewer.
+    /// The most tokens of the reply; the model's configuration may allow fewer.
     public var maxTokens: Int?
     /// The sampling temperature, 0 or more; nil leaves it to the model's configuration.
     public var temperature: Double?

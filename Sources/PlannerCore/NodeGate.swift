@@ -1,26 +1,26 @@
-// From nodes in the order written to nodes in an order in which each stands behind those it needs.
-// Whatever cannot be used is held back here, with the reason.
+// Orders nodes so that each comes after those it needs. Nodes that cannot be used are held back
+// here, with the reason.
 
 import Core
 import JSON
 import OrderedCollections
 import Plans
 
-/// Lets nodes through when all they need has gone through before.
+/// Lets a node pass when all nodes it needs have passed.
 ///
-/// A node that waits for one written later loses nothing: it could not have run earlier. What is
-/// left at the end of a reply is a reference to nothing (which becomes text), a node that needs a
-/// refused one, or a circle.
+/// A node that waits for a later one loses nothing: it could not have run earlier. At the end of a
+/// reply, the remaining nodes have a reference to nothing (which becomes text), need a refused
+/// node, or are part of a cycle.
 struct NodeGate: Sendable {
     private struct Held: Sendable {
         var node: PlannerNode
-        /// Ids that have not gone through, and whether the node declares that it needs them.
+        /// Ids that have not passed, and whether the node declares that it needs them.
         var missing: OrderedDictionary<NodeID, Bool>
     }
 
     private(set) var ledger: PlanLedger
     private(set) var problems: [PlanProblem] = []
-    /// Nodes that went through and were not taken yet.
+    /// Nodes that have passed and were not removed yet.
     private(set) var passed: [PlannerNode] = []
 
     private var held: OrderedDictionary<NodeID, Held> = [:]
@@ -29,7 +29,7 @@ struct NodeGate: Sendable {
     private var refused: Set<NodeID> = []
     /// Ids written with two meanings, so that a reference to them is ambiguous.
     private var ambiguous: Set<NodeID> = []
-    /// How many more nodes may go through.
+    /// How many more nodes may pass.
     private var room: Int
     private(set) var isFull = false
 
@@ -38,7 +38,7 @@ struct NodeGate: Sendable {
         self.room = room
     }
 
-    mutating func takePassed() -> [PlannerNode] {
+    mutating func removePassed() -> [PlannerNode] {
         defer { passed = [] }
         return passed
     }
@@ -55,7 +55,8 @@ struct NodeGate: Sendable {
         )
     }
 
-    /// Notes that the plan has a node of that id which cannot be used, for reasons told elsewhere.
+    /// Records that the plan has a node of that id which cannot be used, for reasons reported
+    /// elsewhere.
     mutating func refuse(_ id: NodeID) {
         if ledger.nodes[id] != nil || held[id] != nil {
             ambiguous.insert(id)
@@ -143,8 +144,8 @@ struct NodeGate: Sendable {
         waiting = [:]
     }
 
-    /// Refuses nodes that declare a dependency on nothing; of a cut reply also those that refer to
-    /// something, because it may have been cut off.
+    /// Refuses nodes that declare a dependency on an unknown id; if the reply was cut off, also
+    /// those that refer to one, because it may have been cut off.
     private mutating func refuseWhatCannotCome(isCut: Bool) {
         for (id, entry) in held {
             for (other, isDeclared) in entry.missing
@@ -176,7 +177,7 @@ struct NodeGate: Sendable {
         held.removeAll { refused.contains($0.key) }
     }
 
-    /// What refers to no node of the plan is text, `$15` a price.
+    /// A reference to no node of the plan is text; `$15` is a price.
     private mutating func turnReferencesIntoText() {
         let ids = Array(held.keys)
         for id in ids {
@@ -215,7 +216,7 @@ struct NodeGate: Sendable {
         }
     }
 
-    /// All that is held now stands on a circle or behind one.
+    /// All nodes that are held now are part of a cycle or depend on one.
     private mutating func reportCircles() {
         var seen: Set<NodeID> = []
         for start in Array(held.keys) where !seen.contains(start) {
@@ -246,7 +247,7 @@ struct NodeGate: Sendable {
 }
 
 extension NodeDefinition {
-    /// Whether two nodes ask for the same, however it is written.
+    /// Whether two nodes are equal apart from their spelling.
     fileprivate func isSame(as other: NodeDefinition) -> Bool {
         if self == other { return true }
         var twin = other

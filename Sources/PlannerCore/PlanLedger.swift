@@ -1,20 +1,20 @@
-// The nodes of a run that were taken from its plans so far, over all replies of the model.
+// The nodes of a run that its plans have added so far, over all replies of the model.
 
 public import Core
 public import OrderedCollections
 public import Plans
 
-/// The nodes that a run has got from its planner, in the order in which they were added.
+/// The nodes that the planner has added to a run, in order.
 ///
-/// It goes from one ``ModelPlanReader`` to the next, so that a repair or a later plan can refer to
-/// nodes that run already, and can neither repeat nor change them.
+/// It is passed from one ``ModelPlanReader`` to the next, so that a repair or a later plan can
+/// refer to running nodes, and can neither repeat nor change them.
 public struct PlanLedger: Sendable, Equatable {
     /// The nodes by id.
     public private(set) var nodes: OrderedDictionary<NodeID, NodeDefinition> = [:]
-    /// The number with which the next id should be made.
+    /// The number for the next id.
     public private(set) var nextNumber: Int
 
-    /// A ledger with these nodes, of which the first of an id counts.
+    /// A ledger with these nodes; if an id repeats, its first node counts.
     public init(nodes: [NodeDefinition] = [], firstNumber: Int = 1) {
         nextNumber = max(1, firstNumber)
         for node in nodes where self.nodes[node.id] == nil { add(node) }
@@ -28,7 +28,7 @@ public struct PlanLedger: Sendable, Equatable {
         noteID(node.id)
     }
 
-    /// Keeps the numbers of `7` and `t7` from being used again.
+    /// Prevents the numbers of `7` and `t7` from being used again.
     private mutating func noteID(_ id: NodeID) {
         let digits = id.text.hasPrefix("t") ? id.text.dropFirst() : id.text[...]
         guard digits.utf8.count <= 9, let number = Int(digits), number >= nextNumber else { return }

@@ -1,24 +1,24 @@
-// Every limit on planning, in one place.
+// All limits on planning.
 
-/// What a planner or joiner may write, and what it is shown, at most.
+/// The limits of what a planner or joiner may write, and of what it is shown.
 public enum PlannerLimits {
     /// Bytes of a reply that are read; a model that writes more is stopped.
     public static let replyBytes = 4 << 20
-    /// Bytes that a model may write behind the end of its plan before it is stopped.
+    /// Bytes that a model may write after the end of its plan before it is stopped.
     public static let trailingBytes = 1024
-    /// How long a call that has said all that matters may take to end.
+    /// How long a call may take to end after it has said all that matters.
     public static let endOfCall = Duration.seconds(2)
-    /// Bytes of the start of a line in which the head of a call is looked for.
+    /// Bytes at the start of a line in which the head of a call is searched.
     public static let headBytes = 256
-    /// Levels to which literals of the text form nest; what is deeper stays text.
+    /// Levels to which literals of the text form may nest; deeper ones stay text.
     public static let literalDepth = 32
-    /// Bytes of a reference that stands without quotes.
+    /// Bytes of a reference without quotes.
     public static let referenceBytes = 1024
-    /// Open brackets of one call that are kept apart.
+    /// Open brackets of one call that are tracked separately.
     public static let openBrackets = 1024
-    /// Levels to which the schema for strict replies nests.
+    /// Levels to which the schema for strict replies may nest.
     public static let schemaDepth = 8
-    /// Bytes of a model's own reply that it is shown again when a repair is asked for.
+    /// Bytes of its own reply that a model is shown again for a repair.
     public static let quotedReplyBytes = 16 << 10
     /// Problems that a repair lists.
     public static let quotedProblems = 20

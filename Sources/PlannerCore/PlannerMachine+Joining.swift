@@ -1,4 +1,4 @@
-// From outcomes to an answer, or to another plan.
+// Joins outcomes into an answer, or asks for another plan.
 
 import Core
 import JSON
@@ -56,7 +56,7 @@ extension PlannerMachine {
         }
     }
 
-    mutating func takeJoin(_ outcome: Outcome, into actions: inout [Action]) {
+    mutating func handleToolJoin(_ outcome: Outcome, into actions: inout [Action]) {
         guard case .joiningByTool(let name) = state else { return }
         if let output = outcome.output { return end(withAnswer: output, into: &actions) }
         var failure = outcome.failure ?? Failure(code: .internal, message: "there is no reason")
@@ -80,9 +80,10 @@ extension PlannerMachine {
         actions.append(.callModel(request(messages, format: format, stop: []), .joiner))
     }
 
-    mutating func takeDecision(_ report: ModelEvent, into actions: inout [Action]) {
+    mutating func readDecision(_ report: ModelEvent, into actions: inout [Action]) {
         guard case .joining(var verdict) = state else { return }
-        // One owner of the verdict at a time, or each delta would copy all that was read.
+        // Moved out, changed and put back, because a second reference would make each delta copy
+        // the whole text.
         state = .idle
         switch report {
         case .delta(let text):
@@ -111,7 +112,7 @@ extension PlannerMachine {
         if verdict.reader.isComplete {
             verdict.trailingBytes += text.utf8.count
             guard verdict.trailingBytes > PlannerLimits.trailingBytes else { return }
-            // The decision is there; a model that does not stop is stopped.
+            // The decision is complete; a model that does not stop is stopped.
             verdict.isStopping = true
             actions.append(.cancelModel)
             return
@@ -140,7 +141,7 @@ extension PlannerMachine {
         case .success(.replan(let reason)):
             replan(reason, into: &actions)
         case .failure(let fault):
-            // What was shown of an answer cannot be taken back, so there is no second one.
+            // Shown text of an answer cannot be withdrawn, so there is no second answer.
             guard !verdict.hasDeltas, verdict.repairs < settings.maxRepairs else {
                 end(
                     with: Failure(

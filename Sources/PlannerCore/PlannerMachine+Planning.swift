@@ -1,5 +1,5 @@
-// While a plan is written: nodes go out as they come, what is wrong goes back, and what cannot be set
-// right ends the run.
+// Planning: nodes are added while the plan is written, faults go back to the model, and faults that
+// cannot be repaired end the run.
 
 import Core
 import JSON
@@ -39,9 +39,10 @@ extension PlannerMachine {
         actions.append(.callModel(request, .planner))
     }
 
-    mutating func takePlan(_ report: ModelEvent, into actions: inout [Action]) {
+    mutating func readPlan(_ report: ModelEvent, into actions: inout [Action]) {
         guard case .planning(var draft) = state else { return }
-        // One owner of the draft at a time, or each delta would copy all that was read.
+        // Moved out, changed and put back, because a second reference would make each delta copy
+        // the whole text.
         state = .idle
         switch report {
         case .delta(let text):
@@ -52,7 +53,7 @@ extension PlannerMachine {
         case .ended(let stop):
             finishPlan(draft, isCut: stop == .length || stop == .other, into: &actions)
         case .failed(let cause):
-            // What goes wrong behind the end of the plan concerns nobody: it is all there.
+            // A failure after the end of the plan does not matter: the plan is complete.
             if draft.isStopping || draft.reader.isAtEnd {
                 finishPlan(draft, isCut: false, into: &actions)
             } else {
@@ -88,7 +89,7 @@ extension PlannerMachine {
     /// Whether a node may start before the plan is complete.
     private var startsAtOnce: Bool { settings.strategy == .streamed && !settings.isPlanOnly }
 
-    /// The plan is complete and sound.
+    /// The plan is complete and valid.
     private mutating func closePlan(into actions: inout [Action]) {
         if settings.isPlanOnly {
             let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
@@ -113,7 +114,7 @@ extension PlannerMachine {
         add(reading.nodes, into: &actions)
         ledger = reader.ledger
         if let text = reading.joinInstruction { joinInstruction = text }
-        // A repair that has nothing to add leaves a plan that is what was added before.
+        // A repair that adds nothing leaves the plan as it was.
         let problems = reading.problems.filter { $0.code != .emptyPlan || nodes.isEmpty }
         if !problems.isEmpty { actions.append(.noteProblems(problems)) }
         let errors = problems.filter { !$0.isWarning }
@@ -146,7 +147,8 @@ extension PlannerMachine {
         )
     }
 
-    /// Ends the run for a fault of the planner; what runs may finish, if that is the policy.
+    /// Ends the run because of a fault of the planner; running nodes may finish, if that is the
+    /// policy.
     mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
         guard settings.onFailure == .finish, nodes.count > held.count else {
             end(with: failure, into: &actions)

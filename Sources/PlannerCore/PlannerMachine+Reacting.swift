@@ -1,12 +1,12 @@
-// The model is asked before every call: each step is one reply, with one call or the answer in it.
-// Slower than a plan by design; it is there to measure against.
+// The model is asked before every call: each step is one reply, with one call or the answer. It is
+// slower than a plan by design, for comparison.
 
 import Core
 import JSON
 import Plans
 
 extension PlannerMachine {
-    /// Asks for the next call, with what has come of those before it.
+    /// Asks for the next call, with the results of the earlier ones.
     mutating func beginStep(into actions: inout [Action]) {
         let messages = prompt.step(
             after: rounds,
@@ -24,7 +24,7 @@ extension PlannerMachine {
         into actions: inout [Action]
     ) {
         guard hasTokensLeft else { return end(with: tokensSpent, into: &actions) }
-        // One call a reply: what a model writes behind it is not read.
+        // One call a reply: text after it is not read.
         let calls = ModelPlanReader(
             format: settings.format,
             tools: settings.tools,
@@ -38,9 +38,10 @@ extension PlannerMachine {
         actions.append(.callModel(request(messages, format: format, stop: prompt.stop), .planner))
     }
 
-    mutating func takeStep(_ report: ModelEvent, into actions: inout [Action]) {
+    mutating func readStep(_ report: ModelEvent, into actions: inout [Action]) {
         guard case .reacting(var step) = state else { return }
-        // One owner of the step at a time, or each delta would copy all that was read.
+        // Moved out, changed and put back, because a second reference would make each delta copy
+        // the whole text.
         state = .idle
         switch report {
         case .delta(let text):
@@ -51,7 +52,7 @@ extension PlannerMachine {
         case .ended(let stop):
             finishStep(step, isCut: stop == .length || stop == .other, into: &actions)
         case .failed(let cause):
-            // With its call or its answer complete, a reply that breaks off has said all.
+            // If its call or its answer is complete, a reply that breaks off is complete too.
             if step.verdict.isStopping || step.node != nil || step.verdict.reader.isComplete {
                 finishStep(step, isCut: false, into: &actions)
             } else {
@@ -69,7 +70,7 @@ extension PlannerMachine {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             // A call is complete with the last byte of such a piece and an answer begins within
-            // one, so that what is first does not depend on how the reply was split.
+            // one, so which comes first does not depend on how the reply was split.
             let inner = rest.prefix { !PlannerMachine.callEnds.contains($0) }
             let piece = rest.prefix(inner.count + 1)
             rest = rest.dropFirst(piece.count)
@@ -93,7 +94,7 @@ extension PlannerMachine {
         }
         let delta = step.verdict.reader.feed(piece)
         guard !step.verdict.reader.isAnswering else {
-            // Only with a joiner of its own is the answer something else than the model's.
+            // Only with a separate joiner is the answer different from the model's.
             if settings.join == .model { tell(delta, &step.verdict.hasDeltas, into: &actions) }
             return
         }
@@ -132,7 +133,7 @@ extension PlannerMachine {
             tell(text, &step.verdict.hasDeltas, into: &actions)
             end(withAnswer: answer, into: &actions)
         case .success(.replan):
-            repair(step, problems, "there is no plan to be made anew", into: &actions)
+            repair(step, problems, "there is no plan to replace", into: &actions)
         case .failure(let fault):
             repair(step, problems, fault.message, into: &actions)
         }
@@ -144,7 +145,7 @@ extension PlannerMachine {
         _ fault: String,
         into actions: inout [Action]
     ) {
-        // That there is no call is no news when the answer is what went wrong.
+        // A missing call is not reported when the answer was the fault.
         var problems = problems.filter { $0.code != .emptyPlan }
         if problems.isEmpty { problems = [PlanProblem(code: .badPlan, message: fault)] }
         actions.append(.noteProblems(problems))
@@ -153,7 +154,7 @@ extension PlannerMachine {
             return end(with: Failure(code: .limit, message: message), into: &actions)
         }
         let verdict = step.verdict
-        // What was shown of an answer cannot be taken back, so there is no second one.
+        // Shown text of an answer cannot be withdrawn, so there is no second answer.
         guard !verdict.hasDeltas, verdict.repairs < settings.maxRepairs else {
             return end(with: unplannable(problems), into: &actions)
         }

@@ -1,6 +1,6 @@
-// The planner of one goal: events in, actions out. What happens while a plan is written is in
-// PlannerMachine+Planning.swift, the way from outcomes to an answer in PlannerMachine+Joining.swift,
-// a model that is asked before every call in PlannerMachine+Reacting.swift.
+// The planner of one goal: events in, actions out. Planning is in PlannerMachine+Planning.swift,
+// joining in PlannerMachine+Joining.swift, a model that is asked before every call in
+// PlannerMachine+Reacting.swift.
 
 public import Core
 public import JSON
@@ -19,33 +19,33 @@ public import Plans
 /// | joiningByTool | a tool makes the answer of the outcomes | `toolJoined` |
 /// | ended | there was an answer or a failure | – |
 ///
-/// In each state an event that does not belong there is ignored: reports of a call that was
-/// cancelled may come late. `cancelRequested` ends the machine in every state.
+/// In each state, events that do not belong there are ignored: reports of a cancelled call may come
+/// late. `cancelRequested` ends the machine in every state.
 ///
-/// Each run ends in exactly one `answer` or `fail`. There is at most one open call. Nodes are added
-/// in an order in which each stands behind those it refers to, and never change.
+/// Each run ends with exactly one `answer` or `fail`. There is at most one open call. Nodes are
+/// added so that each comes after those it refers to, and never change.
 public struct PlannerMachine: Sendable {
-    /// What happened.
+    /// An input of the machine.
     public enum Event: Sendable, Hashable {
         /// The run begins.
         case started
-        /// Nothing is to be planned: the run has its nodes, and these are all.
+        /// There is nothing to plan: the run has all its nodes.
         ///
-        /// Instead of `started`; the nodes are looked at for what their calls were.
+        /// Used instead of `started`; the nodes tell the joiner which calls were made.
         case planGiven([NodeDefinition], joinInstruction: String?)
         /// The open call reports.
         case modelReported(ModelEvent)
         /// Every node has its outcome; the parts are those of all plans, or of the last one.
         ///
-        /// Comes exactly once behind each `closePlan`, never before it.
+        /// Comes exactly once after each `closePlan`, never before it.
         case roundSettled([JoinPart])
         /// The call that `callTool` asked for has ended.
         case toolJoined(Outcome)
-        /// The run is to end with this failure: it was cancelled, or its time is up.
+        /// The run must end with this failure: it was cancelled, or its time is up.
         case cancelRequested(Failure)
     }
 
-    /// What a call of a model is for.
+    /// The purpose of a model call.
     public enum Purpose: String, Sendable {
         /// To write a plan.
         case planner
@@ -53,35 +53,36 @@ public struct PlannerMachine: Sendable {
         case joiner
     }
 
-    /// What is to be done.
+    /// An output of the machine.
     public enum Action: Sendable, Hashable {
-        /// Call a model; answered by its reports, exactly one of which ends the call.
+        /// Call a model; its reports follow, exactly one of which ends the call.
         case callModel(ModelRequest, Purpose)
         /// Cancel the open call, which still ends with a report.
         case cancelModel
         /// Add nodes to the run; they may start at once.
         case addNodes([NodeDefinition])
-        /// The present plan has no more nodes; answered by exactly one `roundSettled`.
+        /// The current plan has no more nodes; answered by exactly one `roundSettled`.
         ///
-        /// The run may still get nodes from a later plan. No node waits for an id that is not
-        /// there, so nothing is to be released.
+        /// The run may still get nodes from a later plan. No node waits for an unknown id, so none
+        /// has to be released.
         case closePlan(joinInstruction: String?)
-        /// The plan had these problems; it goes on with what could be used, warnings, or a repair.
+        /// The plan had these problems; a repair follows, unless they are warnings or the rest is
+        /// usable.
         case noteProblems([PlanProblem])
-        /// The joiner asked for another plan, which is the one of that number, from 2.
+        /// The joiner asked for another plan; this is its number, from 2.
         case replanned(number: Int, reason: String)
         /// More of the answer's text, while it is being written.
         ///
-        /// All of them together are the answer if this is text; if the joiner's call fails, there
-        /// is none.
+        /// All texts together are the answer if it is a text; if the joiner's call fails, there is
+        /// no answer.
         case answerDelta(String)
         /// Call a tool with these arguments; answered by exactly one `toolJoined`.
         ///
-        /// The arguments hold no references, whatever their text looks like.
+        /// The arguments contain no references, whatever their text looks like.
         case callTool(String, arguments: RawJSON)
         /// The run has its answer.
         case answer(RawJSON)
-        /// The run has failed; what runs is to be cancelled.
+        /// The run has failed; running nodes must be cancelled.
         case fail(Failure)
     }
 
@@ -102,7 +103,7 @@ public struct PlannerMachine: Sendable {
         var messages: [ModelMessage]
         var reply = ""
         var repairs = 0
-        /// Whether the call was cancelled because nothing more can matter.
+        /// Whether the call was cancelled because later text cannot matter.
         var isStopping = false
     }
 
@@ -113,7 +114,7 @@ public struct PlannerMachine: Sendable {
         var reply = ""
         var repairs = 0
         var hasDeltas = false
-        /// Bytes behind the decision.
+        /// Bytes after the decision.
         var trailingBytes = 0
         var isStopping = false
     }
@@ -130,16 +131,16 @@ public struct PlannerMachine: Sendable {
     let prompt: PlannerPrompt
     var state = State.idle
     var ledger = PlanLedger()
-    /// The plans before the present one.
+    /// The plans before the current one.
     var rounds: [PlannedRound] = []
-    /// The nodes of the present plan.
+    /// The nodes of the current plan.
     var nodes: [NodeDefinition] = []
     /// Those of them that do not start before the plan is complete.
     var held: [NodeDefinition] = []
     var joinInstruction: String?
     /// Whether the run had its nodes from the beginning.
     private(set) var isGiven = false
-    /// The form that the provider put up with, after it refused the one asked for.
+    /// The form that the provider accepted, after it refused the requested one.
     var loweredFormat: ResponseFormat?
     private var finishedUsage = TokenUsage()
     private var callUsage = TokenUsage()
@@ -147,10 +148,10 @@ public struct PlannerMachine: Sendable {
     private var hasUsage = false
     /// Bytes that the open call has written.
     private var replyBytes = 0
-    /// Bytes that all calls have written: what they planned takes no more.
+    /// Bytes that all calls have written: the planned nodes take no more.
     private var writtenBytes = 0
 
-    /// A machine for that goal, to which nothing has happened.
+    /// A machine for that goal, before the first event.
     public init(goal: String, settings: PlannerSettings) {
         self.settings = settings
         prompt = PlannerPrompt(
@@ -165,7 +166,7 @@ public struct PlannerMachine: Sendable {
     /// The tokens that all calls have used so far.
     public var usage: TokenUsage { finishedUsage + callUsage }
 
-    /// The number of the present plan, from 1.
+    /// The number of the current plan, from 1.
     public var roundNumber: Int { rounds.count + 1 }
 
     /// Whether there was an answer or a failure.
@@ -183,7 +184,7 @@ public struct PlannerMachine: Sendable {
 
     /// Whether the open call has said all that matters, so that only its end is missing.
     ///
-    /// With the end comes the count of tokens, so that it is worth a short wait.
+    /// The end brings the count of tokens, so a short wait is useful.
     public var hasCompleteReply: Bool {
         switch state {
         case .planning(let draft): draft.reader.isAtEnd
@@ -193,7 +194,7 @@ public struct PlannerMachine: Sendable {
         }
     }
 
-    /// Takes an event; appends what is to be done.
+    /// Handles an event; appends the actions.
     public mutating func handle(_ event: Event, into actions: inout [Action]) {
         switch event {
         case .started:
@@ -211,11 +212,11 @@ public struct PlannerMachine: Sendable {
             state = .working
             actions.append(.closePlan(joinInstruction: instruction))
         case .modelReported(let report):
-            take(report, into: &actions)
+            handleReport(report, into: &actions)
         case .roundSettled(let parts):
             settle(parts, into: &actions)
         case .toolJoined(let outcome):
-            takeJoin(outcome, into: &actions)
+            handleToolJoin(outcome, into: &actions)
         case .cancelRequested(let failure):
             if hasEnded { return }
             if isCalling { actions.append(.cancelModel) }
@@ -223,7 +224,7 @@ public struct PlannerMachine: Sendable {
         }
     }
 
-    private mutating func take(_ report: ModelEvent, into actions: inout [Action]) {
+    private mutating func handleReport(_ report: ModelEvent, into actions: inout [Action]) {
         guard isCalling else { return }
         switch report {
         case .usage(let usage):
@@ -244,9 +245,9 @@ public struct PlannerMachine: Sendable {
             writtenBytes += text.utf8.count
         }
         switch state {
-        case .planning: takePlan(report, into: &actions)
-        case .reacting: takeStep(report, into: &actions)
-        case .joining: takeDecision(report, into: &actions)
+        case .planning: readPlan(report, into: &actions)
+        case .reacting: readStep(report, into: &actions)
+        case .joining: readDecision(report, into: &actions)
         case .idle, .working, .failing, .joiningByTool, .ended: break
         }
     }
@@ -267,20 +268,21 @@ public struct PlannerMachine: Sendable {
             actions.append(.cancelModel)
             end(with: tokensSpent, into: &actions)
         default:
-            // What is complete is used; the bound keeps the next call from being made.
+            // A complete reply is used; the limit prevents the next call.
             break
         }
     }
 
-    /// What a call has used whose provider does not count: a token for each four bytes.
+    /// The estimated tokens of a call whose provider does not count: one for each four bytes.
     ///
-    /// Without it a bound on tokens would be none for programs and servers that report no usage.
+    /// Without it, a limit on tokens would have no effect for programs and servers that report no
+    /// usage.
     private var estimatedUsage: TokenUsage {
         guard replyBytes > 0 else { return TokenUsage() }
         return TokenUsage(input: (messageBytes + 3) / 4, output: (replyBytes + 3) / 4)
     }
 
-    /// Bytes of what the open call was told.
+    /// Bytes of the messages of the open call.
     private var messageBytes: Int {
         let messages: [ModelMessage] =
             switch state {
@@ -292,15 +294,15 @@ public struct PlannerMachine: Sendable {
         return messages.reduce(0) { $0 + $1.text.utf8.count }
     }
 
-    /// What the machine takes in memory, about: the goal, the tools, the messages and the reply of
-    /// the open call, and what was planned so far.
+    /// The approximate memory of the machine: the goal, the tools, the messages and the reply of
+    /// the open call, and the planned nodes.
     public var heldBytes: Int {
         let nodeCount = max(ledger.count, nodes.count) + rounds.reduce(0) { $0 + $1.parts.count }
         return 2_048 + prompt.goal.utf8.count + 160 * settings.tools.count + messageBytes
             + 2 * writtenBytes + 384 * nodeCount
     }
 
-    /// What is left of the bound on tokens, which is the most that a reply may have.
+    /// The rest of the limit on tokens, which is the most that a reply may have.
     private var tokensLeft: Int? {
         settings.maxTokens.map { max(1, $0 - usage.total) }
     }

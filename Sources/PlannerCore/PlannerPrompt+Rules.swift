@@ -1,4 +1,4 @@
-// The rules that planner and joiner are given, in words.
+// The rules for planner and joiner, in words.
 
 import JSON
 import OrderedCollections
@@ -30,8 +30,7 @@ extension PlannerPrompt {
         }
     }
 
-    /// `search(query: string, limit?: integer)`, in the order in which arguments without names
-    /// count.
+    /// `search(query: string, limit?: integer)`, in the order of arguments without names.
     private func signature(of tool: PlannerTool) -> String {
         let schema = JSONValue(tool.parameters)
         let required = schema["required"]?.arrayValue ?? []

@@ -1,10 +1,10 @@
-// What a model is told that is asked before every call: there is no plan, only the next step.
+// The prompts for a model that is asked before every call: there is no plan, only the next step.
 
 import JSON
 import Plans
 
 extension PlannerPrompt {
-    /// The form of one step's reply; the answer alone if no call may be made any more.
+    /// The form of one step's reply; only the answer if no call is allowed any more.
     func stepFormat(mayCall: Bool) -> ResponseFormat {
         switch format {
         case .text: .text
@@ -14,7 +14,7 @@ extension PlannerPrompt {
         }
     }
 
-    /// The messages that ask for the next call or the answer; `rounds` holds the calls so far.
+    /// The messages that ask for the next call or the answer; `rounds` contains the calls so far.
     func step(after rounds: [PlannedRound], nextNumber: Int, mayCall: Bool) -> [ModelMessage] {
         var text = "Goal:\n\(goal)\n"
         if !rounds.isEmpty { text += "\n" + history(rounds) }
@@ -25,7 +25,7 @@ extension PlannerPrompt {
         return [.system(stepRules), .user(text)]
     }
 
-    /// The messages that ask for a step that can be used.
+    /// The messages that ask again for a usable step.
     func stepAgain(
         after reply: String,
         to messages: [ModelMessage],

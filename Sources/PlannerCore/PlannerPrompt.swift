@@ -1,10 +1,10 @@
-// What the planner and the joiner are told. The words of the rules are in PlannerPrompt+Rules.swift,
-// outputs as they are shown in QuotedOutputs.swift.
+// The prompts of the planner and the joiner. The rules are in PlannerPrompt+Rules.swift, the text
+// of outputs in QuotedOutputs.swift.
 
 import JSON
 public import Plans
 
-/// One plan of a run and what came of it.
+/// One plan of a run and its results.
 public struct PlannedRound: Sendable, Hashable {
     /// The nodes of the plan with their outcomes, in the order in which they were added.
     public var parts: [JoinPart]
@@ -13,7 +13,7 @@ public struct PlannedRound: Sendable, Hashable {
     /// Why the joiner asked for another plan; nil for the last one.
     public var reason: String?
 
-    /// A round of these parts.
+    /// A round with these parts.
     public init(parts: [JoinPart], nodes: [NodeDefinition], reason: String? = nil) {
         self.parts = parts
         self.nodes = nodes
@@ -24,9 +24,9 @@ public struct PlannedRound: Sendable, Hashable {
 /// Makes the messages for each kind of call.
 ///
 /// Goal, tools and outputs are data. Outputs are quoted as JSON, one node a line, so that none of
-/// them can pass for a message of ours.
+/// them can look like one of our messages.
 public struct PlannerPrompt: Sendable {
-    /// What the run is to reach; empty for a plan that was given, which has only outputs to join.
+    /// The goal of the run; empty for a given plan, which only has outputs to join.
     public var goal: String
     /// The tools a plan may call.
     public var tools: [PlannerTool]
@@ -34,7 +34,7 @@ public struct PlannerPrompt: Sendable {
     public var format: PlanFormat
     /// Bytes of one output that are shown.
     public var outputBytes: Int
-    /// Bytes of all outputs together that are shown; the rest is left out, the oldest first.
+    /// Bytes of all outputs together that are shown; beyond this the oldest are left out.
     public var outputsBytes: Int
 
     /// The prompts of one goal.
@@ -76,8 +76,7 @@ public struct PlannerPrompt: Sendable {
 
     /// The messages that ask for a plan.
     ///
-    /// `rounds` are the plans that were carried out before: the first plan has none. Ids go on with
-    /// `nextNumber`.
+    /// `rounds` are the earlier plans; the first plan has none. Ids continue with `nextNumber`.
     public func plan(after rounds: [PlannedRound] = [], nextNumber: Int = 1) -> [ModelMessage] {
         var text = "Goal:\n\(goal)\n"
         if !rounds.isEmpty {
@@ -93,9 +92,9 @@ public struct PlannerPrompt: Sendable {
         return [.system(planRules), .user(text)]
     }
 
-    /// The messages that ask to set right a plan that cannot be used as it is.
+    /// The messages that ask to repair a plan that cannot be used.
     ///
-    /// `messages` are those the reply answered, `added` the nodes of that plan that run already.
+    /// `messages` are those of the reply, `added` the nodes of that plan that run already.
     public func repair(
         of reply: String,
         to messages: [ModelMessage],
@@ -144,7 +143,7 @@ public struct PlannerPrompt: Sendable {
         return [.system(joinRules(mayReplan: mayReplan)), .user(text)]
     }
 
-    /// The messages that ask a joiner to decide in the form it was asked for.
+    /// The messages that ask a joiner to decide in the requested form.
     public func joinAgain(
         after reply: String,
         to messages: [ModelMessage],
@@ -159,7 +158,7 @@ public struct PlannerPrompt: Sendable {
 
     func history(_ rounds: [PlannedRound]) -> String {
         var quotes = QuotedOutputs(each: outputBytes, all: outputsBytes)
-        // The newest outputs matter most, so these get their share of the room first.
+        // The newest outputs matter most, so they are placed first.
         let blocks = rounds.enumerated().reversed().map { position, round in
             let arguments = Dictionary(
                 round.nodes.map { ($0.id, $0.arguments) },
@@ -201,7 +200,7 @@ public struct PlannerPrompt: Sendable {
     }
 }
 
-/// The start of a text, at most so many bytes of it, cut between characters.
+/// The start of a text, at most that many bytes, cut between characters.
 func shortened(_ text: String, to limit: Int) -> String {
     guard text.utf8.count > limit else { return text }
     var end = text.utf8.index(text.utf8.startIndex, offsetBy: max(0, limit - 3))

@@ -1,4 +1,4 @@
-// How one goal is planned: tools, forms, bounds, and what becomes of a run whose planner fails.
+// The settings of one goal: tools, forms, limits, and what happens to a run whose planner fails.
 public import Plans
 
 /// How the outputs of a run become its answer.
@@ -9,7 +9,7 @@ public enum GoalJoin: Sendable, Hashable {
     case concat
     /// Outputs by node id.
     case json
-    /// One more call, of the tool of that name, with all outcomes; its output is the answer.
+    /// One more call of that tool, with all outcomes; its output is the answer.
     case tool(String)
 }
 
@@ -27,20 +27,20 @@ public struct PlannerSettings: Sendable {
     public var join = GoalJoin.model
     /// How many plans a run may have, the first included; at least 1.
     public var maxRounds = 3
-    /// How many times a plan, and a joiner's reply, may be sent back to be set right.
+    /// How many times a plan, and a joiner's reply, may be sent back for repair.
     public var maxRepairs = 2
     /// How many nodes all plans together may have.
     public var maxNodes = 1000
     /// How many tokens all calls together may use; nil for no limit.
     ///
-    /// Providers count when a call is over, so that the last call may go beyond it by its request;
-    /// where they do not count, four bytes are taken for a token.
+    /// Providers count at the end of a call, so the last call may exceed the limit by its request;
+    /// without a count, four bytes are one token.
     public var maxTokens: Int?
     /// How many tokens one reply may have; nil leaves it to the model's configuration.
     public var replyTokens: Int?
     /// The sampling temperature; nil leaves it to the model's configuration.
     public var temperature: Double?
-    /// What becomes of nodes that run when the planner fails.
+    /// What happens to running nodes when the planner fails.
     public var onFailure = ModelFailurePolicy.finish
     /// Bytes of one output that a model is shown.
     public var outputBytes = 8 << 10

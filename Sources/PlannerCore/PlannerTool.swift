@@ -1,4 +1,4 @@
-// What the planner knows of a tool, and the two forms in which a model may write a plan.
+// The planner's description of a tool, as shown in prompts.
 
 public import JSON
 

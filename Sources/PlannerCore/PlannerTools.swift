@@ -1,4 +1,4 @@
-// What the planner checks calls against: the tools by name, their parameters in order, their schemas.
+// The data for checking calls: the tools by name, their parameters in order, their schemas.
 
 import JSON
 import OrderedCollections
@@ -13,7 +13,7 @@ struct PlannerTools: Sendable {
         var parameters: JSONValue
         /// The names of the parameters, in the order of the schema.
         var names: [String]
-        /// Nil if the schema cannot be compiled; arguments are then taken as they are.
+        /// Nil if the schema cannot be compiled; arguments are then not checked.
         var schema: Schema?
     }
 
@@ -39,7 +39,7 @@ struct PlannerTools: Sendable {
 
     subscript(name: String) -> Entry? { entries[name] }
 
-    /// The sentence for a tool that is not there.
+    /// The sentence for an unknown tool.
     func unknownTool(_ name: String) -> String {
         let known = entries.keys.prefix(20).joined(separator: ", ")
         let more = entries.count > 20 ? " and \(entries.count - 20) more" : ""
@@ -49,15 +49,15 @@ struct PlannerTools: Sendable {
 }
 
 extension PlannerTools.Entry {
-    /// What is wrong with arguments, as far as it can be known before the outputs are there.
+    /// What is wrong with arguments, as far as known before the outputs are there.
     func problems(of arguments: RawJSON) -> [String] {
         schema?.problems(ofWritten: arguments).map(\.description) ?? []
     }
 
-    /// The arguments without the nulls that stand for "not given".
+    /// The arguments without the nulls that mean "not given".
     ///
-    /// Where replies are bound to a schema in its strict form, a model cannot leave a parameter
-    /// out; it writes null.
+    /// Where replies are bound to a strict schema, a model cannot leave a parameter out; it writes
+    /// null.
     func droppingNulls(_ arguments: RawJSON) -> RawJSON {
         guard arguments.bytes.firstRange(of: Array("null".utf8)) != nil else { return arguments }
         let value = JSONValue(arguments)
@@ -67,7 +67,7 @@ extension PlannerTools.Entry {
 }
 
 extension JSONValue {
-    /// The part that a JSON pointer leads to.
+    /// The part at a JSON pointer.
     func part(at pointer: String) -> JSONValue? {
         var part = self
         for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
@@ -105,7 +105,7 @@ extension JSONValue {
         }
     }
 
-    /// Whether a schema takes null, as far as one look tells.
+    /// Whether a schema allows null, without following references.
     private var admitsNull: Bool {
         if let type = self["type"] {
             return type == "null" || (type.arrayValue?.contains("null") ?? false)
@@ -119,7 +119,7 @@ extension JSONValue {
         return true
     }
 
-    /// The types a schema names, in order; empty if it names none.
+    /// The types that a schema names, in order; empty if it names none.
     var schemaTypes: [String] {
         switch self["type"] {
         case .string(let name): [name]
@@ -148,7 +148,7 @@ private func unescapedPointerStep(_ step: Substring) -> String {
     return text
 }
 
-/// Text from a model as it is named in a sentence.
+/// Text from a model, quoted for a sentence.
 func quoted(_ text: String) -> String {
     "\"" + (text.count <= 80 ? text : text.prefix(79) + "…") + "\""
 }

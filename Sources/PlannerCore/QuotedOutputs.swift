@@ -1,10 +1,10 @@
-// Outcomes of nodes as a model is shown them: JSON on one line each, cut to a size.
+// Outcomes of nodes as shown to a model: one JSON line each, cut to a size.
 
 import Core
 import JSON
 import Plans
 
-/// Writes outcomes within a size for each and a size for all.
+/// Writes outcomes with a limit for each and a limit for all.
 struct QuotedOutputs {
     private let each: Int
     private var rest: Int

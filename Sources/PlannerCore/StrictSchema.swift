@@ -1,5 +1,5 @@
-// The schemas that bind a model's reply: the plan with one branch for each tool, and the joiner's
-// decision. Providers enforce only a strict subset of JSON Schema, which these stay within.
+// The schemas for a model's reply: the plan with one branch for each tool, and the joiner's
+// decision. Providers enforce only a strict subset of JSON Schema, so these use only that subset.
 
 public import JSON
 import OrderedCollections
@@ -10,11 +10,10 @@ public enum StrictSchema {
     /// expressed.
     ///
     /// Each tool is one branch of the task's `anyOf`, so that its arguments are bound to its own
-    /// schema. Every argument also admits a string, because a reference such as `"$t1"` may stand
-    /// for any value; whether a string is one, and everything the subset has no words for (limits,
-    /// patterns), is checked when the plan is read. What a tool does not require admits null, which
-    /// stands for "not given". Not expressible are free-form objects, `allOf`, `not`, `if` and
-    /// `$ref`.
+    /// schema. Every argument also allows a string, because a reference such as `"$t1"` may replace
+    /// any value; whether a string is one, and everything that the subset cannot express (limits,
+    /// patterns), is checked when the plan is read. Optional parameters allow null, which means
+    /// "not given". Free-form objects, `allOf`, `not`, `if` and `$ref` cannot be expressed.
     public static func plan(for tools: [PlannerTool]) -> RawJSON? {
         guard let task = task(for: tools) else { return nil }
         return RawJSON(
@@ -27,7 +26,7 @@ public enum StrictSchema {
 
     /// The schema of one step: a call of one of these tools, or the answer.
     ///
-    /// Nil as for a plan; without tools only the answer is left.
+    /// Nil as for a plan; without tools only the answer is allowed.
     public static func step(for tools: [PlannerTool]) -> RawJSON? {
         let optional: JSONValue = ["type": ["string", "null"]]
         var fields: [(String, JSONValue)] = [("thought", ["type": "string"])]
@@ -59,7 +58,7 @@ public enum StrictSchema {
         return branches.isEmpty ? nil : ["anyOf": .array(branches)]
     }
 
-    /// The schema of the joiner's decision; without `replan` among the actions if it may not.
+    /// The schema of the joiner's decision; with `replan` among the actions only if it is allowed.
     public static func decision(mayReplan: Bool) -> RawJSON {
         let actions: JSONValue = mayReplan ? ["finish", "replan"] : ["finish"]
         let optional: JSONValue = ["type": ["string", "null"]]
@@ -103,7 +102,7 @@ public enum StrictSchema {
         return object(fields)
     }
 
-    /// The schema of one value, with a string beside it for a reference.
+    /// The schema of one value, or a string for a reference.
     private static func value(_ schema: JSONValue, isOptional: Bool, depth: Int) -> JSONValue? {
         guard var branches = branches(schema, depth: depth) else { return nil }
         if !branches.contains(["type": "string"]) { branches.append(["type": "string"]) }

@@ -2,9 +2,10 @@
 
 import JSON
 
-/// A reply in JSON behind its opening brace, read as it comes.
+/// A JSON reply after its opening brace, read as it arrives.
 ///
-/// More lenient than JSON: raw line breaks in strings pass, and what follows the object is ignored.
+/// More lenient than JSON: raw line breaks in strings are accepted, and text after the object is
+/// ignored.
 struct StructuredReply: Sendable {
     private enum Field: Sendable {
         case action, answer, reason, other
@@ -13,7 +14,7 @@ struct StructuredReply: Sendable {
     private var reader = JSONReader(lenientlyInside: .object)
     private var field = Field.other
     private var isBroken = false
-    /// Whether the text is no object from some byte on, so that nothing more is read.
+    /// Whether the text stopped being an object, so that nothing more is read.
     private var hasFault = false
 
     private var action: String?
@@ -25,13 +26,13 @@ struct StructuredReply: Sendable {
 
     var isComplete: Bool { hasFault || reader.isAtEnd }
 
-    /// What the answer has got, once it is known that there is one.
-    mutating func takeText() -> String {
+    /// The text of the answer so far, once there is one.
+    mutating func nextText() -> String {
         guard decidesToFinish else { return "" }
-        return outlet.take(isLast: isAnswerWhole)
+        return outlet.nextText(isLast: isAnswerWhole)
     }
 
-    /// Whether the action is to finish; at the end also if it is not named, but there is an answer.
+    /// Whether the action is to finish; at the end also if there is no action but an answer.
     private var decidesToFinish: Bool {
         if let action { return action == "finish" }
         return isComplete && isAnswerText && !hasReason
@@ -88,7 +89,7 @@ struct StructuredReply: Sendable {
                 case "reason": .reason
                 default: .other
                 }
-            // Only the first answer counts: what was handed out cannot be taken back.
+            // Only the first answer counts: delivered text cannot be withdrawn.
             if field == .answer, !isAnswerText, answerValue == nil { reader.delivery = .text }
         case .text(let part, let isLast):
             isAnswerText = true
@@ -119,7 +120,7 @@ struct StructuredReply: Sendable {
         if value.kind != .null { answerValue = value }
     }
 
-    /// What a string with its quotes stands for, whether it is valid or not.
+    /// The decoded text of a string with its quotes, whether it is valid or not.
     private func decoded(_ text: ArraySlice<UInt8>) -> String {
         var bytes: [UInt8] = []
         var decoder = StringDecoder()

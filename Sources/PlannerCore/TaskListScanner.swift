@@ -1,19 +1,18 @@
-// Finding the tasks in a JSON plan as a model writes it: amid prose and fences, with one bad task
-// among good ones. Plans that programs write are read by the strict PlanReader instead.
+// Finds the tasks in a JSON plan as a model writes it: between prose and fences, with bad tasks
+// among good ones. Plans written by programs are read by the strict PlanReader instead.
 
 import JSON
 import Plans
 
-/// One pass over a reply that holds a plan document somewhere.
+/// One pass over a reply that contains a plan document somewhere.
 ///
-/// A task is handed out at its closing brace. One that is not JSON is left out; those behind it are
-/// read.
+/// A task is delivered at its closing brace. One that is not JSON is skipped; later ones are read.
 struct TaskListScanner: Sendable {
     enum Finding: Sendable, Equatable {
         case task(RawJSON)
         /// A task that is not JSON, with the reason.
         case broken(String)
-        /// Text that has no place in a plan document, with what it is.
+        /// Text that does not belong in a plan document, with a description.
         case misplaced(String)
         case joinInstruction(String)
     }
@@ -21,7 +20,7 @@ struct TaskListScanner: Sendable {
     private enum Place: Sendable {
         /// Outside a document.
         case prose
-        /// Behind a bracket that may begin a document, or a list of tasks.
+        /// After a bracket that may begin a document, or a list of tasks.
         case candidate(UInt8)
         case document(JSONReader)
         case end
@@ -33,21 +32,21 @@ struct TaskListScanner: Sendable {
 
     private var place = Place.prose
     private var field = Field.other
-    /// Open objects around the list of tasks: the document, and `plan` in it if it is there.
+    /// Open objects around the list of tasks: the document, and `plan` in it if present.
     private var depth = 0
     private var isInTasks = false
     private var hasTasks = false
     private var taskCount = 0
 
-    /// Whether the end of the document has been seen; what follows is not read.
+    /// Whether the end of the document was read; later text is not read.
     var isAtEnd: Bool {
         if case .end = place { true } else { false }
     }
 
-    /// Whether a list of tasks has been seen.
+    /// Whether a list of tasks was read.
     var hasList: Bool { hasTasks }
 
-    /// Reads bytes up to the end of the document; returns how many these are.
+    /// Reads bytes up to the end of the document; returns how many.
     mutating func feed(_ text: ArraySlice<UInt8>, _ report: (Finding) -> Void) -> Int {
         var rest = text
         while let byte = rest.first {
@@ -73,7 +72,7 @@ struct TaskListScanner: Sendable {
         return text.count
     }
 
-    /// Where the text ends within the document: what is missing, or nil if it is complete.
+    /// What is missing if the text ends within the document; nil if it is complete.
     func missingPart() -> String? {
         switch place {
         case .end: nil
@@ -86,7 +85,7 @@ struct TaskListScanner: Sendable {
 
     // MARK: - The document
 
-    /// Decides by the byte behind a bracket whether a document begins with it.
+    /// Decides by the byte after a bracket whether a document begins with it.
     private mutating func beginDocument(_ bracket: UInt8, _ next: UInt8) {
         switch (Unicode.Scalar(bracket), Unicode.Scalar(next)) {
         case ("{", "\""):
@@ -102,7 +101,7 @@ struct TaskListScanner: Sendable {
         }
     }
 
-    /// Reads the document on; returns what is behind it.
+    /// Continues reading the document; returns the rest of the bytes.
     private mutating func read(
         _ text: ArraySlice<UInt8>,
         _ reader: inout JSONReader,
@@ -117,7 +116,7 @@ struct TaskListScanner: Sendable {
                 place = .document(reader)
             }
         } catch {
-            // Before the tasks this was no document; behind them it ends.
+            // Before the tasks this was not a document; after them it ends.
             if hasTasks {
                 place = .end
                 let last = ordinal(max(taskCount, 1))
@@ -192,7 +191,7 @@ struct TaskListScanner: Sendable {
     }
 }
 
-/// The place of the nth thing, counted from 1: 1st, 2nd, 3rd, 4th, 11th.
+/// The ordinal of n, counted from 1: 1st, 2nd, 3rd, 4th, 11th.
 func ordinal(_ number: Int) -> String {
     let suffix =
         switch (number % 100, number % 10) {

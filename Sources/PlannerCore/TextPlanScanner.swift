@@ -1,21 +1,21 @@
-// Finding the calls in LLMCompiler's numbered text, byte by byte: where a call begins, where it ends,
-// what lies around it. What its arguments mean is read elsewhere.
+// Finds the calls in LLMCompiler's numbered text, byte by byte: where a call begins and ends, and
+// the text around it. The arguments are read elsewhere.
 
-/// A call as it stands in the text of a plan.
+/// A call as written in the text of a plan.
 struct WrittenCall: Sendable, Equatable {
     var number: Int
     var name: String
-    /// What stands between the parentheses.
+    /// The text between the parentheses.
     var arguments: [UInt8]
     /// The whole call as written.
     var source: String
 }
 
-/// One pass over the text of a plan; only what was read decides, never how it was split.
+/// One pass over the text of a plan; the result does not depend on how it was split.
 struct TextPlanScanner: Sendable {
     enum Finding: Sendable, Equatable {
         case call(WrittenCall)
-        /// `join()`, which ends the plan; with what stands between its parentheses.
+        /// `join()`, which ends the plan, with the text between its parentheses.
         case join([UInt8])
         /// A call of a tool at the start of a line, but without a number.
         case unnumbered(String)
@@ -26,9 +26,9 @@ struct TextPlanScanner: Sendable {
     }
 
     private enum Place: Sendable {
-        /// At the start of a line, or behind a call: a call may begin.
+        /// At the start of a line, or after a call: a call may begin.
         case head
-        /// In text that is no call, up to the next line.
+        /// In text that is not a call, up to the next line.
         case prose
         case call
         case end
@@ -41,15 +41,17 @@ struct TextPlanScanner: Sendable {
         case inside(UInt8, isTriple: Bool, closing: Int, isEscaped: Bool)
     }
 
-    /// What the present argument consists of so far; a quote opens a string only where a value may
-    /// begin, so that the apostrophe of a bare word is one.
+    /// The content of the current argument so far.
+    ///
+    /// A quote opens a string only where a value may begin, so that the apostrophe in an unquoted
+    /// word does not.
     private enum Content: Sendable {
         case nothing, strings, bare
     }
 
     private let tools: Set<String>
     private var place = Place.head
-    /// The start of the present line, in a call too: a call that lacks its parenthesis ends where
+    /// The start of the current line, also within a call: a call without its parenthesis ends where
     /// the next one begins.
     private var line: [UInt8] = []
     private var isLineWatched = true
@@ -68,10 +70,10 @@ struct TextPlanScanner: Sendable {
         self.tools = tools
     }
 
-    /// Whether the end of the plan has been seen; what follows is not read.
+    /// Whether the end of the plan was read; later text is not read.
     var isAtEnd: Bool { place == .end }
 
-    /// Reads bytes up to the end of the plan; returns how many these are.
+    /// Reads bytes up to the end of the plan; returns how many.
     mutating func feed(_ bytes: ArraySlice<UInt8>, _ report: (Finding) -> Void) -> Int {
         for (count, byte) in bytes.enumerated() {
             switch place {
@@ -225,10 +227,10 @@ struct TextPlanScanner: Sendable {
             line.append(byte)
             if line.count > PlannerLimits.headBytes { isLineWatched = false }
         }
-        takeUnquoted(byte)
+        readUnquoted(byte)
     }
 
-    private mutating func takeUnquoted(_ byte: UInt8) {
+    private mutating func readUnquoted(_ byte: UInt8) {
         switch Unicode.Scalar(byte) {
         case " ", "\t", "\r":
             break
@@ -252,8 +254,8 @@ struct TextPlanScanner: Sendable {
         }
     }
 
-    /// Takes a closing parenthesis: it closes the innermost open one, whatever other brackets were
-    /// left open within; true if that is the call's own.
+    /// Handles a closing parenthesis: it closes the innermost open one, whatever other brackets
+    /// were left open inside; true if it is the call's own.
     private mutating func closesCall() -> Bool {
         while let last = brackets.popLast() {
             if last == UInt8(ascii: "(") { break }
@@ -261,8 +263,8 @@ struct TextPlanScanner: Sendable {
         return brackets.isEmpty
     }
 
-    /// Where a line of the open call is the head of a call with a larger number, the open one lacks
-    /// its parenthesis: it ends with the line before.
+    /// If a line of the open call is the head of a call with a larger number, the open call lacks
+    /// its parenthesis and ends with the line before.
     private mutating func beginNextCall(_ report: (Finding) -> Void) -> Bool {
         guard let next = ActionHead(line, tools: tools), let number = next.number,
             number > (head?.number ?? 0)
@@ -300,7 +302,7 @@ struct TextPlanScanner: Sendable {
         )
     }
 
-    /// Looks for the marker; true when it is complete.
+    /// Searches for the marker; true when it is complete.
     private mutating func watchMarker(_ byte: UInt8) -> Bool {
         if byte == TextPlanScanner.marker[markerProgress] {
             markerProgress += 1
@@ -314,7 +316,7 @@ struct TextPlanScanner: Sendable {
     }
 }
 
-/// What stands before the parenthesis of a call: `1. search`.
+/// The text before the parenthesis of a call: `1. search`.
 struct ActionHead: Sendable, Equatable {
     /// Nil only for a tool or `join` without a number.
     var number: Int?
@@ -322,11 +324,11 @@ struct ActionHead: Sendable, Equatable {
 
     var isJoin: Bool { name == "join" }
 
-    /// The head that the start of a line is, or nil if it is other text.
+    /// The head in the start of a line, or nil if it is other text.
     ///
-    /// Marks of lists, quotes and emphasis around its parts are overlooked. A name that is no tool
-    /// makes a head only behind a number and right before the parenthesis: `1. First (see below)`
-    /// is prose.
+    /// Marks of lists, quotes and emphasis around its parts are ignored. An unknown name makes a
+    /// head only after a number and directly before the parenthesis: `1. First (see below)` is
+    /// prose.
     init?(_ line: [UInt8], tools: Set<String>) {
         var rest = line[...].drop(while: ActionHead.isDecoration)
         let digits = rest.prefix(while: isDigit)

@@ -1,13 +1,13 @@
-// The joiner's reply in words: `Thought: …`, `Action: Finish(…)` or `Action: Replan(…)`.
+// The joiner's reply as text: `Thought: …`, `Action: Finish(…)` or `Action: Replan(…)`.
 
 import JSON
 
-/// A reply in text, read byte by byte.
+/// A text reply, read byte by byte.
 struct TextReply: Sendable {
     private enum Place: Sendable {
-        /// In a line that may turn out to be the action.
+        /// In a line that may be the action.
         case line
-        /// In a line that cannot.
+        /// In a line that cannot be the action.
         case prose
         case content
         case end
@@ -20,14 +20,14 @@ struct TextReply: Sendable {
     private var outlet = TextOutlet()
     /// Open parentheses within the content.
     private var depth = 0
-    /// Blanks that end the content so far; they belong to it only if more follows.
+    /// Blanks at the end of the content so far; they belong to it only if more follows.
     private var blanks: [UInt8] = []
-    /// A closing parenthesis and what follows it on its line, while it may be the end.
+    /// A closing parenthesis and the text after it on its line, while it may be the end.
     private var tail: [UInt8] = []
-    /// Whether the tail has come to a comment or a mark, behind which anything may stand.
+    /// Whether the tail contains a comment or a mark, after which any text is allowed.
     private var isNote = false
 
-    /// Whether an object begins at the start of a line: the decision is in it, not in words.
+    /// Whether an object begins at the start of a line: it contains the decision.
     private(set) var hasObject = false
 
     var isComplete: Bool { place == .end }
@@ -44,8 +44,8 @@ struct TextReply: Sendable {
         }
     }
 
-    mutating func takeText() -> String {
-        isReplan ? "" : outlet.take(isLast: place == .end)
+    mutating func nextText() -> String {
+        isReplan ? "" : outlet.nextText(isLast: place == .end)
     }
 
     mutating func finish(
@@ -53,7 +53,7 @@ struct TextReply: Sendable {
     ) -> Result<JoinerReply.Decision, JoinerReply.Fault> {
         if place == .content {
             if isCut, tail.isEmpty { return .failure(fault("the reply was cut off")) }
-            // Without its parenthesis it is still the action.
+            // It is still the action without its parenthesis.
             place = .end
         }
         guard place == .end else {
@@ -97,7 +97,7 @@ struct TextReply: Sendable {
         }
     }
 
-    /// `finish` or `replan`, if that is all the line has before the parenthesis but its label and
+    /// `finish` or `replan`, if the line before the parenthesis has only this word, its label and
     /// marks of emphasis.
     private func actionWord() -> String? {
         let marks: Set<UInt8> = Set("*_`#>-: \t\r".utf8)
@@ -118,7 +118,7 @@ struct TextReply: Sendable {
                 return
             }
             if stepTail(byte) { return }
-            // More follows on the line: the parenthesis was part of the text.
+            // More text follows on the line: the parenthesis was part of the text.
             let held = tail
             tail = []
             for byte in held { append(byte) }

@@ -1,15 +1,15 @@
-// What is wrong with the arguments of a call before the outputs they refer to are there. Shared by
-// all who check plans: the planner, the coordinator, the command.
+// Checks the arguments of a call before the outputs they refer to are known. Shared by the planner,
+// the coordinator and the command.
 
 public import JSON
 internal import Plans
 public import Schemas
 
 extension Schema {
-    /// What is wrong with arguments as they are written in a plan.
+    /// The problems of arguments as they are written in a plan.
     ///
-    /// A value that holds a reference may become anything, so nothing is said about it; names that
-    /// are missing or too many, and all other values, are known already.
+    /// A value with a reference may become anything, so it is not checked; missing or extra names,
+    /// and all other values, are checked.
     public func problems(ofWritten arguments: RawJSON) -> [SchemaProblem] {
         guard !acceptsEverything else { return [] }
         let value = JSONValue(arguments)

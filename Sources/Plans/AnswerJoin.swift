@@ -1,10 +1,10 @@
-// An answer that is put together part by part, so that whoever does it can stop in between. Large
-// outputs are not copied: the answer is a list of pieces. The forms are described in Joiner.swift.
+// An answer that is composed part by part, so that the work can pause in between. Large outputs are
+// not copied: the answer is a list of pieces. The forms are described in Joiner.swift.
 
 import Core
 public import JSON
 
-/// The outcomes of a run on their way into one value.
+/// The outcomes of a run while they are joined into one value.
 public struct AnswerJoin: Sendable {
     /// The forms of an answer.
     public enum Form: Sendable {
@@ -16,13 +16,13 @@ public struct AnswerJoin: Sendable {
 
     private let form: Form
     private var pieces = JSONPieces()
-    /// What stands behind `pieces`.
+    /// The text after `pieces`.
     private var tail: [UInt8]
     private var isEmpty = true
-    /// Bytes that were copied or rewritten so far: the work that it took.
+    /// Bytes that were copied or rewritten so far: the cost of the work.
     public private(set) var copiedBytes = 0
 
-    /// Outputs that are shorter are copied: a piece of its own would take as much.
+    /// Shorter outputs are copied: a piece of their own would take as much memory.
     private static let sharedBytes = 4_096
 
     /// Begins without parts.
@@ -34,7 +34,7 @@ public struct AnswerJoin: Sendable {
     /// Bytes of the text so far.
     public var count: Int { pieces.count + tail.count }
 
-    /// Bytes in memory that only this answer holds.
+    /// Bytes in memory that belong only to this answer.
     public var ownBytes: Int { pieces.ownBytes + tail.count + 32 * pieces.pieces.count }
 
     /// Adds the outcome of the next node of the plan.

@@ -1,5 +1,5 @@
-// Putting outputs into arguments. It splices bytes: nothing is decoded, and what was put in is never
-// looked at again. Large arguments are not even copied: they become a list of pieces.
+// Puts outputs into arguments. It copies bytes: nothing is decoded, and inserted text is never
+// scanned again. Large arguments are not even copied: they become a list of pieces.
 
 public import Core
 public import JSON
@@ -28,16 +28,16 @@ public enum ResolvedArguments: Sendable {
     }
 }
 
-/// How large arguments may become, and how much work may go into them.
+/// The limits for the size of arguments, and for the work to make them.
 public struct ResolutionBounds: Sendable {
-    /// Arguments up to this length are put into one buffer, larger ones are left in pieces.
+    /// Arguments up to this length are put into one buffer, larger ones stay in pieces.
     public var wholeBytes: Int
-    /// Bytes that the arguments may have.
+    /// The most bytes of the arguments.
     public var totalBytes: Int
-    /// Bytes of outputs that may be looked through for their parts or rewritten as text.
+    /// The most bytes of outputs that may be scanned for parts or rewritten as text.
     public var workBytes: Int
 
-    /// Describes bounds; without arguments those of every plan.
+    /// Describes limits; the defaults are those of every plan.
     public init(
         wholeBytes: Int = .max,
         totalBytes: Int = PlanLimits.resolvedArgumentBytes,
@@ -52,7 +52,7 @@ public struct ResolutionBounds: Sendable {
 extension ArgumentTemplate {
     /// The arguments with the outputs put in.
     ///
-    /// `value` is asked once for each reference, by its position in ``references``. Throws
+    /// `value` is called once for each reference, with its position in ``references``. Throws
     /// `reference_not_found` if an output has no such part, `limit` if the arguments become too
     /// large or too deep, or take too much work.
     public func resolve(_ value: (Int) -> Value) throws(Failure) -> RawJSON {
@@ -67,7 +67,7 @@ extension ArgumentTemplate {
 
     /// The same, with the id in place of the position.
     ///
-    /// Adds to `work` the bytes that were looked through, rewritten or copied.
+    /// Adds to `work` the bytes that were scanned, rewritten or copied.
     func resolveByID(
         within bounds: ResolutionBounds,
         work: inout Int,
@@ -135,15 +135,15 @@ private func tooLarge(_ bounds: ResolutionBounds) -> Failure {
     )
 }
 
-/// Text that is put together: in one buffer while it is short, then in pieces.
+/// Text that is composed: in one buffer while it is short, then in pieces.
 private struct Splicer {
     private let bounds: ResolutionBounds
-    /// What stands behind `pieces`.
+    /// The text after `pieces`.
     private var output: [UInt8] = []
     private var pieces = JSONPieces()
     private(set) var copiedBytes = 0
 
-    /// Parts that are shorter are copied: a piece of its own would take as much.
+    /// Shorter parts are copied: a piece of their own would take as much memory.
     private static let sharedBytes = 128
 
     init(within bounds: ResolutionBounds, expecting count: Int) {
@@ -182,25 +182,25 @@ private struct Splicer {
     }
 }
 
-/// The parts of outputs that the references of one template name.
+/// The parts of outputs that the references of one template use.
 ///
-/// A reference that is written a second time costs nothing more.
+/// A reference that is used a second time costs nothing more.
 private struct OutputParts {
     private let workBytes: Int
-    /// Bytes looked through or rewritten so far.
+    /// Bytes scanned or rewritten so far.
     private(set) var work = 0
     private var parts: [ArraySlice<UInt8>: RawJSON] = [:]
     private var texts: [ArraySlice<UInt8>: ArraySlice<UInt8>] = [:]
     private var depths: [ArraySlice<UInt8>: Int] = [:]
 
-    /// What is shorter is not worth remembering.
+    /// Shorter values are not worth remembering.
     private static let rememberedBytes = 4_096
 
     init(workBytes: Int) {
         self.workBytes = workBytes
     }
 
-    /// The part of an output that a reference names, by the text with which it is written.
+    /// The part of an output for a reference, cached by the text of the reference.
     mutating func part(
         of output: RawJSON,
         at spelling: ReferenceSpelling,
@@ -221,8 +221,8 @@ private struct OutputParts {
         return part
     }
 
-    /// The same part as text within a string, and whether somebody else holds the text: the run, or
-    /// the reference before this one.
+    /// The same part as text within a string, and whether the text is also kept elsewhere: by the
+    /// run, or by an earlier reference.
     mutating func text(
         of output: RawJSON,
         at spelling: ReferenceSpelling,
@@ -260,7 +260,7 @@ private struct OutputParts {
     }
 }
 
-/// Counts how many arrays and objects are open at places of a text, asked from front to back.
+/// Counts how many arrays and objects are open at positions of a text, which must ascend.
 private struct LevelCounter {
     private let bytes: ArraySlice<UInt8>
     private var index: Int
@@ -271,7 +271,7 @@ private struct LevelCounter {
         index = bytes.startIndex
     }
 
-    /// The levels that are open where a string begins.
+    /// The number of open levels where a string begins.
     mutating func level(at start: Int) -> Int {
         while index < start {
             switch bytes[index] {

@@ -1,4 +1,4 @@
-// The arguments of a node with the outputs of other nodes still to be put in. Putting them in is in
+// The arguments of a node before the outputs of other nodes are put in. Putting them in is in
 // ArgumentTemplate+Resolving.swift.
 
 public import Core
@@ -13,37 +13,39 @@ public import JSON
 /// | `"about ${t1} and $t2."` | the output as text: a string without quotes, else compact JSON |
 /// | `$$` | a dollar sign |
 ///
-/// `$` takes the longest run of ASCII letters, digits and underscores behind it, so `$15` is never
-/// `$1` and a 5; what has a hyphen needs braces. `${t1['odd.key']}` reaches a key that holds a dot
-/// or a bracket. Text is the same however a tool has escaped its output; numbers and the order of
-/// keys stay as written. Keys of objects are never scanned. A `$` may be written as the escape `\u0024`.
+/// `$` uses the longest run of ASCII letters, digits and underscores after it, so `$15` is never
+/// `$1` and a 5; an id with a hyphen needs braces. `${t1['odd.key']}` refers to a key that contains
+/// a dot or a bracket. Text does not depend on how a tool has escaped its output; numbers and the
+/// order of keys stay as written. Keys of objects are never scanned. A `$` may be written as the
+/// escape `\u0024`.
 public struct ArgumentTemplate: Sendable {
     /// One reference to the output of a node.
     public struct Reference: Sendable, Hashable {
-        /// The id it names, which need not be that of a node.
+        /// The id it names; there may be no such node.
         public var id: NodeID
-        /// The part of the output it names; empty for all of it.
+        /// The part of the output; empty for the whole output.
         public var path: [JSONPathStep]
         /// Whether it is a whole string, so that the value keeps its type.
         public var isWhole: Bool
     }
 
-    /// What a reference stands for.
+    /// What a reference means.
     public enum Value: Sendable {
         /// The output of the node.
         case output(RawJSON)
-        /// The id is no node of the plan; the text stays as written.
+        /// No node has the id; the text stays as written.
         case literal
     }
 
     /// The arguments as written; without references, as they are sent.
     public private(set) var source: RawJSON
     let marks: [TemplateMark]
-    /// Whether `source` lost the second of two dollar signs somewhere, so that what looks like a
-    /// reference in it may be none.
+    /// Whether one of two dollar signs was removed somewhere in `source`, so that text that looks
+    /// like a reference may be none.
     let isUnescaped: Bool
 
-    /// Compiles arguments; never fails, because what is no well-formed reference stays text.
+    /// Compiles arguments; never fails, because text that is not a well-formed reference stays
+    /// text.
     public init(compiling arguments: RawJSON) {
         guard ArgumentTemplate.mayHoldMarks(arguments.bytes), arguments.count < UInt32.max else {
             source = arguments
@@ -64,14 +66,14 @@ public struct ArgumentTemplate: Sendable {
         }
     }
 
-    /// Arguments without references, whatever looks like one.
+    /// Arguments without references, even if some text looks like one.
     init(literal arguments: RawJSON) {
         source = arguments
         marks = []
         isUnescaped = true
     }
 
-    /// What the template takes in memory.
+    /// The memory of the template.
     var heldBytes: Int { source.count + marks.count * MemoryLayout<TemplateMark>.stride }
 
     /// Keeps the same text in another buffer.
@@ -125,7 +127,7 @@ public struct ArgumentTemplate: Sendable {
         }
     }
 
-    /// Whether a scan can find anything: a dollar sign, or an escape that may spell one.
+    /// Whether a scan can find anything: a dollar sign, or an escape that may encode one.
     private static func mayHoldMarks(_ bytes: ArraySlice<UInt8>) -> Bool {
         let span = bytes.span
         for index in span.indices {

@@ -1,5 +1,5 @@
-// The joiners that need no model: the outcomes of a run put together into one text or one object.
-// How that is done part by part is in AnswerJoin.swift.
+// The joiners that need no model: they join the outcomes of a run into one text or one object.
+// Joining part by part is in AnswerJoin.swift.
 
 public import Core
 public import JSON
@@ -21,15 +21,15 @@ public struct JoinPart: Sendable, Hashable {
     }
 }
 
-/// Puts the outcomes of a run together.
+/// Joins the outcomes of a run.
 ///
-/// Parts come in the order of the plan and stay in it.
+/// Parts are passed, and stay, in the order of the plan.
 public enum Joiner {
     /// The classic form: a block `[tool] output` for each node, then `Join: …`.
     ///
-    /// Blocks are separated by blank lines. An output that is a string comes without quotes,
-    /// anything else as compact JSON. A node without an output, also a skipped or cancelled one,
-    /// says why: `[tool] ERROR: message`.
+    /// Blocks are separated by blank lines. An output that is a string has no quotes, anything else
+    /// is compact JSON. A node without an output, also a skipped or cancelled one, says why:
+    /// `[tool] ERROR: message`.
     public static func concat(
         parts: some Sequence<JoinPart>,
         joinInstruction: String?
@@ -39,10 +39,10 @@ public enum Joiner {
         return join.finish(joinInstruction: joinInstruction).joined.stringValue ?? ""
     }
 
-    /// What a tool that joins is called with: `goal`, `join_instruction`, `outputs`, `failures`.
+    /// The arguments for a tool that joins: `goal`, `join_instruction`, `outputs`, `failures`.
     ///
-    /// Outputs are by node id; so is what became of nodes without one, as `{"code","message"}`. Goal
-    /// and instruction are there if the run has them.
+    /// Outputs are by node id; failures of nodes without an output are by node id too, as
+    /// `{"code","message"}`. Goal and instruction are there if the run has them.
     public static func arguments(
         goal: String?,
         joinInstruction: String?,

@@ -1,21 +1,21 @@
-// Text in arguments that looks like a reference and is none: it reaches the tool as it is, which is
-// seldom meant. Plans with such text run; those who check a plan are told.
+// Text in arguments that looks like a reference but is none: the tool gets it unchanged, which is
+// rarely intended. Plans with such text run; checks of a plan report it.
 
 public import Core
 public import JSON
 
-/// Text that looks like a reference and is none.
+/// Text that looks like a reference but is none.
 public struct MalformedReference: Sendable, Hashable {
     /// The text as written, without what follows it.
     public var text: String
-    /// Why it is none.
+    /// Why it is not a reference.
     public var reason: String
-    /// The reference that was probably meant, if one can be told.
+    /// The reference that was probably meant, if it can be guessed.
     public var meant: String?
 
     /// All of them in arguments, in order of appearance, each text once.
     ///
-    /// `isNode` tells whether a node has an id: `$a.x` is suspicious only if `a` is one.
+    /// `isNode` tells whether a node has an id: `$a.x` is suspicious only if `a` is a node.
     public static func find(
         in arguments: RawJSON,
         isNode: (NodeID) -> Bool
@@ -39,15 +39,15 @@ public struct MalformedReference: Sendable, Hashable {
         return found
     }
 
-    /// The sentence about it, as it reads behind `node a`.
+    /// A sentence about it, to follow the words `node a`.
     public var fault: String {
-        "has the text \(quoted(text)) in its args, which is no reference and stays text: \(reason)"
-            + (meant.map { "; did you mean \($0)?" } ?? "") + " ($$ is a dollar sign)"
+        "has the text \(quoted(text)) in its args, which is not a reference and stays text: "
+            + reason + (meant.map { "; did you mean \($0)?" } ?? "") + " ($$ is a dollar sign)"
     }
 
     // MARK: - What was meant
 
-    /// Of `$a.items[0]`.
+    /// For `$a.items[0]`.
     private init(barePath rest: String) {
         let steps = rest.dropFirst().prefix {
             $0.isLetter || $0.isNumber || "_.[]'\"-*".contains($0)
@@ -59,7 +59,7 @@ public struct MalformedReference: Sendable, Hashable {
         meant = Self.wellFormed(path) ?? Self.wellFormed(Self.id(in: path))
     }
 
-    /// Of what begins with `${` and is not well formed.
+    /// For text that begins with `${` and is not well formed.
     private init(braced rest: String) {
         let inner: Substring
         if let end = rest.firstIndex(of: "}") {
@@ -73,13 +73,13 @@ public struct MalformedReference: Sendable, Hashable {
         let trimmed = Self.trimmed(inner)
         let id = Self.id(in: trimmed)
         if let whole = Self.wellFormed(trimmed) {
-            reason = isClosed ? "spaces do not belong into it" : "its closing brace is missing"
+            reason = isClosed ? "it must not contain spaces" : "its closing brace is missing"
             meant = whole
         } else if trimmed.contains("[-") {
-            reason = "elements are counted from 0, and none from the end"
+            reason = "elements are counted from 0, not from the end"
             meant = Self.wellFormed(Self.withFirstElement(trimmed)) ?? Self.wellFormed(id)
         } else if trimmed.contains("[*]") || trimmed.contains("[]") || trimmed.contains(":") {
-            reason = "it names one part and not several"
+            reason = "it can name only one part"
             meant = Self.wellFormed(Self.withFirstElement(trimmed)) ?? Self.wellFormed(id)
             if let all = Self.wellFormed(id), let one = meant, all != one {
                 meant = "\(one), or \(all) for all of it"

@@ -1,4 +1,5 @@
-// A node as its author wrote it: decoded and checked by itself, not yet against the rest of the plan.
+// A node as its author wrote it: decoded and checked on its own, not yet against the rest of the
+// plan.
 
 public import Core
 public import JSON
@@ -10,7 +11,7 @@ public struct NodeDefinition: Sendable, Hashable {
     public var id: NodeID
     /// The name of the tool to call.
     public var tool: String
-    /// The arguments of the call, an object; may hold references.
+    /// The arguments of the call, an object; may contain references.
     public var arguments: RawJSON
     /// The declared dependencies, each once, in the order written.
     public var dependencies: [NodeID]
@@ -21,9 +22,9 @@ public struct NodeDefinition: Sendable, Hashable {
     /// Labels that a worker must have to run the node.
     public var requires: OrderedDictionary<String, String>
 
-    /// A node of these parts.
+    /// A node with these parts.
     ///
-    /// Nothing is checked here; ``Plan/append(_:)`` does.
+    /// Nothing is checked here; ``Plan/append(_:)`` checks.
     public init(
         id: NodeID,
         tool: String,
@@ -44,7 +45,7 @@ public struct NodeDefinition: Sendable, Hashable {
 
     /// Decodes one element of `tasks`.
     ///
-    /// `position` counts from 0 and serves only the messages. Throws every problem of the node.
+    /// `position` counts from 0 and is only used in the messages. Throws all problems of the node.
     public init(decoding raw: RawJSON, at position: Int) throws(PlanProblems) {
         let reading = NodeReading(raw, at: position)
         guard let definition = reading.definition else {
@@ -81,15 +82,15 @@ public struct NodeDefinition: Sendable, Hashable {
 // MARK: - Checks shared by decoding and by ``Plan/append(_:)``
 
 extension NodeDefinition {
-    /// What is wrong with a node, each fault to follow the words "node t1".
+    /// The faults of a node, each as text to follow the words "node t1".
     typealias Fault = (code: PlanProblem.Code, fault: String)
 
-    /// The faults that the node has by itself; empty for every node that came through decoding.
+    /// The faults that the node has on its own; empty for every node that was decoded.
     func faults() -> [Fault] {
         var faults: [Fault] = []
         if let fault = NodeDefinition.fault(ofTool: tool) { faults.append(fault) }
         if let fault = NodeDefinition.fault(ofArguments: arguments) { faults.append(fault) }
-        // A level takes two bytes, so short arguments need no look.
+        // A level takes two bytes, so short arguments need no check.
         if arguments.count > 2 * maximumDepth, arguments.depth > maximumDepth {
             faults.append((.limit, "has args nested deeper than \(maximumDepth) levels"))
         }

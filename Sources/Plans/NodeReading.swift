@@ -1,11 +1,11 @@
-// Reading one element of `tasks`: from JSON to a node definition, or to all that is wrong with it.
+// Reads one element of `tasks`: from JSON to a node definition, or to all its faults.
 
 import Core
 import JSON
 import OrderedCollections
 
-/// One pass over a node object that keeps what could be read even when something is wrong, so that
-/// the rest of the plan can still be checked against it.
+/// One pass over a node object that keeps all readable fields even when some are wrong, so that the
+/// rest of the plan can still be checked against it.
 struct NodeReading {
     private(set) var definition: NodeDefinition?
     private(set) var id: NodeID?
@@ -59,7 +59,7 @@ struct NodeReading {
         )
     }
 
-    /// Reports each field that a node does not have: a dependency under another name would let the
+    /// Reports each field that nodes do not have: dependencies under a wrong name would let the
     /// node start too early.
     private mutating func refuseUnknown(_ fields: JSONFields) {
         if fields.count == NodeReading.lookups.count(where: { $0(fields) != nil }) { return }

@@ -11,9 +11,10 @@ public enum Outcome: Sendable, Hashable {
     case succeeded(RawJSON)
     /// The last attempt failed, or the node could not run at all.
     indirect case failed(Failure)
-    /// A node it depends on, directly or not, did not succeed; named is the one that failed.
+    /// A node it depends on, directly or not, did not succeed; the id is that of the node that
+    /// failed.
     case skipped(because: NodeID)
-    /// The run was cancelled before the node was done.
+    /// The run was cancelled before the node had ended.
     case cancelled
 
     /// The output, if there is one.
@@ -21,7 +22,7 @@ public enum Outcome: Sendable, Hashable {
         if case .succeeded(let output) = self { output } else { nil }
     }
 
-    /// What a node without an output says for itself: a failure that tells why; nil on success.
+    /// Why a node has no output; nil on success.
     public var failure: Failure? {
         switch self {
         case .succeeded:
@@ -37,9 +38,10 @@ public enum Outcome: Sendable, Hashable {
 }
 
 extension RawJSON {
-    /// Why the value cannot be an output, or nil: it nests too deep for the messages around it.
+    /// Why the value cannot be an output, or nil: it nests too deep for the messages that contain
+    /// it.
     public var depthFailure: Failure? {
-        // A value of so few bytes cannot nest so deep, and a scalar does not nest.
+        // So few bytes cannot nest too deep, and a scalar does not nest.
         guard count > 2 * JSONLimits.payloadDepth, kind == .object || kind == .array,
             depth > JSONLimits.payloadDepth
         else { return nil }

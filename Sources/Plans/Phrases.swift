@@ -1,9 +1,9 @@
-// Small pieces of the sentences that problems and failures are made of, and ids kept apart.
+// Small pieces of the sentences of problems and failures, and a set of ids in order.
 
 import Core
 import JSON
 
-/// The place of the nth thing, counted from 1: 1st, 2nd, 3rd, 4th, 11th.
+/// The ordinal of n, counted from 1: 1st, 2nd, 3rd, 4th, 11th.
 func ordinal(_ number: Int) -> String {
     let suffix =
         switch (number % 100, number % 10) {
@@ -16,18 +16,18 @@ func ordinal(_ number: Int) -> String {
     return "\(number)\(suffix)"
 }
 
-/// Text from an untrusted author, cut to a length that fits into a sentence.
+/// Text from an untrusted author, cut to a length for a sentence.
 func shortened(_ text: String) -> String {
     text.count <= 80 ? text : text.prefix(79) + "…"
 }
 
-/// Text from an untrusted author as it is named in a sentence.
+/// Text from an untrusted author, quoted for a sentence.
 func quoted(_ text: String) -> String {
     "\"\(shortened(text))\""
 }
 
 extension JSONKind {
-    /// The kind as it is named in a sentence.
+    /// The kind, worded for a sentence.
     var phrase: String {
         switch self {
         case .object: "an object"
@@ -40,16 +40,16 @@ extension JSONKind {
     }
 }
 
-/// Ids in order of arrival, each once.
+/// Ids in order of arrival, without repetition.
 ///
-/// Comparing is enough for a few; a set serves the many.
+/// A few ids are compared one by one; many are kept in a set.
 struct DistinctIDs {
     private(set) var ids: [NodeID] = []
     private var set: Set<NodeID> = []
 
     private static let few = 12
 
-    /// Adds an id; tells whether it is new.
+    /// Adds an id; returns whether it is new.
     @discardableResult
     mutating func insert(_ id: NodeID) -> Bool {
         if ids.count < DistinctIDs.few {

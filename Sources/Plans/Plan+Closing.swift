@@ -1,4 +1,4 @@
-// The end of growth: what is wrong with the plan as a whole, and what becomes of the last holds.
+// Closing a plan: the problems of the plan as a whole, and the remaining holds.
 
 import Core
 
@@ -6,8 +6,9 @@ extension Plan {
     /// Ends growth.
     ///
     /// Throws every problem of the plan as a whole (no nodes, a declared dependency that is not in
-    /// the plan, cycles) and then changes nothing. References to ids that never came become text,
-    /// unless they were declared; returned are the nodes that waited for them, once for each id.
+    /// the plan, cycles) and then changes nothing. References to ids that never arrived become
+    /// text, unless they were declared; returns the nodes that waited for such ids, once for each
+    /// id.
     @discardableResult
     public mutating func close() throws(PlanProblems) -> [Int] {
         if isClosed { return [] }
@@ -27,7 +28,7 @@ extension Plan {
         return released
     }
 
-    /// What would be wrong if the plan were closed now.
+    /// The problems if the plan were closed now.
     func closingProblems() -> ProblemList {
         var problems = ProblemList()
         if nodes.isEmpty {

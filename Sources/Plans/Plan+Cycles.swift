@@ -1,9 +1,9 @@
-// Cycles: nodes that can never be ready because they wait for themselves.
+// Cycles: nodes that can never be ready because they depend on themselves, directly or not.
 
 import Core
 
 extension Plan {
-    /// The problem that a cycle is, with the path through it; a long one is not written out in full.
+    /// The problem of a cycle, with the path through it; a long path is shortened.
     func cycleProblem(_ cycle: [Int]) -> PlanProblem {
         let named = 16
         var path = cycle.prefix(named).map { nodes[$0].id.text }
@@ -17,9 +17,10 @@ extension Plan {
         )
     }
 
-    /// Cycles, each as a path along dependencies from the node of it that came first.
+    /// Cycles, each as a path along dependencies that starts with its earliest node.
     ///
-    /// No two share a node, and of nodes that all depend on each other there is at least one.
+    /// No two cycles share a node, and each group of nodes that all depend on each other has at
+    /// least one.
     func cycles() -> [[Int]] {
         let stuck = stuckNodes()
         guard stuck.contains(true) else { return [] }
@@ -27,8 +28,9 @@ extension Plan {
         for start in nodes.indices where stuck[start] {
             search.enter(start)
             while let node = search.path.last {
-                // Each visit looks at the next dependency of the node, so none is looked at twice.
-                let slot = Int(starts[node]) + search.takeStep(of: node)
+                // Each visit continues with the next dependency of the node, so none is visited
+                // twice.
+                let slot = Int(starts[node]) + search.nextDependency(of: node)
                 guard slot < Int(starts[node + 1]) else {
                     search.leave()
                     continue
@@ -40,7 +42,8 @@ extension Plan {
         return search.found
     }
 
-    /// Which nodes remain when nodes are taken away as their dependencies are (Kahn's algorithm).
+    /// The nodes that remain when nodes without dependencies are removed repeatedly (Kahn's
+    /// algorithm).
     private func stuckNodes() -> [Bool] {
         // The dependents of each node, laid out flat like the dependencies.
         var ends = [Int32](repeating: 0, count: count + 1)
@@ -71,15 +74,15 @@ extension Plan {
     }
 }
 
-/// A walk along dependencies, deepest first, that notes the circles it runs into.
+/// A depth-first walk along dependencies that records the cycles it finds.
 private struct CycleSearch {
     private(set) var path: [Int] = []
     private(set) var found: [[Int]] = []
-    /// For each node how many of its dependencies were looked at; -1 before it was first entered.
+    /// For each node how many of its dependencies were visited; -1 before it was first entered.
     private var steps: [Int32]
-    /// For each node its place on the path, or -1.
+    /// For each node its position on the path, or -1.
     private var places: [Int32]
-    /// Places on the path of nodes that a found circle already has, ascending.
+    /// Positions on the path of nodes that are already part of a found cycle, ascending.
     private var taken: [Int] = []
 
     init(count: Int) {
@@ -94,7 +97,7 @@ private struct CycleSearch {
         path.append(node)
     }
 
-    mutating func takeStep(of node: Int) -> Int {
+    mutating func nextDependency(of node: Int) -> Int {
         defer { steps[node] += 1 }
         return Int(steps[node])
     }

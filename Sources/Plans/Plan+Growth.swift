@@ -1,4 +1,4 @@
-// Adding nodes: first a draft that finds everything wrong with them, then the change itself.
+// Adding nodes: first a draft that finds all their faults, then the change itself.
 
 import Core
 public import JSON
@@ -13,16 +13,16 @@ struct PlanDraft {
     /// How many of a node's dependencies are declared.
     var declared: [Int32] = []
     var problems = ProblemList()
-    /// Whether the plan has no room for it, so that it cannot even be tried.
+    /// Whether the plan has no room for the draft, so that it cannot even be checked.
     var isTooLarge = false
 }
 
 extension Plan {
     /// Adds nodes, all or none.
     ///
-    /// A node may name ids not seen yet: it is held until these arrive or the plan is closed.
-    /// Cycles are found by ``close()``; the nodes on them and behind them never have all their
-    /// dependencies done before. Throws every problem of the nodes, and then adds none of them.
+    /// A node may name unknown ids: it is held until these arrive or the plan is closed. Cycles are
+    /// found by ``close()``; before that, nodes on them and nodes that depend on them never have
+    /// all dependencies done. Throws every problem of the nodes, and then adds none of them.
     @discardableResult
     public mutating func append(_ definitions: [NodeDefinition]) throws(PlanProblems) -> Growth {
         let draft = draft(of: definitions)
@@ -33,10 +33,10 @@ extension Plan {
         return commit(draft)
     }
 
-    /// Adds one more node to a plan, also to a closed one, and returns what changed.
+    /// Adds one more node to a plan, even to a closed one, and returns what changed.
     ///
-    /// It depends on nothing, its arguments are taken as they are, whatever looks like a reference
-    /// in them, and its id is `name`, or `name-2` and so on if nodes are called that.
+    /// It depends on nothing, its arguments are used unchanged even if they contain text like a
+    /// reference, and its id is `name`, or `name-2` and so on if that is taken.
     public mutating func appendLast(
         named name: String,
         tool: String,
@@ -61,7 +61,7 @@ extension Plan {
         return commit(draft)
     }
 
-    /// Checks nodes and enters the sound ones into the index, so that each of them sees the others.
+    /// Checks nodes and adds the valid ones to the index, so that they find each other.
     ///
     /// Exactly one of `commit` and `discard` must follow.
     mutating func draft(of definitions: [NodeDefinition]) -> PlanDraft {
@@ -87,7 +87,7 @@ extension Plan {
         draft.nodes.reserveCapacity(definitions.count)
         draft.declared.reserveCapacity(definitions.count)
         draft.starts.reserveCapacity(definitions.count + 1)
-        // By index, since an iterator would copy each definition with all that it refers to.
+        // By index, because an iterator would copy each definition.
         for index in definitions.indices { add(definitions[index], to: &draft) }
         if targets.count + draft.dependencies.count > PlanLimits.edges {
             draft.problems.add(
@@ -142,7 +142,7 @@ extension Plan {
         draft.nodes.append(PlanNode(definition, template: template))
     }
 
-    /// Takes the nodes of a draft out of the index again.
+    /// Removes the nodes of a draft from the index.
     mutating func discard(_ draft: PlanDraft) {
         for node in draft.nodes { indexes[node.id] = nil }
     }
@@ -176,8 +176,8 @@ extension Plan {
         return growth
     }
 
-    /// Moves the arguments of new nodes into one buffer, so that they do not keep the text that they
-    /// came in.
+    /// Moves the arguments of new nodes into one buffer, so that they do not keep the received text
+    /// alive.
     private mutating func packArguments(of added: Range<Int>) {
         var packed: [UInt8] = []
         packed.reserveCapacity(added.reduce(0) { $0 + nodes[$1].template.source.count })
@@ -202,8 +202,8 @@ extension Plan {
         if edge.dependency > edge.dependent { hasForwardEdge = true }
     }
 
-    /// Makes room for a large batch; small ones must leave the growth of the arrays to themselves,
-    /// or each would copy everything.
+    /// Reserves memory for a large batch; small batches leave growth to the arrays, because
+    /// reserving would copy everything each time.
     private mutating func reserve(nodes newNodes: Int, targets newTargets: Int) {
         if newNodes > nodes.count {
             nodes.reserveCapacity(nodes.count + newNodes)

@@ -1,16 +1,16 @@
-// The plan itself: nodes by dense index, edges in flat arrays, and the holds of a plan that still
-// grows. How nodes are added is in Plan+Growth.swift, how it is closed in Plan+Closing.swift.
+// The plan itself: nodes by dense index, edges in flat arrays, and the holds of a growing plan.
+// Adding nodes is in Plan+Growth.swift, closing in Plan+Closing.swift.
 
 public import Core
 public import JSON
 
 /// The compiled, growable plan.
 ///
-/// Nodes have dense indexes in order of arrival. Adding a node or an edge takes constant time,
-/// spread over all of them; a node takes less than 250 bytes beside its payload.
+/// Nodes have dense indexes in order of arrival. Adding a node or an edge takes amortized constant
+/// time; a node takes less than 250 bytes in addition to its payload.
 ///
-/// A node may name an id that is not in the plan yet: the plan then holds it, until a node of that
-/// id arrives or the plan is closed.
+/// A node may name an id that is not in the plan yet: the plan then holds the node, until a node of
+/// that id arrives or the plan is closed.
 public struct Plan: Sendable {
     /// One dependency of one node, by indexes.
     public struct Edge: Sendable, Hashable {
@@ -30,14 +30,15 @@ public struct Plan: Sendable {
     public struct Growth: Sendable, Hashable {
         /// The indexes of the added nodes.
         public var added: Range<Int>
-        /// Every edge that became known now, also those of older nodes.
+        /// Every edge that is now known, also edges of older nodes.
         public var edges: [Edge]
-        /// Of the added nodes those that wait for an id not seen yet, once for each such id.
+        /// The added nodes that wait for an unknown id, once for each such id.
         public var held: [Int]
-        /// Nodes one of whose awaited ids arrived, once for each such id; the edge is in ``edges``.
+        /// Nodes that waited for an id that has now arrived, once for each such id; the edge is in
+        /// ``edges``.
         public var released: [Int]
 
-        /// A change of these parts.
+        /// A change with these parts.
         public init(
             added: Range<Int>,
             edges: [Edge] = [],
@@ -53,22 +54,22 @@ public struct Plan: Sendable {
 
     /// Whether the plan has stopped growing.
     public internal(set) var isClosed = false
-    /// What to do with the outputs, in words; handed to whoever joins them.
+    /// What to do with the outputs, in words; passed to the joiner.
     public var joinInstruction: String?
 
     var nodes: [PlanNode] = []
     var indexes: [NodeID: Int32] = [:]
-    /// Tool names too long to be kept inline.
+    /// Tool names too long to be stored inline.
     var longToolNames: Set<String> = []
 
     /// The dependencies of node i are `targets[starts[i]..<starts[i + 1]]`: the index of a node,
-    /// `Plan.dropped`, or a number that `Plan.hold(in:)` reads as a place in `holds`.
+    /// `Plan.dropped`, or a number that `Plan.hold(in:)` converts to a position in `holds`.
     var targets: [Int32] = []
     var starts: [Int32] = [0]
     /// Whether some edge leads to a node that arrived later; without one there can be no cycle.
     var hasForwardEdge = false
 
-    /// One wait of one node for one id, linked to the next wait for the same id.
+    /// One node's wait for one id, linked to the next wait for the same id.
     struct Hold {
         var id: NodeID
         var node: Int32
@@ -83,18 +84,18 @@ public struct Plan: Sendable {
         var last: Int32
     }
 
-    /// Bytes of what the nodes brought along: arguments, their references, long ids, labels.
+    /// Bytes of the nodes' own data: arguments, their references, long ids, labels.
     var payloadBytes = 0
 
     var holds: [Hold] = []
-    /// The first of the places in `holds` that are free again, linked by `next`.
+    /// The first of the free positions in `holds`, linked by `next`.
     var freeHold: Int32 = -1
     var waiting: [NodeID: Waiting] = [:]
 
-    /// In `targets`: a reference that turned out to be text.
+    /// In `targets`: a reference that became text.
     static let dropped = Int32.min
 
-    /// The place in `holds` that a target stands for.
+    /// The position in `holds` for a target.
     static func hold(in target: Int32) -> Int? {
         target < 0 && target != dropped ? Int(-(target + 1)) : nil
     }
@@ -115,7 +116,7 @@ public struct Plan: Sendable {
 
     /// The indexes of the nodes that a node depends on, as far as they have arrived.
     ///
-    /// Declared ones come first, then those by reference, each once.
+    /// Declared ones come first, then references, each once.
     public func dependencies(of index: Int) -> [Int] {
         slots(of: index).compactMap { slot in
             let target = targets[slot]
@@ -128,15 +129,15 @@ public struct Plan: Sendable {
         targets.reduce(0) { $1 >= 0 ? $0 + 1 : $0 }
     }
 
-    /// What the plan takes in memory, about, with everything that its nodes brought along.
+    /// The approximate memory of the plan, with all data of its nodes.
     public var heldBytes: Int { payloadBytes + tableBytes }
 
-    /// The same, with every node counted anew; for checks.
+    /// The same, with every node counted again; for checks.
     public var countedBytes: Int {
         nodes.reduce(0) { $0 + $1.payloadBytes } + tableBytes
     }
 
-    /// Bytes of the plan's own tables: a node, a dependency, a hold each take about so much.
+    /// Bytes of the plan's own tables, with approximate sizes of a node, a dependency and a hold.
     private var tableBytes: Int {
         160 * nodes.count + 16 * targets.count + 160 * holds.count
             + (joinInstruction?.utf8.count ?? 0)
@@ -148,10 +149,10 @@ public struct Plan: Sendable {
 
     /// The arguments of a node with the outputs of others put in.
     ///
-    /// `outputs` is asked by node index. What names no node of the plan stays text. Adds to `work`
-    /// the bytes that were looked through or copied. Throws `reference_not_found` if a node has no
-    /// output or its output no such part, `limit` if the arguments become too large or too deep, or
-    /// take too much work.
+    /// `outputs` is called with a node index. References to unknown nodes stay text. Adds to `work`
+    /// the bytes that were scanned or copied. Throws `reference_not_found` if a node has no output
+    /// or its output no such part, `limit` if the arguments become too large or too deep, or take
+    /// too much work.
     public func resolveArguments(
         of index: Int,
         within bounds: ResolutionBounds,
@@ -174,7 +175,7 @@ public struct Plan: Sendable {
         return resolved
     }
 
-    /// The same in one buffer, without further bounds.
+    /// The same in one buffer, without further limits.
     public func resolveArguments(
         of index: Int,
         outputs: (Int) -> RawJSON?
@@ -188,11 +189,11 @@ public struct Plan: Sendable {
         ).joined
     }
 
-    /// What looks wrong but can run: text that looks like a reference and names no node, or is not
-    /// well formed.
+    /// Problems that do not prevent running: text that looks like a reference but names no node, or
+    /// is not well formed.
     ///
-    /// At most `PlanLimits.problemsReported`, the last one saying how many more there are. For a
-    /// plan that still grows these are the ids not seen yet.
+    /// At most `PlanLimits.problemsReported`; the last one says how many more there are. For a
+    /// growing plan, ids that are still unknown are included.
     public func warnings() -> [PlanProblem] {
         var warnings = ProblemList()
         for node in nodes {
@@ -233,7 +234,7 @@ public struct Plan: Sendable {
 }
 
 extension Plan {
-    /// Whether both have the same nodes with the same dependencies, and wait for the same.
+    /// Whether both have the same nodes with the same dependencies, and wait for the same ids.
     public func isSame(as other: Plan) -> Bool {
         guard isClosed == other.isClosed, joinInstruction == other.joinInstruction,
             starts == other.starts, targets == other.targets,

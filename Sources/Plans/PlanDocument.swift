@@ -1,4 +1,4 @@
-// A whole plan as written, and everything that is wrong with it, found in one go.
+// A whole plan as written, with all its problems found at once.
 
 public import JSON
 
@@ -9,23 +9,23 @@ public struct PlanDocument: Sendable, Hashable {
     /// What to do with the outputs, in words.
     public var joinInstruction: String?
 
-    /// A document of these parts; nothing is checked.
+    /// A document with these parts; nothing is checked.
     public init(nodes: [NodeDefinition] = [], joinInstruction: String? = nil) {
         self.nodes = nodes
         self.joinInstruction = joinInstruction
     }
 
-    /// Reads a whole document and finds every problem of it, in decoding and in structure.
+    /// Reads a whole document and finds all its problems, in decoding and in structure.
     ///
-    /// The document holds the nodes that could be decoded; it can run if there are no problems.
-    /// Warnings are not among them: ``Plan/warnings()`` has these. Of text that is not JSON, the
-    /// nodes before the fault are decoded and the structure is not judged.
+    /// The document contains the nodes that could be decoded; it can run if there are no problems.
+    /// Warnings are not included, see ``Plan/warnings()``. If the text is not JSON, the nodes
+    /// before the fault are decoded and the structure is not checked.
     public static func read(
         _ bytes: [UInt8]
     ) -> (document: PlanDocument, problems: [PlanProblem]) {
         let reading = DecodedPlan(bytes[...])
         var plan = Plan()
-        let problems = plan.take(reading)
+        let problems = plan.add(reading)
         let sound = reading.standIns.isEmpty ? reading.nodes : reading.soundNodes
         return (
             PlanDocument(nodes: sound, joinInstruction: reading.joinInstruction),
@@ -46,19 +46,19 @@ public struct PlanDocument: Sendable, Hashable {
 }
 
 extension Plan {
-    /// Reads a whole document into a closed plan, or throws every problem of it.
+    /// Reads a whole document into a closed plan, or throws all its problems.
     ///
     /// The same as `PlanDocument.read`, `append` and `close`, but each node is compiled once only.
     public init(reading bytes: ArraySlice<UInt8>) throws(PlanProblems) {
         self.init()
         let reading = DecodedPlan(bytes)
-        try take(reading).throwIfAny()
+        try add(reading).throwIfAny()
         joinInstruction = reading.joinInstruction
         try close()
     }
 
-    /// Adds the nodes of a document even if there are problems, so that all of these are found.
-    fileprivate mutating func take(_ reading: DecodedPlan) -> ProblemList {
+    /// Adds the nodes of a document even if there are problems, in order to find all of them.
+    fileprivate mutating func add(_ reading: DecodedPlan) -> ProblemList {
         var problems = reading.problems
         guard reading.isComplete else { return problems }
         let draft = draft(of: reading.nodes)
@@ -74,14 +74,14 @@ extension Plan {
 
 /// The nodes of a document and the problems of decoding them.
 struct DecodedPlan {
-    /// The nodes in order; a node that could not be decoded but has an id is there as a stand-in,
-    /// so that others may depend on it.
+    /// The nodes in order; a node that could not be decoded but has an id is replaced by an empty
+    /// one, so that others may depend on it.
     private(set) var nodes: [NodeDefinition] = []
     private(set) var joinInstruction: String?
     private(set) var problems = ProblemList()
-    /// Places in `nodes` that hold a stand-in.
+    /// Positions in `nodes` that contain a replacement.
     private(set) var standIns: [Int] = []
-    /// Whether the text was JSON to its end.
+    /// Whether the text was JSON up to its end.
     private(set) var isComplete = false
 
     init(_ bytes: ArraySlice<UInt8>) {
@@ -89,7 +89,7 @@ struct DecodedPlan {
         var position = 0
         do {
             try reader.feed(bytes) { raw in
-                take(NodeReading(raw, at: position))
+                add(NodeReading(raw, at: position))
                 position += 1
             }
         } catch {
@@ -105,7 +105,7 @@ struct DecodedPlan {
         }
     }
 
-    private mutating func take(_ reading: NodeReading) {
+    private mutating func add(_ reading: NodeReading) {
         if let node = reading.definition {
             nodes.append(node)
             return

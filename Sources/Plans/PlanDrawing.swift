@@ -1,9 +1,9 @@
 // Pictures of a plan as text for other programs to draw. Arrows lead from a dependency to the node
-// that waits for it, the way outputs flow.
+// that waits for it, in the direction of the outputs.
 
 import Core
 
-/// Drawings of a plan, also of one that has problems; ids that are not in the plan are left out.
+/// Drawings of a plan, even of one with problems; ids that are not in the plan are left out.
 public enum PlanDrawing {
     /// The plan in the language of Graphviz.
     public static func dot(_ document: PlanDocument) -> String {
@@ -24,7 +24,7 @@ public enum PlanDrawing {
 
     /// The plan in the language of Mermaid.
     public static func mermaid(_ document: PlanDocument) -> String {
-        // Mermaid has reserved words and no hyphens in names, so nodes are named by their place.
+        // Mermaid has reserved words and no hyphens in names, so nodes are named by their position.
         var places: [NodeID: Int] = [:]
         var lines = ["flowchart LR"]
         for (place, node) in document.nodes.enumerated() {
@@ -41,7 +41,7 @@ public enum PlanDrawing {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The ids that a node names, declared and by reference, each once.
+    /// The ids that a node names, declared or by reference, each once.
     private static func dependencies(of node: NodeDefinition) -> [NodeID] {
         var distinct = DistinctIDs()
         for dependency in node.dependencies { distinct.insert(dependency) }

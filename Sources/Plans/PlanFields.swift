@@ -1,18 +1,17 @@
-// The fields that a plan document and its nodes have, and which of them was meant by one that they
-// do not have.
+// The fields of a plan document and of its nodes, and guesses for misspelled ones.
 
 import Core
 
 /// The names of fields.
 enum PlanFields {
-    /// Of the document.
+    /// The fields of the document.
     static let plan = ["tasks", "join_instruction"]
-    /// Of a node, an element of `tasks`.
+    /// The fields of a node, an element of `tasks`.
     static let node = [
         "id", "tool_name", "args", "dependencies", "timeout_ms", "max_attempts", "requires",
     ]
 
-    /// Names that other systems give to the same.
+    /// Names that other systems use for the same fields.
     private static let meant: [String: String] = [
         "depends_on": "dependencies", "dependson": "dependencies", "depends": "dependencies",
         "deps": "dependencies", "needs": "dependencies", "after": "dependencies",
@@ -29,7 +28,7 @@ enum PlanFields {
         "instruction": "join_instruction",
     ]
 
-    /// What is wrong with a field of that name, as it reads behind `the node`.
+    /// The fault of a node that has an unknown field, to follow `the node`.
     static func fault(of name: String, known: [String]) -> String {
         let alias = meant[name.lowercased()]
         let closest =

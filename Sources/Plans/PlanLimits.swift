@@ -1,6 +1,6 @@
 // Every limit on a plan, in one place.
 
-/// What a plan may hold at most.
+/// The limits of a plan.
 public enum PlanLimits {
     /// Nodes in a plan.
     public static let nodes = 2_000_000
@@ -14,9 +14,9 @@ public enum PlanLimits {
     public static let argumentBytes = 16 << 20
     /// Bytes of a node's arguments after the outputs were put in.
     public static let resolvedArgumentBytes = 256 << 20
-    /// Bytes of outputs that the references of one node may look through.
+    /// Bytes of outputs that the references of one node may scan.
     public static let resolutionWork = 256 << 20
-    /// Bytes of a node, or of any other value at the top of a plan document.
+    /// Bytes of a node, or of any other top-level value of a plan document.
     public static let nodeBytes = 32 << 20
     /// Bytes of a join instruction.
     public static let joinInstruction = 16 << 10
@@ -28,6 +28,6 @@ public enum PlanLimits {
     public static let timeoutMilliseconds = 1...86_400_000
     /// Attempts that a node may ask for.
     public static let maxAttempts = 1...100
-    /// Problems reported at once; what lies beyond is counted.
+    /// Problems reported at once; further ones are counted.
     public static let problemsReported = 100
 }

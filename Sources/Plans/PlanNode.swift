@@ -1,5 +1,5 @@
-// A node as the plan keeps it. A plan may have a million of them, so it is small: what few nodes
-// have lies in a box of its own, and dependencies lie in flat arrays of the plan.
+// A node as the plan stores it. A plan may have a million of them, so it is small: rarely used
+// fields are in a separate box, and dependencies are in flat arrays of the plan.
 
 public import Core
 public import OrderedCollections
@@ -21,7 +21,7 @@ public struct PlanNode: Sendable {
     /// Labels that a worker must have to run the node.
     public var requires: OrderedDictionary<String, String> { options?.requires ?? [:] }
 
-    /// Bytes of what the node brought along, beside the tables of the plan.
+    /// Bytes of the node's own data, without the tables of the plan.
     var payloadBytes: Int {
         let length = id.text.utf8.count
         var bytes = template.heldBytes + (length > 15 ? length + 32 : 0)

@@ -1,4 +1,4 @@
-// What is wrong with a plan, told in a way that a person and a program can both use.
+// The problems of a plan, for people and for programs.
 
 public import JSON
 
@@ -9,14 +9,14 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         /// The code as written on the wire.
         public var rawValue: String
 
-        /// A code of that spelling; it is not checked.
+        /// A code of this text; it is not checked.
         public init(rawValue: String) {
             self.rawValue = rawValue
         }
 
         /// The document is not JSON.
         public static let badJSON = Code(rawValue: "bad_json")
-        /// The document, or a node in it, has not the form of a plan.
+        /// The document, or a node in it, does not have the form of a plan.
         public static let badPlan = Code(rawValue: "bad_plan")
         /// An id is not 1–64 of `[A-Za-z0-9_-]`.
         public static let badID = Code(rawValue: "bad_id")
@@ -30,7 +30,7 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         public static let selfReference = Code(rawValue: "self_reference")
         /// No such tool.
         public static let unknownTool = Code(rawValue: "unknown_tool")
-        /// The arguments are not what the tool takes.
+        /// The arguments do not match the tool's parameters.
         public static let badArguments = Code(rawValue: "bad_args")
         /// A limit is exceeded.
         public static let limit = Code(rawValue: "limit")
@@ -39,7 +39,7 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         /// Text looks like a reference but names no node and stays text (a warning).
         public static let unknownReference = Code(rawValue: "unknown_reference")
 
-        /// Text looks like a reference and is not well formed; it stays text (a warning).
+        /// Text looks like a reference but is not well formed; it stays text (a warning).
         public static let malformedReference = Code(rawValue: "malformed_reference")
 
         /// The code as written on the wire.
@@ -52,9 +52,9 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
     public var node: String?
     /// One sentence for a person.
     public var message: String
-    /// Whether the plan can run all the same.
+    /// Whether the plan can run in spite of it.
     public var isWarning: Bool
-    /// Where in the text it is, if whoever found it had the text; no part of the encoded form.
+    /// Where in the text it is, if the text was known; not part of the encoded form.
     public var position: TextPosition?
 
     /// A problem of that code.
@@ -103,9 +103,10 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// All the problems found at once.
+/// All problems found at once.
 public struct PlanProblems: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The problems, at least one: those of nodes in the order of the plan, then those of the whole.
+    /// The problems, at least one: those of nodes in the order of the plan, then those of the whole
+    /// plan.
     public var problems: [PlanProblem]
 
     /// An error that carries these problems.
@@ -119,7 +120,7 @@ public struct PlanProblems: Error, Sendable, Equatable, CustomStringConvertible 
     }
 }
 
-/// Gathers problems up to the limit and counts the rest, whose messages are never composed.
+/// Collects problems up to the limit and counts the others, whose messages are never composed.
 struct ProblemList {
     private(set) var problems: [PlanProblem] = []
     private(set) var unreported = 0

@@ -1,17 +1,17 @@
-// The JSON form of a plan, read as it arrives. Which bytes are values is found by JSONReader; what a
-// node means is not judged here.
+// The JSON form of a plan, read as it arrives. JSONReader finds the values; the meaning of a node
+// is not checked here.
 
 public import JSON
 
 /// An incremental reader of `{"tasks":[…],"join_instruction":"…"}`.
 ///
-/// Feed it bytes in any split; each element of `tasks` is handed out as soon as its last byte is
-/// there. Keys may come in any order; unknown ones are reported at the end. Time is proportional to
-/// the bytes; memory is that of one value that spans several pieces. An error is final.
+/// Feed it bytes, split anywhere; each element of `tasks` is delivered as soon as its last byte has
+/// arrived. Keys may come in any order; unknown ones are reported at the end. Time is proportional
+/// to the bytes; memory is that of one value that spans several pieces. An error is final.
 public struct PlanReader: Sendable {
     private enum Field: Sendable {
         case tasks, joinInstruction
-        /// A field that does not count, by its key.
+        /// The key of a field that is ignored.
         case other(String)
     }
 
@@ -28,7 +28,7 @@ public struct PlanReader: Sendable {
     private var nodeCount = 0
 
     private var failure: PlanProblems?
-    /// Faults of form that do not keep the rest from being read.
+    /// Faults that do not prevent reading the rest.
     private var problems = ProblemList()
 
     /// A reader at the start of a document.
@@ -40,8 +40,8 @@ public struct PlanReader: Sendable {
     /// Reads the next piece.
     ///
     /// `onNode` is called for each element of `tasks` that ends in this piece, in order; elements
-    /// that lie in one piece share its buffer. Throws at the first byte that cannot be part of a
-    /// plan document, with its position, and again on every later call.
+    /// within one piece share its buffer. Throws at the first byte that cannot be part of a plan
+    /// document, with its position, and again on every later call.
     public mutating func feed(
         _ bytes: ArraySlice<UInt8>,
         onNode: (RawJSON) -> Void
@@ -58,7 +58,7 @@ public struct PlanReader: Sendable {
 
     /// Ends the document; returns the join instruction.
     ///
-    /// Throws if the document is not complete, has no list of tasks, or had faults of form.
+    /// Throws if the document is not complete, has no list of tasks, or had other faults.
     public mutating func finish() throws(PlanProblems) -> String? {
         if let failure { throw failure }
         do throws(JSONReader.Fault) {
@@ -188,7 +188,7 @@ public struct PlanReader: Sendable {
         PlanProblems([PlanProblem(code: .badJSON, message: message, position: position)])
     }
 
-    /// The place of the first byte that is wrong in the last value.
+    /// The position of the first wrong byte in the last value.
     private func positionOfFault(in value: ArraySlice<UInt8>) -> TextPosition {
         let offset = JSONReader.faultOffset(in: value) ?? 0
         return reader.valuePosition.advanced(over: value.prefix(offset))
@@ -224,7 +224,7 @@ public struct PlanReader: Sendable {
             : "the byte 0x\(String(byte, radix: 16, uppercase: true))"
     }
 
-    /// What a value that is wrong is called.
+    /// The name of the wrong value for messages.
     private var valueName: String {
         if isInTasks { return "the \(ordinal(nodeCount + 1)) node" }
         return switch field {

@@ -1,5 +1,5 @@
-// What can be chosen of how a goal is planned: the same values on the command line, in the library,
-// on the wire and in the planner. Not here: what each choice does (PlannerCore).
+// The options for planning a goal: the same values on the command line, in the library, on the wire
+// and in the planner. Not here: what each option does (PlannerCore).
 
 /// The form in which a model writes its plan.
 public enum PlanFormat: String, Sendable, Hashable, CaseIterable {
@@ -12,7 +12,7 @@ public enum PlanFormat: String, Sendable, Hashable, CaseIterable {
 
 /// When the nodes of a goal start, and how often the model is asked.
 public enum PlanningStrategy: String, Sendable, Hashable, CaseIterable {
-    /// Each node starts as soon as the model has written it and what it needs is there.
+    /// Each node starts as soon as the model has written it and its dependencies are done.
     case streamed
     /// Nodes start when the plan is complete.
     case planned
@@ -22,7 +22,7 @@ public enum PlanningStrategy: String, Sendable, Hashable, CaseIterable {
     case react
 }
 
-/// What becomes of nodes that run when the model fails in the middle of a plan.
+/// What happens to running nodes when the model fails in the middle of a plan.
 public enum ModelFailurePolicy: String, Sendable, Hashable, CaseIterable {
     /// They finish, then the run fails.
     case finish

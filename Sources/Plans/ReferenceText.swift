@@ -1,17 +1,17 @@
-// How a reference is spelled inside a JSON string: `$t1`, `${t1}`, `${t1.items[0]['odd key']}`.
-// Works on the escaped text, so that a reference keeps its place in the bytes it is written in.
+// The syntax of a reference inside a JSON string: `$t1`, `${t1}`, `${t1.items[0]['odd key']}`.
+// Works on the escaped text, so that a reference keeps its position in the source bytes.
 
 import Core
 import JSON
 
-/// A cursor over the escaped content of JSON strings, seen as the characters they spell.
+/// A cursor over the escaped content of JSON strings that decodes their characters.
 struct StringContent {
     let bytes: ArraySlice<UInt8>
 
-    /// One character of the content and the index behind it.
+    /// One character of the content and the index after it.
     ///
-    /// An escape counts as the character it spells. What is not ASCII comes as some scalar that is
-    /// not ASCII either, a byte at a time: no syntax lies there.
+    /// An escape counts as its character. A character outside ASCII is returned as some scalar
+    /// outside ASCII, one byte at a time: the syntax is ASCII only.
     func unit(at index: Int) -> (scalar: Unicode.Scalar, next: Int) {
         let byte = bytes[index]
         guard byte == UInt8(ascii: "\\"), index + 1 < bytes.endIndex else {
@@ -25,7 +25,7 @@ struct StringContent {
         return (Unicode.Scalar(Escape.controlCharacter(escaped) ?? escaped), index + 2)
     }
 
-    /// The text that a range of the content spells.
+    /// The decoded text of a range of the content.
     func text(_ range: Range<Int>) -> String {
         let slice = bytes[range]
         guard slice.contains(UInt8(ascii: "\\")) else {
@@ -45,12 +45,12 @@ struct ReferenceSpelling {
 
     var id: Range<Int>
     var steps: [Step] = []
-    /// The index behind the reference.
+    /// The index after the reference.
     var end: Int
     /// Whether it is written with braces.
     let isBraced: Bool
 
-    /// The reference whose `$` stands at `index`, or nil if none is well formed there.
+    /// The reference whose `$` is at `index`, or nil if there is no well-formed one.
     init?(at index: Int, before limit: Int, in content: StringContent) {
         let (_, first) = content.unit(at: index)
         guard first < limit else { return nil }
@@ -82,13 +82,13 @@ struct ReferenceSpelling {
             guard isBraced ? NodeID.allows(byte) : NodeID.allowsUnbraced(byte) else { break }
             length += 1
             cursor = next
-            // A run that is too long for an id is no reference, and is not cut into one.
+            // A run that is too long for an id is not a reference, and is not cut.
             if length > NodeID.maximumLength { return nil }
         }
         return length > 0 ? cursor : nil
     }
 
-    /// The id as a name; what the spelling took for one is one.
+    /// The id as a name; the syntax allows only valid ids.
     func id(in content: StringContent) -> NodeID {
         NodeID(checked: content.text(id))
     }

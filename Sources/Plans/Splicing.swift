@@ -1,21 +1,21 @@
-// Outputs as text, the byte work of putting them into arguments, and the sentence for a part of an
-// output that is missing.
+// Outputs as text, the copying of bytes into arguments, and the sentence for a missing part of an
+// output.
 
 public import JSON
 
-/// The levels that arguments may have: one less than a message, which holds them.
+/// The levels that arguments may have: one less than a message, which contains them.
 let maximumDepth = JSONLimits.payloadDepth
 
 extension RawJSON {
     /// The value as text: a string without its quotes, anything else as compact JSON.
     ///
-    /// It has the fewest escapes, so that it does not depend on how the value was written. Numbers
-    /// and the order of keys stay.
+    /// It has the fewest possible escapes, so that it does not depend on how the value was written.
+    /// Numbers and the order of keys stay.
     public var plainText: String {
         stringValue ?? String(decoding: compactBytes, as: UTF8.self)
     }
 
-    /// The text of the value as it stands inside a JSON string, between the quotes, and whether its
+    /// The text of the value as written inside a JSON string, between the quotes, and whether its
     /// bytes are those of the value itself.
     public var textWithinString: (text: ArraySlice<UInt8>, isShared: Bool) {
         if let text = textWithoutRewriting { return (text, true) }
@@ -25,10 +25,10 @@ extension RawJSON {
         return (text[...], false)
     }
 
-    /// The beginning of ``plainText``: at least that many bytes of it, or all if it has fewer; only
-    /// the beginning of the value is looked at.
+    /// The beginning of ``plainText``: at least that many bytes of it, or all if it has fewer;
+    /// reads only the beginning of the value.
     public func plainText(atLeast bytes: Int) -> String {
-        // A character takes six bytes at the most where it is escaped.
+        // An escaped character takes at most six bytes.
         let most = 6 * bytes + 16
         guard count > most else { return plainText }
         let start = self.bytes.prefix(most)
@@ -45,7 +45,8 @@ extension RawJSON {
         return RawJSON(trusted: text[...]).stringValue ?? ""
     }
 
-    /// How many bytes a character of a string takes as it is written; a surrogate pair is one.
+    /// How many bytes the next character of a string takes as written; a surrogate pair is one
+    /// character.
     private static func lengthOfCharacter(at index: Int, in bytes: ArraySlice<UInt8>) -> Int {
         let first = bytes[index]
         guard first == UInt8(ascii: "\\") else {
@@ -60,17 +61,17 @@ extension RawJSON {
         return isHighSurrogate ? 12 : 6
     }
 
-    /// The text of the value inside a JSON string, if the bytes hold it as it is.
+    /// The text of the value inside a JSON string, if the value already contains these bytes.
     var textWithoutRewriting: ArraySlice<UInt8>? {
         switch kind {
-        // Its escapes are those of the string around it.
+        // Its escapes are also valid in the string around it.
         case .string: bytes.dropFirst().dropLast()
         case .number, .bool, .null: bytes
         case .object, .array: nil
         }
     }
 
-    /// The bytes without whitespace between tokens, and without escapes that need not be.
+    /// The bytes without whitespace between tokens, and without needless escapes.
     fileprivate var compactBytes: ArraySlice<UInt8> {
         guard kind == .object || kind == .array else { return bytes }
         var compact: [UInt8] = []

@@ -1,9 +1,9 @@
-// Finding the references in arguments: which strings are values, and where in them something is to
-// be put in or left out.
+// Finds the references in arguments: which strings are values, and where text in them is inserted
+// or left out.
 
 import Core
 
-/// A place in the source that is not simply copied.
+/// A place in the source that is not copied unchanged.
 ///
 /// Offsets count from the start of the source. Twelve bytes: a plan may have a million of them.
 struct TemplateMark: Sendable {
@@ -12,7 +12,7 @@ struct TemplateMark: Sendable {
         case whole
         /// A reference inside a string.
         case embedded
-        /// A character to be left out, the second dollar sign of two.
+        /// A character to leave out, the second of two dollar signs.
         case dropped
     }
     var start: UInt32
@@ -20,11 +20,11 @@ struct TemplateMark: Sendable {
     var kind: Kind
 }
 
-/// One pass over the text of arguments that notes every place.
+/// One pass over the text of arguments that records every place.
 struct TemplateScanner {
     let content: StringContent
     private(set) var marks: [TemplateMark] = []
-    /// Where something looks like a reference and is none, if that is asked for.
+    /// Text that looks like a reference but is none, if requested.
     private(set) var suspects: [TemplateSuspect] = []
     var gathersSuspects = false
 
@@ -51,7 +51,7 @@ struct TemplateScanner {
         }
     }
 
-    /// In valid JSON a string before a colon is a key, and nothing else is.
+    /// In valid JSON, exactly the strings before a colon are keys.
     private func isKey(endingAt index: Int) -> Bool {
         var index = index
         while index < content.bytes.endIndex {
@@ -110,7 +110,7 @@ struct TemplateScanner {
         )
     }
 
-    /// Notes `$a.x` and `$a[0]`, which are the text of `a` and literal text behind it.
+    /// Records `$a.x` and `$a[0]`, which mean the text of `a` followed by literal text.
     private mutating func noteBarePath(behind spelling: ReferenceSpelling, before limit: Int) {
         guard spelling.end < limit else { return }
         let (step, afterStep) = content.unit(at: spelling.end)
@@ -124,10 +124,10 @@ struct TemplateScanner {
     }
 }
 
-/// A place that looks like a reference and is none.
+/// A place that looks like a reference but is none.
 struct TemplateSuspect {
     /// From the dollar sign to the end of the string.
     var range: Range<Int>
-    /// The node whose whole output is put in there, of `$a.x`.
+    /// For `$a.x`, the node whose whole output is inserted.
     var id: NodeID?
 }

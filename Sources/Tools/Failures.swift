@@ -1,14 +1,14 @@
-// The failures that runners have in common, worded once.
+// Failures that all runners share.
 
 import Core
 
 extension Failure {
-    /// The invocation was called off; the caller knows why.
+    /// The invocation was cancelled; the caller knows why.
     static func cancelled(_ tool: String) -> Failure {
         Failure(code: .cancelled, message: "\(tool) was cancelled.")
     }
 
-    /// The invocation came after the tool was shut down, or was cut off by it.
+    /// The invocation came after the tool was shut down, or was ended by it.
     static func shutDown(_ tool: String) -> Failure {
         Failure(
             code: .cancelled,
@@ -21,7 +21,7 @@ extension Failure {
     static func outputTooLarge(_ tool: String, limit: Int) -> Failure {
         Failure(
             code: .outputTooLarge,
-            message: "\(tool) produced more than the \(limit) bytes of output it may produce."
+            message: "\(tool) produced more than the allowed \(limit) bytes of output."
         )
     }
 }

@@ -1,4 +1,4 @@
-// Why an invocation did not begin: a failure of the call, or a worker that cannot start the tool.
+// Why an invocation did not start: a failure of the call, or a worker that cannot start the tool.
 public import Core
 internal import Glibc
 public import JSON
@@ -6,22 +6,22 @@ internal import UVLoop
 
 /// A tool that could not be started: the invocation has surely not run.
 public struct StartRefusal: Sendable {
-    /// What the node fails with if nobody can start it; its code is `spawn_failed`.
+    /// The failure of the node if no worker can start the tool; its code is `spawn_failed`.
     public var failure: Failure
-    /// Whether the system lacked something that comes back: descriptors, processes or memory.
+    /// Whether the system temporarily lacked something: descriptors, processes or memory.
     public var isShortage: Bool
-    /// The arguments of the invocation, which may be started again.
+    /// The arguments of the invocation, for another start.
     public var arguments: RawJSON
 }
 
-/// What keeps a process from being started.
+/// Why a process could not be started.
 enum StartProblem: Error {
     /// The call itself cannot be served.
     case failed(Failure)
     /// The worker cannot start the tool.
     case refused(Failure, isShortage: Bool)
 
-    /// What is reported of the invocation.
+    /// The report for the invocation.
     func report(_ arguments: RawJSON) -> ToolReport {
         switch self {
         case .failed(let failure): .failed(failure)
@@ -34,10 +34,10 @@ enum StartProblem: Error {
 }
 
 extension UVError {
-    /// Whether descriptors, processes or memory are used up, which others give back.
+    /// Whether descriptors, processes or memory are used up, which others may free.
     var isShortage: Bool { [EMFILE, ENFILE, EAGAIN, ENOMEM].contains(-code) }
 
-    /// What a person can do about a shortage.
+    /// Advice in a shortage.
     static let shortageAdvice =
-        "The worker has as many files or processes open, or uses as much memory, as it may."
+        "The worker has reached its limit of open files, processes or memory."
 }

@@ -1,5 +1,5 @@
-// What a worker knows of a tool: how to start an invocation of it and what it reports.
-// Not here: the kinds of tools there are, and which tools a worker has (Toolbox).
+// The interface of a worker to a tool: starting an invocation and its reports. Not here: the kinds
+// of tools, and which tools a worker has (Toolbox).
 public import Core
 public import JSON
 public import Wire
@@ -9,28 +9,32 @@ public protocol ToolRunner: AnyObject {
     /// What the worker announces of the tool.
     var description: ToolDescription { get }
 
-    /// Why the tool cannot run for now, in a sentence, or nil if it can, as far as can be told
-    /// without trying. Looks at files, and so may differ from one call to the next.
+    /// Why the tool cannot run now, as a sentence, or nil if it can, as far as known without a try.
+    ///
+    /// Reads files, so it may differ from one call to the next.
     func obstacle() -> String?
 
     /// How many pipes the worker holds for each process of the tool; 0 for a tool without any.
     var pipesPerProcess: Int { get }
 
-    /// Whether processes stay when their invocation has ended.
+    /// Whether processes are kept when their invocation has ended.
     var keepsProcesses: Bool { get }
 
     /// Starts one invocation.
     ///
     /// `report` gets any number of `started`, `output` and `progress` and then exactly one
-    /// `finished` or `notStarted`, possibly before this returns; nothing after that. All of it on the loop.
-    /// The arguments are taken to fit the tool's schema, see ``Toolbox/validate(arguments:for:)``.
+    /// `finished` or `notStarted`, possibly before this returns; nothing after that. All calls are
+    /// on the loop. The arguments must fit the tool's schema, see
+    /// ``Toolbox/validate(arguments:for:)``.
     func start(
         _ invocation: Invocation,
         report: @escaping (ToolReport) -> Void
     ) -> any RunningInvocation
 
-    /// Ends what the tool keeps running, soon but not at once; the invocations still under way
-    /// finish with a failure. Later invocations fail.
+    /// Ends the processes of the tool soon, but not at once; running invocations finish with a
+    /// failure.
+    ///
+    /// Later invocations fail.
     func shutDown()
 }
 
@@ -38,23 +42,23 @@ extension ToolRunner {
     /// A tool that needs nothing outside the worker can always run.
     public func obstacle() -> String? { nil }
 
-    /// A tool that is no program has no processes.
+    /// A tool that is not a program has no processes.
     public var pipesPerProcess: Int { 0 }
 
     /// Processes end with their invocation, unless the tool says otherwise.
     public var keepsProcesses: Bool { false }
 }
 
-/// An invocation under way.
+/// A running invocation.
 public protocol RunningInvocation: AnyObject {
-    /// Asks the invocation to end, and ends it by force when the grace is over.
+    /// Asks the invocation to end, and ends it by force after the grace period.
     ///
-    /// `finished` still comes, once: with the code `cancelled`, or with the outcome that the
-    /// invocation had already reached. May be called more than once; the shorter grace counts.
+    /// `finished` still comes, once: with the code `cancelled`, or with the outcome that was
+    /// already reached. May be called more than once; the shorter grace period counts.
     func cancel(grace: Duration)
 }
 
-/// One concrete call of a tool, its arguments resolved.
+/// One call of a tool, with resolved arguments.
 public struct Invocation: Sendable, Equatable {
     /// The attempt it belongs to.
     public var attempt: AttemptID
@@ -68,12 +72,12 @@ public struct Invocation: Sendable, Equatable {
     public var arguments: RawJSON
     /// The number of the attempt, from 1.
     public var number: Int
-    /// Most bytes of output the coordinator takes.
+    /// The most bytes of output that the coordinator accepts.
     public var maxOutput: Int
-    /// How long it may take; the caller keeps the time and cancels.
+    /// How long it may take; the caller measures the time and cancels.
     public var timeout: Duration?
 
-    /// Makes an invocation of its parts.
+    /// Makes an invocation.
     public init(
         attempt: AttemptID,
         run: RunID,
@@ -99,11 +103,11 @@ public struct Invocation: Sendable, Equatable {
 public enum ToolReport: Sendable {
     /// The tool runs; invocations that finish at once leave it out.
     case started
-    /// The tool wrote something; best effort, apart from its output proper.
+    /// The tool wrote something; best effort, and not its output.
     case output(ChunkStream, [UInt8])
-    /// How far it is, 0 to 1, and what it is doing.
+    /// Its progress, 0 to 1, and what it is doing.
     case progress(Double?, String?)
-    /// The tool could not be started; comes in place of `finished`.
+    /// The tool could not be started; comes instead of `finished`.
     case notStarted(StartRefusal)
     /// The outcome, and whether the output was cut short.
     case finished(Result<RawJSON, Failure>, isTruncated: Bool)
@@ -121,7 +125,7 @@ extension ToolReport {
     }
 }
 
-/// The handle of an invocation that finished while it was started: there is nothing to cancel.
+/// The handle of an invocation that finished while it was started; cancelling does nothing.
 final class FinishedInvocation: RunningInvocation {
     func cancel(grace: Duration) {}
 }

@@ -1,5 +1,5 @@
-// The tools of one worker by name, with the schemas their arguments are checked against.
-// Not here: where tools come from, how they run.
+// The tools of one worker by name, with the schemas for their arguments. Not here: where tools come
+// from, how they run.
 public import Core
 public import JSON
 internal import Schemas
@@ -8,9 +8,9 @@ public import Wire
 
 /// The tools of one worker; confined to the loop.
 public final class Toolbox {
-    /// What the worker announces, in the order the runners were given in.
+    /// The announced tools, in the order of the runners.
     public let descriptions: [ToolDescription]
-    /// The loop that all of it is confined to.
+    /// The loop for all tools.
     public let loop: EventLoop
     private let tools: [String: Tool]
     private let runners: [any ToolRunner]
@@ -21,11 +21,11 @@ public final class Toolbox {
         var schema: Schema
     }
 
-    /// Puts runners together.
+    /// Combines runners.
     ///
-    /// The worker's machine holds invocations to the concurrency of their tool, not the toolbox.
-    /// Throws when two have the same name, a name is empty or too long, or a schema cannot be used.
-    /// The keeper is the one of runners that share one, and is shut down with them.
+    /// The worker's machine enforces the concurrency of a tool, not the toolbox. Throws when two
+    /// have the same name, a name is empty or too long, or a schema cannot be used. `keeper` is
+    /// shared by the runners, and is shut down with them.
     public init(
         loop: EventLoop,
         runners: [any ToolRunner],
@@ -50,7 +50,7 @@ public final class Toolbox {
                 tools[name] = Tool(runner: runner, schema: schema)
             } catch {
                 problems.append(
-                    "The parameters of \(name) are no schema that can be used. \(error)"
+                    "The parameters of \(name) are not a usable schema. \(error)"
                 )
             }
         }
@@ -62,8 +62,8 @@ public final class Toolbox {
         descriptions = runners.map(\.description)
     }
 
-    /// Makes the runners of a manifest's tools, of functions and, if wanted, of the diagnostic
-    /// tools, and puts them together; `makeTimer` makes the timers that `sleep` waits for.
+    /// Makes and combines the runners of a manifest's tools, of functions and, if wanted, of the
+    /// diagnostic tools; `makeTimer` makes the timers for `sleep`.
     public static func make(
         loop: EventLoop,
         manifest: Manifest? = nil,
@@ -99,7 +99,7 @@ public final class Toolbox {
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
         if diagnostics { runners += DiagnosticTools.runners(loop: loop, makeTimer: makeTimer) }
         let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper)
-        // Ahead, so that no call waits for it; if it cannot start, the calls say why.
+        // In advance, so that no call waits for it; if it cannot start, the calls tell why.
         if !programs.isEmpty { try? keeper.start() }
         return toolbox
     }
@@ -109,22 +109,22 @@ public final class Toolbox {
         tools[name]?.runner
     }
 
-    /// The tools that cannot run for now, in order, each with the reason; looks at files.
+    /// The tools that cannot run now, in order, each with the reason; reads files.
     public func obstacles() -> [WithheldTool] {
         runners.compactMap { runner in
             runner.obstacle().map { WithheldTool(name: runner.description.name, reason: $0) }
         }
     }
 
-    /// Whether some tools are programs, which may come and go.
+    /// Whether some tools are programs, which can disappear and come back.
     public var hasPrograms: Bool { runners.contains { $0.pipesPerProcess > 0 } }
 
-    /// How many of so many slots there are descriptors for; at least 1.
+    /// For how many of that many slots there are descriptors; at least 1.
     ///
     /// `descriptors` may still be opened.
     public func slots(upTo slots: Int, descriptors: Int) -> Int {
-        /// What all slots need: a process for each that runs, and those of persistent tools that
-        /// are kept, whichever tools ran.
+        /// The descriptors for all slots: a process for each running invocation, and those of
+        /// persistent tools that are kept.
         func need(_ slots: Int) -> Int {
             let running = runners.map { $0.keepsProcesses ? 0 : $0.pipesPerProcess }.max() ?? 0
             return runners.reduce(running * slots) { sum, runner in
@@ -139,13 +139,13 @@ public final class Toolbox {
         return fitting
     }
 
-    /// What a worker opens besides: its connection, name look-ups, the ends of pipes that a child
-    /// inherits while it is started.
+    /// The other descriptors of a worker: its connection, name look-ups, the ends of pipes that a
+    /// child inherits while it is started.
     private static let reservedDescriptors = 16
 
     /// What is wrong with the arguments of a call, or nil if it can start.
     ///
-    /// Arguments are decoded only for tools whose schema asks something of them.
+    /// Arguments are decoded only for tools whose schema has constraints.
     public func validate(arguments: RawJSON, for name: String) -> Failure? {
         guard let tool = tools[name] else {
             return Failure(code: .unknownTool, message: "There is no tool \(name) here.")
@@ -173,12 +173,12 @@ public final class Toolbox {
 @available(*, unavailable)
 extension Toolbox: Sendable {}
 
-/// Tools that cannot be put together.
+/// The error for tools that cannot be combined.
 public struct ToolboxError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong, one sentence each.
     public var problems: [String]
 
-    /// Makes an error of its problems.
+    /// Makes an error with these problems.
     public init(problems: [String]) {
         self.problems = problems
     }

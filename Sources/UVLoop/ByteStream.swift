@@ -1,6 +1,6 @@
-// One libuv stream, a TCP socket or one end of a pipe: reading into the loop's buffer, writing at
-// once what the other side takes and queueing the rest. Not here: how a stream comes about, and
-// what its ends mean.
+// One libuv stream, a TCP socket or one end of a pipe: reads into the loop's buffer, writes at once
+// what the other side accepts and queues the rest. Not here: how a stream is opened, and the
+// meaning of its end.
 internal import CLibuv
 internal import Glibc
 
@@ -12,19 +12,19 @@ final class ByteStream {
     private var isReading = false
     private var writesQueued = 0
     private var isWriteBroken = false
-    /// Bytes that were ever given to `write`.
+    /// The number of bytes that were ever passed to `write`.
     private var writtenBytes = 0
 
-    /// Gets each piece read, as an array of its own.
+    /// Called with each piece read, as a separate array.
     var onBytes: (([UInt8]) -> Void)?
     /// Called when reading has ended: 0 at the end of the stream, else libuv's code.
     var onReadEnd: ((Int32) -> Void)?
     /// Called when queued writes have all been sent (0), or once writing has failed (the code).
     var onWritten: ((Int32) -> Void)?
-    /// Called when a shutdown has gone out or failed.
+    /// Called when a shutdown is complete or has failed.
     var onShutDown: (() -> Void)?
-    /// Called instead of all others when the loop closes the stream: its user lets go of its own
-    /// callbacks, which may refer to each other in circles.
+    /// Called instead of all others when the loop closes the stream: its user removes its own
+    /// callbacks, which may be reference cycles.
     var onLoopClosing: (() -> Void)?
 
     static func tcp(loop: EventLoop) -> ByteStream {
@@ -47,15 +47,15 @@ final class ByteStream {
         memory = HandleMemory(type)
     }
 
-    /// Bytes that were queued and have not been taken by the system yet.
+    /// Bytes that were queued and not yet accepted by the system.
     var unsentBytes: Int {
         isClosed || isWriteBroken ? 0 : uv_stream_get_write_queue_size(memory.stream)
     }
 
-    /// Bytes that the peer's system has taken since the stream was opened.
+    /// Bytes that the peer's system has accepted since the stream was opened.
     ///
-    /// What our own system holds does not count: it would go on to count for a while after the
-    /// peer has stopped reading.
+    /// Bytes that our own system holds do not count: that number would continue to grow for a while
+    /// after the peer has stopped reading.
     var takenBytes: Int { writtenBytes - unsentBytes - systemQueueBytes }
 
     /// Bytes in the system's send queue, which the peer has not acknowledged.
@@ -68,7 +68,7 @@ final class ByteStream {
         return Int(count)
     }
 
-    /// Starts reading; what cannot be read at all ends the reading in a turn of its own.
+    /// Starts reading; a failure to read is reported in a later turn.
     func startReading() {
         guard !isClosed, !isReading else { return }
         let result = uv_read_start(memory.stream, provideBuffer, bytesArrived)
@@ -85,7 +85,7 @@ final class ByteStream {
         uv_read_stop(memory.stream)
     }
 
-    /// Reads what is there already, up to a number of bytes, without waiting for the loop's turn.
+    /// Reads available bytes, up to a limit, without waiting for the loop's turn.
     func readNow(atMost limit: Int) {
         var rest = limit
         while rest > 0, isReading, !isClosed {
@@ -98,8 +98,7 @@ final class ByteStream {
         }
     }
 
-    /// How many of the bytes written have been read by nobody, as far as the system knows of a
-    /// pipe.
+    /// How many of the written bytes have not been read, as far as the system knows for a pipe.
     var unreadBytes: Int {
         guard !isClosed, !isWriteBroken else { return .max }
         var descriptor: uv_os_fd_t = -1
@@ -110,7 +109,7 @@ final class ByteStream {
         return unsentBytes + Int(waiting)
     }
 
-    /// Sends what the system takes now and queues the rest; leaves the array empty.
+    /// Sends what the system accepts now and queues the rest; leaves the array empty.
     func write(_ bytes: inout [UInt8]) {
         guard !isClosed, !isWriteBroken else {
             bytes.removeAll(keepingCapacity: true)
@@ -147,7 +146,7 @@ final class ByteStream {
         }
     }
 
-    /// Closes the stream; queued bytes are dropped and no callback comes any more.
+    /// Closes the stream; queued bytes are dropped and no callback is called any more.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -159,10 +158,9 @@ final class ByteStream {
         memory.close()
     }
 
-    /// Returns how many bytes went out.
+    /// Returns how many bytes were sent.
     ///
-    /// An error counts as none: the queued write meets it again and reports it in a turn of its
-    /// own.
+    /// An error counts as 0 bytes: the queued write gets it again and reports it in a later turn.
     private func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
         var buffer = uv_buf_t(bytes)
         return max(0, Int(uv_try_write(memory.stream, &buffer, 1)))
@@ -171,8 +169,8 @@ final class ByteStream {
     private func queue(_ bytes: [UInt8], from start: Int) {
         let write = QueuedWrite(stream: self, bytes: bytes)
         let request = RequestMemory(UV_WRITE, waiting: write)
-        // The elements of a native array stay where they are while the request holds the array
-        // and nobody changes it, so libuv may read them until the request's callback.
+        // The elements of a native array do not move while the request holds the array and nothing
+        // changes it, so libuv may read them until the request's callback.
         var buffer = write.bytes.withUnsafeBytes { uv_buf_t(.init(rebasing: $0[start...])) }
         let result = uv_write(
             request.bound(to: uv_write_t.self),

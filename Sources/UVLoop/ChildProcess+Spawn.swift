@@ -1,19 +1,19 @@
-// Starting a child: its pipes, its arguments in C's form, and cleaning up when it cannot start.
-// Not here: the life of the child afterwards.
+// Starts a child: its pipes, its arguments in C's form, and cleaning up after a failed start. Not
+// here: the child after its start.
 internal import CLibuv
 internal import CProcess
 internal import Glibc
 
 extension ChildProcess {
-    /// What a child is started with.
+    /// The options for starting a child.
     public struct Options: Sendable {
-        /// What a child gets as its input.
+        /// The input of a child.
         public enum Input: Sendable {
             /// Nothing: `/dev/null`.
             case none
             /// These bytes, then the end of the input.
             case bytes([UInt8])
-            /// What `writeInput` hands over, until `closeInput`.
+            /// The bytes passed to `writeInput`, until `closeInput`.
             case pipe
         }
 
@@ -26,7 +26,7 @@ extension ChildProcess {
         public var directory: String?
         /// The child's input.
         public var standardInput: Input
-        /// Whether the child's standard error is ours and not captured.
+        /// Whether the child shares our standard error, which is then not captured.
         public var inheritStandardError: Bool
         /// Whether the child gets a session, and so a process group, of its own.
         public var newSession: Bool
@@ -51,14 +51,15 @@ extension ChildProcess {
 
     /// Starts a child and reads its output.
     ///
-    /// `onOutput` gets each piece as it comes. `onExit` comes exactly once, after the child has
-    /// exited and its pipes have ended. When the child has exited, the rest of its group is
-    /// killed; pipes still held by a process that left the group are closed 250 ms later. All
-    /// callbacks come in later turns of the loop. Throws when the child cannot be started, for
-    /// example `ENOENT` for a missing program; then nothing is left behind.
+    /// `onOutput` is called with each piece as it arrives. `onExit` is called exactly once, after
+    /// the child has exited and its pipes have ended. When the child has exited, the rest of its
+    /// group is killed; pipes that are still held by a process that left the group are closed 250
+    /// ms later. All callbacks come in later turns of the loop. Throws when the child cannot be
+    /// started, for example `ENOENT` for a missing program; then nothing remains.
     ///
-    /// With a keeper the child is the keeper's: it gets a session in any case, whatever it has
-    /// started is killed with it, also what has left the group, and none of it outlives us.
+    /// With a keeper the child belongs to the keeper: it always gets a session, all processes that
+    /// it has started are killed with it, even those that left the group, and none of them outlives
+    /// us.
     public static func spawn(
         loop: EventLoop,
         options: Options,
@@ -182,7 +183,7 @@ extension ChildProcess.Options {
         if case .none = standardInput { false } else { true }
     }
 
-    /// The child as a keeper starts it.
+    /// The child, started by a keeper.
     fileprivate func request(_ pipes: Pipes) -> KeeperRequest {
         var strings: [UInt8] = []
         for argument in arguments { strings += Array(argument.utf8) + [0] }
@@ -200,8 +201,7 @@ extension ChildProcess.Options {
         )
     }
 
-    /// Says what could not be found: libuv reports a missing program and a missing directory
-    /// alike.
+    /// Tells what is missing: libuv reports a missing program and a missing directory alike.
     fileprivate func failedOperation(_ code: Int32) -> String {
         let program = arguments.first ?? ""
         guard let directory, access(directory, X_OK) != 0 else { return "spawn \(program)" }
@@ -216,12 +216,12 @@ private struct Pipes {
         var ours: Int32 = -1
         var childs: Int32 = -1
 
-        /// What libuv is told to put on the child's descriptor; `/dev/null` without a pipe.
+        /// The descriptor of the child for libuv; `/dev/null` without a pipe.
         var container: uv_stdio_container_t {
             childs < 0 ? uv_stdio_container_t() : inherited(childs)
         }
 
-        /// Our end as a stream, which takes the descriptor over; `nil` without a pipe.
+        /// Our end as a stream, which then owns the descriptor; `nil` without a pipe.
         func stream(on loop: EventLoop) -> ByteStream? {
             guard ours >= 0 else { return nil }
             let stream = ByteStream.pipe(loop: loop)
@@ -238,7 +238,7 @@ private struct Pipes {
     var output = Pair()
     var error = Pair()
 
-    /// Makes the pipes the options ask for; returns libuv's code.
+    /// Makes the pipes for the options; returns libuv's code.
     mutating func open(for options: ChildProcess.Options) -> Int32 {
         var result: Int32 = 0
         if options.hasInput {

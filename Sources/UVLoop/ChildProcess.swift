@@ -1,11 +1,11 @@
-// A child process: its pipes, its group, and the one report of its end. Not here: starting it
-// (ChildProcess+Spawn), what its output means, time limits.
+// A child process: its pipes, its group, and the report of its end. Not here: starting it
+// (ChildProcess+Spawn), the meaning of its output, time limits.
 internal import CLibuv
 internal import Glibc
 
-/// A child process in a session of its own; lives until its end has been reported.
+/// A child process, usually in a session of its own; lives until its end has been reported.
 public final class ChildProcess {
-    /// Where a piece of output came from.
+    /// The descriptor that a piece of output was written to.
     public enum Stream: Sendable, Hashable {
         /// Descriptor 1 of the child.
         case standardOutput
@@ -20,7 +20,7 @@ public final class ChildProcess {
         /// The signal that ended the child; 0 for none.
         public var signal: Int
 
-        /// Makes a status of its parts.
+        /// Makes a status.
         public init(code: Int, signal: Int = 0) {
             self.code = code
             self.signal = signal
@@ -30,9 +30,9 @@ public final class ChildProcess {
         public var isSuccess: Bool { code == 0 && signal == 0 }
     }
 
-    /// The process number; the child's group and session have the same one.
+    /// The process number, which is also that of the child's group and session.
     public let pid: Int32
-    /// Called each time input written with `writeInput` has been taken in full, after a wait.
+    /// Called each time input written with `writeInput` has been accepted completely, after a wait.
     public var onInputDrained: (() -> Void)?
 
     let loop: EventLoop
@@ -47,11 +47,11 @@ public final class ChildProcess {
     private var isProcessClosed = false
     private var isPaused = false
     private var closesInputAfterWriting = false
-    /// Runs while pipes outlive the child.
+    /// Set while pipes outlive the child.
     private(set) var escapeTimer: Timer?
     private var isEscapeTimeUp = false
 
-    /// Who waits for the child: this process, or a keeper beside it.
+    /// The process that waits for the child: this one, or a keeper.
     private enum Parent {
         case us(HandleMemory)
         case keeper(KeeperProcess, id: UInt64)
@@ -89,10 +89,10 @@ public final class ChildProcess {
         started.keeper.adopt(self, started.id)
     }
 
-    /// Sends a signal to the child alone; nothing once it has ended.
+    /// Sends a signal to the child alone; does nothing once it has ended.
     public func signal(_ signal: Int32) {
         loop.assertOnLoop()
-        // libuv has waited for an ended child, so that its number may be another's by now.
+        // libuv has already waited for an ended child, so its number may belong to another process.
         guard status == nil else { return }
         switch parent {
         case .us: kill(pid, signal)
@@ -100,10 +100,10 @@ public final class ChildProcess {
         }
     }
 
-    /// Sends a signal to the child and all of its group; nothing once the child has ended.
+    /// Sends a signal to the child and its whole group; does nothing once the child has ended.
     ///
-    /// A child without a session of its own has no group of its own, and gets it alone. SIGKILL to
-    /// a child of a keeper reaches all that it has started.
+    /// A child without its own session has no group of its own, so only the child gets it. SIGKILL
+    /// to a child of a keeper reaches all processes that it has started.
     public func signalGroup(_ signal: Int32) {
         loop.assertOnLoop()
         guard status == nil else { return }
@@ -113,7 +113,8 @@ public final class ChildProcess {
         }
     }
 
-    /// Hands bytes to the child's input; dropped once the input is closed or the child gone.
+    /// Writes bytes to the child's input; they are dropped if the input is closed or the child has
+    /// ended.
     public func writeInput(_ bytes: [UInt8]) {
         loop.assertOnLoop()
         guard !closesInputAfterWriting, let input else { return }
@@ -121,22 +122,22 @@ public final class ChildProcess {
         input.write(&bytes)
     }
 
-    /// Ends the child's input when everything written has been taken.
+    /// Ends the child's input when all written bytes have been accepted.
     public func closeInput() {
         loop.assertOnLoop()
         closesInputAfterWriting = true
         if let input, input.unsentBytes == 0 { dropInput() }
     }
 
-    /// Bytes of input written and not yet taken by the system.
+    /// Bytes of input not yet accepted by the system.
     public var unsentInputBytes: Int {
         loop.assertOnLoop()
         return input?.unsentBytes ?? 0
     }
 
-    /// Reads now what the child has written to its standard error so far, up to 1 MiB.
+    /// Reads now the standard error output so far, up to 1 MiB.
     ///
-    /// What a child writes to its two outputs is read in any order otherwise.
+    /// Otherwise the order of reading between the two outputs is not defined.
     public func readErrorsNow() {
         loop.assertOnLoop()
         errorOutput?.readNow(atMost: 1 << 20)
@@ -145,7 +146,7 @@ public final class ChildProcess {
     /// Bytes of input that an ended child has not read; all of them if it closed its input before.
     public private(set) var unreadInputBytes = 0
 
-    /// Reads no output until `resumeOutput`; the child waits once its pipes are full.
+    /// Reads no output until `resumeOutput`; the child waits when its pipes are full.
     ///
     /// The end of a child whose output is paused is reported after resuming.
     public func pauseOutput() {
@@ -183,14 +184,14 @@ public final class ChildProcess {
             reportIfOver()
         }
         stream.onLoopClosing = { [self] in
-            // Once the child has been waited for, its pipes are the only handles left.
+            // When the child has ended, its pipes are the only open handles left.
             if status != nil { dropCallbacks() }
         }
         stream.startReading()
     }
 
     private func inputWritten(_ code: Int32) {
-        // A child need not read its input; its exit code says whether it failed.
+        // A child need not read its input; its exit code tells whether it failed.
         guard code == 0 else { return dropInput() }
         onInputDrained?()
         if closesInputAfterWriting, input?.unsentBytes == 0 { dropInput() }
@@ -209,7 +210,8 @@ public final class ChildProcess {
         if case .us = parent {
             loop.childrenAlive -= 1
             closeProcess()
-            // While members are left the group keeps its number, so this reaches nobody else.
+            // While members are left, no other group gets the number, so this cannot hit another
+            // group.
             if ownsGroup { kill(-pid, SIGKILL) }
         }
         dropInput()
@@ -229,8 +231,8 @@ public final class ChildProcess {
 
     private func escapeTimerFired() {
         guard isEscapeTimeUp else {
-            // A busy loop may come here before it has read what lies in the pipes; timers come
-            // before input, so that one more turn reads it.
+            // On a busy loop the timer may fire before the loop has read the pipes, because timers
+            // come before input; one more turn reads them.
             isEscapeTimeUp = true
             escapeTimer?.schedule(after: .zero)
             return
@@ -261,8 +263,8 @@ public final class ChildProcess {
         memory.close()
     }
 
-    /// Lets go of callbacks and pipes, as the loop closes; of a kept child the keeper kills what is
-    /// left.
+    /// Releases callbacks and pipes when the loop closes; the keeper kills the rest of a kept
+    /// child.
     func dropEverything() {
         dropCallbacks()
         dropInput()
@@ -273,7 +275,8 @@ public final class ChildProcess {
 }
 
 extension ChildProcess: HandleOwner {
-    /// The first call kills and leaves the handle to wait for the end; a second one gives up.
+    /// The first call kills the child and keeps the handle to wait for its end; the second one
+    /// closes it.
     func closeWithLoop() {
         guard onExit != nil else { return closeProcess() }
         signalGroup(SIGKILL)

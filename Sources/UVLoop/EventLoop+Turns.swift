@@ -1,14 +1,14 @@
-// The end of a loop's turn, where outboxes are flushed and decisions taken once for all input
-// of the turn, and the start of the next. Not here: running the loop.
+// The end of a loop's turn, where outboxes are flushed and decisions are made once for all input of
+// the turn, and the start of the next turn. Not here: running the loop.
 internal import CLibuv
 
 extension EventLoop {
     /// Calls a closure once per turn, just before the loop would wait for input.
     ///
-    /// By then all input of the turn has been handled. Hooks run in the order of registration;
-    /// one registered by a hook runs from the next turn on. What a hook sets going (posts,
-    /// timers that are due, `nextTurn`) keeps the loop from waiting. A hook whose work needs an
-    /// earlier hook again calls `nextTurn`. Hooks do not keep the loop alive.
+    /// All input of the turn has been handled by then. Hooks run in the order of registration; one
+    /// registered by a hook runs from the next turn on. New work from a hook (posts, timers that
+    /// are due, `nextTurn`) keeps the loop from waiting. A hook that needs an earlier hook to run
+    /// again calls `nextTurn`. Hooks do not keep the loop alive.
     @discardableResult
     public func onTurnEnd(_ body: @escaping () -> Void) -> TurnHook {
         preconditionNotClosed()
@@ -17,9 +17,9 @@ extension EventLoop {
         return hook
     }
 
-    /// Runs a closure in a turn of its own soon: not within this call, and before the loop waits.
+    /// Runs a closure in another turn soon: not within this call, and before the loop waits.
     ///
-    /// For what must not happen inside the caller's frame. Keeps the loop alive until then.
+    /// For work that must not run inside the caller's frame. Keeps the loop alive until then.
     public func nextTurn(_ body: @escaping () -> Void) {
         assertOnLoop()
         guard phase == .open else { return }
@@ -31,7 +31,7 @@ extension EventLoop {
         let hooks = turns.hooks
         for hook in hooks { hook.body?() }
         if hooks.contains(where: { $0.body == nil }) { turns.removeCancelled() }
-        // Hooks take time; without this, libuv would wait that much too long for a timer.
+        // Hooks take time; without this, libuv would wait too long for a timer.
         uv_update_time(raw)
     }
 
@@ -53,7 +53,7 @@ public final class TurnHook {
         self.body = body
     }
 
-    /// Stops the calls of the closure; also inside a hook.
+    /// Stops the calls of the closure; allowed inside a hook.
     public func cancel() {
         loop.assertOnLoop()
         guard body != nil else { return }
@@ -73,7 +73,7 @@ struct Turns {
     private let idle = HandleMemory(UV_IDLE)
 
     init(loop: UnsafeMutablePointer<uv_loop_t>) {
-        // Both are documented never to fail.
+        // Both functions never fail according to their documentation.
         uv_prepare_init(loop, prepare.prepare)
         uv_idle_init(loop, idle.idle)
         uv_unref(prepare.handle)
@@ -95,7 +95,7 @@ struct Turns {
     }
 
     mutating func `defer`(_ body: @escaping () -> Void) {
-        // An active idle handle is what keeps libuv from waiting.
+        // An active idle handle keeps libuv from waiting.
         if deferred.isEmpty { uv_idle_start(idle.idle, turnStarts) }
         deferred.append(body)
     }
@@ -109,7 +109,7 @@ struct Turns {
     mutating func close() {
         prepare.closeUnowned()
         idle.closeUnowned()
-        // A hook's token may be kept by what its closure refers to.
+        // The closure may refer to the hook's token, so it is released here.
         for hook in hooks { hook.body = nil }
         hooks = []
         deferred = []

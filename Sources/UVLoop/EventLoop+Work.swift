@@ -3,10 +3,10 @@
 internal import CLibuv
 
 extension EventLoop {
-    /// Runs async work as a `Task` and hands its value to `then` on the loop, exactly once.
+    /// Runs async work as a `Task` and passes its value to `then` on the loop, exactly once.
     ///
-    /// Keeps the loop alive until then. Cancelling cancels the task; `then` still comes, with
-    /// whatever the work returns. Only when the loop closes first does `then` never come.
+    /// Keeps the loop alive until then. Cancelling cancels the task; `then` is still called, with
+    /// the value that the work returns. Only when the loop closes first, `then` is never called.
     @discardableResult
     public func perform<Value: Sendable>(
         _ work: @escaping @Sendable () async -> Value,
@@ -15,7 +15,7 @@ extension EventLoop {
         assertOnLoop()
         guard phase == .open else { return PerformedWork(task: nil) }
         let answer = Locked<Value?>(nil)
-        // `then` never leaves the loop: the task carries only its number there and back.
+        // `then` never leaves the loop: the task carries only its number.
         let number = performed.add {
             guard let value = answer.withLock({ $0 }) else {
                 preconditionFailure("performed work was answered without a value")
@@ -33,7 +33,7 @@ extension EventLoop {
         return PerformedWork(task: task)
     }
 
-    /// Runs a blocking function on libuv's thread pool and hands its value to `then`, once.
+    /// Runs a blocking function on libuv's thread pool and passes its value to `then`, once.
     ///
     /// The pool has few threads and also resolves names. Keeps the loop alive; closing the loop
     /// waits for the work and still calls `then`.
@@ -72,7 +72,7 @@ extension EventLoop {
     }
 }
 
-/// Async work under way; cancelling it is a request that the work may follow.
+/// Running async work; cancelling is a request that the work may follow.
 public final class PerformedWork: Sendable {
     private let task: Task<Void, Never>?
 
@@ -112,7 +112,7 @@ struct PerformedTable {
     }
 }
 
-/// One piece of offloaded work: `work` is called on the pool, all else happens on the loop.
+/// One piece of offloaded work: `work` is called on the pool, everything else on the loop.
 private final class OffloadedWork {
     var work: @Sendable () -> Void = {}
     var then: () -> Void = {}

@@ -5,9 +5,9 @@ internal import Core
 
 /// One libuv loop, confined to the thread that made it.
 ///
-/// Make a loop only in a synchronous `main` or on a thread of its own, never in an async
-/// function. Everything that belongs to the loop is used on that thread alone; debug builds
-/// check it. Other threads get in through `mailbox` only. A loop lives until it is closed.
+/// Make a loop only in a synchronous `main` or on a thread of its own, never in an async function.
+/// All objects of the loop are used on that thread only; debug builds check it. Other threads use
+/// `mailbox`. A loop lives until it is closed.
 public final class EventLoop {
     /// How other threads reach the loop.
     public let mailbox = Mailbox()
@@ -27,9 +27,10 @@ public final class EventLoop {
     private var mailboxHolds = 0
     var turns: Turns
     var performed = PerformedTable()
-    /// Whether a timer's closure is being run; what is due at once then waits for the next turn.
+    /// Whether a timer's closure is running; a timer that is due at once then waits for the next
+    /// turn.
     var isFiringTimers = false
-    /// Children that have not been waited for; a closing loop gives them a moment.
+    /// Children that have not been waited for; a closing loop waits for them briefly.
     var childrenAlive = 0
 
     /// Makes a loop; also lets writes to closed sockets fail instead of raising SIGPIPE.
@@ -54,14 +55,14 @@ public final class EventLoop {
         uv_unref(wake.handle)
         readBuffer = .allocate(byteCount: 256 << 10, alignment: 16)
         turns = Turns(loop: raw)
-        // The loop's own handles point at it; it stays until it is closed.
+        // The loop's own handles point to it, so it is kept until it is closed.
         let own = Unmanaged.passRetained(self).toOpaque()
         wake.handle.pointee.data = own
         turns.setOwner(own)
         mailbox.open(wake.async)
     }
 
-    /// Nanoseconds on the monotonic clock, read now and not cached by turn.
+    /// Nanoseconds on the monotonic clock, read now and not cached for the turn.
     public var nowNanoseconds: Int64 { Int64(clamping: uv_hrtime()) }
 
     /// When so much time will have passed, in `nowNanoseconds`; never early.
@@ -72,11 +73,12 @@ public final class EventLoop {
     /// Whether the calling thread is the loop's.
     public var isOnLoop: Bool { uv_thread_self() == thread }
 
-    /// Runs until `stop` is called or nothing is alive.
+    /// Runs until `stop` is called or nothing keeps the loop alive.
     ///
-    /// Alive are timers that are scheduled, connections that read or write, listeners, children,
-    /// performed and offloaded work. Signal sources and the mailbox are not. The hooks of the
-    /// turn's end run once more before this returns, so that nothing written stays behind.
+    /// The loop is kept alive by scheduled timers, connections that read or write, listeners,
+    /// children, performed and offloaded work. Signal sources and the mailbox do not keep it alive.
+    /// The hooks at the end of a turn run once more before this returns, so that everything written
+    /// is sent.
     public func run() {
         assertOnLoop()
         precondition(!isRunning, "the loop runs already")
@@ -86,7 +88,7 @@ public final class EventLoop {
         while hasMore, !isStopping {
             uv_run(raw, UV_RUN_DEFAULT)
             guard !isStopping else { break }
-            // A post just before the loop ran out of work still counts as work.
+            // A post just before the loop would end still counts as work.
             let hadMail = runMail()
             hasMore = hadMail || uv_loop_alive(raw) != 0
         }
@@ -106,10 +108,10 @@ public final class EventLoop {
 
     /// Closes every handle that is still open, and frees the loop.
     ///
-    /// Posts accepted before are run, performed work is cancelled and its `then` dropped,
-    /// offloaded work is waited for and answered, children still alive are killed with their
-    /// groups. No other callback is made. Called inside `run`, it stops the loop and closes it
-    /// when `run` returns. Calling it again does nothing.
+    /// Accepted posts are run, performed work is cancelled and its `then` dropped, offloaded work
+    /// is waited for and answered, children still alive are killed with their groups. No other
+    /// callback is called. Called inside `run`, it stops the loop and closes it when `run` returns.
+    /// Calling it again does nothing.
     public func close() {
         assertOnLoop()
         guard phase == .open else { return }
@@ -119,7 +121,8 @@ public final class EventLoop {
             return
         }
         mailbox.close()
-        // Accepted posts run while the loop is still open; a close within them does nothing more.
+        // Accepted posts run while the loop is still open; if one of them closes the loop, this
+        // call continues.
         isRunning = true
         runMail()
         phase = .closing
@@ -145,7 +148,7 @@ public final class EventLoop {
         precondition(result == 0, "the loop could not be closed")
     }
 
-    /// Killed children end at once as a rule; waiting for them leaves no zombies behind.
+    /// Killed children usually end at once; waiting for them leaves no zombies.
     private func waitForChildren(atMostMilliseconds limit: Int64) {
         guard childrenAlive > 0 else { return }
         let deadline = deadline(after: .milliseconds(limit))
@@ -157,7 +160,7 @@ public final class EventLoop {
         timer.close()
     }
 
-    /// Runs what was posted so far and returns whether there was anything.
+    /// Runs the waiting posts and returns whether there were any.
     @discardableResult
     func runMail() -> Bool {
         var batch: [@Sendable (EventLoop) -> Void] = []
@@ -170,24 +173,24 @@ public final class EventLoop {
         return hadMail
     }
 
-    /// Lets the mailbox keep the loop alive until `releaseMailbox`, because a post is to come.
+    /// Lets the mailbox keep the loop alive until `releaseMailbox`, because a post is expected.
     func holdMailbox() {
         mailboxHolds += 1
         if mailboxHolds == 1, phase == .open { uv_ref(wake.handle) }
     }
 
-    /// Takes one hold back.
+    /// Releases one hold.
     func releaseMailbox() {
         mailboxHolds -= 1
         if mailboxHolds == 0, phase == .open { uv_unref(wake.handle) }
     }
 
-    /// Stops a debug build when something of the loop is used on another thread.
+    /// Stops a debug build when an object of the loop is used on another thread.
     func assertOnLoop() {
         assert(isOnLoop, "the event loop and all that belongs to it stay on the loop's thread")
     }
 
-    /// Stops the program when a closed loop, whose memory is gone, is given something new.
+    /// Stops the program when a closed loop, whose memory is freed, is used for something new.
     func preconditionNotClosed() {
         assertOnLoop()
         precondition(phase != .closed, "the loop is closed")

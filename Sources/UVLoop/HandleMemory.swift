@@ -1,11 +1,10 @@
-// The memory of libuv's handles and requests, and the rule by which it is freed:
-// a handle lives on the heap, keeps its owner alive from init on, and is freed in its close
-// callback. Not here: what the handles do.
+// The memory of libuv's handles and requests and when it is freed: a handle is on the heap, keeps
+// its owner alive from init on, and is freed in its close callback.
 internal import CLibuv
 
 /// An object that owns an open handle, as the closing loop sees it.
 protocol HandleOwner: AnyObject {
-    /// Closes the handle and makes no callback any more; the loop itself is closing.
+    /// Closes the handle and calls no callback any more; the loop itself is closing.
     func closeWithLoop()
 }
 
@@ -38,10 +37,11 @@ struct HandleMemory {
         handle.pointee.data = Unmanaged.passRetained(owner).toOpaque()
     }
 
-    /// Closes an initialised handle of an owner; memory and owner go in the close callback.
+    /// Closes an initialised handle of an owner; the close callback frees the memory and releases
+    /// the owner.
     func close() { uv_close(handle, releaseOwnerAndFree) }
 
-    /// Closes an initialised handle that retains nobody.
+    /// Closes an initialised handle that retains no owner.
     func closeUnowned() { uv_close(handle, freeHandle) }
 
     /// Frees memory whose init failed, so that there is nothing to close.

@@ -1,5 +1,5 @@
-// One keeper process: starting it, handing programs to it, and taking what it reports of their
-// ends. Not here: when a keeper is started (ProcessKeeper), the programs' pipes (ChildProcess).
+// One keeper process: starts it, sends programs to it, and receives its reports of their ends. Not
+// here: when a keeper is started (ProcessKeeper), the programs' pipes (ChildProcess).
 internal import CLibuv
 internal import CProcess
 internal import Glibc
@@ -12,7 +12,7 @@ struct KeeperRequest {
     var variableCount: Int
     /// The program's descriptors 0, 1 and 2; -1 is `/dev/null`.
     var descriptors: [Int32]
-    /// What failures call it.
+    /// Its name in failures.
     var program: String
 }
 
@@ -26,9 +26,9 @@ final class KeeperProcess {
     }
 
     let folder: KeeperFolder
-    /// The number of the last working folder whose program can be this keeper's.
+    /// The number of the last working folder whose program can belong to this keeper.
     ///
-    /// Set once programs are handed to another keeper; 0 before that.
+    /// Set once programs are sent to another keeper; 0 before that.
     var newestFolder: UInt64 = 0
     /// Called once if the process ends without having been closed.
     var onKilled: ((KeeperProcess) -> Void)?
@@ -49,7 +49,7 @@ final class KeeperProcess {
     private static let patience: Int32 = 5_000
     private static let recordSize = MemoryLayout<weft_ending>.size
 
-    /// Whether programs can be handed to it, as far as is known.
+    /// Whether programs can be sent to it, as far as is known.
     var isUsable: Bool { control >= 0 && !isEnded && !closesWhenIdle }
 
     init(loop: EventLoop, folder: KeeperFolder) throws(UVError) {
@@ -72,7 +72,7 @@ final class KeeperProcess {
         loop.childrenAlive += 1
         uv_unref(memory.handle)
         uv_unref(status.memory.handle)
-        // Until the status is closed; supervisors may report after their keeper has ended.
+        // Until the status pipe is closed; supervisors may report after their keeper has ended.
         status.onBytes = { [self] in received($0) }
         status.onReadEnd = { [self] _ in statusEnded() }
         status.onLoopClosing = { [self] in dropChildren() }
@@ -92,7 +92,7 @@ final class KeeperProcess {
             uv_stdio_container_t(), uv_stdio_container_t(), uv_stdio_container_t(),
             inherited(ends.control.theirs), inherited(ends.status.theirs), inherited(folder.lock),
         ]
-        // The keeper needs what the loader of programs needs, and nothing else of our environment.
+        // The keeper gets only the variables that the dynamic loader needs.
         let names: [String] = ["LD_LIBRARY_PATH", "LD_PRELOAD"]
         let variables = names.compactMap { name in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
@@ -117,10 +117,10 @@ final class KeeperProcess {
 
     // MARK: - Programs
 
-    /// Starts a program; nil if the keeper is gone and was told nothing of it.
+    /// Starts a program; nil if the keeper is gone and has not received the request.
     ///
-    /// Throws `ECONNABORTED` if it was told and does not answer: whether the program was started is
-    /// not known then. Such a keeper is killed, and the program with it.
+    /// Throws `ECONNABORTED` if it has received the request but does not answer: it is then not
+    /// known whether the program was started. Such a keeper is killed, and the program with it.
     func spawn(_ request: KeeperRequest) throws(UVError) -> Started? {
         guard isUsable else { return nil }
         lastID += 1
@@ -151,7 +151,7 @@ final class KeeperProcess {
         children[id] = child
     }
 
-    /// Sends a signal to a program that has not ended, with its group or alone.
+    /// Sends a signal to a program that has not ended, either to its group or only to itself.
     func signal(_ id: UInt64, _ signal: Int32, isGroup: Bool) {
         guard control >= 0, children[id] != nil else { return }
         if !weft_keeper_signal(control, id, signal, isGroup), signal == SIGKILL { abandon() }
@@ -179,10 +179,10 @@ final class KeeperProcess {
         closeIfIdle()
     }
 
-    /// The keeper and all supervisors are gone, so that nobody reports any more.
+    /// The keeper and all supervisors are gone, so no more reports can come.
     private func statusEnded() {
         if !children.isEmpty {
-            // They were killed, so that nothing watches the programs that are left.
+            // They were killed, so nothing watches the remaining programs.
             for child in children.values { kill(-child.pid, SIGKILL) }
             weft_folder_kill_users(folder.path, newestFolder)
         }
@@ -192,7 +192,7 @@ final class KeeperProcess {
 
     // MARK: - The end
 
-    /// Takes no more programs, and lets the keeper end when all it keeps have ended.
+    /// Accepts no more programs, and lets the keeper end when all its programs have ended.
     func closeWhenIdle() {
         closesWhenIdle = true
         closeIfIdle()
@@ -202,7 +202,7 @@ final class KeeperProcess {
         if closesWhenIdle, children.isEmpty { close() }
     }
 
-    /// Kills a keeper that does not do its work; what it keeps is killed with it.
+    /// Kills a keeper that does not work; its programs are killed with it.
     func abandon() {
         closesWhenIdle = true
         guard !isEnded else { return closeIfIdle() }
@@ -241,8 +241,8 @@ final class KeeperProcess {
 }
 
 extension KeeperProcess: HandleOwner {
-    /// The first call has the keeper kill its programs and waits for its end; a second one does not
-    /// wait, as the keeper ends by itself.
+    /// The first call makes the keeper kill its programs and waits for its end; a second one does
+    /// not wait, because the keeper ends by itself.
     func closeWithLoop() {
         guard !isLoopClosing else { return memory.close() }
         isLoopClosing = true

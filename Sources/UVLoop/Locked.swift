@@ -1,16 +1,15 @@
-// The one lock: a value that threads share. Not here: how closures get to a loop (Mailbox).
+// The only lock: a value shared by threads. Not here: posting closures to a loop (Mailbox).
 internal import CLibuv
 
 /// A value that several threads share under libuv's mutex.
 ///
-/// The mutex is the system's, so that the thread sanitizer sees the order it makes: of the mutex of
-/// Swift's Synchronization, which sleeps on a futex of its own, it sees nothing and reports races
-/// that are none.
+/// The mutex is the system's, so that the thread sanitizer knows it. It does not know the mutex of
+/// Swift's Synchronization, which uses its own futex, and would report false races.
 public final class Locked<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<uv_mutex_t>
     private var value: Value
 
-    /// Shares a value, which must not be used in another way from now on.
+    /// Shares a value, which must not be used directly from now on.
     public init(_ value: sending Value) {
         self.value = value
         mutex = .allocate(capacity: 1)

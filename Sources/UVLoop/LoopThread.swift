@@ -1,13 +1,13 @@
-// A loop on a thread of its own, for programs whose own threads belong to something else: the
-// thread, the life of its loop, and one object on it. Not here: what that object does.
+// A loop on a thread of its own, for programs whose other threads are used by something else: the
+// thread, the loop, and one object on it.
 internal import CLibuv
 internal import Glibc
 
 /// A thread that runs one loop, with one object that is confined to it.
 ///
 /// Threads of an async runtime must not run a loop; this gives it a real one. The object is made,
-/// used and released on the thread; others reach it through ``post(_:)`` only. The loop runs until
-/// ``end(within:)``, whether anything is alive on it or not.
+/// used and released on the thread; others reach it only through ``post(_:)``. The loop runs until
+/// ``end(within:)``, even if nothing keeps it alive.
 public final class LoopThread<Object: AnyObject>: Sendable {
     private let mailbox: Mailbox
     private let confined: LoopConfined<Object>
@@ -22,16 +22,17 @@ public final class LoopThread<Object: AnyObject>: Sendable {
     /// Starts a thread, makes a loop and the object on it, and runs the loop.
     ///
     /// - Parameters:
-    ///   - name: What tools that list threads show; at most 15 bytes.
+    ///   - name: The name shown by tools that list threads; at most 15 bytes.
     ///   - makeObject: Called once on the new thread.
     /// - Returns: The running thread.
-    /// - Throws: `UVError` if there can be no thread or loop, or what `makeObject` throws. The
-    ///   thread is gone then.
+    /// - Throws: `UVError` if there can be no thread or loop, or the error of `makeObject`. The
+    ///   thread has ended then.
     public static func start(
         name: String,
         _ makeObject: @escaping @Sendable (EventLoop) throws -> Object
     ) async throws -> LoopThread<Object> {
-        // What the thread made goes through a lock; the continuation only says that it is there.
+        // The thread passes its result through a lock; the continuation only signals that it is
+        // there.
         let answer = Locked<Result<LoopThread<Object>, any Error>?>(nil)
         await withCheckedContinuation { continuation in
             let ending = Ending()
@@ -80,7 +81,7 @@ public final class LoopThread<Object: AnyObject>: Sendable {
         }
     }
 
-    /// Hands a closure to the object and returns whether it will run.
+    /// Passes a closure to the object and returns whether it will run.
     ///
     /// Closures run in the order of their posts, on the thread. `false` means that the loop has
     /// ended; the closure is dropped.
@@ -91,9 +92,10 @@ public final class LoopThread<Object: AnyObject>: Sendable {
         }
     }
 
-    /// Lets the loop end when nothing is alive on it any more, at the latest after the grace.
+    /// Lets the loop end when nothing keeps it alive any more, at the latest after the grace
+    /// period.
     ///
-    /// What was posted before runs. Calling it again does nothing.
+    /// Earlier posts still run. Calling it again does nothing.
     public func end(within grace: Duration) {
         mailbox.post { [confined] loop in
             guard !confined.isEnding else { return }
@@ -105,14 +107,14 @@ public final class LoopThread<Object: AnyObject>: Sendable {
         }
     }
 
-    /// Waits until the loop is closed, the object released and the thread gone, with everything
-    /// that libraries keep for each thread.
+    /// Waits until the loop is closed, the object is released and the thread has ended, including
+    /// all thread-specific data of libraries.
     public func ended() async {
         await ending.wait()
     }
 }
 
-/// What only the thread of the loop reads and writes; others hold a reference to it.
+/// The data that only the loop's thread reads and writes; others hold a reference to it.
 private final class LoopConfined<Object: AnyObject>: @unchecked Sendable {
     var object: Object?
     var isEnding = false
@@ -131,14 +133,14 @@ private final class Ending: Sendable {
     /// The thread, until it is joined.
     private let thread = Locked<uv_thread_t?>(nil)
 
-    /// A thread that was not awaited gives its memory back when it returns.
+    /// A thread that was not awaited frees its memory when it returns.
     deinit {
         thread.withLock { if let thread = $0 { _ = pthread_detach(thread) } }
     }
 
-    /// Starts the thread that will call `finish` as the last thing it does.
+    /// Starts the thread that will call `finish` as its last action.
     func start(_ body: ThreadBody) throws(UVError) {
-        // Held until the thread is stored: it may run and end, and be awaited, before that.
+        // Locked until the thread is stored: it may run, end and be awaited before that.
         let result = thread.withLock { thread in
             var started = uv_thread_t()
             let argument = Unmanaged.passRetained(body)
@@ -157,8 +159,8 @@ private final class Ending: Sendable {
             }
             if hasEnded { continuation.resume() }
         }
-        // Only what libraries keep for the thread is still to be given back: this does not wait
-        // for anything of ours.
+        // Only thread-specific data of libraries is still to be freed: this does not wait for our
+        // own code.
         thread.withLock { thread in
             guard var ending = thread else { return }
             uv_thread_join(&ending)

@@ -1,12 +1,12 @@
-// How other threads reach a loop: closures wait in an array under a lock, and one
-// wake-up of the loop runs all that wait. Not here: anything that runs off the loop.
+// Lets other threads reach a loop: closures wait in an array under a lock, and one wake-up of the
+// loop runs all of them.
 internal import CLibuv
 
 /// Runs closures on a loop's thread; may be used from any thread.
 public final class Mailbox: Sendable {
-    /// The handle in it is sent nowhere but to `uv_async_send`, which any thread may call.
+    /// Other threads use the handle in it only for `uv_async_send`, which any thread may call.
     private struct State: @unchecked Sendable {
-        /// Gone as soon as the loop closes, so that a late post cannot touch freed memory.
+        /// Nil as soon as the loop closes, so that a late post cannot touch freed memory.
         var wake: UnsafeMutablePointer<uv_async_t>?
         var waiting: [@Sendable (EventLoop) -> Void] = []
     }
@@ -15,7 +15,7 @@ public final class Mailbox: Sendable {
 
     init() {}
 
-    /// Hands a closure to the loop and returns whether it will run.
+    /// Passes a closure to the loop and returns whether it will run.
     ///
     /// Closures run in the order of their posts, each in a turn of the loop after the post.
     /// `false` means that the loop is closed; the closure is dropped. `true` means that the
@@ -26,7 +26,7 @@ public final class Mailbox: Sendable {
         state.withLock { state in
             guard let wake = state.wake else { return false }
             state.waiting.append(body)
-            // Who posts after the first finds the loop already woken.
+            // Later posts find the loop already woken.
             if state.waiting.count == 1 { uv_async_send(wake) }
             return true
         }
@@ -36,12 +36,12 @@ public final class Mailbox: Sendable {
         state.withLock { $0.wake = wake }
     }
 
-    /// Swaps the waiting closures with an empty array, whose capacity is used again.
+    /// Swaps the waiting closures with an empty array, whose capacity is reused.
     func drain(into batch: inout [@Sendable (EventLoop) -> Void]) {
         state.withLock { swap(&$0.waiting, &batch) }
     }
 
-    /// Lets no post in any more; what waits can still be taken.
+    /// Accepts no more posts; waiting ones can still be removed.
     func close() {
         state.withLock { $0.wake = nil }
     }

@@ -1,5 +1,5 @@
-// Connecting: resolve the host's name, then try its addresses one after the other, all within
-// one time limit. Not here: the connection that comes of it.
+// Connecting: resolves the host's name, then tries its addresses one after the other, all within
+// one time limit. Not here: the connection itself.
 internal import CLibuv
 internal import Glibc
 
@@ -44,7 +44,7 @@ public final class PendingConnect {
         }
     }
 
-    /// Gives up; `then` comes with `ECANCELED`, unless it has come already.
+    /// Gives up; `then` is called with `ECANCELED`, unless it was called already.
     public func cancel() {
         loop.assertOnLoop()
         guard isTrying else { return }
@@ -83,7 +83,7 @@ public final class PendingConnect {
         tryNextAddress()
     }
 
-    /// Goes to the next address, or answers with the last error when there is none.
+    /// Tries the next address, or answers with the last error when there is none.
     private func tryNextAddress() {
         current = nil
         while !addresses.isEmpty {
@@ -101,7 +101,7 @@ public final class PendingConnect {
             }
             if result == 0 {
                 current = stream
-                // A silent address must not use up the time of those after it.
+                // A silent address must not use the time of the addresses after it.
                 let now = loop.nowNanoseconds
                 timer?.schedule(at: now + max(0, deadline - now) / left)
                 return
@@ -114,7 +114,7 @@ public final class PendingConnect {
     }
 
     fileprivate func finished(_ request: UnsafeMutablePointer<uv_stream_t>?, _ status: Int32) {
-        // A late answer of an address given up is not that of the current one.
+        // A late answer of an earlier address is not that of the current one.
         guard let stream = current, stream.memory.stream == request, isTrying else { return }
         guard status == 0 else {
             stream.close()
@@ -122,8 +122,8 @@ public final class PendingConnect {
             return tryNextAddress()
         }
         let connection = TCPConnection(stream)
-        // The system may connect a socket to itself when a local port of its choice is the
-        // very port nobody listens on.
+        // The system may connect a socket to itself when the local port it chooses is the port to
+        // connect to and nothing listens there.
         if let own = connection.localAddress, own == connection.remoteAddress {
             connection.close()
             lastError = UV_ECONNREFUSED.rawValue
@@ -144,8 +144,8 @@ public final class PendingConnect {
         tryNextAddress()
     }
 
-    /// False from the moment the answer is settled, even when it is given a turn later, and
-    /// while the loop closes and cancels everything under way.
+    /// False as soon as the answer is settled, even when it is delivered a turn later, and while
+    /// the loop closes and cancels everything.
     private var isTrying: Bool { !isOver && loop.phase == .open }
 
     private func failNextTurn(_ code: uv_errno_t?) {
@@ -160,7 +160,7 @@ public final class PendingConnect {
         current = nil
         addresses = []
         if let resolving {
-            // Too late for a resolution under way; its answer is ignored.
+            // Too late for a running resolution; its answer is ignored.
             uv_cancel(UnsafeMutableRawPointer(resolving).assumingMemoryBound(to: uv_req_t.self))
         }
         resolving = nil

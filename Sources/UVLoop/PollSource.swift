@@ -1,13 +1,13 @@
-// Readiness of a descriptor that other code reads and writes, such as a C library with sockets of
-// its own. Not here: reading and writing; streams of ours do without.
+// Readiness of a descriptor that other code reads and writes, such as a C library with its own
+// sockets. Our own streams do not use this.
 internal import CLibuv
 
-/// Tells on the loop when a descriptor can be read or written.
+/// Reports on the loop when a descriptor can be read or written.
 ///
-/// Lives until it is closed. The descriptor stays its owner's, who closes it; watching must have
-/// ended by the time the loop turns again. While it watches, it keeps the loop alive.
+/// Lives until it is closed. The owner of the descriptor closes it, and must end watching before
+/// the loop's next turn. While it watches, it keeps the loop alive.
 public final class PollSource {
-    /// What a descriptor is ready for.
+    /// The kinds of readiness of a descriptor.
     public struct Readiness: OptionSet, Sendable, Hashable {
         /// One bit for each member.
         public let rawValue: Int
@@ -15,11 +15,11 @@ public final class PollSource {
         /// Makes a set of its bits.
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// Reading would not wait, be it because the end has come.
+        /// Reading would not wait, also because the end was reached.
         public static let readable = Readiness(rawValue: 1)
         /// Writing would not wait.
         public static let writable = Readiness(rawValue: 2)
-        /// The descriptor is broken; reading or writing will tell how.
+        /// The descriptor is broken; reading or writing will give the error.
         public static let broken = Readiness(rawValue: 4)
     }
 
@@ -28,9 +28,10 @@ public final class PollSource {
     private var onReady: ((Readiness) -> Void)?
     private var isClosed = false
 
-    /// Takes an open descriptor, which becomes non-blocking, and watches for nothing yet.
+    /// Uses an open descriptor, which becomes non-blocking; watches for nothing yet.
     ///
-    /// - Throws: For one that cannot be watched, such as a file's, and one watched already.
+    /// - Throws: For a descriptor that cannot be watched, such as a file's, and one that is already
+    ///   watched.
     public init(
         loop: EventLoop,
         descriptor: Int32,
@@ -47,10 +48,10 @@ public final class PollSource {
         memory.retain(self)
     }
 
-    /// Watches for this and nothing else from now on; the empty set pauses.
+    /// Watches for exactly these kinds from now on; the empty set pauses.
     ///
-    /// As long as the descriptor is ready and nobody reads or writes, `onReady` is called in every
-    /// turn. A descriptor that breaks is reported once and then watched no more.
+    /// As long as the descriptor is ready and is not read or written, `onReady` is called in every
+    /// turn. A descriptor that breaks is reported once and then not watched any more.
     public func watch(_ readiness: Readiness) {
         loop.assertOnLoop()
         guard !isClosed else { return }
@@ -60,12 +61,12 @@ public final class PollSource {
         if events == 0 {
             uv_poll_stop(memory.poll)
         } else {
-            // Refused only by a handle that closes.
+            // Fails only for a handle that closes.
             uv_poll_start(memory.poll, Int32(events), descriptorReady)
         }
     }
 
-    /// Watches no more and makes no callback; the descriptor may be closed at once.
+    /// Stops watching and calls no callback; the descriptor may be closed at once.
     ///
     /// Calling it again does nothing.
     public func close() {

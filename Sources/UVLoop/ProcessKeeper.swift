@@ -1,28 +1,29 @@
-// The keeper of a worker's programs, as its users see it: started ahead, replaced when it is gone.
-// Not here: one keeper process and what it keeps (KeeperProcess), what it does (CProcess).
+// The keeper of a worker's programs, as its users see it: started in advance, replaced when it is
+// gone. Not here: one keeper process and its programs (KeeperProcess), its own code (CProcess).
 internal import CLibuv
 internal import CProcess
 internal import Glibc
 
-/// Starts programs beside this process, so that nothing of them is left when this process is gone.
+/// Starts programs beside this process, so that none of their processes remains when this process
+/// is gone.
 ///
 /// A keeper is a process of this same program. It starts each program under a supervisor, which is
-/// the parent of every process that the program leaves behind, in whatever session: when the
-/// program has ended, or is killed with its group, all of them are killed. The keeper and the
-/// supervisors notice when this process has gone, however it went; then they kill everything and
-/// remove the folder that all programs work in. This process itself does not become a subreaper.
+/// the parent of every process that the program leaves behind, in any session: when the program has
+/// ended, or is killed with its group, all of them are killed. The keeper and the supervisors
+/// notice the end of this process, whatever its cause; then they kill everything and remove the
+/// folder in which all programs work. This process itself does not become a subreaper.
 ///
-/// If the keeper is killed, the programs it has started are killed, and the next one is started by
-/// another keeper. If this process and the keeper are killed together, the supervisors still kill
-/// the programs; the folder is removed by the next keeper that is started for the same place, as
-/// its lock has gone.
+/// If the keeper is killed, its programs are killed, and the next program is started by another
+/// keeper. If this process and the keeper are killed together, the supervisors still kill the
+/// programs; the folder, whose lock is free then, is removed by the next keeper that is started for
+/// the same place.
 ///
 /// Confined to the loop.
 public final class ProcessKeeper {
-    /// What the names of the folders begin with; six characters follow.
+    /// The prefix of the folders' names; six characters follow.
     public static let folderPrefix = "weft-worker-"
 
-    /// The folder that its folder is made in.
+    /// The directory in which its folder is made.
     public let base: String
     let loop: EventLoop
     private var folder: KeeperFolder?
@@ -30,13 +31,13 @@ public final class ProcessKeeper {
     private var lastFolder: UInt64 = 0
     private var isShutDown = false
 
-    /// Makes a keeper whose folder is to be in another one; nothing is started or made yet.
+    /// Makes a keeper whose folder will be in that directory; nothing is started or made yet.
     public init(loop: EventLoop, base: String) {
         self.loop = loop
         self.base = base
     }
 
-    /// Makes a keeper of a folder that is there already, which goes when this process has gone.
+    /// Makes a keeper of an existing folder, which is removed when this process has ended.
     public convenience init(loop: EventLoop, folder: TemporaryFolder) {
         self.init(loop: loop, base: folder.path)
         self.folder = KeeperFolder(folder)
@@ -47,9 +48,9 @@ public final class ProcessKeeper {
     /// Starts the keeper if it does not run, so that the first program need not wait for it.
     public func start() throws(UVError) { _ = try running() }
 
-    /// Makes a fresh folder of mode 0700 for one program and returns its path.
+    /// Makes a new folder of mode 0700 for one program and returns its path.
     ///
-    /// Its user removes it; what is left of it goes with the keeper.
+    /// Its user removes it; the keeper removes the rest.
     public func makeFolder() throws(UVError) -> String {
         for attempt in 1...2 {
             let parent = try running().folder
@@ -57,7 +58,7 @@ public final class ProcessKeeper {
             let path = "\(parent.path)/\(lastFolder)"
             if mkdir(path, 0o700) == 0 { return path }
             let code = -errno
-            // Somebody has cleaned up the place; a keeper for a new folder takes over.
+            // The folder was removed by something else; a keeper for a new folder takes over.
             guard code == UV_ENOENT.rawValue, attempt == 1 else {
                 throw UVError(code: code, operation: "make the folder \(path)")
             }
@@ -68,7 +69,7 @@ public final class ProcessKeeper {
         preconditionFailure("the second attempt returns or throws")
     }
 
-    /// Starts nothing any more, and ends when everything started so far has ended.
+    /// Starts nothing any more, and ends when all programs have ended.
     public func shutDown() {
         loop.assertOnLoop()
         isShutDown = true
@@ -77,7 +78,8 @@ public final class ProcessKeeper {
         folder = nil
     }
 
-    /// Has a keeper start a program; one that is gone and was told nothing is replaced, once.
+    /// Starts a program with a keeper; one that is gone and has not received the request is
+    /// replaced, once.
     func spawn(_ request: KeeperRequest) throws(UVError) -> KeeperProcess.Started {
         for _ in 1...2 {
             let process = try running()
@@ -108,11 +110,11 @@ public final class ProcessKeeper {
         return made
     }
 
-    /// The keeper was killed: the folder needs another one, also if no program is started again.
+    /// The keeper was killed: the folder needs another one, even if no program is started again.
     private func replace(_ killed: KeeperProcess) {
         guard process === killed else { return }
-        // What is left of its programs is killed when nobody reports any more; those of the next
-        // keeper are not to be taken for them.
+        // The rest of its programs is killed when no more reports can come; programs of the next
+        // keeper must not be mistaken for them.
         killed.newestFolder = lastFolder
         process = nil
         _ = try? running()
@@ -122,7 +124,7 @@ public final class ProcessKeeper {
 @available(*, unavailable)
 extension ProcessKeeper: Sendable {}
 
-/// The folder of a keeper, locked as long as one of us has it.
+/// The folder of a keeper, locked as long as one of us uses it.
 final class KeeperFolder {
     let path: String
     let lock: Int32
@@ -135,7 +137,7 @@ final class KeeperFolder {
     deinit { close(lock) }
 }
 
-/// A folder that is made with a lock, so that what is left of one can be told from one in use.
+/// A folder with a lock, so that an abandoned one can be told from one in use.
 public struct TemporaryFolder: Sendable {
     /// The absolute path.
     public let path: String
@@ -158,16 +160,17 @@ public struct TemporaryFolder: Sendable {
         lock = result
     }
 
-    /// Removes the folder and all in it, and gives the lock back.
+    /// Removes the folder with its contents, and releases the lock.
     public func remove() {
         weft_remove_tree(path)
         close(lock)
     }
 
-    /// Removes the folders of this user that begin with the prefix and that nobody uses.
+    /// Removes the folders of this user with that prefix that are not in use.
     public static func sweep(_ base: String, prefix: String) { weft_folder_sweep(base, prefix) }
 
-    /// Removes a file or folder with all in it, without following links; false if something stays.
+    /// Removes a file or folder with its contents, without following links; false if something
+    /// remains.
     @discardableResult
     public static func removeTree(_ path: String) -> Bool { weft_remove_tree(path) }
 }

@@ -1,4 +1,4 @@
-// What concerns this whole process: its number, its signals, its limits. Not here: children.
+// Functions for this whole process: its number, its signals, its limits. Not here: children.
 internal import CLibuv
 internal import CProcess
 internal import Glibc
@@ -10,17 +10,16 @@ public enum ProcessTable {
 
     /// Opens those of the descriptors 0, 1 and 2 that this process was started without.
     ///
-    /// Otherwise the next file or socket gets the number and what is meant for people is written
-    /// there. Afterwards reading standard input and writing standard output fails as it would have
-    /// before; what is written to standard error is lost. Call first thing.
+    /// Otherwise the next file or socket gets the number, and messages for people are written to
+    /// it. Afterwards reading standard input and writing standard output fail as before; output to
+    /// standard error is lost. Must be called first.
     public static func openStandardDescriptors() -> Bool { weft_open_standard_descriptors() }
 
-    /// Keeps the secrets in this process's memory and environment from other processes of its user.
+    /// Hides the secrets in this process's memory and environment from other processes of its user.
     ///
-    /// Nobody can attach to it, no core file is written, and of the environment /proc shows only
-    /// variables without secrets, such as `PATH` and `TMPDIR`. Children may write core files as if
-    /// this had not been called. For programs of our own: call at the start, while there is one
-    /// thread.
+    /// No process can attach to it, no core file is written, and /proc shows only variables without
+    /// secrets, such as `PATH` and `TMPDIR`. Children may write core files as before. For programs
+    /// of our own: call at the start, while there is one thread.
     public static func protectMemory() { weft_protect_memory() }
 
     /// Raises the limit of open files to what the system allows and returns the limit in force.
@@ -54,31 +53,30 @@ public enum ProcessTable {
         return (Int(clamping: limit.rlim_cur), max(open, 0))
     }
 
-    /// Keeps descriptors this process has inherited, above the standard three, from its children.
+    /// Prevents children from inheriting descriptors of this process above the standard three.
     ///
-    /// Everything opened by this module is kept from them anyway. Call once at the start.
+    /// Descriptors opened by this module are never inherited. Call once at the start.
     public static func keepInheritedDescriptorsFromChildren() {
-        // Where the system is too old, libuv marks the lowest ones at least.
+        // On older systems, libuv marks at least the lowest ones.
         if weft_close_on_exec_from(3) != 0 { uv_disable_stdio_inheritance() }
     }
 
-    /// Keeps some of the memory that was given back, instead of returning every large buffer to the
-    /// system at once.
+    /// Keeps some freed memory, instead of returning every large buffer to the system at once.
     ///
-    /// A buffer that is fresh from the system costs a page fault for each 4 KiB, which takes longer
-    /// than copying them. For programs of our own; a host of the library decides for itself.
+    /// A new buffer from the system costs a page fault for each 4 KiB, which takes longer than
+    /// copying them. For programs of our own; a host of the library decides for itself.
     public static func keepFreedBuffers() {
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
         mallopt(M_TRIM_THRESHOLD, 64 << 20)
     }
 
-    /// Has this process killed as soon as its parent, by its number, has ended; returns whether the
-    /// parent is still there.
+    /// Makes the system kill this process as soon as its parent, given by number, has ended;
+    /// returns whether the parent still runs.
     ///
     /// The thread that started this process counts as the parent.
     public static func endWithParent(_ parent: Int32) -> Bool { weft_end_with_parent(parent) }
 
-    /// Whether a signal to this process is ignored, as `nohup` has it for SIGHUP.
+    /// Whether a signal to this process is ignored, as `nohup` does with SIGHUP.
     public static func isIgnored(_ signal: Int32) -> Bool {
         var action = sigaction()
         guard sigaction(signal, nil, &action) == 0 else { return false }
@@ -90,9 +88,9 @@ public enum ProcessTable {
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Lets a write beyond the limit of the size of files fail instead of ending the process.
+    /// Lets a write beyond the file size limit fail instead of ending the process.
     ///
-    /// Children get the default handling back. For programs of our own: call at the start.
+    /// Children get the default handling. For programs of our own: call at the start.
     public static func ignoreSIGXFSZ() {
         Glibc.signal(SIGXFSZ, SIG_IGN)
     }

@@ -29,7 +29,7 @@ public final class SignalSource {
         }
     }
 
-    /// Watches no more.
+    /// Stops watching.
     ///
     /// Calling it again does nothing.
     public func close() {

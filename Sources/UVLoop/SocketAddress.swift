@@ -1,4 +1,4 @@
-// The address of one end of a connection, numeric. Not here: names and their resolution.
+// The numeric address of one end of a connection. Not here: names and their resolution.
 internal import CLibuv
 internal import Glibc
 
@@ -9,7 +9,7 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// The port, from 0 to 65535.
     public let port: Int
 
-    /// Makes an address of its parts; `nil` unless the host is numeric and the port in range.
+    /// Makes an address; `nil` unless the host is numeric and the port in range.
     public init?(host: String, port: Int) {
         guard let storage = AddressStorage(numericHost: host, port: port),
             let address = storage.address
@@ -27,12 +27,12 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         host == "::1" || host.hasPrefix("127.") || host.hasPrefix("::ffff:127.")
     }
 
-    /// Host and port as one writes them, for example `127.0.0.1:7420` or `[::1]:7420`.
+    /// Host and port as usually written, for example `127.0.0.1:7420` or `[::1]:7420`.
     public var description: String {
         SocketAddress.text(host: host, port: port)
     }
 
-    /// Host and port as one writes them, also for a host that is a name.
+    /// Host and port as usually written, also for a host name.
     static func text(host: String, port: Int) -> String {
         host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
@@ -54,7 +54,7 @@ struct AddressStorage {
         guard isRead else { return nil }
     }
 
-    /// Copies an address the system gave; `nil` unless it is IPv4 or IPv6.
+    /// Copies an address from the system; `nil` unless it is IPv4 or IPv6.
     init?(copying address: UnsafePointer<sockaddr>, port: Int) {
         let raw = UnsafeRawPointer(address)
         let number = in_port_t(truncatingIfNeeded: port).bigEndian
@@ -72,7 +72,7 @@ struct AddressStorage {
         }
     }
 
-    /// Lets the system fill an address in; `nil` when it has none to give.
+    /// Lets the system fill in an address; `nil` when it has none.
     init?(filledBy fill: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<Int32>) -> Int32) {
         var length = Int32(MemoryLayout<sockaddr_storage>.size)
         let result = withUnsafeMutablePointer(to: &storage) { pointer in

@@ -4,13 +4,14 @@ internal import CLibuv
 
 /// A TCP connection on a loop; lives until it is closed.
 ///
-/// Bytes go out at once (`TCP_NODELAY`); a frequent writer should gather the bytes of a turn first.
+/// Bytes are sent at once (`TCP_NODELAY`); a frequent writer should collect the bytes of a turn
+/// first.
 public final class TCPConnection {
-    /// The peer's address; stays known after closing.
+    /// The peer's address; still known after closing.
     public let remoteAddress: SocketAddress?
-    /// Our own address; stays known after closing.
+    /// Our own address; still known after closing.
     public let localAddress: SocketAddress?
-    /// Called each time the queued rest of earlier writes has been sent in full.
+    /// Called each time the queued rest of earlier writes has been sent completely.
     public var onDrained: (() -> Void)?
 
     private enum Phase { case open, finishing, closed }
@@ -24,7 +25,7 @@ public final class TCPConnection {
     private var earlyEnd: UVError?
     private var lingering: Timer?
     private var takenAtLastLook = 0
-    /// What is still to be written before the connection is closed.
+    /// Provides the bytes that are still to be written before the connection is closed.
     private var rest: ((inout [UInt8]) -> Bool)?
 
     /// Starts to connect to a host, a numeric address or a name, trying each of its addresses.
@@ -48,17 +49,17 @@ public final class TCPConnection {
         let tcp = stream.memory.tcp
         remoteAddress = AddressStorage { uv_tcp_getpeername(tcp, $0, $1) }?.address
         localAddress = AddressStorage { uv_tcp_getsockname(tcp, $0, $1) }?.address
-        // Refused only by a socket that is broken already; reading will tell.
+        // Fails only for a broken socket; reading will report it.
         uv_tcp_nodelay(tcp, 1)
         stream.onWritten = { [self] code in written(code) }
         stream.onLoopClosing = { [self] in closeStream() }
     }
 
-    /// Starts reading: each piece to `onBytes`, and how it ends to `onEnd`.
+    /// Starts reading: each piece goes to `onBytes`, the end to `onEnd`.
     ///
-    /// `onEnd` comes exactly once, `nil` for an orderly end of the peer's stream, else the error
-    /// that ended reading or writing; the connection can then still be written to, and must be
-    /// closed. No callback comes after `close` or `closeAfterWriting`. Call once.
+    /// `onEnd` is called exactly once: with `nil` for an orderly end of the peer's stream, else
+    /// with the error that ended reading or writing. The connection can then still be written to,
+    /// and must be closed. No callback is called after `close` or `closeAfterWriting`. Call once.
     public func start(
         onBytes: @escaping ([UInt8]) -> Void,
         onEnd: @escaping (UVError?) -> Void
@@ -79,7 +80,8 @@ public final class TCPConnection {
         }
     }
 
-    /// Reads no more until `resumeReading`; the peer feels it once the system's buffers are full.
+    /// Stops reading until `resumeReading`; the peer has to wait when the system's buffers are
+    /// full.
     public func pauseReading() {
         stream.loop.assertOnLoop()
         isPaused = true
@@ -93,9 +95,9 @@ public final class TCPConnection {
         if phase == .open, isStarted, !hasEnded, earlyEnd == nil { stream.startReading() }
     }
 
-    /// Sends what the socket takes now and queues the rest.
+    /// Sends what the socket accepts now and queues the rest.
     ///
-    /// Takes the bytes: the array is empty afterwards, with its capacity kept when all was sent
+    /// Consumes the bytes: the array is empty afterwards, with its capacity kept when all was sent
     /// at once. After closing it drops them. A failure is reported by `onEnd` in a later turn.
     public func write(_ bytes: inout [UInt8]) {
         stream.loop.assertOnLoop()
@@ -106,35 +108,36 @@ public final class TCPConnection {
         stream.write(&bytes)
     }
 
-    /// Bytes written and not yet taken by the system; 0 after closing.
+    /// Bytes written and not yet accepted by the system; 0 after closing.
     public var unsentBytes: Int {
         stream.loop.assertOnLoop()
         return stream.unsentBytes
     }
 
-    /// Bytes that the peer's system has taken since the connection was opened: grows as long as the
-    /// peer reads, at least by a segment's worth at a time.
+    /// Bytes that the peer's system has accepted since the connection was opened: grows as long as
+    /// the peer reads, at least by a segment at a time.
     public var takenBytes: Int {
         stream.loop.assertOnLoop()
         return stream.takenBytes
     }
 
-    /// Lets the system probe a silent connection after so many seconds, at least 1.
+    /// Lets the system probe a silent connection after that many seconds, at least 1.
     public func setKeepAlive(seconds: Int) {
         stream.loop.assertOnLoop()
         guard phase == .open else { return }
-        // Refused only by a socket that is broken already; reading will tell.
+        // Fails only for a broken socket; reading will report it.
         uv_tcp_keepalive(stream.memory.tcp, 1, UInt32(clamping: max(1, seconds)))
     }
 
-    /// Sends what is queued, tells the peer that no more comes, and closes.
+    /// Sends the queued bytes, tells the peer that no more follow, and closes.
     ///
-    /// No callback comes any more and writes are dropped. What the peer still sends is thrown
-    /// away until it ends too, because closing on unread bytes would make the system discard
+    /// No callback is called any more and writes are dropped. Bytes that the peer still sends are
+    /// discarded until it ends too, because closing with unread bytes would make the system discard
     /// our last ones. A peer that neither reads nor ends is given up after 5 s without progress.
     ///
-    /// - Parameter rest: What is still to be written, asked for piece by piece as the peer takes
-    ///   them; puts the next piece into the empty array, or returns false when there is none.
+    /// - Parameter rest: Provides the bytes that are still to be written, piece by piece as the
+    ///   peer accepts them; puts the next piece into the empty array, or returns false when there
+    ///   is none.
     public func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool = { _ in false }) {
         stream.loop.assertOnLoop()
         guard phase == .open else { return }
@@ -157,7 +160,7 @@ public final class TCPConnection {
         timer.schedule(after: .seconds(5))
     }
 
-    /// Writes one more piece, or ends the stream behind the last one.
+    /// Writes one more piece, or ends the stream after the last one.
     private func writeRest() {
         var piece: [UInt8] = []
         guard let rest else { return }
@@ -166,13 +169,13 @@ public final class TCPConnection {
             return stream.shutDown()
         }
         stream.write(&piece)
-        // Other connections have their turn between two pieces.
+        // Other connections get their turn between two pieces.
         if stream.unsentBytes == 0 { stream.loop.nextTurn { [self] in writeRest() } }
     }
 
-    /// Closes at once; queued bytes are dropped and no callback comes any more.
+    /// Closes at once; queued bytes are dropped and no callback is called any more.
     ///
-    /// Safe inside every callback. Calling it again does nothing.
+    /// Allowed inside every callback. Calling it again does nothing.
     public func close() {
         stream.loop.assertOnLoop()
         closeStream()

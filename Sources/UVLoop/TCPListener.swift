@@ -1,4 +1,4 @@
-// Accepting TCP connections, also when descriptors run out. Not here: who may connect.
+// Accepts TCP connections, even when descriptors run out. Not here: who may connect.
 internal import CLibuv
 internal import Glibc
 
@@ -17,9 +17,9 @@ public final class TCPListener {
 
     /// Listens on a numeric address or `localhost` (127.0.0.1); port 0 lets the system choose.
     ///
-    /// Each connection must be started or closed. When accepting fails, above all because
-    /// descriptors ran out, `onError` is called and accepting pauses for 100 ms; connections
-    /// wait in the backlog meanwhile.
+    /// Each connection must be started or closed. When accepting fails, usually because descriptors
+    /// ran out, `onError` is called and accepting pauses for 100 ms; connections wait in the
+    /// backlog meanwhile.
     public static func listen(
         loop: EventLoop,
         host: String,
@@ -54,11 +54,11 @@ public final class TCPListener {
     }
 
     deinit {
-        // The loop may close while accepting pauses and only the spare descriptor is left.
+        // The loop may close while accepting pauses, when only the spare descriptor is open.
         if spare >= 0 { Glibc.close(spare) }
     }
 
-    /// Listens no more; connections accepted before stay.
+    /// Stops listening; accepted connections stay open.
     ///
     /// Calling it again does nothing.
     public func close() {
@@ -110,8 +110,8 @@ public final class TCPListener {
 
     /// Pauses accepting and reports why.
     ///
-    /// libuv would try again at once, for as long as no descriptor is free. Closing its handle
-    /// is the only way to make it stop; it also frees the descriptor to come back with.
+    /// libuv would try again at once, as long as no descriptor is free. Closing its handle is the
+    /// only way to stop it; this also frees the descriptor that is needed to resume.
     private func accepting(failed status: Int32) {
         memory?.close()
         memory = nil

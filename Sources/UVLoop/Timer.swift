@@ -1,13 +1,13 @@
-// One-shot timers, never early: libuv counts whole milliseconds on a clock cached by turn.
-// Not here: queues of deadlines; a shell keeps one timer for the next of many.
+// One-shot timers that are never early: libuv counts whole milliseconds on a clock that is cached
+// for each turn. A shell keeps one timer for the next of many deadlines.
 internal import CLibuv
 
 /// A timer that fires once per scheduling, on the loop.
 ///
-/// After a pause of the whole process, such as by SIGSTOP, all input that waits is handled before
+/// After a pause of the whole process, such as by SIGSTOP, all waiting input is handled before
 /// timers fire.
 ///
-/// Lives until it is closed, with or without references to it.
+/// Lives until it is closed, even without references to it.
 public final class Timer {
     private let loop: EventLoop
     private let memory = HandleMemory(UV_TIMER)
@@ -15,15 +15,16 @@ public final class Timer {
     /// Called when the loop closes the timer, for owners whose only handle is a timer.
     var onLoopClosing: (() -> Void)?
     private var isClosed = false
-    /// Due at once, but scheduled while timers fire; the number tells a later scheduling apart.
+    /// Set if it is due at once but was scheduled while timers fire; the number identifies this
+    /// scheduling.
     private var rearming: Int?
     private var rearmings = 0
     /// When it is due on libuv's clock, in milliseconds.
     private var due: UInt64 = 0
-    /// How often it came up late and let the loop read its input first.
+    /// How many times it was late and let the loop read its input first.
     private var roundsOfInput = 0
 
-    /// A timer that is this late fires after further rounds of input: the process was paused, and
+    /// A timer that is this late fires after more rounds of input: the process was paused, and
     /// input that the timer waits for may have arrived long ago.
     private static let toleratedMilliseconds: UInt64 = 20
     /// One round accepts connections, the next one reads what was sent over them.
@@ -60,8 +61,8 @@ public final class Timer {
         loop.assertOnLoop()
         guard nanoseconds > loop.nowNanoseconds else { return start(milliseconds: 0) }
         // libuv fires when its clock, in whole milliseconds and never ahead of ours, has reached
-        // its cached time plus what it is given. Counting from that same cached time cancels it
-        // out, however old it is.
+        // its cached time plus the given delay. The delay is counted from the same cached time, so
+        // the age of the cache does not matter.
         let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         let due = UInt64(whole) + (rest > 0 ? 1 : 0)
         if isClosed { return }
@@ -77,7 +78,7 @@ public final class Timer {
         uv_timer_stop(memory.timer)
     }
 
-    /// Gives the timer back; it never fires again.
+    /// Closes the timer; it never fires again.
     ///
     /// Calling it again does nothing.
     public func close() {
@@ -108,8 +109,8 @@ public final class Timer {
 
     /// Lets the loop read its input once before the timer fires.
     ///
-    /// libuv goes on firing as long as any timer is due, so one that is due again at once would
-    /// come before all input. Deferred closures run after the timers of a turn.
+    /// libuv continues to fire while any timer is due, so one that is due again at once would come
+    /// before all input. Deferred closures run after the timers of a turn.
     private func fireAfterInput() {
         uv_timer_stop(memory.timer)
         rearmings += 1
@@ -150,15 +151,15 @@ extension Timer: HandleOwner {
 @available(*, unavailable)
 extension Timer: Sendable {}
 
-/// A timer that fires once per scheduling, however precise it is.
+/// A timer that fires once per scheduling, of any precision.
 public protocol OneShotTimer: AnyObject {
-    /// Fires once when the time has passed, in place of an earlier scheduling.
+    /// Fires once when the time has passed; replaces an earlier scheduling.
     func schedule(after duration: Duration)
 
     /// Fires once when `EventLoop.nowNanoseconds` has reached the given point.
     func schedule(at nanoseconds: Int64)
 
-    /// Gives the timer back; it never fires again.
+    /// Closes the timer; it never fires again.
     func close()
 }
 

@@ -1,15 +1,14 @@
-// What libuv reports when an operation fails: its code, its name, and what was tried.
-// Not here: failures of tools and violations of peers, which are values of other modules.
+// The error of a failed libuv operation: its code, its name, and the operation.
 internal import CLibuv
 
-/// A failed operation of the loop: libuv's code and what was being done.
+/// A failed operation of the loop: libuv's code and the operation.
 public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The code of libuv, a negative number such as that of `ECONNREFUSED`.
     public var code: Int32
     /// What was tried, for example `connect 127.0.0.1:7420`.
     public var operation: String
 
-    /// Makes an error of a code and the operation that met it.
+    /// Makes an error.
     public init(code: Int32, operation: String) {
         self.code = code
         self.operation = operation
@@ -28,7 +27,7 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Operation, meaning and name, for a person.
     public var description: String { "\(operation): \(explanation) (\(name))" }
 
-    /// Whether nobody listens at the address.
+    /// Whether nothing listens at the address.
     public var isConnectionRefused: Bool { code == UV_ECONNREFUSED.rawValue }
     /// Whether the peer broke the connection off.
     public var isConnectionReset: Bool { code == UV_ECONNRESET.rawValue }
@@ -38,12 +37,12 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
     public var isCancelled: Bool { code == UV_ECANCELED.rawValue }
     /// Whether the address is taken already.
     public var isAddressInUse: Bool { code == UV_EADDRINUSE.rawValue }
-    /// Whether a program that was to be started may have been: its keeper gave no answer.
+    /// Whether a program may have been started: its keeper gave no answer.
     public var isStartUncertain: Bool { code == UV_ECONNABORTED.rawValue }
     /// Whether a file or program does not exist.
     public var isNotFound: Bool { code == UV_ENOENT.rawValue }
 
-    /// Whether arguments and environment of a program exceed what the system takes.
+    /// Whether arguments and environment of a program are larger than the system allows.
     public var isTooLarge: Bool { code == UV_E2BIG.rawValue }
 
     private func text(

@@ -1,4 +1,4 @@
-// How a worker is to run: where the coordinator is, what the worker offers, who it is.
+// How a worker runs: the coordinator's address, the worker's tools, its identity.
 
 public import OrderedCollections
 public import Tools
@@ -6,7 +6,7 @@ internal import UVLoop
 public import Wire
 public import WorkerCore
 
-/// What a worker is told at its start.
+/// The options of a worker.
 ///
 /// Confined to the loop of its toolbox.
 public struct WorkerOptions {
@@ -18,17 +18,16 @@ public struct WorkerOptions {
     public var key: HandshakeKey
     /// The tools that it runs.
     public var toolbox: Toolbox
-    /// What the machine is told; the tools are those of the toolbox.
+    /// The configuration of the machine; the tools are those of the toolbox.
     public var configuration: WorkerConfiguration
-    /// The slots that were asked for; the configuration has fewer if there are not enough
-    /// descriptors for so many.
+    /// The requested slots; the configuration has fewer if there are not enough descriptors.
     public let wantedSlots: Int
 
     /// Describes a worker.
     ///
-    /// The name is unique among the workers of a coordinator and keeps the rule of `PeerName`;
+    /// The name is unique among the workers of a coordinator and must be valid for `PeerName`;
     /// slots are 1–4096; host name and process id are shown to people; `exitAfter` is how long it
-    /// does without a coordinator before it ends, nil for ever.
+    /// runs without a coordinator before it ends, nil for ever.
     public init(
         host: String,
         port: Int,

@@ -6,7 +6,7 @@ internal import Wire
 internal import WorkerCore
 
 extension WorkerMachine.Notice {
-    /// Writes the notice to the log, at a level by how much it matters to people.
+    /// Writes the notice to the log, at a level by its importance to people.
     func log(to logger: Logger) {
         switch self {
         case .registered(let session, let epoch, let software, let isResumed):
@@ -18,7 +18,7 @@ extension WorkerMachine.Notice {
             )
         case .toolRefused(let tool):
             logger.warning(
-                "the coordinator does not take a tool in",
+                "the coordinator refuses a tool",
                 metadata: ["tool": "\(tool.name)", "why": "\(tool.reason)"]
             )
         case .connectFailed(let reason, let pause):

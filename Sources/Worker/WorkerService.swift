@@ -1,6 +1,6 @@
 // The worker's shell: one connection to the coordinator, the toolbox, one timer. It turns bytes,
-// time and what tools report into events for the machine and carries out its actions; everything
-// that decides is in WorkerCore.
+// time and reports of tools into events for the machine and executes its actions; all decisions are
+// in WorkerCore.
 
 internal import Core
 internal import JSON
@@ -15,11 +15,12 @@ public import WorkerCore
 /// A running worker on one loop.
 ///
 /// Confined to its loop. It connects, and connects again, until it is drained, stopped or refused;
-/// then `onExit` is called, once, and nothing of it keeps the loop alive.
+/// then `onExit` is called, once, and it no longer keeps the loop alive.
 public final class WorkerService {
     /// Called when the worker has ended, with the reason.
     public var onExit: ((WorkerMachine.ExitReason) -> Void)?
-    /// Called for what the machine reports, beside the log; for those who embed a worker.
+    /// Called for the notices of the machine, which are also logged; for programs that embed a
+    /// worker.
     public var onNotice: ((WorkerMachine.Notice) -> Void)?
 
     private let loop: EventLoop
@@ -55,7 +56,8 @@ public final class WorkerService {
 
     /// Begins to connect.
     public func start() {
-        // The machine's turn comes before the outboxes', so that what it sends leaves in this turn.
+        // The machine's hook comes before that of the outboxes, so that its messages leave in this
+        // turn.
         hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
         outboxes = Outboxes(loop: loop)
         timer = Timer(loop: loop) { [weak self] in
@@ -75,12 +77,13 @@ public final class WorkerService {
         handle(.startRequested)
     }
 
-    /// Takes nothing new, finishes what runs, and exits; by force after the deadline, if any.
+    /// Accepts nothing new, finishes running attempts, and exits; by force after the deadline, if
+    /// there is one.
     public func drain(deadline: Duration? = nil) {
         handle(.drainRequested(deadline: deadline))
     }
 
-    /// Ends now; what runs is killed.
+    /// Ends now; running tools are killed.
     public func stop() {
         handle(.stopRequested)
     }
@@ -117,8 +120,8 @@ public final class WorkerService {
 
     /// Carries out the actions in order.
     ///
-    /// A tool may end while it is started: what follows from that is appended and carried out in
-    /// the same walk.
+    /// A tool may end while it is started: the resulting actions are appended and executed in the
+    /// same loop.
     private func carryOut() {
         guard !isCarryingOut else { return }
         isCarryingOut = true
@@ -196,7 +199,7 @@ public final class WorkerService {
         handle(.disconnected(reason: error.map { "\($0)" }))
     }
 
-    /// The next time that everything has left is the one asked for.
+    /// The next time that everything has left is the requested one.
     private func awaitWritten() {
         connection?.onDrained = { [weak self] in
             self?.connection?.onDrained = nil

@@ -84,10 +84,10 @@ import Wire
             """
         )
         #expect(found.count == 5)
-        #expect(found[0].hasPrefix("line 1: modles: is no field here. Did you mean \"models\"?"))
+        #expect(found[0].hasPrefix("line 1: modles: is not a field here. Did you mean \"models\"?"))
         #expect(
             found[1].hasPrefix(
-                "line 3: limits: max_lien: is no field here. Did you mean \"max_line\""
+                "line 3: limits: max_lien: is not a field here. Did you mean \"max_line\""
             )
         )
         #expect(found.contains { $0.hasPrefix("line 4: limits: lease: \"10\" has no unit.") })

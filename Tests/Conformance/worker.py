@@ -22,7 +22,7 @@ TOOLS = [
      "idempotent": True, "read_only": True},
     {"name": "echo", "description": "Returns its arguments as they are.",
      "idempotent": True, "read_only": True},
-    {"name": "sleep", "description": "Waits so many milliseconds and returns null.",
+    {"name": "sleep", "description": "Waits that many milliseconds and returns null.",
      "idempotent": True, "read_only": True,
      "parameters": {**ANYTHING, "required": ["ms"], "properties": {
          "ms": {"type": "number", "minimum": 0, "maximum": 86400000}}}},

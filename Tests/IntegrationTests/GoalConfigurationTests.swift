@@ -106,7 +106,7 @@ extension Integration {
                     ("\(provider), insecure: 1", "insecure: must be true or false."),
                     (
                         "\(provider), tiemout: 1s",
-                        "tiemout: is no field here. Did you mean \"timeout\"?"
+                        "tiemout: is not a field here. Did you mean \"timeout\"?"
                     ),
                     ("api: recorded", "file: is missing. Name the file of the recording."),
                     ("api: recorded, file: none.jsonl", "none.jsonl cannot be read"),

@@ -153,7 +153,7 @@ struct ConfigurationTests {
     @Test(
         "Each impossible value is refused",
         arguments: [
-            ("[", "no valid YAML"), ("- models", "must consist of fields"),
+            ("[", "not valid YAML"), ("- models", "must consist of fields"),
             ("models: 7", "planner or joiner"), ("models: {planner: x}", "must have fields"),
             ("models: {planner: {}}", "api: is missing"),
             ("models: {planner: {api: telepathy}}", "must be one of openai"),

@@ -34,7 +34,7 @@ import Testing
         #expect(find(text).count == 1)
         #expect(found.text == shown)
         #expect(found.meant == meant, "\(found.fault)")
-        #expect(found.fault.contains("which is no reference and stays text: "))
+        #expect(found.fault.contains("which is not a reference and stays text: "))
         #expect(found.fault.contains("; did you mean \(meant)?"))
     }
 

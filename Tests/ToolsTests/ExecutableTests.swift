@@ -40,7 +40,7 @@ import UVLoop
         #expect(record.failure?.code == .badOutput)
         #expect(record.failure?.exitCode == 0)
         #expect(
-            record.failure?.message.hasPrefix("probe was to print one JSON value and did not. ")
+            record.failure?.message.hasPrefix("probe must print one JSON value but did not. ")
                 == true
         )
     }
@@ -220,7 +220,7 @@ import UVLoop
             try await outcome(fields, ["n": 1001]).failure
                 == Failure(
                     code: .outputTooLarge,
-                    message: "probe produced more than the 1000 bytes of output it may produce."
+                    message: "probe produced more than the allowed 1000 bytes of output."
                 )
         )
         #expect(

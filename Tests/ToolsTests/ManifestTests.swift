@@ -144,8 +144,8 @@ import Wire
         let rest = "it cannot run until that has changed."
         #expect(
             manifest.warnings(environment: ["PATH": "/usr/bin:/bin", "SET": "1"]) == [
-                "a: the program no-such-program is not there; \(rest)",
-                "b: the program \(fixtures)/bin/missing is not there; \(rest)",
+                "a: the program no-such-program does not exist; \(rest)",
+                "b: the program \(fixtures)/bin/missing does not exist; \(rest)",
                 "c: \(fixtures)/beside/data.txt may not be executed; \(rest)",
                 "d: pass_env names UNSET, which is not set in the worker's environment.",
             ]
@@ -177,7 +177,7 @@ import Wire
         Example("name: a\n    command: [[x]]", "line 3: a: command: starts with a list."),
         Example(
             "name: a\n    command: [x, {p}]",
-            "line 3: a: command: holds an element that is no text."
+            "line 3: a: command: contains an element that is not a text."
         ),
         Example(
             "name: a\n    parameters: {properties: {p: {}}}\n    command: ['{p}']",
@@ -185,11 +185,11 @@ import Wire
         ),
         Example(
             "name: a\n    parameters: {properties: {p: {}}}\n    command: [x,\n      '{pahts...}']",
-            "line 5: a: command: uses {pahts}, which is no parameter of the tool."
+            "line 5: a: command: uses {pahts}, which is not a parameter of the tool."
         ),
         Example(
             "name: a\n    parameters: {properties: {path: {}}}\n    command: [x, '{paht}']",
-            "is no parameter of the tool. Did you mean \"path\"? Declare it"
+            "is not a parameter of the tool. Did you mean \"path\"? Declare it"
         ),
         Example(
             "name: a\n    parameters: {properties: {p: {}}}\n    command: [x, 'y{p...}']",
@@ -197,23 +197,23 @@ import Wire
         ),
         Example("name: a\n    command: [x, '{p']", "has a brace without its partner in \"{p\"."),
         Example("name: a\n    command: [x, 'p}']", "has a brace without its partner in \"p}\"."),
-        Example("name: a\n    command: [x, '{}']", "uses {}, which is no parameter"),
+        Example("name: a\n    command: [x, '{}']", "uses {}, which is not a parameter"),
         Example(
             "name: a\n    parameters: {properties: {p: {}}}\n    persistent: true\n"
                 + "    command: [x, '{p}']",
-            "line 5: a: command: has placeholders, and the process of a persistent tool"
+            "line 5: a: command: has placeholders, but the process of a persistent tool"
         ),
         Example(
             "name: a\n    persistent: true\n    output: json\n    command: [x]",
-            "line 4: a: output: means nothing for a persistent tool"
+            "line 4: a: output: has no effect for a persistent tool"
         ),
         Example(
             "name: a\n    command: [x]\n    timout: 3s",
-            "line 4: a: timout: is no field here. Did you mean \"timeout\"? Known are name,"
+            "line 4: a: timout: is not a field here. Did you mean \"timeout\"? Known are name,"
         ),
         Example(
             "name: a\n    command: [x]\n    colour: red",
-            "a: colour: is no field here. Known are"
+            "a: colour: is not a field here. Known are"
         ),
         Example(
             "name: a\n    command: [x]\n    timeout: 3",
@@ -251,9 +251,9 @@ import Wire
         Example("name: a\n    command: [x]\n    parameters: text", "must be a JSON Schema"),
         Example(
             "name: a\n    command: [x]\n    parameters: {type: strong}",
-            "is no schema that can be"
+            "is not a usable"
         ),
-        Example("name: a\n    command: [x]\n    parameters: {default: .inf}", "which is no number"),
+        Example("name: a\n    command: [x]\n    parameters: {default: .inf}", "is not a number"),
         Example("name: a\n    command: [x]\n    description: {}", "description: must be a text."),
         Example("name: a\n    command: [x]\n    env: [A]", "env: must be names with their values"),
         Example("name: a\n    command: [x]\n    env: {A: [1]}", "must give A a text as its value."),
@@ -272,7 +272,7 @@ import Wire
             "name: a\n    command: [x]\n  - text",
             "line 4: tools: holds an entry that is no tool"
         ),
-        Example("name: a\n    name: b\n    command: [x]", "The file is no valid YAML: "),
+        Example("name: a\n    name: b\n    command: [x]", "The file is not valid YAML: "),
     ]
 
     @Test(arguments: examples)
@@ -287,9 +287,9 @@ import Wire
 
     @Test(arguments: [
         ("", "must start with \"tools:\""), ("- a", "line 1: The manifest must start with"),
-        ("tool: []", "line 1: tool: is no field here. Did you mean \"tools\"?"),
-        ("tools: 5", "line 1: tools: must be a list of tools"), ("tools:\n  - [", "no valid YAML"),
-        ("a: b: c", "line 1: The file is no valid YAML"), ("tools: *x", "no valid YAML"),
+        ("tool: []", "line 1: tool: is not a field here. Did you mean \"tools\"?"),
+        ("tools: 5", "line 1: tools: must be a list of tools"), ("tools:\n  - [", "not valid YAML"),
+        ("a: b: c", "line 1: The file is not valid YAML"), ("tools: *x", "no valid YAML"),
     ])
     func `a file that is no manifest is refused`(yaml: String, problem: String) {
         let error = #expect(throws: ManifestError.self) {

@@ -32,7 +32,7 @@ import Wire
         }
         #expect(try obstacle("[sh, -c, 'true']") == nil)
         #expect(try obstacle("[/bin/sh]") == nil)
-        #expect(try obstacle("[nothing-here]") == "the program nothing-here is not there")
+        #expect(try obstacle("[nothing-here]") == "the program nothing-here does not exist")
         #expect(try obstacle("[/usr/bin]") == "/usr/bin may not be executed")
         #expect(try obstacle("[/etc/passwd]") == "/etc/passwd may not be executed")
     }

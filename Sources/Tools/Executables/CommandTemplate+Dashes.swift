@@ -1,22 +1,23 @@
-// Where in a command a value may start with a dash. A value must never become an option of the
-// program: behind `--`, in a list behind its option, or where the manifest allows it.
+// Decides where in a command a value may start with a dash. A value must never become an option of
+// the program, so dashes are allowed only after `--`, in a list after its option, or where the
+// manifest allows them.
 
 /// What a manifest says about values and options.
 struct DashPermissions: Sendable {
     /// Whether every value may start with a dash.
     var allowsAll = false
-    /// The parameters whose values may.
+    /// The parameters whose values may start with a dash.
     var allowed: Set<String> = []
-    /// The parameters whose values can only be numbers, or of a list that the manifest gives.
+    /// The parameters whose values are numbers or one of a list in the manifest.
     ///
     /// They may be a part of an option: `-j{count}`.
     var closed: Set<String> = []
 }
 
 extension CommandReader {
-    /// Programs that run the program their arguments name.
+    /// Programs that run another program, given in their arguments.
     ///
-    /// A `--` in front of that one ends their own options and not the options of what they run.
+    /// A `--` before that program ends their own options, not the options of the program they run.
     private static let wrappers: Set<String> = [
         "busybox", "chroot", "chrt", "doas", "docker", "env", "exec", "flock", "ionice", "kubectl",
         "nice", "nohup", "nsenter", "parallel", "podman", "prlimit", "runuser", "setpriv", "setsid",
@@ -24,7 +25,7 @@ extension CommandReader {
         "unshare", "watch", "xargs",
     ]
 
-    /// Decides for every element whether a value may start it with a dash; reports elements whose
+    /// Decides for each element whether a value may start it with a dash; reports elements whose
     /// placeholder may or may not belong to an option.
     mutating func settleDashes(_ entries: [CommandEntry]) {
         let all = template.elements
@@ -44,7 +45,7 @@ extension CommandReader {
                 position += 1
                 if element.literal == "--" {
                     let endsOptions = !(isWrapper && next?.literal != nil)
-                    // Dashes in a list are there only if the list is.
+                    // Dashes in a list are present only if the list is.
                     if isList {
                         isBehindDashesInList = endsOptions
                     } else if endsOptions {
@@ -62,7 +63,7 @@ extension CommandReader {
         }
     }
 
-    /// Whether the element before this one stands in a list of its own.
+    /// Whether the previous element is in a list of its own.
     private func wasInList(_ group: Int, _ index: Int) -> Bool {
         index == 0 && group > 0 && template.groups[group - 1].isOptional
     }
@@ -73,8 +74,8 @@ extension CommandReader {
         return !names.isEmpty && names.allSatisfy { dashes.allowed.contains($0) }
     }
 
-    /// Reports an element that could be the value of the option before it as well as an argument of
-    /// its own, and one whose value would continue an option.
+    /// Reports an element that could be either the value of the previous option or a separate
+    /// argument, and an element whose value would continue an option.
     private mutating func checkPlace(
         of element: CommandTemplate.Element,
         behind option: String?
@@ -107,7 +108,7 @@ extension CommandReader {
         )
     }
 
-    /// The element as a manifest has it.
+    /// The element as written in a manifest.
     private func source(of element: CommandTemplate.Element) -> String {
         element.pieces.map { piece in
             switch piece {

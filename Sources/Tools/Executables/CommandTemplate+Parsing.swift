@@ -1,10 +1,11 @@
-// Reads a command as a manifest has it: placeholders, literal braces, groups, and the paths that
-// mean files beside the manifest. Gathers every problem. Not here: which values may start with a
-// dash (CommandTemplate+Dashes).
+// Parses a command of a manifest: placeholders, literal braces, groups, and paths of files beside
+// the manifest. Collects all problems. Not here: which values may start with a dash
+// (CommandTemplate+Dashes).
 
 import Core
 
-/// One entry of a command in a manifest: a word, or a list of words that come and go together.
+/// One entry of a command in a manifest: a word, or a list of words that are used or left out
+/// together.
 struct CommandEntry: Sendable, Equatable {
     /// The words.
     var words: [String]
@@ -37,7 +38,7 @@ struct CommandReader {
     static let folderPlaceholder = "manifest_dir"
 
     var template = CommandTemplate()
-    /// What keeps the command from being used.
+    /// The problems of the command.
     private(set) var problems: [Problem] = []
     var line: Int?
 
@@ -117,7 +118,7 @@ struct CommandReader {
         }
         if !declared.contains(name) {
             report(
-                "uses {\(name)}, which is no parameter of the tool."
+                "uses {\(name)}, which is not a parameter of the tool."
                     + Suggestions.sentence(for: name, among: declared)
                     + " Declare it under parameters, properties. \(Self.braceAdvice)"
             )
@@ -127,7 +128,7 @@ struct CommandReader {
         return template.parameters.count - 1
     }
 
-    private static let braceAdvice = "For braces that are meant as such write {{ and }}."
+    private static let braceAdvice = "For literal braces write {{ and }}."
 
     mutating func report(_ message: String) {
         problems.append(Problem(line: line, message: message))
@@ -151,8 +152,7 @@ struct CommandReader {
         }
     }
 
-    /// Tools run in a folder of their own, so that what the manifest means by a relative path has
-    /// to be settled here.
+    /// Tools run in a folder of their own, so relative paths of the manifest are resolved here.
     private mutating func resolvePaths() {
         for group in template.groups.indices {
             for index in template.groups[group].elements.indices {
@@ -167,7 +167,7 @@ struct CommandReader {
     private func resolved(_ text: String, isProgram: Bool) -> String? {
         guard !text.hasPrefix("/") else { return nil }
         if isProgram { return text.contains("/") ? folder + "/" + text : nil }
-        // A bare word may as well be a subcommand, `.` and `..` mean the working folder.
+        // A bare word may also be a subcommand; `.` and `..` mean the working folder.
         guard text.contains("/") || text.contains("."), !text.hasPrefix("-"), text != ".",
             text != "..", exists(folder + "/" + text)
         else { return nil }

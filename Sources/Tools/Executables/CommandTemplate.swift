@@ -1,6 +1,5 @@
-// A tool's command compiled once: literal text and placeholders, element by element. Rendering
-// it makes the arguments of one process; no shell ever sees them. Reading it from text is in
-// CommandTemplate+Parsing.
+// A tool's command, compiled once: literal text and placeholders, element by element. Rendering it
+// makes the arguments of one process; no shell is involved. Parsing is in CommandTemplate+Parsing.
 internal import Core
 internal import Glibc
 internal import JSON
@@ -9,7 +8,7 @@ internal import JSON
 struct CommandTemplate: Sendable, Equatable {
     /// A piece of an element.
     enum Piece: Sendable, Equatable {
-        /// Text that is passed as it is.
+        /// Literal text.
         case text(String)
         /// The value of a parameter, by its position in `parameters`.
         case value(Int)
@@ -18,26 +17,27 @@ struct CommandTemplate: Sendable, Equatable {
     /// Whether a value may start an element with a dash.
     ///
     /// A program would take such an element for an option, which the author of a plan must not be
-    /// able to pass; unless the manifest says that it is none, or allows it.
+    /// able to pass, unless the manifest says that it is not an option, or allows it.
     enum DashRule: Sendable, Equatable {
         /// Refused.
         case refused
-        /// The element stands in a list behind its option; of several values only the first does.
+        /// The element is in a list after its option; of several values only the first is the
+        /// option's value.
         case optionValue
-        /// Behind `--`, or the manifest allows it.
+        /// After `--`, or the manifest allows it.
         case allowed
     }
 
     /// One element of the command.
     struct Element: Sendable, Equatable {
-        /// What it consists of, adjacent text joined.
+        /// Its parts; adjacent texts are joined.
         var pieces: [Piece]
         /// Whether an array becomes one element for each of its values: `{paths...}`.
         var isSpread = false
         /// Whether a value may start the element with a dash.
         var dash = DashRule.refused
 
-        /// The parameter that makes up the whole element, if one does.
+        /// The parameter that is the whole element, if there is one.
         var wholeParameter: Int? {
             guard pieces.count == 1, case .value(let parameter) = pieces[0] else { return nil }
             return parameter
@@ -52,8 +52,8 @@ struct CommandTemplate: Sendable, Equatable {
             }
         }
 
-        /// Whether the element is an option such as `-e`, whose value may come next;
-        /// `--format=%h` has its value already.
+        /// Whether the element is an option such as `-e`, whose value may come next; `--format=%h`
+        /// already has its value.
         var isOption: Bool {
             guard let literal else { return false }
             return literal.hasPrefix("-") && literal != "--" && literal != "-"
@@ -67,14 +67,14 @@ struct CommandTemplate: Sendable, Equatable {
             }
         }
 
-        /// Whether a value follows the folders of a path that the manifest gives.
+        /// Whether a value follows a folder that the manifest names.
         var startsPath: Bool {
             guard pieces.count > 1, case .text(let text) = pieces[0] else { return false }
             return text.utf8.contains(UInt8(ascii: "/"))
         }
 
-        /// The parameters one of whose values may be what the element starts with: all in front of
-        /// the first text, since any but the last may be empty.
+        /// The parameters whose values may start the element: all before the first text, because
+        /// any but the last may be empty.
         var leadingParameters: [Int] {
             var leading: [Int] = []
             for piece in pieces {
@@ -85,7 +85,7 @@ struct CommandTemplate: Sendable, Equatable {
         }
     }
 
-    /// Elements that come and go together; most consist of one.
+    /// Elements that are used or left out together; most groups have one.
     struct Group: Sendable, Equatable {
         /// The elements.
         var elements: [Element]
@@ -98,7 +98,7 @@ struct CommandTemplate: Sendable, Equatable {
     /// The names of the parameters that occur, without repetition.
     var parameters: [String] = []
 
-    /// Whether arguments go into the command; otherwise they go to the standard input.
+    /// Whether arguments are put into the command; otherwise they go to standard input.
     var takesArguments: Bool { !parameters.isEmpty }
 
     /// All elements in order.
@@ -128,7 +128,7 @@ struct CommandTemplate: Sendable, Equatable {
         return values
     }
 
-    /// Whether a parameter of the group is absent, or an empty list where its values should go.
+    /// Whether a parameter of the group is absent, or is an empty list where its values should be.
     private func isIncomplete(_ group: Group, _ values: [RawJSON?]) -> Bool {
         group.elements.contains { element in
             element.pieces.contains { piece in
@@ -175,7 +175,7 @@ struct CommandTemplate: Sendable, Equatable {
     ) throws(Failure) {
         var items: [RawJSON] = []
         list.forEachElement { items.append($0) }
-        // Only the first can be an option's value; the others stand on their own.
+        // Only the first can be an option's value; the others are separate arguments.
         var rule = element.dash
         for item in items {
             let word = try text(of: item, parameter)
@@ -198,10 +198,10 @@ struct CommandTemplate: Sendable, Equatable {
         return text
     }
 
-    /// The longest argument of a program that Linux takes, in bytes, its end not counted.
+    /// The longest argument of a program on Linux, in bytes, without its terminator.
     static let largestArgument = 32 * sysconf(Int32(_SC_PAGESIZE)) - 1
 
-    /// What to do about arguments that are too large for a program.
+    /// Advice for arguments that are too large for a program.
     static let sizeAdvice =
         "Give the path of a file in place of its content, or let the tool read its arguments from"
         + " standard input: a command without placeholders gets them there as one line of JSON."
@@ -215,7 +215,7 @@ struct CommandTemplate: Sendable, Equatable {
         )
     }
 
-    /// Refuses values that lead out of the folder that the command itself names in front of them.
+    /// Refuses values that lead out of the folder that the command names before them.
     private func checkPath(_ word: String, of element: Element) throws(Failure) {
         func ascents(_ path: String) -> Int {
             path.split(separator: "/").count { $0 == ".." }
@@ -233,7 +233,7 @@ struct CommandTemplate: Sendable, Equatable {
         )
     }
 
-    /// Refuses a value that an argument would start with, if it could be taken for an option.
+    /// Refuses a value that would start an argument and could be taken for an option.
     private func check(_ text: String, _ parameter: Int, _ rule: DashRule) throws(Failure) {
         guard rule == .refused, text.utf8.first == UInt8(ascii: "-") else { return }
         let name = parameters[parameter]

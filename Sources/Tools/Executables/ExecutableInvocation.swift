@@ -4,15 +4,15 @@ internal import JSON
 internal import UVLoop
 internal import Wire
 
-/// An invocation of an executable tool under way.
+/// A running invocation of an executable tool.
 final class ExecutableInvocation: RunningInvocation {
-    /// Why we end the process ourselves.
+    /// Why we end the process.
     private enum Ending {
         case cancelled
         case outputTooLarge
     }
 
-    // The runner lives as long as its processes, and they until they have ended.
+    // The runner lives as long as its processes, which live until they have ended.
     private let runner: ExecutableRunner
     private let folder: WorkingFolder
     private let outputLimit: Int
@@ -65,7 +65,7 @@ final class ExecutableInvocation: RunningInvocation {
             errors.append(bytes)
             report?(.output(.standardError, bytes))
         case .standardOutput:
-            // A process that is being ended can no longer say anything that counts.
+            // Output of a process that is being ended does not count.
             guard ending == nil else { return }
             guard bytes.count <= outputLimit - output.count else {
                 ending = .outputTooLarge
@@ -73,7 +73,7 @@ final class ExecutableInvocation: RunningInvocation {
                 kill(grace: .zero)
                 return
             }
-            // One read is the whole output of most tools; it is taken over without a copy.
+            // One read is the whole output of most tools; it is used without a copy.
             if output.isEmpty { output = bytes } else { output += bytes }
             report?(.output(.standardOutput, bytes))
         }

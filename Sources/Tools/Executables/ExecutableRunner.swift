@@ -1,15 +1,16 @@
-// Runs a program once for each invocation: arguments in, standard output back. Not here: the
-// life of one process (ExecutableInvocation), tools that keep a process (PersistentRunner).
+// Runs a program once for each invocation: arguments in, standard output out. Not here: one process
+// (ExecutableInvocation), tools that keep a process (PersistentRunner).
 internal import JSON
 internal import Plans
 public import UVLoop
 public import Wire
 
-/// Runs the invocations of a tool that is a program, each in a process of its own.
+/// Runs the invocations of a tool that is a program, each in a separate process.
 ///
-/// A process gets a session, a fresh working folder of mode 0700 that is removed after it, and an
+/// A process gets a session, a new working folder of mode 0700 that is removed after it, and an
 /// environment of `PATH`, `LANG`, `USER`, `HOME` and `TMPDIR` (both the working folder),
-/// `WEFT_RUN`, `WEFT_NODE`, `WEFT_ATTEMPT` (the number of the attempt) and what the manifest adds.
+/// `WEFT_RUN`, `WEFT_NODE`, `WEFT_ATTEMPT` (the number of the attempt) and the manifest's
+/// variables.
 public final class ExecutableRunner: ToolRunner {
     /// What the worker announces of the tool.
     public let description: ToolDescription
@@ -27,7 +28,7 @@ public final class ExecutableRunner: ToolRunner {
     ///   - loop: The loop the runner is confined to.
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
-    ///   - keeper: Starts the processes; nil for one of the tool's own.
+    ///   - keeper: Starts the processes; nil for a keeper of the tool's own.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
@@ -43,16 +44,16 @@ public final class ExecutableRunner: ToolRunner {
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
-    /// Says if the program is not there.
+    /// Tells if the program is missing.
     public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
 
-    /// Its output, its errors, and its input if it gets any.
+    /// Pipes for its output, its errors, and its input if it has any.
     public var pipesPerProcess: Int { tool.command.takesArguments ? 2 : 3 }
 
     /// Starts a process.
     ///
     /// The group is killed when the output exceeds its limit, and by a cancel: with SIGTERM, and
-    /// SIGKILL after the grace. Whatever the process has started ends with it.
+    /// SIGKILL after the grace period. All processes that it has started end with it.
     public func start(
         _ invocation: Invocation,
         report: @escaping (ToolReport) -> Void
@@ -65,7 +66,7 @@ public final class ExecutableRunner: ToolRunner {
         }
     }
 
-    /// Kills the processes that run.
+    /// Kills the running processes.
     public func shutDown() {
         isShutDown = true
         for invocation in Array(invocations.values) { invocation.cancel(grace: .zero) }

@@ -1,4 +1,4 @@
-// What the end of a process means for the invocation, in words and codes.
+// Converts the end of a process to the failure of its invocation.
 internal import Core
 internal import Glibc
 internal import JSON
@@ -6,7 +6,7 @@ internal import UVLoop
 internal import Wire
 
 extension Failure {
-    /// A process ended with a code that is no success, or by a signal.
+    /// The failure for a process that ended with a code that is not a success, or by a signal.
     static func exit(
         _ status: ChildProcess.ExitStatus,
         of program: String,
@@ -48,7 +48,7 @@ func signalName(_ number: Int) -> String {
 
 /// How the output of a program is read.
 enum OutputFormat: String, Sendable {
-    /// Text; the last newline is cut.
+    /// Text; the last newline is removed.
     case text
     /// One JSON value.
     case json
@@ -62,7 +62,7 @@ enum OutputFormat: String, Sendable {
                 return .failure(
                     Failure(
                         code: .badOutput,
-                        message: "\(tool) printed bytes that are no UTF-8 text."
+                        message: "\(tool) printed bytes that are not UTF-8 text."
                     )
                 )
             }
@@ -76,7 +76,7 @@ enum OutputFormat: String, Sendable {
                 return .failure(
                     Failure(
                         code: .badOutput,
-                        message: "\(tool) was to print one JSON value and did not. \(error)"
+                        message: "\(tool) must print one JSON value but did not. \(error)"
                     )
                 )
             }
@@ -91,7 +91,7 @@ extension ManifestTool {
         return path.split(separator: "/").last.map(String.init) ?? path
     }
 
-    /// What the processes of the tool find in their environment.
+    /// The environment for the tool's processes.
     func processEnvironment(_ worker: [String: String]) -> ProcessEnvironment {
         ProcessEnvironment(
             worker: worker,
@@ -109,7 +109,7 @@ extension ManifestTool {
         }
     }
 
-    /// A fresh working folder, or `spawn_failed`.
+    /// A new working folder, or `spawn_failed`.
     func makeFolder(of keeper: ProcessKeeper) throws(StartProblem) -> WorkingFolder {
         do {
             return try WorkingFolder(of: keeper)
@@ -128,19 +128,20 @@ extension ManifestTool {
         }
     }
 
-    /// Whether the process was started is not known.
+    /// The failure when it is not known whether the process was started.
     func uncertainStart() -> StartProblem {
         .failed(
             Failure(
                 code: .outcomeUnknown,
-                message: "\(program) may have been started: what keeps the worker's processes gave"
+                message: "\(program) may have been started: the process keeper of the worker gave"
                     + " no answer and was replaced.",
                 isRetryable: description.isIdempotent
             )
         )
     }
 
-    /// The process could not be started with these words, the program and its arguments.
+    /// The failure of a process that could not be started; `command` is the program and its
+    /// arguments.
     func spawnFailure(_ error: UVError, words: [String] = []) -> StartProblem {
         if error.isTooLarge, command.takesArguments {
             let bytes = words.dropFirst().reduce(0) { $0 + $1.utf8.count + 1 }
@@ -148,7 +149,7 @@ extension ManifestTool {
                 Failure(
                     code: .badArguments,
                     message: "\(program) could not be started: its arguments have \(bytes) bytes,"
-                        + " more than the system takes in all. \(CommandTemplate.sizeAdvice)"
+                        + " more than the system allows in total. \(CommandTemplate.sizeAdvice)"
                 )
             )
         }

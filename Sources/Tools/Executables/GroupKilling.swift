@@ -1,8 +1,8 @@
-// Ending a process with its whole group: asked first, then by force.
+// Ends a process with its whole group: first with SIGTERM, then with SIGKILL.
 internal import Glibc
 internal import UVLoop
 
-/// Ends the group of a child: SIGTERM, then SIGKILL when the grace is over.
+/// Ends the group of a child: SIGTERM, then SIGKILL after the grace period.
 final class GroupKilling {
     private let loop: EventLoop
     private let child: ChildProcess
@@ -17,7 +17,7 @@ final class GroupKilling {
         question = Timer(loop: loop) { child.signalGroup(SIGTERM) }
     }
 
-    /// Starts the ending, or shortens the grace of one that goes on already.
+    /// Starts the ending, or shortens the grace period of one that is under way.
     func kill(grace: Duration) {
         guard grace > .zero else {
             deadline = .min
@@ -27,8 +27,8 @@ final class GroupKilling {
         forceAfter(grace)
     }
 
-    /// Ends a child that was asked to end in another way: SIGTERM after half of the grace, SIGKILL
-    /// after all of it.
+    /// Ends a child that was asked to end in another way: SIGTERM after half of the grace period,
+    /// SIGKILL after all of it.
     func killUnlessEnded(within grace: Duration) {
         guard deadline == nil else { return forceAfter(grace) }
         question.schedule(after: grace / 2)

@@ -1,4 +1,4 @@
-// The end of what a process writes to its standard error, for the failure that may follow.
+// The last standard error output of a process, for the message of a failure.
 
 /// Keeps the last bytes of a stream.
 struct OutputTail {
@@ -18,14 +18,14 @@ struct OutputTail {
         if bytes.count > 2 * Self.limit { bytes.removeFirst(bytes.count - Self.limit) }
     }
 
-    /// What is kept, as text; nil when nothing was written.
+    /// The kept bytes as text; nil when nothing was written.
     ///
-    /// Bytes that are no UTF-8 become replacement characters.
+    /// Bytes that are not UTF-8 become replacement characters.
     var text: String? {
         guard !bytes.isEmpty else { return nil }
         var tail = bytes.suffix(Self.limit)
         if tail.count < bytes.count {
-            // The cut may have gone through a character.
+            // The cut may be within a character.
             tail = tail.drop { $0 & 0xC0 == 0x80 }
         }
         return String(decoding: tail, as: UTF8.self)

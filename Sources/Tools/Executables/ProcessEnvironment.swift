@@ -1,29 +1,30 @@
-// The environment that tools get: little of the worker's own, so that its secrets stay with it.
+// The environment of tools: only a few of the worker's variables, so that they do not get its
+// secrets.
 internal import Core
 internal import FoundationEssentials
 
 /// The variables of the worker's own process.
 public enum WorkerEnvironment {
-    /// The variables as they are now.
+    /// The current variables.
     public static var current: [String: String] { ProcessInfo.processInfo.environment }
 }
 
-/// The environment of a tool's processes, all but what differs between two of them.
+/// The environment of a tool's processes, without the variables that differ between processes.
 struct ProcessEnvironment: Sendable {
-    /// Variables that the worker sets itself; a manifest may not.
+    /// Variables that the worker sets; a manifest must not.
     static let reservedPrefix = "WEFT_"
 
-    /// Where programs are looked for when the worker has no `PATH`.
+    /// The search path when the worker has no `PATH`.
     static let defaultPath = "/usr/local/bin:/usr/bin:/bin"
 
     private let fixed: [(String, String)]
     private let setsHome: Bool
     private let setsTemporaries: Bool
 
-    /// Precomputes what every process of a tool gets.
+    /// Computes the variables that all processes of a tool get.
     ///
-    /// `PATH`, `LANG` and `USER` come from the worker; then come the variables to pass on that
-    /// the worker has, then those the manifest sets. Later ones win.
+    /// `PATH`, `LANG` and `USER` come from the worker; then come the worker's variables to pass on,
+    /// then those of the manifest. Later ones win.
     init(
         worker: [String: String],
         passing names: [String] = [],
@@ -48,7 +49,7 @@ struct ProcessEnvironment: Sendable {
         setsTemporaries = !merged.contains { $0.0 == "TMPDIR" }
     }
 
-    /// The variables of one process; the invocation is nil for one that serves several.
+    /// The variables of one process; the invocation is nil for a process that serves several.
     func variables(folder: String, for invocation: Invocation?) -> [(String, String)] {
         var variables = fixed
         variables.reserveCapacity(fixed.count + 5)

@@ -1,8 +1,8 @@
-// The fresh folder that a process works in: made for it alone, removed after it.
+// The new folder in which a process works: made for it, removed after it.
 internal import Glibc
 internal import UVLoop
 
-/// A folder that only we may enter, for one process, in the folder of the worker's keeper.
+/// A folder for one process that only this user may enter, in the folder of the worker's keeper.
 struct WorkingFolder {
     /// The absolute path.
     let path: String
@@ -18,7 +18,7 @@ struct WorkingFolder {
         path = try keeper.makeFolder()
     }
 
-    /// Removes the folder and all in it; a folder that is not empty is removed off the loop.
+    /// Removes the folder and its contents; a folder that is not empty is removed off the loop.
     func remove(_ loop: EventLoop) {
         guard rmdir(path) != 0, errno != ENOENT else { return }
         let path = path

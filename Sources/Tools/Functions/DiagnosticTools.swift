@@ -1,16 +1,16 @@
-// The tools every worker can offer to try out a cluster: noop, echo, sleep, fail, payload.
-// They run on the loop itself, so that they measure the way there and back and nothing else.
+// Tools that every worker can offer to try out a cluster: noop, echo, sleep, fail, payload. They
+// run on the loop itself, so that they measure only the round trip.
 internal import Core
 internal import JSON
 public import UVLoop
 public import Wire
 
-/// The built-in tools for trials and measurements.
+/// The built-in tools for tests and measurements.
 public enum DiagnosticTools {
-    /// Most bytes of text that `payload` produces.
+    /// The most bytes of text that `payload` returns.
     public static let payloadLimit = 64 << 20
 
-    /// What a worker announces of them, in the order of ``runners(loop:)``.
+    /// The descriptions that a worker announces, in the order of ``runners(loop:)``.
     public static var descriptions: [ToolDescription] {
         [noopDescription, echoDescription, SleepRunner.tool, failDescription, payloadDescription]
     }
@@ -35,7 +35,7 @@ public enum DiagnosticTools {
 
     /// The runners of `noop`, `echo`, `sleep`, `fail` and `payload`, in this order.
     ///
-    /// All but `sleep` finish before their start returns. `makeTimer` makes the timers that `sleep` waits for.
+    /// All but `sleep` finish before their start returns. `makeTimer` makes the timers for `sleep`.
     public static func runners(
         loop: EventLoop,
         makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
@@ -54,8 +54,8 @@ public enum DiagnosticTools {
     private static var failDescription: ToolDescription {
         ToolDescription(
             name: "fail",
-            description: "Fails with the code, message and retryability it is told; with `times`,"
-                + " only the first so many attempts of a node fail.",
+            description: "Fails with the given code, message and retryability; with `times`,"
+                + " only that many first attempts of a node fail.",
             parameters: RawJSON([
                 "type": "object",
                 "properties": [
@@ -66,7 +66,7 @@ public enum DiagnosticTools {
                 ],
                 "additionalProperties": false,
             ]),
-            // Enough attempts for `times` to have something to count.
+            // Enough attempts for `times`.
             isIdempotent: true,
             isReadOnly: true,
             maxAttempts: 10
@@ -101,7 +101,7 @@ public enum DiagnosticTools {
     private static var payloadDescription: ToolDescription {
         ToolDescription(
             name: "payload",
-            description: "Returns a text of so many bytes.",
+            description: "Returns a text of that many bytes.",
             parameters: RawJSON([
                 "type": "object",
                 "properties": [
@@ -142,7 +142,7 @@ public enum DiagnosticTools {
 final class ImmediateRunner: ToolRunner {
     let description: ToolDescription
     private let call: (Invocation) -> Result<RawJSON, Failure>
-    // Nothing tells finished invocations apart, so all of them share one handle.
+    // Finished invocations do not differ, so they share one handle.
     private let finished = FinishedInvocation()
 
     init(
@@ -168,12 +168,12 @@ final class ImmediateRunner: ToolRunner {
     func shutDown() {}
 }
 
-/// Waits on a timer of the loop.
+/// Waits with a timer of the loop.
 private final class SleepRunner: ToolRunner {
     static var tool: ToolDescription {
         ToolDescription(
             name: "sleep",
-            description: "Waits so many milliseconds and returns null.",
+            description: "Waits that many milliseconds and returns null.",
             parameters: RawJSON([
                 "type": "object",
                 "properties": ["ms": ["type": "number", "minimum": 0, "maximum": 86_400_000]],

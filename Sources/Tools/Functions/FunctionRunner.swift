@@ -1,4 +1,4 @@
-// Runs a Swift function as a task and brings its reports and its outcome back to the loop.
+// Runs a Swift function as a task and passes its reports and its outcome to the loop.
 internal import Core
 internal import JSON
 public import UVLoop
@@ -45,7 +45,7 @@ public final class FunctionRunner: ToolRunner {
         return running
     }
 
-    /// Cancels the functions under way and waits for none of them.
+    /// Cancels the running functions and does not wait for them.
     public func shutDown() {
         isShutDown = true
         for invocation in Array(invocations.values) { invocation.cancel(grace: .zero) }
@@ -93,14 +93,14 @@ private final class FunctionInvocation: RunningInvocation {
         patience.schedule(after: grace)
     }
 
-    /// One waiting at a time: what comes meanwhile is taken together.
+    /// One wait at a time: reports that arrive meanwhile are handled together.
     private func awaitReports() {
         let relay = relay
         loop.perform {
             await relay.wait()
         } then: {
             guard self.report != nil else { return }
-            self.deliver(relay.takeReports())
+            self.deliver(relay.drainReports())
             if self.report != nil { self.awaitReports() }
         }
     }
@@ -109,7 +109,7 @@ private final class FunctionInvocation: RunningInvocation {
         for entry in reports { report?(entry) }
     }
 
-    /// The function had its grace; what becomes of it does not matter any more.
+    /// The grace period of the function is over; its result does not matter any more.
     private func abandon() {
         finish(.failure(.cancelled(tool)))
     }
@@ -126,7 +126,7 @@ private final class FunctionInvocation: RunningInvocation {
     }
 }
 
-/// Calls the function and turns whatever it does into an outcome; runs in the task.
+/// Calls the function and converts its result or error to an outcome; runs in the task.
 private func outcome(
     of call: FunctionTool.Call,
     _ invocation: Invocation,

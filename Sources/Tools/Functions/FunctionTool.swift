@@ -1,5 +1,5 @@
-// Tools that are Swift functions: what is declared and what the function is given.
-// Not here: how they are run (FunctionRunner).
+// Tools that are Swift functions: their declaration and the context of a call. Not here: running
+// them (FunctionRunner).
 public import Core
 public import JSON
 internal import UVLoop
@@ -29,10 +29,10 @@ public struct FunctionTool: Sendable {
 
     /// Makes a tool of a function.
     ///
-    /// The function runs as a `Task`, off the loop. What it throws fails the invocation: a
-    /// `Failure` as it is, anything else as a retryable `tool_error` with the error's description.
-    /// A cancelled invocation cancels the task; a function that does not follow is left to itself
-    /// when the grace is over, and what it returns then is dropped.
+    /// The function runs as a `Task`, off the loop. An error fails the invocation: a `Failure`
+    /// unchanged, any other error as a retryable `tool_error` with its description. A cancelled
+    /// invocation cancels the task; a function that ignores this is abandoned after the grace
+    /// period, and its result is dropped.
     public init(
         name: String,
         description: String,
@@ -54,7 +54,7 @@ public struct FunctionTool: Sendable {
     }
 }
 
-/// What a function tool knows of the invocation, and how it reports while it runs.
+/// The context of an invocation for a function tool, with which it reports while it runs.
 public struct ToolContext: Sendable {
     /// The attempt.
     public let attempt: AttemptID
@@ -69,25 +69,25 @@ public struct ToolContext: Sendable {
     /// Whether the invocation was cancelled; the function should then end soon.
     public var isCancelled: Bool { Task.isCancelled }
 
-    /// Tells how far the invocation is, 0 to 1, and what it is doing; renews the lease.
+    /// Reports progress, 0 to 1, with a message; renews the lease.
     public func report(progress fraction: Double?, note: String? = nil) {
         relay.add(.progress(fraction.map { min(max($0, 0), 1) }, note))
     }
 
-    /// Sends text to those who watch the run; best effort, and no part of the output.
+    /// Sends text to watchers of the run; best effort, and not part of the output.
     public func emit(_ text: String) {
         relay.add(.output(.standardOutput, Array(text.utf8)))
     }
 
-    /// Sends a line to those who watch the run, beside what ``emit(_:)`` sends.
+    /// Sends a line to watchers of the run, separate from the text of ``emit(_:)``.
     public func log(_ line: String) {
         relay.add(.output(.standardError, Array((line + "\n").utf8)))
     }
 }
 
-/// Carries what a function reports from its task to the loop, in order.
+/// Passes the reports of a function from its task to the loop, in order.
 ///
-/// The loop waits in ``wait()`` for reports while the function runs, and empties what is left
+/// The loop waits in ``wait()`` for reports while the function runs, and reads the remaining ones
 /// when it has ended. Reports of a function that is done are dropped.
 final class ReportRelay: Sendable {
     private struct State {
@@ -98,7 +98,7 @@ final class ReportRelay: Sendable {
 
     private let state = Locked(State())
 
-    /// Adds a report and wakes the loop's waiting.
+    /// Adds a report and wakes the loop.
     func add(_ report: ToolReport) {
         let waiter = state.withLock { state in
             guard !state.isClosed else { return nil as CheckedContinuation<Void, Never>? }
@@ -108,7 +108,7 @@ final class ReportRelay: Sendable {
         waiter?.resume()
     }
 
-    /// Takes no further reports, ends the waiting and returns what was not taken yet.
+    /// Accepts no further reports, ends the wait and returns the remaining reports.
     func close() -> [ToolReport] {
         let (waiter, rest) = state.withLock { state in
             state.isClosed = true
@@ -121,7 +121,7 @@ final class ReportRelay: Sendable {
 
     /// Waits until there are reports, or the relay is closed.
     ///
-    /// Takes none: what is taken off the loop could come there after the outcome.
+    /// Removes none: reports removed off the loop could get there after the outcome.
     func wait() async {
         await withCheckedContinuation { continuation in
             let isReady = state.withLock { state in
@@ -133,8 +133,8 @@ final class ReportRelay: Sendable {
         }
     }
 
-    /// Takes the reports so far.
-    func takeReports() -> [ToolReport] {
+    /// Removes and returns the reports so far.
+    func drainReports() -> [ToolReport] {
         state.withLock { state in
             defer { state.reports = [] }
             return state.reports

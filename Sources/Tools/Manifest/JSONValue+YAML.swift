@@ -3,7 +3,7 @@ internal import JSON
 internal import OrderedCollections
 internal import Yams
 
-/// A piece of YAML that has no counterpart in JSON.
+/// A part of YAML that JSON does not have.
 struct YAMLConversionError: Error {
     /// The line it is on.
     var line: Int?
@@ -12,13 +12,13 @@ struct YAMLConversionError: Error {
 }
 
 extension JSONValue {
-    /// Converts a node and all in it.
+    /// Converts a node and its contents.
     init(_ node: Node) throws(YAMLConversionError) {
         var budget = 100_000
         try self.init(node, depth: 1, &budget)
     }
 
-    /// Aliases make small files large, so that the number of values is bounded.
+    /// Aliases can expand small files to large values, so the number of values is limited.
     private init(_ node: Node, depth: Int, _ budget: inout Int) throws(YAMLConversionError) {
         budget -= 1
         guard budget > 0, depth <= JSONLimits.depth else {
@@ -42,7 +42,7 @@ extension JSONValue {
                 guard let name = key.scalar?.string else {
                     throw YAMLConversionError(
                         line: key.mark?.line,
-                        message: "has a key that is no text."
+                        message: "has a key that is not a text."
                     )
                 }
                 fields[name] = try JSONValue(value, depth: depth + 1, &budget)
@@ -51,7 +51,7 @@ extension JSONValue {
         case .alias:
             throw YAMLConversionError(
                 line: node.mark?.line,
-                message: "has an alias that names nothing."
+                message: "has an alias without an anchor."
             )
         }
     }
@@ -72,7 +72,7 @@ extension JSONValue {
         case ".inf", "-.inf", "+.inf", ".nan", ".Inf", "-.Inf", "+.Inf", ".NaN":
             throw YAMLConversionError(
                 line: scalar.mark?.line,
-                message: "holds \(text), which is no number in JSON."
+                message: "holds \(text), which is not a number in JSON."
             )
         default:
             self = JSONValue(yamlNumber: text) ?? .string(text)

@@ -1,5 +1,5 @@
-// The tools a worker has besides functions, as its manifest declares them. Not here: reading the
-// YAML (ManifestReader), running the tools.
+// The tools that a worker's manifest declares, which are not functions. Not here: reading the YAML
+// (ManifestReader), running the tools.
 public import Configuration
 public import Core
 internal import FoundationEssentials
@@ -9,10 +9,10 @@ public import Wire
 
 /// The tools that a YAML file declares.
 ///
-/// Paths: a program written with a slash (`bin/find.sh`) is looked up from the manifest's folder.
-/// So is every other element of a command that holds a slash or a dot, no placeholder, and names
-/// an existing file there, since tools run in an empty folder of their own. `{manifest_dir}`
-/// stands for the manifest's folder anywhere in a command.
+/// Paths: a program written with a slash (`bin/find.sh`) is relative to the manifest's folder. So
+/// is every other element of a command that contains a slash or a dot, has no placeholder, and
+/// names an existing file there, because tools run in an empty folder of their own.
+/// `{manifest_dir}` is replaced by the manifest's folder anywhere in a command.
 public struct Manifest: Sendable {
     /// The path of the file, as given.
     public let path: String
@@ -48,7 +48,7 @@ public struct Manifest: Sendable {
             : "The file cannot be read. Check that this user may read it."
     }
 
-    /// Reads the text of a manifest; the path says where relative paths in it start.
+    /// Reads the text of a manifest; relative paths in it start at the folder of `path`.
     public static func parse(yaml: String, path: String) throws(ManifestError) -> Manifest {
         var reader = ManifestReader(folder: absoluteFolder(of: path))
         let tools = reader.read(yaml)
@@ -58,9 +58,9 @@ public struct Manifest: Sendable {
         return Manifest(path: path, tools: tools)
     }
 
-    /// What is allowed and yet may keep tools from working here, one sentence each.
+    /// Things that are allowed but may prevent tools from working here, one sentence each.
     ///
-    /// Programs that are not installed, variables to pass on that are not set.
+    /// Programs that are not installed, and variables to pass on that are not set.
     public func warnings(environment: [String: String] = WorkerEnvironment.current) -> [String] {
         tools.flatMap { tool in
             let name = tool.description.name
@@ -81,7 +81,7 @@ public struct Manifest: Sendable {
     private static func absoluteFolder(of path: String) -> String {
         var parts: [Substring] = []
         let start = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
-        // The last part is the file itself. `..` stays: a link may lie before it.
+        // The last part is the file itself. `..` stays, because a link may come before it.
         for part in (start + path).split(separator: "/").dropLast() where part != "." {
             parts.append(part)
         }
@@ -93,19 +93,19 @@ public struct Manifest: Sendable {
 public struct ManifestTool: Sendable {
     /// What a worker announces of it.
     public internal(set) var description: ToolDescription
-    /// Whether a process of it serves many invocations, one after the other.
+    /// Whether one process serves many invocations, one after the other.
     public internal(set) var isPersistent = false
-    /// Most bytes of output of one invocation, if the manifest sets it.
+    /// The most bytes of output of one invocation, if the manifest sets it.
     public internal(set) var maxOutput: Int?
     var command = CommandTemplate()
     var outputFormat = OutputFormat.text
     var successExitCodes: Set<Int> = [0]
     var variables: OrderedDictionary<String, String> = [:]
-    /// The worker's variables that it is given by name.
+    /// The worker's variables that the tool gets, by name.
     public internal(set) var passedVariables: [String] = []
 
-    /// What is wrong with the arguments of a call beyond what the schema says: a value that would
-    /// become an option, lead out of a folder, or be too large for a program.
+    /// What is wrong with the arguments of a call beyond the schema: a value that would become an
+    /// option, lead out of a folder, or be too large for a program.
     public func fault(ofArguments arguments: RawJSON) -> Failure? {
         do {
             _ = try command.render(arguments)
@@ -116,14 +116,14 @@ public struct ManifestTool: Sendable {
     }
 }
 
-/// A manifest that cannot be used, with all that is wrong with it.
+/// The error for an invalid manifest, with all its problems.
 public struct ManifestError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The path of the manifest.
     public var path: String
     /// The problems, in the order of the file; at least one.
     public var problems: [FileProblem]
 
-    /// Makes an error of its problems.
+    /// Makes an error with these problems.
     public init(path: String, problems: [FileProblem]) {
         self.path = path
         self.problems = problems

@@ -1,4 +1,5 @@
-// The single fields of a tool in a manifest: each is checked and told apart from an absent one.
+// The single fields of a tool in a manifest: each is checked; absent and invalid fields are
+// different.
 internal import Configuration
 internal import JSON
 internal import OrderedCollections
@@ -66,7 +67,7 @@ extension ManifestReader {
             do {
                 _ = try Schema(compiling: schema)
             } catch {
-                report(node, field: "parameters", "is no schema that can be used. \(error)")
+                report(node, field: "parameters", "is not a usable schema. \(error)")
             }
             return schema
         } catch {
@@ -77,8 +78,8 @@ extension ManifestReader {
 
     // MARK: - Dashes
 
-    /// Which values may start with a dash: all with `allow_dash: true` of the tool, those of a
-    /// parameter with `allow_dash: true` among the fields of its schema.
+    /// Which values may start with a dash: all with `allow_dash: true` of the tool, or those of a
+    /// parameter with `allow_dash: true` in its schema.
     mutating func dashPermissions(
         _ fields: Node.Mapping,
         _ schema: JSONValue
@@ -100,7 +101,7 @@ extension ManifestReader {
 
     private static let dashField = "allow_dash"
 
-    /// The schema without what is for the manifest alone; workers announce what is left.
+    /// The schema without the fields that only the manifest uses; workers announce this schema.
     private func withoutDashFields(_ schema: JSONValue) -> JSONValue {
         guard case .object(var keywords) = schema,
             case .object(var properties)? = keywords["properties"]
@@ -114,7 +115,7 @@ extension ManifestReader {
         return .object(keywords)
     }
 
-    /// Whether a parameter takes numbers only, or values that the manifest lists.
+    /// Whether a parameter accepts only numbers, or values that the manifest lists.
     private func isClosed(_ parameter: JSONValue) -> Bool {
         if parameter["enum"] != nil || parameter["const"] != nil { return true }
         guard let type = parameter["type"] else { return false }

@@ -1,4 +1,4 @@
-// Reads a manifest's YAML into tools, gathering every problem. Not here: single fields
+// Reads a manifest's YAML into tools and collects all problems. Not here: single fields
 // (ManifestReader+Fields), commands (CommandTemplate+Parsing).
 internal import Configuration
 internal import Core
@@ -14,7 +14,7 @@ internal import Yams
 struct ManifestReader: FieldReading {
     /// The folder of the manifest, an absolute path.
     let folder: String
-    /// Everything wrong so far, in the order of the file.
+    /// All problems so far, in the order of the file.
     var problems: [FileProblem] = []
     /// The tool that is being read, for problems.
     private var toolName: String?
@@ -25,7 +25,7 @@ struct ManifestReader: FieldReading {
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
         "max_output", "env", "pass_env", "allow_dash",
     ]
-    /// Fields that mean nothing for a persistent tool.
+    /// Fields that persistent tools do not have.
     private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
 
     /// Makes a reader for a manifest in that folder.
@@ -72,7 +72,7 @@ struct ManifestReader: FieldReading {
         var lines: [String: Int] = [:]
         for (position, entry) in entries.enumerated() {
             guard let fields = entry.mapping else {
-                report(entry, field: "tools", "holds an entry that is no tool: it has no fields.")
+                report(entry, field: "tools", "contains an entry without fields.")
                 continue
             }
             toolName = fields["name"]?.scalar?.string ?? "tool \(position + 1)"
@@ -107,7 +107,7 @@ struct ManifestReader: FieldReading {
                 report(
                     fields[name],
                     field: name,
-                    "means nothing for a persistent tool, whose replies say it. Remove it."
+                    "has no effect for a persistent tool, whose replies contain it. Remove it."
                 )
             }
         } else {
@@ -171,7 +171,7 @@ struct ManifestReader: FieldReading {
                 report(
                     element,
                     field: "command",
-                    "holds an element that is no text. Quote elements with braces:"
+                    "contains an element that is not a text. Quote elements with braces:"
                         + " \"{name}\"."
                 )
             }
@@ -191,7 +191,7 @@ struct ManifestReader: FieldReading {
             report(
                 node,
                 field: "command",
-                "has placeholders, and the process of a persistent tool serves many calls. It gets"
+                "has placeholders, but the process of a persistent tool serves many calls. It gets"
                     + " the arguments on its standard input."
             )
         }

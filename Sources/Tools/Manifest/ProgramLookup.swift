@@ -1,26 +1,26 @@
-// Whether a tool's program is there, as far as can be told without starting it.
+// Finds out whether a tool's program exists, without starting it.
 internal import FoundationEssentials
 internal import Glibc
 internal import OrderedCollections
 
 extension ManifestTool {
-    /// Why the program could not be started now, in a sentence without its end, or nil.
+    /// Why the program cannot be started now, as a sentence without its period, or nil.
     ///
-    /// A script is looked into: its interpreter may be what is missing.
+    /// For a script, its interpreter is checked too.
     func obstacle(_ environment: [String: String]) -> String? {
         guard let program = command.elements.first?.literal else { return nil }
         let path = variables["PATH"] ?? environment["PATH"] ?? ProcessEnvironment.defaultPath
         guard let file = Self.executable(program, in: path) else {
             return program.contains("/") && FileManager.default.fileExists(atPath: program)
-                ? "\(program) may not be executed" : "the program \(program) is not there"
+                ? "\(program) may not be executed" : "the program \(program) does not exist"
         }
         guard let interpreter = Self.interpreter(of: file),
             Self.executable(interpreter, in: path) == nil
         else { return nil }
-        return "\(program) is a script for \(interpreter), which is not there"
+        return "\(program) is a script for \(interpreter), which does not exist"
     }
 
-    /// The file that would be executed; a program without a slash is looked for in `PATH`.
+    /// The file that would be executed; a program without a slash is searched in `PATH`.
     private static func executable(_ program: String, in path: String) -> String? {
         if program.contains("/") { return isExecutable(program) ? program : nil }
         return path.split(separator: ":").lazy.map { "\($0)/\(program)" }.first(where: isExecutable)
@@ -33,8 +33,8 @@ extension ManifestTool {
             && files.isExecutableFile(atPath: path)
     }
 
-    /// The interpreter that the first line of a script names, as in `#!/bin/sh -e`, or the program
-    /// that `env` would start, as in `#!/usr/bin/env -S python3 -u`.
+    /// The interpreter in the first line of a script, as in `#!/bin/sh -e`, or the program that
+    /// `env` would start, as in `#!/usr/bin/env -S python3 -u`.
     private static func interpreter(of file: String) -> String? {
         guard let handle = fopen(file, "r") else { return nil }
         defer { fclose(handle) }
@@ -50,7 +50,7 @@ extension ManifestTool {
         guard interpreter.split(separator: "/").last == "env", isExecutable(interpreter) else {
             return interpreter
         }
-        // Options of env and variables come before the program; what cannot be told is left alone.
+        // Options of env and variables come before the program; unknown forms are ignored.
         let program = words.dropFirst().drop { $0 == "-S" || $0 == "-i" || $0.contains("=") }.first
         return program.flatMap { $0.hasPrefix("-") ? nil : $0 } ?? interpreter
     }

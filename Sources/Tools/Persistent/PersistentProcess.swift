@@ -1,5 +1,6 @@
-// One process of a persistent tool: a line out for each call, a line in for its reply. Not here:
-// which process serves which call (PersistentRunner), what a reply means (PersistentReply).
+// One process of a persistent tool: one line out for each call, one line in for its reply. Not
+// here: which process serves which call (PersistentRunner), the meaning of a reply
+// (PersistentReply).
 internal import Core
 internal import JSON
 internal import UVLoop
@@ -7,22 +8,22 @@ internal import Wire
 
 /// A process that serves one call at a time.
 final class PersistentProcess {
-    /// Why we end the process ourselves, and what the call under way is told when it has ended.
+    /// Why we end the process, and the failure of its call after that.
     private enum Ending {
         case cancelled
         case misbehaved(Failure)
     }
 
-    /// What a reply line may have beside its output.
+    /// The most bytes of a reply line in addition to its output.
     private static let replyOverhead = 1024
-    /// How much a process may say without being asked, before it is ended for it.
+    /// How many bytes a process may print without a call before it is ended.
     private static let unaskedLimit = 4096
 
     private let runner: PersistentRunner
     private let folder: WorkingFolder
     private var child: ChildProcess?
     private var reader = LineReader(maximumLine: PersistentProcess.unaskedLimit)
-    /// The end of what was written to standard error since the call began.
+    /// The end of the standard error output since the call began.
     private var errors = OutputTail()
     private var call: PersistentInvocation?
     /// The length of the call's line.
@@ -49,10 +50,10 @@ final class PersistentProcess {
         }
     }
 
-    /// Hands over a call; the process has none.
+    /// Sends a call to the process, which must have none.
     func serve(_ call: PersistentInvocation) {
-        // What lies there was written before the call and is none of its business, unless the
-        // process was started for it.
+        // Waiting errors were written before the call and do not belong to it, unless the process
+        // was started for it.
         if hasAnswered {
             child?.readErrorsNow()
             errors = OutputTail()
@@ -78,7 +79,7 @@ final class PersistentProcess {
         kill(grace: grace)
     }
 
-    /// Lets the process end by itself, for a while; a reply still counts.
+    /// Gives the process time to end by itself; a reply still counts.
     func shutDown() {
         isShuttingDown = true
         runner.retire(self)
@@ -118,12 +119,12 @@ final class PersistentProcess {
         var answered: (call: PersistentInvocation, outcome: Result<RawJSON, Failure>)?
         do throws(Failure) {
             while let line = try nextLine() {
-                // What it wrote before it answered belongs to this call.
+                // Errors that were written before the answer belong to this call.
                 child?.readErrorsNow()
                 guard let call else {
                     throw .badReply(
                         runner.tool,
-                        "printed a line without being asked",
+                        "printed a line without a call",
                         line
                     )
                 }
@@ -138,7 +139,7 @@ final class PersistentProcess {
             kill(grace: .zero)
         }
         guard let answered else { return }
-        // Before the news of the outcome, which may bring the next call.
+        // Before the outcome is reported, because that may start the next call.
         if ending == nil, !isShuttingDown {
             reader.maximumLine = Self.unaskedLimit
             runner.becameIdle(self)
@@ -151,7 +152,7 @@ final class PersistentProcess {
             return try reader.next()
         } catch {
             guard let call else {
-                throw .badReply(runner.tool, "printed a long line without being asked", [])
+                throw .badReply(runner.tool, "printed a long line without a call", [])
             }
             throw .outputTooLarge(runner.tool.description.name, limit: outputLimit(call))
         }
@@ -183,7 +184,7 @@ final class PersistentProcess {
         call = nil
         if !hasReadCall, ending == nil, !isShuttingDown {
             if hasAnswered {
-                // It ended by itself after another call and knew nothing of this one.
+                // It ended by itself after another call and had not read this one.
                 runner.reassign(unanswered)
             } else {
                 runner.didNotComeUp(unanswered, status, errors)

@@ -5,7 +5,7 @@ internal import Wire
 
 /// Reads reply lines.
 enum PersistentReply {
-    /// The outcome that a line reports; throws `bad_output` when it is no reply to that call.
+    /// The outcome in a line; throws `bad_output` when the line is not a reply to that call.
     static func read(
         _ line: ArraySlice<UInt8>,
         to number: Int,
@@ -15,13 +15,13 @@ enum PersistentReply {
         do {
             fields = try JSONFields(parsing: line)
         } catch {
-            throw .badReply(tool, "printed a line that is no reply (\(error))", line)
+            throw .badReply(tool, "printed a line that is not a reply (\(error))", line)
         }
         guard let id = fields["id"] else {
             throw .badReply(tool, "printed a reply without an id", line)
         }
         guard id.intValue == number else {
-            throw .badReply(tool, "answered another call than it was asked, \(number)", line)
+            throw .badReply(tool, "answered a different call, \(number)", line)
         }
         if let error = fields["error"], error.kind != .null {
             return .failure(failure(error, of: tool))
@@ -44,7 +44,8 @@ enum PersistentReply {
 }
 
 extension Failure {
-    /// A process did not keep to the protocol; it is replaced, so that another attempt may do.
+    /// The failure of a process that broke the protocol; it is replaced, so another attempt may
+    /// succeed.
     static func badReply(
         _ tool: ManifestTool,
         _ problem: String,

@@ -1,25 +1,24 @@
-// Keeps the processes of a persistent tool: one for each invocation under way at the same time,
-// used again afterwards, replaced when they die. Not here: the talk with one process
-// (PersistentProcess).
+// Keeps the processes of a persistent tool: one for each invocation at the same time, reused
+// afterwards, replaced when they die. Not here: the protocol with one process (PersistentProcess).
 internal import Core
 internal import JSON
 public import UVLoop
 public import Wire
 
-/// Runs the invocations of a tool whose processes stay: each serves one invocation at a time.
+/// Runs the invocations of a tool whose processes are kept; each serves one invocation at a time.
 ///
 /// A process gets `{"id":1,"args":{…}}` lines on its standard input and answers each with
-/// `{"id":1,"output":…}` or `{"id":1,"error":…}`, where the error is a text or an object of
-/// `code`, `message` and `retryable`. It ends when its input ends. What it writes to its standard
-/// error is for people. It lives in a working folder and an environment as an executable tool
-/// does, but without the variables of a single invocation.
+/// `{"id":1,"output":…}` or `{"id":1,"error":…}`, where the error is a text or an object of `code`,
+/// `message` and `retryable`. It ends when its input ends. Its standard error is for people. It has
+/// a working folder and an environment like an executable tool, but without the variables of a
+/// single invocation.
 ///
 /// There are as many processes as there were invocations at the same time; the worker's machine
-/// holds those to the tool's concurrency.
+/// limits those to the tool's concurrency.
 public final class PersistentRunner: ToolRunner {
-    /// How long a process may take to end once its input is closed.
+    /// How long a process may take to end after its input was closed.
     public static let shutDownGrace: Duration = .seconds(2)
-    /// The longest pause before a process is started after many that died without an answer.
+    /// The longest pause before a start after many processes that died without an answer.
     public static let longestPause: Duration = .seconds(5)
 
     /// What the worker announces of the tool.
@@ -33,22 +32,22 @@ public final class PersistentRunner: ToolRunner {
     private var idle: [PersistentProcess] = []
     /// Invocations that wait for the end of the pause, oldest first.
     private var waiting: [PersistentInvocation] = []
-    /// Processes in a row that ended without having answered anything.
+    /// How many processes in a row ended without an answer.
     private var deaths = 0
-    /// Why the latest process ended before it had read anything; nil once one has answered.
+    /// Why the latest process ended before it had read anything; nil after an answer.
     private var startFailure: Failure?
     private var pauseEnd = Int64.min
     private var pause: Timer?
     private var lastCall = 0
     private var isShutDown = false
 
-    /// Makes a runner of a tool of a manifest that is persistent; starts no process yet.
+    /// Makes a runner of a persistent tool of a manifest; starts no process yet.
     ///
     /// - Parameters:
     ///   - loop: The loop the runner is confined to.
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
-    ///   - keeper: Starts the processes; nil for one of the tool's own.
+    ///   - keeper: Starts the processes; nil for a keeper of the tool's own.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
@@ -64,18 +63,18 @@ public final class PersistentRunner: ToolRunner {
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
-    /// Says if the program is not there.
+    /// Tells if the program is missing.
     public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
 
-    /// Its input, its output and its errors.
+    /// Pipes for its input, its output and its errors.
     public var pipesPerProcess: Int { 3 }
 
     /// Processes wait for further invocations.
     public var keepsProcesses: Bool { true }
 
-    /// Hands the invocation to a process that has nothing to do, or starts one.
+    /// Passes the invocation to an idle process, or starts one.
     ///
-    /// A cancel ends the process, as the invocation cannot be called off in another way.
+    /// A cancel ends the process, because the protocol has no cancel.
     public func start(
         _ invocation: Invocation,
         report: @escaping (ToolReport) -> Void
@@ -111,7 +110,7 @@ public final class PersistentRunner: ToolRunner {
         } else if let process = idle.popLast() {
             process.serve(call)
         } else if loop.nowNanoseconds < pauseEnd {
-            // While processes do not come up, another worker may do better.
+            // While processes fail to start, another worker may be better.
             if let startFailure {
                 call.end(.refused(startFailure, isShortage: false))
             } else {
@@ -163,25 +162,25 @@ public final class PersistentRunner: ToolRunner {
         }
     }
 
-    /// The process that was handed the call has ended without having read anything of it.
+    /// The process of the call has ended without having read anything of it.
     func reassign(_ call: PersistentInvocation) {
         call.process = nil
         assign(call)
     }
 
-    /// A process takes no further calls.
+    /// A process accepts no further calls.
     func retire(_ process: PersistentProcess) {
         idle.removeAll { $0 === process }
     }
 
-    /// A process is gone; `isDeath` if it ended by itself, or did not keep to the protocol,
-    /// without ever having answered.
+    /// A process has ended; `isDeath` if it ended by itself, or broke the protocol, before its
+    /// first answer.
     func ended(_ process: PersistentProcess, isDeath: Bool) {
         retire(process)
         processes[ObjectIdentifier(process)] = nil
         guard isDeath, !isShutDown else { return }
         deaths += 1
-        // The first replacement may come at once.
+        // The first replacement may be started at once.
         guard deaths > 1 else { return }
         let wait = min(.milliseconds(100) * (1 << min(deaths - 2, 10)), Self.longestPause)
         pauseEnd = loop.deadline(after: wait)
@@ -208,7 +207,7 @@ public final class PersistentRunner: ToolRunner {
         call.end(.refused(failure, isShortage: false))
     }
 
-    /// Takes back a call that no process serves yet; returns whether it was waiting.
+    /// Removes a call that no process serves yet; returns whether it was waiting.
     func withdraw(_ call: PersistentInvocation) -> Bool {
         guard let position = waiting.firstIndex(where: { $0 === call }) else { return false }
         waiting.remove(at: position)
@@ -218,7 +217,7 @@ public final class PersistentRunner: ToolRunner {
 
 /// One invocation of a persistent tool.
 final class PersistentInvocation: RunningInvocation {
-    /// The id it has in the talk with the process.
+    /// Its id in the protocol with the process.
     let number: Int
     let invocation: Invocation
     private let runner: PersistentRunner
@@ -246,7 +245,7 @@ final class PersistentInvocation: RunningInvocation {
         }
     }
 
-    /// A process has it; told once, though another process may have to take it over.
+    /// A process has the call; reported once, even if another process has to take over.
     func begin() {
         guard !hasBegun else { return }
         hasBegun = true
