@@ -16,9 +16,9 @@ struct BenchAllCommand: ParsableCommand {
             """
     )
 
-    @Option(help: "How often each shape is measured.")
+    @Option(help: "How many times each shape is measured.")
     var rounds = 3
-    @Flag(help: "A small size of each shape, to see that everything works; it measures nothing.")
+    @Flag(help: "A small size of each shape, only to check that everything works.")
     var quick = false
     @Option(help: ArgumentHelp("Write the JSON document to a file.", valueName: "file"))
     var out: String?
@@ -69,7 +69,7 @@ struct BenchAllCommand: ParsableCommand {
         )
     }
 
-    /// Finds out before minutes of measuring whether the figures can be kept.
+    /// Checks before minutes of measuring whether the results can be written.
     private func checkOut() throws {
         guard let out else { return }
         let descriptor = open(out, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
@@ -98,7 +98,7 @@ struct BenchRecord {
     var date: String
     var cores: Int
     var processor: String
-    /// Of the machine, over the minute before.
+    /// The load of the machine, over the minute before.
     var load: Double
     var rounds: Int
     var isQuick: Bool

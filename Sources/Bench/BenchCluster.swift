@@ -1,5 +1,5 @@
-// The cluster of a benchmark: coordinator and workers as processes of their own, over loopback TCP,
-// so that what each uses can be told apart. Nothing of it is left behind.
+// The cluster of a benchmark: coordinator and workers as separate processes, over loopback TCP, so
+// that the usage of each can be measured. Nothing of it remains at the end.
 
 internal import Client
 internal import Console
@@ -12,7 +12,7 @@ internal import Wire
 
 /// Confined to its loop.
 ///
-/// `onReady` comes once, with a connected client, or `onFailure`.
+/// `onReady` is called once, with a connected client, or else `onFailure`.
 final class BenchCluster {
     let loop: EventLoop
     private let workers: Int
@@ -34,9 +34,9 @@ final class BenchCluster {
 
     /// The process to watch.
     var coordinatorPID: Int32 { coordinator?.pid ?? 0 }
-    /// Where the coordinator listens; known once it is ready.
+    /// The coordinator's address; known once it is ready.
     var endpoint: Endpoint { listening ?? .default }
-    /// A folder that goes with the cluster.
+    /// A folder that is removed with the cluster.
     var folderPath: String { folder.path }
     var clientKeyPath: String { KeyFile.path(of: .client, in: folder.path) }
 
@@ -63,13 +63,13 @@ final class BenchCluster {
         self.deadline = deadline
     }
 
-    /// How a further peer connects; only once the cluster is ready.
+    /// Options for another peer; only once the cluster is ready.
     func key(of role: Role) -> HandshakeKey {
         guard let key = keys[role] else { preconditionFailure("the cluster has read its keys") }
         return key
     }
 
-    /// How a further client connects.
+    /// Options for another client.
     func clientOptions(_ name: String) -> CoordinatorClient.Options {
         CoordinatorClient.Options(
             endpoint: endpoint,
@@ -80,7 +80,7 @@ final class BenchCluster {
         )
     }
 
-    /// Lets the client go that `onReady` came with.
+    /// Releases the client that `onReady` was called with.
     func dismissClient() { client?.close() }
 
     /// Starts this program as another process; one without `onExit` must not end by itself.
@@ -103,7 +103,7 @@ final class BenchCluster {
         return child
     }
 
-    /// The coordinator's first line names its address.
+    /// The coordinator's first line contains its address.
     private func listen(to bytes: [UInt8]) {
         said += bytes
         guard listening == nil, said.contains(0x0A) else { return }
@@ -189,7 +189,7 @@ final class BenchCluster {
         finishIfStopped()
     }
 
-    /// Ends all processes; `then` comes when they are gone.
+    /// Ends all processes; `then` is called when they have ended.
     func stop(then: @escaping () -> Void) {
         onStopped = then
         client?.close()

@@ -1,5 +1,5 @@
-// `weft bench`: measures with real processes over loopback TCP. Its other commands are in files of
-// their own.
+// `weft bench`: measures with real processes over loopback TCP. Its other commands are in separate
+// files.
 
 package import ArgumentParser
 internal import Console

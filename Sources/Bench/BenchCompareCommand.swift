@@ -16,9 +16,9 @@ struct BenchCompareCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: "The file that is compared with, such as that of an earlier version.")
+    @Argument(help: "The file to compare with, such as that of an earlier version.")
     var before: String
-    @Argument(help: "The file that is compared.")
+    @Argument(help: "The file to compare.")
     var after: String
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -73,7 +73,7 @@ struct BenchComparison {
     private(set) var rows: [Row] = []
     private(set) var origins: (before: String, after: String)
 
-    /// What describes a shape and is no figure of it.
+    /// Fields that describe a shape and are not figures.
     private static let descriptions = ["shape", "nodes", "workers", "slots", "cores"]
 
     init(_ before: JSONValue, _ after: JSONValue) {

@@ -1,4 +1,5 @@
-// `weft bench compile`: what streaming a plan is worth, and what is lost against the best possible.
+// `weft bench compile`: measures how much time streaming a plan saves, and the gap to the best
+// possible time.
 
 internal import ArgumentParser
 internal import Console

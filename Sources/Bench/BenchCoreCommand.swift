@@ -1,5 +1,5 @@
-// `weft bench core`: what a node costs the coordinator's core as workers and tools become many. The
-// figures are those of this process alone: no sockets, no other processes, no waiting.
+// `weft bench core`: the cost of a node in the coordinator's core with many workers and tools. Only
+// this process is measured: no sockets, no other processes, no waiting.
 
 internal import ArgumentParser
 internal import Console
@@ -29,7 +29,7 @@ struct BenchCoreCommand: ParsableCommand {
     var nodes = 400_000
     @Option(help: "Over how many runs they are spread.")
     var runs = 1
-    @Option(help: "How often both are measured; the median counts.")
+    @Option(help: "How many times both are measured; the median counts.")
     var rounds = 3
     @Flag(help: "Half of the workers leave and join again while the nodes run.")
     var churn = false

@@ -1,4 +1,5 @@
-// The other side of the ping-pong floor: sends back what it gets. Hidden; `weft bench` starts it.
+// The other side of the ping-pong floor: sends back what it receives. Hidden; `weft bench` starts
+// it.
 
 package import ArgumentParser
 internal import Console

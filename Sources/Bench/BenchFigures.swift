@@ -1,18 +1,18 @@
-// What a benchmark measured, by name for programs and in words for people. Pure.
+// The results of a benchmark, by name for programs and in words for people. Pure.
 
 internal import JSON
 
 /// One figure: a number with its name and its meaning.
 struct BenchFigure: Equatable {
-    /// What programs know it by; with the unit at its end.
+    /// The name for programs, which ends with the unit.
     var name: String
     var value: Double
-    /// What comes first in its line.
+    /// The text before the number.
     var label: String
-    /// What comes after the number, such as its unit.
+    /// The text after the number, such as its unit.
     var meaning: String
 
-    /// Digits behind the point that mean something.
+    /// The number of significant digits after the point.
     private var digits: Double {
         switch name {
         case "wall_s": 10_000
@@ -64,7 +64,7 @@ struct BenchFigures {
             + figures.map { ($0.label, "\(Self.text($0.value)) \($0.meaning)") }
     }
 
-    /// A number without a fraction that says nothing.
+    /// A number without insignificant digits.
     static func text(_ value: Double) -> String {
         guard value.magnitude < 1_000, value.rounded() != value else {
             return "\(Int(value.rounded()))"

@@ -1,5 +1,5 @@
-// One benchmark from its cluster to its figures. Warm-up first; what is measured is one run (or,
-// for some shapes, many) on a cluster that is otherwise idle.
+// One benchmark from its cluster to its figures. After a warm-up it measures one run (or, for some
+// shapes, many) on a cluster that is otherwise idle.
 
 internal import Client
 internal import Console
@@ -10,15 +10,15 @@ internal import JSON
 internal import UVLoop
 internal import Wire
 
-/// Confined to its loop; `then` comes once.
+/// Confined to its loop; `then` is called once.
 final class BenchRunner {
     struct Settings {
         var shape: BenchShape
         var nodes: Int
         var workers: Int
         var slots: Int
-        /// How long idle workers are watched: three heartbeats, so that each is pinged as often as
-        /// it would be in the long run.
+        /// How long idle workers are watched: three heartbeats, so that each is pinged at the usual
+        /// rate.
         var idleTime: Duration = .seconds(6)
     }
 
@@ -30,7 +30,7 @@ final class BenchRunner {
     private var floor: PingPongFloor?
     private var floorMicroseconds: Double?
     private var floorPerSecond: Double?
-    /// What measures a shape that is more than one plan.
+    /// The load for shapes that are more than one plan.
     private var load: AnyObject?
     private var wallNanoseconds: Int64 = 0
     private var usageBefore: ProcessUsage?
@@ -40,7 +40,7 @@ final class BenchRunner {
     private var signals: [SignalSource] = []
     private var hasEnded = false
 
-    /// Measures on a loop of its own, and returns when nothing of it is left.
+    /// Measures on a loop of its own, and returns when everything has ended.
     static func measure(_ settings: Settings) throws -> BenchFigures {
         let loop = try Shell.makeLoop()
         var outcome: Result<BenchFigures, BenchFailure>?
@@ -262,7 +262,7 @@ final class BenchRunner {
         }
     }
 
-    /// What only one shape has to say.
+    /// Figures that only one shape has.
     private func ownFigures(_ seconds: Double, _ median: Double) -> [BenchFigure] {
         var figures: [BenchFigure] = []
         if settings.shape == .payload {

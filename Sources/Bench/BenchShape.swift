@@ -1,4 +1,4 @@
-// The shapes that `weft bench` runs, and their plans as nodes of the wire's form.
+// The shapes of `weft bench`, and their plans as nodes in the wire's form.
 
 internal import ArgumentParser
 internal import JSON
@@ -18,16 +18,17 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
     case single
     /// Tools that wait: how well slots are kept busy.
     case sleep
-    /// Runs of one node of many clients at once: throughput of runs, and whether all get on.
+    /// Runs of one node of many clients at once: throughput of runs, and whether clients are
+    /// treated equally.
     case clients
     /// A million no-op nodes: memory.
     case million
     /// A large plan file through `weft run`: the time until its first node has run.
     case planfile
-    /// Workers that wait: what they cost the coordinator.
+    /// Workers that wait: their cost for the coordinator.
     case idle
 
-    /// How many nodes unless the command says otherwise; of clients runs, of idle workers.
+    /// The default number of nodes; for clients the number of runs, for idle the number of workers.
     var defaultNodes: Int {
         switch self {
         case .fanout: 100_000
@@ -43,10 +44,10 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
-    /// Slots of each worker unless the command says otherwise.
+    /// The default slots of each worker.
     var defaultSlots: Int { self == .sleep ? 64 : 4 }
 
-    /// What `nodes` counts.
+    /// The things that `nodes` counts.
     var unit: String {
         switch self {
         case .single, .clients: "runs"
@@ -66,7 +67,7 @@ enum BenchShape: String, CaseIterable, ExpressibleByArgument {
     /// Bytes of each node in a plan file.
     static let fileNodeBytes = 150
 
-    /// The plan document; that of one run where a shape has many.
+    /// The plan document; for shapes with many runs that of one run.
     func plan(nodes: Int) -> [UInt8] {
         var writer = JSONWriter(reserving: nodes * 96 + 256)
         writer.beginObject()

@@ -1,10 +1,11 @@
-// Many clients that submit runs of one node at once, each the next as soon as its last one ended.
+// Many clients that submit runs of one node at once, each the next one as soon as its last one has
+// ended.
 
 internal import Client
 internal import UVLoop
 internal import Wire
 
-/// Confined to its loop; `then` comes once.
+/// Confined to its loop; `then` is called once.
 final class ClientsLoad {
     private let loop: EventLoop
     private let runs: Int
@@ -20,7 +21,7 @@ final class ClientsLoad {
     private var usageBefore: ProcessUsage?
     private var isDone = false
 
-    /// Connects the clients and lets them submit so many runs together.
+    /// Connects the clients and lets them submit that many runs together.
     init(
         cluster: BenchCluster,
         clients count: Int,

@@ -1,4 +1,4 @@
-// What `weft bench compile` measured and computed, and how it is shown. Pure.
+// The measured and computed results of `weft bench compile`, and their text. Pure.
 
 internal import JSON
 internal import Plans
@@ -8,7 +8,7 @@ struct CompileFigures {
     var shape: CompileShape
     var calls: Int
     var runs: Int
-    /// Of the machine, over the last minute.
+    /// The load of the machine, over the last minute.
     var load: Double
     var best: CompileScript.Times
     /// In milliseconds.

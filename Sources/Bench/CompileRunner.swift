@@ -1,5 +1,5 @@
-// One measurement of `weft bench compile`: goals, one after the other, on a cluster of its own
-// whose models are scripted. The first run warms up; medians are of the others.
+// One measurement of `weft bench compile`: goals, one after the other, on a cluster with scripted
+// models. The first run warms up; medians are of the others.
 
 internal import Client
 internal import Console
@@ -11,7 +11,7 @@ internal import UVLoop
 internal import Weftline
 internal import Wire
 
-/// Confined to the session's loop; `then` comes once, if the session does not end before it.
+/// Confined to the session's loop; `then` is called once, if the session does not end before it.
 final class CompileRunner {
     private let session: Session
     private let join: JoinKind

@@ -1,12 +1,12 @@
-// What the scripted models of `weft bench compile` say and when, and what a run could take at best.
-// Times are milliseconds since the call of the planner. Pure.
+// The replies of the scripted models of `weft bench compile` and their times, and the best possible
+// time of a run. Times are milliseconds since the call of the planner. Pure.
 
 internal import JSON
 internal import Plans
 internal import Wire
 
 struct CompileScript {
-    /// How long a model takes to write.
+    /// How fast a model writes.
     struct Pace {
         /// Until the first piece.
         var first = 100.0
@@ -34,13 +34,13 @@ struct CompileScript {
     }
 
     let calls: [CompileShape.Call]
-    /// The plan as the planner writes it; ASCII.
+    /// The plan as written by the planner; ASCII.
     let plan: String
     let first: Double
     let interval: Double
     let joinMilliseconds: Double
     private let characters: Int
-    /// What a model that is asked before each call replies, and how long it takes.
+    /// The replies of a model that is asked before each call, and their times.
     private let steps: [(milliseconds: Double, text: String)]
     /// Where each call's last character is.
     private let ends: [Int]
@@ -90,7 +90,7 @@ struct CompileScript {
         }
     }
 
-    /// What the shape takes if nothing costs anything but models and tools.
+    /// The time of the shape if only models and tools take time.
     var times: Times {
         let work = calls.reduce(0) { $0 + $1.milliseconds }
         return Times(
@@ -101,7 +101,7 @@ struct CompileScript {
         )
     }
 
-    /// The end when each call starts as soon as it is written and what it depends on is there.
+    /// The end when each call starts as soon as it is written and its dependencies are done.
     private func end(written: [Double]) -> Double {
         var finished: [Double] = []
         for (index, call) in calls.enumerated() {
@@ -113,7 +113,7 @@ struct CompileScript {
 
     /// A recording for runs of these strategies, one after the other, and the joiner's reply.
     ///
-    /// Asked before each call, the model takes as long to answer as the joiner does.
+    /// When asked before each call, the model takes as long to answer as the joiner.
     func recording(of runs: [PlanningStrategy]) -> [UInt8] {
         var writer = JSONWriter()
         line(&writer) { $0.field("weft_recording", 1) }

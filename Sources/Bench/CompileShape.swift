@@ -1,5 +1,5 @@
-// The goals that `weft bench compile` has planned: the calls of their plans, and how long tools and
-// models take. Pure.
+// The goals of `weft bench compile`: the calls of their plans, and the times of tools and models.
+// Pure.
 
 internal import ArgumentParser
 
@@ -10,7 +10,7 @@ enum CompileShape: String, CaseIterable, ExpressibleByArgument {
     case stagger
     /// Eight searches.
     case fan8
-    /// Eight searches with the times that the LLMCompiler paper gives for recommending movies.
+    /// Eight searches with the times of the LLMCompiler paper for movie recommendations.
     case movie
 
     /// One call of a tool.
@@ -45,21 +45,23 @@ enum CompileShape: String, CaseIterable, ExpressibleByArgument {
         case .fan8:
             (0..<8).map { _ in Call(milliseconds: Self.search) }
         case .movie:
-            // The slowest and the mean are the paper's, 1.13 s and 0.61 s; the rest is ours.
+            // The slowest and the mean are from the paper, 1.13 s and 0.61 s; the others are
+            // assumed.
             [380, 440, 490, 1130, 530, 580, 640, 690].map { Call(milliseconds: $0) }
         }
     }
 
-    /// What the planner takes from the call to its last piece of text; nil: as the text is long.
+    /// How long the planner takes from the call to its last piece of text; nil: by the length of
+    /// the text.
     var planMilliseconds: Double? { self == .movie ? 1880 : nil }
 
-    /// What the joiner's model takes.
+    /// How long the joiner's model takes.
     var joinMilliseconds: Double { self == .movie ? 1620 : 145 }
 
-    /// What a model takes for each step when it is asked before every call; nil: as for a plan of
-    /// that one call.
+    /// How long a model takes for each step when it is asked before every call; nil: as for a plan
+    /// of that one call.
     ///
-    /// For movies it is what remains of the paper's 20.47 s without the tools and the answer.
+    /// For movies it is the rest of the paper's 20.47 s without the tools and the answer.
     var stepMilliseconds: Double? {
         guard self == .movie else { return nil }
         return (20_470 - calls.reduce(0) { $0 + $1.milliseconds } - joinMilliseconds)

@@ -1,5 +1,5 @@
-// A coordinator's core with peers that exist only as messages: workers that answer every dispatch
-// and a client that submits. Time is virtual; only the core's own CPU is counted.
+// A coordinator's core with simulated peers: workers that answer every dispatch and a client that
+// submits. Time is virtual; only the core's own CPU is counted.
 
 internal import Console
 internal import CoordinatorCore
@@ -12,8 +12,8 @@ struct CoreLoad {
     struct Settings {
         var workers: Int
         var tools: Int
-        /// How many of the tools each worker offers: the first has the first ones, the second those
-        /// that follow, and so on around.
+        /// How many tools each worker offers: the first worker has the first ones, the second the
+        /// next ones, starting again at the end.
         var toolsEach: Int
         var slots: Int
         var nodes: Int
@@ -34,7 +34,7 @@ struct CoreLoad {
     private var actions: [CoordinatorMachine.Action] = []
     private var initiators: [ConnectionID: HandshakeInitiator] = [:]
     private var connections = 0
-    /// The workers' connections; those that leave make room for those that come.
+    /// The workers' connections; those that leave are replaced by those that join.
     private var workers: [ConnectionID] = []
     /// Dispatches that are not answered yet, the oldest first.
     private var dispatched: [(connection: ConnectionID, attempt: AttemptID)] = []
@@ -67,7 +67,7 @@ struct CoreLoad {
         let all = (0..<settings.tools).map { number in
             ToolDescription(name: "tool\(number)", description: "Does nothing.", isIdempotent: true)
         }
-        // Few different sets, shared by the workers that have the same one.
+        // Few different sets, shared by the workers with equal sets.
         let sets = settings.toolsEach == settings.tools ? 1 : settings.tools
         toolSets = (0..<min(sets, settings.workers)).map { first in
             (0..<settings.toolsEach).map { all[(first * settings.toolsEach + $0) % all.count] }
@@ -140,7 +140,7 @@ struct CoreLoad {
         return writer.bytes
     }
 
-    /// Answers the oldest dispatches; with churn, a worker leaves and comes back now and then.
+    /// Answers the oldest dispatches; with churn, a worker leaves and comes back at intervals.
     private mutating func answer() throws {
         let count = min(Self.batch, dispatched.count - answered)
         guard count > 0 else {
@@ -169,7 +169,7 @@ struct CoreLoad {
         for _ in 0..<perTurn {
             let number = replaced % workers.count
             replaced += 1
-            // What it has not answered goes elsewhere.
+            // Its unanswered dispatches go to other workers.
             turn([.received(workers[number], .bye(Bye(reason: "drained")))])
             connectWorker(number)
         }
@@ -180,7 +180,7 @@ struct CoreLoad {
 
     // MARK: - Turns
 
-    /// One turn of the loop: the core's CPU is counted, and what it sends is taken in.
+    /// One turn of the loop: measures the core's CPU, and handles its messages.
     private mutating func turn(_ events: [CoordinatorMachine.Event]) {
         now = now.advanced(by: Self.turn)
         let startedAt = Self.cpuNanoseconds

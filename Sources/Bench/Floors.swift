@@ -1,13 +1,13 @@
-// What the machine gives without Weftline, measured in the same run: a line there and back between
-// two processes over TCP, and processes started as fast as libuv can.
+// The limits of the machine without Weftline, measured in the same run: a line sent to another
+// process and back over TCP, and processes started as fast as libuv can.
 
 internal import FoundationEssentials
 internal import UVLoop
 
 /// Sends one line of 200 bytes to another process and waits for it, again and again.
 ///
-/// How fast an idle core wakes decides this figure more than any code, so latency is reported
-/// beside it. Confined to its loop.
+/// This figure depends more on how fast an idle core wakes than on any code, so it is reported
+/// beside latency. Confined to its loop.
 final class PingPongFloor {
     static let rounds = 2_000
     private static let warmUp = 200
@@ -21,7 +21,8 @@ final class PingPongFloor {
     private var received = 0
     private let line = [UInt8](repeating: 0x78, count: 199) + [0x0A]
 
-    /// Starts measuring; `then` gets the times of the rounds in nanoseconds, none on failure.
+    /// Starts measuring; `then` is called with the times of the rounds in nanoseconds, empty on
+    /// failure.
     init(loop: EventLoop, program: String, then: @escaping ([Int64]) -> Void) throws(UVError) {
         self.loop = loop
         self.then = then
@@ -87,14 +88,14 @@ final class PingPongFloor {
     }
 }
 
-/// Has a fresh process start a program so often, so many at once, with three pipes each.
+/// Lets a new process start a program that many times, that many at once, with three pipes each.
 ///
-/// A process of its own, because starting another one takes longer the more memory one has, and a
-/// benchmark has gathered some. Confined to its loop.
+/// A separate process, because starting a process takes longer the more memory the parent has, and
+/// a benchmark uses much. Confined to its loop.
 final class SpawnFloor {
     private var output: [UInt8] = []
 
-    /// Starts measuring; `then` gets the processes a second, nil on failure.
+    /// Starts measuring; `then` is called with the processes a second, nil on failure.
     init(
         loop: EventLoop,
         program: String,
@@ -117,7 +118,7 @@ final class SpawnFloor {
     }
 }
 
-/// Starts a program so often, so many at once, with three pipes each and nothing else.
+/// Starts a program that many times, that many at once, with three pipes each and nothing else.
 ///
 /// Confined to its loop.
 final class SpawnLoop {

@@ -1,11 +1,11 @@
-// What waiting costs: a coordinator without any peer, then with workers that only answer pings.
+// The cost of waiting: a coordinator without any peer, then with workers that only answer pings.
 
 internal import Client
 internal import Transport
 internal import UVLoop
 internal import Wire
 
-/// Confined to its loop; `then` comes once.
+/// Confined to its loop; `then` is called once.
 final class IdleLoad {
     private let cluster: BenchCluster
     private let count: Int
@@ -20,10 +20,10 @@ final class IdleLoad {
     private var bareBytes = 0
     private var isDone = false
 
-    /// Time for what a connection leaves behind to be over.
+    /// Time until the effects of a connection are over.
     private static let settling: Duration = .milliseconds(500)
 
-    /// Measures; the cluster has no workers, and its client has gone.
+    /// Measures; the cluster has no workers, and its client has disconnected.
     init(
         cluster: BenchCluster,
         workers count: Int,
@@ -176,7 +176,7 @@ final class WorkerDouble {
         connection.start(
             onMessage: { [weak self] in self?.receive($0) },
             onViolation: { [weak self] error in
-                self?.onLost("An idle worker does not understand: \(error)")
+                self?.onLost("An idle worker got an invalid message: \(error)")
             },
             onEnd: { [weak self] _ in self?.onLost("An idle worker lost its connection.") }
         )

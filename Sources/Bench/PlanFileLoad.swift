@@ -1,5 +1,5 @@
-// A large plan in a file, sent to the cluster by a `weft run` of its own: how soon its first node
-// has run, and what the command needs for it.
+// A large plan in a file, sent to the cluster by a separate `weft run`: the time until its first
+// node has run, and the usage of the command.
 
 internal import Client
 internal import Console
@@ -8,7 +8,7 @@ internal import JSON
 internal import UVLoop
 internal import Wire
 
-/// Confined to its loop; `then` comes once.
+/// Confined to its loop; `then` is called once.
 final class PlanFileLoad {
     private let cluster: BenchCluster
     private let client: CoordinatorClient
@@ -28,7 +28,7 @@ final class PlanFileLoad {
 
     private static let pause: Duration = .milliseconds(10)
 
-    /// Writes the file, starts the command and asks the coordinator how far it is.
+    /// Writes the file, starts the command and asks the coordinator for its progress.
     init(
         cluster: BenchCluster,
         client: CoordinatorClient,

@@ -1,21 +1,21 @@
-// A timer that is late by microseconds, where Timer's is late by up to a millisecond: for what is
-// measured. Each takes a descriptor; without one left it is as good as Timer.
+// A timer that is late by microseconds, where Timer is late by up to a millisecond: for
+// measurements. Each uses a descriptor; without a free one it is as precise as Timer.
 internal import CBench
 internal import Glibc
 package import UVLoop
 
 /// Fires once at a time of the loop's clock, never early.
 ///
-/// Lives until it is closed, and keeps the loop alive so long.
+/// Lives until it is closed, and keeps the loop alive until then.
 package final class PreciseTimer: OneShotTimer {
     private let loop: EventLoop
     private var onFire: (() -> Void)?
     private let descriptor: Int32
     private var source: PollSource?
-    /// In place of the descriptor, if there is none.
+    /// Used instead of the descriptor, if there is none.
     private var timer: Timer?
 
-    /// Makes a timer that is not scheduled; without a descriptor it is as good as ``Timer``.
+    /// Makes a timer that is not scheduled; without a descriptor it is as precise as ``Timer``.
     package convenience init(
         loop: EventLoop,
         usesDescriptor: Bool = true,
@@ -25,7 +25,7 @@ package final class PreciseTimer: OneShotTimer {
         self.init(loop: loop, descriptor: descriptor, onFire: onFire)
     }
 
-    /// A timer on an alarm that is its own from now on; below zero there was none.
+    /// A timer with this descriptor, which it owns; below zero there is none.
     private init(loop: EventLoop, descriptor: Int32, onFire: @escaping () -> Void) {
         self.loop = loop
         self.onFire = onFire
@@ -43,7 +43,7 @@ package final class PreciseTimer: OneShotTimer {
         if descriptor >= 0 { Glibc.close(descriptor) }
     }
 
-    /// Fires once when the duration has passed, in place of an earlier scheduling.
+    /// Fires once when the duration has passed, instead of an earlier scheduling.
     package func schedule(after duration: Duration) {
         schedule(at: loop.deadline(after: max(duration, .zero)))
     }
@@ -53,14 +53,14 @@ package final class PreciseTimer: OneShotTimer {
     /// A point in the past means the next turn of the loop.
     package func schedule(at nanoseconds: Int64) {
         if source != nil {
-            // Zero would mean never.
+            // Zero would turn the alarm off.
             weft_alarm_set(descriptor, max(nanoseconds, 1))
         } else {
             timer?.schedule(at: nanoseconds)
         }
     }
 
-    /// Gives the timer back; it never fires again.
+    /// Closes the timer; it never fires again.
     ///
     /// Calling it again does nothing.
     package func close() {

@@ -1,10 +1,10 @@
-// What another process has used, read from /proc. Linux only, as the benchmarks are.
+// The usage of another process, read from /proc. Linux only.
 
 internal import FoundationEssentials
 internal import Glibc
 
 struct ProcessUsage {
-    /// What was used between two readings.
+    /// The usage between two readings.
     struct Span {
         var cpuSeconds: Double
         /// The highest resident size up to the later reading, in bytes.
@@ -18,13 +18,13 @@ struct ProcessUsage {
     /// The highest resident size so far, in bytes.
     var peakResidentBytes: Int
 
-    /// Nil when the process is gone.
+    /// Nil when the process has ended.
     init?(of pid: Int32) {
         guard let stat = Self.read("/proc/\(pid)/stat"),
             let status = Self.read("/proc/\(pid)/status"),
             let close = stat.lastIndex(of: ")")
         else { return nil }
-        // Fields are counted behind the name, which may hold blanks: utime and stime are 12, 13.
+        // Fields are counted after the name, which may contain blanks: utime and stime are 12, 13.
         let fields = stat[stat.index(after: close)...].split(separator: " ")
         guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12])
         else { return nil }
@@ -34,7 +34,7 @@ struct ProcessUsage {
         peakResidentBytes = Self.bytes(of: "VmHWM:", in: status)
     }
 
-    /// What was used since an earlier reading.
+    /// The usage since an earlier reading.
     func since(_ earlier: ProcessUsage) -> Span {
         Span(
             cpuSeconds: cpuSeconds - earlier.cpuSeconds,

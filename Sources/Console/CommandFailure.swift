@@ -1,4 +1,4 @@
-// How a command fails: an exit code and lines for standard error.
+// The failure of a command: an exit code and lines for standard error.
 package import Client
 package import Plans
 internal import Wire
@@ -13,7 +13,7 @@ package enum ExitStatus: Int32 {
     case interrupted = 130
 }
 
-/// A command that did not succeed; lines go to standard error as they are.
+/// A failed command; lines are written to standard error unchanged.
 package struct CommandFailure: Error, Equatable {
     package var status: ExitStatus
     package var lines: [String]
@@ -62,7 +62,7 @@ extension PlanProblem {
     /// The problem as one line for people: `error: node t3 …`, `warning: …`.
     package var line: String { "\(isWarning ? "warning" : "error"): \(sentence)" }
 
-    /// What is wrong, with the node it concerns.
+    /// The problem, with its node.
     package var sentence: String {
         guard let node, !message.contains("node \(node)") else { return message }
         return "node \(node): \(message)"

@@ -1,4 +1,5 @@
-// Bytes to standard output and standard error: at once, or from a loop that goes on meanwhile.
+// Writes bytes to standard output and standard error: at once, or from a loop that continues
+// meanwhile.
 internal import Glibc
 package import UVLoop
 
@@ -11,14 +12,14 @@ package struct Output: Sendable {
     package static let standard = Output(descriptor: STDOUT_FILENO)
     package static let error = Output(descriptor: STDERR_FILENO)
 
-    /// The first error of each of the two outputs; a closed pipe is no error.
+    /// The first error of each of the two outputs; a closed pipe is not an error.
     private static let problems = Locked<[Int32: Int32]>([:])
 
-    /// Writes text and waits until it is taken; false if that is not possible.
+    /// Writes text and waits until it is accepted; false if that is not possible.
     @discardableResult
     package func writeNow(_ text: String) -> Bool { writeNow(Array(text.utf8)) }
 
-    /// Writes bytes and waits until they are taken; false if that is not possible.
+    /// Writes bytes and waits until they are accepted; false if that is not possible.
     ///
     /// Errors of the two outputs are reported at the end of the command, see `lost()`; those of a
     /// file by its writer.
@@ -51,7 +52,7 @@ package struct Output: Sendable {
     /// Closes a file; false if something of it was lost.
     package func closed() -> Bool { close(descriptor) == 0 }
 
-    /// The system's words for the last call that failed.
+    /// The system's message for the last call that failed.
     package static func lastReason() -> String { reason(errno) }
 
     private static func reason(_ code: Int32) -> String {
@@ -59,15 +60,14 @@ package struct Output: Sendable {
     }
 
     private func note(_ code: Int32) {
-        // A reader that closes its pipe wants no more.
+        // A reader that closes its pipe needs no more.
         guard code != EPIPE else { return }
         Self.problems.withLock { [descriptor] problems in
             if problems[descriptor] == nil { problems[descriptor] = code }
         }
     }
 
-    /// What was written to this output and did not arrive, as a failure of the command; nil when
-    /// all did.
+    /// The failure of the command if output was lost; nil if everything was written.
     ///
     /// Some systems report the error when the output is closed, so this closes it: call it last.
     package func lost() -> CommandFailure? {
@@ -78,11 +78,11 @@ package struct Output: Sendable {
     }
 }
 
-/// Writes to an output from a loop without holding the loop up when the reader is slow.
+/// Writes to an output from a loop without blocking it when the reader is slow.
 ///
-/// Confined to its loop. Once the output takes nothing any more, everything further is dropped.
+/// Confined to its loop. After the output has failed, everything further is dropped.
 package final class OutputQueue {
-    /// Called once when the output takes nothing any more.
+    /// Called once when the output has failed.
     package var onBroken: (() -> Void)?
 
     private let loop: EventLoop
@@ -106,7 +106,7 @@ package final class OutputQueue {
         writeOn()
     }
 
-    /// Calls back when everything written so far has been taken or dropped.
+    /// Calls back when everything written so far has been accepted or dropped.
     package func whenDrained(_ then: @escaping () -> Void) {
         if !isWriting, waiting.isEmpty { return loop.nextTurn(then) }
         drained.append(then)

@@ -1,4 +1,4 @@
-// A log for a terminal: it contains names and reasons that peers sent, which must not control the
+// A log for a terminal: it contains names and reasons sent by peers, which must not control the
 // terminal.
 package import Logging
 

@@ -1,4 +1,4 @@
-// What listings print: a table, lines of names and values, or the coordinator's own JSON.
+// Prints listings: a table, lines of names and values, or the coordinator's own JSON.
 package import JSON
 
 /// Prints the results of commands to standard output.
@@ -17,12 +17,12 @@ package struct Printer {
         lines(table.lines(width: terminal.width, style: style))
     }
 
-    /// Text of tools, as it is for programs, harmless on a terminal.
+    /// Text of tools: unchanged for programs, harmless on a terminal.
     package func text(_ lines: [String]) {
         self.lines(terminal.isTerminal ? lines.map(Text.printable) : lines)
     }
 
-    /// JSON as it came, on one line.
+    /// JSON unchanged, on one line.
     package func json(_ data: RawJSON) {
         Output.standard.writeNow(Array(data.bytes) + [0x0A])
     }
@@ -34,7 +34,7 @@ package struct Printer {
         lines(
             shown.flatMap { name, value in
                 let text = Text.printable(value ?? "")
-                // On a terminal a long value goes on below its beginning.
+                // On a terminal a long value continues below its beginning.
                 let room = terminal.width.map { max($0 - width - 2, 20) } ?? .max
                 return Text.wrapped(text, to: room).enumerated()
                     .map { place, line in
@@ -50,7 +50,7 @@ extension JSONValue {
     /// A string field, or nothing.
     package func text(_ key: String) -> String { self[key]?.stringValue ?? "" }
 
-    /// A field that counts, or 0.
+    /// A field that is a count, or 0.
     package func number(_ key: String) -> Int { self[key]?.intValue ?? 0 }
 
     /// A field in milliseconds for people, or nothing.

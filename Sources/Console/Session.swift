@@ -1,5 +1,5 @@
-// One command on a loop of its own: it starts, is interrupted or ends, and leaves what it wrote
-// behind. Not here: what the command does in between.
+// One command on a loop of its own: its start, its interruption, its end and its output. Not here:
+// what the command does.
 package import Client
 package import Core
 internal import Glibc
@@ -7,14 +7,14 @@ package import JSON
 package import UVLoop
 package import Wire
 
-/// A command while it runs.
+/// A running command.
 ///
 /// Confined to its loop.
 package final class Session {
     package let loop: EventLoop
     /// Standard output.
     package let output: OutputQueue
-    /// What an interrupt does; without it the command leaves at once.
+    /// Called on an interrupt; without it the command ends at once.
     package var onInterrupt: (() -> Void)?
     /// Ends what the command started, before the command ends; called once.
     package var onEnd: ((@escaping () -> Void) -> Void)?
@@ -36,7 +36,7 @@ package final class Session {
         }
     }
 
-    /// Runs a command: begins it, and returns or throws when it has called `end`.
+    /// Runs a command: starts it, and returns or throws when it has called `end`.
     package static func run(_ begin: (Session) throws -> Void) throws {
         let loop: EventLoop
         let session: Session
@@ -48,7 +48,7 @@ package final class Session {
         }
         try begin(session)
         if !session.isDone { loop.run() }
-        // A reader that takes nothing must not keep the process alive: it ends with writes open.
+        // A reader that does not read must not keep the process alive: it ends with open writes.
         // Closing the loop would kill workers that still have to end their tools.
         if !session.output.isBusy, !session.endsAtOnce { loop.close() }
         if !session.isDone {
@@ -57,7 +57,7 @@ package final class Session {
         if let failure = session.ending { throw failure }
     }
 
-    /// Connects and goes on with the client, or ends the command.
+    /// Connects and continues with the client, or ends the command.
     package func connect(
         _ options: CoordinatorClient.Options,
         then: @escaping (CoordinatorClient) -> Void
@@ -74,14 +74,14 @@ package final class Session {
         }
     }
 
-    /// Ends the command once what it wrote is out; the first call counts.
+    /// Ends the command once its output is written; the first call counts.
     package func end(_ failure: CommandFailure? = nil) {
         guard !isEnding else { return }
         isEnding = true
         ending = failure
         output.whenDrained { [self] in
             client?.close()
-            // The connection is closed first; what it connects to must still be there.
+            // The connection is closed first, while its other side still exists.
             guard let onEnd else { return stop() }
             onEnd { [self] in stop() }
         }

@@ -1,4 +1,4 @@
-// What the commands that run a loop share: loop, log, messages to people.
+// Functions for all commands that run a loop: loop, log, messages for people.
 
 internal import FoundationEssentials
 internal import Glibc
@@ -31,7 +31,7 @@ package enum Shell {
     /// Calls back for each signal that asks this process to end: SIGINT, SIGTERM and SIGHUP, and,
     /// as urgent, SIGQUIT.
     ///
-    /// A SIGHUP that is ignored, as `nohup` has it, stays ignored.
+    /// A SIGHUP that is ignored, as by `nohup`, stays ignored.
     package static func onEndingSignals(
         _ loop: EventLoop,
         _ body: @escaping (_ isUrgent: Bool) -> Void
@@ -42,7 +42,7 @@ package enum Shell {
             + [SignalSource(loop: loop, signal: SIGQUIT) { body(true) }]
     }
 
-    /// The program that runs: other processes of it are the same binary.
+    /// The path of this program, for starting other processes of it.
     package static var ownPath: String {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             ?? CommandLine.arguments[0]
@@ -57,7 +57,7 @@ package enum Shell {
         return variables.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// Has this process end with its parent, if the parent asked for it.
+    /// Makes this process end with its parent, if the parent asked for it.
     package static func endWithParent() {
         guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap(Int32.init)
         else { return }
@@ -72,17 +72,17 @@ package enum Shell {
         Output.standard.writeNow("\(line)\n")
     }
 
-    /// One line for a person, on standard error.
+    /// One line for people, on standard error.
     package static func tell(_ line: String) {
         let isSeen = Terminal.of(.error).isTerminal
         Output.error.writeNow("\(isSeen ? Text.printable(line) : line)\n")
     }
 }
 
-/// The version of everything in this package.
+/// The version of all modules of this package.
 package enum WeftlineVersion {
     package static let current = "0.1.0"
 
-    /// Name and version, as peers are told.
+    /// Name and version, as sent to peers.
     package static let software = "weft/\(current)"
 }

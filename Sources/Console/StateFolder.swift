@@ -1,4 +1,4 @@
-// The state folder of a process: the user's own, or a temporary one that leaves nothing behind.
+// The state folder of a process: the user's own, or a temporary one that is removed.
 
 internal import FoundationEssentials
 internal import Transport
@@ -6,14 +6,14 @@ package import UVLoop
 
 package struct StateFolder {
     package let path: String
-    /// Set for one that goes with this process.
+    /// Set for a folder that is removed at the end of this process.
     private let temporary: TemporaryFolder?
 
     private static let prefix = "weft-state-"
 
-    /// Names the folder of the flag or the environment, or makes a temporary one.
+    /// Uses the folder of the flag or the environment, or makes a temporary one.
     ///
-    /// Removes temporary folders that killed processes have left.
+    /// Removes temporary folders of killed processes.
     package static func open(
         _ flag: String?,
         isEphemeral: Bool

@@ -1,4 +1,4 @@
-// What the process knows of the terminal it may be on: whether, how wide, whether in colour.
+// The terminal of the process: whether there is one, its size, and whether it has colours.
 internal import FoundationEssentials
 internal import Glibc
 
@@ -6,9 +6,9 @@ internal import Glibc
 package struct Terminal: Sendable {
     /// Columns; nil when the output is a file or a pipe.
     package var width: Int?
-    /// Lines that are seen at a time.
+    /// The number of visible lines.
     package var rows = 24
-    /// Whether lines can be drawn over; not on a terminal that only prints.
+    /// Whether lines can be overwritten; not on a terminal that only prints.
     package var isLive = false
     /// Whether text may be coloured.
     package var style: Style
@@ -34,7 +34,7 @@ package struct Terminal: Sendable {
         )
     }
 
-    /// Takes over the size that the window has now.
+    /// Updates the size from the window.
     package mutating func measure(_ output: Output) {
         let size = Self.size(output.descriptor)
         width = size.columns ?? width
@@ -67,7 +67,7 @@ package struct Style: Sendable, Equatable {
         return "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m"
     }
 
-    /// A painted text without its colours.
+    /// A coloured text without its colours.
     package static func bare(_ text: String) -> String {
         guard text.contains("\u{1B}") else { return text }
         var bare = ""

@@ -2,7 +2,7 @@
 
 /// Pieces of text for people.
 package enum Text {
-    /// The text with everything a terminal would obey made visible or blank.
+    /// The text with all control characters made visible or blank.
     package static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var clean = ""
@@ -15,7 +15,7 @@ package enum Text {
         return clean
     }
 
-    /// Text of several lines with everything else that a terminal would obey made visible.
+    /// Text of several lines with all other control characters made visible.
     package static func harmless(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { isControl($0) && $0 != "\n" && $0 != "\t" })
         else { return text }
@@ -55,7 +55,7 @@ package enum Text {
         fixed(Double(microseconds) / 1e6, digits: 3)
     }
 
-    /// A number with so many digits behind the point.
+    /// A number with that many digits after the point.
     package static func fixed(_ value: Double, digits: Int) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
         var scale = 1

@@ -1,12 +1,12 @@
 // Aligned columns. Pure.
 
-/// Rows in columns, as wide as they need to be and no wider than the terminal.
+/// Rows in columns, no wider than necessary and no wider than the terminal.
 package struct TextTable {
     package struct Column {
         package var title: String
         package var isNumeric = false
-        /// The column that is cut first when the terminal is too narrow, at its end; others lose
-        /// their middle.
+        /// The column that is cut first when the terminal is too narrow, at its end; others are cut
+        /// in their middle.
         package var isElastic = false
 
         package init(title: String, isNumeric: Bool = false, isElastic: Bool = false) {
@@ -67,7 +67,7 @@ package struct TextTable {
         for column in columns.indices where columns[column].isElastic && excess() > 0 {
             widths[column] = max(widths[column] - excess(), least(column))
         }
-        // Then the widest of the others, so that no line wraps if it can be helped.
+        // Then the widest of the others, so that lines do not wrap if possible.
         let others = columns.indices.filter { !columns[$0].isNumeric }
         while excess() > 0,
             let widest = others.filter({ widths[$0] > least($0) }).max(by: {

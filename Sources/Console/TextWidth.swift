@@ -1,10 +1,10 @@
-// How many columns of a terminal a text takes. Pure.
+// The number of terminal columns of a text. Pure.
 //
-// Where terminals differ (emoji that are joined, skin tones) the larger number is taken: a line
-// that is too short does no harm, one that wraps breaks what is drawn over it.
+// Where terminals differ (joined emoji, skin tones) the larger number is used: a line that is too
+// short does no harm, one that wraps breaks what is drawn over it.
 
 extension Text {
-    /// The columns that a text takes; what a terminal would obey is not in it (`printable`).
+    /// The columns of a text; it must not contain control characters (`printable`).
     package static func width(of text: some StringProtocol) -> Int {
         var width = 0
         for byte in text.utf8 {
@@ -24,7 +24,7 @@ extension Text {
         var width = 0
         var isEmoji = false
         for scalar in character.unicodeScalars {
-            // What follows asks for the picture in place of the letter.
+            // The next code point asks for the picture instead of the letter.
             if scalar.value == 0xFE0F { isEmoji = true }
             width += self.width(of: scalar)
         }
@@ -80,7 +80,7 @@ extension Text {
         text + String(repeating: " ", count: max(width - self.width(of: text), 0))
     }
 
-    /// The text in lines of so many columns at most, at least one; words stay whole if they fit.
+    /// The text in lines of at most that many columns, at least one; words stay whole if they fit.
     package static func wrapped(_ text: String, to width: Int) -> [String] {
         guard self.width(of: text) > width else { return [text] }
         var lines: [String] = []

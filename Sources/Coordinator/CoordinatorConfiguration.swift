@@ -5,7 +5,7 @@ public import LanguageModels
 public import Wire
 internal import Yams
 
-/// What a coordinator's configuration file says.
+/// The content of a coordinator's configuration file.
 ///
 ///     models:
 ///       planner: {api: openai, model: …, key_env: OPENAI_API_KEY}
@@ -16,7 +16,7 @@ internal import Yams
 public struct CoordinatorConfiguration: Sendable, Equatable {
     /// The language models.
     public var models = ModelConfiguration()
-    /// The limits; the defaults where the file says nothing.
+    /// The limits, with defaults for those that are not in the file.
     public var limits = Limits()
 
     /// The defaults.
@@ -27,7 +27,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
     /// - Parameters:
     ///   - yaml: The text of the file.
     ///   - path: Its path, for the paths in it.
-    /// - Returns: What it says.
+    /// - Returns: The configuration.
     /// - Throws: All problems at once.
     public static func parse(
         yaml: String,
@@ -40,7 +40,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         } catch {
             problems = error.problems
         }
-        // A file that is no YAML or has no fields was just reported.
+        // A file that is not YAML or has no fields was just reported.
         let root = (try? Yams.compose(yaml: yaml))?.mapping
         if let root {
             var top = TopReader()
@@ -54,7 +54,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         return configuration
     }
 
-    /// The limits that differ from the defaults, by the names they have in the file.
+    /// The limits that differ from the defaults, by their names in the file.
     public var changedLimits: [(name: String, value: String)] {
         LimitsReader.differences(from: Limits(), to: limits)
     }
@@ -82,7 +82,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
     }
 }
 
-/// A configuration file that cannot be used, with all that is wrong with it.
+/// The error for an invalid configuration file, with all its problems.
 public struct CoordinatorConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The problems; at least one.
     public var problems: [FileProblem]
@@ -91,7 +91,7 @@ public struct CoordinatorConfigurationError: Error, Sendable, Equatable, CustomS
     public var description: String { problems.map { "\($0)" }.joined(separator: "\n") }
 }
 
-/// Reads the names of the parts.
+/// Reads the names of the sections.
 private struct TopReader: FieldReading {
     var problems: [FileProblem] = []
 

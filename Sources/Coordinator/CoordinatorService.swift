@@ -1,5 +1,5 @@
 // The coordinator's shell: accepts connections, turns bytes and time into events for the machine
-// and carries out its actions. It decides nothing; everything that decides is in CoordinatorCore.
+// and executes its actions. All decisions are in CoordinatorCore.
 
 public import CoordinatorCore
 internal import Core
@@ -12,16 +12,16 @@ internal import Wire
 
 /// A running coordinator on one loop.
 ///
-/// Confined to its loop. `start` begins to listen; `stop` says goodbye to every peer and calls
-/// `onStopped` when their connections have been handed to the system.
+/// Confined to its loop. `start` begins to listen; `stop` tells every peer and calls `onStopped`
+/// when their connections have been passed to the system.
 public final class CoordinatorService {
-    /// How a coordinator is to run.
+    /// The options of a coordinator.
     public struct Options: Sendable {
         /// A numeric address, or `localhost`.
         public var host: String
         /// The port; 0 lets the system choose.
         public var port: Int
-        /// What the machine is told.
+        /// The configuration of the machine.
         public var machine: CoordinatorMachine.Configuration
 
         /// Describes a coordinator.
@@ -36,7 +36,8 @@ public final class CoordinatorService {
         }
     }
 
-    /// Called for what the machine reports, beside the log; for those who embed a coordinator.
+    /// Called for the notices of the machine, which are also logged; for programs that embed a
+    /// coordinator.
     public var onNotice: ((CoordinatorMachine.Notice) -> Void)?
 
     private let loop: EventLoop
@@ -61,7 +62,7 @@ public final class CoordinatorService {
     /// Prepares a coordinator; nothing happens before `start`.
     ///
     /// The models plan and join goals; without them goals are refused. They belong to the same
-    /// loop, and who made them closes them after `stop`.
+    /// loop, and their owner closes them after `stop`.
     public init(
         loop: EventLoop,
         options: Options,
@@ -96,7 +97,8 @@ public final class CoordinatorService {
             }
         )
         self.listener = listener
-        // The machine's turn comes before the outboxes', so that what it sends leaves in this turn.
+        // The machine's hook comes before that of the outboxes, so that its messages leave in this
+        // turn.
         hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
         outboxes = Outboxes(loop: loop)
         inboxes = Inboxes(loop: loop)
@@ -129,7 +131,7 @@ public final class CoordinatorService {
     private func handle(_ event: CoordinatorMachine.Event) {
         guard !isStopped else { return }
         machine.handle(event, at: now, into: &actions)
-        // A cancelled call of a model reports at once, while actions are carried out.
+        // A cancelled model call reports at once, while actions are executed.
         if !isCarryingOut { carryOut() }
     }
 
@@ -141,7 +143,7 @@ public final class CoordinatorService {
 
     private func armTimer() {
         // The timer is only moved to an earlier time: most deadlines move to a later one in each
-        // turn, and firing too early is rare and does no harm.
+        // turn, and firing too early is rare and harmless.
         guard let deadline = machine.nextDeadline() else {
             if armedFor != nil { timer?.cancel() }
             armedFor = nil
@@ -185,7 +187,7 @@ public final class CoordinatorService {
 
     // MARK: - Actions
 
-    /// Carries out the actions in order; handling an event may append more, which come after.
+    /// Executes the actions in order; handling an event may append more, which come after.
     private func carryOut() {
         isCarryingOut = true
         defer { isCarryingOut = false }
@@ -197,7 +199,7 @@ public final class CoordinatorService {
             case .send(let id, let message): connections[id]?.send(message)
             case .measureBacklog(let id):
                 guard let backlog = connections[id]?.measureBacklog() else { continue }
-                // Appended to the actions that are being carried out.
+                // Appended to the actions that are being executed.
                 machine.handle(.backlog(id, backlog), at: now, into: &actions)
             case .pauseReading(let id): connections[id]?.pauseReading()
             case .resumeReading(let id): connections[id]?.resumeReading()
@@ -214,7 +216,7 @@ public final class CoordinatorService {
         actions.removeAll(keepingCapacity: true)
     }
 
-    /// Calls the model of a purpose; its reports become events, the last one ends the call.
+    /// Calls the model for a purpose; its reports become events, the last one ends the call.
     private func call(
         _ id: ModelCallID,
         _ request: ModelRequest,
@@ -241,7 +243,7 @@ public final class CoordinatorService {
         }
     }
 
-    /// Tells the machine what waits for a peer; the actions follow in a further turn.
+    /// Tells the machine what waits for a peer; its actions follow in a later turn.
     private func report(_ backlog: Backlog, of id: ConnectionID) {
         handle(.backlog(id, backlog))
         guard !hasFurtherTurn else { return }

@@ -1,22 +1,22 @@
-// What a coordinator keeps in its state folder between starts: the keys, the epoch, and a lock so
-// that no two coordinators use one folder. Runs are not kept here.
+// The state folder of a coordinator, kept between starts: the keys, the epoch, and a lock so that
+// two coordinators cannot use one folder. Runs are not stored here.
 
 internal import Glibc
 internal import Transport
 public import Wire
 
-/// The state folder of one running coordinator; holds its lock while it lives.
+/// The state folder of one running coordinator; holds its lock while it exists.
 public final class CoordinatorState {
     /// The folder.
     public let path: String
     /// The key of each role.
     public let keys: [Role: HandshakeKey]
-    /// How often a coordinator was started on this folder, this time included.
+    /// How many times a coordinator was started with this folder, this time included.
     public let epoch: Int
 
     private let lock: Int32
 
-    /// Opens the folder, making what is missing, and takes its lock.
+    /// Opens the folder, makes missing files, and takes the lock.
     ///
     /// - Throws: `CoordinatorStateError` with a sentence that says what to do.
     public init(path: String) throws(CoordinatorStateError) {
@@ -59,8 +59,8 @@ public final class CoordinatorState {
 
     /// Reads the number in the lock file, adds one and writes it back.
     ///
-    /// A new file is empty. Anything else that is no number is an error: with an epoch that was
-    /// used before, workers would resume sessions that are not theirs.
+    /// A new file is empty. Other content that is not a number is an error: with an epoch that was
+    /// used before, workers would resume sessions of another coordinator.
     private static func nextEpoch(
         _ file: Int32,
         _ path: String

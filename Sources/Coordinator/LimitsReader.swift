@@ -1,4 +1,4 @@
-// Reads the part `limits` of a configuration file, gathering every problem. The limits themselves
+// Reads the part `limits` of a configuration file and collects all problems. The limits themselves
 // and their defaults are in Wire's Limits.
 internal import Configuration
 internal import Wire
@@ -6,7 +6,7 @@ internal import Yams
 
 struct LimitsReader: FieldReading {
     private(set) var limits = Limits()
-    /// Everything wrong so far, in the order of the file.
+    /// All problems so far, in the order of the file.
     private(set) var problems: [FileProblem] = []
 
     private typealias Count = WritableKeyPath<Limits, Int> & Sendable
@@ -87,7 +87,7 @@ struct LimitsReader: FieldReading {
         return found
     }
 
-    /// What each field allows by itself and the others do not.
+    /// Combinations of fields that are not allowed.
     private mutating func checkTogether(_ fields: Node.Mapping) {
         if limits.maxLine < 2 * limits.chunkBytes + 1024 {
             report(
@@ -119,7 +119,7 @@ struct LimitsReader: FieldReading {
             report(
                 fields["lease"] ?? fields["heartbeat"],
                 field: "lease",
-                "must be at least two heartbeats, or a worker loses what it runs while it is well."
+                "must be at least two heartbeats, or healthy workers lose their attempts."
             )
         }
         if limits.resumeWindow > limits.lease {

@@ -1,4 +1,4 @@
-// The interface of every language model. Not here: any provider.
+// The interface of every language model.
 public import PlannerCore
 
 /// A language model: a request in, a stream of text out.
@@ -8,9 +8,9 @@ public protocol CallableModel: AnyObject {
     /// Starts a call.
     ///
     /// `report` is called on the loop, never within this call: any number of `delta`, `usage` and
-    /// `formatLowered`, then exactly one `ended` or `failed`, whatever happens. Only when the loop
-    /// itself closes does the end never come. A retry within the call happens only before the
-    /// first delta, so that no text comes twice.
+    /// `formatLowered`, then exactly one `ended` or `failed`, in every case. Only when the loop
+    /// itself closes, the end is not reported. A retry within the call happens only before the
+    /// first delta, so that no text is repeated.
     ///
     /// - Returns: The call, for cancelling it; it need not be kept.
     @discardableResult
@@ -20,12 +20,12 @@ public protocol CallableModel: AnyObject {
     ) -> any ModelCall
 }
 
-/// A call under way.
+/// A running call.
 public protocol ModelCall: AnyObject {
-    /// Breaks the call off: `failed` with the code `cancelled` is reported before this returns, and
+    /// Cancels the call: `failed` with the code `cancelled` is reported before this returns, and
     /// nothing after it.
     ///
-    /// Safe inside `report`. Once the call has ended it does nothing.
+    /// Allowed inside `report`. Once the call has ended it does nothing.
     func cancel()
 }
 
@@ -34,21 +34,21 @@ extension ModelFailure {
 }
 
 extension ModelRequest {
-    /// The most tokens of the reply: what the request allows, or the model's configuration if less.
+    /// The most tokens of the reply: the request's limit, or the configuration's if that is lower.
     func tokenLimit(_ configured: Int) -> Int { min(maxTokens ?? configured, configured) }
 }
 
-/// Bounds on what a provider may send.
+/// Limits on what a provider may send.
 enum ModelLimits {
-    /// Most bytes of text in one reply.
+    /// The most bytes of text in one reply.
     static let reply = 16 << 20
-    /// Most bytes of one event of a stream.
+    /// The most bytes of one event of a stream.
     static let event = 16 << 20
-    /// Most bytes of an error's body that are kept.
+    /// The most bytes of an error's body that are kept.
     static let errorBody = 64 << 10
-    /// Most tokens of a reply, unless the configuration says it: one interface demands a limit, and
-    /// a model that is bound to a form may write blanks for ever.
+    /// The most tokens of a reply, if the configuration does not say: one interface demands a
+    /// limit, and a model that is bound to a form may write blanks for ever.
     static let replyTokens = 4096
-    /// Most characters of a quoted message.
+    /// The most characters of a quoted message.
     static let quotedText = 500
 }

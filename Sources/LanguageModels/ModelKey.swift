@@ -1,16 +1,16 @@
-// The secret key of a provider: where it comes from, and how it stays out of everything that is
-// written. Not here: which header it goes into.
+// The secret key of a provider: where it is read from, and how it is kept out of all output. Not
+// here: the header that carries it.
 internal import Glibc
 
-/// Where a key is kept; keys are never part of a configuration or an argument.
+/// Where a key is stored; keys are never part of a configuration or an argument.
 public enum ModelKeySource: Sendable, Hashable {
     /// The environment variable of that name.
     case environment(String)
-    /// The file at that path, which holds the key and nothing else.
+    /// The file at that path, which contains only the key.
     case file(String)
 }
 
-/// A key; printing one in any way shows nothing of it.
+/// A key; printing one in any way does not show it.
 public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
@@ -18,7 +18,7 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
 
     private static let sizeLimit = 8192
 
-    /// Takes a key: visible ASCII characters; blanks and line ends around it are dropped.
+    /// Makes a key of visible ASCII characters; blanks and line ends around it are dropped.
     public init?(_ text: String) {
         let isBlank: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
         let start = text.utf8.drop(while: isBlank)
@@ -30,7 +30,7 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
         self.text = String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Fetches a key from its source.
+    /// Reads a key from its source.
     public init(
         _ source: ModelKeySource,
         environment: [String: String]
@@ -58,7 +58,7 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
 
     private static func read(_ path: String) throws(ModelKeyError) -> ModelKey {
         let source = ModelKeySource.file(path)
-        // Without O_NONBLOCK, opening a pipe in the file's place would block for ever.
+        // Without O_NONBLOCK, opening a pipe at the path would block for ever.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             throw ModelKeyError(source: source, reason: errno == ENOENT ? .missing : .unreadable)
@@ -68,7 +68,7 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw ModelKeyError(source: source, reason: .unreadable)
         }
-        // A group may read it: that is how secrets are mounted into containers.
+        // A group may read it, because secrets are mounted into containers this way.
         guard status.st_mode & 0o027 == 0 else {
             throw ModelKeyError(source: source, reason: .openToOthers)
         }
@@ -81,32 +81,32 @@ public struct ModelKey: Sendable, CustomStringConvertible, CustomDebugStringConv
     }
 }
 
-/// Why a key could not be fetched.
+/// Why a key could not be read.
 public struct ModelKeyError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Where it was looked for.
+    /// Where it was searched.
     public var source: ModelKeySource
     /// What is wrong.
     public var reason: Reason
 
-    /// What can be wrong with a key.
+    /// The kinds of problems with a key.
     public enum Reason: Sendable {
         /// There is no such variable or file.
         case missing
-        /// The file cannot be read, or is none.
+        /// The file cannot be read, or is not a regular file.
         case unreadable
         /// Other users may read or change the file.
         case openToOthers
-        /// What is there is no key.
+        /// The content is not a key.
         case noKey
     }
 
-    /// What is wrong and what to do about it; nothing of a key.
+    /// What is wrong and what to do about it; without any part of a key.
     public var description: String {
         switch (source, reason) {
         case (.environment(let name), .missing):
             "The environment variable \(name) is not set. Set it to the provider's key."
         case (.environment(let name), _):
-            "The environment variable \(name) holds no key: one word of visible characters."
+            "The environment variable \(name) contains no key: one word of visible characters."
         case (.file(let path), .missing):
             "There is no key file \(path). Put the provider's key there."
         case (.file(let path), .unreadable):
@@ -114,14 +114,14 @@ public struct ModelKeyError: Error, Sendable, Equatable, CustomStringConvertible
         case (.file(let path), .openToOthers):
             "Other users may read or change the key file \(path). Close it: chmod 600 '\(path)'"
         case (.file(let path), .noKey):
-            "The key file \(path) holds no key: one word of visible characters."
+            "The key file \(path) contains no key: one word of visible characters."
         }
     }
 }
 
-/// Takes secrets out of text that comes from elsewhere.
+/// Removes secrets from text of other programs.
 struct Redactor: Sendable {
-    /// Shorter pieces of a key say nothing, and would hit common words.
+    /// Shorter pieces of a key reveal nothing, and would match common words.
     private static let shortestPiece = 8
 
     private let secrets: [[UInt8]]
@@ -154,7 +154,7 @@ struct Redactor: Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// The longest start of the text that lies somewhere in the secret.
+    /// The longest start of the text that occurs in the secret.
     private static func longestPiece(_ text: ArraySlice<UInt8>, _ secret: [UInt8]) -> Int {
         secret.indices.reduce(0) { longest, start in
             let matching = zip(secret[start...], text).prefix { $0 == $1 }

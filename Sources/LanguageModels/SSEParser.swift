@@ -1,4 +1,4 @@
-// Server-sent events, the framing of providers' streams. Not here: what an event means.
+// Server-sent events, the framing of providers' streams. The meaning of events is not here.
 
 /// One event of a stream.
 public struct ServerSentEvent: Sendable, Hashable {
@@ -7,7 +7,7 @@ public struct ServerSentEvent: Sendable, Hashable {
     /// Its data lines, joined by line feeds.
     public var data: [UInt8]
 
-    /// Makes an event of its parts.
+    /// Makes an event.
     public init(type: String = "message", data: [UInt8]) {
         self.type = type
         self.data = data
@@ -16,15 +16,15 @@ public struct ServerSentEvent: Sendable, Hashable {
 
 /// An event of a stream is longer than allowed.
 public struct ServerSentEventTooLong: Error, Sendable, Equatable {
-    /// Most bytes an event may have.
+    /// The most bytes of an event.
     public var limit: Int
 }
 
-/// Cuts a stream of bytes into server-sent events, however the bytes are split.
+/// Splits a stream of bytes into server-sent events, independent of how the bytes arrive.
 ///
-/// Lines end with LF, CR LF or CR, also mixed. Comments, `id` and `retry` are passed over, as is a
-/// byte order mark at the start. Data is handed on as bytes, so that a character split over reads
-/// is whole again.
+/// Lines end with LF, CR LF or CR, also mixed. Comments, `id` and `retry` are skipped, as is a byte
+/// order mark at the start. Data is delivered as bytes, so that a character split over reads is
+/// complete again.
 public struct SSEParser: Sendable {
     private let limit: Int
     private var line: [UInt8] = []
@@ -32,7 +32,7 @@ public struct SSEParser: Sendable {
     private var type = ""
     private var hasData = false
     private var isFirstLine = true
-    /// Whether a line feed would belong to the carriage return that ended the line before.
+    /// Whether a line feed would belong to the carriage return that ended the previous line.
     private var skipsLineFeed = false
 
     /// Makes a parser for events of at most that many bytes.
@@ -69,8 +69,8 @@ public struct SSEParser: Sendable {
 
     /// Reads the end of the stream.
     ///
-    /// The standard drops an event without its blank line; providers leave the last one out, so
-    /// that it counts here.
+    /// The standard drops an event without its blank line; providers omit the last one, so such an
+    /// event counts here.
     public mutating func finish(into events: inout [ServerSentEvent]) {
         if !line.isEmpty { endLine(into: &events) }
         endEvent(into: &events)

@@ -1,11 +1,11 @@
-// Where the key comes from that proves a program's right to talk to a coordinator, and the name it
-// goes by. Not here: the proof itself (Wire), files of keys (Transport).
+// The key with which a program proves its right to talk to a coordinator, where it comes from, and
+// default names. Not here: the proof itself (Wire), key files (Transport).
 internal import FoundationEssentials
 internal import Transport
 internal import UVLoop
 package import Wire
 
-/// The key of a role: proof that a program may talk to a coordinator.
+/// The key of a role: it proves that a program may talk to a coordinator.
 public struct AccessKey: Sendable {
     private enum Source: Sendable {
         case standard
@@ -21,7 +21,7 @@ public struct AccessKey: Sendable {
     /// `~/.local/state/weftline`).
     public static let standard = AccessKey(source: .standard)
 
-    /// The key in a file, which nobody else may be able to read.
+    /// The key in a file, which must not be readable by others.
     public static func file(_ path: String) -> AccessKey {
         AccessKey(source: .file(path))
     }
@@ -31,7 +31,7 @@ public struct AccessKey: Sendable {
         AccessKey(source: .stateFolder(path))
     }
 
-    /// A key of 64 hex digits, as it stands in a key file; nil for anything else.
+    /// A key of 64 hex digits, as written in a key file; nil for anything else.
     public static func hex(_ digits: String) -> AccessKey? {
         HandshakeKey(hex: digits).map { AccessKey($0) }
     }
@@ -56,10 +56,10 @@ public struct AccessKey: Sendable {
 }
 
 extension PeerName {
-    /// A name of this process: of its host and its number.
+    /// A name of this process, made of its host and its number.
     package static var ofProcess: String { "\(host)-\(ProcessTable.pid)" }
 
-    /// A name that no other worker has, also in this process.
+    /// A name that no other worker has, not even in this process.
     static var unique: String { "\(ofProcess)-\(Hex.encode(SecureRandom.bytes(3)))" }
 
     private static var host: String {

@@ -1,6 +1,6 @@
-// A cluster of one program: a coordinator on the program's loop and workers of its own, over
-// loopback TCP on a port that the system chooses, with keys that exist in memory only.
-// Not here: the workers (LocalWorker, WorkerProcesses), clients of the cluster.
+// A cluster inside one program: a coordinator on the program's loop and workers, over loopback TCP
+// on a port that the system chooses, with keys that exist only in memory. Not here: the workers
+// (LocalWorker, WorkerProcesses), clients of the cluster.
 package import Client
 internal import Coordinator
 internal import CoordinatorCore
@@ -13,10 +13,10 @@ package import Wire
 ///
 /// Confined to the loop of the cluster.
 package protocol ClusterWorkers: AnyObject {
-    /// How many there are.
+    /// How many workers there are.
     var count: Int { get }
 
-    /// Starts them; `onFailure` is called with a sentence when they cannot go on.
+    /// Starts them; `onFailure` is called with a sentence when they fail.
     func start(
         coordinator: Endpoint,
         key: HandshakeKey,
@@ -29,10 +29,10 @@ package protocol ClusterWorkers: AnyObject {
     /// Called for a tool that the coordinator does not offer, with the reason.
     func handleRefusedTool(_ name: String, reason: String)
 
-    /// Ends them; `then` is called when they are gone, and the workers live until then.
+    /// Ends them; `then` is called when they have ended, and the workers are kept until then.
     func stop(then: @escaping () -> Void)
 
-    /// Tells them to end at once, with the tools that they run, and waits for nothing.
+    /// Tells them to end at once, with their running tools, and does not wait.
     func endAtOnce()
 }
 
@@ -51,7 +51,7 @@ package final class EmbeddedCluster {
     private var isReady = false
     private var isStopping = false
 
-    /// Where the coordinator listens.
+    /// The coordinator's address.
     package let endpoint: Endpoint
 
     /// Starts coordinator and workers.
@@ -59,15 +59,15 @@ package final class EmbeddedCluster {
     /// - Parameters:
     ///   - loop: The loop of the coordinator.
     ///   - workers: The workers, not started.
-    ///   - models: What the coordinator plans with; the cluster closes it.
+    ///   - models: The models for planning; the cluster closes them.
     ///   - limits: The coordinator's limits.
     ///   - keys: The keys of clients and workers.
-    ///   - software: What the coordinator calls itself.
-    ///   - logger: Takes what the coordinator logs.
+    ///   - software: The name and version of the coordinator.
+    ///   - logger: The log of the coordinator.
     ///   - onReady: Called with the address and the key of clients when every worker has
     ///     registered; this or `onFailure` is called, once.
     ///   - onFailure: Called with a sentence if the cluster does not become ready.
-    /// - Throws: `UVError` if there is no port or no process to be had.
+    /// - Throws: `UVError` if there is no port or no process available.
     package init(
         loop: EventLoop,
         workers: any ClusterWorkers,
@@ -135,12 +135,12 @@ package final class EmbeddedCluster {
         onFailure(message)
     }
 
-    /// Ends workers and coordinator; `then` is called when all workers are gone.
+    /// Ends workers and coordinator; `then` is called when all workers have ended.
     ///
-    /// The cluster lives until then, whether or not anybody refers to it.
+    /// The cluster lives until then, even without references to it.
     package func stop(then: @escaping () -> Void = {}) {
         isStopping = true
-        // The coordinator ends last: a worker that drains says goodbye to it.
+        // The coordinator ends last, because a draining worker sends it a last message.
         workers.stop { [self] in
             coordinator.stop()
             models?.close()
@@ -148,7 +148,7 @@ package final class EmbeddedCluster {
         }
     }
 
-    /// Tells the workers to end at once, with the tools that they run, and waits for nothing.
+    /// Tells the workers to end at once, with their running tools, and does not wait.
     package func endAtOnce() {
         isStopping = true
         workers.endAtOnce()

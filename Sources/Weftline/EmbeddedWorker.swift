@@ -1,4 +1,4 @@
-// A worker inside a program of one's own, which offers its functions to a coordinator elsewhere.
+// A worker inside another program, which offers its functions to a coordinator elsewhere.
 public import Client
 public import Logging
 internal import OrderedCollections
@@ -11,24 +11,24 @@ internal import WorkerCore
 /// A worker inside this process, on a thread of its own, for a coordinator elsewhere.
 ///
 /// It connects again whenever the connection is lost, until it is drained, stopped or refused. It
-/// stops when nobody refers to it any more.
+/// stops when its last reference is released.
 public final class EmbeddedWorker: Sendable {
-    /// What a worker is, beside its tools.
+    /// The options of a worker, without its tools.
     public struct Options: Sendable {
         /// A name that no other worker of the coordinator has: 1–64 of `[A-Za-z0-9._-]`.
         ///
-        /// A second worker of a name that is connected is refused, unless it replaces the first.
+        /// A second connected worker of the same name is refused, unless it replaces the first.
         public var name: String
         /// How many nodes it runs at the same time, 1–4096.
         public var slots: Int
         /// Labels that nodes can require.
         public var labels: [String: String]
-        /// How long it does without a coordinator before it ends; nil for ever.
+        /// How long it runs without a coordinator before it ends; nil for ever.
         public var exitAfter: Duration?
-        /// Whether it takes its name over from a worker that is connected under it.
+        /// Whether it replaces a connected worker of the same name.
         public var replaces: Bool
 
-        /// Options of these parts; without a name it gets a fresh one, without slots one a core.
+        /// Options with these parts; by default the name is new, with one slot a core.
         public init(
             name: String? = nil,
             slots: Int? = nil,
@@ -54,15 +54,15 @@ public final class EmbeddedWorker: Sendable {
 
     /// Starts a worker and returns when a coordinator has registered it.
     ///
-    /// As long as no coordinator can be reached it goes on trying; cancelling the task ends that.
+    /// While no coordinator can be reached, it continues to try; cancelling the task stops that.
     ///
     /// - Parameters:
     ///   - tools: The tools that are Swift functions.
     ///   - manifest: More tools, as a manifest declares them.
-    ///   - endpoint: Where the coordinator listens.
+    ///   - endpoint: The coordinator's address.
     ///   - key: The key of its workers.
     ///   - options: Name, slots and labels.
-    ///   - logger: Takes what the worker has to tell; without it, nobody does.
+    ///   - logger: The log of the worker; nil for none.
     /// - Returns: The registered worker.
     /// - Throws: `ToolboxError` if the tools cannot be offered, `KeyFileError`,
     ///   ``EmbeddedWorkerError`` if the worker ended, `UVError` if there can be no thread.
@@ -91,14 +91,15 @@ public final class EmbeddedWorker: Sendable {
         return EmbeddedWorker(thread, ending)
     }
 
-    /// Takes on nothing new, finishes what runs, and ends; by force after the deadline, if any.
+    /// Accepts nothing new, finishes running attempts, and ends; by force after the deadline, if
+    /// there is one.
     public func drain(deadline: Duration? = nil) async {
         thread.post { $0.drain(deadline: deadline) }
         _ = try? await ending.value
         await thread.close()
     }
 
-    /// Ends now; functions under way are cancelled.
+    /// Ends now; running functions are cancelled.
     public func stop() async {
         await thread.close()
     }
@@ -174,7 +175,7 @@ extension WorkerOptions {
     }
 }
 
-/// A worker on its own thread; tells once that it is registered and once that it has ended.
+/// A worker on its own thread; reports once that it is registered and once that it has ended.
 private final class WorkerLoop: Closable {
     private let service: WorkerService
 

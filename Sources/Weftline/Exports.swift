@@ -1,6 +1,6 @@
-// What a program gets by `import Weftline` beside this module's own types: the nouns of plans,
-// tools and outcomes, each named one by one. Names of the modules beneath that are not here, such
-// as their machines and shells, stay out of the program's way.
+// The types that a program gets by `import Weftline` in addition to this module's own: those of
+// plans, tools and outcomes, each listed by name. Other names of the lower modules, such as their
+// machines and shells, are not exported.
 
 @_exported public import struct Client.ClientError
 @_exported public import struct Client.Endpoint

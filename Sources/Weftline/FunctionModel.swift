@@ -1,29 +1,29 @@
-// A language model that is a Swift function: the task that it runs as, and the way of what it
-// writes to the loop. Not here: how a program names such a model (LanguageModel).
+// A language model that is a Swift function: the task that runs it, and how its text gets to the
+// loop. Not here: the public form of such a model (LanguageModel).
 public import Core
 internal import LanguageModels
 public import PlannerCore
 internal import UVLoop
 
-/// Where a function that is a model writes its reply.
+/// The reply that a model function writes.
 public struct ModelReply: Sendable {
     fileprivate let relay: ReplyRelay
 
-    /// Adds a piece of text to the reply; nodes that are complete with it run at once.
+    /// Adds a piece of text to the reply; nodes that are now complete start at once.
     public func write(_ text: String) {
         relay.add(.delta(text))
     }
 
-    /// Tells the tokens used so far by this call; a later usage replaces an earlier one.
+    /// Reports the tokens used so far by this call; a later report replaces an earlier one.
     ///
-    /// Without it a token is taken for each four bytes.
+    /// Without it, each four bytes count as a token.
     public func report(_ usage: TokenUsage) {
         relay.add(.usage(usage))
     }
 
-    /// Tells why the model stopped writing, if it was not that it had said all.
+    /// Reports why the model stopped writing, if the reply is not complete.
     ///
-    /// A reply that is cut (`.length`) is used as far as it goes.
+    /// A cut reply (`.length`) is used as far as it goes.
     public func report(_ stop: ModelStop) {
         relay.setStop(stop)
     }
@@ -31,7 +31,7 @@ public struct ModelReply: Sendable {
 
 /// Calls a function for each request; confined to its loop.
 final class FunctionModel: CallableModel {
-    /// The function of a program.
+    /// The function of the program.
     typealias Body = @Sendable (ModelRequest, ModelReply) async throws -> Void
 
     private let loop: EventLoop
@@ -88,18 +88,18 @@ private final class FunctionCall: ModelCall {
         stop(ModelFailure(code: .cancelled, message: "The call was cancelled."))
     }
 
-    /// One waiting at a time: what comes meanwhile is taken together.
+    /// One wait at a time: text that arrives meanwhile is handled together.
     private func awaitText() {
         let relay = relay
         loop.perform {
             await relay.wait()
         } then: {
-            self.deliver(relay.takeEvents())
+            self.deliver(relay.drainEvents())
             if self.report != nil { self.awaitText() }
         }
     }
 
-    /// Hands events on; `report` may cancel the call.
+    /// Passes events on; `report` may cancel the call.
     private func deliver(_ events: [ModelEvent]) {
         for event in events { report?(event) }
     }
@@ -126,7 +126,7 @@ private final class FunctionCall: ModelCall {
     }
 }
 
-/// Calls the function and says why it failed, if it did; runs in the task.
+/// Calls the function and reports why it failed, if it did; runs in the task.
 private func failure(
     of body: FunctionModel.Body,
     _ request: ModelRequest,
@@ -145,9 +145,9 @@ private func failure(
     }
 }
 
-/// Carries what a function writes from its task to the loop, in order.
+/// Passes the text of a function from its task to the loop, in order.
 ///
-/// What is written after the end is dropped.
+/// Text after the end is dropped.
 private final class ReplyRelay: Sendable {
     private struct State {
         var events: [ModelEvent] = []
@@ -171,7 +171,7 @@ private final class ReplyRelay: Sendable {
         state.withLock { $0.stop = stop }
     }
 
-    /// Takes nothing further, ends the waiting and returns what was not taken yet.
+    /// Accepts nothing further, ends the wait and returns the remaining events.
     func close() -> (rest: [ModelEvent], stop: ModelStop) {
         let (waiter, rest, stop) = state.withLock { state in
             state.isClosed = true
@@ -182,7 +182,7 @@ private final class ReplyRelay: Sendable {
         return (rest, stop)
     }
 
-    /// Waits until something was written, or the relay is closed; takes nothing.
+    /// Waits until there is text, or the relay is closed; removes nothing.
     func wait() async {
         await withCheckedContinuation { continuation in
             let isReady = state.withLock { state in
@@ -194,7 +194,7 @@ private final class ReplyRelay: Sendable {
         }
     }
 
-    func takeEvents() -> [ModelEvent] {
+    func drainEvents() -> [ModelEvent] {
         state.withLock { state in
             defer { state.events = [] }
             return state.events

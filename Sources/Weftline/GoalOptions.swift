@@ -1,41 +1,44 @@
-// How a goal is to be planned, run and joined. Not here: plans that a program brings (RunOptions).
+// How a goal is planned, run and joined. Not here: given plans (RunOptions).
 package import Client
 public import Core
 public import Plans
 public import Wire
 
-/// How a goal is to be reached; the defaults suit most.
+/// The options of a goal; the defaults suit most.
 public struct GoalOptions: Sendable {
-    /// How the outcomes become the answer: by a model, which may ask for another plan, or without.
+    /// How the outcomes become the answer: by a model, which may ask for another plan, or without
+    /// one.
     public var join: JoinKind
-    /// What becomes of a node whose tool no connected worker has.
+    /// What happens to a node whose tool no connected worker has.
     public var onMissingTool: MissingToolPolicy
     /// The tools that plans may use; nil for all.
     public var tools: [String]?
-    /// How many plans there may be, the first one included, 1–20; nil for the coordinator's three.
+    /// How many plans there may be, the first one included, 1–20; nil for the coordinator's
+    /// default, 3.
     public var maxRounds: Int?
-    /// How often the problems of a plan go back to the model, 0–10; nil for the coordinator's two.
+    /// How many times the problems of a plan are sent back to the model, 0–10; nil for the
+    /// coordinator's default, 2.
     public var maxRepairs: Int?
-    /// How many nodes all plans together may have; nil for the coordinator's thousand.
+    /// How many nodes all plans together may have; nil for the coordinator's default, 1000.
     public var maxNodes: Int?
     /// How many tokens the models may use; nil for any number.
     public var maxTokens: Int?
-    /// How many nodes may be with workers at a time; nil for as many as have slots.
+    /// How many nodes may be with workers at the same time; nil for as many as there are slots.
     public var maxRunning: Int?
-    /// How long the run may take before it fails; nil for as long as it takes.
+    /// How long the run may take before it fails; nil for no limit.
     public var timeLimit: Duration?
     /// When nodes start, and how often the model is asked.
     public var strategy: PlanningStrategy
     /// The form in which plans are written; nil leaves it to the coordinator.
     public var planFormat: PlanFormat?
-    /// What becomes of nodes that run when the model fails.
+    /// What happens to running nodes when the model fails.
     public var onModelFailure: ModelFailurePolicy
-    /// Whether the result tells of each node.
+    /// Whether the result includes the nodes.
     public var reportsNodes: Bool
     /// A name for people.
     public var label: String?
 
-    /// Makes options of their parts.
+    /// Makes options.
     public init(
         join: JoinKind = .llm,
         onMissingTool: MissingToolPolicy = .fail,
@@ -68,16 +71,17 @@ public struct GoalOptions: Sendable {
         self.label = label
     }
 
-    /// What is sent to have the goal reached; without a level no events come.
+    /// The submission for a goal; without a level no events are sent.
     ///
-    /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
+    /// - Throws: An error for values that the protocol does not allow; the coordinator checks
+    ///   everything else.
     package func submission(
         of goal: String,
         onlyPlan isPlanOnly: Bool = false,
         watching level: WatchLevel?
     ) throws(ClientError) -> Submission {
         try check(goal)
-        // These options are the same as with a plan, and the rules for both are there.
+        // A plan has the same options, and the rules for both are there.
         let run = RunOptions(
             join: join,
             onMissingTool: onMissingTool,

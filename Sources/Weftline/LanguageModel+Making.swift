@@ -1,14 +1,14 @@
-// From the models that a program names to those that a coordinator calls, on its loop.
+// Makes the models that a coordinator calls, on its loop, from the models that a program names.
 internal import Configuration
 internal import FoundationEssentials
 internal import LanguageModels
 internal import PlannerCore
 internal import UVLoop
 
-/// The models that a cluster gets.
+/// The models of a cluster.
 struct ModelSetup: Sendable {
     var planner: LanguageModel
-    /// Joins in place of the planner; nil for the same model.
+    /// The joiner; nil for the planner's model.
     var joiner: LanguageModel?
 
     /// Makes the models; they have to be closed.
@@ -64,7 +64,7 @@ extension LanguageModel {
         return try ModelConfiguration.parse(yaml: String(decoding: data, as: UTF8.self), path: path)
     }
 
-    /// The model as a configuration file would have it; nil for one that no file can name.
+    /// The model in the form of a configuration file; nil for one that no file can name.
     fileprivate func configured(
         _ name: String,
         _ problems: inout [FileProblem]
@@ -92,7 +92,7 @@ extension LanguageModel {
         }
     }
 
-    /// The model itself, if it is the program's own.
+    /// The model itself, if it is a function of the program.
     fileprivate func made(on loop: EventLoop) -> (any CallableModel)? {
         switch source {
         case .scripted(let replies, let interval):
@@ -115,7 +115,7 @@ extension Recording.Call {
     fileprivate init(reply: String) {
         var pieces: [String] = []
         for character in reply {
-            // A piece ends with the blank behind its word.
+            // A piece ends with the blank after its word.
             if pieces.isEmpty || pieces[pieces.count - 1].last?.isWhitespace ?? false {
                 pieces.append("")
             }

@@ -1,12 +1,12 @@
-// The language model that plans and joins goals, as a program names it. Not here: making it on the
+// The language model for planning and joining, as a program names it. Not here: making it on the
 // loop (LanguageModel+Making), functions as models (FunctionModel).
 public import LanguageModels
 public import PlannerCore
 
-/// A language model, and how it is reached.
+/// A language model and its options.
 ///
-/// A value like this does nothing yet; a ``LocalCluster`` that starts with it makes the model. Keys
-/// are never part of it: it names the environment variable or the file that holds one.
+/// A value does nothing yet; a ``LocalCluster`` that starts with it makes the model. Keys are never
+/// part of it: it names the environment variable or the file that contains one.
 public struct LanguageModel: Sendable {
     /// How a provider is called; the defaults suit most.
     public struct Options: Sendable, Hashable {
@@ -14,16 +14,16 @@ public struct LanguageModel: Sendable {
         public var maxTokens: Int?
         /// The sampling temperature; nil leaves it to the provider.
         public var temperature: Double?
-        /// Longest time of a call as a whole, with its retries.
+        /// The longest time of a call as a whole, with its retries.
         public var timeout: Duration
-        /// Longest silence before the first token and between any two.
+        /// The longest silence before the first token and between any two.
         public var idleTimeout: Duration
         /// How many times a request that failed before its first token is sent again.
         public var retries: Int
-        /// Whether a key may go to another host without encryption.
+        /// Whether a key may be sent to another host without encryption.
         public var allowsPlaintext: Bool
 
-        /// Makes options of their parts.
+        /// Makes options.
         public init(
             maxTokens: Int? = nil,
             temperature: Double? = nil,
@@ -45,11 +45,11 @@ public struct LanguageModel: Sendable {
     public enum Pace: Sendable, Hashable {
         /// As it was recorded.
         case recorded
-        /// A piece of text each such time; zero for as fast as it goes.
+        /// A piece of text after each such time; zero for as fast as possible.
         case every(Duration)
     }
 
-    /// Which kind of model it is.
+    /// The kind of the model.
     enum Source: Sendable {
         case openAI(ProviderSettings, allowsPlaintext: Bool)
         case anthropic(ProviderSettings, allowsPlaintext: Bool)
@@ -64,12 +64,12 @@ public struct LanguageModel: Sendable {
 
     // MARK: - Providers
 
-    /// A model behind chat completions: OpenAI, and all that speaks like it.
+    /// A model with the chat completions interface: OpenAI and compatible servers.
     ///
     /// - Parameters:
     ///   - model: The name of the model, as the provider knows it.
-    ///   - baseURL: Where the interface is; `http://127.0.0.1:11434/v1` is Ollama on this host.
-    ///   - key: Where the key is kept; nil for a provider that wants none.
+    ///   - baseURL: The URL of the interface; `http://127.0.0.1:11434/v1` is Ollama on this host.
+    ///   - key: Where the key is stored; nil for a provider that needs none.
     ///   - options: How it is called.
     /// - Returns: The model.
     public static func openAI(
@@ -88,8 +88,8 @@ public struct LanguageModel: Sendable {
     ///
     /// - Parameters:
     ///   - model: The name of the model, as the provider knows it.
-    ///   - baseURL: Where the interface is.
-    ///   - key: Where the key is kept.
+    ///   - baseURL: The URL of the interface.
+    ///   - key: Where the key is stored.
     ///   - options: How it is called.
     /// - Returns: The model.
     public static func anthropic(
@@ -114,7 +114,8 @@ public struct LanguageModel: Sendable {
 
     /// A program: the request as JSON on its standard input, the reply on its standard output.
     ///
-    /// No shell reads the arguments. Of the environment it gets `PATH`, `HOME`, `USER` and `LANG`.
+    /// No shell is involved. The program gets only `PATH`, `HOME`, `USER` and `LANG` of the
+    /// environment.
     public static func command(
         _ arguments: [String],
         timeout: Duration = .seconds(600)
@@ -122,17 +123,17 @@ public struct LanguageModel: Sendable {
         LanguageModel(source: .command(arguments, timeout: timeout))
     }
 
-    /// What another model said once, as `weft run --record` wrote it into a file.
+    /// A recording of another model, as written by `weft run --record`.
     ///
-    /// It is said again from the start when it has been said to the end.
+    /// After its end it is replayed from the start.
     public static func recording(_ path: String, pace: Pace = .recorded) -> LanguageModel {
         LanguageModel(source: .recording(path: path, pace))
     }
 
-    /// A model that gives these replies one after the other, whatever it is asked, for tests.
+    /// A model with these replies, one after the other, independent of the requests; for tests.
     ///
-    /// A further call fails with the code `model_bad_configuration`. A reply is streamed word by
-    /// word, each after the interval.
+    /// A call after the last reply fails with the code `model_bad_configuration`. A reply is
+    /// streamed word by word, each after the interval.
     public static func scripted(
         _ replies: [String],
         interval: Duration = .zero
@@ -140,13 +141,13 @@ public struct LanguageModel: Sendable {
         LanguageModel(source: .scripted(replies, interval: interval))
     }
 
-    /// A model that is a Swift function, so that a program can bring a client of its own.
+    /// A model that is a Swift function, so that a program can use its own client.
     ///
     /// The function runs as a task for each call, off the loop, and writes the reply piece by
-    /// piece; nodes run as soon as they are written. The reply is complete when it returns. What it
-    /// throws fails the call: a `ModelFailure` as it is, anything else as a failure of the provider
-    /// with the error's description, so that a key must not be in it. When the call is cancelled,
-    /// or takes longer than the timeout, its task is cancelled and what it writes then is dropped.
+    /// piece; nodes run as soon as they are written. The reply is complete when it returns. An
+    /// error fails the call: a `ModelFailure` unchanged, any other error as a failure of the
+    /// provider with its description, which must not contain a key. When the call is cancelled, or
+    /// takes longer than the timeout, its task is cancelled and its later text is dropped.
     public static func function(
         timeout: Duration = .seconds(600),
         _ body: @escaping @Sendable (ModelRequest, ModelReply) async throws -> Void

@@ -1,4 +1,4 @@
-// A whole cluster inside this process: what a program sees of it. What happens on its loop is in
+// A whole cluster inside this process: the public interface. The code on its loop is in
 // LocalClusterLoop.
 public import Client
 public import Logging
@@ -9,13 +9,13 @@ public import Wire
 
 /// A coordinator and a worker inside this process.
 ///
-/// They talk over loopback TCP, on a port that the system chooses and with keys that exist in
-/// memory only, all on one thread of the cluster's own. The tools are Swift functions, those of a
-/// manifest, or both. With a language model it plans and reaches goals. Any number of clusters may
-/// run in a process. A cluster ends with ``shutDown()``, or when nobody refers to it and its runs
-/// any more.
+/// They use loopback TCP, on a port that the system chooses and with keys that exist only in
+/// memory, all on one thread of the cluster. The tools are Swift functions, those of a manifest, or
+/// both. With a language model it plans goals and finds their answers. Any number of clusters may
+/// run in a process. A cluster ends with ``shutDown()``, or when the last reference to it and its
+/// runs is released.
 public final class LocalCluster: Sendable {
-    /// Where the coordinator listens, for workers and clients of other processes on this host.
+    /// The coordinator's address, for workers and clients of other processes on this host.
     public let endpoint: Endpoint
     /// The key of workers.
     public let workerKey: AccessKey
@@ -43,10 +43,11 @@ public final class LocalCluster: Sendable {
     /// - Parameters:
     ///   - tools: The tools that are Swift functions.
     ///   - manifest: More tools, as a manifest declares them.
-    ///   - model: Plans goals and joins their outcomes; without one plans can be run, but no goals.
-    ///   - joiner: Joins in place of the model; nil for the same model.
+    ///   - model: Plans goals and joins their outcomes; without one it can run plans, but not
+    ///     goals.
+    ///   - joiner: Joins instead of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
-    ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
+    ///   - logger: The log of coordinator and worker; nil for none.
     /// - Returns: The running cluster.
     /// - Throws: `ToolboxError` or ``LocalClusterError`` if the tools cannot be offered,
     ///   `ModelConfigurationError` if a model cannot be called as it is named, `UVError` if there
@@ -88,18 +89,19 @@ public final class LocalCluster: Sendable {
         )
     }
 
-    /// Starts a cluster, hands it to a closure, and shuts it down when that is done.
+    /// Starts a cluster, passes it to a closure, and shuts it down afterwards.
     ///
     /// - Parameters:
     ///   - tools: The tools that are Swift functions.
     ///   - manifest: More tools, as a manifest declares them.
-    ///   - model: Plans goals and joins their outcomes; without one plans can be run, but no goals.
-    ///   - joiner: Joins in place of the model; nil for the same model.
+    ///   - model: Plans goals and joins their outcomes; without one it can run plans, but not
+    ///     goals.
+    ///   - joiner: Joins instead of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
-    ///   - logger: Takes what coordinator and worker have to tell; without it, nobody does.
+    ///   - logger: The log of coordinator and worker; nil for none.
     ///   - body: What to do with the cluster.
-    /// - Returns: What the closure returns.
-    /// - Throws: As `start` does, and what the closure throws.
+    /// - Returns: The closure's result.
+    /// - Throws: The errors of `start` and of the closure.
     public nonisolated(nonsending) static func with<Value>(
         tools: [FunctionTool],
         manifest: Manifest? = nil,
@@ -129,8 +131,8 @@ public final class LocalCluster: Sendable {
 
     /// Ends coordinator, worker and thread.
     ///
-    /// Functions under way are cancelled; those that do not follow are left to themselves. Runs
-    /// that are still awaited throw.
+    /// Running functions are cancelled; those that ignore this are abandoned. Runs that are still
+    /// awaited throw.
     public func shutDown() async {
         await client.close()
     }
@@ -152,7 +154,7 @@ public final class LocalCluster: Sendable {
         try await client.start(plan, options: options, watching: level)
     }
 
-    /// Has the model plan a goal, runs it and returns the answer, see
+    /// Plans a goal with the model, runs it and returns the answer, see
     /// ``WeftClient/run(goal:options:)``.
     public func run(
         goal: String,
@@ -162,7 +164,7 @@ public final class LocalCluster: Sendable {
         return try await client.run(goal: goal, options: options)
     }
 
-    /// Has the model plan a goal and returns at once, see
+    /// Plans a goal with the model and returns at once, see
     /// ``WeftClient/start(goal:options:watching:)``.
     public func start(
         goal: String,
@@ -173,7 +175,7 @@ public final class LocalCluster: Sendable {
         return try await client.start(goal: goal, options: options, watching: level)
     }
 
-    /// Has the model plan a goal and runs nothing, see ``WeftClient/plan(goal:options:)``.
+    /// Plans a goal with the model and runs nothing, see ``WeftClient/plan(goal:options:)``.
     public func plan(
         goal: String,
         options: GoalOptions = GoalOptions()

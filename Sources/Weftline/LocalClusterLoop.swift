@@ -1,5 +1,5 @@
-// The loop of a local cluster: coordinator, worker and client on one thread, each with a connection
-// of its own, just as they would be on different hosts. What a program sees of it is LocalCluster.
+// The loop of a local cluster: coordinator, worker and client on one thread, each with its own
+// connection, as on different hosts. The public interface is LocalCluster.
 internal import Client
 internal import LanguageModels
 internal import Logging
@@ -7,7 +7,7 @@ internal import Tools
 internal import UVLoop
 internal import Wire
 
-/// What a local cluster is made of.
+/// The parts of a local cluster.
 struct ClusterSetup: Sendable {
     var tools: [FunctionTool]
     var manifest: Manifest?
@@ -107,7 +107,7 @@ final class LocalClusterLoop: Closable {
 }
 
 extension Logger {
-    /// A log that nobody reads.
+    /// A log that is dropped.
     static var silent: Logger {
         Logger(label: "weftline") { _ in SwiftLogNoOpLogHandler() }
     }

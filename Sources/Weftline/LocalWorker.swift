@@ -41,8 +41,8 @@ final class LocalWorker: ClusterWorkers {
             hostName: Computer.hostName,
             processID: Int(ProcessTable.pid)
         )
-        // There are no other workers that could have a missing program: such calls fail and say
-        // why instead of waiting.
+        // No other worker could have a missing program: such calls fail with the reason instead of
+        // waiting.
         options.configuration.hasChangingTools = false
         let service = WorkerService(loop: toolbox.loop, options: options, logger: logger)
         service.onExit = { reason in onFailure("The worker ended: \(reason)") }

@@ -1,5 +1,5 @@
 // Threads of this library: each runs a loop with one object on it, and ends when it is closed or
-// when its last reference is gone.
+// when its last reference is released.
 internal import UVLoop
 
 /// An object on the loop of a thread.
@@ -20,7 +20,7 @@ final class OwnedThread<Object: Closable>: Sendable {
 
     /// Starts a thread and waits until its object is ready.
     ///
-    /// Cancelling the task closes it. If it does not become ready, the thread is gone when this
+    /// Cancelling the task closes it. If it does not become ready, the thread has ended when this
     /// throws.
     static func start(
         name: String,
@@ -43,7 +43,7 @@ final class OwnedThread<Object: Closable>: Sendable {
         return thread
     }
 
-    /// Hands a closure to the object; false when the thread has ended.
+    /// Passes a closure to the object; false when the thread has ended.
     @discardableResult
     func post(_ body: @escaping @Sendable (Object) -> Void) -> Bool {
         thread.post(body)
@@ -60,7 +60,7 @@ final class OwnedThread<Object: Closable>: Sendable {
         await thread.ended()
     }
 
-    /// Connections have this time to close; then the loop is stopped.
+    /// The time for connections to close; then the loop is stopped.
     private func end() {
         thread.post { $0.close() }
         thread.end(within: .seconds(1))

@@ -1,4 +1,4 @@
-// Plans as Swift programs write them: nodes from literals, documents from JSON text.
+// Plans in Swift programs: nodes from literals, documents from JSON text.
 internal import Core
 public import JSON
 internal import OrderedCollections
@@ -8,16 +8,16 @@ extension NodeDefinition {
     /// A node that calls a tool.
     ///
     /// A reference in the arguments, such as `"$find"` or `"${find.items[0].name}"`, adds its
-    /// dependency by itself.
+    /// dependency automatically.
     ///
     /// - Parameters:
     ///   - id: The node's name in the plan: 1–64 of `[A-Za-z0-9_-]`.
     ///   - tool: The name of the tool.
-    ///   - arguments: An object; may hold references to other nodes, at any depth.
-    ///   - dependencies: Nodes to wait for whose outputs the arguments do not name.
+    ///   - arguments: An object; may contain references to other nodes, at any depth.
+    ///   - dependencies: Nodes to wait for that the arguments do not refer to.
     ///   - timeout: How long one attempt may take; nil leaves it to the tool.
-    ///   - maxAttempts: How often the node is tried; nil leaves it to the tool.
-    ///   - labels: What a worker must carry to run the node.
+    ///   - maxAttempts: How many attempts the node gets; nil leaves it to the tool.
+    ///   - labels: Labels that a worker must have to run the node.
     /// - Throws: `PlanProblems` if an id breaks the rule.
     public init(
         _ id: String,
@@ -60,7 +60,7 @@ extension NodeDefinition {
 extension PlanDocument {
     /// Reads a plan in its JSON form, `{"tasks":[…],"join_instruction":…}`.
     ///
-    /// - Throws: `PlanProblems` with everything that is wrong with it.
+    /// - Throws: `PlanProblems` with all its problems.
     public init(json text: String) throws(PlanProblems) {
         let (document, problems) = PlanDocument.read(Array(text.utf8))
         guard problems.isEmpty else { throw PlanProblems(problems) }

@@ -1,7 +1,7 @@
-// A value that tasks wait for, and that the loop settles once.
+// A value that tasks wait for, and that the loop sets once.
 internal import UVLoop
 
-/// A value to come: settled once, awaited any number of times.
+/// A future value: settled once, awaited any number of times.
 final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var outcome: Result<Value, any Error>?

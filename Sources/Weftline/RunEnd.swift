@@ -1,5 +1,5 @@
-// The counts of a run and how it ended, as its events say it. What a Swift program gets of it is
-// RunResult; words for people are in the command.
+// The counts of a run and its end, as in its events. The form for Swift programs is RunResult;
+// words for people are in the command.
 package import Core
 package import JSON
 package import Wire

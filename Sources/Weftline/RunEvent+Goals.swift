@@ -1,5 +1,5 @@
-// What events say of a goal on its way: how its plan grows, why it is planned again, what the
-// answer says so far, what the models have used.
+// The data of events about a goal: nodes added to its plan, new plans, text of the answer, tokens
+// used.
 public import Core
 internal import JSON
 public import Plans
@@ -7,7 +7,7 @@ public import Plans
 extension RunEvent {
     /// The nodes that a model has just added to the plan, with `.planned`.
     ///
-    /// Without their arguments if these are long, empty if the nodes are very many, and for plans
+    /// Without their arguments if these are long, empty if there are very many nodes, and for plans
     /// that no model wrote.
     public var plannedNodes: [NodeDefinition] {
         (data["tasks"]?.arrayValue ?? []).compactMap { node in
@@ -15,17 +15,17 @@ extension RunEvent {
         }
     }
 
-    /// The next piece of text: of the answer with `.answering`, of what a tool says with `.chunk`.
+    /// The next piece of text: of the answer with `.answering`, of a tool's output with `.chunk`.
     public var text: String? { data["text"]?.stringValue }
 
-    /// The number of the plan that now begins, from 2, with `.replanned`.
+    /// The number of the new plan, from 2, with `.replanned`.
     public var round: Int? { data["round"]?.intValue }
 
-    /// Why: another plan was asked for, with `.replanned`; the run was cancelled, with
+    /// The reason: another plan was asked for, with `.replanned`; the run was cancelled, with
     /// `.runCancelled`.
     public var reason: String? { data["reason"]?.stringValue }
 
-    /// What is wrong with the plan as the model wrote it, with `.planProblems`.
+    /// The problems of the plan as the model wrote it, with `.planProblems`.
     public var problems: [PlanProblem] {
         (data["problems"]?.arrayValue ?? []).compactMap { PlanProblem(decoding: RawJSON($0)) }
     }

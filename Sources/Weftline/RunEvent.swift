@@ -1,30 +1,30 @@
-// The events of a run, as a Swift program gets them.
+// The events of a run in the form for Swift programs.
 internal import Client
 internal import Core
 public import JSON
 public import Wire
 
-/// Something that happened in a run.
+/// An event of a run.
 public struct RunEvent: Sendable {
-    /// Its position among all events of the run, from 0; a lower level of watching sees gaps.
+    /// Its position among all events of the run, from 0; lower levels of watching have gaps.
     ///
     /// Events about the progress of the run (`progress`, `snapshot`) have the number of the event
     /// before them.
     public var number: Int
-    /// What happened.
+    /// The kind of the event.
     public var kind: EventKind
-    /// To which node.
+    /// The node.
     public var node: String?
-    /// In which attempt, from 1.
+    /// The attempt, from 1.
     public var attempt: Int?
-    /// On which worker.
+    /// The worker.
     public var worker: String?
     /// How long after the run was accepted.
     public var time: Duration
-    /// More about it, by kind, as the protocol says.
+    /// The data of the event; the protocol defines it for each kind.
     public var data: JSONValue
 
-    /// How many events before it were dropped because nobody read them; see ``RunEvents``.
+    /// How many events before it were dropped because they were not read; see ``RunEvents``.
     public internal(set) var missedBefore = 0
 
     /// Whether it is the last event of its run.

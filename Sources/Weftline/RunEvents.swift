@@ -1,23 +1,23 @@
-// The events of a run on their way from the loop to the task that reads them: all of them for a
-// reader, and a bounded number while nobody reads.
+// The queue of a run's events from the loop to the task that reads them: all of them for a reader,
+// a limited number while there is no reader.
 internal import UVLoop
 
-/// What happens in a run, from its first event to its last.
+/// The events of a run, from its first to its last.
 ///
-/// For one reader. While somebody reads, every event waits until it is read. Before that, and after
-/// the reader has let go of its iterator, the newest ``RunEvents/keptEvents`` are kept, of at most
-/// ``RunEvents/keptBytes`` of data, so that a run of which only the result is awaited needs no
-/// memory for its events. An event that others were dropped before says how many these were:
+/// For one reader. While there is a reader, every event waits until it is read. Before that, and
+/// after the reader has released its iterator, the newest ``RunEvents/keptEvents`` are kept, of at
+/// most ``RunEvents/keptBytes`` of data, so that a run of which only the result is awaited needs no
+/// memory for its events. An event tells how many events were dropped before it:
 /// ``RunEvent/missedBefore``. The last event of a run is always kept.
 public struct RunEvents: AsyncSequence, Sendable {
-    /// Events that are kept while nobody reads.
+    /// The number of events that are kept while there is no reader.
     public static let keptEvents = 4_096
-    /// Bytes of data, as JSON, that they may have together.
+    /// The bytes of data, as JSON, of these events together.
     public static let keptBytes = 8 << 20
 
     let buffer: EventBuffer
 
-    /// Begins to read.
+    /// Starts reading.
     public func makeAsyncIterator() -> Iterator {
         Iterator(reader: EventBuffer.Reader(buffer))
     }
@@ -26,28 +26,28 @@ public struct RunEvents: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let reader: EventBuffer.Reader
 
-        /// The next event; nil behind the last one, and when the reading task is cancelled.
+        /// The next event; nil after the last one, and when the reading task is cancelled.
         public mutating func next() async -> RunEvent? {
             await reader.buffer.next()
         }
     }
 }
 
-/// The events of one run that were not read yet.
+/// The unread events of one run.
 final class EventBuffer: Sendable {
     private struct State {
         var events: [(event: RunEvent, bytes: Int)] = []
-        /// The first of them that was not handed out.
+        /// The position of the first event that was not delivered.
         var first = 0
         var bytes = 0
-        /// Events dropped since the last one that was handed out.
+        /// Events dropped since the last delivered one.
         var missed = 0
         var readers = 0
         var isEnded = false
         var waiters: [(number: Int, continuation: CheckedContinuation<RunEvent?, Never>)] = []
         var waits = 0
 
-        /// Drops the oldest events that nobody reads and that are too many.
+        /// Drops the oldest events when there is no reader and too many events.
         mutating func trim() {
             guard readers == 0 else { return }
             while events.count - first > 1,
@@ -71,9 +71,9 @@ final class EventBuffer: Sendable {
             return event
         }
 
-        /// The next event with what is missing before it, nil at the end, and nothing while there
-        /// is none.
-        mutating func takeNext() -> RunEvent?? {
+        /// The next event with the number of dropped ones before it, nil at the end, no value while
+        /// there is none.
+        mutating func removeNext() -> RunEvent?? {
             guard first < events.count else { return isEnded ? .some(nil) : nil }
             var event = removeFirst()
             event.missedBefore += missed
@@ -82,7 +82,7 @@ final class EventBuffer: Sendable {
         }
     }
 
-    /// Counts as a reader as long as it lives.
+    /// Counts as a reader while it exists.
     final class Reader {
         let buffer: EventBuffer
 
@@ -112,7 +112,7 @@ final class EventBuffer: Sendable {
         }
     }
 
-    /// No event comes any more.
+    /// Ends the queue.
     func end() {
         change { $0.isEnded = true }
     }
@@ -127,7 +127,7 @@ final class EventBuffer: Sendable {
             await withCheckedContinuation { continuation in
                 let next: RunEvent?? = state.withLock { state in
                     if Task.isCancelled { return .some(nil) }
-                    if let next = state.takeNext() { return next }
+                    if let next = state.removeNext() { return next }
                     state.waiters.append((number, continuation))
                     return nil
                 }
@@ -147,7 +147,7 @@ final class EventBuffer: Sendable {
         let woken = state.withLock { state in
             body(&state)
             var woken: [(CheckedContinuation<RunEvent?, Never>, RunEvent?)] = []
-            while !state.waiters.isEmpty, let next = state.takeNext() {
+            while !state.waiters.isEmpty, let next = state.removeNext() {
                 woken.append((state.waiters.removeFirst().continuation, next))
             }
             return woken

@@ -1,6 +1,6 @@
-// One run of a connection from its submission, or from any moment later, to its end, and what is
-// asked about it then. Library and command follow runs with it.
-// Not here: what a program gets of it (RunTracker), what people read (the command).
+// Follows one run of a connection, from its submission or later, to its end, and then asks for its
+// results. Used by library and command. Not here: the results for a program (RunTracker), output
+// for people (the command).
 package import Client
 package import Core
 package import JSON
@@ -10,7 +10,7 @@ package import Wire
 ///
 /// Confined to the loop of its client. The client keeps it until the run has ended.
 package final class RunFollower {
-    /// What happens to the run.
+    /// An update about the run.
     package enum Update {
         /// The coordinator has accepted the run.
         case accepted(RunID)
@@ -18,7 +18,7 @@ package final class RunFollower {
         case planComplete
         /// An event; the last one of the run has its end.
         case event(EventMessage, end: RunEnd?)
-        /// The submission or the watch failed; nothing follows.
+        /// The submission or the watch failed; no update follows.
         case failed(ClientError)
     }
 
@@ -28,7 +28,7 @@ package final class RunFollower {
     package private(set) var isPlanComplete = false
     private let client: CoordinatorClient
     private let handler: (Update) -> Void
-    /// Set when the run is to be cancelled as soon as it is known.
+    /// Set when the run must be cancelled as soon as its id is known.
     private var wantsCancel = false
     private var cancelReason: String?
 
@@ -43,7 +43,7 @@ package final class RunFollower {
         client.submit(submission, rest: rest) { [self] in handle($0) }
     }
 
-    /// Follows a run that is there already, from its oldest event that is kept.
+    /// Follows an existing run, from the oldest event that is kept.
     package func watch(_ run: RunID, level: WatchLevel) {
         self.run = run
         client.watch(run, level: level) { [self] in handle($0) }
@@ -65,7 +65,7 @@ package final class RunFollower {
         }
     }
 
-    /// Asks for the run to be cancelled, as soon as it is known; it is followed to its end.
+    /// Asks to cancel the run as soon as its id is known; the run is followed to its end.
     package func cancel(reason: String?) {
         if let run {
             client.cancelRun(run, reason: reason)
@@ -77,7 +77,7 @@ package final class RunFollower {
 
     // MARK: - After the end
 
-    /// The answer of a run that has ended: as its last event has it, else the coordinator is asked.
+    /// The answer of a run that has ended: from its last event, or else from the coordinator.
     package func fetchAnswer(
         of end: RunEnd,
         then: @escaping (Result<RawJSON, ClientError>) -> Void

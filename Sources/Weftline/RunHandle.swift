@@ -1,18 +1,18 @@
-// A run as the program that started it sees it, and the channel from the loop to its tasks.
+// A run as seen by the program that started it, and the channel from the loop to its tasks.
 internal import Client
 public import Core
 internal import UVLoop
 internal import Wire
 
-/// A run under way.
+/// A running run.
 ///
-/// Letting go of the handle leaves the run as it is.
+/// Releasing the handle does not affect the run.
 public final class RunHandle: Sendable {
     /// The run.
     public let id: RunID
-    /// What happens in the run, from its first event to its last; ends with the last one.
+    /// The events of the run, from its first to its last.
     ///
-    /// For one reader. A reader gets every event; while nobody reads, the newest are kept, see
+    /// For one reader. A reader gets every event; without a reader, the newest are kept, see
     /// ``RunEvents``. If the connection is lost the sequence ends early and ``result`` throws.
     public let events: RunEvents
     private let channel: RunChannel
@@ -25,10 +25,10 @@ public final class RunHandle: Sendable {
         events = RunEvents(buffer: channel.events)
     }
 
-    /// How the run ended; waits for it.
+    /// The result of the run; waits for it.
     ///
-    /// A run whose nodes fail is no error: the result says so. Cancelling the waiting task cancels
-    /// the run; the wait goes on until the run has ended.
+    /// A run whose nodes fail is not an error: the result contains the failures. Cancelling the
+    /// waiting task cancels the run; the wait continues until the run has ended.
     ///
     /// - Throws: `ClientError` if the connection is lost or the client closed; `CancellationError`
     ///   if the task was cancelled and the run with it.
@@ -44,21 +44,21 @@ public final class RunHandle: Sendable {
         }
     }
 
-    /// Asks for the run to be cancelled; it still ends with a result.
+    /// Asks to cancel the run; it still ends with a result.
     ///
-    /// Nothing happens to a run that has ended. Of the reason the first 1000 characters count.
+    /// A run that has ended does not change. The first 1000 characters of the reason are used.
     public func cancel(reason: String? = nil) {
         client.cancel(channel, reason: reason)
     }
 }
 
-/// What the loop tells of a run, for tasks that wait for it.
+/// The state of a run that the loop sets and tasks wait for.
 final class RunChannel: Sendable {
     /// Settled when the coordinator has accepted the run.
     let accepted = Promise<RunID>()
     /// Settled when the run has ended and its nodes are known.
     let result = Promise<RunResult>()
-    /// Events that were not read yet; the last event of the run ends it.
+    /// Unread events; the last event of the run ends the sequence.
     let events = EventBuffer()
 
     /// Fails everything that is still awaited.

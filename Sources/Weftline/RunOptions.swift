@@ -1,28 +1,28 @@
-// How a plan is to run.
+// How a plan runs.
 package import Client
 import Core
 public import Wire
 
-/// How a plan is to run; the defaults suit most.
+/// The options of a plan; the defaults suit most.
 public struct RunOptions: Sendable {
     /// How the outcomes become the answer.
     public var join: JoinKind
-    /// What becomes of a node whose tool no connected worker has.
+    /// What happens to a node whose tool no connected worker has.
     public var onMissingTool: MissingToolPolicy
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
-    /// How many tokens a model that joins may use; nil for any number.
+    /// How many tokens a model that joins may use; nil for no limit.
     public var maxTokens: Int?
-    /// How many nodes may be with workers at a time; nil for as many as have slots.
+    /// How many nodes may be with workers at the same time; nil for as many as there are slots.
     public var maxRunning: Int?
-    /// How long the run may take before it fails; nil for as long as it takes.
+    /// How long the run may take before it fails; nil for no limit.
     public var timeLimit: Duration?
-    /// Whether the result tells of each node; a very large plan may do without.
+    /// Whether the result includes the nodes; can be turned off for very large plans.
     public var reportsNodes: Bool
     /// A name for people.
     public var label: String?
 
-    /// Makes options of their parts.
+    /// Makes options.
     public init(
         join: JoinKind = .concat,
         onMissingTool: MissingToolPolicy = .fail,
@@ -43,9 +43,10 @@ public struct RunOptions: Sendable {
         self.label = label
     }
 
-    /// What is sent to have a plan run; without a level no events come.
+    /// The submission for a plan; without a level no events are sent.
     ///
-    /// - Throws: What would break the protocol; everything else is the coordinator's to judge.
+    /// - Throws: An error for values that the protocol does not allow; the coordinator checks
+    ///   everything else.
     package func submission(
         of plan: [UInt8],
         watching level: WatchLevel?

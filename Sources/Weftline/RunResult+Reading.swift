@@ -1,4 +1,4 @@
-// Results read from what the coordinator sends: the last event of a run and pages of its nodes.
+// Reads results from the coordinator's messages: the last event of a run and pages of its nodes.
 internal import Client
 internal import Core
 internal import JSON
@@ -6,8 +6,8 @@ internal import PlannerCore
 internal import Wire
 
 extension RunResult {
-    /// The result that the last event tells: without the nodes, and without an answer that is too
-    /// large for an event.
+    /// The result in the last event: without the nodes, and without an answer that is too large for
+    /// an event.
     init(_ end: RunEnd) {
         status = end.status
         run = end.run
@@ -45,7 +45,7 @@ extension NodeReport {
 /// One page of the nodes of a run.
 struct NodePage {
     var nodes: [NodeReport] = []
-    /// Reads the coordinator's answer; nil if it is no page of nodes that have ended.
+    /// Reads the coordinator's answer; nil if it is not a page of nodes that have ended.
     init?(_ document: RawJSON) {
         guard let nodes = document.field("nodes"), nodes.kind == .object else { return nil }
         var isSound = true

@@ -1,4 +1,4 @@
-// How a run ended: its answer, its nodes, its times. Not here: reading them from messages.
+// The result of a run: its answer, its nodes, its times. Not here: reading them from messages.
 public import Core
 public import JSON
 
@@ -14,13 +14,13 @@ public struct RunResult: Sendable {
         case cancelled
     }
 
-    /// How long things took.
+    /// The times of a run.
     public struct Timing: Sendable, Hashable {
         /// From the run's acceptance to its end.
         public var wall: Duration
         /// The longest chain of dependent nodes.
         public var criticalPath: Duration
-        /// All nodes, one after the other.
+        /// The times of all nodes, added.
         public var work: Duration
     }
 
@@ -28,16 +28,16 @@ public struct RunResult: Sendable {
     public var run: RunID
     /// How it ended.
     public var status: Status
-    /// The joined outcomes: a text, or with `.json` an object of outputs by node, in which a node
-    /// without an output says why; of a goal what the model answers.
+    /// The joined outcomes: a text, or with `.json` an object of outputs by node, with the failure
+    /// of each node without an output; for a goal the model's answer.
     ///
-    /// Only of a run that succeeded is it the answer to a goal.
+    /// Only if the run succeeded, this is the answer to the goal.
     public var answer: JSONValue
-    /// The nodes in the order of the plan; empty if the options asked for none.
+    /// The nodes in the order of the plan; empty if the options exclude them.
     public var nodes: [NodeReport]
-    /// How long things took.
+    /// The times.
     public var timing: Timing
-    /// Why the run as a whole failed; nil if it has no failure beside those of its nodes.
+    /// Why the run as a whole failed; nil if only nodes failed.
     public var failure: Failure?
     /// Why it was cancelled, if a reason was given.
     public var cancelReason: String?
@@ -47,13 +47,13 @@ public struct RunResult: Sendable {
     /// Whether every node has its output.
     public var isSuccess: Bool { status == .succeeded }
 
-    /// The answer as text: a string as it is, anything else as JSON.
+    /// The answer as text: a string unchanged, anything else as JSON.
     public var text: String { answer.stringValue ?? answer.description }
 
     /// The result, if the run succeeded.
     ///
-    /// - Throws: Why it did not: the failure of the run as a whole, or else of its first node that
-    ///   has one; with code `cancelled` if it was cancelled.
+    /// - Throws: The failure of the run as a whole, or else of its first node that has one; with
+    ///   code `cancelled` if it was cancelled.
     public func answered() throws(Failure) -> RunResult {
         switch status {
         case .succeeded:
@@ -66,7 +66,7 @@ public struct RunResult: Sendable {
         }
     }
 
-    /// What became of a node; nil if the plan has none of that id.
+    /// The result of a node; nil if the plan has none of that id.
     public subscript(id: String) -> NodeReport? { nodes.first { $0.id == id } }
 
     /// The output of a node.
@@ -82,7 +82,7 @@ public struct RunResult: Sendable {
     }
 }
 
-/// What became of a node.
+/// The result of a node.
 public struct NodeReport: Sendable {
     /// How a node can end.
     public enum Status: String, Sendable, Hashable {

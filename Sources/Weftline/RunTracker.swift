@@ -1,5 +1,5 @@
 // The runs of one connection, on its loop: each is followed to its end, then its answer and nodes
-// are gathered. Not here: the connection itself (Client), following (RunFollower), waiting
+// are fetched. Not here: the connection itself (Client), following (RunFollower), waiting
 // (RunHandle).
 internal import Client
 internal import JSON
@@ -13,7 +13,7 @@ final class RunTracker {
     private var submittedCount = 0
     private var isClosed = false
 
-    /// A run that somebody still waits for.
+    /// A run that is still awaited.
     private final class OpenRun {
         let channel: RunChannel
         let number: Int
@@ -42,7 +42,7 @@ final class RunTracker {
         for run in runs { run.channel.fail(ClientError.closed) }
     }
 
-    /// Has a plan or a goal run.
+    /// Submits a plan or a goal.
     func submit(_ submission: Submission, reportsNodes: Bool, for channel: RunChannel) {
         guard !isClosed else { return channel.fail(ClientError.closed) }
         submittedCount += 1
@@ -130,11 +130,11 @@ extension ClientError {
     /// This side has ended the connection.
     static let closed = ClientError(
         kind: .lost,
-        message: "The client is closed; what was under way may go on without it."
+        message: "The client is closed; its runs may continue without it."
     )
 
     static let unreadable = ClientError(
         kind: .rejected,
-        message: "The coordinator's account of the nodes cannot be read."
+        message: "The coordinator's answer about the nodes cannot be read."
     )
 }

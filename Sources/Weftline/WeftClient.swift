@@ -1,5 +1,5 @@
-// A coordinator as a Swift program sees it: plans in, results out, from any task. What happens on
-// the loop is in RunTracker.
+// A coordinator as used by a Swift program: plans in, results out, from any task. The code on the
+// loop is in RunTracker.
 public import Client
 public import Plans
 internal import Transport
@@ -8,11 +8,11 @@ public import Wire
 
 /// A connection to a coordinator, for use from any task.
 ///
-/// Any number of runs may be under way on it. It has a thread of its own until it is closed, or its
-/// last reference is gone. A lost connection is not made again: what is under way on it throws, and
-/// a new client has to be made.
+/// It may have any number of runs at the same time. It has a thread of its own until it is closed,
+/// or its last reference is released. A lost connection is not opened again: everything pending on
+/// it throws, and a new client has to be made.
 public final class WeftClient: Sendable {
-    /// Runs a closure with the tracker on its loop; false when there is none any more.
+    /// Runs a closure with the tracker on its loop; false when there is no tracker any more.
     typealias PostToLoop = @Sendable (@escaping @Sendable (RunTracker) -> Void) -> Bool
 
     private let postToLoop: PostToLoop
@@ -24,10 +24,10 @@ public final class WeftClient: Sendable {
         self.end = end
     }
 
-    /// Connects to a coordinator and proves to have the key.
+    /// Connects to a coordinator and authenticates with the key.
     ///
     /// - Parameters:
-    ///   - endpoint: Where the coordinator listens.
+    ///   - endpoint: The coordinator's address.
     ///   - key: The key of its clients.
     ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
     ///   - timeout: How long connecting may take.
@@ -67,9 +67,9 @@ public final class WeftClient: Sendable {
         )
     }
 
-    /// Closes the connection and ends the thread; what is still awaited throws.
+    /// Closes the connection and ends the thread; everything that is still awaited throws.
     ///
-    /// Runs go on at the coordinator.
+    /// Runs continue at the coordinator.
     public func close() async {
         await end()
     }
@@ -78,10 +78,11 @@ public final class WeftClient: Sendable {
 
     /// Runs a plan to its end.
     ///
-    /// A run whose nodes fail is no error: the result says so. Cancelling the task cancels the run.
+    /// A run whose nodes fail is not an error: the result contains the failures. Cancelling the
+    /// task cancels the run.
     ///
-    /// - Throws: `ClientError` if the coordinator does not take the plan (then with its problems) or
-    ///   the connection is lost; `CancellationError` if the task was cancelled and the run with it.
+    /// - Throws: `ClientError` if the coordinator refuses the plan (then with its problems) or the
+    ///   connection is lost; `CancellationError` if the task was cancelled and the run with it.
     public func run(
         _ plan: PlanDocument,
         options: RunOptions = RunOptions()
@@ -89,14 +90,14 @@ public final class WeftClient: Sendable {
         try await start(plan, options: options, watching: .end).result
     }
 
-    /// Has a plan run and returns as soon as the coordinator has taken it on.
+    /// Submits a plan and returns as soon as the coordinator has accepted it.
     ///
     /// Cancelling the task meanwhile cancels the run.
     ///
     /// - Parameters:
     ///   - plan: The plan.
     ///   - options: How to run it.
-    ///   - level: Which events come; the last one does at every level.
+    ///   - level: Which events to get; the last one comes at every level.
     /// - Returns: The run.
     /// - Throws: As ``run(_:options:)`` does.
     public func start(
@@ -108,18 +109,18 @@ public final class WeftClient: Sendable {
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 
-    /// Has a goal planned, run and answered by the coordinator's language models.
+    /// Plans and runs a goal and returns its answer, with the coordinator's language models.
     ///
     /// Nodes run while the plan is still being written. Cancelling the task cancels the run.
     ///
     /// - Parameters:
-    ///   - goal: What is wanted, in words for a model.
+    ///   - goal: The goal, in words for a model.
     ///   - options: How to reach it.
     /// - Returns: The result with the answer; nodes that failed on the way are in it.
     /// - Throws: `Failure` with a stable code if there is no answer: a model that failed
     ///   (`model_timeout` and others), a plan that cannot be used, a limit; `ClientError` if the
-    ///   coordinator does not take the goal or the connection is lost; `CancellationError` if the
-    ///   task was cancelled and the run with it.
+    ///   coordinator refuses the goal or the connection is lost; `CancellationError` if the task
+    ///   was cancelled and the run with it.
     public func run(
         goal: String,
         options: GoalOptions = GoalOptions()
@@ -127,14 +128,14 @@ public final class WeftClient: Sendable {
         try await start(goal: goal, options: options, watching: .end).result.answered()
     }
 
-    /// Has a goal planned and returns as soon as the coordinator has taken it on.
+    /// Submits a goal and returns as soon as the coordinator has accepted it.
     ///
     /// Cancelling the task meanwhile cancels the run.
     ///
     /// - Parameters:
-    ///   - goal: What is wanted, in words for a model.
+    ///   - goal: The goal, in words for a model.
     ///   - options: How to reach it.
-    ///   - level: Which events come; the last one does at every level.
+    ///   - level: Which events to get; the last one comes at every level.
     /// - Returns: The run, whose events tell how the plan grows and the answer is written.
     /// - Throws: `ClientError` or `CancellationError` as ``run(goal:options:)`` does.
     public func start(
@@ -146,12 +147,12 @@ public final class WeftClient: Sendable {
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 
-    /// Has a goal planned and runs nothing.
+    /// Plans a goal and runs nothing.
     ///
     /// - Parameters:
-    ///   - goal: What is wanted, in words for a model.
-    ///   - options: How to plan it; those for running and joining have no effect.
-    /// - Returns: The plan, which can be looked at, changed and run.
+    ///   - goal: The goal, in words for a model.
+    ///   - options: How to plan it; options for running and joining have no effect.
+    /// - Returns: The plan, which can be inspected, changed and run.
     /// - Throws: As ``run(goal:options:)`` does.
     public func plan(
         goal: String,

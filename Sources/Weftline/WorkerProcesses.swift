@@ -1,5 +1,5 @@
-// The workers of an embedded cluster as processes of a program, which is this one as a rule.
-// What they write is passed on line by line.
+// The workers of an embedded cluster as processes, usually of this same program. Their output is
+// passed on line by line.
 package import Client
 internal import Glibc
 package import UVLoop
@@ -9,9 +9,9 @@ package import Wire
 ///
 /// Confined to its loop.
 package final class WorkerProcesses: ClusterWorkers {
-    /// What is started, and how often.
+    /// The options of the processes.
     package struct Options {
-        /// The program and its first arguments, up to those of `weft worker`.
+        /// The program and its first arguments, before those of `weft worker`.
         package var command: [String]
         /// The environment of each process.
         package var environment: [(String, String)]
@@ -26,7 +26,7 @@ package final class WorkerProcesses: ClusterWorkers {
         /// Whether the workers write warnings only.
         package var isQuiet: Bool
 
-        /// Options of these parts.
+        /// Makes options.
         package init(
             command: [String],
             environment: [(String, String)],
@@ -94,8 +94,8 @@ package final class WorkerProcesses: ClusterWorkers {
             options.command + [
                 "--coordinator", "\(coordinator)", "--key-file", "-", "--name", "worker-\(number)",
                 "--exit-after", "3s",
-                // There are no other workers that could have a missing program: such calls fail
-                // and say why instead of waiting.
+                // No other worker could have a missing program: such calls fail with the reason
+                // instead of waiting.
                 "--offer-all",
             ]
         if options.isQuiet { arguments.append("--quiet") }
@@ -116,7 +116,8 @@ package final class WorkerProcesses: ClusterWorkers {
         runningCount += 1
     }
 
-    /// Output is passed on once all workers have joined; before, it explains why one failed.
+    /// Output is passed on once all workers have joined; before, it is kept to explain why one
+    /// failed.
     private func handleOutput(_ bytes: [UInt8]) {
         guard !isStopping else { return }
         let text = String(decoding: bytes, as: UTF8.self)

@@ -1,5 +1,5 @@
-// The command `weft`: its subcommands, and how each ending becomes an exit code.
-// Not here: what a command does, each in a file of its own.
+// The command `weft`: its subcommands, and the exit code of each ending. Each command is in a
+// separate file.
 internal import ArgumentParser
 internal import Bench
 internal import Console
@@ -59,19 +59,19 @@ struct Weft: ParsableCommand {
         Glibc.exit(afterWriteFailures(status).rawValue)
     }
 
-    /// The status of a command whose output may not have arrived: then it failed, whatever it did.
+    /// The status of a command whose output may be lost: then it failed in any case.
     private static func afterWriteFailures(_ status: ExitStatus) -> ExitStatus {
         if let failure = Output.standard.lost() {
             failure.report()
             return failure.status
         }
         if WriteFailures.areReported { return .failed }
-        // Standard error itself is lost, so only the status can tell; a more precise one stays.
+        // Standard error itself is lost, so only the status can tell; a more precise one is kept.
         guard status == .success, let failure = Output.error.lost() else { return status }
         return failure.status
     }
 
-    /// Prints what the parser has to say: help and versions, or what is wrong with the arguments.
+    /// Prints the parser's message: help and versions, or an error in the arguments.
     ///
     /// An unknown argument is reported first: the parser finds it last, after the checks of the
     /// command, and shows the help of `weft` for an unknown command.

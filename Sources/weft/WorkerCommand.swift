@@ -1,4 +1,4 @@
-// `weft worker`: runs tools for a coordinator until it is drained or told to stop.
+// `weft worker`: runs tools for a coordinator until it is drained or stopped.
 
 internal import ArgumentParser
 internal import Bench
@@ -64,7 +64,7 @@ struct WorkerCommand: ParsableCommand {
     @Flag(help: "Take the name over from a worker that is connected under it; that one ends.")
     var replace = false
 
-    @Flag(help: ArgumentHelp("Offer tools whose program is not there, too.", visibility: .hidden))
+    @Flag(help: ArgumentHelp("Also offer tools whose program does not exist.", visibility: .hidden))
     var offerAll = false
 
     @Flag(
@@ -124,7 +124,7 @@ struct WorkerCommand: ParsableCommand {
             failure = CommandFailure(reason)
             hasExited = true
             guard reason == .drained else { return loop.stop() }
-            // The loop ends when the processes of persistent tools have ended; they have some time.
+            // The loop ends when the processes of persistent tools have ended; they get some time.
             let timer = Timer(loop: loop) { loop.stop() }
             timer.schedule(after: PersistentRunner.shutDownGrace + .seconds(1))
             timer.detachFromLoopLife()

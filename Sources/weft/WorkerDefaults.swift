@@ -1,4 +1,4 @@
-// Where a worker finds its coordinator and its key by default, and the exit code of each end.
+// The default coordinator and key of a worker, and the exit code of each end.
 
 internal import ArgumentParser
 internal import Client
@@ -22,7 +22,7 @@ enum WorkerDefaults {
         }
     }
 
-    /// The worker's key: of the flag, of WEFT_KEY_FILE, or of the state folder.
+    /// The worker's key: from the flag, from WEFT_KEY_FILE, or from the state folder.
     static func key(
         file: String?,
         state: String?,
@@ -52,7 +52,7 @@ extension CommandFailure {
         self.init(.usage, error.problems.map { "\(error.path): \($0)".asError })
     }
 
-    /// What the end of a worker means; nil when it ended as it should.
+    /// The exit code and message for the end of a worker; nil when it ended as intended.
     init?(_ reason: WorkerMachine.ExitReason) {
         switch reason {
         case .drained: return nil

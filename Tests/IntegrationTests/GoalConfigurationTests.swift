@@ -91,13 +91,13 @@ extension Integration {
                     ("\(provider), key_env: NO_SUCH_KEY", "NO_SUCH_KEY is not set. Set it to"),
                     ("\(provider), key_file: none", "There is no key file"),
                     ("\(provider), key_file: empty.key", "chmod 600"),
-                    ("\(provider), api_key: sk-123", "api_key: A key does not belong into this"),
+                    ("\(provider), api_key: sk-123", "api_key: A key does not belong in this"),
                     ("\(provider), max_tokens: many", "max_tokens: must be a whole number from 1"),
                     ("\(provider), temperature: 11", "temperature: must be a number from 0 to 10."),
                     ("\(provider), timeout: 10", "timeout: \"10\" has no unit. Write a duration"),
                     (
                         "\(provider), connect_timeout: 5x",
-                        "connect_timeout: \"5x\" has a unit that means"
+                        "connect_timeout: \"5x\" has an unknown unit"
                     ),
                     ("\(provider), idle_timeout: -1s", "idle_timeout: \"-1s\" is not a duration."),
                     ("\(provider), retries: 11", "retries: must be a whole number from 0 to 10."),

@@ -83,10 +83,13 @@ struct RecordedTests {
             ("{\"weft_recording\":1}\n{]", "line 2: "),
             (
                 "{\"weft_recording\":1}\n{\"at_ms\":1,\"delta\":\"x\"}",
-                "line 2: An event stands outside"
+                "line 2: An event is outside"
             ),
             ("{\"weft_recording\":1}\n{\"call\":null}", "has no end"),
-            ("{\"weft_recording\":1}\n{\"call\":null}\n{\"call\":null}", "line 3: The call before"),
+            (
+                "{\"weft_recording\":1}\n{\"call\":null}\n{\"call\":null}",
+                "line 3: The previous call"
+            ),
             ("{\"weft_recording\":1}\n{\"call\":null}\n{\"delta\":\"x\"}", "line 3: at_ms"),
             (
                 "{\"weft_recording\":1}\n{\"call\":null}\n{\"at_ms\":-1,\"delta\":\"\"}",

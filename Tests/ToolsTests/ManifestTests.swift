@@ -225,7 +225,7 @@ import Wire
             "name: a\n    command: [x]\n    max_output: 0",
             "max_output: must be more than zero."
         ),
-        Example("name: a\n    command: [x]\n    max_output: 1X", "max_output: \"1X\" has a unit"),
+        Example("name: a\n    command: [x]\n    max_output: 1X", "\"1X\" has an unknown unit"),
         Example("name: a\n    command: [x]\n    idempotent: yes", "must be true or false."),
         Example("name: a\n    command: [x]\n    read_only: 1", "must be true or false."),
         Example("name: a\n    command: [x]\n    persistent: 'true'", "must be true or false."),

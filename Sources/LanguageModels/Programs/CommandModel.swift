@@ -8,7 +8,8 @@
 //      "stop":["…"], "max_tokens":1024, "temperature":0.2}
 //
 // `schema` is there for json_schema, the last two if they are set. All output is the reply, as it
-// comes. The exit code 0 ends it; any other is a failure, told with the end of the standard error.
+// arrives. The exit code 0 ends it; any other is a failure, reported with the end of the standard
+// error.
 internal import Glibc
 internal import JSON
 public import PlannerCore
@@ -18,18 +19,18 @@ public import UVLoop
 public struct CommandSettings: Sendable, Equatable {
     /// The program and its arguments; no shell reads them.
     public var arguments: [String]
-    /// The folder it runs in, also where a relative program path starts; nil for ours.
+    /// The folder it runs in, where a relative program path starts too; nil for ours.
     public var directory: String?
-    /// Variables that it gets beside `PATH`, `HOME`, `USER` and `LANG`.
+    /// Variables that it gets in addition to `PATH`, `HOME`, `USER` and `LANG`.
     public var passedVariables: [String]
-    /// The most tokens of a reply, unless a request allows it fewer.
+    /// The most tokens of a reply, unless a request allows fewer.
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
-    /// Longest time of a call.
+    /// The longest time of a call.
     public var timeout: Duration
 
-    /// How long a program may take to end itself when it is asked to.
+    /// How long a program may take to end after SIGTERM.
     static let grace = Duration.seconds(2)
 
     /// Makes settings; only the arguments have no default.
@@ -50,7 +51,7 @@ public struct CommandSettings: Sendable, Equatable {
     }
 }
 
-/// A program as a language model; each call is a process of its own.
+/// A program as a language model; each call is a separate process.
 public final class CommandModel: CallableModel {
     private let loop: EventLoop
     private let settings: CommandSettings
@@ -58,13 +59,13 @@ public final class CommandModel: CallableModel {
     private let redactor: Redactor
     private let keeper: ProcessKeeper
 
-    /// Makes a model; of the environment the program gets what the settings let through.
+    /// Makes a model; the program gets only the allowed part of the environment.
     public init(loop: EventLoop, settings: CommandSettings, environment: [String: String]) {
         self.loop = loop
         self.settings = settings
         let names = ["PATH", "HOME", "USER", "LANG"] + settings.passedVariables
         self.environment = names.compactMap { name in environment[name].map { (name, $0) } }
-        // What is passed on by name is most likely a key.
+        // A variable that is passed on by name is probably a key.
         redactor = Redactor(settings.passedVariables.compactMap { environment[$0] })
         let base = environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
         keeper = ProcessKeeper(loop: loop, base: base ?? "/tmp")
@@ -169,7 +170,7 @@ private final class CommandCall: ModelCall {
         timer = nil
         guard status.isSuccess else {
             let way = status.signal == 0 ? "with code \(status.code)" : "by signal \(status.signal)"
-            // The last words say most.
+            // The last words are the most useful.
             let tail = String(decoding: errors.suffix(4096), as: UTF8.self)
             let words = redactor.redact(tail).lastWords
             return tell(
@@ -202,7 +203,7 @@ private final class CommandCall: ModelCall {
         }
     }
 
-    /// Reports a failure and ends the program, first by asking.
+    /// Reports a failure and ends the program, first with SIGTERM.
     private func stop(_ failure: ModelFailure) {
         guard report != nil else { return }
         child?.signalGroup(SIGTERM)

@@ -1,15 +1,15 @@
-// A model that repeats what another one said. Not here: the recording's form.
+// A model that repeats the recorded replies of another one. The format is in Recording.
 import Core
 public import PlannerCore
 public import UVLoop
 
-/// Replays a recording: the calls in its order, whatever is asked.
+/// Replays a recording: the calls in its order, independent of the requests.
 public final class RecordedModel: CallableModel {
     /// How fast a recording is replayed.
     public enum Pace: Sendable, Hashable {
         /// As it was recorded.
         case recorded
-        /// An event each such time; zero for one in each turn of the loop.
+        /// One event after each such time; zero for one in each turn of the loop.
         case every(Duration)
     }
 

@@ -1,8 +1,8 @@
 // Recorded calls of a model: the file's form, reading and writing it. Not here: replaying
 // (RecordedModel), recording (RecordingModel).
 //
-// A recording is a file of JSON lines. Times are milliseconds since the call began, with a
-// fraction if need be; they never fall within a call.
+// A recording is a file of JSON lines. Times are milliseconds since the call began, possibly with a
+// fraction; they never decrease within a call.
 //
 //     {"weft_recording":1}                              the version; the first line
 //     {"call":"planner"}                                a call begins; its label may be missing
@@ -12,36 +12,36 @@
 //     {"at_ms":901,"ended":"end"}                       the end, by the name of its reason, or
 //     {"at_ms":901,"failed":{"code":"timeout","message":"…","retryable":true,"status":504}}
 //
-// Empty lines are passed over, as are fields that are not named here.
+// Empty lines are skipped, and so are unknown fields.
 internal import Core
 internal import FoundationEssentials
 internal import JSON
 public import PlannerCore
 
-/// What calls of a model reported, and when.
+/// The reports of recorded calls, with their times.
 public struct Recording: Sendable, Equatable {
     /// One event and its time since the call began.
     public struct Entry: Sendable, Equatable {
         /// Time since the call began.
         public var time: Duration
-        /// What was reported.
+        /// The report.
         public var event: ModelEvent
 
-        /// Makes an entry of its parts.
+        /// Makes an entry.
         public init(time: Duration, event: ModelEvent) {
             self.time = time
             self.event = event
         }
     }
 
-    /// One call: events of which the last, and no other, is an end.
+    /// One call: events of which only the last one is an end.
     public struct Call: Sendable, Equatable {
         /// Which of several models was called.
         public var label: String?
-        /// What was reported, in order.
+        /// The reports, in order.
         public var entries: [Entry]
 
-        /// Makes a call of its parts.
+        /// Makes a call.
         public init(label: String? = nil, entries: [Entry]) {
             self.label = label
             self.entries = entries
@@ -52,7 +52,7 @@ public struct Recording: Sendable, Equatable {
     public var calls: [Call]
 
     static let version = 1
-    /// Most bytes of a file.
+    /// The most bytes of a file.
     private static let sizeLimit = 64 << 20
 
     /// Makes a recording of calls.
@@ -60,7 +60,7 @@ public struct Recording: Sendable, Equatable {
         self.calls = calls
     }
 
-    /// Reads a file; throws a sentence for a person, with the line.
+    /// Reads a file; throws a sentence for people, with the line.
     public static func load(path: String) throws(RecordingError) -> Recording {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw RecordingError(message: "The recording \(path) cannot be read.")
@@ -98,7 +98,7 @@ public struct Recording: Sendable, Equatable {
     }
 }
 
-/// A file that is no recording.
+/// The error for a file that is not a recording.
 public struct RecordingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong, as a sentence for a person.
     public var message: String
@@ -182,7 +182,7 @@ private struct RecordingReader {
         }
         if let label = value["call"] {
             guard open == nil else {
-                throw RecordingError(message: "The call before has no end: ended or failed.")
+                throw RecordingError(message: "The previous call has no end: ended or failed.")
             }
             open = Recording.Call(label: label.stringValue, entries: [])
             return
@@ -200,7 +200,7 @@ private struct RecordingReader {
 
     private mutating func readEntry(_ value: JSONValue) throws(RecordingError) {
         guard var call = open else {
-            throw RecordingError(message: "An event stands outside of a call.")
+            throw RecordingError(message: "An event is outside of a call.")
         }
         let earliest = call.entries.last?.time ?? .zero
         guard let milliseconds = value["at_ms"]?.doubleValue, milliseconds <= 86_400_000,

@@ -1,12 +1,12 @@
-// Recording the calls of any model into a file. Not here: the file's form (Recording).
+// Records the calls of any model into a file. The format is in Recording.
 internal import Glibc
 internal import JSON
 internal import PlannerCore
 public import UVLoop
 
-/// Writes recordings; one file may take the calls of several models.
+/// Writes recordings; one file may contain the calls of several models.
 public final class ModelRecorder {
-    /// Why the file is not complete, if it is not.
+    /// Why the file is incomplete, if it is.
     public private(set) var problem: String?
     /// Called once, with the problem, when the file cannot be written any further.
     public var onProblem: ((String) -> Void)?
@@ -14,7 +14,7 @@ public final class ModelRecorder {
     private let path: String
     private var file: Int32
 
-    /// Makes the file, readable by its owner alone, and empties one that is there.
+    /// Makes the file, readable only by its owner, and empties an existing one.
     public init(path: String) throws(RecordingError) {
         self.path = path
         file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -28,7 +28,7 @@ public final class ModelRecorder {
 
     deinit { close() }
 
-    /// A model that does what the other one does, and whose calls are written under a label.
+    /// A model that calls another one and records its calls under a label.
     public func recording(
         _ model: any CallableModel,
         as label: String?,
@@ -42,7 +42,7 @@ public final class ModelRecorder {
         guard file >= 0 else { return }
         let closing = file
         file = -1
-        // Some systems report only now that there was no room.
+        // Some systems report only now that the disk is full.
         if Glibc.close(closing) != 0 { fail() }
     }
 

@@ -1,4 +1,4 @@
-// Anthropic's messages, and the servers that speak them too. Not here: sending.
+// The messages interface of Anthropic, also used by other servers. Not here: sending.
 internal import Core
 internal import JSON
 internal import PlannerCore
@@ -12,7 +12,7 @@ struct AnthropicDialect: ProviderDialect {
         base.hasSuffix("/v1") ? base + "/messages" : base + "/v1/messages"
     }
 
-    /// There is no form between a schema and text.
+    /// It has no form between a schema and text.
     func bestFormat(for format: ResponseFormat) -> ResponseFormat {
         format == .jsonObject ? .text : format
     }
@@ -87,7 +87,7 @@ struct AnthropicReader: ReplyReader {
     ) throws(UnreadableReply) {
         guard !event.data.isEmpty else { return }
         let value = try JSONValue(lenient: event.data)
-        // The type is in the data too; a proxy may lose the line that names it.
+        // The type is in the data too; a proxy may remove the line that names it.
         switch value["type"]?.stringValue ?? event.type {
         case "message_start":
             note(value["message"]?["usage"], into: &readings)
@@ -130,7 +130,7 @@ struct AnthropicReader: ReplyReader {
         if let text = part["text"]?.stringValue, !text.isEmpty { readings.append(.delta(text)) }
     }
 
-    /// Counts are of the whole message; one that is missing keeps its value.
+    /// Counts are totals for the message; a missing one keeps its value.
     private mutating func note(_ counts: JSONValue?, into readings: inout [Reading]) {
         guard let counts, counts.objectValue != nil else { return }
         if counts["input_tokens"]?.intValue != nil {

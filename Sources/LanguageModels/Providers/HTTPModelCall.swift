@@ -1,23 +1,23 @@
-// One call of a model over HTTP: attempts, adaptations, waits, and the one end.
-// Not here: how a request is written and a stream read (the dialects), when to retry (RetryPolicy).
+// One call of a model over HTTP: attempts, adaptations, waits, and its end. Not here: writing a
+// request and reading a stream (the dialects), when to retry (RetryPolicy).
 internal import Glibc
 internal import HTTP
 internal import JSON
 internal import PlannerCore
 internal import UVLoop
 
-/// A call under way.
+/// A running call.
 final class HTTPModelCall: ModelCall {
     private enum Phase {
         /// Between two attempts.
         case waiting
-        /// The request is out and no head is back.
+        /// The request was sent and no head has arrived.
         case sent
-        /// A reply comes.
+        /// The reply arrives.
         case replying
-        /// The request was refused; the words come.
+        /// The request was refused; the error text arrives.
         case refused
-        /// The end was reported; the connection may finish, so that it can be used again.
+        /// The end was reported; the transfer may finish, so that its connection can be reused.
         case ended
     }
 
@@ -33,13 +33,13 @@ final class HTTPModelCall: ModelCall {
     private var timer: Timer?
     private var onTimer: (() -> Void)?
 
-    // Of the attempt under way.
+    // State of the current attempt.
     private var head: HTTPHead?
     private var body: [UInt8] = []
     private var parser = SSEParser(limit: ModelLimits.event)
     private var reader: any ReplyReader
     private var isWhole = false
-    // Of the call.
+    // State of the call.
     private var textLength = 0
     private var hasToldFormat = false
 
@@ -98,7 +98,7 @@ final class HTTPModelCall: ModelCall {
         self.head = head
         guard (200..<300).contains(head.status) else {
             phase = .refused
-            // A refusal is one whether or not its words come.
+            // It is a refusal even if its error text does not arrive.
             schedule(after: .seconds(5)) { [self] in transfer?.cancel() }
             return
         }
@@ -109,7 +109,7 @@ final class HTTPModelCall: ModelCall {
             return fail(
                 ModelFailure(
                     code: .badConfiguration,
-                    message: "There is a web page and no model at \(endpoint.settings.baseURL).",
+                    message: "There is a web page, not a model, at \(endpoint.settings.baseURL).",
                     status: head.status
                 )
             )
@@ -176,7 +176,7 @@ final class HTTPModelCall: ModelCall {
 
     // MARK: - The reply
 
-    /// Reads what the stream still holds, or the value that came instead of one.
+    /// Reads the rest of the stream, or the value that came instead of a stream.
     private func readEnd() {
         read { [self] (readings) throws(UnreadableReply) in
             if isWhole {
@@ -185,7 +185,7 @@ final class HTTPModelCall: ModelCall {
             }
             var events: [ServerSentEvent] = []
             parser.finish(into: &events)
-            // An incomplete event means that the stream broke off.
+            // An incomplete event means that the connection broke.
             for event in events { try? reader.read(event, into: &readings) }
         }
     }
@@ -227,7 +227,7 @@ final class HTTPModelCall: ModelCall {
 
     // MARK: - Failures
 
-    /// The server refused: writes the request in another way, waits and tries again, or fails.
+    /// Handles a refusal: writes the request in another way, waits and tries again, or fails.
     private func refused() {
         guard let head else { return }
         let error = ProviderError(body[...])
@@ -244,7 +244,7 @@ final class HTTPModelCall: ModelCall {
         fail(failure)
     }
 
-    /// How to write a refused request so that the server may take it; each step leaves out more.
+    /// Another way to write a refused request; each step leaves out more.
     private func adaptation(after error: ProviderError, status: Int) -> Adaptation? {
         guard [400, 404, 415, 422, 500, 501].contains(status), !error.isTooLong else { return nil }
         if let field = endpoint.dialect.refusedField(error), !adaptation.omitted.contains(field) {
@@ -280,7 +280,7 @@ final class HTTPModelCall: ModelCall {
                 message: "The model at \(place) cannot be called: \(words)"
             )
         case .untrusted:
-            // A certificate that is not trusted now will not be trusted a moment later.
+            // A certificate that is not trusted now will not be trusted on a retry.
             return ModelFailure(
                 code: .badConfiguration,
                 message: "The model at \(place) cannot be trusted: \(words). If its certificate is"
@@ -311,7 +311,7 @@ final class HTTPModelCall: ModelCall {
         }
     }
 
-    /// Waits and begins again, if the failure and the time allow it; otherwise ends the call.
+    /// Waits and tries again, if the failure and the time allow it; otherwise ends the call.
     private func fail(_ failure: ModelFailure) {
         dropTransfer()
         guard textLength == 0 else { return end(.failed(failure)) }

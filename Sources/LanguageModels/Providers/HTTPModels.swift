@@ -1,14 +1,14 @@
-// The models that are reached over HTTP, and what is remembered between their calls.
-// Not here: a call (HTTPModelCall), what is sent (the dialects).
+// The models that are reached over HTTP, and the memory between their calls. Not here: a call
+// (HTTPModelCall), the requests (the dialects).
 public import HTTP
 public import PlannerCore
 public import UVLoop
 
-/// A model behind OpenAI's chat completions, or any server that speaks them.
+/// A model with OpenAI's chat completions interface.
 public final class OpenAIModel: CallableModel {
     private let endpoint: ModelEndpoint
 
-    /// Makes a model; the client is shared, and stays its owner's.
+    /// Makes a model; the client is shared, and its owner closes it.
     public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
         endpoint = ModelEndpoint(
             loop: loop,
@@ -29,11 +29,11 @@ public final class OpenAIModel: CallableModel {
     }
 }
 
-/// A model behind Anthropic's messages, or any server that speaks them.
+/// A model with Anthropic's messages interface.
 public final class AnthropicModel: CallableModel {
     private let endpoint: ModelEndpoint
 
-    /// Makes a model; the client is shared, and stays its owner's.
+    /// Makes a model; the client is shared, and its owner closes it.
     public init(loop: EventLoop, client: HTTPClient, settings: ProviderSettings, key: ModelKey?) {
         endpoint = ModelEndpoint(
             loop: loop,
@@ -54,7 +54,7 @@ public final class AnthropicModel: CallableModel {
     }
 }
 
-/// What all calls of one model share.
+/// The state shared by all calls of one model.
 final class ModelEndpoint {
     let loop: EventLoop
     let client: HTTPClient
@@ -88,7 +88,7 @@ final class ModelEndpoint {
         return call
     }
 
-    /// How to write a request, after all that the server refused.
+    /// How to write a request, according to all refusals.
     func adaptation(for format: ResponseFormat) -> Adaptation {
         Adaptation(
             format: lowered[format.memoryName] ?? dialect.bestFormat(for: format),
@@ -96,7 +96,7 @@ final class ModelEndpoint {
         )
     }
 
-    /// Remembers how a request had to be written until the server took it.
+    /// Remembers how a request had to be written until the server accepted it.
     func remember(_ adaptation: Adaptation, for format: ResponseFormat) {
         omitted = adaptation.omitted
         if adaptation.format != format { lowered[format.memoryName] = adaptation.format }
@@ -104,7 +104,7 @@ final class ModelEndpoint {
 }
 
 extension ResponseFormat {
-    /// What a refusal is remembered under: another schema may be taken.
+    /// The key for a refused form: another schema may be accepted.
     fileprivate var memoryName: String {
         switch self {
         case .text: "text"

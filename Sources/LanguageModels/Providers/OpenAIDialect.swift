@@ -1,4 +1,4 @@
-// Chat completions as OpenAI defined them and many servers speak them, each a little differently.
+// Chat completions as defined by OpenAI and implemented by many servers, with small differences.
 // Not here: sending.
 internal import Core
 internal import JSON
@@ -94,7 +94,7 @@ struct OpenAIDialect: ProviderDialect {
     func makeReader() -> any ReplyReader { OpenAIReader() }
 }
 
-/// Reads chunks of a chat completion, of whose fields any may be missing.
+/// Reads chunks of a chat completion; any of its fields may be missing.
 struct OpenAIReader: ReplyReader {
     private(set) var stop: ModelStop?
     private var hasRefused = false
@@ -130,7 +130,8 @@ struct OpenAIReader: ReplyReader {
             || value["object"]?.stringValue == "error"
         {
             let error = ProviderError(value)
-            // That is how llama.cpp says that a reply in a given form was cut at its limit.
+            // This is the message of llama.cpp for a reply in a given form that was cut at its
+            // limit.
             if hasText, error.mentions("does not match the expected") {
                 stop = .length
                 readings.append(.complete)
@@ -140,9 +141,9 @@ struct OpenAIReader: ReplyReader {
             return
         }
         guard value.objectValue != nil else {
-            throw UnreadableReply(message: "The model's provider sent a chunk that is no object.")
+            throw UnreadableReply(message: "The provider sent a chunk that is not an object.")
         }
-        // There is one choice, as one was asked for; some servers number it from nothing.
+        // There is one choice, because one was asked for; some servers omit its number.
         let choices = value["choices"]?.arrayValue ?? []
         for choice in choices where choice.count("index") == 0 {
             read(choice: choice, into: &readings)
@@ -157,8 +158,8 @@ struct OpenAIReader: ReplyReader {
     }
 
     private mutating func read(choice: JSONValue, into readings: inout [Reading]) {
-        // A server that does not stream sends `message`, one of the older interface `text`. Tool
-        // calls lie beside the content and are no text.
+        // A server that does not stream sends `message`, one with the older interface `text`. Tool
+        // calls are beside the content and are not text.
         let part = choice["delta"] ?? choice["message"]
         let text = Self.text(part?["content"]) ?? choice["text"]?.stringValue ?? ""
         if !text.isEmpty {

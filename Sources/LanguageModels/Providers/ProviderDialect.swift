@@ -1,26 +1,26 @@
-// What differs between providers: how a request is written and how a stream is read.
-// Not here: sending, waiting, retries (HTTPModelCall).
+// The differences between providers: writing a request and reading a stream. Not here: sending,
+// waiting, retries (HTTPModelCall).
 internal import Core
 internal import JSON
 internal import PlannerCore
 
-/// A field of a request that some servers refuse and a call can do without.
+/// A field of a request that some servers refuse and that is not essential.
 enum OptionalField: Sendable, Hashable, CaseIterable {
     /// The sampling temperature.
     case temperature
-    /// The texts at which the model stops; who reads the reply has to stop by himself.
+    /// The texts at which the model stops; otherwise the reader of the reply has to stop.
     case stop
-    /// The wish to be told the usage of a stream.
+    /// The request to report the usage of a stream.
     case streamOptions
     /// The old name of the limit on tokens; the new one is used instead.
     case oldTokenLimit
 }
 
-/// How a request is written so that this server takes it.
+/// How to write a request for this server.
 struct Adaptation: Sendable, Equatable {
     /// The form to ask for.
     var format: ResponseFormat
-    /// What to leave out.
+    /// The fields to leave out.
     var omitted: Set<OptionalField> = []
 }
 
@@ -39,20 +39,20 @@ protocol ProviderDialect: Sendable {
         -> [UInt8]
     /// The strictest form the interface has that is no stricter than the one wanted.
     func bestFormat(for format: ResponseFormat) -> ResponseFormat
-    /// The next looser form after one that was refused; nil after plain text.
+    /// The next looser form after a refused one; nil after plain text.
     func formatBelow(_ format: ResponseFormat) -> ResponseFormat?
-    /// The field the server complains about, if it is one that can be left out.
+    /// The field that the server complains about, if it can be left out.
     func refusedField(_ error: ProviderError) -> OptionalField?
     /// A reader for one reply.
     func makeReader() -> any ReplyReader
 }
 
-/// What a piece of a reply says.
+/// The content of a piece of a reply.
 enum Reading: Equatable {
     case delta(String)
     case usage(TokenUsage)
     case failed(ProviderError)
-    /// Nothing more comes.
+    /// The reply has ended.
     case complete
 }
 
@@ -74,16 +74,16 @@ protocol ReplyReader {
         throws(UnreadableReply)
 }
 
-/// A reply that is not what the provider's interface promises.
+/// A reply that breaks the rules of the provider's interface.
 struct UnreadableReply: Error, Equatable {
     var message: String
 }
 
 extension JSONValue {
-    /// Reads what a server sent.
+    /// Decodes data of a server.
     ///
-    /// Bytes that are no UTF-8 and escapes of half a character, which servers send when a token
-    /// ends within one, become replacement characters.
+    /// Bytes that are not UTF-8 and escapes of half a character, which servers send when a token
+    /// ends within a character, become replacement characters.
     init(lenient bytes: [UInt8]) throws(UnreadableReply) {
         do throws(JSONError) {
             self.init(try RawJSON(validating: bytes[...]))
@@ -91,19 +91,19 @@ extension JSONValue {
             let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8).withoutHalfCharacters
             guard let raw = try? RawJSON(validating: repaired[...]) else {
                 throw UnreadableReply(
-                    message: "The model's provider sent something that is no JSON. \(error.message)"
+                    message: "The provider sent text that is not JSON. \(error.message)"
                 )
             }
             self.init(raw)
         }
     }
 
-    /// The number of a field, of tokens above all; 0 without one.
+    /// The number in a field, usually of tokens; 0 without one.
     func count(_ name: String) -> Int { max(0, self[name]?.intValue ?? 0) }
 }
 
 extension [UInt8] {
-    /// JSON text with each escape of a surrogate that has no partner replaced by `\ufffd`.
+    /// JSON text in which each unpaired surrogate escape is replaced by `\ufffd`.
     fileprivate var withoutHalfCharacters: [UInt8] {
         var result = self
         var index = 0

@@ -1,16 +1,16 @@
-// What a provider says when it refuses, in the many forms that exist, and what that means.
+// The error messages of providers in their many forms, and their meaning.
 internal import JSON
 internal import PlannerCore
 
 /// A provider's error, read leniently.
 struct ProviderError: Sendable, Equatable {
-    /// What it says, in its own words, shortened.
+    /// Its own message, shortened.
     var message: String
     /// Its type or code, if it has one as text.
     var type: String?
-    /// The field of the request it is about.
+    /// The field of the request that is wrong.
     var parameter: String?
-    /// The status it names itself, which within a stream is the only one.
+    /// The status in the error itself; within a stream there is no other one.
     var status: Int?
 
     /// Reads the body of a response or the data of an event.
@@ -25,7 +25,7 @@ struct ProviderError: Sendable, Equatable {
         self.init(JSONValue(raw))
     }
 
-    /// Reads an error that is decoded already.
+    /// Reads an error that is already decoded.
     init(_ value: JSONValue) {
         let inner = value["error"] ?? value
         let words =
@@ -42,7 +42,7 @@ struct ProviderError: Sendable, Equatable {
         self.message = message.quotedWords
     }
 
-    /// Whether it names any of these, as its field or in its message.
+    /// Whether it mentions any of these, as its field or in its message.
     func mentions(_ words: String...) -> Bool {
         let text = "\(type ?? "") \(parameter ?? "") \(message)".lowercased()
         return words.contains { text.contains($0) }
@@ -61,7 +61,7 @@ struct ProviderError: Sendable, Equatable {
         )
     }
 
-    /// What it means, together with the status of the response, if there was one.
+    /// The failure for it and the status of the response, if there was one.
     func failure(status: Int?) -> ModelFailure {
         let status = status ?? self.status
         let code = code(status: status)
@@ -95,7 +95,7 @@ struct ProviderError: Sendable, Equatable {
 }
 
 extension ModelFailure.Code {
-    /// Whether another try may succeed.
+    /// Whether another attempt may succeed.
     fileprivate var isPassing: Bool { self == .rateLimited || self == .serverError }
 }
 

@@ -1,4 +1,5 @@
-// How a provider is reached and how long it may take. Not here: reading this from a file.
+// The settings of a provider: how it is reached and its time limits. Not here: reading them from a
+// file.
 internal import HTTP
 
 /// How to call a model over HTTP.
@@ -7,29 +8,28 @@ public struct ProviderSettings: Sendable, Equatable {
     public var baseURL: String
     /// The model's name, as the provider knows it.
     public var model: String
-    /// Where the key is kept; nil for a server that wants none.
+    /// Where the key is stored; nil for a server that needs none.
     public var key: ModelKeySource?
-    /// The most tokens of a reply, unless a request allows it fewer.
+    /// The most tokens of a reply, unless a request allows fewer.
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
-    /// Longest time of a call as a whole, with its retries and the waits between them.
+    /// The longest time of a call as a whole, with its retries and the waits between them.
     public var timeout: Duration
-    /// Longest time until a connection stands.
+    /// The longest time until a connection is open.
     public var connectTimeout: Duration
-    /// Longest silence before the first token and between any two.
+    /// The longest silence before the first token and between any two.
     public var idleTimeout: Duration
     /// How many times a request that failed before its first token is sent again.
     public var retries: Int
-    /// The proxy's URL, the empty text for none, nil for what the environment says.
+    /// The proxy's URL; the empty text for none, nil for the one of the environment.
     public var proxy: String?
-    /// The path of the certificates to trust instead of this host's; nil for these.
+    /// The path of the certificates to trust instead of this host's; nil for this host's.
     public var caFile: String?
 
-    /// The time after the model has stopped in which a provider may report usage and end the
-    /// stream.
+    /// How long after the end of the reply a provider may take to report usage and end the stream.
     var settleTime = Duration.seconds(2)
-    /// The first wait before a retry when the provider names none.
+    /// The first wait before a retry if the provider does not name one.
     var firstRetryDelay = RetryPolicy().firstDelay
 
     /// Makes settings; only URL and model have no default.
@@ -61,9 +61,9 @@ public struct ProviderSettings: Sendable, Equatable {
 }
 
 extension ProviderSettings {
-    /// What keeps settings that a program made from being used, as a sentence; nil if nothing does.
+    /// Why settings made by a program cannot be used, as a sentence; nil if they can.
     ///
-    /// The reader of a configuration file says the same of its fields.
+    /// The reader of a configuration file has the same checks for its fields.
     public func problem(allowsPlaintext: Bool) -> String? {
         if model.isEmpty { return "The name of the model is empty." }
         guard Self.isURL(baseURL), !Self.hasMoreThanPath(baseURL) else {
@@ -84,12 +84,12 @@ extension ProviderSettings {
             && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
-    /// Whether a URL has a user, a query or a fragment, none of which can have a path behind it.
+    /// Whether a URL has a user, a query or a fragment, after which no path can be appended.
     static func hasMoreThanPath(_ url: String) -> Bool {
         url.contains("?") || url.contains("#") || url.contains("@")
     }
 
-    /// Whether a key would go to another host unencrypted.
+    /// Whether a key would be sent to another host unencrypted.
     var exposesKey: Bool {
         key != nil && baseURL.lowercased().hasPrefix("http://")
             && !HTTPRequest.isLoopback(url: baseURL)

@@ -1,5 +1,4 @@
 // When a failed request is sent again, by the rules of the providers' own clients.
-// Not here: waiting.
 internal import HTTP
 
 /// Decides on retries; pure.
@@ -8,9 +7,9 @@ struct RetryPolicy: Sendable, Equatable {
     enum Decision: Equatable {
         /// Send the request again after that time.
         case retry(after: Duration)
-        /// Leave it at the failure.
+        /// Do not retry.
         case giveUp
-        /// Leave it at the failure: the provider asks for a longer wait than is allowed.
+        /// Do not retry: the provider asks for a longer wait than is allowed.
         case waitTooLong(Duration)
     }
 
@@ -18,12 +17,12 @@ struct RetryPolicy: Sendable, Equatable {
     var retries = 2
     /// The first wait; each further one is twice as long.
     var firstDelay = Duration.milliseconds(500)
-    /// The longest wait that is chosen here.
+    /// The longest wait without a provider's wish.
     var largestDelay = Duration.seconds(8)
     /// The longest wait that a provider may ask for.
     var longestWait = Duration.seconds(120)
 
-    /// Whether a status is worth another try.
+    /// Whether a request with this status should be retried.
     static func isRetryable(status: Int) -> Bool {
         status == 408 || status == 409 || status == 429 || status >= 500
     }
@@ -31,11 +30,11 @@ struct RetryPolicy: Sendable, Equatable {
     /// Decides after a failure.
     ///
     /// - Parameters:
-    ///   - isRetryable: Whether the failure is worth another try, unless the provider says it.
+    ///   - isRetryable: Whether the failure may be retried, unless the provider says otherwise.
     ///   - made: How many retries were made already.
     ///   - header: The response's header of that name, if there was a response.
     ///   - now: Seconds since 1970, for dates.
-    ///   - generator: For the jitter, so that many clients do not come back at once.
+    ///   - generator: For the jitter, so that many clients do not retry at the same time.
     /// - Returns: Whether to send the request again, and when.
     func decide(
         isRetryable: Bool,
@@ -67,7 +66,7 @@ struct RetryPolicy: Sendable, Equatable {
         }
         guard let text = header("retry-after") else { return nil }
         if let wait = wait(Double(text), unit: 1) { return wait }
-        // The provider gives the date by its own clock.
+        // The date is by the provider's clock.
         let here = header("date").flatMap(HTTPDate.seconds) ?? now
         return HTTPDate.seconds(text).flatMap { wait(Double($0 - here), unit: 1) }
     }

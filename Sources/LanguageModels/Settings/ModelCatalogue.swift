@@ -3,11 +3,11 @@ internal import Configuration
 internal import HTTP
 public import UVLoop
 
-/// The models that are there to be called.
+/// The models that can be called.
 public final class ModelCatalogue {
     /// The model that writes plans; nil when none is configured.
     public let planner: (any CallableModel)?
-    /// The model that joins: the planner's, unless there is one of its own.
+    /// The joiner's model: the planner's, unless there is a separate one.
     public let joiner: (any CallableModel)?
 
     private let client: HTTPClient
@@ -17,7 +17,7 @@ public final class ModelCatalogue {
     /// - Parameters:
     ///   - configuration: What to make.
     ///   - loop: The loop that the models are confined to.
-    ///   - environment: Where keys are looked up, and what programs may get.
+    ///   - environment: Where keys are read from, and variables for programs.
     ///   - recorder: Records all calls, under `planner` and `joiner`; nil for none.
     ///   - ownPlanner: Plans in place of the configuration's; nil for that one.
     ///   - ownJoiner: Joins in place of the configuration's; nil for that one.
@@ -61,8 +61,7 @@ public final class ModelCatalogue {
 
     /// Ends all calls over HTTP as cancelled and closes their connections.
     ///
-    /// Programs and replays that run are cancelled by who started them. Calling it again does
-    /// nothing.
+    /// Running programs and replays are cancelled by their callers. Calling it again does nothing.
     public func close() { client.close() }
 }
 
@@ -97,7 +96,7 @@ private struct ModelMaker {
 
     /// The joiner; nil for the planner's model.
     ///
-    /// A recording may hold calls of both: each then replays its own.
+    /// A recording may contain calls of both; each model then replays its own.
     mutating func makeJoiner(_ configuration: ModelConfiguration) -> (any CallableModel)? {
         if configuration.joiner == nil, case .recorded(let path, _, _) = configuration.planner,
             let recording = try? Recording.load(path: path),

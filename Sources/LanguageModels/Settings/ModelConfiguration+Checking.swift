@@ -1,5 +1,4 @@
-// Everything wrong with a configuration at once: what its text says, and what it needs from
-// outside.
+// Finds all problems of a configuration at once: those of its text, and those of its environment.
 public import Configuration
 internal import FoundationEssentials
 internal import Glibc
@@ -71,14 +70,14 @@ extension CommandSettings {
 }
 
 extension ProviderSettings {
-    /// Why the certificates to trust cannot be used; nil if they can, or there are none.
+    /// Why the certificates to trust cannot be used; nil if they can, or if there are none.
     var caFileProblem: String? {
         guard let caFile else { return nil }
         guard let data = FileManager.default.contents(atPath: caFile) else {
             return "The certificates \(caFile) cannot be read."
         }
         guard String(decoding: data, as: UTF8.self).contains("-----BEGIN CERTIFICATE") else {
-            return "The file \(caFile) holds no certificates in PEM form."
+            return "The file \(caFile) contains no certificates in PEM form."
         }
         return nil
     }

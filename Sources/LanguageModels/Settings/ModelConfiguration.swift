@@ -1,4 +1,4 @@
-// Which models plan and join, as the configuration file says it. Not here: reading the YAML
+// The models for planning and joining in the configuration file. Not here: reading the YAML
 // (ModelConfigurationReader), making the models (ModelCatalogue).
 public import Configuration
 
@@ -38,7 +38,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.joiner = joiner
     }
 
-    /// The environment variables that hold the models' keys, or are handed to their programs.
+    /// The environment variables that contain the models' keys, or are passed to their programs.
     public var keyVariables: Set<String> {
         [planner, joiner].compactMap(\.self)
             .reduce(into: []) { names, model in
@@ -53,7 +53,7 @@ public struct ModelConfiguration: Sendable, Equatable {
             }
     }
 
-    /// Reads the part `models` of a configuration file; other parts are not looked at.
+    /// Reads the part `models` of a configuration file; other parts are ignored.
     ///
     /// - Parameters:
     ///   - yaml: The text of the file.
@@ -73,14 +73,14 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 }
 
-/// Models that cannot be used as configured, with all that is wrong.
+/// The error for models that cannot be used as configured, with all problems.
 public struct ModelConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The path of the file; empty when the problems are not those of a file.
+    /// The path of the file; empty when the problems do not concern a file.
     public var path: String
     /// The problems, in the order of the file; at least one.
     public var problems: [FileProblem]
 
-    /// Makes an error of its problems.
+    /// Makes an error with these problems.
     public init(path: String = "", problems: [FileProblem]) {
         self.path = path
         self.problems = problems

@@ -1,4 +1,5 @@
-// The single fields of a model's configuration: each is checked and told apart from an absent one.
+// The single fields of a model's configuration: each is checked; absent and invalid fields are
+// different.
 internal import Configuration
 internal import Yams
 
@@ -66,7 +67,7 @@ extension ModelConfigurationReader {
                     false
                 }
             }
-            // A text that is no name may be a key, so that it is not repeated.
+            // A text that is not a name may be a key, so it is not repeated.
             guard isName, !name.isEmpty else {
                 report(
                     fields["key_env"],

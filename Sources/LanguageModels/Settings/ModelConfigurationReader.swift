@@ -1,13 +1,13 @@
-// Reads the part `models` of a configuration file, gathering every problem. Not here: single fields
-// (ModelConfigurationReader+Fields).
+// Reads the part `models` of a configuration file and collects all problems. Not here: single
+// fields (ModelConfigurationReader+Fields).
 internal import Configuration
 internal import FoundationEssentials
 internal import Yams
 
 struct ModelConfigurationReader: FieldReading {
-    /// The folder of the file, where paths in it start.
+    /// The folder of the file, where relative paths start.
     let folder: String
-    /// Everything wrong so far, in the order of the file.
+    /// All problems so far, in the order of the file.
     var problems: [FileProblem] = []
     /// The model that is being read, for problems.
     private var modelName: String?
@@ -205,7 +205,7 @@ struct ModelConfigurationReader: FieldReading {
         report(
             key,
             field: name,
-            "A key does not belong into this file. Name the variable that holds it with key_env,"
+            "A key does not belong in this file. Name the variable that contains it with key_env,"
                 + " or its own file with key_file."
         )
     }

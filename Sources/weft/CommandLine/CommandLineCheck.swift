@@ -1,12 +1,12 @@
-// Arguments that no command has: options and subcommands that are misspelt, words too many, a file
-// where its option is missing. The parser finds them too, but only after the checks of the command,
-// which then speak of something else. Pure: what is a file is asked through a closure.
+// Finds arguments that no command has: misspelled options and subcommands, extra words, a file
+// without its option. The parser finds them too, but only after the checks of the command, whose
+// messages are then misleading. Pure: a closure tells what is a file.
 
 import Core
 
 /// Finds the first argument that no command accepts.
 struct CommandLineCheck {
-    /// What there is at a path.
+    /// What exists at a path.
     enum Entry {
         case file
         case folder
@@ -14,10 +14,10 @@ struct CommandLineCheck {
 
     private let root: CommandShape
     private let entry: (String) -> Entry?
-    /// Whether options are looked at; not when only help is asked for.
+    /// Whether options are checked; not when only help is requested.
     private let checksOptions: Bool
 
-    /// The parser's own, which no help mentions.
+    /// The parser's own options, which are not in any help.
     private static let unlisted = ["--generate-completion-script", "--experimental-dump-help"]
 
     init(_ root: CommandShape, checksOptions: Bool = true, entry: @escaping (String) -> Entry?) {
@@ -26,8 +26,7 @@ struct CommandLineCheck {
         self.entry = entry
     }
 
-    /// A sentence about the first argument that is wrong, and the command it was given to; nil if
-    /// there is none.
+    /// A sentence about the first wrong argument, and its command; nil if there is none.
     func problem(in arguments: [String]) -> (sentence: String, command: String)? {
         var command = root
         var positionals = 0
@@ -86,7 +85,7 @@ struct CommandLineCheck {
     private func unknownOption(_ name: String, of command: CommandShape) -> String {
         let bare = String(name.drop { $0 == "-" })
         let sentence = "\(command.path) has no option \(name)."
-        // A long name behind a single dash is read as letters.
+        // A long name after a single dash is read as letters.
         if !name.hasPrefix("--"), command.option(named: "--\(bare)") != nil {
             return "\(sentence) Did you mean \"--\(bare)\"?"
         }
@@ -102,7 +101,7 @@ struct CommandLineCheck {
         return "\(sentence) It is an option of \(Self.list(others))."
     }
 
-    /// A misspelt value; for one that is like no other, the parser lists all values.
+    /// A misspelled value; for one that is not similar to any other, the parser lists all values.
     private func unknownValue(
         _ value: String,
         of option: CommandShape.Option,
@@ -156,7 +155,7 @@ struct CommandLineCheck {
             + (suggestion.isEmpty ? list : suggestion)
     }
 
-    /// What is wrong with a word that stands alone.
+    /// What is wrong with a word that is not an option.
     private func problem(of word: String, at index: Int, of command: CommandShape) -> String? {
         let place = min(index, max(command.positionals.count - 1, 0))
         let positional = command.positionals.isEmpty ? nil : command.positionals[place]
@@ -168,14 +167,14 @@ struct CommandLineCheck {
             return "\(command.path) has no place for the argument \"\(word)\"."
                 + (goal ? " A goal of several words is written in quotes." : "")
         }
-        // A word that is also the name of a folder may well be a goal.
+        // A word that is also the name of a folder may be a goal.
         guard positional?.name == "goal", entry(word) != .folder else { return nil }
         return fileSentence(word, of: command)
     }
 
     // MARK: - Files
 
-    /// `X is a file; did you mean --plan X?`; nil if it is no file and does not look like one.
+    /// `X is a file; did you mean --plan X?`; nil if it is not a file and does not look like one.
     private func fileSentence(_ word: String, of command: CommandShape) -> String? {
         let name = word.lowercased()
         let isNamedLikeFile =
@@ -198,7 +197,7 @@ struct CommandLineCheck {
             }
         let sentence = "\"\(word)\" \(what)"
         if command.path == root.path, let option = wanted.first {
-            guard option == "--plan" else { return "\(sentence), and no command of weft." }
+            guard option == "--plan" else { return "\(sentence), not a command of weft." }
             return "\(sentence); did you mean weft run --plan \(word)?"
         }
         guard let option = wanted.first(where: { command.option(named: $0) != nil }) else {

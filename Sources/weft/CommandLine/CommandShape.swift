@@ -1,5 +1,5 @@
-// What the command line can be: the commands, their options and what stands alone, read from the
-// parser's own description. Not here: whether an argument fits (CommandLineCheck).
+// The form of the command line: the commands, their options and arguments, read from the parser's
+// own description. Not here: whether an argument is valid (CommandLineCheck).
 internal import ArgumentParser
 internal import Console
 internal import JSON
@@ -8,11 +8,11 @@ internal import JSON
 struct CommandShape {
     /// An option or flag.
     struct Option {
-        /// As they are written: `--plan`, `-q`.
+        /// The names as written: `--plan`, `-q`.
         var names: [String]
         /// Whether the next argument is its value.
         var takesValue: Bool
-        /// The words that its value can be; empty if it can be anything.
+        /// The words that its value can be; empty if it can be any text.
         var words: [String] = []
     }
 
@@ -20,20 +20,20 @@ struct CommandShape {
     struct Positional {
         var name: String
         var isRepeating: Bool
-        /// The words it can be; empty if it can be anything.
+        /// The words it can be; empty if it can be any text.
         var words: [String]
     }
 
-    /// The words that lead to it: `weft bench all`.
+    /// The words of the command: `weft bench all`.
     var path: String
     var options: [Option]
     var positionals: [Positional]
     /// By their last word.
     var subcommands: [(name: String, shape: CommandShape)]
-    /// The subcommand that is meant when none is named.
+    /// The default subcommand.
     var defaultSubcommand: String?
 
-    /// Everything that `weft` understands.
+    /// The complete command line of `weft`.
     static let weft: CommandShape? = {
         guard let tree = try? JSONValue(parsing: Array(Weft._dumpHelp().utf8)),
             let command = tree["command"]
@@ -84,8 +84,7 @@ struct CommandShape {
         subcommands.first { $0.name == name }?.shape
     }
 
-    /// The command that arguments name at their beginning; the parser has options in front of no
-    /// subcommand.
+    /// The command named by the first arguments; the parser allows no options before a subcommand.
     func command(in arguments: [String]) -> CommandShape {
         var command = self
         for argument in arguments {

@@ -1,8 +1,8 @@
-// What there is at a path that a person named.
+// What exists at a path given by a person.
 internal import Glibc
 
 enum Files {
-    /// What lies there; nil if nothing does, or nothing that can be read as a file.
+    /// What exists there; nil if nothing exists, or nothing that can be read as a file.
     static func entry(at path: String) -> CommandLineCheck.Entry? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -15,7 +15,7 @@ enum Files {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor < 0 else {
             close(descriptor)
-            return "it is no regular file"
+            return "it is not a regular file"
         }
         return String(cString: strerror(errno)).lowercased()
     }

@@ -1,13 +1,12 @@
-// What the parser says of an argument that does not fit, in the style of every other error: one
-// sentence, and one line about where to read on. Arguments that no command has are found by
-// CommandLineCheck before.
+// Turns the parser's messages into the style of all other errors: one sentence, and one line about
+// the help. CommandLineCheck finds unknown arguments earlier.
 internal import Console
 
-/// What is wrong with a command line, in words for a person.
+/// An error of the command line, in words for people.
 struct UsageError: Equatable {
     /// What is wrong.
     let sentence: String
-    /// The command whose help tells what is right.
+    /// The command whose help describes the right form.
     let command: String
 
     init(sentence: String, command: String) {
@@ -15,7 +14,7 @@ struct UsageError: Equatable {
         self.command = command
     }
 
-    /// Takes the parser's message for arguments; a message of unknown form stays as it is.
+    /// Converts the parser's message for arguments; a message of unknown form stays as it is.
     init(message: String, arguments: [String], shape: CommandShape) {
         let command = shape.command(in: arguments)
         self.init(sentence: Self.sentence(message, command), command: command.path)
@@ -54,7 +53,7 @@ struct UsageError: Equatable {
         return message
     }
 
-    /// The words that an option or argument can be; empty if it is no choice.
+    /// The words that an option or argument can be; empty if it can be any text.
     private static func words(
         _ option: String?,
         _ value: String,

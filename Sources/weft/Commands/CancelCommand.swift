@@ -42,7 +42,7 @@ struct CancelCommand: ParsableCommand {
                     case .accepted, .planComplete: break
                     }
                 }
-                // The watch comes first, so that the run's last event cannot be missed.
+                // The watch is sent first, so that the run's last event cannot be missed.
                 follower.watch(id, level: .end)
                 follower.cancel(reason: reason)
             }

@@ -1,4 +1,4 @@
-// `weft config check`: whether a configuration can be used, without calling anything.
+// `weft config check`: checks a configuration without calling anything.
 internal import ArgumentParser
 internal import Configuration
 internal import Console
@@ -8,7 +8,7 @@ internal import LanguageModels
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
-        abstract: "Looks at a configuration.",
+        abstract: "Checks a configuration.",
         subcommands: [ConfigCheckCommand.self]
     )
 }
@@ -50,13 +50,13 @@ struct ConfigCheckCommand: ParsableCommand {
 }
 
 extension ModelConfiguration.Model {
-    /// What it is in a few words; never a key.
+    /// A short description; never a key.
     var summary: String {
         switch self {
         case .openai(let settings): "openai, \(settings.summary)"
         case .anthropic(let settings): "anthropic, \(settings.summary)"
         case .recorded(let path, _, _): "recorded, \(path)"
-        // Arguments may hold secrets.
+        // Arguments may contain secrets.
         case .command(let settings): "command, \(settings.arguments.first ?? "")"
         }
     }
@@ -70,7 +70,7 @@ extension ProviderSettings {
             case .file(let path): "key from the file \(path)"
             case nil: "no key"
             }
-        // What is before an @ or behind a question mark may be secret.
+        // The text before an @ or after a question mark may be secret.
         let shown = baseURL.contains { $0 == "@" || $0 == "?" } ? "a URL with secrets" : baseURL
         return "\(model) at \(shown), \(source)"
     }

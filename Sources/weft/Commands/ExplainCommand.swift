@@ -1,4 +1,4 @@
-// `weft explain`: why nothing happens.
+// `weft explain`: why nodes do not continue.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -47,7 +47,7 @@ struct ExplainCommand: ParsableCommand {
         ])
     }
 
-    /// With at least this many nodes, it is checked whether the answer has all of them.
+    /// With at least this many nodes, it checks whether the answer has all of them.
     private static let manyNodes = 200
 
     private func countUnsettled(_ options: CoordinatorClient.Options) throws -> Int {

@@ -1,4 +1,4 @@
-// What one small call shows of a language model. Pure.
+// The results of one small call of a language model. Pure.
 internal import Console
 internal import Core
 internal import JSON
@@ -16,7 +16,7 @@ struct ModelCheck {
     private var lastText = 0.0
     private var end = 0.0
 
-    /// Long enough to tell a stream from a reply in one piece.
+    /// Long enough to distinguish a stream from a reply in one piece.
     static let request = ModelRequest(
         messages: [
             .system("Reply with one JSON object and nothing else: {\"words\": \"…\"}."),
@@ -55,12 +55,12 @@ struct ModelCheck {
 
     var hasEnded: Bool { stop != nil || failure != nil }
 
-    /// Whether it replied to what was asked, and to the end.
+    /// Whether it replied to the request completely.
     var works: Bool {
         failure == nil && (stop == .end || stop == .stopSequence) && !text.isEmpty && answers
     }
 
-    /// Whether the reply is one to this request: an object as the schema has it, or a number in
+    /// Whether the text is a reply to this request: an object that fits the schema, or a number in
     /// words in any other form.
     ///
     /// A program that repeats its input, or always says the same, replies too.
@@ -78,17 +78,17 @@ struct ModelCheck {
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
     ]
 
-    /// Whether the reply came while it was written.
+    /// Whether the reply arrived while it was written.
     var isStreaming: Bool { pieces > 1 && lastText > (firstText ?? lastText) }
 
-    /// Whether the reply is an object as the schema has it.
+    /// Whether the reply is an object that fits the schema.
     var fitsSchema: Bool {
         guard let value = try? JSONValue(parsing: Array(text.utf8)), let fields = value.objectValue
         else { return false }
         return fields.count == 1 && fields["words"]?.stringValue != nil
     }
 
-    /// The form that was asked for, or the looser one that the provider accepted.
+    /// The requested form, or the looser one that the provider accepted.
     private var form: String {
         switch lowered {
         case nil, .jsonSchema: "schema"
@@ -97,7 +97,7 @@ struct ModelCheck {
         }
     }
 
-    /// What it said, as far as it fits into a line.
+    /// The reply, shortened to a line.
     private var beginning: String { Text.cut(Text.printable(text), to: 60) }
 
     /// Characters in a second of writing.

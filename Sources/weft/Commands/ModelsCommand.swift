@@ -1,4 +1,5 @@
-// `weft models check`: one small call to each configured model. What a call shows is in ModelCheck.
+// `weft models check`: one small call to each configured model. The results of a call are in
+// ModelCheck.
 internal import ArgumentParser
 internal import Configuration
 internal import Console
@@ -12,7 +13,7 @@ internal import UVLoop
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",
-        abstract: "Looks at the configured language models.",
+        abstract: "Checks the configured language models.",
         subcommands: [ModelsCheckCommand.self]
     )
 }
@@ -57,7 +58,7 @@ struct ModelsCheckCommand: ParsableCommand {
                 models.close()
                 then()
             }
-            // A program that is called must not be left behind.
+            // A program that is called must not be left running.
             session.onInterrupt = {
                 open?.cancel()
                 session.end(CommandFailure(.interrupted))
@@ -75,7 +76,7 @@ struct ModelsCheckCommand: ParsableCommand {
                     check.handle(event, milliseconds: time)
                     guard check.hasEnded else { return }
                     checks.append((name, check))
-                    // Cancelled by an interrupt: nothing more is called.
+                    // Cancelled by an interrupt: no further calls.
                     if check.failure?.code != .cancelled { next() }
                 }
             }

@@ -1,4 +1,4 @@
-// `weft plan`: checks and draws a plan without running it, or has one made for a goal.
+// `weft plan`: checks and draws a plan without running it, or plans a goal.
 internal import ArgumentParser
 internal import Client
 internal import Console

@@ -1,4 +1,4 @@
-// `weft run`: its command line. What happens then is in Running/.
+// `weft run`: its command line. The run itself is in Running/.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -150,7 +150,7 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    /// Bytes of a plan whose nodes are watched one by one; of a larger one only the numbers.
+    /// Bytes of a plan whose nodes are watched one by one; for a larger one only counts are shown.
     private static let watchedBytes = 1 << 20
 
     /// Bytes of a plan that is checked before it is sent.
@@ -164,7 +164,7 @@ struct RunCommand: ParsableCommand {
         let input = try PlanInput(path)
         let bytes = try input.readBeginning(atMost: Self.checkedBytes)
         guard input.isAtEnd else { return (bytes, input) }
-        // With --on-missing-tool a node without a tool is no error of the plan.
+        // With --on-missing-tool a node without a tool is not an error of the plan.
         let tools = onMissingTool == nil ? check : nil
         let file = PlanFile(name: PlanFile.name(of: path), bytes: bytes, tools: tools)
         if !file.isValid, json {

@@ -1,4 +1,4 @@
-// `weft runs`: what the coordinator runs and ran.
+// `weft runs`: the coordinator's running and past runs.
 internal import ArgumentParser
 internal import Client
 internal import Console

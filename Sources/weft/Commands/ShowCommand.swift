@@ -1,4 +1,4 @@
-// `weft show`: one run with its nodes, or one node with everything that is known of it.
+// `weft show`: one run with its nodes, or everything about one node.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -46,7 +46,7 @@ struct ShowCommand: ParsableCommand {
 
     func validate() throws {
         guard !story || node != nil else {
-            throw ValidationError("--story is that of one node; name it behind the run.")
+            throw ValidationError("--story is for one node; name it after the run.")
         }
         guard limit > 0 else { throw ValidationError("--limit must be at least 1.") }
         guard status == nil || !json && node == nil else {
@@ -92,10 +92,10 @@ struct ShowCommand: ParsableCommand {
         let data = try Session.ask(options, .story, id: id.text, node: node)
         if json { return printer.json(data) }
         if data.value(at: [.key("complete")])?.boolValue == false {
-            printer.lines(["… what came first is not kept any more"])
+            printer.lines(["… earlier records are not kept any more"])
         }
         data.value(at: [.key("records")])?.forEachElement { text in
-            // A record of a later version is shown as it is.
+            // A record of a later version is shown unchanged.
             let line = (try? RunRecord(decoding: text))?.storyLine ?? text.text
             printer.lines([Text.printable(line)])
         }

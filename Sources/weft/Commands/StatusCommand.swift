@@ -1,4 +1,4 @@
-// `weft status`: the coordinator at a glance.
+// `weft status`: an overview of the coordinator.
 internal import ArgumentParser
 internal import Client
 internal import Console

@@ -1,4 +1,4 @@
-// `weft tools`: what plans can call.
+// `weft tools`: the tools that plans can call.
 internal import ArgumentParser
 internal import Console
 internal import JSON

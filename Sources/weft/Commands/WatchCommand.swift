@@ -1,4 +1,4 @@
-// `weft watch`: what happens in a run, as it happens.
+// `weft watch`: the events of a run as they happen.
 internal import ArgumentParser
 internal import Client
 internal import Console

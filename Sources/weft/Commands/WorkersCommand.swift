@@ -1,4 +1,4 @@
-// `weft workers`: who is connected.
+// `weft workers`: the connected workers.
 internal import ArgumentParser
 internal import Console
 internal import JSON
@@ -52,7 +52,7 @@ struct WorkersCommand: ParsableCommand {
         printer.lines(remarks.map { printer.style.paint($0, .yellow) })
     }
 
-    /// Tools whose last starts on a worker failed.
+    /// Tools that recently failed to start on a worker.
     private func coolingTools(_ workers: [JSONValue]) -> [String] {
         workers.flatMap { worker in
             (worker["cooling_tools"]?.arrayValue ?? []).map { tool in
@@ -67,7 +67,7 @@ struct WorkersCommand: ParsableCommand {
         }
     }
 
-    /// Tools that a worker brought and the coordinator does not offer, or that cannot run there.
+    /// Tools of a worker that the coordinator does not offer, or that cannot run there.
     private func refusals(_ workers: [JSONValue]) -> [String] {
         workers.flatMap { worker in
             ((worker["refused_tools"]?.arrayValue ?? [])

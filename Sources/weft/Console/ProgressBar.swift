@@ -1,12 +1,12 @@
-// The live lines on standard error: drawn over themselves, moved out of the way of messages, and
-// gone at the end. The layout of the last one is in ProgressLine, of those above it in LiveView.
+// Draws the live lines on standard error: overwrites them, moves them below messages, and erases
+// them at the end. The layout of the last line is in ProgressLine, of those above it in LiveView.
 internal import Console
 internal import Glibc
 internal import UVLoop
 internal import Weftline
 
-/// Lines that show how a run gets on; does nothing when standard error is no terminal that can be
-/// drawn over.
+/// Lines that show the progress of a run; does nothing when standard error is not a terminal that
+/// can be overwritten.
 ///
 /// Confined to its loop.
 final class ProgressBar {
@@ -17,13 +17,13 @@ final class ProgressBar {
     private var timer: Timer?
     private var resizes: SignalSource?
     private var lastDrawn: Int64?
-    /// The columns of each line that is drawn now; none if nothing is.
+    /// The columns of each line on the screen; empty if there is none.
     private var drawn: [Int] = []
     /// Makes the lines above the last one, for a width, a number of lines and the milliseconds
     /// since the beginning.
     var above: ((_ width: Int, _ room: Int, _ elapsedMilliseconds: Double) -> [String])?
 
-    /// Nanoseconds between two drawings at least.
+    /// The shortest time between two drawings, in nanoseconds.
     private static let pause: Int64 = 100_000_000
 
     init(loop: EventLoop, terminal: Terminal) {
@@ -38,13 +38,13 @@ final class ProgressBar {
     /// Milliseconds since the beginning.
     var elapsedMilliseconds: Double { Double(loop.nowNanoseconds - startedAt) / 1e6 }
 
-    /// Shows where the run is now, ten times a second at most.
+    /// Shows the current progress, at most ten times a second.
     func show(_ progress: RunProgress) {
         self.progress = progress
         touch()
     }
 
-    /// Draws again, ten times a second at most.
+    /// Draws again, at most ten times a second.
     func touch() {
         guard let timer else { return }
         let due = (lastDrawn ?? 0) + Self.pause
@@ -60,7 +60,7 @@ final class ProgressBar {
         if wasDrawn { draw() }
     }
 
-    /// Erases the live lines; nothing is drawn any more.
+    /// Erases the live lines; draws nothing any more.
     func end() {
         timer?.close()
         timer = nil
@@ -105,7 +105,7 @@ final class ProgressBar {
         fitToWindow()
         let width = terminal.width ?? 80
         let elapsed = elapsedMilliseconds
-        // Two rows stay free: one for what the shell shows, one for the line before.
+        // Two rows stay free: one for the shell's output, one for the line before.
         let room = max(terminal.rows - 3, 0)
         var lines = Array((above?(width, room, elapsed) ?? []).prefix(room))
         lines.append(
@@ -116,12 +116,12 @@ final class ProgressBar {
                 style: terminal.style
             )
         )
-        // Draws over the old lines, so that nothing flickers, and erases what is below.
+        // Overwrites the old lines, so that nothing flickers, and erases the rest below.
         let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")
         Output.error.writeNow(wayBack + text + "\u{1B}[J")
         drawn = lines.map { Text.width(of: Style.bare($0)) }
         lastDrawn = loop.nowNanoseconds
-        // The clock goes on when nothing happens: in tenths of a second while these are shown.
+        // The clock continues when nothing happens: in tenths of a second while these are shown.
         timer.schedule(after: elapsed < 60_000 ? .milliseconds(100) : .seconds(1))
     }
 }

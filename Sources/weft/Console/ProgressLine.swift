@@ -1,16 +1,17 @@
-// The one line that says how a run gets on. Pure; drawing it is in ProgressBar.
+// The line that shows the progress of a run. Pure; drawing it is in ProgressBar.
 internal import Console
 internal import Weftline
 
-/// Lays the line out.
+/// Makes the line.
 enum ProgressLine {
     private static let widest = 80
     private static let bar = 10...30
 
-    /// The line for a terminal of so many columns; never wider than that less one, nor than 79.
+    /// The line for a terminal of that many columns; it is shorter than the terminal, and at most
+    /// 79 columns.
     ///
-    /// What matters least is left out first when there is no room: the bar, the critical path, the
-    /// nodes running, those failed, the time.
+    /// The least important parts are left out first when there is no room: the bar, the critical
+    /// path, the nodes running, those failed, the time.
     static func text(
         _ progress: RunProgress,
         elapsedMilliseconds: Double,

@@ -42,8 +42,8 @@ struct ClusterOptions: ParsableArguments {
         ].compactMap(\.self)
     }
 
-    /// Checks that the flags fit a run with, or without, a named coordinator; `modelUser` names what
-    /// needs a model.
+    /// Checks that the flags fit a run with, or without, a named coordinator; `modelUser` is what
+    /// needs a model, for messages.
     func check(isRemote: Bool, models: ModelOptions, modelUser: String?) throws {
         if let modelUser, !isRemote, models.path == nil {
             throw ValidationError(
@@ -71,8 +71,8 @@ struct ClusterOptions: ParsableArguments {
         }
     }
 
-    /// Checks of plans by the tools of the cluster; ends the command when the manifest cannot be
-    /// used, or when a tool is allowed that is not there.
+    /// Checks of plans by the tools of the cluster; ends the command when the manifest is invalid,
+    /// or when an allowed tool does not exist.
     func check(
         owner: String = "this run's cluster",
         allowed: [String]? = nil
@@ -94,13 +94,13 @@ struct ClusterOptions: ParsableArguments {
         return check
     }
 
-    /// Variables with keys of models, but for those that a tool is given by name.
+    /// Variables with keys of models, except those that a tool gets by name.
     private func withheld(_ keys: Set<String>) throws -> Set<String> {
         let passed = try tools.map { try Manifest.load(path: $0).tools.flatMap(\.passedVariables) }
         return keys.subtracting(passed ?? [])
     }
 
-    /// Starts the cluster, has the run start on it when it is ready, and stops it with the session.
+    /// Starts the cluster, starts the run when the cluster is ready, and stops it with the session.
     func start(for run: PlanRun, models: ModelOptions) throws {
         let session = run.session
         do {

@@ -1,10 +1,10 @@
-// The configuration file that a command is given: its path, its text and what is wrong with it.
+// The configuration file of a command: its path, its text and its problems.
 internal import ArgumentParser
 internal import Console
 internal import Coordinator
 internal import FoundationEssentials
 
-/// The configuration that a command looks at.
+/// The configuration that a command checks.
 struct ConfigurationFile: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -39,7 +39,7 @@ struct ConfigurationFile: ParsableArguments {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// The configuration that a text is, or everything that is wrong with the text.
+    /// The configuration in a text; ends the command with all problems of the text.
     static func parse(
         _ text: String,
         path: String
@@ -51,7 +51,7 @@ struct ConfigurationFile: ParsableArguments {
         }
     }
 
-    /// Reads the file, or ends the command with everything that is wrong with it.
+    /// Reads the file; ends the command with all its problems.
     func read() throws(CommandFailure) -> CoordinatorConfiguration {
         let path = try path()
         let text = try Self.text(at: path)

@@ -1,4 +1,4 @@
-// The configuration file that a command is given, its language models, and what is recorded.
+// The configuration file of a command, its language models, and their recording.
 internal import ArgumentParser
 internal import Configuration
 internal import Console
@@ -8,7 +8,7 @@ internal import LanguageModels
 internal import UVLoop
 
 extension CoordinatorConfiguration {
-    /// The variables that hold the models' keys.
+    /// The variables that contain the models' keys.
     var keyVariables: Set<String> { models.keyVariables }
 }
 
@@ -26,16 +26,16 @@ struct ModelOptions: ParsableArguments {
     )
     var record: String?
 
-    /// The path of the configuration, if one was named.
+    /// The path of the configuration, if there is one.
     var path: String? { ConfigurationFile.path(flag: config) }
 
-    /// Reads the configuration; the defaults when none was named.
+    /// Reads the configuration; the defaults if there is none.
     func configuration() throws(CommandFailure) -> CoordinatorConfiguration {
         guard let path else { return CoordinatorConfiguration() }
         return try ConfigurationFile.parse(try ConfigurationFile.text(at: path), path: path)
     }
 
-    /// Makes the models on a loop; nil when no configuration was named.
+    /// Makes the models on a loop; nil if there is no configuration.
     func models(
         _ configuration: CoordinatorConfiguration,
         on loop: EventLoop
@@ -57,7 +57,7 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// A recorder that can write to its file; a later write that fails is reported, and the command
+    /// A recorder that can write to its file; a later write error is reported, and the command
     /// fails.
     private static func recorder(_ path: String) throws -> ModelRecorder {
         let recorder = try ModelRecorder(path: path)

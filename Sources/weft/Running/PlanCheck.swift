@@ -1,5 +1,5 @@
-// A plan's nodes against the tools that will be there: names, and arguments as far as they are
-// known before the run. Pure.
+// Checks a plan's nodes against the available tools: names, and arguments as far as they are known
+// before the run. Pure.
 internal import Core
 internal import JSON
 internal import PlannerCore
@@ -11,13 +11,13 @@ internal import Wire
 /// Checks of a plan by the tools of a run.
 struct PlanCheck {
     private let schemas: [String: Schema]
-    /// The programs among them, whose commands say more about arguments than a schema.
+    /// The tools that are programs, whose commands have more rules for arguments than a schema.
     private let programs: [String: ManifestTool]
     private let names: [String]
     private let owner: String
     private let allowed: Set<String>?
 
-    /// Who has the tools, to complete the sentence "which … does not have": `the manifest`.
+    /// The owner of the tools, to complete the sentence "which … does not have": `the manifest`.
     init(
         _ tools: [ToolDescription],
         programs: [ManifestTool] = [],
@@ -39,7 +39,7 @@ struct PlanCheck {
         self.allowed = allowed.map(Set.init)
     }
 
-    /// The problems of nodes, each with the part of the arguments that it concerns.
+    /// The problems of nodes, each with the part of the arguments.
     func problems(
         of document: PlanDocument
     ) -> [(problem: PlanProblem, pointer: String?)] {
@@ -51,7 +51,7 @@ struct PlanCheck {
         return problems
     }
 
-    /// A sentence about the first of these names that no tool has; nil if all are there.
+    /// A sentence about the first of these names that is not a tool; nil if all are.
     func unknownTool(among names: [String]) -> String? {
         names.first { !self.names.contains($0) }.map { "the tool \($0), \(absence(of: $0))" }
     }
@@ -77,7 +77,7 @@ struct PlanCheck {
         )
     }
 
-    /// What would keep the arguments from being passed to the program, if they are all known.
+    /// Why the arguments cannot be passed to the program, if they are all known.
     private func commandProblem(of node: NodeDefinition) -> (PlanProblem, String?)? {
         guard let program = programs[node.tool] else { return nil }
         let template = ArgumentTemplate(compiling: node.arguments)

@@ -1,4 +1,4 @@
-// A plan as a file or standard input, and everything that is wrong with it before it is sent.
+// A plan in a file or standard input, and all its problems before it is sent.
 internal import JSON
 internal import Plans
 internal import Tools
@@ -6,13 +6,13 @@ internal import Wire
 
 /// A plan document that was read.
 struct PlanFile {
-    /// Its name in messages about problems: the path, or standard input.
+    /// Its name in messages: the path, or standard input.
     var name: String
     /// The text.
     var bytes: [UInt8]
     /// How many nodes it has.
     var nodeCount: Int
-    /// What is wrong with it, in the order of the text; warnings come last.
+    /// The problems, in the order of the text; warnings come last.
     var problems: [PlacedProblem]
 
     /// Whether it can run.
@@ -24,7 +24,7 @@ struct PlanFile {
     /// The name of a file in messages.
     static func name(of path: String) -> String { path == "-" ? "standard input" : path }
 
-    /// Checks a document by itself, and against the tools that will be there if they are known.
+    /// Checks a document on its own, and against the tools if they are known.
     init(name: String, bytes: [UInt8], tools: PlanCheck? = nil) {
         self.name = name
         self.bytes = bytes
@@ -37,7 +37,7 @@ struct PlanFile {
             nodeCount = 0
             found = error.problems.map { ($0, nil) }
         }
-        // Nodes that could be read are checked even if others, or the whole, cannot be.
+        // Valid nodes are checked even if others, or the whole, are invalid.
         if let tools { found += tools.problems(of: PlanDocument.read(bytes).document) }
         guard !found.isEmpty else {
             problems = []
@@ -70,7 +70,7 @@ struct PlanFile {
     /// `{"valid","nodes","problems":[…]}` as one line.
     var document: [UInt8] { Self.document(of: problems, nodes: nodeCount) }
 
-    /// The same of problems that somebody else found.
+    /// The same for problems found elsewhere.
     static func document(of problems: [PlacedProblem], nodes: Int) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()

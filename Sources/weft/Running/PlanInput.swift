@@ -1,5 +1,5 @@
 // The text of a plan from a file or standard input: its beginning at once, the rest piece by piece
-// while a loop runs. What is in the text is not looked at here.
+// while a loop runs. The content of the text does not matter here.
 internal import Client
 internal import Console
 internal import Glibc
@@ -17,7 +17,7 @@ final class PlanInput {
     private let path: String
     private static let pieceBytes = 1 << 20
 
-    /// Opens a file, or takes standard input for `-`.
+    /// Opens a file, or uses standard input for `-`.
     init(_ path: String) throws(CommandFailure) {
         self.path = path
         descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
@@ -32,7 +32,7 @@ final class PlanInput {
         if descriptor > STDIN_FILENO { close(descriptor) }
     }
 
-    /// Reads until so many bytes are there or the end has come, however long that takes.
+    /// Reads until that many bytes have been read or the end is reached, however long that takes.
     func readBeginning(atMost limit: Int = .max) throws(CommandFailure) -> [UInt8] {
         var bytes: [UInt8] = []
         while !isAtEnd, bytes.count < limit {
@@ -42,7 +42,7 @@ final class PlanInput {
         return bytes
     }
 
-    /// Reads what is there next and waits if nothing is; empty at the end, nil if it fails.
+    /// Reads the next bytes and waits for them; empty at the end, nil on failure.
     func readPiece() -> [UInt8]? {
         var piece = [UInt8](repeating: 0, count: Self.pieceBytes)
         while true {
@@ -64,7 +64,7 @@ final class PlanInput {
     private static func reason() -> String { String(cString: strerror(errno)) }
 }
 
-/// The rest of a plan, read without holding up the loop when its writer is slow.
+/// The rest of a plan, read without blocking the loop when its writer is slow.
 ///
 /// Confined to its loop.
 final class PlanStream: PlanText {

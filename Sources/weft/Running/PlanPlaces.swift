@@ -1,5 +1,5 @@
-// Where in a plan's text its problems are, so that a person finds them. Problems name nodes by
-// their ids; this finds the node, and the field that the problem speaks of. Pure.
+// Finds the places of problems in a plan's text. Problems name nodes by their ids; this finds the
+// node, and the field that the problem is about. Pure.
 internal import Console
 internal import JSON
 internal import Plans
@@ -9,9 +9,9 @@ struct PlanPlaces {
     private let text: PlanText
     private let root: Int
     private let nodes: [Int]
-    /// The places in `nodes` by id, in the order written.
+    /// The positions in `nodes` by id, in the order written.
     private let indexes: [String: [Int]]
-    /// Which node a problem was found in while it was read by itself.
+    /// The node in which a problem was found while it was read.
     private let origins: [PlanProblem: Int]
 
     init(_ bytes: [UInt8]) {
@@ -41,7 +41,7 @@ struct PlanPlaces {
         self.origins = origins
     }
 
-    /// The line and column of a problem; nil if it concerns no place.
+    /// The line and column of a problem; nil if it has no place.
     func position(of problem: PlanProblem, pointer: String? = nil) -> TextPosition? {
         if let position = problem.position { return position }
         return offset(of: problem, pointer: pointer).map {
@@ -81,13 +81,13 @@ struct PlanPlaces {
         return index.map { nodes[$0] }
     }
 
-    /// Whether the id at an offset is the one a sentence about a dependency names.
+    /// Whether the id at an offset is the one in a sentence about a dependency.
     private func names(_ offset: Int, in message: String) -> Bool {
         guard let id = text.string(at: offset) else { return false }
         return indexes[id] == nil && message.contains(id)
     }
 
-    /// The key of an object that a sentence names first.
+    /// The first key of an object that a sentence names.
     private func offset(namedIn message: String, at object: Int) -> Int? {
         let words = message.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }
             .map(String.init)
@@ -116,11 +116,11 @@ struct PlanPlaces {
     }
 }
 
-/// The text of a plan, of which parts are found by their offsets.
+/// The text of a plan, whose parts are found by their offsets.
 private struct PlanText {
     let bytes: [UInt8]
 
-    /// The fields of the object at an offset: key, where the key and where the value begin.
+    /// The fields of the object at an offset: the key, and the offsets of key and value.
     func fields(at offset: Int) -> [(key: String, keyOffset: Int, offset: Int)] {
         var fields: [(String, Int, Int)] = []
         var key: (name: String, offset: Int)?
@@ -135,14 +135,14 @@ private struct PlanText {
         return fields
     }
 
-    /// Where the elements of the array at an offset begin.
+    /// The offsets of the elements of the array at an offset.
     func elements(at offset: Int) -> [Int] {
         var places: [Int] = []
         readMembers(at: offset, delivery: .elements) { _, start in places.append(start) }
         return places
     }
 
-    /// What the string at an offset stands for.
+    /// The decoded string at an offset.
     func string(at offset: Int) -> String? {
         var string: String?
         readMembers(at: offset, delivery: .text) { event, _ in
@@ -153,8 +153,8 @@ private struct PlanText {
         return string
     }
 
-    /// Calls the body for each key, member and text of the value at an offset, and where it begins,
-    /// up to the end of the value or to what is not JSON.
+    /// Calls the body for each key, member and text of the value at an offset, with its offset, up
+    /// to the end of the value or to invalid JSON.
     private func readMembers(
         at offset: Int,
         delivery: JSONReader.Delivery,
@@ -172,7 +172,7 @@ private struct PlanText {
     }
 }
 
-/// A problem, and where it is.
+/// A problem and its place.
 struct PlacedProblem: Equatable {
     var problem: PlanProblem
     var position: TextPosition?

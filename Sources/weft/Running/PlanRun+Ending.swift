@@ -1,4 +1,4 @@
-// What `weft run` says when the run has ended: the answer or the document on standard output,
+// The output of `weft run` at the end of the run: the answer or the document on standard output,
 // failures on standard error.
 internal import Client
 internal import Console
@@ -8,7 +8,7 @@ internal import Weftline
 internal import Wire
 
 extension PlanRun {
-    /// Tells how the run ended and ends the session.
+    /// Reports the end of the run and ends the session.
     func tell(_ outcome: RunEnd) {
         bar.show(outcome.counts)
         if isLaidOut, hasAnswer(outcome) {
@@ -42,7 +42,7 @@ extension PlanRun {
 
     // MARK: - Outputs for a terminal
 
-    /// Whether the answer is the outputs one after the other, and a person reads them.
+    /// Whether the answer is a list of the outputs, and a person reads it.
     ///
     /// Programs get the classic form, `[tool] output` and the join instruction.
     private var isLaidOut: Bool {
@@ -104,7 +104,7 @@ extension PlanRun {
                 switch result {
                 case .success(let answer): then(answer)
                 case .failure(let error) where settings.printsJSON && error.code == .limit:
-                    // The nodes have its outputs, one by one.
+                    // The nodes contain its outputs, one by one.
                     answerFailure = CommandFailure(
                         .failed,
                         "the answer is left out, and null in its place: \(error.message)"
@@ -138,7 +138,7 @@ extension PlanRun {
     // MARK: - For people
 
     private func sayFailures(_ outcome: RunEnd, then: @escaping () -> Void) {
-        // Failures that the terminal shows already are not printed again.
+        // Failures that the terminal already shows are not printed again.
         var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
             say(failures, outcome)

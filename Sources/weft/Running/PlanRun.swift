@@ -1,5 +1,5 @@
-// One `weft run`: submits a plan or goal, follows its run and shows how it goes. Reading the
-// command line is in RunCommand, what is printed at the end in PlanRun+Ending.
+// One `weft run`: submits a plan or goal, follows its run and shows its progress. Reading the
+// command line is in RunCommand, the output at the end in PlanRun+Ending.
 internal import Client
 internal import Console
 internal import Core
@@ -9,22 +9,22 @@ internal import UVLoop
 internal import Weftline
 internal import Wire
 
-/// A plan or goal that runs.
+/// A running plan or goal.
 ///
 /// Confined to the session's loop.
 final class PlanRun {
-    /// What the command line says of the run.
+    /// The options of the command line.
     struct Settings {
         var submission: Submission
-        /// Where the rest of a large plan comes from.
+        /// The source of the rest of a large plan.
         var rest: PlanInput?
         /// The name of the plan in messages about problems; nil for a goal.
         var planName: String?
         var isDetached = false
         var printsJSON = false
-        /// The form of a plan that is the answer; nil if it is an answer like others.
+        /// The form of a plan that is the answer; nil for other answers.
         var planFormat: PlanCommand.Format?
-        /// Whether the coordinator lives on after the run.
+        /// Whether the coordinator continues after the run.
         var isRemote = true
     }
 
@@ -35,15 +35,15 @@ final class PlanRun {
     private(set) var follower: RunFollower?
     private(set) var isInterrupted = false
     private var unplaceable = 0
-    /// What a terminal shows of the run.
+    /// The state of the run that a terminal shows.
     private var view: LiveView?
-    /// The text of the answer that has been shown while it was written.
+    /// The text of the answer that was shown while it was written.
     private(set) var shownAnswer = ""
 
     /// Why the answer is missing from the document of a run that succeeded.
     var answerFailure: CommandFailure?
 
-    /// How many nodes that no worker can run are reported; further ones are not.
+    /// How many nodes without a worker are reported; further ones are not.
     private static let unplaceableSaid = 5
 
     init(session: Session, settings: Settings) {
@@ -64,7 +64,7 @@ final class PlanRun {
         show(phase: settings.isRemote ? "connecting" : "starting the cluster")
     }
 
-    /// Shows what happens before the run has nodes to show.
+    /// Shows what happens before there are nodes.
     private func show(phase: String) {
         view?.phase = phase
         if let progress = view?.progress { bar.show(progress) }
@@ -139,7 +139,7 @@ final class PlanRun {
         Output.standard.writeNow(Text.harmless(text))
     }
 
-    /// Shows a person the run's id, which other commands take.
+    /// Shows the run's id, for use in other commands.
     private func tellRun(_ run: RunID) {
         guard terminal.isTerminal, !settings.isDetached, settings.planFormat == nil else { return }
         bar.say([terminal.style.paint("run \(run)", .dim)])
@@ -192,9 +192,9 @@ final class PlanRun {
         end(isInterrupted ? CommandFailure(.interrupted, failure.lines) : failure)
     }
 
-    /// The problems that the coordinator found, with their places in the text.
+    /// The problems found by the coordinator, with their places in the text.
     private func placed(_ problems: [PlanProblem]) -> [PlacedProblem] {
-        // Of a large plan only the beginning is here.
+        // Of a large plan only the beginning is in memory.
         let places = settings.rest == nil ? PlanPlaces(settings.submission.plan) : nil
         return problems.map {
             PlacedProblem(problem: $0, position: places?.position(of: $0))

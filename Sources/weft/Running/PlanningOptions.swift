@@ -85,7 +85,7 @@ struct PlanningOptions: ParsableArguments {
     /// The tools that plans may use; nil for all.
     var allowedTools: [String]? { allowTool.isEmpty ? nil : allowTool }
 
-    /// The options of the library that these flags are.
+    /// The options for the library from these flags.
     func options(
         join: JoinKind = .llm,
         onMissingTool: MissingToolPolicy = .wait,

@@ -1,4 +1,4 @@
-// How a run ended in words for people, and as a document for programs. Pure.
+// The end of a run in words for people, and as a document for programs. Pure.
 internal import Console
 internal import Core
 internal import JSON
@@ -7,7 +7,7 @@ internal import Weftline
 extension RunEnd {
     var exitStatus: ExitStatus { status == .succeeded ? .success : .failed }
 
-    /// How the run ended in a sentence; nil if the failures of its nodes say it all.
+    /// The end of the run in a sentence; nil if the failures of its nodes are enough.
     var sentence: String? {
         guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
             return status == .cancelled ? "was cancelled: \(reason ?? "no reason given")" : nil
@@ -28,7 +28,7 @@ extension RunEnd {
             (counts.succeeded, "succeeded"), (counts.failed, "failed"),
             (counts.skipped, "skipped"), (counts.cancelled, "cancelled"),
         ]
-        // Counts of 0 are left out, and times that do not fit into a line of a terminal.
+        // Counts of 0 are left out, and so are times that do not fit into a line of a terminal.
         let told = ends.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
         let head = "\(nodes): \(told.isEmpty ? "nothing ran" : told)"
         let lines = (0...times.count).reversed().map { count in
@@ -45,8 +45,7 @@ extension RunEnd {
     }
 }
 
-/// The document of a run, written piece by piece: it may be larger than what fits into memory
-/// twice.
+/// The document of a run, written piece by piece, because it may be too large for memory.
 struct RunDocument {
     private var hasNodes = false
 
@@ -78,12 +77,12 @@ struct RunDocument {
     }
 }
 
-/// The nodes that failed, gathered from pages until there are enough.
+/// The nodes that failed, collected from pages until there are enough.
 struct FailureList {
     private(set) var lines: [String] = []
     private var unseen: Int
 
-    /// Lines shown at most.
+    /// The most lines shown.
     private static let limit = 20
     private let total: Int
     /// Failures that were shown before.
@@ -109,7 +108,7 @@ struct FailureList {
             }
     }
 
-    /// How many failures are not among the lines.
+    /// How many failures are not in the lines.
     var rest: Int { max(total - told - lines.count, 0) }
 
     /// The lines, and how many more there are.
@@ -117,7 +116,7 @@ struct FailureList {
 
     /// How to see more; nil if there is nothing to see.
     ///
-    /// `run` is nil for a cluster of its own, which is gone by then.
+    /// `run` is nil for a cluster of its own, which has ended by then.
     func hint(_ run: RunID?) -> String? {
         guard let run else { return rest > 0 ? "Every node: weft run --json" : nil }
         guard !shown.isEmpty else { return nil }

@@ -1,5 +1,5 @@
-// What a person is told of a key that cannot be used. Where there is no key file there may be no
-// coordinator either; then that is what is told.
+// The messages for a key that cannot be used. If there is no key file there may be no coordinator
+// either; then the message says so.
 internal import Client
 internal import Console
 internal import Transport
@@ -7,7 +7,7 @@ internal import UVLoop
 internal import Wire
 
 extension CommandFailure {
-    /// How long to wait for a connection that shows whether a coordinator is there.
+    /// How long to wait for a connection, which shows whether a coordinator runs there.
     private static let longestWait = Duration.seconds(2)
 
     /// A key file that cannot be used, for a connection to an endpoint.

@@ -1,4 +1,4 @@
-// Which coordinator a command talks to, and the key it proves itself with.
+// The coordinator of a command, and the key for it.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -38,7 +38,7 @@ struct ConnectionOptions: ParsableArguments {
         if let coordinator { try Self.check(coordinator, "--coordinator") }
     }
 
-    /// The coordinator that was named, by flag or environment.
+    /// The coordinator named by flag or environment.
     func namedEndpoint() throws -> Endpoint? {
         if let coordinator { return try Self.check(coordinator, "--coordinator") }
         guard let text = Self.environment("WEFT_COORDINATOR") else { return nil }
@@ -65,7 +65,7 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
-    /// The role and key file to use: the file named, else what lies in the state folder.
+    /// The role and key file: the named file, else the one in the state folder.
     private func keyPath(readsOnly: Bool) -> (Role, String) {
         let choice = KeyFileChoice(
             file: keyFile,

@@ -1,4 +1,4 @@
-// Events as `weft watch` prints them: a line for each event, and for each line that a tool writes.
+// Events as printed by `weft watch`: a line for each event, and for each line of a tool's output.
 // Pure.
 internal import Console
 internal import Core
@@ -14,7 +14,7 @@ struct EventLines {
     }
 
     private let style: Style
-    /// Whether the lines go to a terminal: what tools write must not control it.
+    /// Whether the lines go to a terminal, which the output of tools must not control.
     private let isForTerminal: Bool
     private var partial: [Source: [UInt8]] = [:]
 
@@ -55,7 +55,7 @@ struct EventLines {
 
     // MARK: - Words
 
-    /// What the data of an event says, by kind.
+    /// The data of an event in words, by kind.
     static func text(of event: EventMessage) -> String? {
         if let end = RunEnd(event) {
             return [end.sentence, end.summary].compactMap(\.self).joined(separator: "; ")
@@ -142,7 +142,7 @@ struct EventLines {
         return lines
     }
 
-    /// What a node wrote without ending the line.
+    /// The output of a node without a line end.
     private mutating func rest(of node: String) -> [String] {
         ["stdout", "stderr"].compactMap { stream in
             let source = Source(node: node, stream: stream)

@@ -1,24 +1,24 @@
-// Why the nodes of a run do not go on, as `weft explain` says it: a line for each of a few nodes,
-// a line for each reason of many. Pure.
+// Why the nodes of a run do not continue, as shown by `weft explain`: a line for each of a few
+// nodes, a line for each reason of many. Pure.
 internal import Console
 internal import JSON
 internal import OrderedCollections
 
 /// The coordinator's answer, put into groups.
 struct Explanation {
-    /// Nodes of one tool that wait for the same.
+    /// Nodes of one tool that wait for the same reasons.
     struct Group {
         var tool: String
         var status: String
         var codes: [String]
-        /// The reasons in words; those that differ from node to node in general ones.
+        /// The reasons in words; those that differ from node to node in a general form.
         var messages: [String]
         var count: Int
         /// The first few.
         var nodes: [String]
     }
 
-    /// All nodes that do not go on, as far as they are known.
+    /// All nodes that do not continue, as far as known.
     let total: Int
     /// Nodes that the coordinator's answer left out.
     private let leftOut: Int
@@ -70,7 +70,7 @@ struct Explanation {
         }
     }
 
-    /// The general form of a reason that names other nodes, workers or times for each node.
+    /// The general form of a reason that contains different nodes, workers or times for each node.
     private static func general(_ code: String) -> String {
         switch code {
         case "dependencies": "other nodes come first"

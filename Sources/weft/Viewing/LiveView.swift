@@ -1,5 +1,5 @@
-// What a terminal shows during a run: lines that stay, for nodes that have ended, and below them
-// lines that change, for nodes that have not. Pure; drawing is in ProgressBar.
+// The terminal during a run: permanent lines for nodes that have ended, and below them changing
+// lines for nodes that have not. Pure; drawing is in ProgressBar.
 internal import Console
 internal import Core
 internal import JSON
@@ -9,11 +9,11 @@ internal import Wire
 
 /// The nodes of a run, as its events describe them.
 struct LiveView {
-    /// What a run is, which decides what is shown of it.
+    /// The kind of run, which decides what is shown.
     enum Subject {
         /// Every node is shown from when it is planned, and stays when it has ended.
         case goal
-        /// There may be many nodes: those that run are shown, and those that failed stay.
+        /// There may be many nodes: the running ones are shown, and failed ones stay.
         case plan
     }
 
@@ -24,23 +24,23 @@ struct LiveView {
         var startedAt = 0.0
     }
 
-    /// What happens before there are nodes to show.
+    /// What happens before there are nodes.
     var phase: String?
     /// Counts of nodes; progress events are too rare to match the lines.
     private(set) var progress = RunProgress()
-    /// How many failures have lines that stay.
+    /// How many failures have permanent lines.
     private(set) var toldFailures = 0
 
     private let style: Style
     private let subject: Subject
     private var nodes: [String: Node] = [:]
-    /// Nodes that have lines below: of a goal those that have not ended, in the order in which they
-    /// were planned; of a plan those that run, in the order in which they began.
+    /// Nodes with changing lines: for a goal those that have not ended, in the order in which they
+    /// were planned; for a plan those that run, in the order in which they began.
     private var shown: [String] = []
 
     /// Lines of nodes that have not ended.
     private static let limit = 8
-    /// Lines of failures of a plan that stay; its end tells how many more there are.
+    /// Permanent lines for failures of a plan; its end tells how many more there are.
     private static let failuresTold = 20
 
     init(style: Style, subject: Subject = .goal) {
@@ -48,13 +48,12 @@ struct LiveView {
         self.subject = subject
     }
 
-    /// Notes the nodes of a plan that is about to run.
+    /// Adds the nodes of a plan that is about to run.
     mutating func add(_ document: PlanDocument) {
         for node in document.nodes { add(node.id.text, tool: node.tool) }
     }
 
-    /// Handles an event that comes so many milliseconds after the view began; returns the lines
-    /// that stay.
+    /// Handles an event that many milliseconds after the view began; returns the permanent lines.
     mutating func handleEvent(_ event: EventMessage, elapsedMilliseconds: Double) -> [String] {
         phase = nil
         switch event.kind {
@@ -83,17 +82,17 @@ struct LiveView {
         return []
     }
 
-    /// The lines below, no wider than a terminal of so many columns, and no more than there is room
-    /// for.
+    /// The changing lines, no wider than a terminal of that many columns, and no more than there is
+    /// room for.
     func lines(width: Int, room: Int, elapsedMilliseconds: Double) -> [String] {
         guard room > 0 else { return [] }
         if let phase { return [style.paint(Text.cut("  \(phase)", to: width - 1), .dim)] }
         guard !shown.isEmpty else {
-            // No node is under way: a model plans or answers.
+            // No node is running: a model plans or answers.
             return subject == .goal ? [style.paint("  the model writes", .dim)] : []
         }
         var count = min(Self.limit, room, shown.count)
-        // The line with the number of further nodes takes the place of one.
+        // The line with the number of further nodes uses the place of one.
         if count < shown.count { count = min(count, room - 1) }
         var lines = shown.prefix(count).compactMap { id -> String? in
             guard let node = nodes[id] else { return nil }

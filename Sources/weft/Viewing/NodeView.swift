@@ -1,4 +1,4 @@
-// A node as `weft show RUN NODE` shows it: everything that is known of it. Pure but for printing.
+// A node as shown by `weft show RUN NODE`: everything known about it. Pure except for printing.
 internal import Console
 internal import JSON
 

@@ -1,4 +1,4 @@
-// A run as `weft show` shows it: what is known of it as a whole, and a line for each node.
+// A run as shown by `weft show`: the run as a whole, and a line for each node.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -6,8 +6,8 @@ internal import Core
 internal import JSON
 internal import Wire
 
-/// The nodes of a run, as many as are wanted: those that failed first, then those that run, then
-/// the others in the order of the plan.
+/// The nodes of a run, as many as are wanted: failed ones first, then running ones, then the others
+/// in the order of the plan.
 struct RunView {
     /// The states that can be asked for.
     enum Status: String, CaseIterable {
@@ -27,7 +27,8 @@ struct RunView {
     private let counts: JSONValue
     private let age: Double?
 
-    /// A view of a run as the coordinator described it; with a state, of nodes in that state only.
+    /// A view of a run from the coordinator's description; with a state, only of nodes in that
+    /// state.
     init(of run: JSONValue = .null, limit: Int, status: Status? = nil) {
         self.limit = limit
         self.status = status
@@ -35,13 +36,13 @@ struct RunView {
         age = run["age_ms"]?.doubleValue
     }
 
-    /// Nodes that are wanted and not in the table, as far as pages were read.
+    /// Nodes that are wanted but not in the table, as far as pages were read.
     var unseen: Int {
         let listed = min(failed.count + running.count + others.count, limit)
         return max((status == nil ? total : matching) - listed, 0)
     }
 
-    /// Whether no further page can change what is listed.
+    /// Whether no further page can change the list.
     var isComplete: Bool {
         guard status == nil else { return false }
         let important = failed.count + running.count
@@ -98,11 +99,11 @@ struct RunView {
         }
         if let because = node["because"]?.stringValue { return "because of \(because)" }
         guard let output = node["output"] else { return "" }
-        // No terminal shows more.
+        // Terminals show no more.
         return String((output.stringValue ?? output.description).prefix(400))
     }
 
-    /// What is known of a run as a whole.
+    /// The run as a whole.
     static func pairs(_ run: JSONValue) -> [(name: String, value: String?)] {
         let counts = run["counts"] ?? .null
         let timing = run["timing"] ?? .null
@@ -180,7 +181,7 @@ struct RunView {
 extension RunView.Status: ExpressibleByArgument {}
 
 extension JSONValue {
-    /// How long a node has been running, of a run that was accepted so long ago; nil if it does
+    /// How long a node has been running, in a run that was accepted that long ago; nil if it does
     /// not run.
     func runningMilliseconds(at age: Double?) -> Double? {
         guard text("status") == "running", let age, let ready = self["ready_at_ms"]?.doubleValue
@@ -206,7 +207,7 @@ extension Session {
         }
     }
 
-    /// Ends the command as a request ended.
+    /// Ends the command with the result of a request.
     func end(_ result: Result<Void, ClientError>) {
         switch result {
         case .success: end()
