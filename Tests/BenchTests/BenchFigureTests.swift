@@ -1,4 +1,4 @@
-// Medians of several rounds, and two records side by side.
+// Medians of several rounds, and the comparison of two records.
 import JSON
 import Testing
 
@@ -20,7 +20,7 @@ struct BenchFigureTests {
         )
     }
 
-    @Test("The median is taken of each figure by itself")
+    @Test("Each figure has its own median")
     func medians() {
         let rounds = [figures(3, 5), figures(1, 9), figures(2, 4)]
         let medians = BenchFigures.medians(of: rounds)

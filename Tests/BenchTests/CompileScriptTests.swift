@@ -1,4 +1,4 @@
-// What a goal could take at best, and the scripted models that say it in that time.
+// The best possible time of a goal, and the scripted models that are this fast.
 import LanguageModels
 import PlannerCore
 import Plans
@@ -9,7 +9,7 @@ import Wire
 
 @Suite("Scripts of weft bench compile")
 struct CompileScriptTests {
-    /// Longest way through the calls, and all of them one after the other.
+    /// The time of the longest path through the calls, and of all calls one after the other.
     static let ideals: [(CompileShape, path: Double, work: Double)] = [
         (.parallelqa, 400, 1100), (.stagger, 900, 1700), (.fan8, 200, 1600), (.movie, 1130, 4880),
     ]
@@ -27,7 +27,7 @@ struct CompileScriptTests {
         #expect(joined.times.streamed == times.streamed + shape.joinMilliseconds)
     }
 
-    @Test("The movie's times are the paper's")
+    @Test("The times of movie are those of the paper")
     func movie() {
         let script = CompileScript(.movie, joins: true)
         #expect(abs(script.planEnd - 1880) < 0.001)
@@ -35,7 +35,7 @@ struct CompileScriptTests {
         #expect(abs(script.times.planned - (1880 + 1130 + 1620)) < 0.001)
     }
 
-    @Test("A call is written when its brace is, piece by piece")
+    @Test("A call counts as written when its closing brace is written")
     func pieces() {
         let pace = CompileScript.Pace(first: 100, piece: 5, characters: 4)
         let script = CompileScript(.fan8, joins: false, pace: pace)
@@ -44,7 +44,7 @@ struct CompileScriptTests {
         #expect(pieces.first?.time == 100)
         #expect(pieces.last?.time == script.planEnd)
         #expect(script.planEnd == 100 + 5 * Double(pieces.count - 1))
-        // The last call decides, and behind it come only the brackets of the document.
+        // The last call decides; only the brackets of the document come after it.
         let last = script.plan.utf8.count - 3
         #expect(script.times.streamed == 100 + 5 * Double(last / 4) + 200)
     }

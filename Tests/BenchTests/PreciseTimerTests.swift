@@ -1,4 +1,4 @@
-// Timers that are late by microseconds: never early, once each, not after they were closed.
+// Timers that are late by microseconds: never early, fire once, and not after they were closed.
 import TestKit
 import Testing
 import UVLoop
@@ -8,7 +8,7 @@ import UVLoop
 @Suite("Precise timers")
 struct PreciseTimerTests {
     @Test(
-        "They fire once each, none early, with and without a descriptor",
+        "They fire once, never early, with and without a descriptor",
         arguments: [true, false]
     )
     func neverEarly(hasDescriptor: Bool) async throws {
@@ -33,12 +33,12 @@ struct PreciseTimerTests {
         #expect(lateness.min() ?? .max < 500_000_000)
     }
 
-    @Test("The best of many is late by less than the millisecond that Timer counts in")
+    @Test("The best of many is late by less than a millisecond, the unit of Timer")
     func precise() async throws {
         let best = try await onLoop { loop in
             var best = Int64.max
             for _ in 0..<50 {
-                // In the middle of a millisecond, where the other timer is half of one late.
+                // In the middle of a millisecond, where the other timer is half a millisecond late.
                 let due = (loop.nowNanoseconds / 1_000_000 + 2) * 1_000_000 + 500_000
                 var made: PreciseTimer?
                 made = PreciseTimer(loop: loop) {
@@ -53,7 +53,7 @@ struct PreciseTimerTests {
         #expect(best < 400_000)
     }
 
-    @Test("A later scheduling replaces the earlier one, also from within")
+    @Test("A later scheduling replaces the earlier one, also inside the callback")
     func replaced() async throws {
         let count = try await onLoop { loop in
             var count = 0
@@ -72,7 +72,7 @@ struct PreciseTimerTests {
         #expect(count == 2)
     }
 
-    @Test("A closed timer does not fire, and the loop closes with one that is open")
+    @Test("A closed timer does not fire, and the loop can close with an open one")
     func closed() async throws {
         let count = try await onLoop { loop in
             var count = 0

@@ -1,4 +1,4 @@
-// Arguments that no command has are named, with what was probably meant, for every command alike.
+// Unknown arguments are reported with a suggestion, for every command.
 import Testing
 
 @testable import weft
@@ -25,7 +25,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "A misspelt option or command is named with what was meant",
+        "Reports a misspelled option or command and suggests the right one",
         arguments: [
             ("run --wrokers 3 --plan x", "weft run has no option --wrokers", "--workers"),
             ("run --paln x", "weft run has no option --paln", "--plan"),
@@ -55,14 +55,14 @@ struct CommandLineTests {
         #expect(problem(line) == "\(sentence). Did you mean \"\(meant)\"?")
     }
 
-    @Test("A negative number is the value of its option, not an option")
+    @Test("Reads a negative number as the value of its option")
     func negative() {
         #expect(problem("run --slots -1 --plan x") == #"--slots cannot be "-1"."#)
         #expect(problem("show r1 --limit -0.5") == #"--limit cannot be "-0.5"."#)
         #expect(problem("run -1 --plan x") == "weft run has no option -1.")
     }
 
-    @Test("Every option of every command is found when two of its letters change places")
+    @Test("Suggests every option of every command when two of its letters are swapped")
     func everyOption() throws {
         for command in Self.commands {
             for name in command.options.flatMap(\.names) where name.count > 5 {
@@ -78,7 +78,7 @@ struct CommandLineTests {
         }
     }
 
-    @Test("Every command is found when its first two letters change places")
+    @Test("Suggests every command when its first two letters are swapped")
     func everyCommand() {
         for (name, _) in Self.shape.subcommands where !name.hasPrefix("bench-") {
             var letters = Array(name)
@@ -90,7 +90,7 @@ struct CommandLineTests {
         }
     }
 
-    @Test("Correct arguments and the values of options are not reported")
+    @Test("Accepts correct arguments and the values of options")
     func right() {
         for line in [
             "", "run --plan x --tools y --workers 3", "run --plan - --json", "run What-is-this",
@@ -106,7 +106,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "A file in the place of a goal or of nothing names the option that takes it",
+        "Suggests the option for a file given instead of a goal",
         arguments: [
             ("run ../plan.json", "\"../plan.json\" is a file; did you mean --plan ../plan.json?"),
             ("run README", "\"README\" is a file; did you mean --plan README?"),
@@ -130,7 +130,7 @@ struct CommandLineTests {
         #expect(problem(line) == sentence)
     }
 
-    @Test("Surplus words and options of other commands are reported as such")
+    @Test("Reports extra words and options of other commands")
     func misplaced() {
         #expect(problem("status now") == "weft status has no place for the argument \"now\".")
         #expect(

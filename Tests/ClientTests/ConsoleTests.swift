@@ -1,4 +1,4 @@
-// What people see: numbers, tables and the live line, laid out for any width.
+// The output for people: numbers, tables and the live line, for any width.
 import JSON
 import Testing
 
@@ -12,7 +12,7 @@ private let colored = Style(isColored: true)
 @Suite("Text for people")
 struct TextTests {
     @Test(
-        "Durations have the unit that suits them",
+        "Durations have a suitable unit",
         arguments: [
             (0, "0.00 ms"), (0.416, "0.42 ms"), (9.99, "9.99 ms"), (9.996, "10 ms"),
             (999.4, "999 ms"), (999.6, "1.0 s"), (59_940, "59.9 s"), (59_960, "1 min 00 s"),
@@ -24,7 +24,7 @@ struct TextTests {
         #expect(Text.duration(milliseconds: milliseconds) == text)
     }
 
-    @Test("Numbers are rounded, also below zero")
+    @Test("Rounds numbers, also negative ones")
     func fixed() {
         #expect(Text.fixed(1.005, digits: 1) == "1.0")
         #expect(Text.fixed(-0.04, digits: 1) == "0.0")
@@ -41,7 +41,7 @@ struct TextTests {
         #expect(Text.printable("grün 日本") == "grün 日本")
     }
 
-    @Test("Cut text says that something is missing")
+    @Test("Cut text ends with an ellipsis")
     func cuts() {
         #expect(Text.cut("abcdef", to: 6) == "abcdef")
         #expect(Text.cut("abcdef", to: 4) == "abc…")
@@ -62,7 +62,7 @@ struct TableTests {
         return table
     }
 
-    @Test("Columns are as wide as they need to be, numbers to the right, nothing behind the last")
+    @Test("Columns are as wide as needed, numbers are right-aligned, no line ends with blanks")
     func aligns() {
         #expect(
             table().lines(width: nil, style: plain) == [
@@ -107,7 +107,7 @@ struct ProgressLineTests {
         ProgressLine.text(progress(), elapsedMilliseconds: 2345, width: width, style: style)
     }
 
-    @Test("With room it says everything")
+    @Test("Shows everything if there is room")
     func wide() {
         #expect(
             line(200)
@@ -115,12 +115,12 @@ struct ProgressLineTests {
         )
     }
 
-    @Test("It never reaches the last column, nor goes beyond 79", arguments: 1...120)
+    @Test("Never reaches the last column, nor column 80", arguments: 1...120)
     func fits(width: Int) {
         #expect(line(width).count <= min(width, 80) - 1)
     }
 
-    @Test("Without room the least important parts are left out first")
+    @Test("Leaves out the least important parts first when there is no room")
     func narrow() {
         #expect(line(52) == "412/1000  2.3 s  12 failed  8 running  path 1.2 s")
         #expect(line(42) == "412/1000  2.3 s  12 failed  8 running")
@@ -148,7 +148,7 @@ struct ProgressLineTests {
         #expect(text().hasPrefix("[=====") && !text().contains(">") && !text().contains("= "))
     }
 
-    @Test("Events of a run are read, also without some of the numbers")
+    @Test("Reads events of a run, also when some numbers are missing")
     func reads() throws {
         let raw = try RawJSON(
             validating: #"{"counts":{"total":5,"failed":2},"critical_path_ms":1.5}"#

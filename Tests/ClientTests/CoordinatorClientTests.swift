@@ -1,4 +1,4 @@
-// A client against a scripted coordinator: handshake, requests, runs, and the end of it all.
+// A client against a scripted coordinator: handshake, requests, runs, and the end.
 import Client
 import Core
 import JSON
@@ -33,12 +33,12 @@ struct ConnectingTests {
         }
     }
 
-    @Test("A client that holds the key is welcome")
+    @Test("Welcomes a client with the right key")
     func connects() async throws {
         #expect(try await outcome() == .success("scripted"))
     }
 
-    @Test("With another key neither side accepts the other")
+    @Test("Neither side accepts the other with a different key")
     func wrongKey() async throws {
         let other = known(HandshakeKey([UInt8](repeating: 1, count: Limits.nonceBytes)))
         let result = try await outcome { $0.key = other }
@@ -50,7 +50,7 @@ struct ConnectingTests {
         #expect(error.code == .authFailed)
     }
 
-    @Test("A refused connection means that there is no coordinator")
+    @Test("Reports a refused connection as a missing coordinator")
     func unreachable() async throws {
         let result = try await outcome { _ in
         } _: {
@@ -64,7 +64,7 @@ struct ConnectingTests {
         #expect(error.message.contains("nobody listens"))
     }
 
-    @Test("A listener that is silent or speaks another protocol is no coordinator")
+    @Test("Reports a silent listener, or one with another protocol, as a missing coordinator")
     func strangers() async throws {
         for greeting in [nil, "HTTP/1.1 400 Bad Request\r\n\r\n", "{\"type\":\"pong\",\"n\":1}\n"] {
             let error = try await onLoop { loop in
@@ -99,7 +99,7 @@ struct ConnectingTests {
         }
     }
 
-    @Test("A cancelled attempt is answered, once")
+    @Test("Answers a cancelled attempt once")
     func cancels() async throws {
         let kinds = try await onLoop { loop in
             let coordinator = try ScriptedCoordinator(loop: loop)
@@ -120,7 +120,7 @@ struct ConnectingTests {
 
 @Suite("Questions and commands")
 struct RequestTests {
-    @Test("Several questions are answered each, in any order, small and in chunks")
+    @Test("Answers several questions in any order, small and in chunks")
     func answers() async throws {
         let large = RawJSON(String(repeating: "ü", count: 300_000))
         let box = Box<[String]>([])
@@ -186,7 +186,7 @@ struct RequestTests {
         #expect(box.value?.code == .unknownRun)
     }
 
-    @Test("A drain succeeds when no error comes before the pong, and fails when one does")
+    @Test("A drain succeeds if no error comes before the pong, otherwise it fails")
     func drains() async throws {
         let box = Box<[Bool]>([])
         try await withClient { loop, coordinator, client in
@@ -206,7 +206,7 @@ struct RequestTests {
             client.drain(worker: "w1") { box.value.append((try? $0.get()) != nil) }
             client.drain(worker: "gone") { result in
                 box.value.append((try? result.get()) != nil)
-                // The pong that still comes must not answer again.
+                // The pong that still arrives must not answer again.
                 client.get(.status) { _ in loop.stop() }
                 coordinator.send(.bye(Bye(reason: "shutting_down")))
                 coordinator.connection?.closeAfterWriting()
@@ -216,7 +216,7 @@ struct RequestTests {
         #expect(box.value == [true, false])
     }
 
-    @Test("A lost connection fails everything under way once, and what comes later too")
+    @Test("A lost connection fails all pending requests once, and later ones too")
     func losesEverything() async throws {
         let box = Box<[String]>([])
         try await withClient { loop, coordinator, client in
@@ -251,7 +251,7 @@ struct RequestTests {
         )
     }
 
-    @Test("Pings are answered, and the connection to a silent coordinator is closed")
+    @Test("Answers pings, and closes the connection to a silent coordinator")
     func silence() async throws {
         var limits = Limits()
         limits.heartbeat = .milliseconds(100)
@@ -271,7 +271,7 @@ struct RequestTests {
     }
 }
 
-/// Something a loop's closure changes and a test reads when the loop has ended.
+/// A value that closures of the loop change and a test reads after the loop has ended.
 final class Box<Value: Sendable>: Sendable {
     private let state: Locked<Value>
 

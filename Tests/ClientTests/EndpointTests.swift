@@ -5,7 +5,7 @@ import Testing
 @Suite("Endpoints")
 struct EndpointTests {
     @Test(
-        "Names, addresses and IPv6 in brackets are read and written back",
+        "Reads and writes names, addresses and IPv6 in brackets",
         arguments: [
             ("127.0.0.1:7420", "127.0.0.1", 7420), ("build-host:1", "build-host", 1),
             ("[::1]:65535", "::1", 65535), ("a.example.org:80", "a.example.org", 80),
@@ -18,7 +18,7 @@ struct EndpointTests {
     }
 
     @Test(
-        "What is wrong is named",
+        "Reports what is wrong",
         arguments: [
             ("", "no host"), (":7420", "no host"), ("host", "no port"), ("host:", "no port"),
             ("::1:7420", "brackets"), ("[::1:7420", "without a ]"), ("[::1]", "no port"),

@@ -1,4 +1,5 @@
-// What `weft explain` and `weft show` list: groups, failures first, nothing wider than a terminal.
+// The lists of `weft explain` and `weft show`: groups, failures first, never wider than the
+// terminal.
 import JSON
 import Testing
 
@@ -26,7 +27,7 @@ struct ExplanationTests {
         )
     }
 
-    @Test("A few nodes are told one by one")
+    @Test("Lists a few nodes one by one")
     func few() throws {
         let few = try explanation([
             node("a", "ready", "tool_missing", "no connected worker has the tool nap")
@@ -34,7 +35,7 @@ struct ExplanationTests {
         #expect(few.lines(plain) == ["a (nap, ready): no connected worker has the tool nap"])
     }
 
-    @Test("Many nodes that wait for the same are one line, and all are counted")
+    @Test("Shows many nodes with the same reason as one line, and counts all of them")
     func many() throws {
         let busy = (0..<296).map {
             node("t\($0)", "ready", "slots_busy", "all slots are busy on w1")
@@ -58,7 +59,7 @@ struct ExplanationTests {
         #expect(document["groups"]?.arrayValue?.map { $0["count"] } == [2, 296, 40, 1])
     }
 
-    @Test("Nodes that the coordinator left out are counted, not passed over")
+    @Test("Counts nodes that the coordinator left out")
     func leftOut() throws {
         let nodes = (0..<200).map { node("t\($0)", "ready", "slots_busy", "all slots are busy") }
         let some = Explanation(try explanation(nodes).document, unsettled: 300)
@@ -72,7 +73,7 @@ struct ExplanationTests {
         #expect(some.document["total"] == 300 && some.document["left_out"] == 100)
     }
 
-    @Test("Of very many groups the rest is counted")
+    @Test("Counts the remaining groups if there are very many")
     func manyGroups() throws {
         let nodes = (0..<60).map { number in
             node("a\(number)", "ready", "code_\(number)", "m") + ","
@@ -100,7 +101,7 @@ struct RunViewTests {
 
     private let run = #"{"age_ms":2650,"counts":{"failed":1,"running":1}}"#
 
-    @Test("Failures come first, then what runs with its time, then the rest")
+    @Test("Lists failures first, then running nodes with their time, then the others")
     func order() throws {
         var view = RunView(of: try json(run), limit: 3)
         view.add(
@@ -115,7 +116,7 @@ struct RunViewTests {
         #expect(view.unseen == 2 && view.isComplete)
     }
 
-    @Test("Nodes in one state can be listed alone")
+    @Test("Lists only the nodes in one state")
     func status() throws {
         var view = RunView(of: try json(run), limit: 10, status: .succeeded)
         view.add(try page([("a", "succeeded"), ("b", "failed"), ("c", "succeeded")]))
@@ -141,7 +142,7 @@ struct RunViewTests {
 
 @Suite("Text of tools")
 struct HarmlessTextTests {
-    @Test("Text for a terminal keeps its lines and no control characters")
+    @Test("Text for a terminal keeps its lines but no control characters")
     func harmless() {
         #expect(Text.harmless("a\n\tb\r\nc") == "a\n\tb\nc")
         #expect(

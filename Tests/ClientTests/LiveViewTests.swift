@@ -1,4 +1,4 @@
-// What a terminal shows of a run while it goes on: which nodes are there, how they stand, and what fits.
+// The terminal during a run: which nodes are shown, their states, and what fits.
 import Core
 import JSON
 import Plans
@@ -34,7 +34,7 @@ struct LiveViewTests {
         return try event(.planned, nil, #"{"nodes":\#(ids.count),"tasks":[\#(tasks)]}"#)
     }
 
-    @Test("Nodes appear when they are planned, change, and go above when they end")
+    @Test("Nodes appear when planned, change, and move above when they end")
     mutating func life() throws {
         #expect(view.lines(width: 80, room: 21, elapsedMilliseconds: 0) == ["  the model writes"])
         #expect(view.handleEvent(try planned("t1"), elapsedMilliseconds: 0) == [])
@@ -65,7 +65,7 @@ struct LiveViewTests {
         #expect(
             view.lines(width: 80, room: 21, elapsedMilliseconds: 1_300) == ["  the model writes"]
         )
-        // The same end again, and a node that nobody planned, say nothing.
+        // A repeated end, and a node that was not planned, change nothing.
         #expect(view.handleEvent(try event(.nodeCancelled, "t2"), elapsedMilliseconds: 0) == [])
         #expect(view.handleEvent(try event(.started, "t9"), elapsedMilliseconds: 0) == [])
         #expect(view.progress.settled == 2 && view.progress.running == 0)
@@ -119,7 +119,7 @@ struct PlanViewTests {
         view.add(PlanDocument(nodes: nodes))
     }
 
-    @Test("Only nodes that run have lines, only failures stay, all are counted")
+    @Test("Shows lines for running nodes, keeps failures, counts all")
     mutating func life() throws {
         view.phase = "connecting"
         #expect(view.lines(width: 80, room: 9, elapsedMilliseconds: 5) == ["  connecting"])
@@ -146,7 +146,7 @@ struct PlanViewTests {
         #expect(view.progress.running == 0 && view.progress.failed == 1)
     }
 
-    @Test("There are never more lines than there is room for", arguments: 0...12)
+    @Test("There are never more lines than fit", arguments: 0...12)
     mutating func room(room: Int) throws {
         add(30)
         for number in 0..<20 {
@@ -157,7 +157,7 @@ struct PlanViewTests {
         if room > 0 { #expect(lines.last == "  and \(20 - lines.count + 1) more") }
     }
 
-    @Test("Of many failures the first lines stay, and the last sentence counts the rest")
+    @Test("Keeps the lines of the first failures, and counts the others in the last sentence")
     mutating func failures() throws {
         add(30)
         var told = 0
@@ -170,7 +170,7 @@ struct PlanViewTests {
         #expect(FailureList(failed: 20, told: 20).isComplete)
     }
 
-    @Test("A long id keeps its two ends")
+    @Test("A long id is cut in its middle")
     mutating func longIDs() throws {
         add(1, named: "a-very-long-name-of-a-node-")
         let id = "a-very-long-name-of-a-node-0"
@@ -186,7 +186,7 @@ struct PlanViewTests {
 @Suite("Columns of text")
 struct TextWidthTests {
     @Test(
-        "Letters, wide letters, marks and pictures take the columns that terminals give them",
+        "Letters, wide letters, marks and pictures have the width that terminals give them",
         arguments: [
             ("abc", 3), ("", 0), ("é", 1), ("e\u{301}", 1), ("日本語", 6), ("ｈａｌｆ", 8), ("한국", 4),
             ("🚀", 2), ("❤️", 2), ("❤", 1), ("🇩🇪", 2), ("a\u{200B}b", 2), ("ไทย", 3), ("→…✓", 3),
@@ -197,7 +197,7 @@ struct TextWidthTests {
         #expect(Text.width(of: text) == width)
     }
 
-    @Test("Cut and shortened text takes no more than its columns", arguments: 0...14)
+    @Test("Cut and shortened text fits into its columns", arguments: 0...14)
     func fits(width: Int) {
         for text in [
             "abcdefghijklm", "日本語日本語日", "a日b本c語d", "👩‍👩‍👧x👩‍👩‍👧", "e\u{301}e\u{301}e\u{301}e\u{301}",

@@ -1,11 +1,11 @@
-// What `weft models check` says of a model from what it replied.
+// The findings of `weft models check` for a model's reply.
 import Core
 import PlannerCore
 import Testing
 
 @testable import weft
 
-@Suite("What one call shows of a model")
+@Suite("Findings of one call of a model")
 struct ModelCheckTests {
     @Test("A stream that fits the schema")
     func works() {
@@ -19,7 +19,7 @@ struct ModelCheckTests {
         #expect(check.usage?.total == 7)
     }
 
-    @Test("A reply at once in prose works, but neither streams nor fits")
+    @Test("A reply at once in prose works, but neither streams nor fits the schema")
     func prose() {
         var check = ModelCheck()
         check.handle(.formatLowered(to: .text), milliseconds: 1)
@@ -30,7 +30,7 @@ struct ModelCheckTests {
     }
 
     @Test(
-        "A program that repeats what it reads, or says something else, does not work",
+        "A program that repeats its input, or says something else, does not work",
         arguments: [
             String(decoding: ModelCheck.request.messages.map(\.text).joined().utf8, as: UTF8.self),
             "{\"messages\":[{\"role\":\"system\",\"content\":\"Reply with one JSON object",
@@ -45,7 +45,7 @@ struct ModelCheckTests {
         #expect(check.lines.contains { $0.name == "answer" && $0.value?.hasPrefix("no") == true })
     }
 
-    @Test("A failure, a cut reply and silence do not work")
+    @Test("A failure, a cut reply and an empty reply do not work")
     func fails() {
         var failed = ModelCheck()
         failed.handle(.failed(ModelFailure(code: .timeout, message: "late")), milliseconds: 9)

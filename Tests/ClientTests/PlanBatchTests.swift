@@ -1,4 +1,4 @@
-// Plans cut into lines: nothing lost, nothing too long, the end marked once.
+// Plans split into messages: nothing is lost, nothing is too long, and the end is marked once.
 import JSON
 import Plans
 import Testing
@@ -24,7 +24,7 @@ struct PlanBatchTests {
     }
 
     @Test(
-        "Every node arrives once and in order, whatever the size",
+        "Sends every node once and in order, for every size",
         arguments: [1, 7, 60, 333, 1 << 20]
     )
     func keepsNodes(bytesPerBatch: Int) throws {
@@ -37,7 +37,7 @@ struct PlanBatchTests {
         }
     }
 
-    @Test("Only the last batch is marked and carries the join instruction")
+    @Test("Only the last batch is marked and contains the join instruction")
     func marksTheEnd() throws {
         let batches = try batches(planText(nodes: 50), bytesPerBatch: 200)
         #expect(batches.count > 5)
@@ -46,7 +46,7 @@ struct PlanBatchTests {
         #expect(batches.last?.joinInstruction == "sum")
     }
 
-    @Test("Text that comes in pieces gives the same nodes", arguments: [1, 50, 999, 5_000])
+    @Test("Text in pieces gives the same nodes", arguments: [1, 50, 999, 5_000])
     func pieces(size: Int) throws {
         let document = planText(nodes: 100, padding: 10)
         var source = PlanBatches(
@@ -74,7 +74,7 @@ struct PlanBatchTests {
         #expect(batches.dropLast().allSatisfy { !$0.tasks.isEmpty && !$0.isLast })
     }
 
-    @Test("Text that ends too early is a problem, not the end of the plan")
+    @Test("Reports text that ends too early as a problem, not as the end of the plan")
     func cutShort() throws {
         let text = Array(#"{"tasks":[{"id":"a"}"#.utf8)
         var source = PlanBatches(
@@ -88,7 +88,7 @@ struct PlanBatchTests {
         #expect(throws: PlanProblems.self) { try source.nextBatch() }
     }
 
-    @Test("A node larger than a batch goes alone")
+    @Test("Sends a node larger than a batch alone")
     func largeNodeAlone() throws {
         let large = String(repeating: "x", count: 1000)
         let text = """
@@ -100,7 +100,7 @@ struct PlanBatchTests {
         #expect(alone.map(\.tasks.count) == [1])
     }
 
-    @Test("A node that no line can carry is named")
+    @Test("Names a node that is too large for a message")
     func refusesHugeNode() throws {
         let document = planText(nodes: 1, padding: 500)
         let error = #expect(throws: PlanProblems.self) {

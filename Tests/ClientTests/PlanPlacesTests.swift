@@ -1,4 +1,4 @@
-// Where the problems of a plan are in its text.
+// The positions of a plan's problems in its text.
 import JSON
 import Plans
 import Testing
@@ -8,7 +8,7 @@ import Wire
 
 @Suite("Places of problems")
 struct PlanPlacesTests {
-    /// The places of all problems of a plan, as `line:column code`.
+    /// The positions of all problems of a plan, as `line:column code`.
     private func places(_ text: String) -> [String] {
         let tools = [
             ToolDescription(name: "noop", description: "Does nothing."),
@@ -28,7 +28,7 @@ struct PlanPlacesTests {
         }
     }
 
-    @Test("Each problem has the place of the field that it names")
+    @Test("Each problem has the position of the field that it names")
     func fields() {
         let text = """
             {"tasks": [
@@ -52,7 +52,7 @@ struct PlanPlacesTests {
         )
     }
 
-    @Test("Warnings come after all errors, each with its place")
+    @Test("Warnings come after all errors, each with its position")
     func warnings() {
         let text = """
             {"tasks": [{"id": "g", "tool_name": "noop", "args": {"x": "$price"}},
@@ -62,14 +62,14 @@ struct PlanPlacesTests {
         #expect(places(#"{"tasks":[]}"#) == ["empty_plan"])
     }
 
-    @Test("A fault in the text has the place of its first byte")
+    @Test("A fault in the text has the position of its first byte")
     func faults() {
         #expect(places("{\n  \"é日\": x}") == ["2:9 bad_json"])
         #expect(places("[]") == ["1:1 bad_json"])
         #expect(places("{\"tasks\": [\n  {\"id\": \"a}\n]}") == ["2:10 bad_json"])
     }
 
-    @Test("The line of a problem names file, line and column")
+    @Test("The line of a problem contains file, line and column")
     func line() {
         let file = PlanFile(name: "p", bytes: Array("[]".utf8), tools: nil)
         #expect(

@@ -1,4 +1,4 @@
-// What commands say of runs and plans: documents, failures, events, problems.
+// The words of commands about runs and plans: documents, failures, events, problems.
 import Client
 import Core
 import JSON
@@ -35,7 +35,7 @@ private func event(
 
 @Suite("The end of a run")
 struct RunEndTests {
-    @Test("The document is one line of JSON made of pages")
+    @Test("The document is one line of JSON, made from pages")
     func document() throws {
         let last = try event(
             .runFailed,
@@ -57,7 +57,7 @@ struct RunEndTests {
         )
     }
 
-    @Test("The exit code and the sentence follow the last event")
+    @Test("The last event determines the exit code and the sentence")
     func endings() throws {
         #expect(try RunEnd(event(.progress)) == nil)
         let succeeded = try #require(try RunEnd(event(.runSucceeded, "{}")))
@@ -72,7 +72,7 @@ struct RunEndTests {
         #expect(failed.sentence == "failed: timeout: too long")
     }
 
-    @Test("An answer that is text is printed without quotes, with one line end")
+    @Test("Prints a text answer without quotes, with one line end")
     func answers() {
         func text(_ answer: RawJSON) -> String {
             String(decoding: RunEnd.text(of: answer), as: UTF8.self)
@@ -82,7 +82,7 @@ struct RunEndTests {
         #expect(text(RawJSON(["a": 1])) == "{\"a\":1}\n")
     }
 
-    @Test("Failures are named until there are enough")
+    @Test("Names failures until there are enough")
     func failures() throws {
         var few = FailureList(failed: 2)
         few.read(
@@ -151,7 +151,7 @@ struct EventLineTests {
         )
     }
 
-    @Test("What tools write comes by the line, its rest when the node ends")
+    @Test("Prints a tool's output line by line, and the rest when the node ends")
     func output() throws {
         func chunk(_ node: String, _ stream: String, _ text: String) throws -> EventMessage {
             try event(
@@ -174,7 +174,7 @@ struct EventLineTests {
         )
     }
 
-    @Test("A character cut in two by a chunk is put together again")
+    @Test("Joins a character that was split between two chunks")
     func cutCharacters() throws {
         let bytes = Array("grün\n".utf8)
         let halves = [bytes[..<3], bytes[3...]]
@@ -194,7 +194,7 @@ struct EventLineTests {
 
 @Suite("Plans before they are sent")
 struct PlanFileTests {
-    @Test("Problems come one a line, warnings after errors do not stop a plan")
+    @Test("Prints one problem a line; warnings alone do not stop a plan")
     func problems() {
         let bad = PlanFile(
             name: "p.json",
@@ -235,7 +235,7 @@ struct PlanFileTests {
 @Suite("Exit codes")
 struct ExitStatusTests {
     @Test(
-        "Errors of the client become the exit codes that scripts rely on",
+        "Errors of the client have the documented exit codes",
         arguments: [
             (ClientError.Kind.unreachable, ErrorCode?.none, Int32(3)),
             (.refused, .authFailed, 4), (.refused, .forbidden, 4),
@@ -250,7 +250,7 @@ struct ExitStatusTests {
         #expect(failure.lines == ["error: It broke."])
     }
 
-    @Test("The problems of a refused plan are told one a line")
+    @Test("Prints the problems of a refused plan, one a line")
     func problems() {
         let failure = CommandFailure(
             ClientError(

@@ -1,5 +1,5 @@
-// The other end of a client's connection, on the same loop: shakes hands and hands every message
-// of the client to the test.
+// The coordinator's end of a client's connection, on the same loop: does the handshake and passes
+// every message of the client to the test.
 import Client
 import JSON
 import Plans
@@ -11,9 +11,9 @@ import Wire
 final class ScriptedCoordinator {
     static let key = known(HandshakeKey([UInt8](repeating: 9, count: Limits.nonceBytes)))
 
-    /// Takes what the client sent after the handshake, but no signs of life.
+    /// Called with the client's messages after the handshake, except pings and pongs.
     var onMessage: ((Message) -> Void)?
-    /// Answers pings at once, as a barrier needs it.
+    /// Answers pings at once, which a barrier needs.
     var answersPings = true
     var limits = Limits()
     private(set) var messages: [Message] = []
@@ -104,8 +104,8 @@ final class ScriptedCoordinator {
     }
 }
 
-/// Runs a scripted coordinator and a client connected to it; the body gets both, and something in
-/// it stops the loop.
+/// Runs a scripted coordinator and a client connected to it; the body gets both, and must stop the
+/// loop.
 func withClient<Value: Sendable>(
     limits: Limits = Limits(),
     _ begin:
@@ -131,13 +131,13 @@ func withClient<Value: Sendable>(
     }
 }
 
-/// A value that the test spelled correctly.
+/// A value that must be valid.
 func known<Value>(_ value: Value?) -> Value {
-    guard let value else { fatalError("the test spells an id or a key wrongly") }
+    guard let value else { fatalError("the test has an invalid id or key") }
     return value
 }
 
-/// A plan document of so many nodes, each of about so many bytes.
+/// A plan document of that many nodes, each of about that many bytes.
 func planText(nodes: Int, padding: Int = 0) -> [UInt8] {
     let pad = String(repeating: "x", count: padding)
     let tasks = (0..<nodes).map {

@@ -11,7 +11,7 @@ import Wire
 
 private let run = known(RunID("r1"))
 
-/// What a handler heard, in short.
+/// The updates of a handler, in short.
 private func word(_ update: RunUpdate) -> String {
     switch update {
     case .accepted(let accepted): "accepted \(accepted.run)"
@@ -27,7 +27,7 @@ private func event(_ kind: EventKind, _ sequence: Int) -> Message {
 
 @Suite("Submitting and following runs")
 struct SubmittingTests {
-    @Test("A plan that fits goes in one message and is followed to its end")
+    @Test("Sends a plan that fits in one message and follows it to its end")
     func submitsWhole() async throws {
         let box = Box<[String]>([])
         let submits = try await withClient { loop, coordinator, client in
@@ -36,7 +36,7 @@ struct SubmittingTests {
                 coordinator.send(.accepted(Accepted(key: submit.key, run: run)))
                 coordinator.send(event(.planned, 0))
                 coordinator.send(event(.runSucceeded, 1))
-                // Nobody follows the run any more.
+                // The run is not followed any more.
                 coordinator.send(event(.progress, 1))
                 coordinator.send(.ping(Ping(n: 1)))
             }
@@ -57,11 +57,11 @@ struct SubmittingTests {
         #expect(submits.count == 1)
         #expect(submits.first?.isStreamed == false)
         #expect(submits.first?.join == .json)
-        // Line ends between nodes do not reach the line of the message.
+        // Line ends between nodes are not part of the message.
         #expect(submits.first?.plan?.value(at: [.key("tasks"), .index(2)]) != nil)
     }
 
-    @Test("A large plan goes in batches after it was accepted, and is complete after the last")
+    @Test("Sends a large plan in batches after it was accepted; it is complete after the last")
     func submitsInBatches() async throws {
         let box = Box<[String]>([])
         let nodes = try await withClient { loop, coordinator, client in
@@ -89,7 +89,7 @@ struct SubmittingTests {
         #expect(nodes.last?.joinInstruction == "sum")
     }
 
-    @Test("The rest of a plan is read while its beginning is on its way", arguments: [true, false])
+    @Test("Reads the rest of a plan while its beginning is being sent", arguments: [true, false])
     func readsRest(isGood: Bool) async throws {
         let box = Box<[String]>([])
         let messages = try await withClient { loop, coordinator, client in
@@ -141,7 +141,8 @@ struct SubmittingTests {
                     isHeld = true
                     coordinator.connection?.pauseReading()
                     let pause = Timer(loop: loop) {
-                        // Of 60 MB the system's buffers hold some; the rest has not been cut.
+                        // The system's buffers hold some of the 60 MB; the rest has not been split
+                        // yet.
                         let unsent = client.connection.unsentBytes
                         #expect(unsent > 0)
                         #expect(unsent < 4 << 20)
@@ -164,7 +165,7 @@ struct SubmittingTests {
         #expect(nodeBytes.value > 60_000_000)
     }
 
-    @Test("A refused plan tells its problems, also in the middle of its batches")
+    @Test("Reports the problems of a refused plan, also between its batches")
     func refusals() async throws {
         for count in [1, 30_000] {
             let box = Box<[String]>([])
@@ -188,7 +189,7 @@ struct SubmittingTests {
                     box.value.append(word(update))
                     guard case .failed(let error) = update else { return }
                     problems.value = error.problems
-                    // The last event of the run finds nobody.
+                    // Nothing receives the last event of the run.
                     client.get(.status) { _ in }
                     coordinator.send(.ping(Ping(n: 5)))
                     loop.nextTurn { loop.nextTurn { loop.stop() } }
@@ -200,7 +201,7 @@ struct SubmittingTests {
         }
     }
 
-    @Test("A watch that cannot be served fails, and another run's events do not matter")
+    @Test("A watch of an unknown run fails, and another run's events are ignored")
     func watches() async throws {
         let box = Box<[String]>([])
         try await withClient { loop, coordinator, client in
@@ -230,7 +231,7 @@ struct SubmittingTests {
     }
 }
 
-/// Text in pieces of 1,000 bytes, which ends or breaks.
+/// Text in pieces of 1,000 bytes, which ends or fails.
 private final class ScriptedText: PlanText {
     private let loop: EventLoop
     private var rest: ArraySlice<UInt8>

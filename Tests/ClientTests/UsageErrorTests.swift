@@ -1,11 +1,11 @@
-// Every argument of every command, given wrongly: what is said of it is one sentence that names it.
+// Every argument of every command with a wrong value: the error is one sentence that names it.
 import ArgumentParser
 import Testing
 
 @testable import Console
 @testable import weft
 
-@Suite("What is said of wrong arguments")
+@Suite("Errors for wrong arguments")
 struct UsageErrorTests {
     private static let shape = known(CommandShape.weft)
 
@@ -17,7 +17,7 @@ struct UsageErrorTests {
         return leaves(shape).filter { $0.path != "weft help" }
     }()
 
-    /// The error of a command line; nil if the parser takes it.
+    /// The error of a command line; nil if the parser accepts it.
     private func problem(_ arguments: [String]) -> UsageError? {
         do {
             _ = try Weft.parseAsRoot(arguments)
@@ -36,7 +36,7 @@ struct UsageErrorTests {
     }
 
     @Test(
-        "The sentence says what the argument can be",
+        "The sentence lists the possible values",
         arguments: [
             ("run --plan", "--plan needs a value: <file>."),
             ("run --workers many", #"--workers cannot be "many": it must be a whole number."#),
@@ -67,7 +67,7 @@ struct UsageErrorTests {
         #expect(error.failure.lines == ["error: \(sentence)", "See \(command) --help."])
     }
 
-    @Test("Every option without its value, and every flag with one, is named in one sentence")
+    @Test("Names every option without its value, and every flag with one, in one sentence")
     func everyOption() throws {
         for command in Self.commands {
             for option in command.options {
@@ -83,7 +83,7 @@ struct UsageErrorTests {
         }
     }
 
-    @Test("Every option that does not take any value it is given is named in one sentence")
+    @Test("Names every option with an invalid value in one sentence")
     func everyValue() throws {
         for command in Self.commands {
             for option in command.options where option.takesValue {
@@ -93,7 +93,7 @@ struct UsageErrorTests {
                 if error.sentence.contains("%%") {
                     #expect(error.sentence.contains(name), "\(error.sentence)")
                 } else {
-                    // The value will do, and something else is missing.
+                    // The value is valid, and something else is missing.
                     #expect(option.words.isEmpty, "\(name): \(error.sentence)")
                 }
             }

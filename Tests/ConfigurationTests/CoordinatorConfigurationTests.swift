@@ -1,4 +1,4 @@
-// The configuration file of a coordinator: its limits, and what is told of a bad one.
+// The configuration file of a coordinator: its limits, and the errors for an invalid file.
 import Configuration
 import LanguageModels
 import Testing
@@ -16,14 +16,14 @@ import Wire
             .map { "\($0)" }
     }
 
-    @Test("A file without fields leaves the defaults", arguments: ["", "limits:", "models:"])
+    @Test("A file without fields gives the defaults", arguments: ["", "limits:", "models:"])
     func defaults(yaml: String) throws {
         let configuration = try CoordinatorConfiguration.parse(yaml: yaml, path: "weft.yaml")
         #expect(configuration == CoordinatorConfiguration())
         #expect(configuration.changedLimits.isEmpty)
     }
 
-    @Test("Every limit of the protocol's table can be set, and nothing else changes")
+    @Test("Sets every limit of the protocol's table, without changing others")
     func each() throws {
         let values: [String: String] = [
             "max_line": "4MiB", "max_line_before_authentication": "8KiB", "max_value": "1GiB",
@@ -46,7 +46,7 @@ import Wire
         }
     }
 
-    @Test("The limits that are announced are those that were set")
+    @Test("The coordinator announces the configured limits")
     func announced() throws {
         let limits = try limits("max_line: 2MiB, max_value: 1MiB, window: 512KiB, lease: 20s")
         #expect(limits.announced.maxLine == 2 << 20)
@@ -56,7 +56,7 @@ import Wire
     }
 
     @Test(
-        "A value at the edge is taken, the one beyond it refused",
+        "Accepts the largest and smallest value, and refuses the next one",
         arguments: [
             ("max_line: 525312", "max_line: 525311"), ("lease: 4s", "lease: 3999ms"),
             ("resume_window: 10s", "resume_window: 10001ms"),
@@ -71,7 +71,7 @@ import Wire
         #expect(throws: CoordinatorConfigurationError.self) { try limits(bad) }
     }
 
-    @Test("Every problem is told at once, with its line and what to do")
+    @Test("Reports all problems at once, each with its line and advice")
     func told() {
         let found = problems(
             """
@@ -100,14 +100,14 @@ import Wire
     }
 
     @Test(
-        "What is no configuration is refused",
+        "Refuses a text that is not a configuration",
         arguments: ["- a", "limits: 7", "limits: [1]", "a: b: c", "text", "limits: {lease: {}}"]
     )
     func refused(yaml: String) {
         #expect(problems(yaml).count == 1, "\(problems(yaml))")
     }
 
-    @Test("Problems of the models and of the limits come together, each once")
+    @Test("Reports problems of the models and of the limits together, each once")
     func together() {
         let found = problems("models: {planner: {api: no}}\nlimits: {lease: 1}")
         #expect(found.count == 2, "\(found)")

@@ -1,4 +1,4 @@
-// The coordinator's own absence: its process was stopped, and everybody else spoke on.
+// The coordinator's process was stopped, while its peers continued.
 
 import CoordinatorCore
 import JSON
@@ -11,7 +11,7 @@ import Wire
 struct AbsenceTests {
     let harness = MachineHarness()
 
-    @Test("A pause longer than a lease costs nobody the connection, and no node its outcome")
+    @Test("After a pause longer than a lease, no connection and no outcome is lost")
     func longPause() throws {
         let worker = harness.worker("w")
         let silent = harness.worker("quiet")
@@ -21,7 +21,7 @@ struct AbsenceTests {
         let other = holder === worker ? silent : worker
         let attempt = try #require(holder.held.first)
         harness.pause(.seconds(12))
-        // The result waited in the socket; the others have said nothing yet.
+        // The result waited in the socket; the others have sent nothing yet.
         holder.succeed(attempt)
         harness.handle(.deadlineReached)
         for peer in [worker, silent, client] { #expect(!harness.isClosed(peer)) }
@@ -31,7 +31,7 @@ struct AbsenceTests {
         for peer in [holder, other, client] { #expect(!harness.isClosed(peer)) }
     }
 
-    @Test("A pause is added to the lease, and a lease still ends")
+    @Test("A pause extends the lease, and a lease still ends")
     func leasesStillEnd() throws {
         let worker = harness.worker()
         worker.answersPings = false
@@ -45,7 +45,7 @@ struct AbsenceTests {
         #expect(harness.isClosed(worker))
     }
 
-    @Test("Lines that wait for their turn are a sign of life")
+    @Test("Lines that wait for their turn count as life")
     func waitingLinesCount() throws {
         let worker = harness.worker()
         worker.answersPings = false
@@ -58,7 +58,7 @@ struct AbsenceTests {
         #expect(harness.isClosed(worker))
     }
 
-    @Test("A worker that lost patience meanwhile has as long to come back")
+    @Test("A worker that gave up during the pause has as long to come back")
     func resumesAfterPause() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -74,7 +74,7 @@ struct AbsenceTests {
         #expect(try client.nextEvent().kind == .runSucceeded)
     }
 
-    @Test("A resume window and a handshake that were running go on after a pause")
+    @Test("A running resume window and a running handshake continue after a pause")
     func windowsGoOn() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -106,7 +106,7 @@ struct AbsenceTests {
         #expect(try client.nextEvent().kind == .runSucceeded)
     }
 
-    @Test("A budget of real time is not stretched")
+    @Test("A pause does not extend a run's limit of real time")
     func budgetsAreReal() throws {
         _ = harness.worker()
         let client = harness.client()

@@ -1,5 +1,5 @@
-// Answers and documents that are large: made a part in each turn, shared instead of copied, and
-// bounded before they are made.
+// Large answers and documents: made in parts over several turns, shared instead of copied, and
+// limited in size before they are made.
 
 import Core
 import JSON
@@ -17,7 +17,7 @@ struct AnswerTests {
         #""\#(String(repeating: "x", count: count))""#
     }
 
-    /// A streamed run of so many nodes that nobody works on, and the client that wrote it.
+    /// A streamed run of that many nodes without workers, and its client.
     private func largeRun(nodes count: Int, join: JoinKind = .json) throws -> (RunID, TestPeer) {
         harness.validates = false
         let client = harness.client()
@@ -36,7 +36,7 @@ struct AnswerTests {
         .get(Get(request: request, what: what, id: run.text))
     }
 
-    @Test("The answer of many nodes is made over several turns; others are answered in between")
+    @Test("Makes the answer of many nodes over several turns, and answers others in between")
     func overSeveralTurns() throws {
         let (run, client) = try largeRun(nodes: 90_000)
         client.send(.cancelRun(CancelRun(run: run)))
@@ -54,14 +54,14 @@ struct AnswerTests {
         #expect(other.takeKinds().count { $0 == .pong } == turns)
         let reply = try client.next { if case .reply(let reply) = $0 { reply } else { nil } }
         #expect(reply.request == 1)
-        // It is kept.
+        // The answer is kept.
         client.send(ask(run, .answer, 2))
         #expect(!client.isPaused)
         harness.validates = true
         harness.endTurn()
     }
 
-    @Test("An answer of a run that goes on is of the moment, whenever it is asked for")
+    @Test("The answer of a running run shows its state at the time of the request")
     func runsThatGoOn() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()
@@ -73,7 +73,7 @@ struct AnswerTests {
         #expect(try client.get(.answer, run) == ["a": 1, "b": 2])
     }
 
-    @Test("An answer in the making when its run ends or is forgotten is made anew, or told as gone")
+    @Test("Makes an unfinished answer again when its run ends, and reports a forgotten run")
     func endsMeanwhile() throws {
         let (run, client) = try largeRun(nodes: 90_000)
         let viewer = harness.client("viewer", role: .viewer)
@@ -91,7 +91,7 @@ struct AnswerTests {
         #expect(answer["n7"]?["error"]?["code"] == "cancelled")
     }
 
-    @Test("Answers and documents of large outputs share them with the run")
+    @Test("Answers and documents share large outputs with the run")
     func sharing() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()
@@ -115,7 +115,7 @@ struct AnswerTests {
         #expect(JSONValue(node.joined)["output"]?.stringValue?.utf8.count == 900_000)
     }
 
-    @Test("No more of an answer is made than may be sent", arguments: [JoinKind.concat, .json])
+    @Test("Stops making an answer that is too large", arguments: [JoinKind.concat, .json])
     func bounded(_ join: JoinKind) throws {
         var limits = Limits()
         limits.maxValue = 100_000
@@ -123,7 +123,7 @@ struct AnswerTests {
         let worker = harness.worker(slots: 10)
         let client = harness.client()
         let run = try client.submit((0..<10).map { NodeText("n\($0)") }, join: join)
-        // Twice as long once its quotes are escaped, or within the bound as it is.
+        // Twice as long after its quotes are escaped, or within the limit unchanged.
         let quotes = "[" + Array(repeating: #""""#, count: 3_000).joined(separator: ",") + "]"
         for _ in 0..<10 { worker.succeed(try worker.nextDispatch().attempt, quotes) }
         let slot = try #require(harness.machine.runs.slot(of: run))
@@ -138,7 +138,7 @@ struct AnswerTests {
         #expect(harness.machine.runs[slot].answers.bytes < 130_000)
     }
 
-    @Test("A late watcher is told again as it reads, and of a bounded number of nodes a turn")
+    @Test("A late watcher gets earlier events as it reads, for a limited number of nodes a turn")
     func restating() throws {
         var limits = Limits()
         limits.eventBytes = 10_000
@@ -160,7 +160,7 @@ struct AnswerTests {
         harness.read(0, by: late)
         late.send(.watch(Watch(run: run, from: 0, level: .nodes)))
         #expect(late.wire.backlog.encodedBytes < 250_000)
-        // What happens meanwhile is told once.
+        // Events that happen meanwhile are sent once.
         worker.succeed(try worker.nextDispatch().attempt)
         var events: [String] = []
         for _ in 0..<200 {
@@ -169,11 +169,11 @@ struct AnswerTests {
             events += late.takeEvents()
         }
         #expect(events.count { $0.hasPrefix("node_failed") } == 300)
-        #expect(Set(events).count == events.count, "some are told twice")
+        #expect(Set(events).count == events.count, "some are sent twice")
         #expect(events.last == "run_failed")
     }
 
-    @Test("Large arguments wait while too much waits for all peers")
+    @Test("Large arguments wait while too many bytes wait for all peers")
     func argumentsWaitForRoom() throws {
         var limits = Limits()
         limits.maxLine = 16 << 10

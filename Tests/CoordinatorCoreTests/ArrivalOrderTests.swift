@@ -1,4 +1,4 @@
-// The lists from which anybody can be taken out at once, and the times that are due.
+// Lists whose entries can be removed at once from any position, and due times.
 
 import Core
 import TestKit
@@ -9,7 +9,7 @@ import Testing
 @Suite("Orders of arrival and due times")
 struct ArrivalOrderTests {
     @Test(
-        "An order of arrival keeps the order of arrival, whoever leaves",
+        "An order of arrival keeps the order when entries are removed",
         arguments: [3, 12, 500]
     )
     func order(count: Int) {
@@ -37,7 +37,7 @@ struct ArrivalOrderTests {
         #expect(arrivals.map(\.number) == [])
     }
 
-    @Test("What is due comes in the order of its time, then of its setting")
+    @Test("Due entries come in the order of their times, then of their addition")
     func dueTimes() {
         var times = DueTimes<Int>()
         for number in 0..<200 { times.set(number, at: Instant(milliseconds: Int64(number % 10))) }

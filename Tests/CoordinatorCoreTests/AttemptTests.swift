@@ -1,5 +1,5 @@
-// Attempts as the messages of workers shape them: results inline and in chunks, stale ones,
-// refusals, progress, cancelling, the pong that repairs drift.
+// Attempts as seen in workers' messages: results inline and in chunks, stale ones, refusals,
+// progress, cancelling, the pong that repairs differences.
 
 import Core
 import JSON
@@ -13,7 +13,7 @@ import Wire
 struct AttemptTests {
     let harness = MachineHarness()
 
-    @Test("One acknowledgement a turn names all results, the stale ones apart")
+    @Test("One acknowledgement a turn names all results, stale ones separately")
     func batchedAck() throws {
         let worker = harness.worker(slots: 3)
         let client = harness.client()
@@ -31,7 +31,7 @@ struct AttemptTests {
         )
     }
 
-    @Test("A result is taken once; what comes again or for nobody is stale and changes nothing")
+    @Test("A result counts once; repeated and unknown ones are stale and change nothing")
     func stale() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -53,7 +53,7 @@ struct AttemptTests {
         harness.expectNothingElse()
     }
 
-    @Test("An output in chunks is put together; a second try may begin again from the first")
+    @Test("Joins an output in chunks; a second attempt may begin again from the first chunk")
     func chunkedResult() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -77,7 +77,7 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["output"]?.stringValue == value.stringValue)
     }
 
-    @Test("Results are acknowledged before the dispatches of their turn")
+    @Test("Acknowledges results before the dispatches of their turn")
     func acknowledgedFirst() throws {
         let worker = harness.worker("w", slots: 1)
         let client = harness.client()
@@ -88,7 +88,7 @@ struct AttemptTests {
         #expect(kinds == [.ack, .dispatch])
     }
 
-    @Test("A shortage at a worker sends the node elsewhere, and the list of workers says why")
+    @Test("A shortage at a worker sends the node elsewhere, and the list of workers shows why")
     func shortage() throws {
         let tool = ToolDescription(name: "t", description: "")
         let sick = harness.worker("sick", tools: [tool])
@@ -114,7 +114,7 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["status"] == "succeeded")
     }
 
-    @Test("A worker gets no more than it queues, also after it has changed its offer")
+    @Test("A worker gets no more than it queues, also after a changed offer")
     func queueOfWorker() throws {
         let tool = ToolDescription(name: "t", description: "", isIdempotent: true)
         let worker = harness.connect(.worker, "w")
@@ -167,7 +167,7 @@ struct AttemptTests {
         #expect(harness.isClosed(other))
     }
 
-    @Test("The window is granted again as output is taken in, over all streams of an attempt")
+    @Test("Grants the window again as output is read, over all streams of an attempt")
     func window() throws {
         var limits = Limits()
         limits.window = 4_000
@@ -199,7 +199,7 @@ struct AttemptTests {
         #expect(granted > 4_000 - 1_000 && granted <= 4_000)
     }
 
-    @Test("Chunks of an attempt that has ended are granted again and not remembered")
+    @Test("Grants chunks of an ended attempt again and forgets them")
     func chunksOfNobody() throws {
         let worker = harness.worker("w", slots: 2, tools: [idempotent(maxAttempts: 2)])
         let client = harness.client()
@@ -229,7 +229,8 @@ struct AttemptTests {
         worker.succeed(first)
         #expect(remembered == [other])
         _ = worker.take()
-        // They crossed its acknowledgement; or the attempt, or its run, never was.
+        // They were sent before its acknowledgement arrived; or the attempt, or its run, never
+        // existed.
         let strangers = [
             first, AttemptID(run: run, node: first.node, number: 7),
             AttemptID(run: run, node: 99, number: 1),
@@ -248,7 +249,7 @@ struct AttemptTests {
         #expect(remembered == [])
     }
 
-    @Test("Large arguments travel in chunks before their dispatch")
+    @Test("Sends large arguments in chunks before their dispatch")
     func chunkedArguments() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -273,7 +274,7 @@ struct AttemptTests {
         Issue.record("no dispatch")
     }
 
-    @Test("A refusal places the node again; bad arguments are a failure of the node")
+    @Test("Places a refused node again; bad arguments fail the node")
     func rejections() throws {
         let worker = harness.worker("w1")
         let client = harness.client()
@@ -291,7 +292,7 @@ struct AttemptTests {
         #expect(node["attempts"] == 2)
     }
 
-    @Test("A node that was called back before it began is not counted as running twice")
+    @Test("A node that was recalled before it began does not count as running twice")
     func recalledIsNotRunning() throws {
         let worker = harness.worker("w1")
         let client = harness.client()
@@ -308,7 +309,7 @@ struct AttemptTests {
         #expect(try client.get(.run, run)["status"] == "succeeded")
     }
 
-    @Test("A retryable failure is tried again within the limit, and told to who watches nodes")
+    @Test("Retries a retryable failure within the limit, and reports it to watchers of nodes")
     func retry() throws {
         let worker = harness.worker(tools: [idempotent(maxAttempts: 2)])
         let client = harness.client()
@@ -323,7 +324,7 @@ struct AttemptTests {
         #expect(client.takeEvents().last == "run_succeeded")
     }
 
-    @Test("Cancelling asks the worker, takes what it answers, and reports once")
+    @Test("Cancelling asks the worker, accepts its answer, and reports once")
     func cancel() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()
@@ -355,7 +356,7 @@ struct AttemptTests {
         harness.expectNothingElse()
     }
 
-    @Test("A cancel that comes when everything has succeeded by then leaves a success")
+    @Test("A cancel that comes after everything succeeded leaves a success")
     func cancelTooLate() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -395,7 +396,7 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["status"] == "sent")
     }
 
-    @Test("A result that crosses the ping is no drift")
+    @Test("A result that crosses the ping is not lost")
     func noDrift() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -410,7 +411,7 @@ struct AttemptTests {
         #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
     }
 
-    @Test("A pong that lists an attempt that is no longer current makes the coordinator cancel it")
+    @Test("Cancels an attempt that is listed in a pong but no longer current")
     func orphan() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -428,7 +429,7 @@ struct AttemptTests {
         #expect(cancels.contains(Cancel.fenced))
     }
 
-    @Test("Durations that no attempt can have do no harm")
+    @Test("Accepts durations that no attempt can have")
     func absurdDurations() throws {
         harness.validates = false
         let worker = harness.worker(slots: 4)
@@ -449,7 +450,7 @@ struct AttemptTests {
 }
 
 extension TestPeer {
-    /// Asks although events may have arrived, which are dropped.
+    /// Asks a question, and drops events that may have arrived.
     fileprivate func get(
         _ what: GetKind,
         _ run: RunID,

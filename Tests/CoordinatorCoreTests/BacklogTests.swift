@@ -1,4 +1,4 @@
-// What waits for peers that do not read, read slowly, or read fast and much.
+// Messages that wait for peers that do not read, read slowly, or read fast and much.
 
 import CoordinatorCore
 import Core
@@ -8,7 +8,7 @@ import TestKit
 import Testing
 import Wire
 
-@Suite("What waits for peers")
+@Suite("Messages that wait for peers")
 struct BacklogTests {
     private var limits = Limits()
     private let harness: MachineHarness
@@ -21,7 +21,7 @@ struct BacklogTests {
         harness = MachineHarness(limits: limits)
     }
 
-    /// A finished run whose answer has about so many bytes.
+    /// A finished run whose answer has about that many bytes.
     private func finishedRun(bytes: Int, by client: TestPeer, key: String = "k") throws -> RunID {
         let worker = harness.worker("w-\(key)")
         let run = try client.submit([NodeText("a")], key: key)
@@ -50,7 +50,7 @@ struct BacklogTests {
         .get(Get(request: request, what: what, id: run.text))
     }
 
-    @Test("A worker for which much waits gets nothing new until half of it has left")
+    @Test("A worker with a large backlog gets nothing new until half of it has left")
     func congestion() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -63,7 +63,7 @@ struct BacklogTests {
         _ = try worker.nextDispatch()
     }
 
-    @Test("A client that takes nothing of what waits for it is told so after a lease")
+    @Test("A client that reads nothing of its backlog gets an error after a lease")
     func stalled() throws {
         let client = harness.client()
         let run = try finishedRun(bytes: 100_000, by: client)
@@ -76,7 +76,7 @@ struct BacklogTests {
         #expect(harness.isClosed(client))
     }
 
-    @Test("A client that reads a byte at a time stays, however long it takes")
+    @Test("A client that reads a byte at a time is not dropped")
     func slow() throws {
         let client = harness.client()
         let run = try finishedRun(bytes: 5_000_000, by: client)
@@ -105,7 +105,7 @@ struct BacklogTests {
         #expect(client.takeKinds().count { $0 == .reply } == 3)
     }
 
-    @Test("The next large answer is made when the one before has left; nothing is read meanwhile")
+    @Test("Makes the next large answer when the previous one has left; reads nothing meanwhile")
     func oneAtATime() throws {
         let client = harness.client()
         let run = try finishedRun(bytes: 2_000_000, by: client)
@@ -122,7 +122,7 @@ struct BacklogTests {
         #expect(replies == [1, 2, 3])
     }
 
-    @Test("Peers that wait for the same answer hold it once")
+    @Test("Peers that wait for the same answer share it")
     func sharedAnswer() throws {
         let client = harness.client()
         let run = try finishedRun(bytes: 6_000_000, by: client)
@@ -131,13 +131,13 @@ struct BacklogTests {
             harness.read(0, by: viewer)
             viewer.send(ask(.answer, run))
         }
-        // Sixty copies would be over the bound of 8 MiB, and all but two would wait for room.
+        // Sixty copies would exceed the limit of 8 MiB, and all but two would wait for room.
         #expect(viewers.allSatisfy { !$0.isPaused })
         client.send(ask(.answer, run))
         #expect(client.takeKinds().last == .reply)
     }
 
-    @Test("Over the bound of all unsent bytes, who reads nothing goes, whom most is owed first")
+    @Test("Over the limit of all unsent bytes, drops peers that do not read, the largest first")
     func largestDebtor() throws {
         let client = harness.client()
         let large = try finishedRun(bytes: 6_000_000, by: client, key: "large")
@@ -149,7 +149,7 @@ struct BacklogTests {
         idle.send(ask(.nodes, small))
         harness.read(0, by: greedy)
         greedy.send(ask(.nodes, large))
-        // The bound is reached: whoever asks now waits.
+        // The limit is reached: further questions wait.
         client.send(ask(.nodes, small))
         #expect(client.isPaused)
         harness.read(0, by: fast)
@@ -162,7 +162,7 @@ struct BacklogTests {
         #expect(client.takeKinds().last == .reply)
     }
 
-    @Test("Who reads is never dismissed for others, and who waits for them is answered in the end")
+    @Test("Never drops a peer that reads because of others, and answers waiting ones in the end")
     func fastReaderStays() throws {
         let client = harness.client()
         let run = try finishedRun(bytes: 9_000_000, by: client)
@@ -180,7 +180,7 @@ struct BacklogTests {
         #expect(!harness.isClosed(reader))
     }
 
-    @Test("What is larger than a value may be is refused, and told how to get in parts")
+    @Test("Refuses an answer larger than a value, and tells how to get it in parts")
     func tooLarge() throws {
         var limits = limits
         limits.maxValue = 1 << 20
@@ -221,7 +221,7 @@ struct BacklogTests {
         #expect(seen == 2)
     }
 
-    /// A client that watches a run and reads nothing, while its worker tells so much progress.
+    /// A client that watches a run and reads nothing, while its worker reports that much progress.
     private func watchWithoutReading(
         _ limits: Limits,
         progress: Int
@@ -259,7 +259,7 @@ struct BacklogTests {
         #expect(events.last?.kind == .runSucceeded)
     }
 
-    @Test("A watcher that reads so late that events are gone gets a snapshot in their place")
+    @Test("A watcher that reads after events were dropped gets a snapshot instead")
     func lostEvents() throws {
         var limits = limits
         limits.outboxHighWater = 20_000
@@ -273,7 +273,7 @@ struct BacklogTests {
         #expect(events.last?.kind == .runSucceeded)
     }
 
-    @Test("A late watcher of an ended run with many events is sent them as it reads")
+    @Test("A late watcher of an ended run with many events gets them as it reads")
     func lateWatcher() throws {
         var limits = limits
         limits.outboxHighWater = 20_000

@@ -1,4 +1,5 @@
-// What makes two submissions the same: every field counts, and none can look like another.
+// The digest that tells whether two submissions are the same: every field counts, and none can look
+// like another.
 
 import CoordinatorCore
 import Core
@@ -14,7 +15,7 @@ import Wire
 struct ContentDigestTests {
     private static let plan = PlanText.plan([NodeText("a")])
 
-    /// Submissions that all differ in what is to be done.
+    /// Submissions that all differ in their content.
     private static let different: [Submit] = {
         var all: [Submit] = [Submit(key: "k", plan: plan)]
         func add(_ change: (inout Submit) -> Void) {
@@ -58,7 +59,7 @@ struct ContentDigestTests {
         #expect(digests.count == Self.different.count)
     }
 
-    @Test("The order of tools and who listens do not count")
+    @Test("The order of tools and the level of watching do not count")
     func sameContent() {
         var one = Submit(key: "k", plan: Self.plan, tools: ["x", "y"], watch: .end)
         var other = Submit(key: "k", plan: Self.plan, tools: ["y", "x"])

@@ -1,4 +1,4 @@
-// Attempts on their way: large arguments leave one after the other, and no turn makes more than it
+// Dispatched attempts: large arguments are sent one after the other, and no turn makes more than it
 // has time for.
 
 import Core
@@ -24,7 +24,7 @@ struct DispatchingTests {
         #""\#(String(repeating: "x", count: count))""#
     }
 
-    /// A node whose arguments repeat the output of `p` that often.
+    /// A node whose arguments repeat the output of `p` that many times.
     private func repeating(_ id: String, _ count: Int) -> NodeText {
         let list = Array(repeating: #""$p""#, count: count).joined(separator: ",")
         return NodeText(id, args: #"{"x":[\#(list)]}"#)
@@ -34,13 +34,13 @@ struct DispatchingTests {
         messages.compactMap { if case .dispatch(let dispatch) = $0 { dispatch } else { nil } }
     }
 
-    /// The worker reads about as much as one large value has.
+    /// The worker reads about as many bytes as one large value has.
     private func takeValue(_ worker: TestPeer) {
         harness.read(490_000, by: worker)
     }
 
-    /// Submits a node `p` and others behind it, and lets `p` succeed; the worker reads less than one
-    /// large value by itself.
+    /// Submits a node `p` and others that depend on it, and lets `p` succeed; the worker reads less
+    /// than one large value by itself.
     private func begin(_ nodes: [NodeText], on worker: TestPeer) throws -> RunID {
         let run = try harness.client("author").submit([NodeText("p")] + nodes)
         worker.wire.allowance = 50_000
@@ -48,7 +48,7 @@ struct DispatchingTests {
         return run
     }
 
-    @Test("Large arguments leave one after the other, as the worker takes them; all arrive")
+    @Test("Sends large arguments one after the other, as the worker reads them")
     func oneAfterTheOther() throws {
         let worker = harness.worker(slots: 12)
         let client = harness.client()
@@ -87,7 +87,7 @@ struct DispatchingTests {
         #expect(dispatches(in: worker.take()).count == 1)
     }
 
-    @Test("A cancelled attempt that was not sent is never heard of by its worker")
+    @Test("A worker never sees a cancelled attempt that was not sent")
     func cancelledUnsent() throws {
         let worker = harness.worker(slots: 3)
         let client = harness.client()
@@ -106,7 +106,7 @@ struct DispatchingTests {
         #expect(try client.get(.run, run)["status"] == "cancelled")
     }
 
-    @Test("What was not sent surely never ran: with its worker lost it goes to another one")
+    @Test("An unsent attempt of a lost worker goes to another one, because it never ran")
     func lostUnsent() throws {
         let worker = harness.worker("w1", slots: 3)
         let client = harness.client()
@@ -120,7 +120,7 @@ struct DispatchingTests {
         #expect(try client.get(.node, run, node: unsent)["error"] == nil)
     }
 
-    @Test("A worker that drains gets nothing that was not sent")
+    @Test("A draining worker gets no attempt that was not sent")
     func drainedUnsent() throws {
         let worker = harness.worker("w1", slots: 3)
         _ = try begin([repeating("a", 16), repeating("b", 16)], on: worker)
@@ -133,7 +133,7 @@ struct DispatchingTests {
         #expect(dispatches(in: worker.take()).isEmpty)
     }
 
-    @Test("A pong that does not list what was not sent loses nothing")
+    @Test("A pong without an unsent attempt does not lose it")
     func pongOfUnsent() throws {
         let worker = harness.worker(slots: 3)
         let client = harness.client()
@@ -148,7 +148,7 @@ struct DispatchingTests {
         #expect(try client.get(.node, run, node: second)["attempts"] == 1)
     }
 
-    @Test("Arguments that look through much come in several turns, with pings in between")
+    @Test("Arguments that scan much are made in several turns, with pings in between")
     func boundedWork() throws {
         let worker = harness.worker(slots: 100)
         let nodes = (0..<100).map { NodeText("n\($0)", args: #"{"x":"${p.items[\#($0)]}"}"#) }
@@ -164,7 +164,7 @@ struct DispatchingTests {
         #expect(try client.get(.run, run)["counts"]?["running"] == 100)
     }
 
-    @Test("Arguments beyond the largest value fail their node, with the limit in the words")
+    @Test("Arguments beyond the largest value fail their node, with the limit in the message")
     func tooLarge() throws {
         var limits = Self.limits
         limits.maxValue = 100_000
@@ -178,7 +178,7 @@ struct DispatchingTests {
         #expect(node["error"]?["message"]?.stringValue?.contains("100000 bytes") == true)
     }
 
-    @Test("Asking for a node does not make arguments that are large")
+    @Test("A question about a node does not make large arguments")
     func largeArgumentsInReplies() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()

@@ -1,4 +1,4 @@
-// Goals: what a model says is fed by hand, what it leads to is seen at workers and clients.
+// Goals: the test writes the model's text and checks the messages to workers and clients.
 
 import CoordinatorCore
 import Core
@@ -40,7 +40,7 @@ struct GoalTests {
 
     private func plan(_ nodes: NodeText...) -> String { PlanText.plan(nodes).text }
 
-    /// The events of a goal and of the run's end; the others say nothing about goals.
+    /// The events of a goal and of the run's end, without the others.
     private func events(_ client: TestPeer) -> [EventMessage] {
         client.take().compactMap { message in
             guard case .event(let event) = message else { return nil }
@@ -65,7 +65,7 @@ struct GoalTests {
 
     // MARK: - While the model writes
 
-    @Test("Nodes leave before the plan is complete, and the answer is shown while it is written")
+    @Test("Dispatches nodes before the plan is complete, and shows the answer while it is written")
     func early() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -97,7 +97,7 @@ struct GoalTests {
         #expect(try client.get(.answer, run).stringValue == "It is 43.")
     }
 
-    @Test("A call that has said all that matters is waited for two seconds, then cancelled, once")
+    @Test("Waits two seconds for a call that has said all that matters, then cancels it once")
     func callWithoutEnd() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -122,7 +122,7 @@ struct GoalTests {
         #expect(try client.get(.answer, run).stringValue == "It is 42.")
     }
 
-    @Test("A plan without problems can be joined without a model")
+    @Test("Joins a plan without a model")
     func concat() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -136,7 +136,7 @@ struct GoalTests {
         #expect(try client.get(.answer, run)["t1"]?.intValue == 7)
     }
 
-    @Test("Who watches is told of the nodes as they are written, of many without arguments")
+    @Test("Watchers get the nodes as they are written, without arguments if there are many")
     func plannedNodes() throws {
         harness.worker()
         let client = harness.client()
@@ -158,7 +158,7 @@ struct GoalTests {
         #expect(last == ["id": "n399", "tool_name": "t"])
     }
 
-    @Test("The tokens of all calls are in the news of a further plan and in the last event")
+    @Test("The event about another plan and the last event contain the tokens of all calls")
     func usage() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -188,7 +188,7 @@ struct GoalTests {
 
     // MARK: - Repairs and further plans
 
-    @Test("Problems go back to the model; what already runs is not repeated")
+    @Test("Sends problems back to the model; running nodes are not repeated")
     func repair() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -216,7 +216,7 @@ struct GoalTests {
         #expect(events(client).last?.kind == .runSucceeded)
     }
 
-    @Test("A model that writes no plan is asked as often as allowed; then the run fails")
+    @Test("Asks a model that writes no plan as often as allowed; then the run fails")
     func prose() throws {
         harness.worker()
         let client = harness.client()
@@ -263,7 +263,7 @@ struct GoalTests {
         #expect(try client.get(.answer, run).stringValue == "10")
     }
 
-    @Test("A failed node does not fail a run whose model answers all the same")
+    @Test("A failed node does not fail a run whose model answers in spite of it")
     func failedNode() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -281,7 +281,7 @@ struct GoalTests {
 
     // MARK: - Failures of the model
 
-    @Test("The model fails in mid-plan: what runs finishes, then the run fails")
+    @Test("If the model fails in mid-plan, running nodes finish, then the run fails")
     func failureFinishes() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -302,7 +302,7 @@ struct GoalTests {
         #expect(harness.calls.isEmpty)
     }
 
-    @Test("The model fails in mid-plan: what runs is cancelled, if that is asked for")
+    @Test("If the model fails in mid-plan, running nodes are cancelled if requested")
     func failureCancels() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -322,7 +322,7 @@ struct GoalTests {
         #expect(end.filter(\.kind.isTerminal).count == 1)
     }
 
-    @Test("The joiner fails: the run fails, and what was shown of an answer is none")
+    @Test("If the joiner fails, the run fails, and the shown text is not an answer")
     func joinerFails() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -344,7 +344,7 @@ struct GoalTests {
 
     // MARK: - Ends from outside
 
-    /// Reports of a call that was cancelled change nothing.
+    /// Reports of a cancelled call change nothing.
     private func reportLate(_ call: TestCall, _ worker: TestPeer, _ client: TestPeer) {
         _ = worker.take()
         _ = client.take()
@@ -358,7 +358,7 @@ struct GoalTests {
         #expect(harness.calls.isEmpty)
     }
 
-    @Test("Cancelled while it is planned, a run ends once; late reports change nothing")
+    @Test("A run cancelled while it is planned ends once; late reports change nothing")
     func cancelled() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -371,7 +371,7 @@ struct GoalTests {
         reportLate(planner, worker, client)
     }
 
-    @Test("Cancelled while nodes of a growing plan run, a run ends when they have ended")
+    @Test("A cancelled run with a growing plan ends when its running nodes have ended")
     func cancelledWithNodes() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -387,7 +387,7 @@ struct GoalTests {
         reportLate(planner, worker, client)
     }
 
-    @Test("Time that runs out while a model plans or joins ends the run", arguments: [false, true])
+    @Test("A time limit while a model plans or joins ends the run", arguments: [false, true])
     func wallBudget(isJoining: Bool) throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -409,7 +409,7 @@ struct GoalTests {
         reportLate(call, worker, client)
     }
 
-    @Test("Tokens that run out stop the model")
+    @Test("The model stops when the tokens are used up")
     func tokens() throws {
         harness.worker()
         let client = harness.client()
@@ -438,7 +438,7 @@ struct GoalTests {
         try client.submit([NodeText("a")])
     }
 
-    @Test("The planner sees and gets no other tools than those allowed")
+    @Test("The planner sees and uses only the allowed tools")
     func allowList() throws {
         let worker = harness.worker(
             tools: [

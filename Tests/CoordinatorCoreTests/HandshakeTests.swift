@@ -1,4 +1,4 @@
-// Connections up to the handshake, and who may say what after it.
+// Connections up to the handshake, and which role may send what after it.
 
 import CoordinatorCore
 import Core
@@ -10,7 +10,7 @@ import Wire
 struct HandshakeTests {
     let harness = MachineHarness()
 
-    @Test("Every role that holds its key is welcomed with the limits", arguments: Role.allCases)
+    @Test("Welcomes every role with its key and the limits", arguments: Role.allCases)
     func welcome(role: Role) throws {
         let peer = harness.connect(role, "p")
         var initiator = HandshakeInitiator(
@@ -37,7 +37,7 @@ struct HandshakeTests {
         #expect(harness.lineLimits[peer.id] == Limits().maxLine)
     }
 
-    @Test("A wrong key and a role without key end alike, with auth_failed and no detail")
+    @Test("A wrong key and a role without key both end with auth_failed and no detail")
     func wrongKey() throws {
         let wrong = try #require(HandshakeKey([UInt8](repeating: 99, count: 32)))
         let peer = harness.connect(.client, "p", key: wrong)
@@ -62,7 +62,7 @@ struct HandshakeTests {
         #expect(other == refusal)
     }
 
-    @Test("A handshake that takes too long ends with auth_timeout, at its own time")
+    @Test("A handshake that takes too long ends with auth_timeout at its time")
     func slowHandshake() throws {
         let first = harness.connect(.client, "a")
         harness.advance(.seconds(3))
@@ -114,7 +114,7 @@ struct HandshakeTests {
         }
     }
 
-    @Test("What is legal but not expected now is not_ready, before and after registering")
+    @Test("Answers a legal but unexpected message with not_ready, before and after registering")
     func notReady() throws {
         let unregistered = harness.connect(.worker, "w")
         unregistered.shakeHands()
@@ -131,7 +131,7 @@ struct HandshakeTests {
         #expect(harness.isClosed(worker))
     }
 
-    @Test("Unknown types are tolerated up to the limit; every other violation is final")
+    @Test("Tolerates unknown types up to the limit; any other violation is final")
     func unknownTypes() throws {
         let client = harness.client()
         let error = WireError(code: .unknownType, message: "There is no message type \"x\".")
@@ -153,7 +153,7 @@ struct HandshakeTests {
         #expect(try early.nextError().isFatal)
     }
 
-    @Test("A new connection takes the room of the oldest one that has not proved itself")
+    @Test("A new connection replaces the oldest one without a handshake")
     func oldestMakesRoom() throws {
         var limits = Limits()
         limits.unauthenticatedConnections = 3
@@ -167,7 +167,7 @@ struct HandshakeTests {
         #expect(honest.takeKinds() == [.pong])
     }
 
-    @Test("Connections over the limits are told busy and closed; room comes back")
+    @Test("Closes connections over the limits with busy; freed places can be used again")
     func tooMany() throws {
         var limits = Limits()
         limits.unauthenticatedConnections = 2
@@ -196,7 +196,7 @@ struct HandshakeTests {
         harness.expectNothingElse()
     }
 
-    @Test("Shutting down says bye to everybody and takes nobody new")
+    @Test("Shutting down sends bye to every peer and refuses new connections")
     func shutdown() throws {
         let client = harness.client()
         let worker = harness.worker()

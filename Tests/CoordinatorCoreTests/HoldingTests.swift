@@ -1,5 +1,5 @@
-// Held bytes: everything that runs keep is booked, and each bound has its consequence. The harness
-// compares the ledger with what is stored after each step.
+// Held bytes: everything that runs keep is counted, and each limit has its consequence. The harness
+// compares the ledger with the stored bytes after each step.
 
 import Core
 import JSON
@@ -40,7 +40,7 @@ struct HoldingTests {
 
     // MARK: - Submissions
 
-    @Test("A submission that alone can never fit is refused, naming the limit")
+    @Test("Refuses a submission that alone exceeds the limit, and names the limit")
     func tooLargeForARun() throws {
         let harness = harness(run: 50_000)
         let client = harness.client()
@@ -53,7 +53,7 @@ struct HoldingTests {
         try client.submit([node("a", bytes: 10_000)])
     }
 
-    @Test("A join instruction, the tools and the label of a submission count as well")
+    @Test("Counts a join instruction, the tools and the label of a submission")
     func instructionCounts() throws {
         let harness = harness(run: 50_000)
         let client = harness.client()
@@ -65,7 +65,7 @@ struct HoldingTests {
         #expect(try refusal(Submit(key: "k", plan: plan, tools: tools), client).code == .limit)
     }
 
-    @Test("A submission waits while unfinished runs hold the bytes, and fits once one has ended")
+    @Test("A submission waits while unfinished runs hold the bytes, and is accepted after one ends")
     func busyUntilOneEnds() throws {
         let harness = harness(all: 100_000)
         let worker = harness.worker()
@@ -77,14 +77,14 @@ struct HoldingTests {
         #expect(error.message.contains("held_bytes"))
         worker.succeed(try worker.nextDispatch().attempt)
         let second = try client.submit([node("a", bytes: 60_000)], key: "k2")
-        // The first one made room for it.
+        // The first one was dropped to make room.
         let known = try client.get(.runs).arrayValue?.compactMap { $0["run"]?.stringValue }
         #expect(known == [second.text])
     }
 
     // MARK: - Runs that grow
 
-    @Test("A run whose outputs grow beyond its bound fails with a limit; others go on")
+    @Test("A run whose outputs exceed its limit fails; others continue")
     func outputsBeyondTheRun() throws {
         let harness = harness(run: 100_000)
         let worker = harness.worker(slots: 3)
@@ -107,7 +107,7 @@ struct HoldingTests {
         #expect(try client.get(.run, other)["status"] == "running")
     }
 
-    @Test("A run ends before an output that arrives in chunks is there as a whole")
+    @Test("A run ends before an output in chunks has arrived completely")
     func chunksBeyondTheRun() throws {
         let harness = harness(run: 100_000)
         let worker = harness.worker()
@@ -122,7 +122,7 @@ struct HoldingTests {
         )
         for chunk in chunks { worker.send(.chunk(chunk)) }
         #expect(worker.takeKinds().contains(.cancel))
-        // The result crosses the cancel: what was dropped of it is no fault of the worker.
+        // The result crosses the cancel: its dropped chunks are not a fault of the worker.
         worker.send(
             .result(
                 ResultMessage(attempt: attempt, outcome: .success(Payload(announcing: chunks)))
@@ -134,7 +134,7 @@ struct HoldingTests {
         #expect(harness.machine.runs.ledger.total < 50_000)
     }
 
-    @Test("What has arrived of an output is dropped when its attempt ends otherwise")
+    @Test("Drops the received part of an output when its attempt ends without it")
     func brokenOffOutputs() throws {
         let harness = harness()
         let worker = harness.worker(tools: [idempotent(maxAttempts: 2)])
@@ -148,11 +148,11 @@ struct HoldingTests {
         )
         #expect(harness.machine.runs.ledger.total == before + 50_000)
         worker.fail(attempt, .toolError, retryable: true)
-        // What is left are a few records.
+        // Only a few records remain.
         #expect(harness.machine.runs.ledger.total < before + 1_000)
     }
 
-    @Test("A run whose failures grow beyond its bound fails with a limit")
+    @Test("A run whose failures exceed its limit fails")
     func failuresBeyondTheRun() throws {
         let harness = harness(run: 100_000)
         let worker = harness.worker(slots: 10)
@@ -173,7 +173,7 @@ struct HoldingTests {
         #expect(harness.machine.runs.ledger.total <= 150_000)
     }
 
-    @Test("A streamed plan that grows beyond the bound of a run fails with a limit")
+    @Test("A streamed plan that exceeds the limit of a run fails")
     func streamedPlanBeyondTheRun() throws {
         let harness = harness(run: 100_000)
         let client = harness.client()
@@ -188,7 +188,7 @@ struct HoldingTests {
         #expect(harness.machine.runs.ledger.total < 150_000)
     }
 
-    @Test("When all runs together hold too much, the one with the most ends and says what is lost")
+    @Test("When all runs together exceed the limit, the largest ends and reports what is lost")
     func allRunsBeyondTheirBound() throws {
         let harness = harness(all: 300_000)
         let worker = harness.worker(slots: 4)
@@ -217,7 +217,7 @@ struct HoldingTests {
     // MARK: - Finished runs
 
     @Test(
-        "Everything that a finished run keeps counts against the bound of finished runs",
+        "Everything that a finished run keeps counts towards the limit of finished runs",
         arguments: ["outputs", "failures", "arguments", "instructions", "events"]
     )
     func retention(_ what: String) throws {
@@ -264,7 +264,7 @@ struct HoldingTests {
         #expect((1...3).contains(kept), "\(kept) runs are kept")
     }
 
-    @Test("Finished runs make room for what live runs bring in, the oldest first")
+    @Test("Drops finished runs to make room for live runs, the oldest first")
     func finishedRunsMakeRoom() throws {
         let harness = harness(all: 400_000, finished: 400_000)
         let worker = harness.worker()
@@ -289,14 +289,14 @@ struct HoldingTests {
         worker.succeed(try worker.nextDispatch().attempt, text(5_000))
         #expect(harness.machine.runs.ledger.active == 0)
         #expect(harness.machine.runs.ledger.finished > 10_000)
-        // A run that needs nearly all the room pushes the finished one out.
+        // A run that needs nearly all the room displaces the finished one.
         client.send(.submit(Submit(key: "k2", plan: PlanText.plan([node("a", bytes: 50_000)]))))
         #expect(harness.machine.runs.ledger.finished == 0)
     }
 
     // MARK: - Events
 
-    @Test("Kept events are bounded in bytes; a late watcher gets a snapshot and the rest")
+    @Test("Limits kept events in bytes; a late watcher gets a snapshot and the rest")
     func eventsInBytes() throws {
         let harness = harness(events: 50_000)
         let worker = harness.worker()
@@ -325,7 +325,7 @@ struct HoldingTests {
         #expect((1...4).contains(events.count - 2))
     }
 
-    @Test("Kept events go before a run has to end")
+    @Test("Drops kept events before it ends a run")
     func eventsGoFirst() throws {
         let harness = harness(all: 120_000, events: 80_000)
         let worker = harness.worker(slots: 2)

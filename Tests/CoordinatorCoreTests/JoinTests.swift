@@ -57,7 +57,7 @@ struct JoinTests {
         }
     }
 
-    @Test("The tool runs last, with what its schema lets through, and gives the answer")
+    @Test("The tool runs last, gets the fields that its schema allows, and gives the answer")
     func byTool() throws {
         let worker = harness.worker(slots: 4, tools: tools())
         let client = harness.client()
@@ -77,7 +77,7 @@ struct JoinTests {
         #expect(try client.get(.answer, run)["all"]?.stringValue == "well")
     }
 
-    @Test("A tool with an open schema gets everything; a streamed plan is joined at its end")
+    @Test("A tool with an open schema gets all fields; a streamed plan is joined at its end")
     func everything() throws {
         let worker = harness.worker(slots: 4)
         let client = harness.client()
@@ -96,7 +96,7 @@ struct JoinTests {
         #expect(kinds(client) == [.joined, .runSucceeded])
     }
 
-    @Test("The join is tried again like any node, and its failure is the run's")
+    @Test("Retries the join like any node, and its failure fails the run")
     func fails() throws {
         let worker = harness.worker(tools: [idempotent("t"), idempotent("u", maxAttempts: 2)])
         let client = harness.client()
@@ -124,7 +124,7 @@ struct JoinTests {
         #expect(kinds(client) == [.runCancelled])
     }
 
-    @Test("A join by an unknown tool, or by one that is not allowed, is refused")
+    @Test("Refuses a join by an unknown tool, or by one that is not allowed")
     func refused() throws {
         harness.worker()
         let client = harness.client()
@@ -135,7 +135,7 @@ struct JoinTests {
         #expect(try client.nextError().message.contains("may not use"))
     }
 
-    @Test("A plan is joined by the model, which cannot ask for another one")
+    @Test("The model that joins a plan cannot ask for another one")
     func model() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -149,7 +149,7 @@ struct JoinTests {
         #expect(kinds(client) == [.joined, .runSucceeded])
     }
 
-    @Test("A join by the model is refused where there is none")
+    @Test("Refuses a join by a model if there is none")
     func noModel() throws {
         let harness = MachineHarness()
         harness.worker()
@@ -159,7 +159,7 @@ struct JoinTests {
         #expect(error.code == .badPlan && error.message.contains("no language model to join"))
     }
 
-    @Test("A run that fails is not joined")
+    @Test("Does not join a run that fails")
     func notJoined() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -182,7 +182,7 @@ struct JoinTests {
         #expect(harness.cancelledCalls == [planner.id])
     }
 
-    @Test("Strategies: a plan that is complete before anything runs, one call at a time")
+    @Test("Strategies: start nodes after the plan is complete, or run one call at a time")
     func sequential() throws {
         let worker = harness.worker(slots: 4)
         let client = harness.client()
@@ -211,7 +211,7 @@ struct JoinTests {
         #expect(try worker.nextDispatch().node.text == second)
     }
 
-    @Test("A plan has a bound of its own")
+    @Test("A plan has a limit of its own")
     func bound() throws {
         let worker = harness.worker(slots: 4)
         let client = harness.client()

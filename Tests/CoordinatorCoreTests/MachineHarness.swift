@@ -1,5 +1,5 @@
-// A real coordinator machine, peers that speak messages to it over the real codec, virtual time,
-// and a check of every cross-reference after each step.
+// A real coordinator machine, peers that exchange messages with it over the real codec, virtual
+// time, and a check of every cross-reference after each step.
 
 import CoordinatorCore
 import Core
@@ -25,13 +25,13 @@ final class MachineHarness {
     private(set) var closed: Set<ConnectionID> = []
     private(set) var notices: [CoordinatorMachine.Notice] = []
     private(set) var lineLimits: [ConnectionID: Int] = [:]
-    /// Calls of models that nobody looked at.
+    /// Calls of models that no test has checked yet.
     private(set) var calls: [TestCall] = []
     private(set) var cancelledCalls: [ModelCallID] = []
     private var actions: [CoordinatorMachine.Action] = []
     private let limits: Limits
     private var connectionCount = 0
-    /// Off for runs so large that a walk after each step takes too long.
+    /// Off for runs that are too large to check after each step.
     var validates = true
     /// Off while several events belong to one loop turn.
     private var endsTurns = true
@@ -77,7 +77,7 @@ final class MachineHarness {
         endTurn(sourceLocation: sourceLocation)
     }
 
-    /// Lets time pass with every deadline on the way; pings are answered.
+    /// Advances time through every deadline; pings are answered.
     func advance(_ duration: Duration, sourceLocation: SourceLocation = #_sourceLocation) {
         let end = now + duration
         while let next = machine.nextDeadline(), next <= end {
@@ -87,7 +87,7 @@ final class MachineHarness {
         now = end
     }
 
-    /// Lets a peer take so many more bytes of what waits for it, or all.
+    /// Lets a peer read that many more bytes of its backlog, or all.
     func read(_ bytes: Int, by peer: TestPeer, sourceLocation: SourceLocation = #_sourceLocation) {
         peer.wire.allowance = bytes
         var pings: [(TestPeer, Ping)] = []
@@ -97,7 +97,7 @@ final class MachineHarness {
         if endsTurns { endTurn(sourceLocation: sourceLocation) }
     }
 
-    /// Hands a peer what it reads.
+    /// Passes to a peer what it reads.
     private func deliver(
         to peer: TestPeer,
         _ pings: inout [(TestPeer, Ping)],
@@ -122,7 +122,7 @@ final class MachineHarness {
         }
     }
 
-    /// Lets time pass in which the coordinator does nothing, as if its process was stopped.
+    /// Advances time while the coordinator does nothing, as if its process was stopped.
     func pause(_ duration: Duration) { now = now + duration }
 
     private func carryOut(_ sourceLocation: SourceLocation) {
@@ -147,7 +147,7 @@ final class MachineHarness {
             case .measureBacklog(let id): readers.insert(id)
             case .discardBacklog(let id):
                 peers[id]?.wire.discard()
-                // What follows is for the peer to read, whenever it does.
+                // The following messages are for the peer to read, at any time.
                 peers[id]?.wire.allowance = .max
             case .pauseReading(let id): peers[id]?.isPaused = true
             case .resumeReading(let id): resumed.append(id)
@@ -186,12 +186,12 @@ final class MachineHarness {
         return call
     }
 
-    /// A model writes.
+    /// The model writes a text.
     func say(_ texts: String..., in call: TestCall) {
         for text in texts { handle(.modelReported(call.id, .delta(text))) }
     }
 
-    /// A model has written all.
+    /// The model ends its reply.
     func end(_ call: TestCall, _ stop: ModelStop = .end) {
         handle(.modelReported(call.id, .ended(stop)))
     }
@@ -202,7 +202,7 @@ final class MachineHarness {
 
     // MARK: - Peers
 
-    /// A connection that has said nothing.
+    /// A connection that has sent nothing.
     func connect(_ role: Role, _ name: String, key: HandshakeKey? = nil) -> TestPeer {
         connectionCount += 1
         let id = ConnectionID(connectionCount)
@@ -219,14 +219,14 @@ final class MachineHarness {
         return peer
     }
 
-    /// A client that is through with the handshake.
+    /// A client after the handshake.
     func client(_ name: String = "c", role: Role = .client) -> TestPeer {
         let peer = connect(role, name)
         peer.shakeHands()
         return peer
     }
 
-    /// A worker that is registered.
+    /// A registered worker.
     @discardableResult
     func worker(
         _ name: String = "w",
@@ -248,7 +248,7 @@ final class MachineHarness {
 
     func isClosed(_ peer: TestPeer) -> Bool { closed.contains(peer.id) }
 
-    /// No peer has anything that nobody looked at.
+    /// Checks that no peer has messages that the test has not looked at.
     func expectNothingElse(sourceLocation: SourceLocation = #_sourceLocation) {
         for id in peers.keys.sorted() {
             guard let peer = peers[id] else { continue }
@@ -263,6 +263,6 @@ struct TestCall {
     let request: ModelRequest
     let purpose: PlannerMachine.Purpose
 
-    /// All that the model is told.
+    /// All messages to the model.
     var text: String { request.messages.map(\.text).joined(separator: "\n") }
 }

@@ -1,4 +1,5 @@
-// Many of everything: what one run, connection or question costs does not grow with the others.
+// Large numbers: the cost of one run, connection or question does not grow with the number of
+// others.
 
 import CoordinatorCore
 import Core
@@ -8,15 +9,15 @@ import TestKit
 import Testing
 import Wire
 
-@Suite("Many of everything", .serialized)
+@Suite("Large numbers", .serialized)
 struct ManyTests {
-    /// How much more something may cost beside twelve times as many others.
+    /// The allowed ratio of costs with twelve times as many others.
     ///
-    /// Caches are colder, and the machine may be busy. A walk over them all would cost about twelve times as much.
+    /// Caches are colder, and the machine may be busy. Walking over all of them would cost about
+    /// twelve times as much.
     private static let mostRatio = 2.0
 
-    /// The least time of a processor that a body takes in a few tries, in nanoseconds for each of
-    /// its parts.
+    /// The least processor time of a body in a few tries, in nanoseconds for each of its parts.
     private func cost(of parts: Int, _ body: () throws -> Void) rethrows -> Double {
         func processorTime() -> Double {
             var time = timespec()
@@ -54,7 +55,7 @@ struct ManyTests {
         )
     }
 
-    @Test("A run with a budget of time costs the same beside many and few others")
+    @Test("A run with a time limit costs the same with many and few others")
     func timedRuns() throws {
         var costs: [Int: Double] = [:]
         for count in [200, 2_400] {
@@ -76,7 +77,7 @@ struct ManyTests {
         #expect(many < few * Self.mostRatio, "\(few) ns and \(many) ns a run")
     }
 
-    @Test("An observer leaves at the same cost beside many and few runs")
+    @Test("Removing a watcher costs the same with many and few runs")
     func leaving() throws {
         var costs: [Int: Double] = [:]
         for count in [200, 2_400] {
@@ -90,7 +91,7 @@ struct ManyTests {
         #expect(many < few * Self.mostRatio, "\(few) ns and \(many) ns an observer")
     }
 
-    @Test("Explaining a large run takes pages, each of bounded work, and comes to its end")
+    @Test("Explains a large run in pages, each with limited work")
     func explainPages() throws {
         let harness = MachineHarness()
         harness.validates = false
@@ -118,7 +119,7 @@ struct ManyTests {
         #expect(try ask(client, .explain, run, from: 0, limit: 3).next == 3)
     }
 
-    @Test("A list with a filter that matches nothing does bounded work, too")
+    @Test("A list with a filter that matches nothing does limited work, too")
     func emptyPages() throws {
         let harness = MachineHarness()
         harness.validates = false
@@ -132,7 +133,7 @@ struct ManyTests {
         }
         while let attempt = worker.held.first { worker.succeed(attempt) }
         _ = client.take()
-        // All have succeeded, so nothing is to be explained, but the plan still grows.
+        // All nodes have succeeded, so there is nothing to explain, but the plan still grows.
         let reply = try ask(client, .explain, run, from: 0)
         #expect(try #require(reply.next) < 12_000)
     }

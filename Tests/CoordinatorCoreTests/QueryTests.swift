@@ -1,4 +1,4 @@
-// Answers to `get`: the shape of each document.
+// Answers to `get`: the form of each document.
 
 import Core
 import JSON
@@ -35,7 +35,7 @@ struct QueryTests {
         #expect(status["connections"] == 3)
     }
 
-    @Test("story tells all that happened to a node, in order and without its output")
+    @Test("story lists everything that happened to a node, in order and without its output")
     func story() throws {
         let worker = harness.worker("w", tools: [idempotent(maxAttempts: 2)])
         let client = harness.client()
@@ -61,7 +61,7 @@ struct QueryTests {
         #expect(records[7]["output"] == .null)
     }
 
-    @Test("A story that has lost its beginning says so")
+    @Test("A story without its beginning says so")
     func storyWithoutBeginning() throws {
         var limits = Limits()
         limits.eventLogEntries = 4
@@ -75,7 +75,7 @@ struct QueryTests {
         #expect(story["complete"] == false)
     }
 
-    @Test("workers tells names, states, tools and refusals")
+    @Test("workers lists names, states, tools and refusals")
     func workers() throws {
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
@@ -109,7 +109,7 @@ struct QueryTests {
         #expect(try viewer.get(.workers)[0]?["state"] == "draining")
     }
 
-    @Test("tools tells what planners need, by name")
+    @Test("tools lists the data for planners, by name")
     func tools() throws {
         harness.worker(
             "w",
@@ -151,7 +151,7 @@ struct QueryTests {
         #expect(try page(9, 2) == [])
     }
 
-    @Test("run, node, nodes and answer tell how a run ended")
+    @Test("run, node, nodes and answer describe the end of a run")
     func endedRun() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -213,7 +213,7 @@ struct QueryTests {
         #expect(answer.objectValue != nil)
     }
 
-    @Test("explain says why nodes wait, all of them or one")
+    @Test("explain tells why nodes wait, for all of them or one")
     func explain() throws {
         let worker = harness.worker("w")
         let client = harness.client()
@@ -247,7 +247,7 @@ struct QueryTests {
         #expect(try client.get(.explain, run, node: "a")["nodes"]?[0]?["reasons"] == [])
     }
 
-    @Test("A large answer comes in chunks")
+    @Test("Sends a large answer in chunks")
     func largeAnswer() throws {
         let worker = harness.worker(slots: 3)
         let client = harness.client()
@@ -266,7 +266,7 @@ struct QueryTests {
     }
 
     @Test(
-        "An unknown run or node is an answer, not a violation",
+        "Answers a question about an unknown run or node; it is not a violation",
         arguments: [GetKind.run, .nodes, .node, .answer, .explain]
     )
     func unknown(what: GetKind) throws {

@@ -11,7 +11,7 @@ import Wire
 struct RegistrationTests {
     let harness = MachineHarness()
 
-    @Test("A worker is registered with its tools and gets work")
+    @Test("Registers a worker with its tools and dispatches to it")
     func registers() throws {
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
@@ -54,7 +54,7 @@ struct RegistrationTests {
         }
     }
 
-    @Test("The same schema in another order is the same tool; another schema is a conflict")
+    @Test("A schema with its fields in another order is the same; another schema is a conflict")
     func conflicts() throws {
         harness.worker("w1", tools: [tool("t", schema: #"{"type":"object","required":["a"]}"#)])
         let same = harness.connect(.worker, "w2")
@@ -93,7 +93,7 @@ struct RegistrationTests {
         #expect(tools[0]?["workers"] == ["w1", "w2"])
     }
 
-    @Test("A tool that cannot be read is refused alone, when registering and in a later offer")
+    @Test("Refuses only the tool that cannot be read, when registering and in a later offer")
     func unreadableTool() throws {
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
@@ -120,7 +120,7 @@ struct RegistrationTests {
         harness.expectNothingElse()
     }
 
-    @Test("A tool is free for another schema when its last worker has gone")
+    @Test("A tool may get another schema when its last worker has gone")
     func toolIsFreed() throws {
         let first = harness.worker("w1", tools: [tool("t", schema: #"{"required":["a"]}"#)])
         first.send(.bye(Bye(reason: "done")))
@@ -130,7 +130,7 @@ struct RegistrationTests {
         #expect(second.take() == [.registered(Registered())])
     }
 
-    @Test("A second worker of a name that replaces the first fences it and its attempts")
+    @Test("A second worker that replaces a name fences the first and its attempts")
     func duplicateName() throws {
         let first = harness.worker("w", tools: [idempotent()])
         let client = harness.client()
@@ -155,7 +155,7 @@ struct RegistrationTests {
         #expect(try second.nextAck() == Ack(attempts: [again.attempt]))
     }
 
-    @Test("A drained worker finishes what it has; the others go on")
+    @Test("A drained worker finishes its attempts; other workers continue")
     func drain() throws {
         let worker = harness.worker("w", slots: 1)
         let client = harness.client()
@@ -178,7 +178,7 @@ struct RegistrationTests {
         harness.expectNothingElse()
     }
 
-    @Test("A worker that drains by itself gets nothing new")
+    @Test("A worker that drains itself gets nothing new")
     func drainsItself() throws {
         let worker = harness.worker()
         worker.send(.drain(Drain(reason: "asked to end")))
@@ -190,12 +190,12 @@ struct RegistrationTests {
         #expect(explained["nodes"]?[0]?["reasons"]?[0]?["code"] == "workers_draining")
     }
 
-    @Test("What crosses the goodbye of a drained worker never ran and goes elsewhere")
+    @Test("A dispatch that crosses a drained worker's bye never ran and goes elsewhere")
     func dispatchCrossesBye() throws {
         let worker = harness.worker("w1")
         let client = harness.client()
         let run = try client.submit([NodeText("a")])
-        // The dispatch is on its way while the worker, which has nothing, drains and leaves.
+        // The dispatch is on its way while the idle worker drains and leaves.
         worker.send(.drain(Drain(reason: "asked to end")))
         worker.send(.bye(Bye(reason: "drained")))
         let other = harness.worker("w2")
@@ -229,7 +229,7 @@ struct RegistrationTests {
         #expect(Set([try next.nextDispatch().number, try next.nextDispatch().number]) == [2])
     }
 
-    @Test("Any message of a silent worker counts as a sign of life")
+    @Test("Any message of a silent worker renews its lease")
     func anyMessageCounts() throws {
         var limits = Limits()
         limits.heartbeat = .seconds(1)

@@ -1,4 +1,4 @@
-// Workers whose connection breaks: what is adopted, abandoned, sent again or lost.
+// Workers whose connection breaks: which attempts are adopted, abandoned, sent again or lost.
 
 import Core
 import JSON
@@ -10,7 +10,7 @@ import Wire
 struct ResumeTests {
     let harness = MachineHarness()
 
-    @Test("What runs is adopted, what is finished with is abandoned, what never arrived goes again")
+    @Test("Adopts running attempts, abandons finished ones, sends undelivered ones again")
     func resumes() throws {
         let worker = harness.worker("w", slots: 4)
         let client = harness.client()
@@ -20,7 +20,8 @@ struct ResumeTests {
         worker.succeed(attempts[1])
         _ = worker.take()
         worker.disconnect()
-        // a runs, b is done and acknowledged or not, c is done but unknown here, d never arrived.
+        // a runs, b is done and acknowledged or not, c is done but unknown here, d was never
+        // delivered.
         let back = worker.resume(
             inFlight: [
                 InFlight(attempt: attempts[0], state: .running),
@@ -43,7 +44,7 @@ struct ResumeTests {
         #expect(back.held.map(\.node) == [3])
     }
 
-    @Test("An attempt that had begun and is not listed is lost, not sent again")
+    @Test("A started attempt that is not listed is lost, not sent again")
     func startedButForgotten() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -56,7 +57,7 @@ struct ResumeTests {
         #expect(try client.get(.node, run, node: "a")["error"]?["code"] == "outcome_unknown")
     }
 
-    @Test("Between the loss and the resume nothing is dispatched; afterwards it is")
+    @Test("Dispatches nothing between the loss and the resume, but afterwards")
     func nothingMeanwhile() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -69,7 +70,7 @@ struct ResumeTests {
         #expect(back.takeKinds() == [.registered, .dispatch])
     }
 
-    @Test("A session that does not come back in time is given up, and its attempts with it")
+    @Test("Gives up a session that does not come back in time, with its attempts")
     func tooLate() throws {
         let worker = harness.worker("w", tools: [idempotent()])
         let client = harness.client()
@@ -92,7 +93,7 @@ struct ResumeTests {
         #expect(back.held.last?.number == 2)
     }
 
-    @Test("Another epoch, session or name is no resume: a new session fences the old one")
+    @Test("Another epoch, session or name is not a resume: a new session fences the old one")
     func wrongResume() throws {
         for (epoch, session) in [(2, nil), (1, "0000000000")] as [(Int, String?)] {
             let harness = MachineHarness()
@@ -116,7 +117,7 @@ struct ResumeTests {
         }
     }
 
-    @Test("A resume over a connection that still counts as alive replaces it")
+    @Test("A resume replaces a connection that still counts as alive")
     func resumeBeforeLoss() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -131,7 +132,7 @@ struct ResumeTests {
     }
 
     @Test(
-        "A register that was long on its way says nothing of what a newer connection brought",
+        "A delayed register does not change what a newer connection reported",
         arguments: [true, false]
     )
     func lateRegister(isNewerConnected: Bool) throws {
@@ -143,7 +144,7 @@ struct ResumeTests {
         let resume = Hello.Resume(session: worker.session, epoch: worker.epoch)
         let late = harness.connect(.worker, "w")
         late.shakeHands(resume: resume)
-        // The worker gives this connection up; its register is still on its way.
+        // The worker gives up this connection; its register is still on its way.
         let newer = worker.resume(inFlight: [InFlight(attempt: a, state: .running)], slots: 2)
         _ = newer.take()
         try client.submit([NodeText("b")], key: "k2")
@@ -156,7 +157,7 @@ struct ResumeTests {
         #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
     }
 
-    @Test("A twin that connected first and registers last is the one that is fenced")
+    @Test("Of two workers with one name, the one that registers last is fenced")
     func lateTwin() throws {
         let first = harness.connect(.worker, "w")
         first.shakeHands()
@@ -167,7 +168,7 @@ struct ResumeTests {
         #expect(!harness.isClosed(second))
     }
 
-    @Test("A worker without attempts is gone as soon as its connection is")
+    @Test("Forgets a worker without attempts as soon as its connection ends")
     func idleLoss() throws {
         let worker = harness.worker("w")
         worker.disconnect()
@@ -175,7 +176,7 @@ struct ResumeTests {
         #expect(try client.get(.workers) == [])
     }
 
-    @Test("Acknowledgements that a broken connection swallowed do not stop later ones")
+    @Test("Acknowledgements lost with a connection do not stop later ones")
     func acksAfterLoss() throws {
         let worker = harness.worker("w", slots: 2)
         let client = harness.client()
@@ -199,7 +200,7 @@ struct ResumeTests {
         #expect(!back.takeKinds().contains(.ack))
     }
 
-    @Test("A cancel that the worker cannot have got is sent again when it resumes")
+    @Test("Sends a cancel again on resume if the worker cannot have received it")
     func cancelMeanwhile() throws {
         let worker = harness.worker("w")
         let client = harness.client()
@@ -218,7 +219,7 @@ struct ResumeTests {
         #expect(try client.nextEvent().kind == .runCancelled)
     }
 
-    @Test("A drain that the worker cannot have got is sent again when it resumes")
+    @Test("Sends a drain again on resume if the worker cannot have received it")
     func drainMeanwhile() throws {
         let worker = harness.worker("w")
         let client = harness.client()
@@ -230,7 +231,7 @@ struct ResumeTests {
         #expect(back.takeKinds() == [.registered, .drain])
     }
 
-    @Test("An absent worker's attempts go elsewhere when it is given up, each once")
+    @Test("Places an absent worker's attempts elsewhere after it is given up, each once")
     func lossMovesAttempts() throws {
         let first = harness.worker("w1", slots: 3, tools: [idempotent()])
         let client = harness.client()

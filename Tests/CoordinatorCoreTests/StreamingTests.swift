@@ -81,7 +81,7 @@ struct StreamingTests {
         #expect(try client.nextEvent().kind == .runSucceeded)
     }
 
-    @Test("A reference to what never comes stays text; a declared dependency ends the run")
+    @Test("A reference to an unknown id stays text; a declared dependency ends the run")
     func unknownAtTheEnd() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -114,7 +114,7 @@ struct StreamingTests {
         #expect(try client.nextEvent().kind == .runFailed)
     }
 
-    @Test("A bad node ends the run: what runs is called back and no further nodes are taken")
+    @Test("A bad node ends the run: running attempts are recalled and no nodes are added")
     func badNode() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -131,7 +131,7 @@ struct StreamingTests {
         #expect(try client.nextEvent().kind == .runFailed)
     }
 
-    @Test("Only the connection that submitted a run adds to it, and only until the last batch")
+    @Test("Only the connection that submitted a run adds to it, until the last batch")
     func author() throws {
         let client = harness.client("c")
         let other = harness.client("d")
@@ -175,7 +175,7 @@ struct StreamingTests {
     }
 
     @Test(
-        "Cancelling a run that still grows cancels it, also when it has no nodes yet",
+        "Cancels a run that still grows, also without any nodes",
         arguments: [0, 1]
     )
     func cancelGrowing(count: Int) throws {
@@ -208,7 +208,7 @@ struct StreamingTests {
         #expect(summary["error"]?["message"] == "it ends at byte 7")
     }
 
-    @Test("A client that leaves before its plan is complete has broken it off")
+    @Test("A client that leaves before its plan is complete breaks it off")
     func leaves() throws {
         let client = harness.client()
         let run = try open(client)

@@ -1,4 +1,4 @@
-// Runs arrive: whole plans, keys, problems, budgets, references, schemas.
+// Submissions: whole plans, keys, problems, limits, references, schemas.
 
 import Core
 import JSON
@@ -11,7 +11,7 @@ import Wire
 struct SubmissionTests {
     let harness = MachineHarness()
 
-    @Test("A whole plan runs to its answer, and tells its end once")
+    @Test("Runs a whole plan to its answer, and reports the end once")
     func wholePlan() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()
@@ -35,7 +35,7 @@ struct SubmissionTests {
         harness.expectNothingElse()
     }
 
-    @Test("The same key with the same content is the same run, whatever became of it")
+    @Test("The same key with the same content is the same run, in any state")
     func sameKey() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -70,7 +70,7 @@ struct SubmissionTests {
         #expect(try client.get(.runs).arrayValue?.count == 1)
     }
 
-    @Test("A bad plan is answered with every problem, and leaves no run behind")
+    @Test("Answers a bad plan with all its problems, and keeps no run")
     func badPlan() throws {
         harness.worker(tools: [tool("t", schema: #"{"type":"object","required":["q"]}"#)])
         let client = harness.client()
@@ -91,7 +91,7 @@ struct SubmissionTests {
     }
 
     @Test(
-        "An empty plan and one that is no plan are refused",
+        "Refuses an empty plan and a document that is not a plan",
         arguments: [#"{"tasks":[]}"#, "[]", "7"]
     )
     func noPlan(text: String) throws {
@@ -117,7 +117,7 @@ struct SubmissionTests {
         #expect(problems.first?.node == "b")
     }
 
-    @Test("A plan with more nodes than its budget is refused; growth beyond it ends the run")
+    @Test("Refuses a plan with more nodes than its limit; growth beyond it ends the run")
     func nodeBudget() throws {
         let client = harness.client()
         let nodes = [NodeText("a"), NodeText("b")]
@@ -144,7 +144,7 @@ struct SubmissionTests {
         #expect(try client.nextEvent().kind == .runFailed)
     }
 
-    @Test("A run that takes longer than its budget fails with timeout, what runs is called back")
+    @Test("A run that exceeds its time limit fails with timeout, and its attempts are recalled")
     func wallBudget() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -177,7 +177,7 @@ struct SubmissionTests {
         )
     }
 
-    @Test("References are resolved whole, by path and inside text; what they bring stays inert")
+    @Test("Resolves references whole, by path and inside text; inserted text is not scanned")
     func references() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -205,7 +205,7 @@ struct SubmissionTests {
         #expect(arguments.value(at: [.key("no")])?.stringValue == "$x $")
     }
 
-    @Test("A reference into nothing fails its node without an attempt, and the next node goes out")
+    @Test("A reference to a missing part fails its node without an attempt; the next node starts")
     func missingPath() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -219,7 +219,7 @@ struct SubmissionTests {
         let first = try worker.nextDispatch()
         worker.succeed(first.attempt, #"{"here":1}"#)
         _ = try worker.nextAck()
-        // The slot that b would have taken goes to d in the same turn.
+        // The slot that b would have used goes to d in the same turn.
         let next = try worker.nextDispatch()
         #expect(next.node.text == "d")
         worker.succeed(next.attempt)
@@ -238,7 +238,7 @@ struct SubmissionTests {
     }
 
     @Test(
-        "Arguments are checked against the schema at the submission, or once references are known"
+        "Checks arguments against the schema at submission, or when references are known"
     )
     func schemas() throws {
         let schema = #"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#
@@ -265,7 +265,7 @@ struct SubmissionTests {
         #expect(worker.take() == [])
     }
 
-    @Test("A node that fails makes the run fail, with the others done; skipped ones name it")
+    @Test("A failed node fails the run after the others are done; skipped nodes name it")
     func failure() throws {
         let worker = harness.worker(slots: 2)
         let client = harness.client()
@@ -287,7 +287,7 @@ struct SubmissionTests {
         #expect(try client.get(.node, run, node: "c")["status"] == "skipped")
     }
 
-    @Test("A missing tool is told at once; a run that does not want to wait fails")
+    @Test("Reports a missing tool at once; a run that does not want to wait fails")
     func missingTool() throws {
         let client = harness.client()
         try client.submit([NodeText("a")], key: "wait", watch: .progress)
@@ -297,7 +297,7 @@ struct SubmissionTests {
         #expect(try client.get(.node, run, node: "a")["error"]?["code"] == "unknown_tool")
     }
 
-    @Test("Beyond the limit of unfinished runs nothing is accepted, until one ends")
+    @Test("Accepts nothing beyond the limit of unfinished runs, until one ends")
     func busy() throws {
         var limits = Limits()
         limits.unfinishedRuns = 1
@@ -312,7 +312,7 @@ struct SubmissionTests {
         try client.submit([NodeText("a")], key: "k2")
     }
 
-    @Test("Finished runs are kept within the limit, the oldest goes first, with its key")
+    @Test("Keeps finished runs within the limit; the oldest is dropped first, with its key")
     func retirement() throws {
         var limits = Limits()
         limits.finishedRuns = 2
@@ -335,7 +335,7 @@ struct SubmissionTests {
         #expect(try client.nextAccepted().isExisting)
     }
 
-    @Test("Finished runs are also kept within a limit of nodes")
+    @Test("Limits finished runs also by their number of nodes")
     func retirementByNodes() throws {
         var limits = Limits()
         limits.finishedNodes = 5

@@ -1,5 +1,5 @@
-// The other end of a connection to the machine under test: a peer that keeps its messages until a
-// test looks at them, and says what workers and clients say.
+// A peer of the machine under test: keeps received messages until a test reads them, and sends the
+// messages of workers and clients.
 
 import CoordinatorCore
 import Core
@@ -8,7 +8,7 @@ import TestKit
 import Testing
 import Wire
 
-/// The other end of a connection.
+/// A peer of the machine.
 final class TestPeer {
     let id: ConnectionID
     let role: Role
@@ -18,12 +18,12 @@ final class TestPeer {
     var answersPings = true
     private(set) var session = ""
     private(set) var epoch = 0
-    /// What a worker was sent and has not answered.
+    /// Dispatches that the worker has not answered.
     private(set) var held: [AttemptID] = []
     private var inbox: [Message] = []
-    /// What the machine has sent to it.
+    /// Messages that the machine has sent to it.
     var wire: PacedWire
-    /// Whether the machine takes nothing that it says at present, and what it says meanwhile.
+    /// Whether the machine reads nothing from it at present, and its waiting messages.
     var isPaused = false
     private var heldBack: [Message] = []
 
@@ -64,12 +64,12 @@ final class TestPeer {
         }
     }
 
-    /// Sends a line as it is, such as one that only a worker in another language would write.
+    /// Sends a raw line, such as one from a worker in another language.
     func send(line: String) throws {
         harness.handle(.received(id, try Message(decoding: Array(line.utf8)[...])))
     }
 
-    /// The machine takes again what the peer says, from what it said meanwhile on.
+    /// The machine reads from the peer again, starting with the waiting messages.
     func sendHeldBack() {
         isPaused = false
         while !isPaused, !heldBack.isEmpty { send(heldBack.removeFirst()) }
@@ -108,7 +108,7 @@ final class TestPeer {
 
     // MARK: - Looking
 
-    /// Everything that arrived since the last look.
+    /// Removes and returns all messages.
     func take() -> [Message] {
         defer { inbox.removeAll() }
         return inbox
@@ -116,7 +116,7 @@ final class TestPeer {
 
     /// The next message of this kind; the others stay.
     ///
-    /// What a turn sends to one worker has no order that anybody relies on.
+    /// Messages of one turn to one worker have no defined order.
     func next<Body>(
         _ body: (Message) -> Body?,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -138,7 +138,7 @@ final class TestPeer {
         )
     }
 
-    /// The next acknowledgement, which may take its time.
+    /// The next acknowledgement, which may come later.
     func nextAck(sourceLocation: SourceLocation = #_sourceLocation) throws -> Ack {
         if !inbox.contains(where: { $0.kind == .ack }) { harness.advance(Limits().ackDelay) }
         return try next(
@@ -214,7 +214,7 @@ final class TestPeer {
         return try nextAccepted(sourceLocation: sourceLocation).run
     }
 
-    /// Asks, and returns the data of the reply; chunks are put together.
+    /// Asks, and returns the data of the reply; chunks are joined.
     func get(
         _ what: GetKind,
         _ run: RunID? = nil,
@@ -282,7 +282,7 @@ final class TestPeer {
         )
     }
 
-    /// Comes back over a new connection with what it holds.
+    /// Comes back over a new connection with its attempts.
     func resume(
         epoch: Int? = nil,
         session: String? = nil,

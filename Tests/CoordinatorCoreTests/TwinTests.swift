@@ -1,4 +1,4 @@
-// Two workers of one name, and workers whose tools come and go.
+// Two workers of one name, and workers with changing tools.
 
 import JSON
 import Plans
@@ -8,7 +8,7 @@ import Wire
 
 @testable import CoordinatorCore
 
-@Suite("Twins and changing offers")
+@Suite("Workers of one name and changing offers")
 struct TwinTests {
     let harness = MachineHarness()
 
@@ -29,7 +29,7 @@ struct TwinTests {
         return peer
     }
 
-    @Test("A second worker of a live name is refused, and the first notices nothing")
+    @Test("Refuses a second worker of a live name without affecting the first")
     func refused() throws {
         let first = harness.worker("w", tools: [tool("t")])
         let client = harness.client()
@@ -45,7 +45,7 @@ struct TwinTests {
         #expect(try first.nextAck().attempts == [attempt])
     }
 
-    @Test("A worker that replaces takes the name at once, and the first is told")
+    @Test("A worker that replaces gets the name at once, and the first one is told")
     func replaces() throws {
         let first = harness.worker("w", tools: [tool("t")])
         let second = twin(replaces: true)
@@ -54,7 +54,7 @@ struct TwinTests {
         #expect(second.takeKinds() == [.registered])
     }
 
-    @Test("A worker whose first connection is dead without a word gets its name back")
+    @Test("A worker whose first connection is dead gets its name back")
     func halfOpen() throws {
         let first = harness.worker("w", tools: [tool("t")])
         first.answersPings = false
@@ -67,7 +67,7 @@ struct TwinTests {
         #expect(second.takeKinds().first == .registered)
     }
 
-    @Test("A worker that says anything after a second one came lives, though it answers late")
+    @Test("A worker that sends anything after a second one came is alive, even if it answers late")
     func slow() throws {
         let first = harness.worker("w", tools: [tool("t")])
         first.answersPings = false
@@ -79,13 +79,13 @@ struct TwinTests {
         #expect(!harness.isClosed(first))
     }
 
-    @Test("A worker that is started again right after an end that nobody noticed is taken on")
+    @Test("Accepts a restarted worker directly after an unnoticed end")
     func restartsAtOnce() throws {
         let first = harness.worker("w", tools: [tool("t")])
         first.answersPings = false
         let second = twin()
         harness.advance(.milliseconds(2_900))
-        // The first one was heard of just before, so it has longer than a heartbeat.
+        // The first one sent something just before, so it has longer than a heartbeat.
         #expect(second.takeKinds() == [])
         harness.advance(.milliseconds(200))
         #expect(second.takeKinds().first == .registered)
@@ -93,7 +93,7 @@ struct TwinTests {
         #expect(harness.isClosed(first))
     }
 
-    @Test("A second worker gets the name when the first leaves while it waits")
+    @Test("A second worker gets the name if the first leaves while it waits")
     func firstLeaves() throws {
         let first = harness.worker("w", tools: [tool("t")])
         first.answersPings = false
@@ -109,7 +109,7 @@ struct TwinTests {
         #expect(try third.nextError().code == .duplicateName)
     }
 
-    @Test("A worker that restarts after its connection was lost is taken on at once")
+    @Test("Accepts a worker that restarts after its connection was lost at once")
     func restarts() throws {
         let first = harness.worker("w", tools: [tool("t")])
         let client = harness.client()
@@ -121,7 +121,7 @@ struct TwinTests {
         #expect(try second.nextDispatch().number == 2)
     }
 
-    @Test("A tool that a worker withdraws gets nothing new there; one that comes is used")
+    @Test("A withdrawn tool gets nothing new; an added one is used")
     func offers() throws {
         let worker = harness.worker("w", slots: 2, tools: [tool("t")])
         let client = harness.client()
@@ -143,14 +143,14 @@ struct TwinTests {
         #expect(worker.take() == [])
         let explained = try client.get(.tools)
         #expect(explained[0]?["name"] == "u")
-        // What is under way there goes on.
+        // Running attempts continue there.
         worker.succeed(a)
         #expect(try client.get(.node, run, node: "a")["status"] == "succeeded")
         worker.send(.offer(Offer(slots: 2, tools: [tool("t"), tool("u")])))
         _ = try worker.nextDispatch()
     }
 
-    @Test("Why nobody can run a node names the worker that has the tool and cannot run it")
+    @Test("The reason for a waiting node names the worker whose tool cannot run")
     func withheldIsExplained() throws {
         let worker = harness.connect(.worker, "w")
         worker.shakeHands()
@@ -165,7 +165,7 @@ struct TwinTests {
         )
     }
 
-    @Test("A schema that changes with the offer is checked against those of other workers")
+    @Test("Checks a changed schema of an offer against those of other workers")
     func conflictingOffer() throws {
         let first = harness.worker("w1", tools: [tool("t")])
         let second = harness.worker("w2", tools: [tool("u")])

@@ -1,4 +1,4 @@
-// Outputs that cannot be read: each concerns one attempt, never the session of its worker.
+// Outputs that cannot be read: each affects one attempt, never the session of its worker.
 
 import JSON
 import Plans
@@ -12,7 +12,7 @@ import Wire
 struct UnreadableOutputTests {
     private let harness = MachineHarness()
 
-    @Test("A value in chunks that is no JSON fails its attempt and nothing else")
+    @Test("A value in chunks that is not JSON fails only its attempt")
     func unreadableValue() throws {
         let worker = harness.worker("w1", tools: [idempotent()])
         let client = harness.client()
@@ -35,7 +35,7 @@ struct UnreadableOutputTests {
         #expect(node["error"]?["code"] == "bad_output")
     }
 
-    @Test("The window is granted again for chunks that cannot be read")
+    @Test("Grants the window again for chunks that cannot be read")
     func windowOfUnreadableChunks() throws {
         var limits = Limits()
         limits.window = 4_000

@@ -1,4 +1,4 @@
-// Who gets which events, early and late.
+// Events for watchers of each level, early and late.
 
 import Core
 import JSON
@@ -77,7 +77,7 @@ struct WatchTests {
         }
     }
 
-    @Test("An output chunk is an event with text or base64; the node and the worker are named")
+    @Test("An output chunk is an event with text or base64, node and worker")
     func chunkEvents() throws {
         let worker = harness.worker("w-1")
         let client = harness.client()
@@ -100,7 +100,7 @@ struct WatchTests {
         #expect(try client.nextEvent().data?.text == #"{"stream":"stderr","base64":"/wA="}"#)
     }
 
-    @Test("Watchers of progress get counts ten times a second at most")
+    @Test("Sends counts to watchers of progress at most ten times a second")
     func progress() throws {
         let worker = harness.worker(slots: 1)
         let client = harness.client()
@@ -140,7 +140,7 @@ struct WatchTests {
         #expect(late.takeEvents() == ["node_succeeded b", "joined", "run_succeeded"])
     }
 
-    @Test("A watcher that comes back gets what it missed, from the number that it names")
+    @Test("A watcher that comes back gets the events from the number that it names")
     func resumedWatch() throws {
         let worker = harness.worker()
         let client = harness.client()
@@ -156,7 +156,7 @@ struct WatchTests {
     }
 
     @Test(
-        "A run that has ended gives its last event again, from wherever it is asked",
+        "Sends the last event of an ended run again, for any starting number",
         arguments: [0, 1, 1_000]
     )
     func endedRun(from: Int) throws {
@@ -179,7 +179,7 @@ struct WatchTests {
         #expect(client.takeEvents() == ["run_succeeded"])
     }
 
-    @Test("The log of a run keeps its newest events; who asks for older ones gets a snapshot")
+    @Test("The log of a run keeps its newest events; a request for older ones gets a snapshot")
     func logLimit() throws {
         var limits = Limits()
         limits.eventLogEntries = 5
@@ -194,14 +194,14 @@ struct WatchTests {
         client.send(.watch(Watch(run: run, from: 0, level: .nodes)))
         let events = client.takeEvents()
         #expect(events.first == "snapshot")
-        // Of every node it is told again how it ended.
+        // Each node's end is sent again.
         #expect(events[1...20].allSatisfy { $0.hasPrefix("node_failed n") })
         #expect(Set(events.filter { $0.hasPrefix("node_failed") }).count == events.count - 2)
         #expect(events.count == 22)
         #expect(events.last == "run_failed")
     }
 
-    @Test("An unknown run cannot be watched; the request comes back")
+    @Test("A watch of an unknown run fails, with its request number")
     func unknownRun() throws {
         let client = harness.client()
         client.send(.watch(Watch(run: try #require(RunID("nobody")), request: 12)))
@@ -211,7 +211,7 @@ struct WatchTests {
         #expect(!error.isFatal)
     }
 
-    @Test("A late watcher hears how earlier nodes ended, and which are on a worker")
+    @Test("A late watcher gets the ends of earlier nodes, and the running ones")
     func lateWatcherHearsOfEarlierNodes() throws {
         let worker = harness.worker()
         let submitter = harness.client("c")
@@ -240,7 +240,7 @@ struct WatchTests {
         )
     }
 
-    @Test("Watchers of progress learn that a lost worker runs nothing any more")
+    @Test("Watchers of progress see that a lost worker runs nothing any more")
     func progressAfterLoss() throws {
         let worker = harness.worker(tools: [idempotent()])
         let client = harness.client()

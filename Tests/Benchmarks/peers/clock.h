@@ -1,4 +1,4 @@
-// The clock of the C clients: seconds from a start that means nothing.
+// The clock of the C clients: seconds from an arbitrary start.
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,7 +10,7 @@ static inline double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/// Ends the program with a sentence when something did not go as it should.
+/// Ends the program with a sentence after an error.
 static inline void require(int holds, const char *what, const char *why)
 {
     if (holds) return;

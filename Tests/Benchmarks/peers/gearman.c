@@ -65,8 +65,8 @@ struct share {
     size_t bytes;
 };
 
-/// So many tasks, a batch at once: libgearman walks the list of all tasks for each answer, and is
-/// slower with larger ones.
+/// Submits this many tasks in batches: libgearman walks the list of all tasks for each answer, and
+/// is slower with larger batches.
 static void *submit(void *argument)
 {
     struct share *share = argument;
@@ -102,7 +102,7 @@ static void fanout(const char *function, int count, size_t bytes)
     for (int index = 0; index < clients; index++) pthread_join(threads[index], NULL);
 }
 
-/// Each task when the one before has been answered: Gearman knows no dependencies.
+/// Submits each task when the previous one has been answered: Gearman has no dependencies.
 static void chain(int count)
 {
     gearman_client_st *client = makeClient();

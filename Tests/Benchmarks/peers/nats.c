@@ -44,7 +44,7 @@ static jsCtx *stream(natsConnection *connection)
     config.SubjectsLen = 3;
     config.Retention = js_WorkQueuePolicy;
     config.Storage = js_MemoryStorage;
-    // It is no error that the stream is there already, as another process left it.
+    // It is not an error if another process has already made the stream.
     check(js_AddStream(NULL, context, &config, NULL, NULL), "stream");
     return context;
 }
@@ -55,10 +55,10 @@ static void answer(natsConnection *connection, natsSubscription *subscription, n
                    void *payload)
 {
     (void)subscription;
-    // Never empty: so is the server's word that there is no worker.
+    // Never empty: an empty message is the server's answer when there is no worker.
     const void *bytes = payload == NULL ? "x" : payload;
     int size = payload == NULL ? 1 : payloadBytes;
-    // The reply address of a kept message is where it is acknowledged.
+    // A kept message is acknowledged at its reply address.
     const char *address = isKept ? answers : natsMsg_GetReply(message);
     check(natsConnection_Publish(connection, address, bytes, size), "reply");
     if (isKept) check(natsMsg_Ack(message, NULL), "acknowledge");
@@ -121,7 +121,7 @@ static long receive(natsSubscription *inbox)
     return bytes;
 }
 
-/// All requests at once, the replies as they come.
+/// Sends all requests at once and reads the replies as they arrive.
 static void fanout(const char *subject, int count, long bytes)
 {
     natsConnection *connection = connectTo(false);
@@ -138,7 +138,7 @@ static void fanout(const char *subject, int count, long bytes)
     require(received == count * bytes, "replies", "bytes are missing");
 }
 
-/// Each request when the one before has been answered: NATS knows no dependencies.
+/// Sends each request when the previous one has been answered: NATS has no dependencies.
 static void chain(int count)
 {
     natsConnection *connection = connectTo(true);
