@@ -26,7 +26,7 @@ struct IdentifierTests {
         }
     }
 
-    @Test("An attempt reads back what it wrote")
+    @Test("Reads back the attempt that it wrote")
     func attempts() throws {
         let run = try #require(RunID("r-7"))
         for (node, number) in [(0, 1), (9, 10), (1_999_999, 100), (9_999_999_999, 9_999_999_999)] {
@@ -38,7 +38,7 @@ struct IdentifierTests {
     }
 
     @Test(
-        "Anything but run/index/number is no attempt",
+        "Refuses an attempt in any form but run/index/number",
         arguments: [
             "", "/", "//", "r", "r/1", "r/1/", "r//1", "/1/1", "r/1/0", "r/01/1", "r/1/01",
             "r/-1/1",

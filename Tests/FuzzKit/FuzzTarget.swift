@@ -1,20 +1,20 @@
-// What is tried with bytes that anybody may have made up, and how a fault shows. The fuzzer's entry
-// is in Tests/FuzzRunner, the test of the kept corpus in Tests/FuzzTests.
+// The targets of the fuzzer and how a fault is reported. The fuzzer's entry is in Tests/FuzzRunner,
+// the test of the kept corpus in Tests/FuzzTests.
 
 import Core
 
-/// Something that reads bytes of strangers, together with what must hold whatever they are.
+/// Code that reads untrusted bytes, together with properties that must hold for all input.
 public enum FuzzTarget: String, Sendable, CaseIterable {
     /// The bytes of a connection: lines, messages, and messages written again.
     case lines
-    /// What peers do to a coordinator, as a script.
+    /// The actions of peers of a coordinator, as a script.
     case handshake
     /// A plan document.
     case plan
-    /// What a model wrote: a plan in either form, or a decision.
+    /// The text of a model: a plan in either form, or a decision.
     case goal
 
-    /// Tries the bytes; throws if something that must hold does not, and traps where the code does.
+    /// Tries the bytes; throws if a property does not hold, and traps if the code does.
     public func run(_ bytes: [UInt8]) throws {
         switch self {
         case .lines: try tryLines(bytes)
@@ -25,9 +25,9 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
     }
 }
 
-/// Two things that should be the same and are not, or something that should never happen.
+/// Two values that should be equal but are not, or a state that should be impossible.
 public struct Disagreement: Error, CustomStringConvertible {
-    /// What does not hold.
+    /// The property that does not hold.
     public let description: String
 
     init(_ description: String) { self.description = description }
@@ -38,14 +38,14 @@ func demand(_ holds: Bool, _ story: @autoclosure () -> String) throws {
     if !holds { throw Disagreement(story()) }
 }
 
-/// A generator that depends on the bytes alone, so that a finding can be repeated.
+/// A generator that depends only on the bytes, so that a finding can be repeated.
 func generator(for bytes: [UInt8]) -> SplitMix64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
     return SplitMix64(seed: hash)
 }
 
-/// The bytes in pieces of random sizes, small ones most of all; some are empty.
+/// The bytes in pieces of random sizes, mostly small ones; some are empty.
 func pieces(
     of bytes: [UInt8],
     using generator: inout SplitMix64

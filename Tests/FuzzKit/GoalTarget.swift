@@ -1,5 +1,5 @@
-// What a model wrote, read while it writes: the same in any split, and of a plan only nodes that can be
-// added at once. The first byte says how the rest is read.
+// The text of a model, read while it is written: the result does not depend on the split, and a
+// plan gives only nodes that can be added at once. The first byte selects how the rest is read.
 
 import Core
 import JSON
@@ -24,12 +24,12 @@ func tryGoal(_ bytes: [UInt8]) throws {
     _ = read([Array(reply.prefix(reply.count / 2))[...]], manner)
 }
 
-/// How a reply is read, as the digits and letters from `0` say.
+/// How to read a reply, encoded as digits and letters from `0`.
 private struct Manner {
     let format: PlanFormat
     let isCut: Bool
     let isDecision: Bool
-    /// How many nodes the run has room for.
+    /// How many more nodes the run may have.
     let room: Int
 
     init(_ byte: UInt8) {
@@ -104,7 +104,7 @@ private func read(_ pieces: [ArraySlice<UInt8>], _ manner: Manner) -> Reading {
     return reading
 }
 
-/// Each node is one that a plan takes at once, and a reply that came to nothing says why.
+/// Each node can be added at once, and a reply without nodes has a reason.
 private func tryAdding(_ reading: Reading, _ manner: Manner) throws {
     var plan = Plan()
     try plan.append([oldNode].compactMap { $0 })

@@ -1,5 +1,5 @@
-// A coordinator machine and those who talk to it over the real codec, in virtual time. The first byte
-// of a step says what it is, the second which of eight places is meant, by a digit:
+// A coordinator machine and its peers over the real codec, in virtual time. The first byte of a
+// step is its kind, the second is a digit for one of eight places:
 //
 //     0 … 7    the rest of the line arrives over the connection of that place; @R, @A and @S in it
 //              stand for the latest run, attempt and session
@@ -44,7 +44,7 @@ final class HandshakeScript {
     private var actions: [CoordinatorMachine.Action] = []
     private var places: [Int: Place] = [:]
     private var placesByID: [ConnectionID: Int] = [:]
-    /// Connections that proved to hold a key.
+    /// Connections that have proved to have a key.
     private var proved: Set<ConnectionID> = []
     private var connectionCount = 0
     private var submissionCount = 0
@@ -100,7 +100,7 @@ final class HandshakeScript {
         }
     }
 
-    /// All that is unfinished ends by itself: handshakes, and what waits for a deadline.
+    /// All unfinished handshakes, and everything with a deadline, must end by themselves.
     func end() throws {
         try advance(limits.handshake + .milliseconds(1))
         for (number, place) in places where !proved.contains(place.id) {
@@ -194,7 +194,7 @@ final class HandshakeScript {
         var stillness = 0
         while let next = machine.nextDeadline(), next <= end {
             stillness = next > now ? 0 : stillness + 1
-            try demand(stillness < 100, "a deadline at \(next) that does not pass")
+            try demand(stillness < 100, "a deadline at \(next) that is never handled")
             now = max(now, next)
             try handle(.deadlineReached)
         }
@@ -258,7 +258,7 @@ final class HandshakeScript {
         try arrive(WireTrip.line(message)[...], at: number)
     }
 
-    /// A line arrives over a connection, as the shell would hand it on.
+    /// Passes a line that arrives over a connection to the machine, like the shell.
     private func arrive(_ line: ArraySlice<UInt8>, at number: Int) throws {
         guard let place = places[number] else { return }
         let before = proved.contains(place.id) && place.role == nil
@@ -282,7 +282,7 @@ final class HandshakeScript {
         }
     }
 
-    /// Puts in the names that no script can know.
+    /// Inserts the names that a script cannot know.
     private func expanded(_ line: ArraySlice<UInt8>) -> [UInt8] {
         guard line.contains(UInt8(ascii: "@")) else { return Array(line) }
         var text: [UInt8] = []
@@ -300,7 +300,7 @@ final class HandshakeScript {
         return text
     }
 
-    /// What is no proof of the coordinator's key is not answered.
+    /// An invalid proof of the coordinator's key is not answered.
     private func challenge(_ line: ArraySlice<UInt8>) throws {
         guard case .challenge(let challenge)? = try? Message(decoding: line),
             let key = Self.keys[.client]

@@ -1,6 +1,6 @@
-// What peers do to a coordinator, as a script of one step a line. Whatever it says, nobody gets in
-// without a key, nobody stays in who broke the protocol, and every cross-reference holds.
-// Not here: how a step is carried out (HandshakeScript).
+// The actions of peers of a coordinator, as a script of one step a line. For every script, no peer
+// gets in without a key, peers that break the protocol are dropped, and every cross-reference is
+// right. The steps are in HandshakeScript.
 
 func tryHandshake(_ bytes: [UInt8]) throws {
     let script = HandshakeScript()

@@ -1,5 +1,5 @@
-// The bytes of a connection: cut into lines as a simple model cuts them, in any split; lines that are
-// messages say the same when they are written again.
+// The bytes of a connection: split into lines like a simple model does, for any split of the bytes;
+// lines that are messages stay the same when they are written again.
 
 import JSON
 import Plans
@@ -26,7 +26,7 @@ private struct Cut: Equatable {
     var isTooLong = false
 }
 
-/// What the lines are, by looking at all bytes at once.
+/// The lines of the whole text.
 private func model(_ bytes: [UInt8], _ maximumLine: Int) -> Cut {
     var cut = Cut()
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -59,7 +59,7 @@ private func cut(_ pieces: [ArraySlice<UInt8>], _ maximumLine: Int) throws -> Cu
     return cut
 }
 
-/// A line that is a message says the same when it is written again.
+/// A line that is a message stays the same when it is written again.
 private func tryMessage(_ line: ArraySlice<UInt8>) throws {
     let message: Message
     do {
@@ -84,8 +84,8 @@ private func tryMessage(_ line: ArraySlice<UInt8>) throws {
 }
 
 extension Message {
-    /// The message without what only its reader notes; nil if nothing that says the same can be
-    /// written, because a part of it could not be read.
+    /// The message without what only its reader adds; nil if a part of it could not be read, so
+    /// that it cannot be written again.
     fileprivate var asWritten: Message? {
         switch self {
         case .register(var register):
@@ -102,7 +102,7 @@ extension Message {
     }
 }
 
-/// Both readers of JSON agree, and what is written of a value is that value.
+/// Both readers of JSON agree, and a written value reads back as the same value.
 private func tryValue(_ line: ArraySlice<UInt8>) throws {
     guard let raw = try? RawJSON(validating: line) else {
         let value = try? JSONValue(parsing: line)

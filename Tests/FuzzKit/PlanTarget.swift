@@ -1,5 +1,5 @@
-// A plan document: read at once, in pieces and piece by piece into a growing plan, with one outcome;
-// a document without problems is the same when it is written again, and can be run.
+// A plan document: read at once, in pieces and piece by piece into a growing plan, always with the
+// same result; a document without problems stays the same when it is written again, and can be run.
 
 import Core
 import JSON
@@ -17,7 +17,7 @@ func tryPlan(_ bytes: [UInt8]) throws {
         try demand(!problem.message.isEmpty, "a problem without a sentence: \(problem)")
         try demand(!problem.isWarning, "a warning among the problems: \(problem)")
     }
-    // One more says how many there are beyond.
+    // One more entry gives the number of further problems.
     try demand(problems.count <= PlanLimits.problemsReported + 1, "\(problems.count) problems")
     _ = PlanDrawing.dot(document)
     _ = PlanDrawing.mermaid(document)
@@ -87,7 +87,7 @@ private func tryGrowing(
     try demand(growing.warnings() == plan.warnings(), "other warnings")
 }
 
-/// Outputs are put in, or there is a reason why not.
+/// Outputs are inserted, or there is a reason why not.
 private func tryResolving(_ plan: Plan) throws {
     let outputs = [
         #"{"a":[1,{"b":"x\n"}],"items":["é"]}"#, #""text""#, "[[[]]]", "-0.5", "null",

@@ -1,5 +1,5 @@
-// The entry of libFuzzer: one program for all targets, of which the environment names one. Built by
-// Deploy/fuzz alone. Not here: what is tried, which is in Tests/FuzzKit.
+// The entry of libFuzzer: one program for all targets; the environment selects one. Built only by
+// Deploy/fuzz. The targets are in Tests/FuzzKit.
 import FuzzKit
 import Glibc
 
@@ -23,7 +23,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// Says why and ends in the way that the fuzzer takes for a finding.
+/// Prints the reason and ends in the way that the fuzzer counts as a finding.
 private func stop(_ reason: String) -> Never {
     let text = Array("\n== \(reason)\n".utf8)
     write(2, text, text.count)

@@ -1,12 +1,11 @@
-// Everything in the kept corpus is tried again: what the fuzzer found worth keeping, and what once was
-// a finding.
+// Tries the kept corpus again: interesting inputs and earlier findings.
 import Foundation
 import FuzzKit
 import Testing
 
 @Suite("Corpus of the fuzzer")
 struct CorpusTests {
-    @Test("Nothing kept is a finding", arguments: FuzzTarget.allCases)
+    @Test("The kept corpus has no finding", arguments: FuzzTarget.allCases)
     func replay(target: FuzzTarget) throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("Corpus/\(target.rawValue)")

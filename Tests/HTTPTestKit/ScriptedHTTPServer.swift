@@ -1,7 +1,7 @@
-// An HTTP server that does what a test tells it, well or badly, byte by byte. Not here: any test.
+// An HTTP server that follows a test's script, well or badly, byte by byte.
 public import UVLoop
 
-/// One request as it came.
+/// One received request.
 public struct ScriptedRequest: Sendable {
     /// The request line and the header lines.
     public var lines: [String]
@@ -23,9 +23,9 @@ public struct ScriptedRequest: Sendable {
     }
 }
 
-/// Listens on a free port of this host and hands each request to the script.
+/// Listens on a free port of this host and passes each request to the script.
 public final class ScriptedHTTPServer {
-    /// What came so far, in order.
+    /// The received bytes, in order.
     public private(set) var requests: [ScriptedRequest] = []
     /// How many connections were accepted.
     public private(set) var connections = 0
@@ -55,7 +55,7 @@ public final class ScriptedHTTPServer {
     /// The URL of the server, without a path.
     public var url: String { "http://127.0.0.1:\(listener?.localAddress.port ?? 0)" }
 
-    /// Listens no more.
+    /// Stops listening.
     public func close() {
         listener?.close()
         listener = nil
@@ -110,20 +110,20 @@ public final class ScriptedExchange {
         self.connection = connection
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     public func send(_ bytes: [UInt8]) {
         var bytes = bytes
         connection.write(&bytes)
     }
 
-    /// Sends text as it is.
+    /// Sends raw text.
     public func send(_ text: String) { send(Array(text.utf8)) }
 
-    /// Sends pieces, each in a turn of the loop for itself, and then goes on.
+    /// Sends pieces, each in a separate turn of the loop, and then continues.
     public func send(pieces: [[UInt8]], then: @escaping () -> Void = {}) {
         guard let first = pieces.first, !isGone else { return then() }
         send(first)
-        // One turn for the reader to see it, one for it to be done.
+        // One turn for the reader to read it, one for handling it.
         loop.nextTurn { [self] in
             loop.nextTurn { [self] in send(pieces: Array(pieces.dropFirst()), then: then) }
         }

@@ -1,11 +1,11 @@
-// Loops for tests of HTTP, which have to get by without the environment's proxy. Not here: any test.
+// Loops for tests of HTTP, which must not use the environment's proxy.
 import Foundation
 import TestKit
 public import UVLoop
 
-/// Runs a body on a new thread with a loop, with a proxy in the environment that nobody runs.
+/// Runs a body on a new thread with a loop, with an unreachable proxy in the environment.
 ///
-/// Whatever goes through the environment's proxy fails, therefore.
+/// Therefore any request through the environment's proxy fails.
 public func onLoopWithoutProxy<Value: Sendable>(
     limit: Duration = .seconds(20),
     _ body: @escaping @Sendable (EventLoop) throws -> Value

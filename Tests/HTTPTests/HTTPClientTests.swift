@@ -5,7 +5,7 @@ import TestKit
 import Testing
 import UVLoop
 
-/// What a transfer reported, in order.
+/// The reports of a transfer, in order.
 private final class Recorder {
     var head: HTTPHead?
     var body: [UInt8] = []
@@ -58,7 +58,7 @@ extension HTTPClient {
     }
 }
 
-/// Serves one request by a script and returns what the transfer reported.
+/// Serves one request by a script and returns the reports of the transfer.
 private func transfer(
     limit: Duration = .seconds(20),
     _ change: @escaping @Sendable (inout HTTPRequest) -> Void = { _ in },
@@ -82,7 +82,7 @@ private typealias Summary = Recorder.Summary
 
 @Suite("HTTP transfers")
 struct HTTPClientTests {
-    @Test("A request arrives as it was asked for, and its response comes back")
+    @Test("Sends a request as given, and returns its response")
     func roundTrip() async throws {
         let (seen, request) = try await transfer {
             $0.method = "POST"
@@ -111,7 +111,7 @@ struct HTTPClientTests {
         #expect(request?.header("content-type") == nil)
     }
 
-    @Test("Headers are found in any case, and blanks around values are no part of them")
+    @Test("Finds headers in any case, without blanks around values")
     func headers() async throws {
         let values = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
@@ -131,7 +131,7 @@ struct HTTPClientTests {
         #expect(values == ["7", "a:b", "", nil])
     }
 
-    @Test("Statuses of all kinds are successes, and a redirect is not followed")
+    @Test("Statuses of all kinds are successes, and redirects are not followed")
     func statuses() async throws {
         for status in [302, 401, 429, 500] {
             let (seen, _) = try await transfer { _, exchange in
@@ -169,7 +169,7 @@ struct HTTPClientTests {
             next()
             loop.run()
             client.close()
-            // One connection serves them all.
+            // One connection serves all of them.
             #expect(server.connections == 1)
             return all
         }
@@ -177,7 +177,7 @@ struct HTTPClientTests {
         #expect(all.allSatisfy { $0 == Summary(status: 200, text: text, ends: ["success"]) })
     }
 
-    @Test("Byte by byte a body comes in many pieces, each as soon as it is there")
+    @Test("Delivers a body byte by byte, each byte as soon as it arrives")
     func byteByByte() async throws {
         let pieces = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
@@ -197,7 +197,7 @@ struct HTTPClientTests {
         #expect(pieces >= 3)
     }
 
-    @Test("A body of many megabytes arrives whole, up and down")
+    @Test("Sends and receives a body of many megabytes")
     func large() async throws {
         let size = 8 << 20
         let (seen, request) = try await transfer {
@@ -210,7 +210,7 @@ struct HTTPClientTests {
         #expect(request?.body.count == size)
     }
 
-    @Test("Two transfers run at once, and the later one may end first")
+    @Test("Runs two transfers at once; the later one may end first")
     func together() async throws {
         let log = try await onLoopWithoutProxy { loop in
             var log: [String] = []
@@ -239,9 +239,9 @@ struct HTTPClientTests {
         #expect(log == ["fast", "slow"])
     }
 
-    @Test("The environment's proxy is not used for this host, a given one is")
+    @Test("Does not use the environment's proxy for this host, but a given one")
     func proxies() async throws {
-        // The environment names a proxy that nobody runs, see HTTPTestKit.
+        // The proxy in the environment is unreachable, see HTTPTestKit.
         for host in ["127.0.0.1", "localhost"] {
             let (seen, _) = try await transfer {
                 $0.url = $0.url.replacing("127.0.0.1", with: host)
@@ -268,7 +268,7 @@ struct HTTPClientTests {
 
 @Suite("HTTP failures")
 struct HTTPFailureTests {
-    @Test("A request that cannot be sent is refused in a later turn")
+    @Test("Refuses a request that cannot be sent in a later turn")
     func refusals() async throws {
         let bad: [@Sendable (inout HTTPRequest) -> Void] = [
             { $0.url = "ftp://127.0.0.1/" },
@@ -289,7 +289,7 @@ struct HTTPFailureTests {
         }
     }
 
-    @Test("Nobody listens, and a name that does not exist")
+    @Test("Reports a closed port and an unknown name")
     func unreachable() async throws {
         let (refused, _) = try await transfer {
             $0.url = "http://127.0.0.1:9/"
@@ -304,7 +304,7 @@ struct HTTPFailureTests {
         #expect(unknown.ends == ["unresolved"])
     }
 
-    @Test("A peer that does not speak TLS is told from one that does not answer")
+    @Test("Distinguishes a peer without TLS from one that does not answer")
     func secureConnections() async throws {
         for (answer, code) in [("HTTP/1.1 400 Bad\r\n\r\n", "insecure"), ("", "connectTimeout")] {
             let ends = try await onLoopWithoutProxy { loop in
@@ -337,7 +337,7 @@ struct HTTPFailureTests {
         }
     }
 
-    @Test("A connection that breaks at any place of the response is told")
+    @Test("Reports a connection that breaks at any place of the response")
     func brokenOff() async throws {
         let response = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
         for cut in [0, 7, 20, response.utf8.count] {
@@ -355,7 +355,7 @@ struct HTTPFailureTests {
         #expect(chunks == Summary(status: 200, text: "abc", ends: ["brokenOff"]))
     }
 
-    @Test("Something that is no HTTP is told, as is a head without end")
+    @Test("Reports a response that is not HTTP, and a head without end")
     func noHTTP() async throws {
         let (other, _) = try await transfer { _, exchange in
             exchange.send("SSH-2.0-OpenSSH\r\n\r\n")
@@ -370,7 +370,7 @@ struct HTTPFailureTests {
         #expect(endless.ends.count == 1 && endless.ends != ["success"])
     }
 
-    @Test("Silence ends a transfer before the head, after it, and in mid-body")
+    @Test("Silence ends a transfer before the head, after it, and within the body")
     func idle() async throws {
         let scripts: [(String, @Sendable (ScriptedExchange) -> Void)] = [
             ("", { _ in }),
@@ -393,7 +393,7 @@ struct HTTPFailureTests {
         }
     }
 
-    @Test("A trickle outlives the idle limit, and the deadline ends it")
+    @Test("A slow response exceeds the deadline, not the idle limit")
     func deadline() async throws {
         let (seen, _) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
@@ -427,7 +427,7 @@ struct HTTPFailureTests {
         #expect(seen.text.count > 2)
     }
 
-    @Test("Cancelling ends a transfer at once and once, wherever it stands")
+    @Test("Cancelling ends a transfer at once and only once, in any state")
     func cancel() async throws {
         let all = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
@@ -459,7 +459,7 @@ struct HTTPFailureTests {
         #expect(all[2] == Summary(status: 200, text: "abc", ends: ["cancelled"]))
     }
 
-    @Test("Closing the client ends what runs, also inside a closure, and refuses what comes")
+    @Test("Closing the client ends transfers, also inside a closure, and refuses new ones")
     func closing() async throws {
         let all = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in
@@ -482,7 +482,7 @@ struct HTTPFailureTests {
         #expect(all == [["cancelled"], ["cancelled"], ["cancelled"]])
     }
 
-    @Test("Closing the loop ends transfers without calling back")
+    @Test("Closing the loop ends transfers without callbacks")
     func loopCloses() async throws {
         let ends = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { _, exchange in exchange.startChunks() }

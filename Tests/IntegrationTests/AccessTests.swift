@@ -1,4 +1,4 @@
-// Who gets in, what is listened on, what nobody may see.
+// Access control, listening addresses, and secrets.
 import Foundation
 import Glibc
 import TestKit
@@ -7,7 +7,7 @@ import Testing
 extension Integration {
     @Suite("Access", .timeLimit(.minutes(Patience.factor)))
     struct AccessTests {
-        @Test("A wrong key is refused by exit code 4")
+        @Test("A wrong key gives exit code 4")
         func wrongKey() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -27,7 +27,7 @@ extension Integration {
                 #expect(status.code == 4)
                 let worker = try await place.weft("worker", "--diagnostics", "--key-file", key)
                 #expect(worker.code == 4)
-                // The key of another role is as wrong as any.
+                // The key of another role is wrong, too.
                 let viewer = try await place.weft(
                     "run",
                     "--plan",
@@ -41,7 +41,7 @@ extension Integration {
             }
         }
 
-        @Test("A key file that others may read is refused")
+        @Test("Refuses a key file that others may read")
         func openKey() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -51,7 +51,7 @@ extension Integration {
             }
         }
 
-        @Test("No coordinator is exit code 3")
+        @Test("A missing coordinator gives exit code 3")
         func unreachable() async throws {
             try await atPlace { place in
                 let coordinator = try await place.startCoordinator()
@@ -72,7 +72,7 @@ extension Integration {
             }
         }
 
-        @Test("A viewer's key is enough to look")
+        @Test("A viewer's key is enough for reading")
         func viewer() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -90,7 +90,7 @@ extension Integration {
             }
         }
 
-        @Test("Listeners are on the loopback alone, and only coordinators have one")
+        @Test("Only coordinators listen, and only on the loopback interface")
         func listeners() async throws {
             try await atPlace { place in
                 try place.tools(EmbeddedTests.slow)
@@ -113,7 +113,7 @@ extension Integration {
                 }
                 var open = 0
                 for pid in place.marked() { open += try Self.listeners(of: pid).count }
-                #expect(open == 2, "nobody else listens")
+                #expect(open == 2, "no other process listens")
             }
         }
 
@@ -143,7 +143,7 @@ extension Integration {
             }
         }
 
-        @Test("The default address is on the loopback")
+        @Test("The default address is on the loopback interface")
         func defaultListener() async throws {
             try await atPlace { place in
                 let coordinator = try place.start("coordinator")
@@ -153,7 +153,7 @@ extension Integration {
             }
         }
 
-        @Test("A tool sees nothing of the worker's environment but what it is meant to see")
+        @Test("A tool gets only the intended variables of the worker's environment")
         func toolEnvironment() async throws {
             try await atPlace { place in
                 try place.tools(

@@ -1,6 +1,6 @@
-// What a person or a tool may get wrong: each ends in a clear error with a stable code, by itself,
-// and nothing else is disturbed. Not here: peers that break the protocol (the conformance tests),
-// lost workers and coordinators (FaultTests), plans that a model writes (the tests of goals).
+// Mistakes of a person or a tool: each ends in a clear error with a stable code, and disturbs
+// nothing else. Not here: peers that break the protocol (the conformance tests), lost workers and
+// coordinators (FaultTests), plans that a model writes (the tests of goals).
 import Foundation
 import TestKit
 import Testing
@@ -8,7 +8,7 @@ import Testing
 extension Integration {
     @Suite("Bad input", .timeLimit(.minutes(2 * Patience.factor)))
     struct BadInputTests {
-        /// A plan that cannot be, the code of its problem and words that must be said of it.
+        /// An invalid plan, the code of its problem and words of the message.
         struct BadPlan: CustomTestStringConvertible {
             let testDescription: String
             let text: Data
@@ -113,7 +113,7 @@ extension Integration {
             ),
         ]
 
-        @Test("A bad plan is refused with its code, wherever it is given", arguments: badPlans)
+        @Test("Refuses a bad plan with its code, in every command", arguments: badPlans)
         func badPlan(_ bad: BadPlan) async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
@@ -139,7 +139,7 @@ extension Integration {
             }
         }
 
-        @Test("A tool that nobody has is found before anything runs, with all else that is wrong")
+        @Test("Finds an unknown tool before anything runs, with all other problems")
         func unknownTool() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -189,7 +189,7 @@ extension Integration {
             }
         }
 
-        @Test("Nodes whose tool nobody has may fail by themselves, if that is asked for")
+        @Test("Nodes with a missing tool fail on their own, if requested")
         func missingToolFails() async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
@@ -211,7 +211,7 @@ extension Integration {
             }
         }
 
-        @Test("Text that is no JSON is told of with the line and column of the fault")
+        @Test("Reports text that is not JSON with the line and column of the fault")
         func noJSON() async throws {
             try await atPlace { place in
                 let text = """
@@ -234,7 +234,7 @@ extension Integration {
             }
         }
 
-        /// Tools that go wrong, each in its own way.
+        /// Tools that fail in different ways.
         private static let badTools = """
             tools:
               - name: fine
@@ -254,10 +254,10 @@ extension Integration {
                 command: [printf, '{{"a":']
                 output: json
               - name: binary
-                description: Prints what is no text.
+                description: Prints bytes that are not text.
                 command: [printf, '\\377\\376']
               - name: endless
-                description: Prints without end.
+                description: Prints for ever.
                 command: [yes]
                 max_output: 64KiB
               - name: hangs
@@ -273,7 +273,7 @@ extension Integration {
                 timeout: 400ms
             """
 
-        @Test("However a tool goes wrong, its node says how, the others go on, nothing stays")
+        @Test("A failing tool fails only its node, with the reason, and leaves no process")
         func badTools() async throws {
             try await atPlace { place in
                 try place.tools(Self.badTools)
@@ -316,7 +316,7 @@ extension Integration {
             }
         }
 
-        @Test("A reference to what is not in an output fails the node that has it, and says where")
+        @Test("A reference to a missing part fails its node, and says where")
         func missingPath() async throws {
             try await atPlace { place in
                 let plan = try place.plan(

@@ -1,4 +1,4 @@
-// Every shape of `weft bench` once at a tiny size, and the file of their figures.
+// Every shape of `weft bench` once at a tiny size, and the file of the results.
 import TestKit
 import Testing
 
@@ -17,7 +17,7 @@ extension Integration {
             "idle": ["bare_cpu_percent", "idle_cpu_percent", "rss_kib_per_worker", "connect_s"],
         ]
 
-        @Test("Every shape runs, and its figures are in the file, which compares to itself")
+        @Test("Runs every shape, writes the figures to the file, and compares it with itself")
         func all() async throws {
             try await atPlace { place in
                 let file = "\(place.folder)/figures.json"
@@ -54,7 +54,7 @@ extension Integration {
             }
         }
 
-        @Test("The most slots of several workers are accepted, and all nodes run")
+        @Test("Accepts the most slots of several workers, and runs all nodes")
         func manySlots() async throws {
             try await atPlace { place in
                 let bench = try await place.weft(
@@ -76,7 +76,7 @@ extension Integration {
             }
         }
 
-        @Test("The core alone is measured with many workers and with two")
+        @Test("Measures the core alone with many workers and with two")
         func core() async throws {
             try await atPlace { place in
                 let bench = try await place.weft(

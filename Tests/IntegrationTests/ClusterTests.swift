@@ -1,4 +1,4 @@
-// A coordinator, two workers and clients, each a process of its own.
+// A coordinator, two workers and clients, each in a separate process.
 import Foundation
 import Glibc
 import TestKit
@@ -16,7 +16,7 @@ extension Integration {
                 idempotent: true
             """
 
-        /// A tool that says it runs and ends when a file appears.
+        /// A tool that reports its start and ends when a file appears.
         static let waits = """
             tools:
               - name: wait
@@ -27,7 +27,7 @@ extension Integration {
                   - 'echo begun >> FOLDER/begun; until [ -e FOLDER/go ]; do sleep 0.02; done; echo ok'
             """
 
-        @Test("References carry outputs whole, in part and inside text; both joins")
+        @Test("References insert outputs whole, in part and inside text; both joins")
         func references() async throws {
             try await atPlace { place in
                 try place.tools(Self.greet)
@@ -61,7 +61,7 @@ extension Integration {
             }
         }
 
-        @Test("--json tells everything about a run and its nodes")
+        @Test("--json contains everything about a run and its nodes")
         func document() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -108,7 +108,7 @@ extension Integration {
             }
         }
 
-        @Test("A plan comes from standard input")
+        @Test("Reads a plan from standard input")
         func standardInput() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -126,7 +126,7 @@ extension Integration {
             }
         }
 
-        @Test("A detached run is watched, shown, listed and cancelled")
+        @Test("Watches, shows, lists and cancels a detached run")
         func detached() async throws {
             try await atPlace { place in
                 try place.tools(Self.waits)
@@ -165,7 +165,7 @@ extension Integration {
             }
         }
 
-        @Test("Status, workers and tools say what is there")
+        @Test("Status, workers and tools show the cluster")
         func listings() async throws {
             try await atPlace { place in
                 try place.tools(Self.greet)
@@ -188,7 +188,7 @@ extension Integration {
             }
         }
 
-        @Test("A drained worker finishes what it runs and leaves")
+        @Test("A drained worker finishes its attempts and leaves")
         func drain() async throws {
             try await atPlace { place in
                 try place.tools(Self.waits)
@@ -215,7 +215,7 @@ extension Integration {
             }
         }
 
-        @Test("A missing tool fails the node or is waited for, and is named")
+        @Test("A missing tool fails the node or makes it wait, and is named")
         func missingTool() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -277,7 +277,7 @@ extension Integration {
             }
         }
 
-        @Test("A time limit for the run ends it")
+        @Test("A time limit ends the run")
         func timeout() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -301,7 +301,7 @@ extension Integration {
             }
         }
 
-        @Test("Large outputs go through references and to the client")
+        @Test("Large outputs are passed through references and to the client")
         func largeOutputs() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -320,19 +320,19 @@ extension Integration {
                 let last = document["nodes"]["c"]["output"]
                 #expect(last["x"].text == String(repeating: "x", count: size))
                 #expect(last["y"].text?.utf8.count == size + 2)
-                // A run of this size leaves coordinator and workers in good health.
+                // Coordinator and workers are still in good health after a run of this size.
                 let next = try place.plan(node("a", "echo", #"{"n":1}"#))
                 #expect(try await place.weft("run", "--plan", next).code == 0)
             }
         }
 
-        @Test("A plan longer than a line is sent in pieces; a node longer than one is refused")
+        @Test("Sends a plan longer than a line in pieces; refuses a node longer than a line")
         func longPlan() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
                 try await place.startWorker("w1")
                 let filler = String(repeating: "x", count: 1000)
-                // The first half waits for nodes that come long after them.
+                // The first half waits for nodes that come much later.
                 let nodes = (0..<2000).map { number in
                     let behind = number < 1000 ? "\"n\(1999 - number / 2)\"" : ""
                     return node(
@@ -357,7 +357,7 @@ extension Integration {
             }
         }
 
-        @Test("A reader that goes away early ends the command and nothing else")
+        @Test("A reader that closes the pipe early ends only the command")
         func brokenPipe() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()

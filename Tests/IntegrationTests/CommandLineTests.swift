@@ -1,4 +1,4 @@
-// What the program says to a command line that is wrong, before it looks at anything else.
+// The errors for a wrong command line, which come before anything else.
 import Foundation
 import Glibc
 import TestKit
@@ -8,7 +8,7 @@ extension Integration {
     @Suite("The command line", .timeLimit(.minutes(2 * Patience.factor)))
     struct CommandLineTests {
         @Test(
-            "A misspelt word is the one that is spoken of, and the exit code is 2",
+            "Reports a misspelled word, with exit code 2",
             arguments: [
                 ("run --wrokers 3", "--workers"), ("run --paln x", "--plan"),
                 ("plan --chekc x", "--check"), ("plan --check x --fromat dot", "--format"),
@@ -28,7 +28,7 @@ extension Integration {
             }
         }
 
-        @Test("A plan in the place of a goal is told from one")
+        @Test("Recognizes a plan file given as a goal")
         func planAsGoal() async throws {
             try await atPlace { place in
                 let plan = try place.plan(node("a", "noop"))
@@ -39,7 +39,7 @@ extension Integration {
         }
 
         @Test(
-            "Where there is no coordinator every command says so, and how to start one",
+            "Without a coordinator, every command says so and how to start one",
             arguments: [
                 "status", "workers", "tools", "runs", "show r1", "watch r1", "explain r1",
                 "cancel r1", "drain w1", "worker --diagnostics", "run --plan PLAN",
@@ -60,7 +60,7 @@ extension Integration {
             }
         }
 
-        @Test("A key file is told what it is")
+        @Test("Tells what is wrong with a key file")
         func keyFiles() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -87,7 +87,7 @@ extension Integration {
             }
         }
 
-        @Test("A program that only repeats its input is no model that works")
+        @Test("A program that only repeats its input is not a working model")
         func echoedModel() async throws {
             try await atPlace { place in
                 let path = try place.write(
@@ -101,7 +101,7 @@ extension Integration {
         }
 
         @Test(
-            "Whatever is wrong with a command line, it takes one sentence and one hint to say",
+            "Any error of the command line is one sentence and one hint",
             arguments: [
                 "show", "show AAA_", "run --plan", "run --workers x", "run --join foo",
                 "run --timeout 5", "-x", "run --plan nix.json --diagnostics",

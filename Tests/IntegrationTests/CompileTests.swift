@@ -1,11 +1,11 @@
-// Goals on a real cluster with scripted models, and commands that look at a configuration.
+// Goals on a real cluster with scripted models, and commands that check a configuration.
 import TestKit
 import Testing
 
 extension Integration {
     @Suite("Goals and models", .timeLimit(.minutes(Patience.factor)))
     struct CompileTests {
-        @Test("Streaming a plan is worth it and loses little against the best possible")
+        @Test("Streaming a plan saves time and comes close to the best possible time")
         func stagger() async throws {
             try await atPlace { place in
                 let bench = try await place.weft(
@@ -23,14 +23,14 @@ extension Integration {
                 #expect(streamed <= figures["planned_measured_ms"].number ?? 0)
                 for strategy in ["streamed", "planned", "sequential", "react"] {
                     let gap = figures["\(strategy)_gap_ms"].number ?? .infinity
-                    // Asked before each call, a run has as many gaps as it has calls.
+                    // When the model is asked before each call, a run has as many gaps as calls.
                     #expect(gap >= 0 && gap < (strategy == "react" ? 400 : 100), "\(strategy)")
                 }
                 #expect((figures["speedup_over_react"].number ?? 0) > 1)
             }
         }
 
-        @Test("A configuration's problems are all told at once")
+        @Test("Reports all problems of a configuration at once")
         func problems() async throws {
             try await atPlace { place in
                 let path = try place.write(
@@ -51,7 +51,7 @@ extension Integration {
             }
         }
 
-        @Test("Each model is called once, and one that cannot be reached is told of")
+        @Test("Calls each model once, and reports one that cannot be reached")
         func models() async throws {
             try await atPlace { place in
                 _ = try place.write(

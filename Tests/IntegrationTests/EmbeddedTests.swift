@@ -1,4 +1,4 @@
-// A run with a cluster of its own: nothing set up before, nothing left behind.
+// A run with its own cluster: it needs no setup and leaves nothing behind.
 import Foundation
 import Glibc
 import TestKit
@@ -7,7 +7,7 @@ import Testing
 extension Integration {
     @Suite("A run with a cluster of its own", .timeLimit(.minutes(Patience.factor)))
     struct EmbeddedTests {
-        /// Says who it is in a file, then runs for long; `stubborn` does not mind being asked to stop.
+        /// Writes its process number to a file, then runs for long; `stubborn` ignores SIGTERM.
         static let slow = """
             tools:
               - name: slow
@@ -22,7 +22,7 @@ extension Integration {
                   - 'trap "" TERM INT; echo $$ >> FOLDER/pids; while :; do sleep 1; done'
             """
 
-        @Test("It prints the answer alone and leaves nothing behind")
+        @Test("Prints only the answer and leaves nothing behind")
         func answer() async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
@@ -54,7 +54,7 @@ extension Integration {
             }
         }
 
-        @Test("A bad plan comes back with every problem, by exit code 2")
+        @Test("Reports all problems of a bad plan, with exit code 2")
         func badPlan() async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
@@ -106,7 +106,7 @@ extension Integration {
             }
         }
 
-        @Test("What cannot be read or used is exit code 2, with a sentence")
+        @Test("Input that cannot be read or used gives exit code 2, with a sentence")
         func badUsage() async throws {
             try await atPlace { place in
                 let plan = try place.plan(node("a", "echo"))
@@ -152,7 +152,7 @@ extension Integration {
             }
         }
 
-        @Test("A second Ctrl-C leaves at once; what it leaves ends by itself")
+        @Test("A second Ctrl-C leaves at once; remaining processes end by themselves")
         func secondInterrupt() async throws {
             try await atPlace { place in
                 try place.tools(Self.slow)
@@ -168,11 +168,11 @@ extension Integration {
             }
         }
 
-        @Test("Interrupted while its cluster starts, it leaves nothing behind")
+        @Test("An interrupt while its cluster starts leaves nothing behind")
         func earlyInterrupt() async throws {
             try await atPlace { place in
                 let plan = try place.plan(node("a", "sleep", #"{"ms":60000}"#))
-                // The moments differ: before the first worker, between, when all is ready.
+                // The moments differ: before the first worker, between workers, when all are ready.
                 for pause in [0, 5, 10, 20, 30, 40, 60, 100] {
                     let run = try place.start("run", "--plan", plan, "--diagnostics")
                     try await eventually("it has begun") {
@@ -191,7 +191,7 @@ extension Integration {
             }
         }
 
-        @Test("Killed, it leaves nothing that goes on for long")
+        @Test("When killed, it leaves nothing that runs for long")
         func killed() async throws {
             try await atPlace { place in
                 try place.tools(Self.slow)
@@ -203,7 +203,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker that cannot start is told of")
+        @Test("Reports a worker that cannot start")
         func brokenWorker() async throws {
             try await atPlace { place in
                 try place.write(

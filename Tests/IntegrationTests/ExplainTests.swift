@@ -1,4 +1,4 @@
-// `weft explain` in front of a real cluster: every node that waits says why.
+// `weft explain` with a real cluster: every waiting node has a reason.
 import Foundation
 import TestKit
 import Testing
@@ -8,7 +8,7 @@ extension Integration {
     struct ExplainTests {
         private static func on(_ part: String) -> String { #","requires":{"part":"\#(part)"}"# }
 
-        /// Starts a run that nobody waits for, and returns its id.
+        /// Starts a detached run, and returns its id.
         private func detach(_ place: Place, _ nodes: String...) async throws -> String {
             let name = "plan-\(UUID().uuidString).json"
             try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: name)
@@ -24,7 +24,7 @@ extension Integration {
             return run.output.trimmingCharacters(in: .whitespacesAndNewlines)
         }
 
-        /// The first reason of each node that waits.
+        /// The first reason of each waiting node.
         private func reasons(_ place: Place, _ run: String) async throws -> [String: Document] {
             let explained = try await place.weft("explain", run, "--json").document
             var reasons: [String: Document] = [:]
@@ -34,7 +34,7 @@ extension Integration {
             return reasons
         }
 
-        @Test("Each reason to wait is told, with what is waited for")
+        @Test("Reports each reason to wait, with what the node waits for")
         func each() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -86,7 +86,7 @@ extension Integration {
             }
         }
 
-        @Test("Of hundreds that wait every one is counted, and those that failed are listed first")
+        @Test("Counts every node of hundreds that wait, and lists failed ones first")
         func many() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()

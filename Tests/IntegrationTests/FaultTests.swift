@@ -7,7 +7,7 @@ import Testing
 extension Integration {
     @Suite("Faults", .timeLimit(.minutes(Patience.factor)))
     struct FaultTests {
-        /// Its first start runs for long, every further one ends at once.
+        /// Its first start runs for long, every later one ends at once.
         static func slowAtFirst(idempotent: Bool) -> String {
             """
             tools:
@@ -22,7 +22,7 @@ extension Integration {
             """
         }
 
-        @Test("A worker is killed in the middle: an idempotent tool runs elsewhere")
+        @Test("A worker is killed during a call: an idempotent tool runs elsewhere")
         func killedWorker() async throws {
             try await atPlace { place in
                 try place.tools(Self.slowAtFirst(idempotent: true))
@@ -44,7 +44,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker is killed in the middle: any other tool is not started again")
+        @Test("A worker is killed during a call: any other tool is not started again")
         func killedWorkerWithEffects() async throws {
             try await atPlace { place in
                 try place.tools(Self.slowAtFirst(idempotent: false))
@@ -65,7 +65,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker stopped beyond its lease is replaced, and what it did then is stale")
+        @Test("Replaces a worker stopped for longer than its lease; its results are stale")
         func stoppedWorker() async throws {
             try await atPlace { place in
                 try place.tools(Self.slowAtFirst(idempotent: true))
@@ -79,7 +79,7 @@ extension Integration {
                 let end = try await run.end(within: .seconds(25))
                 #expect(end.code == 0)
                 #expect(try end.document["nodes"]["a"]["output"].text == "again")
-                // Now its tool ends, too, and nobody wants to hear of it.
+                // Now its tool ends too, and its result is not needed.
                 try place.write("", to: "go")
                 first.signal(SIGCONT)
                 try await eventually("w1 is back with nothing to do") {
@@ -96,7 +96,7 @@ extension Integration {
             }
         }
 
-        @Test("A coordinator that comes back finds its workers again")
+        @Test("A restarted coordinator finds its workers again")
         func restartedCoordinator() async throws {
             try await atPlace { place in
                 try place.tools(Self.slowAtFirst(idempotent: true))
@@ -118,7 +118,7 @@ extension Integration {
                 }
                 let after = try await place.weft("status", "--json").document["epoch"].number
                 #expect(after == before.map { $0 + 1 })
-                // The new coordinator knows nothing of the old run: its tool is called off.
+                // The new coordinator does not know the old run: its tool is cancelled.
                 let group = try #require(place.lines(of: "starts").first.flatMap { pid_t($0) })
                 try await eventually("the tool of the lost run is gone") {
                     !Place.isAlive(group: group)
@@ -128,7 +128,7 @@ extension Integration {
             }
         }
 
-        @Test("Two coordinators do not share a state folder")
+        @Test("Two coordinators cannot share a state folder")
         func sharedState() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
@@ -138,7 +138,7 @@ extension Integration {
             }
         }
 
-        @Test("A coordinator that is told to stop says goodbye, and clients hear of it")
+        @Test("A stopping coordinator sends bye, and clients report it")
         func stoppedCoordinator() async throws {
             try await atPlace { place in
                 let coordinator = try await place.startCoordinator()
@@ -155,7 +155,7 @@ extension Integration {
             }
         }
 
-        @Test("Ctrl-C cancels a run at a coordinator that lives on")
+        @Test("Ctrl-C cancels a run at a coordinator that continues")
         func remoteInterrupt() async throws {
             try await atPlace { place in
                 try place.tools(EmbeddedTests.slow)
@@ -191,7 +191,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker is told to go twice and goes at once, with its tools")
+        @Test("A second signal ends a worker at once, with its tools")
         func impatientWorker() async throws {
             try await atPlace { place in
                 try place.tools(EmbeddedTests.slow)

@@ -1,5 +1,5 @@
-// A configuration's mistakes and a provider's certificate, as `weft config check`, `weft models
-// check` and `weft run` tell of them.
+// Mistakes in a configuration and a provider's certificate, as reported by `weft config check`,
+// `weft models check` and `weft run`.
 import Foundation
 import TestKit
 import Testing
@@ -7,11 +7,11 @@ import Testing
 extension Integration {
     @Suite("Configurations of models", .timeLimit(.minutes(Patience.factor)))
     struct GoalConfigurationTests {
-        @Test("A provider is trusted by its authority's certificate, or not called at all")
+        @Test("Calls a provider only if its certificate's authority is trusted")
         func certificates() async throws {
             try await atPlace { place in
                 let folder = place.folder
-                // An authority of our own, and a server of this host that it vouches for.
+                // Our own authority, and a server of this host with its certificate.
                 try place.write("subjectAltName=IP:127.0.0.1", to: "names")
                 let files = "-keyout %.key -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256"
                 for command in [
@@ -52,7 +52,7 @@ extension Integration {
                     #expect(said.contains("cannot be trusted"), "\(said)")
                     #expect(said.contains("ca_file"), "\(said)")
                 }
-                // Another name of this host is not the one in the certificate.
+                // Another name of this host is not in the certificate.
                 let other = try place.write(
                     try String(contentsOfFile: trusting, encoding: .utf8)
                         .replacingOccurrences(of: "127.0.0.1", with: "localhost"),
@@ -77,7 +77,7 @@ extension Integration {
             }
         }
 
-        @Test("A mistake in any field is told with its line, its field and what to do")
+        @Test("Reports a mistake in any field with its line, its field and what to do")
         func mistakes() async throws {
             try await atPlace { place in
                 try place.write("", to: "empty.key")

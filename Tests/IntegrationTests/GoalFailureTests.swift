@@ -1,5 +1,5 @@
-// Goals whose language model refuses, fails, breaks off or falls silent, through the real program:
-// the run always ends, with what could be used and a sentence that says why.
+// Goals whose language model refuses, fails, breaks off or stops answering, through the real
+// program: the run always ends, with all usable results and a sentence that says why.
 import Foundation
 import TestKit
 import Testing
@@ -33,7 +33,7 @@ extension Place {
 extension Integration {
     @Suite("Goals and failing models", .timeLimit(.minutes(Patience.factor)))
     struct GoalFailureTests {
-        /// A tool that tells that it runs and goes on until there is a file of its name.
+        /// A tool that reports its start and runs until there is a file of its name.
         static let slow = """
             tools:
               - name: slow
@@ -43,7 +43,7 @@ extension Integration {
             sleep 0.05; done; printf done', slow, "{name}"]
             """
 
-        @Test("A refusal that passes is tried again, after the wait that was asked for")
+        @Test("Retries a temporary refusal after the requested wait")
         func retries() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -67,7 +67,7 @@ extension Integration {
             }
         }
 
-        @Test("A refusal that does not pass is told at once, with what the provider says")
+        @Test("Reports a permanent refusal at once, with the provider's message")
         func refusals() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -115,7 +115,7 @@ extension Integration {
             }
         }
 
-        @Test("A model that fails in mid-plan ends the run; what runs finishes or is cancelled")
+        @Test("A model that fails in mid-plan ends the run; running nodes finish or are cancelled")
         func midPlan() async throws {
             try await atPlace { place in
                 try place.tools(Self.slow)
@@ -157,7 +157,7 @@ extension Integration {
             }
         }
 
-        @Test("A model that falls silent is waited for no longer than allowed, wherever it stands")
+        @Test("Waits for a silent model no longer than allowed, in any state")
         func silence() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -169,7 +169,7 @@ extension Integration {
                 let configuration = try server.configuration("idle_timeout: 400ms, retries: 0")
                 try await place.startCluster(configuration)
                 let failing = try ["head", "first"].map { try place.start("run", $0) }
-                // The plan is complete, whatever becomes of the connection.
+                // The plan is complete, even if the connection breaks.
                 let working = try ["stopped", "complete"].map { goal in
                     try place.start("run", goal, "--join", "json")
                 }
@@ -188,7 +188,7 @@ extension Integration {
             }
         }
 
-        @Test("A plan that is complete is used soon, although its call neither ends nor times out")
+        @Test("Uses a complete plan soon, although its call neither ends nor times out")
         func completeWithoutEnd() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -203,7 +203,7 @@ extension Integration {
             }
         }
 
-        @Test("A joiner that fails, breaks off or falls silent fails the run; outputs are kept")
+        @Test("A joiner that fails, breaks off or is silent fails the run; outputs are kept")
         func joiner() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -238,7 +238,7 @@ extension Integration {
             }
         }
 
-        @Test("With a coordinator that lives on: faults of one goal leave others alone")
+        @Test("Faults of one goal do not affect others at the same coordinator")
         func remote() async throws {
             try await atPlace { place in
                 try place.tools(Self.slow)
@@ -262,8 +262,8 @@ extension Integration {
                 let ended = try await bad.end()
                 #expect(ended.code == 1)
                 #expect(ended.errors.contains("model_bad_stream"), "\(ended.errors)")
-                // Whoever waits for a model can stop waiting; the provider is told by the end of
-                // the connection.
+                // A client can stop waiting for a model; the end of the connection tells the
+                // provider.
                 mute.signal(SIGINT)
                 #expect(try await mute.end().code == 130)
                 try await eventually("the model's call ends") { try server.goneClients() == 1 }

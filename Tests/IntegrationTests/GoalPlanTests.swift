@@ -1,5 +1,6 @@
-// Every kind of malformed plan through the real program, in both forms: what ran, what the run
-// said, and how it ended. Not here: how replies arrive (GoalStreamTests), models that fail.
+// Every kind of malformed plan through the real program, in both forms: which nodes ran, the
+// message, and the end of the run. Not here: how replies arrive (GoalStreamTests), models that
+// fail.
 import Foundation
 import TestKit
 import Testing
@@ -12,9 +13,9 @@ extension Integration {
             var name: String
             var form: String
             var reply: Reply
-            /// The outputs of what ran, as one JSON object.
+            /// The outputs of the nodes, as one JSON object.
             var outputs: String
-            /// What is said of it; nil if there is nothing to repair.
+            /// The message; nil if there is nothing to repair.
             var problem: String?
 
             init(
@@ -268,7 +269,7 @@ extension Integration {
             ),
         ]
 
-        @Test("What can be used is used; the run says what was wrong and how it ended")
+        @Test("Uses the valid nodes; the run reports the problems and its end")
         func ends() async throws {
             try await atPlace { place in
                 try place.tools(Self.tools)
@@ -300,7 +301,7 @@ extension Integration {
                         #expect(run.code == 1, "\(plan.name)")
                         #expect(document["error"]["code"].text == "bad_plan", "\(plan.name)")
                         #expect(message?.contains(problem) == true, "\(plan.name): \(run.output)")
-                        // People are told the same while it runs.
+                        // People see the same message during the run.
                         #expect(run.errors.contains(problem), "\(plan.name): \(run.errors)")
                     } else {
                         #expect(run.code == 0, "\(plan.name): \(run.output) \(run.errors)")
@@ -311,7 +312,7 @@ extension Integration {
             }
         }
 
-        @Test("Problems go back as a list, a bounded number of times, for what has not run yet")
+        @Test("Sends problems back as a list, a limited number of times, for nodes not yet running")
         func repairs() async throws {
             try await atPlace { place in
                 try place.tools(Self.tools)

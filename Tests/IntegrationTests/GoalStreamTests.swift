@@ -1,5 +1,5 @@
-// Streams of providers with all their irregularities, and models of the other kinds, through the
-// real program. Not here: models that fail (GoalFailureTests).
+// Irregular streams of providers, and models of the other kinds, through the real program. Not
+// here: models that fail (GoalFailureTests).
 import Foundation
 import TestKit
 import Testing
@@ -19,7 +19,7 @@ extension Integration {
             chunk("\"delta\":{\"content\":\"\(text)\"}")
         }
 
-        @Test("Irregular streams give the plan that was written, and nothing else")
+        @Test("Irregular streams give exactly the written plan")
         func irregular() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -79,7 +79,7 @@ extension Integration {
             }
         }
 
-        @Test("A schema that is refused becomes an object, then text; the next call knows")
+        @Test("A refused schema becomes an object, then text; the next call remembers")
         func lowered() async throws {
             try await atPlace { place in
                 // Tools whose arguments a strict schema can express.
@@ -117,7 +117,7 @@ extension Integration {
                 let forms = try server.requests().map { request in
                     request.purpose + " " + (request.body["response_format"]["type"].text ?? "-")
                 }
-                // The joiner is the same model, which is not asked again for what it refused.
+                // The joiner is the same model, so the refused forms are not tried again.
                 #expect(
                     forms == [
                         "planner json_schema", "planner json_object", "planner -", "joiner -",
@@ -130,7 +130,7 @@ extension Integration {
             }
         }
 
-        @Test("Anthropic's streams are read the same way")
+        @Test("Reads Anthropic's streams the same way")
         func anthropic() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -168,7 +168,7 @@ extension Integration {
             }
         }
 
-        @Test("What was recorded of a server plays again as the same plan, in the same pieces")
+        @Test("A recording of a server replays the same plan, in the same pieces")
         func recorded() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)

@@ -6,7 +6,7 @@ import Testing
 extension Integration {
     @Suite("Goals", .timeLimit(.minutes(Patience.factor)))
     struct GoalTests {
-        /// Plans, asks for another plan once, then answers with what it was told.
+        /// Plans, asks for another plan once, then answers with the outputs.
         static let model = #"""
             import json, os, sys, time
 
@@ -38,7 +38,7 @@ extension Integration {
                 decide(thought="", action="replan", reason="brackets are missing")
             """#
 
-        /// A tool that leaves a file, so that the model sees that it ran while it still writes.
+        /// A tool that writes a file, so that the model sees that it ran while it still writes.
         static let greet = """
             tools:
               - name: greet
@@ -58,7 +58,7 @@ extension Integration {
             )
         }
 
-        @Test("A goal is planned, run while it is planned, planned again and answered")
+        @Test("Plans a goal, runs nodes meanwhile, plans again and answers")
         func answer() async throws {
             try await atPlace { place in
                 try place.tools(Self.greet)
@@ -78,7 +78,7 @@ extension Integration {
                 #expect(run.errors.contains("brackets are missing"))
                 #expect(place.marked().isEmpty)
 
-                // What was recorded plays again, without the program.
+                // The recording replays without the program.
                 try place.write(
                     "models:\n  planner: {api: recorded, file: calls.jsonl, pace: 0}\n"
                         + "  joiner: {api: recorded, file: calls.jsonl, pace: 0}\n",
@@ -97,7 +97,7 @@ extension Integration {
             }
         }
 
-        @Test("A model that only talks is exit code 1, with a sentence")
+        @Test("A model that writes no plan gives exit code 1, with a sentence")
         func prose() async throws {
             try await atPlace { place in
                 let run = try await place.weft(
@@ -115,7 +115,7 @@ extension Integration {
             }
         }
 
-        @Test("A goal without a model is exit code 2, with a sentence")
+        @Test("A goal without a model gives exit code 2, with a sentence")
         func noModel() async throws {
             try await atPlace { place in
                 let run = try await place.weft("run", "Greet me.", "--diagnostics")

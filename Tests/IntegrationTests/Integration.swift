@@ -1,5 +1,5 @@
-// The suite that all tests with real processes belong to: one after the other, because they time
-// what they see and share two cores.
+// The suite of all tests with real processes: they run one after the other, because they measure
+// time and share two cores.
 import Testing
 
 @Suite("Real processes", .serialized)

@@ -6,7 +6,7 @@ import Testing
 extension Integration {
     @Suite("Joins and strategies", .timeLimit(.minutes(Patience.factor)))
     struct JoinTests {
-        /// A tool that joins: it says what it was given.
+        /// A tool that joins: it returns its arguments.
         static let report = """
             tools:
               - name: report
@@ -20,7 +20,7 @@ extension Integration {
                 idempotent: true
             """
 
-        /// Plays every part: planner, one that is asked before each call, joiner.
+        /// A model for every purpose: planner, steps, joiner.
         static let model = #"""
             import json, os, re, sys
 
@@ -57,7 +57,7 @@ extension Integration {
             )
         }
 
-        @Test("A plan is joined by a tool, on a cluster of its own and on a coordinator")
+        @Test("A tool joins a plan, on a cluster of its own and at a coordinator")
         func tool() async throws {
             try await atPlace { place in
                 _ = try configure(place)
@@ -101,7 +101,7 @@ extension Integration {
             }
         }
 
-        @Test("A plan is joined by the model, if there is one")
+        @Test("A model joins a plan, if there is one")
         func model() async throws {
             try await atPlace { place in
                 let config = try configure(place)
@@ -119,7 +119,7 @@ extension Integration {
             }
         }
 
-        @Test("The plan of a goal is printed, and runs later")
+        @Test("Prints the plan of a goal, which can be run later")
         func plan() async throws {
             try await atPlace { place in
                 let config = try configure(place)
@@ -143,7 +143,7 @@ extension Integration {
                 #expect(drawn.output.hasPrefix("flowchart LR\n"))
                 #expect(drawn.output.contains("n0 --> n1"))
 
-                // The tools are those that workers have, so this plan cannot be made.
+                // The tools are those of the workers, so this plan cannot be made.
                 try place.tools(Self.report)
                 let failed = try await place.start(
                     ["plan", "Compare.", "--tools", place.manifest, "--config", config]

@@ -1,4 +1,5 @@
-// Plans that are too large to be checked before: they run while they are still being written.
+// Plans that are too large to be checked before the run: they run while they are still being
+// written.
 import Foundation
 import TestKit
 import Testing
@@ -6,7 +7,7 @@ import Testing
 extension Integration {
     @Suite("Large plans", .timeLimit(.minutes(2 * Patience.factor)))
     struct LargePlanTests {
-        /// How the plan goes on once its first node has run, and what becomes of it.
+        /// The rest of the plan after its first node has run, and the expected end.
         struct Ending: Sendable, CustomTestStringConvertible {
             var testDescription: String
             var rest: String
@@ -47,7 +48,7 @@ extension Integration {
             ),
         ]
 
-        @Test("Of an answer that is too large every node can still be had")
+        @Test("Every node of a too large answer can still be fetched")
         func largeAnswer() async throws {
             try await atPlace { place in
                 let text = String(repeating: "y", count: 400_000)
@@ -73,7 +74,7 @@ extension Integration {
             }
         }
 
-        @Test("Nodes run before the rest of the plan is written", arguments: endings)
+        @Test("Runs nodes before the rest of the plan is written", arguments: endings)
         func streams(_ ending: Ending) async throws {
             try await atPlace { place in
                 try place.tools(

@@ -1,11 +1,11 @@
-// However a worker, its keeper, its coordinator or a run ends: no process of a tool, no folder and
-// no descriptor is left.
+// For every end of a worker, its keeper, its coordinator or a run: no process of a tool, no folder
+// and no descriptor remains.
 import Foundation
 import Glibc
 import TestKit
 import Testing
 
-/// Tools that write down the number of each of their processes and run for long.
+/// Tools that write the numbers of their processes to a file and run for long.
 private let kinds = """
     tools:
       - name: plain
@@ -55,10 +55,10 @@ private let kinds = """
     """
 
 private let kindNames = ["plain", "parent", "deaf", "escaping", "daemon", "staying"]
-/// Processes that write down their number; the one that stays does it for its child, too.
+/// Processes that write their numbers to a file; the persistent one also writes its child's.
 private let writers = 7
 
-/// What ends the tools of a worker.
+/// The ways to end the tools of a worker.
 private enum WorkerEnding: String, CaseIterable, CustomTestStringConvertible {
     case termTwice, intTwice, hangUpTwice, quit, kill, stopAndKill, abort
     case killKeeper, killKeeperAndWorker, killAllKeepers, killAllOfThem
@@ -67,7 +67,7 @@ private enum WorkerEnding: String, CaseIterable, CustomTestStringConvertible {
 
     var testDescription: String { rawValue }
 
-    /// Whether the worker lives on.
+    /// Whether the worker continues.
     var sparesWorker: Bool {
         switch self {
         case .killKeeper, .killAllKeepers, .killCoordinator, .timeout, .cancel: true
@@ -76,7 +76,7 @@ private enum WorkerEnding: String, CaseIterable, CustomTestStringConvertible {
     }
 }
 
-/// What ends a run with a cluster of its own.
+/// The ways to end a run with a cluster of its own.
 private enum RunEnding: String, CaseIterable, CustomTestStringConvertible {
     case intTwice, termTwice, hangUpTwice, quit, kill, stopAndKill, abort, killWorkers, timeout
 
@@ -94,13 +94,13 @@ extension Integration {
             )
         }
 
-        @Test("However a worker ends", arguments: WorkerEnding.allCases)
+        @Test("For every end of a worker", arguments: WorkerEnding.allCases)
         private func worker(_ ending: WorkerEnding) async throws {
             try await expectNothingIsLeft(after: ending)
         }
 
         @Test(
-            "However a worker ends that is not root",
+            "For every end of a worker that is not root",
             .enabled(if: OrdinaryUser.isAvailable, "\(OrdinaryUser.need)"),
             arguments: [WorkerEnding.kill, .termTwice, .killAllKeepers]
         )
@@ -182,12 +182,12 @@ extension Integration {
             }
             guard !ending.sparesWorker else { return }
             try await eventually("the worker is gone") { !worker.isRunning }
-            // What only the next worker can find.
+            // Remains that only the next worker can find.
             guard ending == .killAllOfThem || ending == .killKeeperAndWorker else { return }
             try await place.startWorker("next")
         }
 
-        @Test("However a run with a cluster of its own ends", arguments: RunEnding.allCases)
+        @Test("For every end of a run with its own cluster", arguments: RunEnding.allCases)
         private func run(_ ending: RunEnding) async throws {
             try await atPlace { place in
                 try place.tools(kinds)
@@ -234,7 +234,7 @@ extension Integration {
             }
         }
 
-        @Test("A run that ends by itself, whose tools leave processes and files")
+        @Test("After a run that ends by itself, with tools that leave processes and files")
         func normalEnd() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -272,7 +272,7 @@ extension Integration {
             }
         }
 
-        @Test("A coordinator that is killed leaves neither its folder nor its model's program")
+        @Test("A killed coordinator leaves neither its folder nor its model's program")
         func coordinator() async throws {
             try await atPlace { place in
                 try place.tools(ClusterTests.greet)
@@ -301,7 +301,7 @@ extension Integration {
 
         // MARK: - What is left
 
-        /// Waits until no process that wrote down its number runs, and no working folder is there.
+        /// Waits until no recorded process runs, and no working folder exists.
         private func expectNothingIsLeft(_ place: Place, _ what: String) async throws {
             let pids = place.lines(of: "pids").compactMap { pid_t($0) }
             #expect(!pids.isEmpty)
@@ -313,7 +313,7 @@ extension Integration {
             }
         }
 
-        /// The worker that lives on still runs tools.
+        /// A worker that continues still runs tools.
         private func expectWorks(_ place: Place) async throws {
             let file = "\(place.folder)/again"
             let plan = try place.plan(node("again", "plain", "{}", #","timeout_ms":1500"#))
@@ -330,7 +330,7 @@ extension Integration {
             (try? FileManager.default.contentsOfDirectory(atPath: "\(place.folder)/tmp")) ?? []
         }
 
-        /// What is in the folders of workers, and the folders of those that are gone.
+        /// The contents of workers' folders, and folders of ended workers.
         private func workingFolders(of place: Place) -> [String] {
             let keeping = keepers(of: place).map { text(of: "/proc/\($0)/cmdline") }
             return folders(of: place).flatMap { name in

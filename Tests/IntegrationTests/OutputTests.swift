@@ -1,13 +1,13 @@
-// What a command does when its output takes nothing, or when it is started without standard
-// descriptors; and what others see of a process that holds keys.
+// Commands whose output cannot be written, or that are started without standard descriptors; and
+// what other processes see of a process that has keys.
 import Foundation
 import TestKit
 import Testing
 
 extension Integration {
-    @Suite("Outputs that take nothing", .timeLimit(.minutes(Patience.factor)))
+    @Suite("Outputs that cannot be written", .timeLimit(.minutes(Patience.factor)))
     struct OutputTests {
-        /// Runs `weft` with a redirection as a shell writes it.
+        /// Runs `weft` with a redirection of a shell.
         private func weft(
             _ place: Place,
             _ redirection: String,
@@ -39,13 +39,13 @@ extension Integration {
             ]
         }
 
-        @Test("Every command that prints says that it could not, and exits with 1")
+        @Test("Every command that prints reports a failed write, and exits with 1")
         func full() async throws {
             try await atPlace { place in
                 try await place.startCoordinator()
                 try await place.startWorker("w")
                 for arguments in try await printing(place) {
-                    // An empty address is none: that run has a cluster of its own.
+                    // An empty address counts as none: that run has a cluster of its own.
                     let own = arguments.contains("--diagnostics") ? ["WEFT_COORDINATOR": ""] : [:]
                     let end = try await weft(place, ">/dev/full", arguments, environment: own)
                     #expect(end.code == 1, "\(arguments): \(end.errors)")
@@ -56,7 +56,7 @@ extension Integration {
             }
         }
 
-        @Test("Without a standard output the answer is not lost in silence")
+        @Test("Without a standard output the lost answer is reported")
         func closedOutput() async throws {
             try await atPlace { place in
                 let plan = try place.plan(node("a", "echo", #"{"x":1}"#))
@@ -80,7 +80,7 @@ extension Integration {
             }
         }
 
-        @Test("A reader that has read enough is no error")
+        @Test("A reader that closes the pipe is not an error")
         func closedPipe() async throws {
             try await atPlace { place in
                 let plan = try place.plan(node("a", "payload", #"{"bytes":3000000}"#))
@@ -128,7 +128,7 @@ extension Integration {
             return texts.first { !$0.isEmpty } ?? ""
         }
 
-        @Test("A file that takes nothing is named, and the command exits with 1")
+        @Test("Names a file that cannot be written, and exits with 1")
         func fullFiles() async throws {
             try await atPlace { place in
                 let bench = try await place.weft(
@@ -160,7 +160,7 @@ extension Integration {
             }
         }
 
-        @Test("Others see neither keys nor core files of a process that holds keys")
+        @Test("Other processes see neither keys nor core files of a process that has keys")
         func protection() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -200,7 +200,7 @@ extension Integration {
                     ["run", "--plan", plan, "--tools", place.manifest],
                     environment: secret
                 )
-                // The shell's unit is 512 bytes; the tests' own limit is what tools get.
+                // The shell's unit is 512 bytes; tools get the limit of the tests.
                 let limit = try await place.start(["-c", "ulimit -Sc"], program: "/bin/sh").end()
                 #expect(run.output == "[look] \(limit.output)")
             }

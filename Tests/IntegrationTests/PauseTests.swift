@@ -1,5 +1,5 @@
-// Processes that are stopped for a while and go on: nobody judges others by the time in which it
-// was away itself. (SIGSTOP and SIGCONT.)
+// Processes that are stopped for a while and continue: none of them counts its own absence as the
+// silence of others. (SIGSTOP and SIGCONT.)
 import Foundation
 import Glibc
 import TestKit
@@ -8,7 +8,7 @@ import Testing
 extension Integration {
     @Suite("Pauses", .timeLimit(.minutes(2 * Patience.factor)))
     struct PauseTests {
-        /// Takes as long as the test wants and may not run twice.
+        /// Runs as long as the test wants and must not run twice.
         static let effect = """
             tools:
               - name: work
@@ -19,7 +19,7 @@ extension Integration {
                   - 'echo $$ >> FOLDER/starts; until [ -e FOLDER/go ]; do sleep 0.05; done; echo done'
             """
 
-        @Test("A coordinator that was stopped longer than a lease loses nobody and no outcome")
+        @Test("A coordinator stopped for longer than a lease loses no worker and no outcome")
         func stoppedCoordinator() async throws {
             try await atPlace { place in
                 try place.tools(Self.effect)
@@ -47,7 +47,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker that was stopped within its lease reads before it judges")
+        @Test("A worker stopped within its lease reads before it decides")
         func stoppedWorker() async throws {
             try await atPlace { place in
                 try place.tools(Self.effect)
@@ -69,7 +69,7 @@ extension Integration {
             }
         }
 
-        @Test("A client that was stopped within its lease follows its run to the end")
+        @Test("A client stopped within its lease follows its run to the end")
         func stoppedClient() async throws {
             try await atPlace { place in
                 try place.tools(Self.effect)
@@ -87,7 +87,7 @@ extension Integration {
             }
         }
 
-        @Test("A client of a coordinator that was stopped for good is not told to follow its run")
+        @Test("A client of a coordinator stopped for good is not told to follow its run")
         func endedCoordinator() async throws {
             try await atPlace { place in
                 try place.tools(Self.effect)

@@ -1,4 +1,4 @@
-// What the README and the help tell a person to paste works as it stands there.
+// The commands in the README and the help work as printed.
 import Foundation
 import TestKit
 import Testing
@@ -22,13 +22,13 @@ extension Integration {
             }
         }
 
-        /// The lines that start `weft`, continued lines put together, as arguments.
+        /// The lines that start `weft`, with continued lines joined, as arguments.
         private var commands: [[String]] {
             let lines = blocks("sh").joined().replacingOccurrences(of: "\\\n", with: " ")
             return lines.split(separator: "\n").compactMap { line in
                 let command = line.components(separatedBy: "  #")[0]
                 guard command.hasPrefix("weft ") else { return nil }
-                // Only goals are in quotes.
+                // Only goals have quotes.
                 var words: [String] = []
                 for (place, part) in command.split(
                     separator: "\"",
@@ -83,7 +83,7 @@ extension Integration {
             #expect(blocks("json").contains(file))
         }
 
-        @Test("Its configuration is read without a problem but for the key that is not there")
+        @Test("Reads its configuration with only the missing key as a problem")
         func configuration() async throws {
             try await atPlace { place in
                 let yaml = try #require(blocks("yaml").first)
@@ -99,7 +99,7 @@ extension Integration {
             }
         }
 
-        @Test("Links to files of the project lead somewhere")
+        @Test("Links to files of the project are valid")
         func links() throws {
             for part in text.components(separatedBy: "](").dropFirst() {
                 let target = String(part.prefix { $0 != ")" && $0 != "#" })
@@ -109,7 +109,7 @@ extension Integration {
             }
         }
 
-        @Test("The lines for a package name what this one is called")
+        @Test("The lines for a package contain the name of this one")
         func package() throws {
             let manifest = try String(
                 contentsOf: root.appending(path: "Package.swift"),

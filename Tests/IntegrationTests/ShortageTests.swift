@@ -1,16 +1,16 @@
-// Workers whose system lets them have too little: descriptors, processes, sizes of files.
+// Workers with too few resources: descriptors, processes, sizes of files.
 import Foundation
 import Glibc
 import Testing
 
 extension Integration.SickWorkerTests {
-    /// Limits under which a worker lives and no tool starts.
+    /// Limits under which a worker runs but no tool starts.
     private static let shortages: [String] =
         OrdinaryUser.isAvailable
         ? ["nofile=14", "nofile=18", "nproc=1", "nproc=2", "nproc=3"]
         : ["nofile=14", "nofile=18"]
 
-    /// A tool that needs no further process, and may not be started twice.
+    /// A tool that needs no other process, and must not be started twice.
     private static let mark = """
         tools:
           - name: job
@@ -20,7 +20,7 @@ extension Integration.SickWorkerTests {
 
     private func startShortWorker(_ limit: String, at place: Place) async throws -> WeftProcess {
         let limited = "prlimit --\(limit):\(limit.split(separator: "=")[1]) sh -c '\"$@\"' sh"
-        // Limits of processes do not hold for root.
+        // Limits of processes do not apply to root.
         guard limit.contains("nproc") else {
             return try await startWorker("sick", at: place, shell: "exec \(limited)")
         }
@@ -35,7 +35,7 @@ extension Integration.SickWorkerTests {
         )
     }
 
-    @Test("A worker that can start nothing gives its nodes to another soon", arguments: shortages)
+    @Test("A worker that can start nothing soon gives its nodes to others", arguments: shortages)
     func shortage(_ limit: String) async throws {
         try await atPlace { place in
             try place.tools(Self.mark)
@@ -54,7 +54,7 @@ extension Integration.SickWorkerTests {
     }
 
     @Test(
-        "Where nobody else can run them, nodes wait for the end of a shortage and do not fail",
+        "If no other worker can run them, nodes wait for the end of a shortage",
         arguments: shortages
     )
     func shortageAlone(_ limit: String) async throws {
@@ -74,7 +74,7 @@ extension Integration.SickWorkerTests {
         }
     }
 
-    @Test("A limit of the size of files ends no process of ours, and tools are killed by it")
+    @Test("A file size limit ends none of our processes, but kills tools")
     func fileSize() async throws {
         try await atPlace { place in
             try place.tools(
@@ -89,13 +89,13 @@ extension Integration.SickWorkerTests {
                 """
             )
             try await place.startCoordinator()
-            // Its log goes to a file, to which it may not write.
+            // Its log is a file to which it may not write.
             let sick = try await startWorker("sick", at: place, shell: "ulimit -f 0;")
             let plan = try place.plan(node("a", "job"), node("b", "large"))
             let run = try await place.weft("run", "--plan", plan, "--json")
             let nodes = try run.document["nodes"]
             let mask = nodes["a"]["output"].text?.split(separator: "\t").last
-            // Of the numbers beyond 31 the C library keeps some for itself.
+            // The C library uses some of the numbers beyond 31 itself.
             let ignored = mask.flatMap { UInt64($0, radix: 16) }.map { $0 & 0x7FFF_FFFF }
             #expect(ignored == 0, "\(nodes)")
             #expect(nodes["b"]["error"]["message"].text?.contains("SIGXFSZ") == true)

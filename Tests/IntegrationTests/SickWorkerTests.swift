@@ -1,5 +1,5 @@
-// One worker that cannot start tools, or that a node takes down, beside workers that are well; and
-// two workers of one name. Not here: workers that lack descriptors or processes (ShortageTests).
+// One worker that cannot start tools, or that a node kills, next to healthy workers; and two
+// workers of one name. Not here: workers that lack descriptors or processes (ShortageTests).
 import Foundation
 import Glibc
 import TestKit
@@ -8,7 +8,7 @@ import Testing
 extension Integration {
     @Suite("Sick workers", .timeLimit(.minutes(Patience.factor)))
     struct SickWorkerTests {
-        /// Starts a worker in surroundings of its own and waits until it is registered.
+        /// Starts a worker in an environment of its own and waits until it is registered.
         func startWorker(
             _ name: String,
             at place: Place,
@@ -47,7 +47,7 @@ extension Integration {
             }
         }
 
-        /// A tool with effects: it may not be started twice.
+        /// A tool with effects: it must not be started twice.
         static let job = """
             tools:
               - name: job
@@ -55,7 +55,7 @@ extension Integration {
                 command: [sh, -c, 'sleep 0.02; echo x >> FOLDER/starts']
             """
 
-        @Test("A worker without a folder for temporaries does not fail what another one can do")
+        @Test("A worker without a temporary folder does not fail nodes that another one can run")
         func noTemporaryFolder() async throws {
             try await atPlace { place in
                 try place.tools(Self.job)
@@ -77,7 +77,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker alone that cannot start a tool ends the run at once, and says why")
+        @Test("A single worker that cannot start a tool ends the run at once, and says why")
         func alone() async throws {
             try await atPlace { place in
                 try place.tools(Self.job)
@@ -94,7 +94,7 @@ extension Integration {
             }
         }
 
-        @Test("A worker with few descriptors has as many slots as there are descriptors for")
+        @Test("A worker with few descriptors has only as many slots as they allow")
         func fewDescriptors() async throws {
             try await atPlace { place in
                 try place.tools(Self.job)
@@ -115,7 +115,7 @@ extension Integration {
             }
         }
 
-        @Test("A tool whose program is not there is not offered until it is")
+        @Test("A tool whose program is missing is not offered until it exists")
         func missingProgram() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -143,7 +143,8 @@ extension Integration {
                 chmod("\(place.folder)/program", 0o755)
                 let end = try await run.end(within: .seconds(20))
                 #expect(try end.document["nodes"]["a"]["output"].text == "late")
-                // It goes again: the node that meets it is refused, and then nobody is asked.
+                // It is removed again: the next node is refused, and after that the tool is not
+                // offered.
                 try FileManager.default.removeItem(atPath: "\(place.folder)/program")
                 let refused = try await place.weft("run", "--plan", plan, "--json")
                 #expect(try refused.document["nodes"]["a"]["error"]["code"].text == "spawn_failed")
@@ -154,7 +155,7 @@ extension Integration {
         }
 
         @Test(
-            "Whatever keeps a program from starting, it is not offered",
+            "A tool whose program cannot start is not offered, for any reason",
             arguments: ["not executable", "no interpreter", "no program for env", "a folder"]
         )
         func obstacles(_ kind: String) async throws {
@@ -187,7 +188,7 @@ extension Integration {
             }
         }
 
-        @Test("A persistent tool that does not come up on one worker runs on another")
+        @Test("A persistent tool that does not start on one worker runs on another")
         func persistentDoesNotComeUp() async throws {
             try await atPlace { place in
                 try place.write(
@@ -272,8 +273,8 @@ extension Integration {
                     """
                 )
                 try await place.startCoordinator()
-                // Each is started again whenever it is gone. A kill concerns the worker that runs
-                // the node: it alone is named in the folder of that node's attempt.
+                // Each is started again whenever it has ended. A kill affects only the worker that
+                // runs the node: its name is in the folder of that attempt.
                 for name in ["w1", "w2"] {
                     let tools = try place.write(
                         String(contentsOfFile: place.manifest, encoding: .utf8)
@@ -307,7 +308,7 @@ extension Integration {
             }
         }
 
-        @Test("A second worker of a live name ends with a sentence; the first goes on")
+        @Test("A second worker of a live name ends with a sentence; the first continues")
         func twins() async throws {
             try await atPlace { place in
                 try place.tools(Self.job)
@@ -338,13 +339,13 @@ extension Integration {
                 try await eventually("the third one is there") {
                     try await worker("w1", at: place)["pid"].number == Double(third.pid)
                 }
-                // One that is killed leaves its name at once.
+                // A killed worker frees its name at once.
                 third.killGroup()
                 _ = try await startWorker("w1", at: place)
             }
         }
 
-        @Test("A worker that says nothing any more leaves its name to one that is started")
+        @Test("A silent worker loses its name to a new one")
         func silentTwin() async throws {
             try await atPlace { place in
                 try place.tools(Self.job)
@@ -372,7 +373,7 @@ extension Integration {
             }
         }
 
-        @Test("A drain's deadline fails nothing that may run twice: it goes elsewhere")
+        @Test("A drain's deadline moves idempotent attempts to another worker")
         func drainDeadline() async throws {
             try await atPlace { place in
                 try place.tools(FaultTests.slowAtFirst(idempotent: true))
@@ -392,7 +393,7 @@ extension Integration {
             }
         }
 
-        @Test("A drain's deadline leaves the outcome of what may not run twice unknown")
+        @Test("A drain's deadline fails other attempts with an unknown outcome")
         func drainDeadlineWithEffects() async throws {
             try await atPlace { place in
                 try place.tools(FaultTests.slowAtFirst(idempotent: false))

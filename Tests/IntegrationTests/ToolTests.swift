@@ -1,4 +1,4 @@
-// Tools of a manifest as a run uses them: their output while they run, persistent ones, failures.
+// Tools of a manifest in a run: their output while they run, persistent ones, failures.
 import Foundation
 import Glibc
 import TestKit
@@ -7,7 +7,7 @@ import Testing
 extension Integration {
     @Suite("Tools of a manifest", .timeLimit(.minutes(Patience.factor)))
     struct ToolTests {
-        @Test("What a tool writes is seen while it runs")
+        @Test("Shows a tool's output while it runs")
         func streams() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -106,7 +106,7 @@ extension Integration {
             }
         }
 
-        @Test("How a tool failed is told: exit code, signal, the end of standard error")
+        @Test("Reports how a tool failed: exit code, signal, the end of standard error")
         func failures() async throws {
             try await atPlace { place in
                 try place.tools(
@@ -146,7 +146,7 @@ extension Integration {
             }
         }
 
-        @Test("Arguments reach a program as they are, however they look")
+        @Test("Passes arguments to a program unchanged")
         func hostileArguments() async throws {
             try await atPlace { place in
                 try place.tools(

@@ -1,5 +1,4 @@
-// Numbers beyond 64 bits: they pass as they are written, through every reader, and schemas compare
-// them by what they mean.
+// Numbers beyond 64 bits: every reader keeps them as written, and schemas compare them by value.
 import JSON
 import Schemas
 import Testing
@@ -11,7 +10,7 @@ import Testing
         String(repeating: "9", count: 5_000), "12345678901234567890.5e300",
     ]
 
-    @Test("They pass through every reader and writer as they are written", arguments: texts)
+    @Test("Every reader and writer keeps them as written", arguments: texts)
     func pass(text: String) throws {
         #expect(try RawJSON(validating: text).text == text)
         #expect(try RawJSON(validating: " [ \(text) ,1]").text == "[ \(text) ,1]")
@@ -25,7 +24,7 @@ import Testing
         #expect(value.intValue == nil)
     }
 
-    @Test("They stand in a message with their own text, wherever they are", arguments: texts)
+    @Test("They keep their text anywhere in a message", arguments: texts)
     func fields(text: String) throws {
         let line = Array(#"{"a":\#(text),"b":[\#(text)],"c" : \#(text) ,"\u0064":0.1}"#.utf8)
         let fields = try JSONFields(parsing: line[...])
@@ -35,7 +34,7 @@ import Testing
         #expect(fields["d"]?.text == "0.1")
     }
 
-    @Test("Large texts with them are read too, in whatever place they lie", arguments: [0, 1, 17])
+    @Test("Reads large texts with them at every position", arguments: [0, 1, 17])
     func largeTexts(offset: Int) throws {
         let element = "1e400,18446744073709551616,"
         let inner = String(repeating: element, count: 100_000) + "0.5"
@@ -45,7 +44,7 @@ import Testing
         #expect(raw.text.hasSuffix(",1e400,18446744073709551616,0.5]"))
     }
 
-    @Test("A double with more digits than a double has is passed on raw and rounded in the tree")
+    @Test("Keeps extra digits of a double in raw JSON, and rounds it in the tree")
     func longDecimals() throws {
         let text = "0.1000000000000000055511151231257827021181"
         #expect(try RawJSON(validating: text).text == text)
@@ -54,7 +53,7 @@ import Testing
     }
 
     @Test(
-        "What is no number beside them is refused for its own reason",
+        "Refuses malformed numbers next to them, with the right reason",
         arguments: [
             ("[1e400,1.]", JSONError.Code.syntax), ("[18446744073709551616,01]", .syntax),
             ("[1e400,nul]", .syntax), ("[1e400", .syntax), ("[1e400 1]", .syntax),
@@ -68,7 +67,7 @@ import Testing
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
     }
 
-    @Test("The nearest double is there unless it is beyond every double")
+    @Test("Gives the nearest double, unless it is beyond every double")
     func doubles() throws {
         #expect(try JSONValue(parsing: "18446744073709551616").doubleValue == 0x1p64)
         #expect(try RawJSON(validating: "18446744073709551616").doubleValue == 0x1p64)
@@ -79,7 +78,7 @@ import Testing
     // MARK: - Schemas
 
     @Test(
-        "Schemas compare them by what they mean",
+        "Schemas compare them by value",
         arguments: [
             (#"{"type":"integer"}"#, "1000000000000000000000", true),
             (#"{"type":"integer"}"#, "1e400", true), (#"{"type":"number"}"#, "1e400", true),

@@ -1,4 +1,4 @@
-// Messages: finding the top-level fields of one line.
+// Messages: finds the top-level fields of one line.
 
 import JSON
 import Testing
@@ -7,7 +7,7 @@ func fields(_ text: String) throws -> JSONFields {
     try JSONFields(parsing: Array(text.utf8)[...])
 }
 
-/// All fields as they are handed out, each as `key=value`.
+/// All fields in order, each as `key=value`.
 func listing(_ fields: JSONFields) -> [String] {
     var result: [String] = []
     func add(key: String, value: RawJSON) { result.append("\(key)=\(value)") }
@@ -16,7 +16,7 @@ func listing(_ fields: JSONFields) -> [String] {
 }
 
 @Suite struct JSONFieldsTests {
-    @Test("fields are found with their exact text")
+    @Test("Finds fields with their exact text")
     func exactText() throws {
         let found = try fields(
             #" { "type" : "x" ,"n":-1.5e3,"o": {"a":[1,{"b":"}"}]} , "s":"a,b:\"c\"\\", "t":true,"l":[ ] }"#
@@ -34,7 +34,7 @@ func listing(_ fields: JSONFields) -> [String] {
         )
     }
 
-    @Test("an object without fields has none")
+    @Test("An object without fields has none")
     func empty() throws {
         for text in ["{}", " { } "] {
             let found = try fields(text)
@@ -44,14 +44,14 @@ func listing(_ fields: JSONFields) -> [String] {
         }
     }
 
-    @Test("a key of one character and an empty key are found")
+    @Test("Finds a key of one character and an empty key")
     func shortKeys() throws {
         let found = try fields(#"{"a":1,"":2}"#)
         #expect(found["a"]?.intValue == 1)
         #expect(found[""]?.intValue == 2)
     }
 
-    @Test("a key is found however it is written")
+    @Test("Finds a key in every spelling")
     func escapedKeys() throws {
         let found = try fields(#"{"\u0074ype":"x","a\"b\\":1,"é":2}"#)
         #expect(found["type"]?.stringValue == "x")
@@ -61,7 +61,7 @@ func listing(_ fields: JSONFields) -> [String] {
     }
 
     @Test(
-        "two equal keys are refused, however they are written",
+        "Refuses two equal keys, in every spelling",
         arguments: [
             #"{"a":1,"a":2}"#, #"{"a":1,"b":2,"\u0061":3}"#, #"{"\u0061":1,"a":2}"#,
             #"{"\u0061":1,"\u0061":2}"#, #"{"":1,"":1}"#, #"{"a\/b":1,"a/b":1}"#,
@@ -72,18 +72,18 @@ func listing(_ fields: JSONFields) -> [String] {
         #expect(error?.code == .duplicateKey)
     }
 
-    @Test("equal keys deeper inside are no matter of the message")
+    @Test("Ignores equal keys in nested objects")
     func inner() throws {
         #expect(try fields(#"{"a":{"b":1,"b":2}}"#)["a"]?.text == #"{"b":1,"b":2}"#)
     }
 
-    @Test("anything but an object is refused", arguments: ["[]", "1", "null", #""{}""#, "true"])
+    @Test("Refuses anything but an object", arguments: ["[]", "1", "null", #""{}""#, "true"])
     func notAnObject(_ text: String) {
         let error = #expect(throws: JSONError.self) { try fields(text) }
         #expect(error?.code == .notAnObject)
     }
 
-    @Test("up to the limit, any number of fields is found")
+    @Test("Finds any number of fields up to the limit")
     func manyFields() throws {
         for count in [1, 15, 16, 17, 63, 64, 65] {
             let members = (0..<count).map { #""k\#($0)":\#($0)"# }
@@ -97,13 +97,13 @@ func listing(_ fields: JSONFields) -> [String] {
         }
     }
 
-    @Test("raw newlines between tokens do not show in the fields")
+    @Test("Raw newlines between tokens are not part of the fields")
     func newlines() throws {
         let found = try fields("{\r\"a\":\n{ \"b\" :\r\n[1,\n \"x y\\n\"]}\n}")
         #expect(found["a"]?.text == #"{"b":[1,"x y\n"]}"#)
     }
 
-    @Test("the fields share the buffer they were found in")
+    @Test("Fields share the buffer of the line")
     func sharing() throws {
         let line = Array(#"xx{"a":"b"}yy"#.utf8)[2..<11]
         let found = try JSONFields(parsing: line)
@@ -112,7 +112,7 @@ func listing(_ fields: JSONFields) -> [String] {
         #expect(found["a"]?.detached() == found["a"])
     }
 
-    @Test("what lies before and behind the line in its buffer does not matter")
+    @Test("Ignores bytes before and after the line in its buffer")
     func surroundings() throws {
         let text = #"{"a":[1,2],"b":12}"#
         for padding in [0, 1, 31, 32, 63, 64, 65, 200] {
@@ -128,7 +128,7 @@ func listing(_ fields: JSONFields) -> [String] {
         }
     }
 
-    @Test("every length up to some blocks is read right, and refused when cut short")
+    @Test("Reads every length up to some blocks, and refuses it when cut")
     func everyLength() throws {
         for length in 0..<300 {
             let text = #"{"k":""# + String(repeating: "x", count: length) + #"","z":1}"#
@@ -140,7 +140,7 @@ func listing(_ fields: JSONFields) -> [String] {
         }
     }
 
-    @Test("a text larger than what a thread keeps memory for is read as well")
+    @Test("Reads a text larger than the memory that a thread keeps")
     func large() throws {
         let long = String(repeating: "0123456789", count: 300_000)
         let text = #"{"type":"result","output":["\#(long)",1],"n":2}"#
@@ -150,14 +150,14 @@ func listing(_ fields: JSONFields) -> [String] {
         #expect(try fields(#"{"n":3}"#)["n"]?.intValue == 3)
     }
 
-    @Test("fields of a value that is already validated are found")
+    @Test("Finds the fields of a validated value")
     func ofRaw() throws {
         let raw = try RawJSON(validating: #" {"a":1} "#)
         #expect(try JSONFields(raw)["a"] == RawJSON(1))
         #expect(throws: JSONError.self) { try JSONFields(RawJSON.emptyArray) }
     }
 
-    @Test("a body that throws ends the walk")
+    @Test("A body that throws ends the walk")
     func throwing() throws {
         struct Stop: Error {}
         var seen = 0

@@ -1,4 +1,4 @@
-// Values in pieces: the same text, however it is cut and read.
+// Values in pieces: the same text for every split and every way of reading.
 
 import JSON
 import Testing
@@ -11,7 +11,7 @@ struct JSONPiecesTests {
         return pieces
     }
 
-    @Test("Pieces together are the text; empty ones leave no trace")
+    @Test("Pieces together are the text; empty ones are dropped")
     func joins() {
         let value = pieces(#"{"a":"#, "", "[1,2]", "}")
         #expect(value.pieces.count == 3)
@@ -21,7 +21,7 @@ struct JSONPiecesTests {
         #expect(value != pieces(#"{"a":[1"#, ",3]}"))
     }
 
-    @Test("Reading gives the whole text, cut between characters", arguments: 4...40)
+    @Test("Reading gives the whole text, split between characters", arguments: 4...40)
     func reads(_ most: Int) {
         let value = pieces(#"["#, #""größe""#, ",", #""😀😀😀""#, #",""#, "日本", #"","x"]"#)
         var cursor = JSONPieces.Cursor(value)
@@ -37,7 +37,7 @@ struct JSONPiecesTests {
         #expect(cursor.next(most, of: value).isEmpty)
     }
 
-    @Test("What lies within one piece is read without a copy")
+    @Test("Reads text within one piece without a copy")
     func shares() {
         let value = JSONPieces(RawJSON(String(repeating: "x", count: 1_000)))
         var cursor = JSONPieces.Cursor(value)

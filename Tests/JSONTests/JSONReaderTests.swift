@@ -58,7 +58,7 @@ struct JSONReaderTests {
         #""tasks""#: .elements, #""answer""#: .text, #""rest""#: .fields,
     ]
 
-    @Test("Hands out members, whole values and text with their positions")
+    @Test("Delivers members, whole values and text with their positions")
     func sample() {
         let reader = JSONReader(.object, delivery: .fields)
         #expect(
@@ -72,7 +72,7 @@ struct JSONReaderTests {
         )
     }
 
-    @Test("Hands out the same in every split in three")
+    @Test("Delivers the same in every split in three")
     func splits() {
         let bytes = Array(Self.sample.utf8)
         let reader = JSONReader(.object, delivery: .fields)
@@ -86,7 +86,7 @@ struct JSONReaderTests {
         }
     }
 
-    @Test("Hands out all members of a document that is wanted to the bottom")
+    @Test("Delivers all members when the whole document is wanted member by member")
     func members() {
         let reader = JSONReader(.anyValue)
         let text = #"{"a":[1,{"b":[]}],"c":"d"}"#
@@ -99,7 +99,7 @@ struct JSONReaderTests {
     }
 
     @Test(
-        "A fault has its place",
+        "A fault has a position",
         arguments: [
             ("{\n  \"é日\": ,}", "unexpected(Optional(44)) at 2:9"),
             ("{\"a\":1}\n\n}", "unexpected(Optional(125)) at 3:1"),
@@ -118,7 +118,7 @@ struct JSONReaderTests {
         #expect(events([Array(text.utf8)], used).last == fault)
     }
 
-    @Test("A value that is too large is refused while it arrives")
+    @Test("Refuses a too large value while it arrives")
     func largestValue() throws {
         var reader = JSONReader(.object, delivery: .fields, largestValue: 100)
         reader.push(Array("{\"a\":\"".utf8)[...])
@@ -135,7 +135,7 @@ struct JSONReaderTests {
     }
 
     @Test(
-        "A lenient reader accepts missing and superfluous commas, and leaves what follows",
+        "A lenient reader accepts missing and extra commas, and stops at the end",
         arguments: [
             (#"1 {"b":2}"c",,]rest"#, ["value 1", #"value {"b":2}"#, #"value "c""#, "]"]),
             (#"{'a'},]"#, ["value {'a'}", "]"]),
@@ -149,7 +149,7 @@ struct JSONReaderTests {
         #expect(heads == lines)
     }
 
-    @Test("A lenient reader of an object does not read behind its end")
+    @Test("A lenient reader of an object does not read after its end")
     func unread() throws {
         var reader = JSONReader(lenientlyInside: .object)
         reader.push(Array(#","a":1,} and "more""#.utf8)[...])
@@ -160,7 +160,7 @@ struct JSONReaderTests {
     }
 
     @Test(
-        "The first byte that keeps a text from being JSON is found",
+        "Finds the first byte that makes a text invalid",
         arguments: [
             (#"{"a":1,}"#, 7), (#"{"a":1"#, 6), (#"[1 2]"#, 3), (#"{"a" 1}"#, 5), (#"{a:1}"#, 1),
             (#"["abc]"#, 1), ("[\"a\nb\"]", 3), (#"["\q"]"#, 2), (#"["\u12"]"#, 2), ("[01]", 1),
@@ -175,7 +175,7 @@ struct JSONReaderTests {
         #expect(throws: JSONError.self) { try RawJSON(validating: bytes[...]) }
     }
 
-    @Test("Text that is JSON has no fault")
+    @Test("Finds no fault in JSON")
     func sound() {
         for text in [
             "{}", " [1, -2.5e+3, 0, \"\\u00e9\\\"\", true, false, null, {\"a\": [[]]}] \n", "\"é\"",

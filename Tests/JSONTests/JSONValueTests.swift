@@ -5,7 +5,7 @@ import OrderedCollections
 import Testing
 
 @Suite struct JSONValueTests {
-    @Test("literals make the values they look like")
+    @Test("Literals make the values they look like")
     func literals() {
         let value: JSONValue = [
             "null": nil, "yes": true, "one": 1, "half": 0.5, "one point": 1.0, "text": "x",
@@ -32,7 +32,7 @@ import Testing
         #expect(value[0] == nil)
     }
 
-    @Test("integers and doubles stay apart")
+    @Test("Integers and doubles are different")
     func numbers() throws {
         #expect(JSONValue.integer(1) != JSONValue.double(1))
         for (text, value) in [
@@ -46,13 +46,13 @@ import Testing
         #expect(try JSONValue(parsing: "-0").doubleValue?.sign == .minus)
     }
 
-    @Test("of equal keys the last one counts, at the first one's place")
+    @Test("The last of equal keys counts, at the position of the first")
     func duplicates() throws {
         let value = try JSONValue(parsing: #"{"a":1,"b":2,"\u0061":3}"#)
         #expect(value.description == #"{"a":3,"b":2}"#)
     }
 
-    @Test("whitespace and escapes are read wherever they may stand")
+    @Test("Reads whitespace and escapes wherever they are allowed")
     func whitespace() throws {
         let value = try JSONValue(
             parsing: Array(
@@ -62,13 +62,13 @@ import Testing
         #expect(value == ["a": [1, 2, [:], []], "é\n": "\\"])
     }
 
-    @Test("parsing accepts exactly what it should deep down")
+    @Test("Parsing accepts exactly the allowed depth")
     func depth() throws {
         #expect(try RawJSON(JSONValue(parsing: nested(64))).text == nested(64))
         #expect(try RawJSON(JSONValue(parsing: nestedObjects(64))).text == nestedObjects(64))
     }
 
-    @Test("random values survive encoding, parsing, raw lookup and spaces", arguments: 0..<20)
+    @Test("Random values survive encoding, parsing, raw lookup and spaces", arguments: 0..<20)
     func randomRoundTrips(_ seed: Int) throws {
         var generator = SeededGenerator(seed: UInt64(seed))
         for _ in 0..<100 {
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test(
-        "a random change to a text never breaks a reader, and all readers agree",
+        "Random changes to a text never break a reader, and all readers agree",
         arguments: 0..<20
     )
     func randomDamage(_ seed: Int) {
@@ -109,7 +109,7 @@ import Testing
             let tree = try? JSONValue(parsing: bytes)
             if let raw {
                 #expect(raw.bytes.allSatisfy { $0 != 0x0A && $0 != 0x0D })
-                // Only a whole number beyond Int64 is one reader's and not the other's.
+                // Only a whole number beyond Int64 differs between the readers.
                 if let tree { #expect(JSONValue(raw) == tree) }
             } else {
                 #expect(tree == nil)

@@ -1,4 +1,4 @@
-// Encoding: what the writer puts down, byte by byte.
+// Encoding: the output of the writer, byte by byte.
 
 import JSON
 import Testing
@@ -10,7 +10,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
 }
 
 @Suite struct JSONWriterTests {
-    @Test("commas and colons stand where they should")
+    @Test("Writes commas and colons where they belong")
     func structure() {
         let text = written { writer in
             writer.beginObject()
@@ -53,7 +53,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
     }
 
     @Test(
-        "integers are written in full",
+        "Writes integers in full",
         arguments: [
             0, 9, 10, 11, 99, 100, 12345, -1, -10, 1_000_000_007, Int.max, Int.min, Int.max - 1,
         ]
@@ -63,7 +63,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         #expect(RawJSON(value).intValue == value)
     }
 
-    @Test("doubles are short, read back the same, and stay doubles")
+    @Test("Writes short doubles that read back the same and stay doubles")
     func doubles() throws {
         for (value, text) in [
             (0.0, "0.0"), (-0.0, "-0.0"), (1.0, "1.0"), (0.1, "0.1"), (-2.5, "-2.5"),
@@ -82,14 +82,14 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         }
     }
 
-    @Test("a double that JSON cannot express becomes null")
+    @Test("A double that JSON cannot express becomes null")
     func notFinite() {
         for value in [Double.infinity, -.infinity, .nan] {
             #expect(RawJSON(.double(value)) == .null)
         }
     }
 
-    @Test("every character below 128 is written as JSON and reads back")
+    @Test("Writes every character below 128 as JSON that reads back")
     func ascii() throws {
         for code in UInt8(0)..<128 {
             let text = "ab" + String(Unicode.Scalar(code)) + "cd"
@@ -103,7 +103,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         #expect(RawJSON("\u{1}\u{1F}").text == #""\u0001\u001f""#)
     }
 
-    @Test("an escape is found at every position of a text of every length")
+    @Test("Finds an escape at every position of a text of every length")
     func escapePositions() {
         for length in 1..<40 {
             for position in 0..<length {
@@ -120,7 +120,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         }
     }
 
-    @Test("characters beyond ASCII are written as they are")
+    @Test("Writes characters beyond ASCII unchanged")
     func unicode() {
         let text = "äöü€😀e\u{301}\u{2028}\u{FFFF}\u{10FFFF}"
         #expect(RawJSON(text).text == "\"\(text)\"")
@@ -130,7 +130,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         )
     }
 
-    @Test("bytes can be taken between lines")
+    @Test("Bytes can be taken between lines")
     func reuse() {
         var writer = JSONWriter(reserving: 64)
         writer.integer(1)
@@ -141,7 +141,7 @@ private func written(_ body: (inout JSONWriter) -> Void) -> String {
         #expect(writer.bytes == Array("2".utf8))
     }
 
-    @Test("valid and invalid UTF-8 are told apart")
+    @Test("Distinguishes valid and invalid UTF-8")
     func validity() {
         #expect(isValidUTF8([]))
         #expect(isValidUTF8(Array("xaé😀".utf8)[1...]))

@@ -78,7 +78,7 @@ private func compile(_ pattern: String) throws -> Schema {
         PatternCase("^[A-Za-z0-9_-]{1,64}$", finds: ["t1", "a-b_c"], misses: ["", "a b", "ä"]),
     ]
 
-    @Test("a pattern finds what it should, and only that", arguments: cases)
+    @Test("A pattern finds exactly what it should", arguments: cases)
     func finds(_ example: PatternCase) throws {
         let schema = try compile(example.pattern)
         for text in example.finds {
@@ -90,7 +90,7 @@ private func compile(_ pattern: String) throws -> Schema {
     }
 
     @Test(
-        "a malformed pattern is refused with its reason",
+        "Refuses a malformed pattern with the reason",
         arguments: [
             ("(", "a ( has no )"), (")", "a ) closes nothing"), ("[a", "a [ has no ]"),
             ("*", "a * has nothing before it to repeat"), ("a|+", "a + has nothing before it"),

@@ -1,11 +1,11 @@
-// Raw values: validation, scalars, and looking inside.
+// Raw values: validation, scalars, and lookup.
 
 import JSON
 import Testing
 
 @Suite struct RawJSONTests {
     @Test(
-        "a valid text is kept as it is, without whitespace at its ends",
+        "Keeps a valid text, without whitespace at its ends",
         arguments: [
             ("0", "0"), (" -0 ", "-0"), ("\t\"a\"\n", #""a""#), ("[ 1 , 2 ]", "[ 1 , 2 ]"),
             ("\r\n{ \"a\" : 1 }\r\n", #"{ "a" : 1 }"#), ("true", "true"), ("null", "null"),
@@ -18,20 +18,20 @@ import Testing
         #expect(try RawJSON(validating: text).text == expected)
     }
 
-    @Test("newlines between tokens take all whitespace between tokens with them")
+    @Test("If there are newlines between tokens, removes all whitespace between tokens")
     func compaction() throws {
         let raw = try RawJSON(validating: "{\n  \"a b\" : [1,\r\t 2 ],\n \"c\\\" \": \" \\n \" }")
         #expect(raw.text == #"{"a b":[1,2],"c\" ":" \n "}"#)
     }
 
-    @Test("arrays and objects may nest 64 deep")
+    @Test("Arrays and objects may nest 64 deep")
     func depth() throws {
         #expect(try RawJSON(validating: nested(64)).depth == 64)
         #expect(try RawJSON(validating: nestedObjects(64)).depth == 64)
         #expect(try RawJSON(validating: #"[{"a":"[[{{"},[[0]]]"#).depth == 3)
         #expect(RawJSON(1).depth == 0)
         #expect(RawJSON.emptyString.depth == 0)
-        // Empty ones are leaves.
+        // Empty ones do not count.
         #expect(RawJSON.emptyArray.depth == 0)
         #expect(try RawJSON(validating: "[{ }, [[ ], []]]").depth == 2)
         for leaf in ["[]", "{}", "[ ]"] {
@@ -45,7 +45,7 @@ import Testing
         #expect(try JSONFields(parsing: Array(nestedObjects(64).utf8)[...]).count == 1)
     }
 
-    @Test("the constants are what they say, and valid")
+    @Test("The constants are valid and have the right value")
     func constants() throws {
         let constants: [(RawJSON, String, JSONKind)] = [
             (.null, "null", .null), (.true, "true", .bool), (.false, "false", .bool),
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(
-        "a whole number is an integer only if it is written as one and fits",
+        "A whole number is an integer only if it is written as one and fits",
         arguments: [
             ("0", 0), ("-1", -1), ("9223372036854775807", Int.max),
             ("-9223372036854775808", Int.min), ("9223372036854775808", nil), ("1.0", nil),
@@ -72,7 +72,7 @@ import Testing
         #expect(try RawJSON(validating: text).intValue == expected)
     }
 
-    @Test("doubles are the nearest ones")
+    @Test("Doubles are the nearest ones")
     func doubles() throws {
         for (text, value) in [
             ("0.1", 0.1), ("-1.5e3", -1500), ("7", 7), ("1e-400", 0),
@@ -87,7 +87,7 @@ import Testing
         #expect(RawJSON("1").doubleValue == nil)
     }
 
-    @Test("strings are decoded")
+    @Test("Decodes strings")
     func strings() throws {
         let text = #""a\n\r\t\b\f\/\\\"\u0041\u00e9\u20ac\ud83d\ude00\u0000é😀""#
         #expect(
@@ -97,7 +97,7 @@ import Testing
         #expect(RawJSON(1).stringValue == nil)
     }
 
-    @Test("two values are equal when their bytes are")
+    @Test("Two values are equal when their bytes are")
     func equality() throws {
         #expect(try RawJSON(validating: " 1") == RawJSON(1))
         #expect(try RawJSON(validating: "1.0") != RawJSON(1))
@@ -110,7 +110,7 @@ import Testing
         #"{"items":[{"name":"a"},{"name":"b","tags":[[],["x","y"]]}],"a.b":{"":0},"q\"":1,"\u0061":2,"d":1,"d":2, "e" : [ 1 , 2 ] }"#
 
     @Test(
-        "a path leads to a part",
+        "Finds a part by its path",
         arguments: [
             ([], document), ([.key("items"), .index(0)], #"{"name":"a"}"#),
             ([.key("items"), .index(1), .key("name")], #""b""#),
@@ -129,7 +129,7 @@ import Testing
         #expect(raw.value(at: path)?.text == expected)
     }
 
-    @Test("elements and fields come in order, and only from arrays and objects")
+    @Test("Elements and fields come in order, and only from arrays and objects")
     func members() throws {
         func elements(_ text: String) throws -> [String] {
             var result: [String] = []
@@ -158,7 +158,7 @@ import Testing
         #expect(try fields("[1]").isEmpty)
     }
 
-    @Test("looking into text that is not JSON after all ends, whatever it is")
+    @Test("Lookup in text that is not JSON always ends")
     func untrustworthy() {
         var generator = SeededGenerator(seed: 7)
         let alphabet = Array(#"{}[]",:\ a1tfn-.u"#.utf8)

@@ -1,4 +1,4 @@
-// What schemas say: to the author of a schema that cannot be used, and to the author of a value.
+// The messages of schemas: for the author of an invalid schema, and for the author of a value.
 
 import JSON
 import Schemas
@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct SchemaErrorTests {
     @Test(
-        "a schema that cannot be used is refused with the place and the reason",
+        "Refuses an invalid schema with the place and the reason",
         arguments: [
             ("1", "", "A schema must be an object or a boolean."),
             (
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test(
-        "an unsupported keyword is named",
+        "Names an unsupported keyword",
         arguments: [
             "unevaluatedProperties", "unevaluatedItems", "dependentSchemas", "dependencies",
             "$dynamicRef", "$recursiveRef", "nullable", "discriminator",
@@ -77,18 +77,18 @@ import Testing
         #expect(error?.description == "/items/\(keyword): \(keyword) is not supported.")
     }
 
-    @Test("a property that is named like a keyword is only a property")
+    @Test("A property that is named like a keyword is only a property")
     func propertyNamedLikeKeyword() throws {
         _ = try schema(#"{"properties":{"dependencies":{"type":"array"},"$ref":{}}}"#)
     }
 
-    @Test("an unused definition is not compiled")
+    @Test("Does not compile an unused definition")
     func unusedDefinition() throws {
         _ = try schema(#"{"$defs":{"a":{"type":"nonsense"}}}"#)
     }
 
     @Test(
-        "a problem is a sentence that names its place",
+        "A problem is a sentence that names its place",
         arguments: [
             (#"{"type":"object"}"#, "[1]", ["the value must be an object, not an array"]),
             (
@@ -158,7 +158,7 @@ import Testing
         #expect(try problems(schemaText, value) == expected)
     }
 
-    @Test("all problems are reported, up to the limit")
+    @Test("Reports all problems, up to the limit")
     func manyProblems() throws {
         let names = (0..<50).map { "\"n\($0)\"" }.joined(separator: ",")
         let found = try problems(#"{"required":[\#(names)]}"#, "{}")
@@ -167,7 +167,7 @@ import Testing
         #expect(Set(found).count == found.count)
     }
 
-    @Test("a long value is shown only in part")
+    @Test("Shows only a part of a long value")
     func longValue() throws {
         let text = String(repeating: "é", count: 10_000)
         let found = try problems(#"{"const":1}"#, "\"\(text)\"")

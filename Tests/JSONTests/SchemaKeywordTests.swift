@@ -1,4 +1,4 @@
-// Every keyword of the schema subset: what it accepts and what it refuses.
+// Every keyword of the schema subset: accepted and refused values.
 
 import JSON
 import Schemas
@@ -263,7 +263,7 @@ func problems(_ schemaText: String, _ value: String) throws -> [String] {
     ]
 
     @Test(
-        "a keyword accepts and refuses what it should",
+        "A keyword accepts and refuses the right values",
         arguments: general + objects + arrays + scalars + combinations
     )
     func keyword(_ example: KeywordCase) throws {
@@ -279,7 +279,7 @@ func problems(_ schemaText: String, _ value: String) throws -> [String] {
     }
 
     @Test(
-        "a schema accepts every object without a check only if that is so",
+        "Knows whether a schema accepts every object without a check",
         arguments: [
             ("{}", true), ("true", true), (#"{"type":"object"}"#, true),
             (#"{"type":["object","null"],"title":"x"}"#, true),

@@ -1,4 +1,4 @@
-// What is refused as JSON, and why.
+// Texts that are refused as JSON, and why.
 
 import JSON
 import Testing
@@ -99,7 +99,7 @@ func nestedObjects(_ depth: Int) -> String {
         Refusal("arrays 100000 deep", nested(100_000), .tooDeep),
     ]
 
-    @Test("a refused text is refused by every reader, with its code", arguments: refusals)
+    @Test("Every reader refuses an invalid text, with the same code", arguments: refusals)
     func refuses(_ refusal: Refusal) throws {
         let bytes = refusal.bytes[...]
         let raw = #expect(throws: JSONError.self) { try RawJSON(validating: bytes) }
@@ -107,7 +107,7 @@ func nestedObjects(_ depth: Int) -> String {
         #expect(raw?.message.hasSuffix(".") == true)
         let value = #expect(throws: JSONError.self) { try JSONValue(parsing: bytes) }
         #expect(value?.code == refusal.code)
-        // Within a message the same text is refused as well, though it may then be something else.
+        // Within a message the same text is refused as well, possibly for another reason.
         let line = Array(#"{"type":"x","value":"#.utf8) + refusal.bytes + Array("}".utf8)
         #expect(throws: JSONError.self) { try JSONFields(parsing: line[...]) }
     }

@@ -1,4 +1,4 @@
-// Escapes and characters of text that comes in pieces.
+// Escapes and characters of text that arrives in pieces.
 
 import JSON
 import Testing
@@ -14,7 +14,7 @@ struct StringDecoderTests {
     }
 
     @Test(
-        "Escapes of JSON are decoded in every split",
+        "Decodes escapes of JSON in every split",
         arguments: [
             (#"a\n\t\r\b\f\"\\\/z"#, "a\n\t\r\u{8}\u{C}\"\\/z"),
             (#"\u00e9\u0041"#, "éA"), (#"\ud83d\ude00!"#, "😀!"),
@@ -34,7 +34,7 @@ struct StringDecoderTests {
     }
 
     @Test(
-        "Escapes of Python are decoded in every split",
+        "Decodes escapes of Python in every split",
         arguments: [
             (#"\a\v\0\'\x41\U0001F600"#, "\u{7}\u{B}\0'A😀"), ("a\\\nb", "ab"),
             (#"\ud83d\ude00"#, "😀"), (#"\q\d"#, #"\q\d"#), (#"\x4"#, #"\x4"#),
@@ -74,7 +74,7 @@ struct UTF8DecoderTests {
         }
     }
 
-    @Test("A character comes as soon as it is complete, and not before")
+    @Test("Delivers a character as soon as it is complete")
     func early() {
         var decoder = UTF8Decoder()
         #expect(decoder.decode([0x61, 0xE2]) == "a")

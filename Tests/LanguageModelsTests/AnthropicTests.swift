@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Anthropic's messages")
 struct AnthropicTests {
-    @Test("A request has what the interface wants, and the reply comes in pieces")
+    @Test("Sends a request in the interface's form, and reads the reply in pieces")
     func plain() async throws {
         let request = ModelRequest(
             messages: [.system("A"), .system("B"), .user("Q"), .assistant(""), .user("R")],
@@ -52,7 +52,7 @@ struct AnthropicTests {
         )
     }
 
-    @Test("Thinking, tool input, pings and unknown events are no text; usage adds up")
+    @Test("Ignores thinking, tool input, pings and unknown events; adds up usage")
     func events() async throws {
         let stream = """
             event: message_start
@@ -111,7 +111,7 @@ struct AnthropicTests {
         #expect(result.events == [.ended(stop)])
     }
 
-    @Test("An overload before the first text is tried again, after it is a failure")
+    @Test("Retries an overload before the first text; after it, it is a failure")
     func overload() async throws {
         let error =
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
@@ -149,7 +149,7 @@ struct AnthropicTests {
         #expect(result.requests.count == 3)
     }
 
-    @Test("A server that does not stream is understood")
+    @Test("Reads the reply of a server that does not stream")
     func whole() async throws {
         let result = try await call(.anthropic) { _, _, exchange in
             exchange.respond(

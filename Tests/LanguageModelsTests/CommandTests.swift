@@ -39,7 +39,7 @@ private func run(
 
 @Suite("Programs as models")
 struct CommandTests {
-    @Test("The request is one JSON line on the standard input, the output is the reply")
+    @Test("The request is one JSON line on standard input, the output is the reply")
     func roundTrip() async throws {
         let request = ModelRequest(
             messages: [.system("A\n"), .user("B")],
@@ -64,9 +64,9 @@ struct CommandTests {
         )
     }
 
-    @Test("Output comes as it is written, characters whole")
+    @Test("Reports output as it is written, in whole characters")
     func streaming() async throws {
-        // The program goes on only once its first words have been seen.
+        // The program continues only after its first words have been seen.
         let go = FileManager.default.temporaryDirectory
             .appendingPathComponent("weft-go-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: go) }
@@ -92,7 +92,7 @@ struct CommandTests {
         #expect(killed.failure?.message.contains("signal 9") == true)
     }
 
-    @Test("A bad exit is a failure with the end of what the program said")
+    @Test("A bad exit is a failure with the end of the standard error")
     func badExit() async throws {
         let events = try await run("echo part; echo first >&2; echo 'no\tmodel' >&2; exit 3")
         #expect(events.text == "part\n")
@@ -105,14 +105,14 @@ struct CommandTests {
         #expect((endless.failure?.message.count ?? 0) < 700)
     }
 
-    @Test("A program that is not there is a configuration that is bad")
+    @Test("A missing program is a bad configuration")
     func missing() async throws {
         let events = try await run("") { $0.arguments = ["/nonexistent/program"] }
         #expect(events.count == 1)
         #expect(events.failure?.code == .badConfiguration)
     }
 
-    @Test("Of the environment it gets what is let through, and that is not told when it fails")
+    @Test("The program gets only allowed variables, which do not appear in its failure")
     func environment() async throws {
         let variables = ["API_KEY": "sk-canary-12345678", "OTHER": "x", "HOME": "/h"]
         let events = try await run(
@@ -123,13 +123,13 @@ struct CommandTests {
         #expect(events.failure?.message.contains("bad [key]") == true)
     }
 
-    @Test("It runs in its folder")
+    @Test("Runs in its folder")
     func folder() async throws {
         let events = try await run("pwd") { $0.directory = "/usr" }
         #expect(events.text == "/usr\n")
     }
 
-    @Test("Cancelling ends it with its children, also one that does not listen")
+    @Test("Cancelling ends it with its children, even if it ignores SIGTERM")
     func cancelling() async throws {
         for script in ["echo $$; sleep 1000", "trap '' TERM; echo $$; sleep 1000; sleep 1000"] {
             let cancelTwice: @Sendable (ModelEvent, any ModelCall) -> Void = { event, call in
@@ -148,7 +148,7 @@ struct CommandTests {
         }
     }
 
-    @Test("A program that takes too long is ended")
+    @Test("Ends a program that takes too long")
     func timeout() async throws {
         let events = try await run("echo x; sleep 1000") { $0.timeout = .milliseconds(300) }
         #expect(events.failure?.code == .timeout)

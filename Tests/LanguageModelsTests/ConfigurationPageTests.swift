@@ -1,4 +1,4 @@
-// The page about the configuration file names every field that the reader knows, and no other.
+// The page about the configuration file has exactly the fields that the reader knows.
 import Foundation
 import JSON
 import PlannerCore
@@ -48,7 +48,7 @@ struct ConfigurationPageTests {
         #expect(rows.count == known.count, "none is there twice")
     }
 
-    @Test("The sample of the page is read without a problem")
+    @Test("Reads the sample of the page without a problem")
     func sample() throws {
         let yaml = try #require(
             page.components(separatedBy: "```yaml\n").dropFirst().first?
@@ -58,7 +58,7 @@ struct ConfigurationPageTests {
         #expect(models.planner != nil && models.joiner != nil)
     }
 
-    @Test("The request of a program is as the page says")
+    @Test("The request of a program is as on the page")
     func request() throws {
         let rows = try #require(tables(under: "Programs").last)
         var request = ModelRequest(

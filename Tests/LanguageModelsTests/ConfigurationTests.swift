@@ -23,7 +23,7 @@ private func problems(_ yaml: String) -> [String] {
 
 @Suite("Configuration of models")
 struct ConfigurationTests {
-    @Test("All fields of all kinds are read")
+    @Test("Reads all fields of all kinds")
     func complete() throws {
         let configuration = try parse(
             """
@@ -106,7 +106,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("The path that is appended anyway may be written")
+    @Test("Accepts a URL that already contains the appended path")
     func paths() throws {
         for (written, meant) in [
             ("https://x/v1/chat/completions", "https://x/v1"), ("https://x/", "https://x"),
@@ -121,7 +121,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("Every problem is told at once, with its line")
+    @Test("Reports all problems at once, each with its line")
     func everything() {
         let found = problems(
             """
@@ -151,7 +151,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "Each impossible value is refused",
+        "Refuses each impossible value",
         arguments: [
             ("[", "not valid YAML"), ("- models", "must consist of fields"),
             ("models: 7", "planner or joiner"), ("models: {planner: x}", "must have fields"),
@@ -197,7 +197,7 @@ struct ConfigurationTests {
         #expect(!found.contains { $0.contains("canary") })
     }
 
-    @Test("A key may go unencrypted to this host, or anywhere if the file allows it")
+    @Test("A key may be sent unencrypted to this host, or anywhere if the file allows it")
     func insecure() throws {
         for url in [
             "http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:80/v1", "https://far/v1",
@@ -216,7 +216,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("A catalogue makes the models, and the joiner is the planner's unless it has its own")
+    @Test("A catalogue makes the models; without a joiner, the planner joins")
     func catalogue() async throws {
         let facts = try await onLoopWithoutProxy { loop in
             let planner = ModelConfiguration.Model.openai(

@@ -1,4 +1,4 @@
-// Keys: where they come from, and that they stay out of everything that is written.
+// Keys: where they come from, and that they never appear in any output.
 import Foundation
 import HTTPTestKit
 import JSON
@@ -7,10 +7,10 @@ import Testing
 
 @testable import LanguageModels
 
-/// A key that is found wherever it should not be.
+/// A key that must not appear anywhere.
 private let canary = "sk-canary-7Hq2ZxW9vLr4"
 
-/// Writes a file of that mode and gives its path to the body.
+/// Writes a file of that mode and passes its path to the body.
 func withFile<Value>(
     _ text: String,
     mode: Int = 0o600,
@@ -29,7 +29,7 @@ func withFile<Value>(
 
 @Suite("Keys")
 struct KeyTests {
-    @Test("A key comes from the environment or from a file, without the blanks around it")
+    @Test("Reads a key from the environment or from a file, without the blanks around it")
     func sources() throws {
         let fromEnvironment = try ModelKey(.environment("K"), environment: ["K": " \(canary)\n"])
         #expect(fromEnvironment.text == canary)
@@ -41,7 +41,7 @@ struct KeyTests {
         }
     }
 
-    @Test("What is no key is refused, with advice and without what was found")
+    @Test("Refuses an invalid key, with advice and without its content")
     func refusals() throws {
         func problem(_ source: ModelKeySource, _ environment: [String: String] = [:]) -> String {
             do {
@@ -71,7 +71,7 @@ struct KeyTests {
         }
     }
 
-    @Test("Printing a key in any way shows nothing of it")
+    @Test("Printing a key in any way does not show it")
     func printing() throws {
         let key = try #require(ModelKey(canary))
         var dumped = ""
@@ -84,7 +84,7 @@ struct KeyTests {
         }
     }
 
-    @Test("Pieces of a key are taken out of text, and nothing else is")
+    @Test("Removes pieces of a key from text, and nothing else")
     func redacting() {
         let redactor = Redactor([canary])
         #expect(redactor.redact("no key here: sk-c") == "no key here: sk-c")
@@ -101,7 +101,7 @@ struct KeyTests {
         #expect(Redactor([]).redact("text") == "text")
     }
 
-    /// Ways in which a provider may send back what it was sent.
+    /// Ways in which a provider may send back the key.
     enum Echo: CaseIterable, Sendable {
         case refusal
         case plainRefusal
@@ -113,7 +113,7 @@ struct KeyTests {
     }
 
     @Test(
-        "A provider that echoes the key gets it into no event",
+        "A provider that sends the key back gets it into no event",
         arguments: Interface.allCases,
         Echo.allCases
     )

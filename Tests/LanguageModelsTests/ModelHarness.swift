@@ -1,4 +1,4 @@
-// Runs calls of a model against a scripted server and keeps what they report. Not here: any test.
+// Runs calls of a model against a scripted server and keeps their reports.
 import Core
 import HTTP
 import HTTPTestKit
@@ -9,18 +9,18 @@ import UVLoop
 
 @testable import LanguageModels
 
-/// What a call reported, in order.
+/// The reports of a call, in order.
 final class Transcript {
     private(set) var events: [ModelEvent] = []
     var onEvent: (ModelEvent) -> Void = { _ in }
 
-    /// The closure to give to a call; it fails the test when something follows the end.
+    /// The closure for a call; it fails the test when something follows the end.
     var report: (ModelEvent) -> Void {
         { [self] event in
             #expect(!hasEnded, "\(event) came after the end")
             events.append(event)
             let onEvent = onEvent
-            // What the closure refers to mostly refers to this.
+            // The closure usually refers to this object.
             if event.isEnd { self.onEvent = { _ in } }
             onEvent(event)
         }
@@ -102,18 +102,18 @@ enum Interface: CaseIterable, Sendable {
     }
 }
 
-/// A request that says nothing much.
+/// A minimal request.
 func simpleRequest(_ format: ResponseFormat = .text) -> ModelRequest {
     ModelRequest(messages: [.system("Be brief."), .user("Plan.")], format: format)
 }
 
-/// A schema that says nothing much.
+/// A minimal schema.
 let simpleFormat = ResponseFormat.jsonSchema(
     name: "plan",
     schema: RawJSON(["type": "object", "additionalProperties": false] as JSONValue)
 )
 
-/// What a call against a scripted server came to.
+/// The result of a call against a scripted server.
 struct ScriptedCall: Sendable {
     var events: [ModelEvent]
     var requests: [ScriptedRequest]
@@ -122,7 +122,7 @@ struct ScriptedCall: Sendable {
     }
 }
 
-/// Makes one call after the other of a model whose server follows a script.
+/// Makes calls of a model one after the other; its server follows a script.
 func call(
     _ interface: Interface = .openai,
     _ requests: [ModelRequest] = [simpleRequest()],

@@ -1,4 +1,4 @@
-// Chat completions, with all the ways servers have of speaking them.
+// Chat completions, with all the differences between servers.
 import Core
 import HTTPTestKit
 import JSON
@@ -9,7 +9,7 @@ import Testing
 
 @Suite("OpenAI's chat completions")
 struct OpenAITests {
-    @Test("A request has what the interface wants, and the reply comes in pieces")
+    @Test("Sends a request in the interface's form, and reads the reply in pieces")
     func plain() async throws {
         let request = ModelRequest(
             messages: [.system("Rules"), .user("Question"), .assistant("Answer"), .user("More")],
@@ -53,7 +53,7 @@ struct OpenAITests {
         )
     }
 
-    @Test("Without a key no key is sent")
+    @Test("Sends no key without one")
     func keyless() async throws {
         let result = try await call { _, _, exchange in
             exchange.stream(Interface.openai.stream("x"))
@@ -63,7 +63,7 @@ struct OpenAITests {
     }
 
     @Test(
-        "Irregular streams are read",
+        "Reads irregular streams",
         arguments: [
             // Line ends, comments, several data lines, no space.
             (
@@ -94,7 +94,7 @@ struct OpenAITests {
                     + "data: {\"choices\":[{\"delta\":null,\"finish_reason\":\"stop\"}]}\n\n",
                 "d", "end"
             ),
-            // Tool calls are no text, however they are cut.
+            // Tool calls are not text, in every split.
             (
                 "data: {\"choices\":[{\"delta\":{\"content\":\"e\",\"tool_calls\":[{\"index\":0,"
                     + "\"id\":\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n"
@@ -117,7 +117,7 @@ struct OpenAITests {
                     + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
                 "", "refusal"
             ),
-            // A filter, and a reason nobody knows.
+            // A filter, and an unknown reason.
             (
                 "data: {\"choices\":[{\"finish_reason\":\"content_filter\"}]}\n\n",
                 "", "refusal"
@@ -138,7 +138,7 @@ struct OpenAITests {
         #expect(result.requests.count == 1)
     }
 
-    @Test("A stream is read the same in every split, inside characters and chunks too")
+    @Test("Reads a stream the same in every split, also within characters and chunks")
     func splits() async throws {
         let text = "\u{E4}\u{20AC}\u{1F600}"
         var bytes = Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
@@ -158,7 +158,7 @@ struct OpenAITests {
         #expect(result.events.filter(\.isEnd).allSatisfy { $0 == .ended(.end) })
     }
 
-    @Test("Usage is told, also when each chunk has one")
+    @Test("Reports usage, also when each chunk contains it")
     func usage() async throws {
         let result = try await call { _, _, exchange in
             exchange.stream(
@@ -173,7 +173,7 @@ struct OpenAITests {
         #expect(result.events.stop == .end)
     }
 
-    @Test("A server that does not stream is understood")
+    @Test("Reads the reply of a server that does not stream")
     func whole() async throws {
         let result = try await call { _, _, exchange in
             exchange.respond(
@@ -190,7 +190,7 @@ struct OpenAITests {
         )
     }
 
-    @Test("An error within the stream ends the call with what it says")
+    @Test("An error within the stream ends the call with its message")
     func errorInStream() async throws {
         for (event, code, isRetryable) in [
             (
@@ -213,12 +213,12 @@ struct OpenAITests {
             #expect(result.events.text == "x")
             #expect(result.events.failure?.code.rawValue == code)
             #expect(result.events.failure?.isRetryable == isRetryable)
-            // Text came already, so that nothing is tried again.
+            // Text has already arrived, so there is no retry.
             #expect(result.requests.count == 1)
         }
     }
 
-    @Test("What llama.cpp reports of a form that was cut at its limit is a reply that was cut")
+    @Test("Reads llama.cpp's error for a form that was cut at its limit as a cut reply")
     func cutForm() async throws {
         let error =
             "data: {\"error\":{\"code\":500,\"message\":\"The model produced output that does not "
@@ -226,7 +226,7 @@ struct OpenAITests {
         let text = "data: {\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n"
         let cut = try await call { _, _, exchange in exchange.stream(text + error) }
         #expect(cut.events == [.delta("{"), .ended(.length)])
-        // Without any text it is a failure like others.
+        // Without any text it is an ordinary failure.
         let failed = try await call {
             $0.retries = 0
         } script: { _, _, exchange in
@@ -235,7 +235,7 @@ struct OpenAITests {
         #expect(failed.events.failure?.code == .serverError)
     }
 
-    @Test("The configuration bounds the tokens of a reply, and so does the request")
+    @Test("The configuration and the request limit the tokens of a reply")
     func tokenLimits() async throws {
         for (asked, configured, sent) in [(nil, nil, 4096), (nil, 7000, 7000), (9, 7000, 9)]
             as [(Int?, Int?, Int)]
@@ -252,7 +252,7 @@ struct OpenAITests {
         }
     }
 
-    @Test("A stream that breaks off or is no stream is a failure, after the text that came")
+    @Test("A stream that breaks off or is no stream is a failure, after the received text")
     func brokenStreams() async throws {
         let start = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
         for rest in ["", "data: {\"choices\":[{\"del", "data: {]\n\n", "data: 7\n\n"] {
@@ -272,7 +272,7 @@ struct OpenAITests {
         #expect(page.events.failure?.code == .badConfiguration)
     }
 
-    @Test("A refused schema is lowered step by step, told, and remembered for the next call")
+    @Test("Lowers a refused schema step by step, reports and remembers it")
     func loweredFormat() async throws {
         let requests = [simpleRequest(simpleFormat), simpleRequest(simpleFormat), simpleRequest()]
         let result = try await call(.openai, requests) { number, request, exchange in
@@ -290,7 +290,7 @@ struct OpenAITests {
         )
     }
 
-    @Test("A lower form that the server takes is kept")
+    @Test("Keeps a lower form that the server accepts")
     func loweredToObject() async throws {
         let result = try await call(.openai, [simpleRequest(simpleFormat)]) {
             _,
@@ -305,7 +305,7 @@ struct OpenAITests {
         #expect(result.events == [.formatLowered(to: .jsonObject), .delta("{}"), .ended(.end)])
     }
 
-    @Test("Fields that a server refuses are left out, and remembered")
+    @Test("Leaves out fields that a server refuses, and remembers them")
     func refusedFields() async throws {
         let request = ModelRequest(
             messages: [.user("x")],

@@ -1,4 +1,4 @@
-// What goes wrong between a call and its provider: refusals, silence, broken connections, cancelling.
+// Failures between a call and its provider: refusals, silence, broken connections, cancelling.
 import Core
 import HTTPTestKit
 import JSON
@@ -40,7 +40,7 @@ struct ProviderFailureTests {
         #expect(result.requests.count == row.requests)
     }
 
-    @Test("After waiting as asked, a later try succeeds", arguments: [429, 500])
+    @Test("A later attempt succeeds after the requested wait", arguments: [429, 500])
     func retried(_ status: Int) async throws {
         let result = try await call { number, _, exchange in
             if number < 3 {
@@ -53,7 +53,7 @@ struct ProviderFailureTests {
         #expect(result.requests.count == 3)
     }
 
-    @Test("A wait that is too long, or longer than the call may take, is not waited for")
+    @Test("Does not wait longer than the limit, or than the call may take")
     func longWaits() async throws {
         let refused = try await call { _, _, exchange in
             exchange.respond(429, headers: ["Retry-After: 300"], "")
@@ -69,7 +69,7 @@ struct ProviderFailureTests {
         #expect(late.requests.count == 1 && late.events.failure?.code == .rateLimited)
     }
 
-    @Test("The provider may forbid or wish a retry")
+    @Test("The provider may forbid or ask for a retry")
     func shouldRetry() async throws {
         let forbidden = try await call { _, _, exchange in
             exchange.respond(500, headers: ["X-Should-Retry: false"], "")
@@ -85,7 +85,7 @@ struct ProviderFailureTests {
         #expect(wished.events.text == "ok")
     }
 
-    @Test("A request that is too long for the model is told as such")
+    @Test("Reports a request that is too long for the model")
     func tooLong() async throws {
         for body in [
             "{\"error\":{\"code\":400,\"type\":\"exceed_context_size_error\",\"n_ctx\":4096}}",
@@ -100,7 +100,7 @@ struct ProviderFailureTests {
         }
     }
 
-    @Test("Bodies of errors in all forms end up in the message")
+    @Test("The message contains the error text of every form")
     func errorBodies() async throws {
         for body in [
             "{\"error\":{\"message\":\"because\"}}", "{\"error\":\"because\"}", "because",
@@ -121,7 +121,7 @@ struct ProviderFailureTests {
         #expect(redirect.events.failure?.code == .badConfiguration)
     }
 
-    @Test("A refused connection is reported after the retries, as is one that times out")
+    @Test("Reports a refused connection after the retries, and a timeout too")
     func unreachable() async throws {
         let result = try await call {
             $0.baseURL = "http://127.0.0.1:9/v1"
@@ -138,7 +138,7 @@ struct ProviderFailureTests {
             }
         }
         #expect(broken.events.text == "ok" && broken.requests.count == 2)
-        // This server waits for a request and gets a greeting of TLS.
+        // This server waits for a request and gets a TLS greeting.
         let silent = try await call {
             $0.baseURL = $0.baseURL.replacing("http:", with: "https:")
             $0.connectTimeout = .milliseconds(80)
@@ -148,7 +148,7 @@ struct ProviderFailureTests {
         #expect(silent.events.failure?.code == .unreachable)
     }
 
-    @Test("Silence before the first token is tried again and then told")
+    @Test("Retries silence before the first token, then reports it")
     func silentStart() async throws {
         for headComes in [false, true] {
             let result = try await call {
@@ -163,7 +163,7 @@ struct ProviderFailureTests {
         }
     }
 
-    @Test("Silence in mid-stream is told at once, with the text that came")
+    @Test("Reports silence in mid-stream at once, with the received text")
     func silentMiddle() async throws {
         let result = try await call {
             $0.idleTimeout = .milliseconds(800)
@@ -176,7 +176,7 @@ struct ProviderFailureTests {
         #expect(result.requests.count == 1)
     }
 
-    @Test("A connection left open after the last token ends nothing later")
+    @Test("A connection left open after the last token does not delay the end")
     func silentEnd() async throws {
         let reason =
             "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n"
@@ -191,7 +191,7 @@ struct ProviderFailureTests {
         }
     }
 
-    @Test("Usage that comes late, but in time, is still told")
+    @Test("Reports usage that comes late, but in time")
     func lateUsage() async throws {
         let result = try await call {
             $0.settleTime = .seconds(10)
@@ -220,7 +220,7 @@ struct ProviderFailureTests {
         #expect(result.requests.count == 1)
     }
 
-    @Test("The time for the whole call bounds a trickle and all retries")
+    @Test("The time for the whole call limits slow replies and all retries")
     func deadline() async throws {
         let trickle = try await onLoopWithoutProxy { loop in
             var exchanges: [ScriptedExchange] = []
@@ -245,7 +245,7 @@ struct ProviderFailureTests {
         #expect(trickle.failure?.code == .timeout)
     }
 
-    @Test("Two calls at once do not mix, and their connections are used again")
+    @Test("Two calls at once do not mix, and their connections are reused")
     func together() async throws {
         let (texts, connections) = try await onLoopWithoutProxy { loop in
             let server = try ScriptedHTTPServer(loop) { request, exchange in
@@ -271,7 +271,7 @@ struct ProviderFailureTests {
                     )
                     return transcript
                 }
-                // A reply is complete a little before its transfer gives the connection back.
+                // A reply is complete a little before its transfer frees the connection.
                 when(loop, { transcripts.allSatisfy(\.hasEnded) && client.openTransfers == 0 }) {
                     texts += transcripts.map(\.text)
                     if left > 1 { round(left - 1) } else { loop.stop() }
@@ -289,7 +289,7 @@ struct ProviderFailureTests {
 
 @Suite("Cancelling calls")
 struct CancellingTests {
-    /// Where a call stands when it is cancelled.
+    /// The state of a call when it is cancelled.
     enum Moment: CaseIterable, Sendable {
         case atOnce
         case beforeTheHead
@@ -331,7 +331,7 @@ struct CancellingTests {
                 running?.cancel()
                 #expect(transcript.hasEnded)
                 running?.cancel()
-                // Nothing may follow; a turn or two would bring it.
+                // Nothing may follow; wait a turn or two.
                 when(loop, { true }, then: { when(loop, { true }, then: loop.stop) })
             }
             transcript.onEvent = { event in

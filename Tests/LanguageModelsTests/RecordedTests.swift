@@ -14,7 +14,7 @@ private let sample = """
     {"at_ms":0,"lowered":"text"}
     {"at_ms":1.5,"delta":"He\\u00e4"}
 
-    {"at_ms":1.5,"delta":"llo","note":"unknown fields are passed over"}
+    {"at_ms":1.5,"delta":"llo","note":"unknown fields are skipped"}
     {"at_ms":40,"usage":{"input":3,"output":2}}
     {"at_ms":41,"ended":"length"}
     {"call":"joiner"}
@@ -33,7 +33,7 @@ private let second: [ModelEvent] = [
 ]
 private let third: [ModelEvent] = [.delta("third"), .ended(.end)]
 
-/// Calls a model so many times and returns what each call reported.
+/// Calls a model that many times and returns the reports of each call.
 private func calls(
     _ count: Int,
     _ makeModel: @escaping @Sendable (EventLoop) throws -> any CallableModel
@@ -74,7 +74,7 @@ struct RecordedTests {
     }
 
     @Test(
-        "What is no recording is refused with its line",
+        "Refuses an invalid recording with its line",
         arguments: [
             ("", "There is no call"),
             ("{\"weft_recording\":2}", "line 1: A recording starts with"),
@@ -115,7 +115,7 @@ struct RecordedTests {
         }
     }
 
-    @Test("Calls are replayed in order, and again from the first or not at all")
+    @Test("Replays calls in order, and again from the first or not at all")
     func order() async throws {
         for isRepeated in [true, false] {
             let all = try await calls(4) { loop in
@@ -135,7 +135,7 @@ struct RecordedTests {
         }
     }
 
-    @Test("A label chooses its calls; one that is not there chooses all")
+    @Test("A label selects its calls; an unknown label selects all")
     func labels() async throws {
         for (label, expected) in [("joiner", [second, second]), ("other", [first, second])] {
             let all = try await calls(2) { loop in
@@ -164,7 +164,7 @@ struct RecordedTests {
         }
     }
 
-    @Test("A replay is cancelled at any event, once")
+    @Test("A replay can be cancelled at any event, once")
     func cancelling() async throws {
         for position in 0..<first.count {
             let events = try await onLoopWithoutProxy { loop in
@@ -186,7 +186,7 @@ struct RecordedTests {
         }
     }
 
-    @Test("What is recorded is replayed as it was, calls at the same time apart")
+    @Test("A recording replays as it was, with simultaneous calls separated")
     func recording() async throws {
         let path = FileManager.default.temporaryDirectory
             .appendingPathComponent("weft-\(UUID().uuidString).jsonl").path
@@ -207,7 +207,7 @@ struct RecordedTests {
             }
             planner.call(simpleRequest(), report: report)
             joiner.call(simpleRequest(), report: report)
-            // A call that is cancelled has an end, too.
+            // A cancelled call has an end, too.
             planner.call(simpleRequest(), report: report).cancel()
             loop.run()
             #expect(recorder.problem == nil)
@@ -222,7 +222,7 @@ struct RecordedTests {
         #expect(calls.contains { $0.entries.map(\.event) == [.failed(.cancelled)] })
     }
 
-    @Test("Files that cannot be read or made are reported")
+    @Test("Reports files that cannot be read or made")
     func files() {
         #expect(throws: RecordingError.self) { try Recording.load(path: "/nonexistent/x") }
         #expect(throws: RecordingError.self) { try ModelRecorder(path: "/nonexistent/x") }

@@ -21,13 +21,13 @@ struct RetryPolicyTests {
         )
     }
 
-    @Test("Only some statuses are worth another try")
+    @Test("Retries only some statuses")
     func statuses() {
         let retried = (100...599).filter(RetryPolicy.isRetryable)
         #expect(retried == [408, 409, 429] + Array(500...599))
     }
 
-    @Test("The provider's header on retrying decides before the status")
+    @Test("The provider's header about retries comes before the status")
     func shouldRetry() {
         #expect(decide(["x-should-retry": "false"]) == .giveUp)
         #expect(decide(isRetryable: false) == .giveUp)
@@ -35,13 +35,13 @@ struct RetryPolicyTests {
         #expect(asked == .retry(after: .seconds(1)))
     }
 
-    @Test("There are two retries, whatever the provider says")
+    @Test("There are at most two retries")
     func count() {
         #expect(decide(["x-should-retry": "true"], made: 2) == .giveUp)
         #expect(decide(["retry-after": "1"], made: 1) == .retry(after: .seconds(1)))
     }
 
-    @Test("The wait asked for is taken, the one in milliseconds first")
+    @Test("Uses the requested wait, first the one in milliseconds")
     func asked() {
         #expect(decide(["retry-after": "3"]) == .retry(after: .seconds(3)))
         #expect(decide(["retry-after": "0.5"]) == .retry(after: .milliseconds(500)))
@@ -52,7 +52,7 @@ struct RetryPolicyTests {
         #expect(decide(["retry-after": "121"]) == .waitTooLong(.seconds(121)))
     }
 
-    @Test("A date is a wait from the provider's own clock, or from ours")
+    @Test("A date is a wait by the provider's own clock, or by ours")
     func dates() {
         let later = "Sun, 06 Nov 1994 08:49:37 GMT"
         let earlier = "Sun, 06 Nov 1994 08:49:30 GMT"

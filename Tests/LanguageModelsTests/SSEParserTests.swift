@@ -1,4 +1,4 @@
-// Server-sent events and text, whatever the split of their bytes.
+// Server-sent events and text, for every split of their bytes.
 import Foundation
 import Testing
 
@@ -19,7 +19,7 @@ private func events(_ text: String) throws -> [String] {
     }
 }
 
-/// Cuts bytes at random places, empty pieces included.
+/// Splits bytes at random places, empty pieces included.
 func randomPieces(
     _ bytes: [UInt8],
     using generator: inout some RandomNumberGenerator
@@ -30,7 +30,7 @@ func randomPieces(
     return zip([0] + cuts, cuts + [bytes.count]).map { bytes[$0..<$1] }
 }
 
-/// A generator whose numbers repeat, so that a failure does too.
+/// A generator whose numbers repeat, so that failures do too.
 struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64
 
@@ -46,7 +46,7 @@ struct SeededGenerator: RandomNumberGenerator {
 @Suite("Server-sent events")
 struct SSEParserTests {
     @Test(
-        "Each form of a line is read as the standard says",
+        "Reads each form of a line as in the standard",
         arguments: [
             ("data: a\n\n", ["message|a"]),
             ("data:a\n\ndata:  b\n\n", ["message|a", "message| b"]),
@@ -119,7 +119,7 @@ struct SSEParserTests {
         try #require(single == whole, "WEFT_SEED=\(seed)")
     }
 
-    @Test("An event that is too long is refused, be it one line or many")
+    @Test("Refuses an event that is too long, in one line or many")
     func limit() {
         let long: [[UInt8]] = [
             Array("data: \(String(repeating: "x", count: 100))".utf8),

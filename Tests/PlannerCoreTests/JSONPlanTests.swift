@@ -1,4 +1,5 @@
-// Plans in JSON as models write them: amid prose, in fences, cut, with one bad task among good ones.
+// Plans in JSON as models write them: between prose, in fences, cut, with one bad task among good
+// ones.
 
 import Core
 import JSON
@@ -25,7 +26,7 @@ struct JSONPlanTests {
         #expect(reading.end?.hasEnd == true)
     }
 
-    @Test("A node comes with the byte of its closing brace")
+    @Test("Delivers a node with the byte of its closing brace")
     func emittedAtClosingBrace() {
         var reader = ModelPlanReader(format: .json, tools: tools)
         #expect(reader.feed(#"{"tasks":["# + first.dropLast()).isEmpty)
@@ -33,7 +34,7 @@ struct JSONPlanTests {
     }
 
     @Test(
-        "What stands around the plan is overlooked",
+        "Ignores the text around the plan",
         arguments: [
             "Sure {really}! Here:\n```json\n{\"tasks\":[TASK]}\n```\nIt has {braces}.",
             #"{"thought":{"tasks":[1]},"n":12,"tasks":[TASK],"more":[{"id":"t9"}]}"#,
@@ -51,7 +52,7 @@ struct JSONPlanTests {
         #expect(reading.codes == [])
     }
 
-    @Test("A cut reply is a problem; what was complete is used")
+    @Test("A cut reply is a problem; complete tasks are used")
     func cut() {
         for end in ["", "  ", #",{"id":"t2","tool_name":"sea"#, #"],"join_instruction":"a"#] {
             let reading = json(#"{"tasks":["# + first + end)
@@ -60,7 +61,7 @@ struct JSONPlanTests {
         }
     }
 
-    @Test("A task that is no JSON, or no task, costs itself alone")
+    @Test("A task that is not JSON, or not a task, is dropped alone")
     func brokenTask() {
         let tasks = [
             "{'id': 't0'}", "7", #""text""#, "{}", #"{"id":"t 3","tool_name":"search"}"#, first,
@@ -78,7 +79,7 @@ struct JSONPlanTests {
         #expect(reading.codes == [])
     }
 
-    @Test("Text that is not JSON behind the tasks is a problem")
+    @Test("Text that is not JSON after the tasks is a problem")
     func garbageBehindTasks() {
         let reading = json(#"{"tasks":[\#(first)] oops}"#)
         #expect(reading.nodes.count == 1)
@@ -96,7 +97,7 @@ struct JSONPlanTests {
         #expect(json(reply).codes == [code])
     }
 
-    @Test("A dependency on no node, a circle and a node on itself are problems")
+    @Test("Reports dependencies on unknown nodes, cycles and nodes that depend on themselves")
     func structure() {
         let unknown = json(
             #"{"tasks":[{"id":"t1","tool_name":"search","args":{"query":"a"},"dependencies":["t9"]}]}"#
@@ -114,7 +115,7 @@ struct JSONPlanTests {
         #expect(own.codes == ["self_reference"])
     }
 
-    @Test("Null stands for an argument that is not given, where null is not allowed")
+    @Test("Null means a missing argument where null is not allowed")
     func nulls() {
         let reading = json(
             """
@@ -131,7 +132,7 @@ struct JSONPlanTests {
         #expect(reading.codes == ["bad_args"])
     }
 
-    @Test("A reference may stand for a value of any type, other text may not")
+    @Test("A reference may replace a value of any type, other text may not")
     func referencesAndSchemas() {
         let reading = json(
             """
@@ -146,7 +147,7 @@ struct JSONPlanTests {
         #expect(reading.messages.last == "node d: arguments of add: /b: is required")
     }
 
-    @Test("Nodes come out behind all they need, in a plan written backwards too")
+    @Test("Nodes come after all they need, also in a plan written backwards")
     func order() {
         let tasks = (0..<50).reversed().map { number in
             let query = number == 0 ? "x" : "$n\(number - 1)"

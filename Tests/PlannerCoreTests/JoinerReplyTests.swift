@@ -1,11 +1,11 @@
-// The joiner's decision, in words and as an object.
+// The joiner's decision, as text and as an object.
 
 import JSON
 import PlannerCore
 import Plans
 import Testing
 
-/// A decision and the text that was handed out on the way.
+/// A decision and the text that was delivered before it.
 struct Decided: Equatable {
     var decision: Result<JoinerReply.Decision, JoinerReply.Fault>
     var text: String
@@ -50,7 +50,7 @@ struct JoinerReplyTests {
     }
 
     @Test(
-        "An answer in words may hold parentheses",
+        "An answer in text form may contain parentheses",
         arguments: [
             ("Thought: done\nAction: Finish(42)", "42"),
             ("Action: Finish(f(x) + 1)", "f(x) + 1"),
@@ -69,7 +69,7 @@ struct JoinerReplyTests {
         expectAnswer(answer, to: reply)
     }
 
-    @Test("The word Replan within an answer is no replan")
+    @Test("The word Replan within an answer is not a decision")
     func replantingSeason() {
         expectAnswer("Replanting season", to: "Action: Finish(Replanting season)")
         expectAnswer("Replan(x)", to: "Action: Finish(Replan(x))")
@@ -105,7 +105,7 @@ struct JoinerReplyTests {
     }
 
     @Test(
-        "An object decides, in any order of its keys",
+        "An object decides, with its keys in any order",
         arguments: [
             #"{"thought":"t","action":"finish","reason":null,"answer":"a \"b\"\n\u00e9\ud83d\ude00"}"#,
             #"{"answer":"a \"b\"\n\u00e9\ud83d\ude00","thought":{"x":["}"]},"action":"Finish"}"#,
@@ -117,7 +117,7 @@ struct JoinerReplyTests {
         expectAnswer("a \"b\"\né😀", to: reply.replacing("\\#n", with: "\n"))
     }
 
-    @Test("An answer that is no text stays what it is")
+    @Test("An answer that is not text stays unchanged")
     func structuredAnswer() throws {
         let decided = decide(#"{"action":"finish","answer":{"n":[1,2.0]}}"#)
         let answer = try RawJSON(validating: #"{"n":[1,2.0]}"#)
@@ -125,7 +125,7 @@ struct JoinerReplyTests {
         #expect(decided.text == "")
     }
 
-    @Test("An object asks for another plan; its null answer is none")
+    @Test("An object asks for another plan; its null answer does not count")
     func replanObject() {
         let decided = decide(
             #"{"thought":"t","action":"replan","reason":"need \"B\"","answer":"Finish(1)"}"#
@@ -137,7 +137,7 @@ struct JoinerReplyTests {
         )
     }
 
-    @Test("The answer's text comes while it is written, once the action is known")
+    @Test("Delivers the answer's text while it is written, once the action is known")
     func streaming() {
         var words = JoinerReply()
         #expect(words.feed("Action: Finish(one ") == "one")

@@ -1,4 +1,5 @@
-// A planner's machine under test: every action must be expected, in order, and in the end no other.
+// A planner's machine under test: every action must be expected, in order, with none left at the
+// end.
 
 import Core
 import JSON
@@ -6,11 +7,11 @@ import PlannerCore
 import Plans
 import Testing
 
-/// Drives a machine and keeps what it wants done until a test has taken it.
+/// Drives a machine and keeps its actions until a test reads them.
 struct MachineHarness {
     private(set) var machine: PlannerMachine
     private(set) var actions: [PlannerMachine.Action] = []
-    /// Calls that were made, with what they were for.
+    /// The calls that were made, with their purposes.
     private(set) var calls: [(request: ModelRequest, purpose: PlannerMachine.Purpose)] = []
     private var openCalls = 0
     private var endings = 0
@@ -53,7 +54,7 @@ struct MachineHarness {
 
     mutating func report(_ report: ModelEvent) { handle(.modelReported(report)) }
 
-    /// Starts the run and takes the first call.
+    /// Starts the run and removes the first call.
     mutating func start() {
         handle(.started)
         expectCall(.planner)
@@ -65,7 +66,7 @@ struct MachineHarness {
         report(.ended(stop))
     }
 
-    /// Tells that every node has succeeded with its own id as its output.
+    /// Reports that every node has succeeded with its own id as its output.
     mutating func settle() {
         handle(
             .roundSettled(
@@ -152,7 +153,7 @@ struct MachineHarness {
 
 // MARK: - What models say
 
-/// A failure that no model recovers from within its call.
+/// A failure that a model does not retry within its call.
 let down = ModelFailure(code: .unreachable, message: "no connection", isRetryable: true)
 
 let finish = #"{"thought":"t","action":"finish","reason":null,"answer":"A is higher"}"#

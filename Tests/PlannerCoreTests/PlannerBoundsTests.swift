@@ -1,4 +1,4 @@
-// The planner's machine at its bounds, in each of its states, and under conversations of any kind.
+// The planner's machine at its limits, in each of its states, and in random conversations.
 
 import Core
 import JSON
@@ -6,7 +6,7 @@ import PlannerCore
 import Plans
 import Testing
 
-@Suite("Planner machine's bounds")
+@Suite("Limits of the planner's machine")
 struct PlannerBoundsTests {
     @Test("More nodes than allowed stop the model, and the run fails")
     func nodeBudget() {
@@ -24,7 +24,7 @@ struct PlannerBoundsTests {
         harness.expectFailure("limit")
     }
 
-    @Test("Tokens beyond the bound stop the planner")
+    @Test("The planner stops beyond the limit of tokens")
     func tokenBudget() {
         var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
         harness.start()
@@ -42,7 +42,7 @@ struct PlannerBoundsTests {
     }
 
     @Test(
-        "Tokens that are spent keep the next call from being made, but no answer from being given"
+        "Used up tokens prevent the next call, but not an answer"
     )
     func tokensSpent() {
         var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
@@ -72,7 +72,7 @@ struct PlannerBoundsTests {
         #expect(other.machine.usage == TokenUsage(input: 100, output: 40))
     }
 
-    @Test("Tokens that nobody counts are estimated by the bytes that went to and fro")
+    @Test("Estimates tokens by bytes when the provider does not count them")
     func uncountedTokens() {
         var harness = MachineHarness(format: .text) { $0.maxTokens = 100 }
         harness.start()
@@ -84,7 +84,7 @@ struct PlannerBoundsTests {
         harness.settle()
         harness.expectFailure("limit")
 
-        // A call that never got through has cost nothing.
+        // A call that never reached the provider costs nothing.
         var other = MachineHarness(format: .text)
         other.start()
         other.report(.failed(down))
@@ -92,7 +92,7 @@ struct PlannerBoundsTests {
         #expect(other.machine.usage == TokenUsage())
     }
 
-    @Test("What is left of the bound on tokens is the most that a reply may have")
+    @Test("The rest of the limit on tokens is the limit of the next reply")
     func replyBound() {
         var harness = MachineHarness(format: .text) { $0.maxTokens = 500 }
         harness.handle(.started)
@@ -106,7 +106,7 @@ struct PlannerBoundsTests {
         #expect(harness.expectCall(.joiner)?.maxTokens == 180)
     }
 
-    @Test("A connection that breaks behind the end of a plan or of a decision breaks nothing")
+    @Test("A connection that breaks after the end of a plan or decision does no harm")
     func lateFailures() {
         var harness = MachineHarness(format: .json)
         harness.start()
@@ -130,7 +130,7 @@ struct PlannerBoundsTests {
         react.expect(.answer(RawJSON("A")))
     }
 
-    @Test("A model that runs on behind its plan is stopped, and the plan is used")
+    @Test("Stops a model that writes on after its plan, and uses the plan")
     func runningOn() {
         var harness = MachineHarness(format: .text)
         harness.start()
@@ -145,13 +145,13 @@ struct PlannerBoundsTests {
         harness.expectNothingElse()
     }
 
-    @Test("A form that the provider refused is not asked for again")
+    @Test("Does not ask again for a form that the provider refused")
     func loweredFormat() {
         var harness = MachineHarness(format: .json)
         harness.handle(.started)
         let first = harness.expectCall(.planner)
         guard case .jsonSchema(name: "plan", _)? = first?.format else {
-            // One of the tools takes objects of any shape, which no strict schema can express.
+            // One of the tools accepts objects of any shape, which no strict schema can express.
             #expect(first?.format == .jsonObject)
             harness.report(.formatLowered(to: .text))
             harness.reply(plan(task("t1", "a")))
@@ -219,7 +219,7 @@ struct PlannerBoundsTests {
         }
     }
 
-    @Test("Whatever a model writes and however it ends, every run ends, within its bounds")
+    @Test("Every run ends within its limits, for any text and any end of the model")
     func anyConversation() {
         var generator = SplitMix64(seed: 41)
         let pieces = [

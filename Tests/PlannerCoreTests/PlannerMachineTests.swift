@@ -1,4 +1,4 @@
-// The planner's machine: from a goal to its answer, and all the ways in which that can fail.
+// The planner's machine: from a goal to its answer, and all kinds of failures.
 
 import JSON
 import PlannerCore
@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Planner machine")
 struct PlannerMachineTests {
-    @Test("Nodes go out while the model writes, then the plan is closed, joined and answered")
+    @Test("Adds nodes while the model writes, then closes the plan, joins and answers")
     func goal() {
         var harness = MachineHarness(format: .json)
         harness.start()
@@ -33,7 +33,7 @@ struct PlannerMachineTests {
         harness.expectNothingElse()
     }
 
-    @Test("The text form is asked for as text, up to its end mark")
+    @Test("Asks for the text form as text, up to its end mark")
     func textRequest() {
         var harness = MachineHarness(format: .text) { $0.replyTokens = 99 }
         harness.handle(.started)
@@ -43,7 +43,7 @@ struct PlannerMachineTests {
         #expect(request?.maxTokens == 99)
     }
 
-    @Test("The joiners that need no model answer at once", arguments: [GoalJoin.concat, .json])
+    @Test("Joiners that need no model answer at once", arguments: [GoalJoin.concat, .json])
     func otherJoiners(join: GoalJoin) throws {
         var harness = MachineHarness(format: .text) { $0.join = join }
         harness.start()
@@ -61,7 +61,7 @@ struct PlannerMachineTests {
 
     // MARK: - Repairs
 
-    @Test("What is wrong goes back to the model; what runs is neither repeated nor dropped")
+    @Test("Sends problems back to the model; running nodes are neither repeated nor dropped")
     func repair() throws {
         var harness = MachineHarness(format: .json)
         harness.start()
@@ -84,7 +84,7 @@ struct PlannerMachineTests {
         harness.expectNothingElse()
     }
 
-    @Test("A repair with nothing to add leaves the plan at what runs")
+    @Test("A repair with nothing to add leaves the plan as it runs")
     func emptyRepair() {
         var harness = MachineHarness(format: .text)
         harness.start()
@@ -97,7 +97,7 @@ struct PlannerMachineTests {
         harness.expectNothingElse()
     }
 
-    @Test("Repairs are bounded; then what runs finishes and the run fails", arguments: 0...3)
+    @Test("Repairs are limited; then running nodes finish and the run fails", arguments: 0...3)
     func boundedRepairs(repairs: Int) {
         var harness = MachineHarness(format: .text) { $0.maxRepairs = repairs }
         harness.start()
@@ -115,7 +115,7 @@ struct PlannerMachineTests {
         #expect(harness.added.count == 1)
     }
 
-    @Test("A plan with no nodes at all ends in a clear failure, never in a made-up node")
+    @Test("A plan without nodes ends in a clear failure")
     func nothingPlanned() {
         var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
         harness.start()
@@ -128,7 +128,7 @@ struct PlannerMachineTests {
         #expect(harness.added == [])
     }
 
-    @Test("A plan cut by the limit on tokens is repaired from where it stands")
+    @Test("Repairs a plan cut by the limit on tokens, from where it ends")
     func cutPlan() {
         var harness = MachineHarness(format: .text)
         harness.start()
@@ -141,7 +141,7 @@ struct PlannerMachineTests {
         harness.expect(.closePlan(joinInstruction: nil))
     }
 
-    @Test("Warnings are told and need no repair")
+    @Test("Reports warnings, which need no repair")
     func warnings() {
         var harness = MachineHarness(format: .text)
         harness.start()
@@ -154,7 +154,7 @@ struct PlannerMachineTests {
 
     // MARK: - Another plan
 
-    @Test("Another plan goes on with the ids and may refer to all that ran")
+    @Test("Another plan continues the ids and may refer to all earlier nodes")
     func replanning() throws {
         var harness = MachineHarness(format: .json)
         harness.start()
@@ -188,7 +188,7 @@ struct PlannerMachineTests {
         harness.expect(.answer(RawJSON("A is higher")))
     }
 
-    @Test("Plans are bounded; the last joiner may not ask for another", arguments: 1...3)
+    @Test("Plans are limited; the last joiner may not ask for another", arguments: 1...3)
     func boundedRounds(rounds: Int) throws {
         var harness = MachineHarness(format: .json) { $0.maxRounds = rounds }
         harness.start()
@@ -225,7 +225,7 @@ struct PlannerMachineTests {
         harness.expectFailure("model_unreachable")
     }
 
-    @Test("A planner that fails in mid-plan lets what runs finish, or cancels it, by the policy")
+    @Test("If the planner fails in mid-plan, running nodes finish or are cancelled, by the policy")
     func failsInMidPlan() {
         for policy in ModelFailurePolicy.allCases {
             var harness = MachineHarness(format: .text) { $0.onFailure = policy }
@@ -242,7 +242,7 @@ struct PlannerMachineTests {
         }
     }
 
-    @Test("A planner that fails while it repairs fails the run like any other")
+    @Test("A planner that fails during a repair fails the run like any other")
     func failsInRepair() {
         var harness = MachineHarness(format: .text)
         harness.start()
@@ -286,7 +286,7 @@ struct PlannerMachineTests {
         harness.expectFailure("model_unreachable")
     }
 
-    @Test("A joiner without a decision is asked again, a bounded number of times")
+    @Test("Asks a joiner without a decision again, a limited number of times")
     func joinerAsked() throws {
         var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
         harness.start()
@@ -303,7 +303,7 @@ struct PlannerMachineTests {
         harness.expectFailure("bad_output")
     }
 
-    @Test("An answer that was shown and then cut is not given a second time")
+    @Test("Does not give a second answer after a shown answer was cut")
     func cutAnswer() {
         var harness = MachineHarness(format: .text)
         harness.start()

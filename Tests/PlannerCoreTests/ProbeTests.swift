@@ -1,5 +1,5 @@
-// The probes that make other implementations hang, die or guess, as far as they concern the reading of
-// plans and of decisions; each has a defined end here.
+// Inputs that make other implementations hang, crash or guess, for reading plans and decisions;
+// each has a defined result here.
 
 import Core
 import JSON
@@ -23,7 +23,7 @@ struct ProbeTests {
         harness.expectFailure("model_server_error")
     }
 
-    @Test("Probe: an unknown tool is told at once, and its node is never run")
+    @Test("Probe: an unknown tool is reported at once, and its node is never run")
     func unknownTool() {
         #expect(text("1. nosuch(x)\n2. join()").codes == ["unknown_tool"])
     }
@@ -52,7 +52,7 @@ struct ProbeTests {
         #expect(text("1. search(a)").codes == [])
     }
 
-    @Test("Probe: a plan with no actions is not joined over nothing")
+    @Test("Probe: a plan with no actions is not joined")
     func noActions() {
         #expect(text("1. join()<END_OF_PLAN>").codes == ["empty_plan"])
     }
@@ -75,7 +75,7 @@ struct ProbeTests {
         #expect(arguments.text == #"{"problem":"x costs $15"}"#)
     }
 
-    @Test("Probe: an output that holds $1 is put in as it is")
+    @Test("Probe: an output that contains $1 is inserted unchanged")
     func inertOutput() throws {
         let reading = text("1. search(a)\n2. math(\"<$1>\")\n3. join()")
         var plan = Plan()
@@ -84,7 +84,7 @@ struct ProbeTests {
         #expect(arguments.text == #"{"problem":"<$2 for $1>"}"#)
     }
 
-    @Test("Probe: a reference within an object is one")
+    @Test("Probe: a reference within an object counts")
     func referenceInObject() throws {
         let reading = text("1. search(a)\n2. store({\"x\": [\"$1\"], 'y': $1})\n3. join()")
         var plan = Plan()
@@ -122,7 +122,7 @@ struct ProbeTests {
         #expect(decided.decision == .success(.finish(answer: RawJSON("f(x) + 1"))))
     }
 
-    @Test("Probe: Finish(Replanting season) is no replan")
+    @Test("Probe: Finish(Replanting season) is an answer")
     func replanting() {
         let decided = decide("Thought: t\nAction: Finish(Replanting season)")
         #expect(decided.decision == .success(.finish(answer: RawJSON("Replanting season"))))

@@ -1,6 +1,5 @@
-// What is read depends on what was written alone, never on the pieces it came in; and nothing that is
-// written, however strange, traps. Each seed is one text: `WEFT_SEEDS` says how many there are,
-// `WEFT_SEED` is one to replay.
+// The result depends only on the text, never on its split into pieces; and no text makes the reader
+// trap. Each seed is one text: `WEFT_SEEDS` is the number of seeds, `WEFT_SEED` is one to replay.
 
 import Core
 import JSON
@@ -57,7 +56,7 @@ struct SplitTests {
         return bytes
     }
 
-    @Test("Plans read the same in any split, whatever they hold", arguments: PlanFormat.allCases)
+    @Test("Plans read the same in any split, for any content", arguments: PlanFormat.allCases)
     func plans(format: PlanFormat) throws {
         let pieces = format == .text ? SplitTests.textPieces : SplitTests.jsonPieces
         let beginnings =
@@ -91,7 +90,7 @@ struct SplitTests {
         #expect(found > 300 || seeds(1500).count < 1500)
     }
 
-    /// Each node is one that a plan takes at once, without waiting for an id, and known by its tool.
+    /// Each node can be added at once, without waiting for an id, and has a known tool.
     private func expectGrowth(_ reading: Reading, room: Int) throws {
         var plan = Plan()
         try plan.append([definition("old", "search", #"{"query":"a"}"#)])
@@ -101,11 +100,11 @@ struct SplitTests {
             try #require(growth.held.isEmpty)
         }
         try #require(reading.nodes.count <= room)
-        // Whatever came to nothing was said.
+        // Every dropped text was reported.
         try #require(!reading.nodes.isEmpty || !reading.codes.isEmpty)
     }
 
-    @Test("Bytes without any sense neither trap nor hang", arguments: PlanFormat.allCases)
+    @Test("Random bytes neither trap nor hang", arguments: PlanFormat.allCases)
     func noise(format: PlanFormat) {
         for seed in seeds(300) {
             var generator = SplitMix64(seed: seed)
@@ -148,7 +147,7 @@ struct SplitTests {
         #expect(answers > 100 || seeds(3000).count < 3000)
     }
 
-    @Test("Texts that are made to be slow are read all the same", .timeLimit(.minutes(5)))
+    @Test("Reads texts that are made to be slow", .timeLimit(.minutes(5)))
     func slowTexts() {
         let count = 5000
         for piece in [

@@ -17,7 +17,7 @@ struct StrategyTests {
     // MARK: - Planned
 
     @Test(
-        "Planned, nodes start when the plan is complete",
+        "Planned: nodes start when the plan is complete",
         arguments: [
             PlanningStrategy.planned, .sequential,
         ]
@@ -34,7 +34,7 @@ struct StrategyTests {
         harness.expectCall(.joiner)
     }
 
-    @Test("Planned, what a repair leaves of a first reply starts with the rest")
+    @Test("Planned: nodes kept by a repair start with the rest")
     func plannedRepair() {
         var harness = MachineHarness(format: .json) { $0.strategy = .planned }
         harness.start()
@@ -45,7 +45,7 @@ struct StrategyTests {
         harness.expectAdded("t1", "t2")
     }
 
-    @Test("Planned, a planner that fails has started nothing that could finish")
+    @Test("Planned: when the planner fails, no node is running")
     func plannedFailure() {
         var harness = MachineHarness(format: .json) { $0.strategy = .planned }
         harness.start()
@@ -54,7 +54,7 @@ struct StrategyTests {
         harness.expectFailure("model_unreachable")
     }
 
-    @Test("A plan alone is the answer, repaired, and nothing runs")
+    @Test("With plan only, the repaired plan is the answer, and nothing runs")
     func planOnly() throws {
         var harness = MachineHarness(format: .text) { $0.isPlanOnly = true }
         harness.start()
@@ -76,7 +76,7 @@ struct StrategyTests {
     // MARK: - React
 
     @Test(
-        "Asked before every call, the model sees each output, and its answer is shown as it comes"
+        "React: the model sees each output, and its answer is shown as it is written"
     )
     func react() throws {
         var harness = MachineHarness(format: .json) { $0.strategy = .react }
@@ -126,7 +126,7 @@ struct StrategyTests {
         #expect(harness.actions.last == .answer(RawJSON("call\n2. search(b)\nyourself")))
     }
 
-    @Test("One call a step: what stands behind it is not read", arguments: PlanFormat.allCases)
+    @Test("One call a step: text after it is not read", arguments: PlanFormat.allCases)
     func oneCall(format: PlanFormat) {
         var harness = MachineHarness(format: format) { $0.strategy = .react }
         harness.handle(.started)
@@ -146,7 +146,7 @@ struct StrategyTests {
     }
 
     @Test(
-        "Any split of a step gives the same",
+        "Any split of a step gives the same result",
         arguments: [
             "Thought: x\n1. search(\"(a)\")\nAction: Finish(y)\n",
             "Thought: x\nAction: Finish(1. search(a) and\n2. search(b))\n",
@@ -175,7 +175,7 @@ struct StrategyTests {
         for size in 1..<text.count { #expect(run(size) == whole) }
     }
 
-    @Test("A step that is neither goes back as often as allowed; then the run fails")
+    @Test("Sends back an invalid step as often as allowed; then the run fails")
     func repairs() {
         var harness = MachineHarness(format: .json) {
             $0.strategy = .react
@@ -192,7 +192,7 @@ struct StrategyTests {
         harness.expectFailure("bad_plan")
     }
 
-    @Test("Steps are bounded: behind the last call only the answer is left")
+    @Test("Steps are limited: after the last call only the answer is allowed")
     func bounded() {
         var harness = MachineHarness(format: .json) {
             $0.strategy = .react
@@ -216,7 +216,7 @@ struct StrategyTests {
         harness.expectFailure("limit")
     }
 
-    @Test("A reply that breaks off behind its call is as good as whole, before it it is not")
+    @Test("A reply that breaks off after its call is used, before it it is not")
     func brokenOff() {
         for (text, isWhole) in [(call(task("t1", "a")), true), (#"{"thought":"t","act"#, false)] {
             var harness = MachineHarness(format: .json) { $0.strategy = .react }
@@ -281,7 +281,7 @@ struct StrategyTests {
         harness.expectFailure("timeout")
     }
 
-    @Test("A plan that was given is joined by the model, without another plan")
+    @Test("A model joins a given plan, without another plan")
     func given() throws {
         var harness = MachineHarness(format: .json)
         let node = try definition("a", "search", #"{"query":"x"}"#)

@@ -1,4 +1,4 @@
-// Tools, readers and seeded splits that the tests of planning share.
+// Tools, readers and seeded splits for the tests of planning.
 
 import Core
 import Foundation
@@ -41,7 +41,7 @@ func tool(_ name: String, _ parameters: String) -> PlannerTool {
     return PlannerTool(name: name, description: "does \(name)", parameters: raw ?? .null)
 }
 
-/// What came of reading one reply.
+/// The result of reading one reply.
 struct Reading: Equatable {
     var nodes: [PlannerNode] = []
     var end: ModelPlanReader.Summary?
@@ -63,7 +63,7 @@ struct Reading: Equatable {
     var messages: [String] { (end?.problems ?? []).map(\.message) }
 }
 
-/// Reads a reply in pieces of the sizes given, the rest at once.
+/// Reads a reply in pieces of the given sizes, then the rest at once.
 func read(
     _ bytes: [UInt8],
     _ format: PlanFormat,
@@ -96,14 +96,14 @@ func json(_ text: String, isCut: Bool = false, ledger: PlanLedger = PlanLedger()
     read(Array(text.utf8), .json, ledger: ledger, isCut: isCut)
 }
 
-/// The seeds of a test: those that the environment wants, or the usual number.
+/// The seeds of a test: those of the environment, or the usual number.
 func seeds(_ usual: UInt64) -> Range<UInt64> {
     let environment = ProcessInfo.processInfo.environment
     if let one = environment["WEFT_SEED"].flatMap(UInt64.init) { return one..<one + 1 }
     return 0..<(environment["WEFT_SEEDS"].flatMap(UInt64.init) ?? usual)
 }
 
-/// Sizes of pieces that sum up to about `count`, small ones most of all.
+/// Sizes of pieces that add up to about `count`, mostly small ones.
 func splits(of count: Int, using generator: inout SplitMix64) -> [Int] {
     var sizes: [Int] = []
     var rest = count

@@ -1,4 +1,4 @@
-// Plans in LLMCompiler's numbered text: what is read from well-formed lines and from all others.
+// Plans in LLMCompiler's numbered text: well-formed lines and all others.
 
 import Core
 import JSON
@@ -30,7 +30,7 @@ struct TextPlanTests {
         #expect(reading.nodes.first?.source == #"1. search("height of A")"#)
     }
 
-    @Test("A node comes with the byte of its closing parenthesis")
+    @Test("Delivers a node with the byte of its closing parenthesis")
     func emittedAtClosingParenthesis() {
         var reader = ModelPlanReader(format: .text, tools: tools)
         #expect(reader.feed(#"1. search("a (b)""#).isEmpty)
@@ -62,7 +62,7 @@ struct TextPlanTests {
         #expect(node.arguments.text == expected)
     }
 
-    @Test("References without quotes are dependencies, with a path they get braces")
+    @Test("References without quotes are dependencies; with a path they get braces")
     func bareReferences() {
         let reading = text("1. search(a)\n2. add($1, b=$1.items[0]['n'])\n3. store([$1, ${2}])")
         #expect(
@@ -73,14 +73,14 @@ struct TextPlanTests {
         )
     }
 
-    @Test("An argument may go over several lines")
+    @Test("An argument may have several lines")
     func severalLines() {
         let reading = text("1. search(\n  query=\"one\ntwo\"\n)\n2. search(x)")
         #expect(reading.lines == [#"1 search {"query":"one\ntwo"}"#, #"2 search {"query":"x"}"#])
         #expect(reading.codes == [])
     }
 
-    @Test("A string may hold what looks like a call on a line of its own")
+    @Test("A string may contain text like a call on a line of its own")
     func callInString() {
         let reading = text("1. search(\"do:\n2. search(x)\n\")\n3. join()")
         #expect(reading.lines == [#"1 search {"query":"do:\n2. search(x)\n"}"#])
@@ -99,7 +99,7 @@ struct TextPlanTests {
         #expect(reading.end?.hasEnd == true)
     }
 
-    @Test("Of a reply that was cut the last call is not trusted")
+    @Test("Drops the last call of a reply that was cut")
     func cut() {
         let reading = text("1. search(a)\n2. add(1, 12", isCut: true)
         #expect(reading.lines == [#"1 search {"query":"a"}"#])
@@ -108,7 +108,7 @@ struct TextPlanTests {
         #expect(text("1. search(a)\n", isCut: true).codes == ["bad_plan"])
     }
 
-    @Test("A quote that is not closed costs its call and no other before it")
+    @Test("An unclosed quote drops its call and none before it")
     func openQuote() {
         let reading = text("1. search(\"a\")\n2. search(\"b)\n3. join()")
         #expect(reading.lines == [#"1 search {"query":"a"}"#])
@@ -117,7 +117,7 @@ struct TextPlanTests {
     }
 
     @Test(
-        "Where a value ends is never guessed",
+        "Never guesses where a value ends",
         arguments: [
             "1. search(\"x)\n2. search(\"y\")\n3. join()",
             "1. search(\"a\" 2. search(\"b\")",
@@ -138,14 +138,14 @@ struct TextPlanTests {
         #expect(reading.codes == [])
     }
 
-    @Test("An id given twice keeps its first meaning, and nothing refers to it any more")
+    @Test("An id given twice keeps its first node, and later references to it are refused")
     func repeatedIDs() {
         let reading = text("1. search(a)\n1. search(b)\n2. math(\"$1\")\n3. search(c)\n4. join()")
         #expect(reading.lines == [#"1 search {"query":"a"}"#, #"3 search {"query":"c"}"#])
         #expect(reading.codes == ["duplicate_id", "duplicate_id"])
     }
 
-    @Test("A call written twice word for word is one")
+    @Test("Counts a call that is repeated word for word once")
     func repeatedCall() {
         let reading = text("1. search(a)\n1. search('a')\n2. math(\"$1\")\n3. join()")
         #expect(reading.nodes.map(\.definition.id.text) == ["1", "2"])
@@ -160,7 +160,7 @@ struct TextPlanTests {
         #expect(reader.finish().isSound)
     }
 
-    @Test("A bare reference to no node is a problem, quoted text stays text")
+    @Test("An unquoted reference to no node is a problem, quoted text stays text")
     func unknownReferences() {
         let reading = text(
             "1. search(a)\n2. search(\"$1 costs $15 and ${9.x}\")\n3. math($8)\n4. join()"
@@ -174,7 +174,7 @@ struct TextPlanTests {
         #expect(reading.warnings == ["unknown_reference", "unknown_reference"])
     }
 
-    @Test("An unknown tool costs its node and those that need it")
+    @Test("An unknown tool drops its node and those that need it")
     func unknownTool() {
         let reading = text("1. fetch(a)\n2. math(\"of $1\")\n3. search(b)\n4. join()")
         #expect(reading.lines == [#"3 search {"query":"b"}"#])
@@ -183,7 +183,7 @@ struct TextPlanTests {
     }
 
     @Test(
-        "Arguments that break the schema cost the node",
+        "Arguments that break the schema drop the node",
         arguments: [
             ("add(1)", "bad_args"), ("add(1, 2, 3)", "bad_args"), ("add(1, 'x')", "bad_args"),
             ("add(1, a=2)", "bad_args"), ("add(a=1, c=2)", "bad_args"),
@@ -210,20 +210,20 @@ struct TextPlanTests {
         #expect(reading.codes == [])
     }
 
-    @Test("What a try to read a list found wrong does not count once it is text")
+    @Test("Ignores faults of a failed attempt to read a list once it is text")
     func failedTry() {
         let reading = text("1. search((\"x\" y) and [$2 z)")
         #expect(reading.lines == [#"1 search {"query":"(\"x\" y) and [$$2 z"}"#])
         #expect(reading.codes == [])
     }
 
-    @Test("One object in place of the arguments holds the arguments")
+    @Test("A single object instead of arguments contains the arguments")
     func wholeObject() {
         let reading = text(#"1. add({"a": 1, "b": 2})"# + "\n" + #"2. store({"data": 1})"#)
         #expect(reading.lines == [#"1 add {"a":1,"b":2}"#, #"2 store {"data":{"data":1}}"#])
     }
 
-    @Test("Nodes in a circle never come out, nor do those behind them")
+    @Test("Nodes in a cycle are dropped, with those that depend on them")
     func cycle() {
         let reading = text("1. math($2)\n2. math($3)\n3. math($1)\n4. math($3)\n5. search(x)")
         #expect(reading.lines == [#"5 search {"query":"x"}"#])
@@ -244,7 +244,7 @@ struct TextPlanTests {
         #expect(reading.end?.hasEnd == false)
     }
 
-    @Test("Prose, fences, comments and marks of lists are overlooked")
+    @Test("Ignores prose, fences, comments and marks of lists")
     func decoration() {
         let reading = text(
             """
@@ -264,12 +264,12 @@ struct TextPlanTests {
         #expect(reading.trailingBytes > 0)
     }
 
-    @Test("A call without a number is a problem, never dropped in silence")
+    @Test("Reports a call without a number")
     func unnumbered() {
         #expect(text("search(\"a\")\n1. search(b)\n2. join()").codes == ["bad_plan"])
     }
 
-    @Test("A later plan goes on with the ids and refers to earlier nodes")
+    @Test("A later plan continues the ids and refers to earlier nodes")
     func ledger() throws {
         let ledger = PlanLedger(nodes: [try definition("1", "search", #"{"query":"a"}"#)])
         #expect(ledger.nextNumber == 2)
@@ -281,25 +281,25 @@ struct TextPlanTests {
         #expect(reading.codes == [])
     }
 
-    @Test("A later plan that begins at 1 again is not taken to mean the earlier nodes")
+    @Test("A later plan that begins at 1 again does not mean the earlier nodes")
     func restartedIDs() throws {
         let ledger = PlanLedger(nodes: [try definition("1", "search", #"{"query":"a"}"#)])
         let reading = text("1. search(new)\n2. math($1)\n3. join()", ledger: ledger)
         #expect(reading.lines == [])
         #expect(reading.codes == ["duplicate_id", "duplicate_id"])
-        // The same if the new call could not be used anyway.
+        // The same if the new call cannot be used anyway.
         let other = text("1. fetch(new)\n2. math($1)\n3. join()", ledger: ledger)
         #expect(other.lines == [])
         #expect(other.codes == ["unknown_tool", "duplicate_id"])
     }
 
-    @Test("A plan that only repeats what is there is a problem")
+    @Test("A plan that only repeats existing nodes is a problem")
     func onlyRepeats() throws {
         let ledger = PlanLedger(nodes: [try definition("1", "search", #"{"query":"a"}"#)])
         #expect(text("1. search(a)\n2. join()", ledger: ledger).codes == ["empty_plan"])
     }
 
-    @Test("Where there is no more room the reader stops")
+    @Test("Stops reading when there is no more room")
     func room() {
         let bytes = Array("1. search(a)\n2. search(b)\n3. search(c)\n4. join()".utf8)
         let reading = read(bytes, .text, room: 2)
@@ -307,7 +307,7 @@ struct TextPlanTests {
         #expect(reading.codes == ["limit"])
     }
 
-    @Test("A reply without end is not read for ever")
+    @Test("Stops reading a reply without end")
     func endless() {
         var reader = ModelPlanReader(format: .text, tools: tools)
         let piece = [UInt8](repeating: UInt8(ascii: "("), count: 1 << 20)[...]

@@ -1,4 +1,4 @@
-// Outcomes put together, by the forms that need no model.
+// Outcomes joined by the forms that need no model.
 
 import Core
 import JSON
@@ -26,7 +26,7 @@ struct JoinerTests {
         ]
     }
 
-    @Test("Concat writes a block a node in the order of the plan, and the instruction last")
+    @Test("Concat writes a block for each node in the order of the plan, then the instruction")
     func concat() throws {
         let expected = """
             [search] a "b"
@@ -51,7 +51,7 @@ struct JoinerTests {
         #expect(Joiner.concat(parts: [], joinInstruction: nil) == "")
     }
 
-    @Test("Json is an object by id, with errors in the place of outputs")
+    @Test("Json is an object by id, with errors instead of missing outputs")
     func json() throws {
         let joined = Joiner.json(parts: try parts())
         #expect(throws: Never.self) { try RawJSON(validating: joined.bytes) }
@@ -66,7 +66,7 @@ struct JoinerTests {
         #expect(Joiner.json(parts: []).text == "{}")
     }
 
-    @Test("An answer shares what is long, and escapes what stands within text")
+    @Test("An answer shares long text, and escapes text inside strings")
     func sharedOutputs() throws {
         let long = RawJSON(String(repeating: "é", count: 5_000))
         let object: RawJSON = .init(trusted: Array(#"{ "a" : "\u00e9\"" }"#.utf8)[...])

@@ -1,4 +1,4 @@
-// Text that looks like a reference and is none: a warning names the form that was meant.
+// Text that looks like a reference but is none: a warning suggests the right form.
 import Core
 import JSON
 import Plans
@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test(
-        "The form that was meant is named",
+        "Suggests the form that was meant",
         arguments: [
             ("${a[-1]}", "${a[-1]}", "${a[0]}"), ("x ${ a } y", "${ a }", "${a}"),
             ("${a.items", "${a.items", "${a.items}"), ("${a.items and", "${a.items", "${a.items}"),
@@ -38,14 +38,14 @@ import Testing
         #expect(found.fault.contains("; did you mean \(meant)?"))
     }
 
-    @Test("What names nothing is told without a guess")
+    @Test("Reports a reference to nothing without a guess")
     func noGuess() throws {
         let found = try #require(find("${}").first)
         #expect(found.meant == nil)
     }
 
     @Test(
-        "References and ordinary text are no matter for it",
+        "Ignores references and ordinary text",
         arguments: [
             "${a}", "$a", "about $a.", "$a, ${a.items[0]['x y']}", "$$ and $${a[-1]}", "costs $15",
             "$a.\n", "$nobody.x", "a { } b", "{$a}", "$", "${a.x}.y", "$a-1", "$(a)",
@@ -55,14 +55,14 @@ import Testing
         #expect(find(text).isEmpty)
     }
 
-    @Test("Keys of objects are not looked at, and each text is told once")
+    @Test("Ignores keys of objects, and reports each text once")
     func places() {
         let arguments: JSONValue = ["${a[-1]}": ["${ a }", "${ a }", ["x": "${len(a)}"]]]
         let found = MalformedReference.find(in: RawJSON(arguments)) { _ in true }
         #expect(found.map(\.text) == ["${ a }", "${len(a)}"])
     }
 
-    @Test("A plan warns of them, and of what names no node; it can run all the same")
+    @Test("A plan warns about them, and about unknown nodes, but can run")
     func warnings() throws {
         let text = #"""
             {"tasks":[{"id":"a","tool_name":"x"},

@@ -1,4 +1,4 @@
-// Decoding one node: what is accepted, and what is said about what is not.
+// Decoding one node: accepted forms, and the messages for all others.
 
 import Core
 import JSON
@@ -13,7 +13,7 @@ struct NodeDefinitionTests {
     }
 
     @Test(
-        "A field that no node has is a problem that names the one that was meant",
+        "Reports an unknown field and suggests the right one",
         arguments: [
             ("depends_on", "dependencies"), ("dependsOn", "dependencies"), ("deps", "dependencies"),
             ("dependecies", "dependencies"), ("Dependencies", "dependencies"),
@@ -39,7 +39,7 @@ struct NodeDefinitionTests {
         )
     }
 
-    @Test("A field that is like no other is told with those that there are")
+    @Test("Reports a field unlike any other with the known fields")
     func unlikeFields() throws {
         let error = #expect(throws: PlanProblems.self) {
             try decode(#"{"id":"t1","tool_name":"x","note":1,"\u0061rgs":{}}"#)
@@ -52,7 +52,7 @@ struct NodeDefinitionTests {
         )
     }
 
-    @Test("All fields are read")
+    @Test("Reads all fields")
     func readsAllFields() throws {
         let decoded = try decode(
             #"""
@@ -73,7 +73,7 @@ struct NodeDefinitionTests {
         #expect(Array(decoded.requires.keys) == ["gpu", "zone"])
     }
 
-    @Test("What is left out or null has its default")
+    @Test("Missing fields and null have defaults")
     func defaults() throws {
         let bare = try decode(#"{"id":"t1","tool_name":"x"}"#)
         #expect(bare == NodeDefinition(id: try id("t1"), tool: "x"))
@@ -91,7 +91,7 @@ struct NodeDefinitionTests {
         #expect(decoded.dependencies.map(\.text) == ["1", "2"])
     }
 
-    @Test("A node reads back what it wrote")
+    @Test("Reads back the node that it wrote")
     func roundTrip() throws {
         let full = NodeDefinition(
             id: try id("t1"),
@@ -190,7 +190,7 @@ struct NodeDefinitionTests {
         #expect(found.map(\.description) == [expected])
     }
 
-    @Test("The ends of the ranges are allowed")
+    @Test("Accepts the ends of the ranges")
     func rangeEnds() throws {
         for (timeout, attempts) in [(1, 1), (86_400_000, 100)] {
             let text =
@@ -199,7 +199,7 @@ struct NodeDefinitionTests {
         }
     }
 
-    @Test("All faults of a node are told at once")
+    @Test("Reports all faults of a node at once")
     func allAtOnce() throws {
         let found = try problems {
             _ = try decode(#"{"id":"t","args":1,"dependencies":[{}],"max_attempts":0}"#)
@@ -207,7 +207,7 @@ struct NodeDefinitionTests {
         #expect(outline(found) == ["bad_plan t", "bad_plan t", "bad_plan t", "limit t"])
     }
 
-    @Test("Too many dependencies are refused")
+    @Test("Refuses too many dependencies")
     func tooManyDependencies() throws {
         func text(_ count: Int) -> String {
             let list = (0..<count).map { "\($0)" }.joined(separator: ",")
@@ -217,7 +217,7 @@ struct NodeDefinitionTests {
         #expect(try outline(problems { _ = try decode(text(10_001)) }) == ["limit t"])
     }
 
-    @Test("Problems read back what they wrote")
+    @Test("Reads back the problems that it wrote")
     func problemRoundTrip() throws {
         let all = [
             PlanProblem(code: .cycle, node: "a", message: "a → b → a"),

@@ -1,4 +1,4 @@
-// A whole document: everything wrong with it at once, and pictures of it.
+// A whole document: all its problems at once, and pictures of it.
 
 import Core
 import JSON
@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Plan documents")
 struct PlanDocumentTests {
-    @Test("A sound document has no problems")
+    @Test("A valid document has no problems")
     func sound() throws {
         let text = #"""
             {"tasks":[
@@ -28,7 +28,7 @@ struct PlanDocumentTests {
         #expect(outline(plan.warnings()) == ["unknown_reference 1"])
     }
 
-    @Test("Every problem is told at once, whatever its kind")
+    @Test("Reports all problems at once, of every kind")
     func everyProblem() throws {
         let text = #"""
             {"tasks":[
@@ -67,7 +67,7 @@ struct PlanDocumentTests {
         #expect(outline(PlanDocument.read(Array(text.utf8)).problems) == expected)
     }
 
-    @Test("Of a document that breaks off the nodes are judged, the structure is not")
+    @Test("Checks the nodes of an incomplete document, but not its structure")
     func brokenOff() {
         let text =
             #"{"tasks":[{"id":"a","tool_name":"x","dependencies":["b"]},{"id":"c"},{"id":"b""#
@@ -76,7 +76,7 @@ struct PlanDocumentTests {
         #expect(document.nodes.map(\.id.text) == ["a"])
     }
 
-    @Test("Problems beyond the limit are counted, whatever their kind")
+    @Test("Counts problems beyond the limit, of every kind")
     func manyProblems() {
         let bad = Array(repeating: #"{"id":"a"}"#, count: 80).joined(separator: ",")
         let found = PlanDocument.read(Array(#"{"tasks":[\#(bad)]}"#.utf8)).problems
@@ -84,7 +84,7 @@ struct PlanDocumentTests {
         #expect(found.last?.message == "and 59 more problems")
     }
 
-    @Test("A document reads back what it wrote")
+    @Test("Reads back the document that it wrote")
     func roundTrip() throws {
         let document = PlanDocument(
             nodes: [
@@ -99,7 +99,7 @@ struct PlanDocumentTests {
         #expect(read == document)
     }
 
-    @Test("Drawings show every edge and survive any tool name")
+    @Test("Drawings show every edge and work for any tool name")
     func drawings() throws {
         let document = PlanDocument(nodes: [
             try node("end", tool: #"a"b\c"#),

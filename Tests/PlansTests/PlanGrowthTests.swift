@@ -1,4 +1,4 @@
-// A plan that grows: edges, holds, releases, and the end of it.
+// A plan that grows: edges, holds, releases, and its end.
 
 import Core
 import JSON
@@ -49,7 +49,7 @@ struct PlanGrowthTests {
         #expect(plan.edgeCount == 2)
     }
 
-    @Test("A node that names ids not seen yet is held once for each")
+    @Test("Holds a node that names unknown ids, once for each id")
     func holdsAndReleases() throws {
         var plan = Plan()
         let first = try plan.append([
@@ -82,7 +82,7 @@ struct PlanGrowthTests {
         #expect(try plan.close() == [])
     }
 
-    @Test("An undeclared reference to an id that never comes becomes text on close")
+    @Test("An undeclared reference to an unknown id becomes text on close")
     func literalOnClose() throws {
         var plan = Plan()
         try plan.append([
@@ -105,7 +105,7 @@ struct PlanGrowthTests {
         #expect(mixed == #"{"v":"$15 true"}"#)
     }
 
-    @Test("A declared dependency that never comes is a problem, and closing changes nothing")
+    @Test("An unknown declared dependency is a problem, and closing changes nothing")
     func unknownDependency() throws {
         var plan = Plan()
         try plan.append([node("t3", after: ["t9"]), node("t4", args: #"{"v":"$t8"}"#)])
@@ -124,7 +124,7 @@ struct PlanGrowthTests {
         #expect(try plan.close() == [1])
     }
 
-    @Test("A cycle that growth closes is found, with a path through it")
+    @Test("Finds a cycle that growth closes, with a path through it")
     func cycleThroughGrowth() throws {
         var plan = Plan()
         try plan.append([node("start"), node("a", after: ["start", "b"])])
@@ -142,7 +142,7 @@ struct PlanGrowthTests {
         )
     }
 
-    @Test("Cycles apart from each other are all found")
+    @Test("Finds all separate cycles")
     func severalCycles() throws {
         var plan = Plan()
         try plan.append([
@@ -156,7 +156,7 @@ struct PlanGrowthTests {
         #expect(found[1].message == "nodes depend on each other in a circle: x → y → z → x")
     }
 
-    @Test("A long cycle is not written out in full")
+    @Test("Shortens a long cycle")
     func longCycle() throws {
         var plan = Plan()
         try plan.append(
@@ -167,7 +167,7 @@ struct PlanGrowthTests {
         #expect(found[0].message.hasSuffix("n15 → … 984 more … → n0"))
     }
 
-    @Test("Nodes are added all or none")
+    @Test("Adds all nodes or none")
     func allOrNone() throws {
         var plan = Plan()
         try plan.append([node("a", after: ["b"])])
@@ -188,7 +188,7 @@ struct PlanGrowthTests {
         #expect(try plan.close() == [])
     }
 
-    @Test("What a program hands in is checked like what is read")
+    @Test("Checks nodes made by a program like nodes that were read")
     func checksDefinitions() throws {
         var plan = Plan()
         var odd = try node("a", args: "[]", tool: "")
@@ -199,7 +199,7 @@ struct PlanGrowthTests {
         #expect(outline(found) == ["bad_plan a", "bad_plan a", "bad_plan a", "limit a", "limit a"])
     }
 
-    @Test("Arguments that do not fit into a message are refused")
+    @Test("Refuses arguments that do not fit into a message")
     func deepArguments() throws {
         func arguments(_ depth: Int) -> String {
             #"{"v":"# + String(repeating: "[", count: depth - 1) + "1"
@@ -224,7 +224,7 @@ struct PlanGrowthTests {
         #expect(plan.count == 1)
     }
 
-    @Test("Problems beyond the limit are counted")
+    @Test("Counts problems beyond the limit")
     func manyProblems() throws {
         var plan = Plan()
         try plan.append([node("a")])
@@ -235,7 +235,7 @@ struct PlanGrowthTests {
         #expect(found.last?.message == "and 17 more problems")
     }
 
-    @Test("More references than a node may have dependencies are refused")
+    @Test("Refuses more references than a node may have dependencies")
     func tooManyReferences() throws {
         var plan = Plan()
         let text = (0...10_000).map { "$n\($0)" }.joined(separator: " ")
@@ -247,7 +247,7 @@ struct PlanGrowthTests {
         #expect(try outline(problems { try plan.append([definition]) }) == ["limit a"])
     }
 
-    @Test("Options of a node are kept")
+    @Test("Keeps the options of a node")
     func options() throws {
         var plan = Plan()
         var definition = try node("a")

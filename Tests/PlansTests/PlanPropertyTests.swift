@@ -1,4 +1,5 @@
-// What must hold for any plan: tried on random ones, and on one so large that only linear work ends.
+// Properties of any plan: tested with random ones, and with one so large that only linear work
+// ends.
 
 import Core
 import JSON
@@ -7,8 +8,8 @@ import Testing
 
 @Suite("Any plan")
 struct PlanPropertyTests {
-    /// Nodes in random order, each depending on some that come before it in another random order,
-    /// declared or by reference; some references name nothing.
+    /// Nodes in random order, each depending on some earlier nodes of another random order,
+    /// declared or by reference; some references name no node.
     private func randomNodes(
         count: Int,
         using generator: inout SplitMix64
@@ -39,7 +40,7 @@ struct PlanPropertyTests {
         (0..<plan.count).map { Set(plan.dependencies(of: $0)) }
     }
 
-    @Test("However the nodes arrive, the plan is the same and the holds add up", arguments: 0..<60)
+    @Test("The plan and the number of holds do not depend on the order of nodes", arguments: 0..<60)
     func anySplit(_ seed: UInt64) throws {
         var generator = SplitMix64(state: seed)
         let nodes = try randomNodes(
@@ -76,13 +77,13 @@ struct PlanPropertyTests {
         }
     }
 
-    @Test("A cycle is found if and only if there is one", arguments: 0..<60)
+    @Test("Finds a cycle if and only if there is one", arguments: 0..<60)
     func cycles(_ seed: UInt64) throws {
         var generator = SplitMix64(state: seed &* 7919)
         var nodes = try randomNodes(count: 30, using: &generator)
         var plan = Plan()
         try plan.append(nodes)
-        // Turn one path round: a node that others need comes to need one of those that need it.
+        // Reverse one path: a node that others need now needs one of those that need it.
         guard
             let dependent = (0..<plan.count).shuffled(using: &generator).first(where: {
                 !plan.dependencies(of: $0).isEmpty
@@ -111,7 +112,7 @@ struct PlanPropertyTests {
         }
     }
 
-    @Test("200,000 nodes are read, held, released and closed in time that only linear work meets")
+    @Test("Reads, holds, releases and closes 200,000 nodes in linear time")
     func large() throws {
         let count = 200_000
         let clock = ContinuousClock()
@@ -119,7 +120,7 @@ struct PlanPropertyTests {
         var text = Array(#"{"tasks":["#.utf8)
         for index in 0..<count {
             if index > 0 { text.append(UInt8(ascii: ",")) }
-            // Each names the one behind it, so that nothing is known when it arrives.
+            // Each node names the next one, so that no dependency is known when it arrives.
             let next = index + 1 < count ? #"{"v":"$n\#(index + 1)"}"# : "{}"
             text += Array(#"{"id":"n\#(index)","tool_name":"noop","args":\#(next)}"#.utf8)
         }
@@ -152,11 +153,11 @@ struct PlanPropertyTests {
         #expect(plan.edgeCount == count - 1)
         #expect(released > 0)
 
-        // The other way round there is one circle through all of them.
+        // In the other direction there is one cycle through all of them.
         var circle = Plan()
         try circle.append((0..<count).map { try node("n\($0)", after: ["n\(($0 + 1) % count)"]) })
         #expect(try outline(problems { try circle.close() }) == ["cycle n0"])
-        // Work that grows with the square takes hours.
+        // Quadratic work would take hours.
         #expect(clock.now - started < .seconds(120))
     }
 }

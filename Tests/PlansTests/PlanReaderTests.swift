@@ -1,4 +1,4 @@
-// The incremental reader: the same nodes whatever the pieces, and errors that say where.
+// The incremental reader: the same nodes in any split, and errors with positions.
 
 import JSON
 import Plans
@@ -28,7 +28,7 @@ struct PlanReaderTests {
         return seen
     }
 
-    @Test("Nodes come out as written, whatever is around them")
+    @Test("Delivers nodes as written, with any text around them")
     func readsSample() throws {
         let seen = try read([Array(Self.sample.utf8)[...]])
         #expect(
@@ -43,7 +43,7 @@ struct PlanReaderTests {
         )
     }
 
-    @Test("A field that no plan has is a problem that names the one that was meant")
+    @Test("Reports an unknown field and suggests the right one")
     func unknownFields() throws {
         for (field, meant) in [
             ("task", "did you mean tasks?"), ("nodes", "did you mean tasks?"),
@@ -58,19 +58,19 @@ struct PlanReaderTests {
         }
     }
 
-    @Test("Every split of the bytes in two gives the same")
+    @Test("Gives the same in every split in two")
     func everySplit() throws {
         let bytes = Array(Self.sample.utf8)
         let whole = try read([bytes[...]])
         for cut in 0...bytes.count {
-            // A piece of its own buffer, as from a socket, with other bytes around it.
+            // A piece with its own buffer, like that of a socket, with other bytes around it.
             let tail = [0x7B] + bytes[cut...] + [0x7D]
             let seen = try read([bytes[..<cut], tail[1..<(tail.count - 1)]])
             #expect(seen == whole, "cut at \(cut)")
         }
     }
 
-    @Test("Byte by byte gives the same, and each node comes with its last byte")
+    @Test("Gives the same byte by byte, each node with its last byte")
     func byteByByte() throws {
         let bytes = Array(Self.sample.utf8)
         let whole = try read([bytes[...]])
@@ -99,7 +99,7 @@ struct PlanReaderTests {
         #expect(seen.joinInstruction == nil)
     }
 
-    /// A document that is refused, and where and why.
+    /// A document that is refused, with the position and the reason.
     struct Refusal: Sendable, CustomTestStringConvertible {
         var text: String
         /// `line:column`.
@@ -153,7 +153,7 @@ struct PlanReaderTests {
         ]
     }
 
-    /// The problems, however the text is split.
+    /// The problems, the same in every split.
     private func refusal(_ text: String) throws -> PlanProblem? {
         let bytes = Array(text.utf8)
         let found = try problems { _ = try read([bytes[...]]) }
@@ -200,7 +200,7 @@ struct PlanReaderTests {
     }
 
     @Test(
-        "Faults of form are told at the end, the nodes before that",
+        "Reports faults of form at the end, the nodes before that",
         arguments: [
             ("{}", 0, ["the plan has no tasks"]),
             (
@@ -238,7 +238,7 @@ struct PlanReaderTests {
         #expect(try outline(problems { _ = try read([text((16 << 10) + 1)[...]]) }) == ["limit"])
     }
 
-    @Test("A node larger than the limit is refused while it arrives")
+    @Test("Refuses a node larger than the limit while it arrives")
     func nodeLimit() throws {
         var reader = PlanReader()
         try reader.feed(Array(#"{"tasks":[{"a":""#.utf8)[...]) { _ in }

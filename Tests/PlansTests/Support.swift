@@ -4,7 +4,7 @@ import Core
 import JSON
 import Plans
 
-/// A seeded generator, so that a failing case can be run again.
+/// A seeded generator, so that a failing case can be repeated.
 struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 

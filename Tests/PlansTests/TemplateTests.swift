@@ -1,4 +1,4 @@
-// The table of references, row by row, and what must not happen around them.
+// The table of references, row by row, and the text around them.
 
 import Core
 import JSON
@@ -113,7 +113,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "The longest run of letters, digits and underscores is taken",
+        "Uses the longest run of letters, digits and underscores",
         arguments: [
             (#"{"x":"$1 costs $15"}"#, #"{"x":"1.50 costs 99"}"#),
             (#"{"x":"$151"}"#, #"{"x":"$151"}"#),
@@ -128,7 +128,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "Two dollar signs are one, and what follows is text",
+        "Two dollar signs are one, and the text after them is literal",
         arguments: [
             (#"{"x":"$$"}"#, #"{"x":"$"}"#),
             (#"{"x":"$$t2"}"#, #"{"x":"$t2"}"#),
@@ -146,7 +146,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "Escapes count as the characters they spell",
+        "Escapes count as their characters",
         arguments: [
             (#"{"x":"\u0024t2"}"#, #"{"x":42}"#),
             (#"{"x":"\u0024{t2}"}"#, #"{"x":42}"#),
@@ -165,7 +165,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "What names no node or is malformed stays as written",
+        "Malformed references and unknown nodes stay as written",
         arguments: [
             #"{"x":"$"}"#, #"{"x":"a $ b"}"#, #"{"x":"$ t2"}"#, #"{"x":"$x"}"#, #"{"x":"$é"}"#,
             #"{"x":"${"}"#, #"{"x":"${}"}"#, #"{"x":"${t2"}"#, #"{"x":"${t2."}"#,
@@ -187,7 +187,7 @@ struct TemplateTests {
         #expect(try resolve(#"{"x":"${t2.${t2}"}"#) == #"{"x":"${t2.42"}"#)
     }
 
-    @Test("A run longer than an id is not cut into one")
+    @Test("Does not cut a run that is too long for an id")
     func overlongRun() {
         let run = String(repeating: "a", count: 65)
         for text in ["$\(run)", "${\(run)}"] {
@@ -197,14 +197,14 @@ struct TemplateTests {
         #expect(ArgumentTemplate(compiling: RawJSON("$\(longest)")).references.count == 1)
     }
 
-    @Test("What is put in is never scanned again")
+    @Test("Never scans inserted text again")
     func inertSubstitution() throws {
         #expect(try resolve(#"{"x":"$t8"}"#) == #"{"x":"$t2 and ${t3} and $$"}"#)
         #expect(try resolve(#"{"x":"<$t8>$t2"}"#) == #"{"x":"<$t2 and ${t3} and $$>42"}"#)
         #expect(try resolve(#"{"x":"$$$t8"}"#) == #"{"x":"$$t2 and ${t3} and $$"}"#)
     }
 
-    @Test("References come in order of appearance, with path and form")
+    @Test("Finds references in order of appearance, with path and form")
     func listsReferences() throws {
         let text = #"{"b":"$t2","$t3":["x ${a-b.c[2]['d']} $t2"]}"#
         let template = ArgumentTemplate(compiling: try RawJSON(validating: text))
@@ -215,7 +215,7 @@ struct TemplateTests {
         #expect(template.references[0].path.isEmpty)
     }
 
-    @Test("Without references the arguments pass through in the same buffer")
+    @Test("Passes arguments without references through in the same buffer")
     func passesThrough() throws {
         let raw = try RawJSON(validating: #"{"x":"no reference","n":[1,2,3]}"#)
         let template = ArgumentTemplate(compiling: raw)
@@ -229,7 +229,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "A part that is missing is named",
+        "Names the missing part",
         arguments: [
             (
                 #""${t1.nope}""#,
@@ -260,7 +260,7 @@ struct TemplateTests {
         #expect(failure?.isRetryable == false)
     }
 
-    @Test("Arguments that become too deep for a message are refused")
+    @Test("Refuses arguments that become too deep for a message")
     func tooDeep() throws {
         func nested(_ depth: Int) throws -> RawJSON {
             try RawJSON(
@@ -276,7 +276,7 @@ struct TemplateTests {
         #expect(failure?.code == .limit)
     }
 
-    @Test("Arguments that become too large are refused before they are built")
+    @Test("Refuses arguments that become too large before they are built")
     func tooLarge() throws {
         let output = RawJSON(String(repeating: "x", count: 1 << 20))
         let text = String(repeating: "$t1 ", count: 300)

@@ -1,4 +1,4 @@
-// A run changes by records alone: what each does, how runs end, and the written form.
+// A run changes only by records: the effect of each, the ends of runs, and the written form.
 
 import Core
 import JSON
@@ -10,7 +10,7 @@ import Wire
 
 @Suite("Runs")
 struct RunTests {
-    /// A run of two nodes, the second one behind the first, with the records so far.
+    /// A run of two nodes, the second one depending on the first, with the records so far.
     private struct Course {
         var run: Run
         var records: [RunRecord] = []
@@ -50,7 +50,7 @@ struct RunTests {
         }
     }
 
-    @Test("A node goes from ready over a worker to its output; times and counts follow")
+    @Test("A node goes from ready to its output, with times and counts")
     func lifeOfANode() throws {
         var course = try Course()
         course.add(.nodeReady(0), at: 100)
@@ -107,7 +107,7 @@ struct RunTests {
         #expect(run.phase == .growing)
     }
 
-    @Test("How a run ends: its own failure first, then a cancel that mattered, then its nodes")
+    @Test("The end of a run: its own failure comes first, then a cancel, then its nodes")
     func ends() throws {
         let failure = Failure(code: .timeout, message: "too long")
         var failing = try Course()
@@ -135,7 +135,7 @@ struct RunTests {
         try node.run.validate()
     }
 
-    @Test("Every kind of record is read as it was written, and the fold of all is the run")
+    @Test("Reads every kind of record as written, and the fold of all is the run")
     func writtenForm() throws {
         var course = try Course()
         let failure = Failure(
@@ -179,7 +179,7 @@ struct RunTests {
     }
 
     @Test(
-        "What is no whole record is refused with a reason",
+        "Refuses an invalid record with a reason",
         arguments: [
             ("[]", "no JSON object"), (#"{"kind":"joined"}"#, "no at"),
             (#"{"at":1}"#, "no kind"), (#"{"at":1,"kind":"dance"}"#, "kind dance is unknown"),

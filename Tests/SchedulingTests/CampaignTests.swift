@@ -1,6 +1,7 @@
-// Random events, valid and stale, against a model that knows only the promises: dependencies before
-// dependents, one settlement a node, one end a run, rising attempt numbers, nothing after a cancel,
-// no second attempt where the first may have taken effect. Then everything heals and must end.
+// Random events, valid and stale, against a model that knows only the guarantees: dependencies
+// before dependents, one settlement a node, one end a run, rising attempt numbers, nothing after a
+// cancel, no second attempt where the first may have taken effect. Then all faults stop and every
+// run must end.
 
 import Core
 import Plans
@@ -9,7 +10,7 @@ import Testing
 
 @Suite("Random campaign")
 struct CampaignTests {
-    @Test("Random histories keep every promise and use every move of the table")
+    @Test("Random histories keep every guarantee and use every transition of the table")
     func campaign() {
         var moves: Set<String> = []
         for seed in 1...300 as ClosedRange<UInt64> {
@@ -230,7 +231,7 @@ private final class Campaign {
         now = end
     }
 
-    /// Something about an attempt that was dispatched once, current or not.
+    /// An event about an attempt that was dispatched once, current or not.
     private func answer() {
         if chance(30), let (attempt, worker) = recalled.popLast() {
             // It had begun before the recall came; a tool that may run once only fails.
@@ -238,7 +239,7 @@ private final class Campaign {
                 ? handle(.attemptStarted(attempt, worker))
                 : fail(attempt, worker, .cancelled, isRetryable: false)
         }
-        // Mostly of a recent one.
+        // Usually of a recent one.
         let recent = attempts.suffix(chance(70) ? 6 : attempts.count)
         guard let (attempt, worker) = recent.randomElement(using: &generator) else { return }
         let isCurrent = scheduler.isCurrent(attempt, on: worker)
@@ -374,7 +375,7 @@ private final class Campaign {
         problems.append("=> \(problem)")
     }
 
-    /// Good workers, no failures: everything has to end.
+    /// Good workers, no failures: everything must end.
     private func heal() {
         for worker in workers { handle(.workerLost(worker)) }
         workers = []

@@ -8,7 +8,7 @@ import Testing
 struct CancelTests {
     let scheduler = SchedulerHarness()
 
-    /// A run with a node in each state that is not an end; returns their names by state.
+    /// A run with a node in each state that is not final; returns their names by state.
     private func prepare() {
         scheduler.join(
             "w",
@@ -32,7 +32,7 @@ struct CancelTests {
         #expect(scheduler.state("ready")?.kind == .ready)
     }
 
-    @Test("Cancelling ends what no worker holds at once and calls back the rest")
+    @Test("Cancelling ends nodes without a worker at once and recalls the others")
     func everyState() {
         prepare()
         scheduler.cancel()
@@ -53,7 +53,7 @@ struct CancelTests {
         scheduler.expect()
     }
 
-    @Test("A success that won the race against the cancel is kept")
+    @Test("Keeps a success that came before the cancel")
     func lateSuccess() {
         prepare()
         scheduler.cancel()
@@ -74,7 +74,7 @@ struct CancelTests {
         #expect(scheduler.state("leased")?.kind == .cancelling)
     }
 
-    @Test("A failure, a refusal and a loss after the cancel all end as cancelled, without retry")
+    @Test("A failure, refusal or loss after the cancel ends as cancelled, without retry")
     func otherEnds() {
         prepare()
         scheduler.cancel()
@@ -87,7 +87,7 @@ struct CancelTests {
         scheduler.expect()
     }
 
-    @Test("An unanswered cancel is given up after the grace and the margin")
+    @Test("Gives up an unanswered cancel after the grace period and the margin")
     func unanswered() {
         prepare()
         scheduler.cancel()
@@ -100,7 +100,7 @@ struct CancelTests {
         #expect(ends.last == "finish r")
     }
 
-    @Test("An attempt that is being cancelled counts against its worker until its end is known")
+    @Test("A cancelled attempt counts for its worker until its end is known")
     func slotStaysTaken() {
         scheduler.join("w")
         scheduler.submit("r1", [node("a")])
@@ -111,7 +111,7 @@ struct CancelTests {
         scheduler.expect("r1.a cancelled", "finish r1", "dispatch r2.b/1 to w")
     }
 
-    @Test("A growing run that is cancelled cancels what is added later and ends when closed")
+    @Test("A cancelled growing run cancels later nodes and ends when closed")
     func growing() {
         scheduler.join("w")
         scheduler.open()
@@ -142,7 +142,7 @@ struct CancelTests {
         scheduler.expect("r1.a cancelled", "dispatch r2.c/1 to w")
     }
 
-    @Test("Cancelling after a timeout was noticed ends the node as cancelled")
+    @Test("A cancel after a timeout ends the node as cancelled")
     func cancelDuringTimeout() {
         scheduler.join("w", tools: ["t": ToolOffer(timeout: .seconds(1))])
         scheduler.submit([node("a")])

@@ -1,4 +1,4 @@
-// Why a node waits, for every reason there is.
+// Why a node waits, for every possible reason.
 
 import Core
 import Scheduling
@@ -16,7 +16,7 @@ struct ExplainTests {
         )
     }
 
-    @Test("A waiting node names its open dependencies, the first ten and how many there are")
+    @Test("A waiting node names its first ten open dependencies and their number")
     func dependencies() {
         scheduler.join("w", slots: 20)
         scheduler.open()
@@ -44,7 +44,7 @@ struct ExplainTests {
         )
     }
 
-    @Test("A missing tool, missing labels and draining workers are told apart")
+    @Test("Distinguishes a missing tool, missing labels and draining workers")
     func nobodyCan() {
         scheduler.join("w")
         scheduler.submit([node("a", tool: "u"), node("b", requires: ["gpu": "yes"])])
@@ -57,7 +57,7 @@ struct ExplainTests {
         #expect(reasons("a") == [.draining([u])])
     }
 
-    @Test("Busy slots, a tool's own limit, silence and drain are all named")
+    @Test("Names busy slots, a tool's own limit, silence and drain")
     func noRoom() {
         let w1 = scheduler.join("w1")
         let w2 = scheduler.join("w2", slots: 2, tools: ["t": ToolOffer(concurrency: 1)])
@@ -72,7 +72,7 @@ struct ExplainTests {
         )
     }
 
-    @Test("What a worker has, what backs off and what is about to start are told apart")
+    @Test("Distinguishes nodes on a worker, in a backoff and about to start")
     func onItsWay() {
         let w = scheduler.join("w", slots: 1, tools: ["t": ToolOffer(maxAttempts: 2)])
         scheduler.handle(.runAdded(scheduler.runID("r"), .wait))
@@ -95,7 +95,7 @@ struct ExplainTests {
         #expect(reasons("a").isEmpty)
     }
 
-    @Test("Nothing is said of nodes that are unknown")
+    @Test("Explains nothing for unknown nodes")
     func unknown() {
         #expect(reasons("nobody").isEmpty)
     }

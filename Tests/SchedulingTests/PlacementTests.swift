@@ -1,4 +1,4 @@
-// Which ready node goes to which worker: urgency, fairness, spread, limits, labels, missing tools.
+// Where ready nodes are placed: urgency, fairness, spread, limits, labels, missing tools.
 
 import Core
 import Plans
@@ -36,14 +36,14 @@ struct PlacementTests {
         scheduler.add([node("a"), node("b")])
         scheduler.add([node("c", after: "b"), node("d", after: "c")])
         _ = scheduler.take()
-        // What was ready before keeps the rank that it had then; what becomes ready now does not.
+        // Earlier ready nodes keep their rank; new ones get the new rank.
         scheduler.add([node("e"), node("f"), node("g", after: "f")])
         scheduler.join("w", slots: 5)
         let order = scheduler.take()
         #expect(order.firstIndex(of: "dispatch f/1 to w") == 0)
     }
 
-    @Test("Runs take turns, whatever their size")
+    @Test("Runs take turns, independent of their size")
     func fairness() {
         scheduler.submit("r1", (0..<6).map { node("a\($0)") })
         scheduler.submit("r2", (0..<2).map { node("b\($0)") })
@@ -76,7 +76,7 @@ struct PlacementTests {
         scheduler.expect("n1 succeeded", "dispatch n4/1 to w2")
     }
 
-    @Test("A slot is given again exactly when its attempt has ended")
+    @Test("Frees a slot exactly when its attempt has ended")
     func slots() {
         scheduler.join("w", slots: 2)
         scheduler.submit((0..<4).map { node("n\($0)") })
@@ -89,7 +89,7 @@ struct PlacementTests {
         scheduler.expect("n1 failed: tool_error", "dispatch n3/1 to w")
     }
 
-    @Test("A tool's own limit holds on each worker, and leaves slots to other tools")
+    @Test("A tool's own limit applies to each worker, and leaves slots to other tools")
     func concurrency() {
         let tools = ["t": ToolOffer(concurrency: 1), "u": ToolOffer()]
         scheduler.join("w1", slots: 3, tools: tools)
@@ -109,7 +109,7 @@ struct PlacementTests {
         scheduler.expect("b succeeded", "dispatch c/1 to w2")
     }
 
-    @Test("A node with required labels goes only where all of them are carried")
+    @Test("Places a node with required labels only on workers that have all of them")
     func labels() {
         scheduler.join("plain")
         scheduler.join("east", labels: ["zone": "east", "gpu": "yes"])
@@ -127,7 +127,7 @@ struct PlacementTests {
         scheduler.expect("dispatch b/1 to west")
     }
 
-    @Test("A node whose tool nobody has says so once and waits for a worker that has it")
+    @Test("Reports a node whose tool is missing once; it waits for a worker with the tool")
     func missingToolWaits() {
         scheduler.join("w", tools: ["other": ToolOffer()])
         scheduler.submit([node("a"), node("b")])
@@ -141,7 +141,7 @@ struct PlacementTests {
         scheduler.expect("unplaceable r3.d")
     }
 
-    @Test("A node whose tool nobody has fails when the run wants that, and skips what is behind")
+    @Test("A node whose tool is missing fails if the run says so, and skips its dependents")
     func missingToolFails() {
         scheduler.join("w", tools: ["other": ToolOffer()])
         scheduler.submit(
@@ -157,7 +157,7 @@ struct PlacementTests {
         scheduler.expect("c succeeded", "finish r")
     }
 
-    @Test("When the last worker with the tool goes, runs that want it fail and the others are told")
+    @Test("If the last worker with a tool goes, its runs fail or are told, as they chose")
     func toolGoesMissing() {
         scheduler.join("w")
         scheduler.submit("r1", [node("a"), node("b")])
@@ -173,7 +173,7 @@ struct PlacementTests {
         scheduler.expect("dispatch r1.b/1 to w2")
     }
 
-    @Test("Runs that came and went behind a missing tool leave nothing behind")
+    @Test("Runs that ended behind a missing tool leave nothing")
     func missingToolLeavesNoTurns() {
         scheduler.submit("kept", [node("k")])
         for index in 0..<2_000 {
@@ -194,7 +194,7 @@ struct PlacementTests {
     }
 
     @Test(
-        "A plan of 100,000 nodes is added, placed and finished in bounded time",
+        "Adds, places and finishes a plan of 100,000 nodes in bounded time",
         .timeLimit(.minutes(1))
     )
     func largePlan() {

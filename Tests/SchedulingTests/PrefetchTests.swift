@@ -1,5 +1,5 @@
-// Attempts beyond the slots: only for idempotent tools known to be short, and called back when they
-// stall while another worker could begin them.
+// Attempts beyond the slots: only for idempotent tools known to be short, and recalled when they
+// wait while another worker could start them.
 
 import Core
 import Scheduling
@@ -17,14 +17,14 @@ struct PrefetchTests {
         _ = scheduler.take()
     }
 
-    @Test("Nothing is prefetched before a duration is known")
+    @Test("Prefetches nothing before a duration is known")
     func unknownDuration() {
         scheduler.join("w", tools: quick)
         scheduler.submit([node("a"), node("b")])
         scheduler.expect("dispatch a/1 to w")
     }
 
-    @Test("A short idempotent tool is prefetched by its mean duration, within the limit")
+    @Test("Prefetches a short idempotent tool by its mean duration, within the limit")
     func prefetches() {
         scheduler.join("w", slots: 2, tools: quick)
         teach(microseconds: 500)
@@ -35,7 +35,7 @@ struct PrefetchTests {
         scheduler.expect("n0 succeeded", "dispatch n10/1 to w")
     }
 
-    @Test("However short, no more than the limit is prefetched")
+    @Test("Never prefetches more than the limit")
     func prefetchLimit() {
         scheduler.join("w", slots: 1, tools: quick)
         teach(microseconds: 0)
@@ -60,7 +60,7 @@ struct PrefetchTests {
         }
     }
 
-    @Test("Only as many attempts are called back as others can begin, the latest first")
+    @Test("Recalls only as many attempts as others can start, the latest first")
     func recallsFew() {
         scheduler.join("w1", slots: 2, tools: quick)
         teach(microseconds: 100)
@@ -80,7 +80,7 @@ struct PrefetchTests {
             "cancel n18/1 on w1: recalled",
             "cancel n17/1 on w1: recalled"
         )
-        // Those that come will fill the slots.
+        // The coming attempts will fill the slots.
         scheduler.advance(.milliseconds(100))
         scheduler.expect()
         scheduler.reject("n19", .recalled)
@@ -89,7 +89,7 @@ struct PrefetchTests {
         scheduler.expect()
     }
 
-    @Test("Several workers that stall share the free slots of the others")
+    @Test("Several stalled workers share the free slots of the others")
     func recallsAreShared() {
         scheduler.join("w1", slots: 1, tools: quick)
         scheduler.join("w2", slots: 1, tools: quick)
@@ -104,13 +104,13 @@ struct PrefetchTests {
         #expect(scheduler.take().count == 3)
     }
 
-    @Test("A node that a full worker refuses goes elsewhere at once, and never fails by that")
+    @Test("A node that a full worker refuses goes elsewhere at once, and does not fail")
     func busyWorkerRests() {
         scheduler.join("w1", slots: 2, tools: quick)
         scheduler.submit([node("a"), node("b"), node("c")])
         scheduler.expect("dispatch a/1 to w1", "dispatch b/1 to w1")
         scheduler.reject("b", .busy)
-        // Its slots are not what it said: it gets nothing before something ends there.
+        // Its slots are not what it said: it gets nothing until an attempt ends there.
         scheduler.expect("returned b/1")
         #expect(
             scheduler.scheduler.explain(scheduler.reference("b"), dependencies: [], at: .zero)
@@ -135,7 +135,7 @@ struct PrefetchTests {
         )
     }
 
-    @Test("A full worker that holds nothing is tried again after a pause that doubles")
+    @Test("Tries a full worker without attempts again after a pause that doubles")
     func busyPauses() {
         scheduler.join("w", tools: quick)
         scheduler.submit([node("a")])
@@ -153,7 +153,7 @@ struct PrefetchTests {
         #expect(scheduler.scheduler.nextDeadline() == nil)
     }
 
-    @Test("A tool that is not idempotent or not short is never prefetched")
+    @Test("Never prefetches a tool that is not idempotent or not short")
     func neverPrefetched() {
         scheduler.join("w", tools: ["t": ToolOffer(), "slow": ToolOffer(isIdempotent: true)])
         teach(microseconds: 10)
@@ -180,7 +180,7 @@ struct PrefetchTests {
         #expect(lines.count == 3)
     }
 
-    @Test("A tool's own limit also bounds what is prefetched")
+    @Test("A tool's own limit also limits prefetching")
     func prefetchWithinConcurrency() {
         scheduler.join(
             "w",
@@ -192,7 +192,7 @@ struct PrefetchTests {
         scheduler.expect("dispatch a/1 to w")
     }
 
-    @Test("A stalled prefetch is called back when another worker has a free slot")
+    @Test("Recalls a stalled prefetch when another worker has a free slot")
     func recall() {
         scheduler.join("w1", tools: quick)
         teach(microseconds: 1_000)
@@ -225,7 +225,7 @@ struct PrefetchTests {
         #expect(scheduler.take().allSatisfy { !$0.hasPrefix("cancel") })
     }
 
-    @Test("Only what may run twice is called back; it may have begun meanwhile")
+    @Test("Recalls only idempotent attempts, which may have begun meanwhile")
     func recallSparesOthers() {
         let tools = ["t": ToolOffer(isIdempotent: true), "once": ToolOffer()]
         scheduler.join("w1", slots: 2, tools: tools)
@@ -242,7 +242,7 @@ struct PrefetchTests {
         scheduler.expect("cancel b/1 on w1: recalled")
     }
 
-    @Test("A called back attempt that had begun after all goes on and counts")
+    @Test("A recalled attempt that had already begun continues and counts")
     func recallLosesRace() {
         scheduler.join("w1", tools: quick)
         teach(microseconds: 1_000)
@@ -260,7 +260,7 @@ struct PrefetchTests {
         scheduler.expect("b succeeded", "finish r")
     }
 
-    @Test("A called back attempt whose run is cancelled ends by that cancel")
+    @Test("A recalled attempt of a cancelled run ends by the cancel")
     func recallThenCancel() {
         scheduler.join("w1", tools: quick)
         teach(microseconds: 1_000)
@@ -278,7 +278,7 @@ struct PrefetchTests {
         scheduler.expect("b cancelled", "a cancelled", "finish r")
     }
 
-    @Test("Nothing is reviewed once no worker holds more than its slots")
+    @Test("Reviews nothing once no worker holds more than its slots")
     func reviewEnds() {
         scheduler.join("w", tools: quick)
         teach(microseconds: 1_000)

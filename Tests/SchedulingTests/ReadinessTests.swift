@@ -114,7 +114,7 @@ struct ReadinessTests {
         scheduler.expect("ready b")
     }
 
-    @Test("A node added behind a failed or skipped one is skipped by the name of the failure")
+    @Test("A node added after a failed or skipped dependency is skipped and names the failure")
     func lateEdgeFromFailure() {
         scheduler.join("w")
         scheduler.open()
@@ -131,7 +131,7 @@ struct ReadinessTests {
         scheduler.expect("c skipped by a", "d skipped by a", "ready e")
     }
 
-    @Test("A failure skips everything behind it once, by its own name; the rest goes on")
+    @Test("A failure skips all its dependents once and is named; other nodes continue")
     func skipPropagation() {
         scheduler.join("w", slots: 4)
         scheduler.submit([
@@ -152,7 +152,7 @@ struct ReadinessTests {
         scheduler.expect("e failed: tool_error", "finish r")
     }
 
-    @Test("A node behind two failures is skipped once, by the first")
+    @Test("A node with two failed dependencies is skipped once, by the first")
     func twoFailures() {
         scheduler.join("w", slots: 2)
         scheduler.submit([node("a"), node("b"), node("c", after: "a", "b")])
@@ -168,7 +168,7 @@ struct ReadinessTests {
         )
     }
 
-    @Test("Events of runs that are unknown or released change nothing")
+    @Test("Events of unknown or released runs change nothing")
     func unknownRuns() {
         scheduler.join("w")
         scheduler.submit([node("a")])
@@ -183,7 +183,7 @@ struct ReadinessTests {
         #expect(scheduler.state("a") == nil)
     }
 
-    @Test("A released run's slot serves the next run without mixing them up")
+    @Test("The slot of a released run is reused without mixing up runs")
     func slotsAreReused() {
         scheduler.join("w")
         scheduler.submit("r1", [node("a")])

@@ -1,5 +1,5 @@
 // Workers that cannot start a tool: the nodes go elsewhere, no attempt is used up, and the tool
-// pauses there. Also where a retry goes after the tool itself failed.
+// pauses there. Also the placement of a retry after the tool itself failed.
 
 import Core
 import Scheduling
@@ -26,7 +26,7 @@ struct RefusalTests {
         scheduler.expect("a succeeded", "finish r")
     }
 
-    @Test("A node fails when every worker that has its tool has refused it, and says which")
+    @Test("A node fails when all workers with its tool have refused it, and names them")
     func nobodyIsLeft() throws {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -53,7 +53,7 @@ struct RefusalTests {
         )
     }
 
-    @Test("A worker that is alone and cannot start a tool makes its nodes fail at once")
+    @Test("Nodes of a single worker that cannot start the tool fail at once")
     func alone() {
         scheduler.join("w", slots: 2)
         scheduler.submit([node("a"), node("b"), node("c")])
@@ -70,7 +70,7 @@ struct RefusalTests {
         #expect(scheduler.now == .zero)
     }
 
-    @Test("A refused node goes to the other worker when the pause of that one ends")
+    @Test("A refused node goes to the other worker when its pause ends")
     func pauseEnds() {
         scheduler.join("sick")
         scheduler.join("well")
@@ -85,7 +85,7 @@ struct RefusalTests {
         scheduler.expect("dispatch a/3 to well")
     }
 
-    @Test("A refused node waits for a busy worker rather than go back to the one that refused it")
+    @Test("A refused node waits for a busy worker instead of returning to the one that refused")
     func waitsForTheHealthyOne() {
         scheduler.join("sick")
         scheduler.join("well")
@@ -98,7 +98,7 @@ struct RefusalTests {
         scheduler.expect("b succeeded", "dispatch a/2 to well")
     }
 
-    @Test("A worker that refuses every start does not fail what another one can do")
+    @Test("A worker that refuses every start does not fail nodes that another one can run")
     func twoHundredNodes() {
         scheduler.validates = false
         scheduler.join("sick", slots: 2)
@@ -128,7 +128,7 @@ struct RefusalTests {
         #expect(refusals < 12)
     }
 
-    @Test("After a refusal the tool pauses there, longer each time, until it begins again")
+    @Test("After a refusal the tool pauses there, longer each time, until it starts again")
     func pausesDouble() throws {
         scheduler.join("sick", tools: ["t": ToolOffer(), "u": ToolOffer()])
         scheduler.join("well")
@@ -152,7 +152,7 @@ struct RefusalTests {
         }
         #expect(pauses.first == .milliseconds(250))
         #expect(pauses.dropFirst(2).first == .seconds(1))
-        // Another tool of the same worker is not concerned.
+        // Another tool of the same worker does not pause.
         scheduler.submit("r20", [node("v", tool: "u")])
         #expect(scheduler.holder("v", "r20") == scheduler.worker("sick"))
         scheduler.finish("v", "r20")
@@ -188,7 +188,7 @@ struct RefusalTests {
         )
     }
 
-    @Test("A node that a worker cannot start for a shortage goes to another one at once")
+    @Test("A node that meets a shortage goes to another worker at once")
     func shortageElsewhere() {
         scheduler.join("sick")
         scheduler.join("well")
@@ -200,7 +200,7 @@ struct RefusalTests {
         scheduler.expect("a succeeded", "finish r")
     }
 
-    @Test("A shortage at the only worker makes its nodes wait, however long it lasts")
+    @Test("A shortage at the only worker makes its nodes wait as long as it lasts")
     func shortageAlone() {
         scheduler.join("sick", slots: 2)
         scheduler.submit([node("a"), node("b")])
@@ -233,7 +233,7 @@ struct RefusalTests {
         #expect(scheduler.scheduler.tries(of: scheduler.reference(trial)) == 1)
     }
 
-    @Test("Nodes that wait for a shortage to end go to a worker that joins, at once")
+    @Test("Nodes that wait for the end of a shortage go to a worker that joins, at once")
     func shortageAndJoin() {
         scheduler.join("sick", slots: 2)
         scheduler.submit([node("a")])
@@ -259,7 +259,7 @@ struct RefusalTests {
         scheduler.expect("retry a/2: spawn_failed", "dispatch a/3 to short")
     }
 
-    @Test("A pause ends when nobody else is left who can run the tool")
+    @Test("A pause ends when no other worker can run the tool")
     func lastOneLeft() {
         scheduler.join("sick")
         scheduler.submit("r0", [node("x")])
@@ -278,7 +278,7 @@ struct RefusalTests {
         scheduler.expect("dispatch r2.b/1 to sick")
     }
 
-    @Test("A worker without the tool it was said to have is one that refuses")
+    @Test("A worker without an announced tool counts as one that refuses")
     func unknownTool() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -287,7 +287,7 @@ struct RefusalTests {
         scheduler.expect("dispatch a/1 to w1", "retry a/1: unknown_tool", "dispatch a/2 to w2")
     }
 
-    @Test("A refusing worker that comes back as a new session is asked again")
+    @Test("Asks a worker that refused again after it comes back as a new session")
     func newSession() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -299,7 +299,7 @@ struct RefusalTests {
         scheduler.expect("dispatch a/2 to w1")
     }
 
-    @Test("A refused node whose last hope leaves fails; without any worker it waits")
+    @Test("A refused node fails when its last other worker leaves; without any worker it waits")
     func lastHopeLeaves() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -314,7 +314,7 @@ struct RefusalTests {
         #expect(scheduler.state("c", "r2")?.kind == .leased)
     }
 
-    @Test("A failure to start that no other worker would do better is final")
+    @Test("A failure to start that would happen on every worker is final")
     func notRetryable() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -342,13 +342,13 @@ struct RefusalTests {
         )
         scheduler.finish("b")
         scheduler.expect("b succeeded", "dispatch a/2 to well")
-        // It has failed on both: any of them may try again.
+        // It has failed on both: either may try again.
         scheduler.fail("a", retryable: true)
         scheduler.advance(.seconds(30))
         scheduler.expect("retry a/2: tool_error", "dispatch a/3 to sick")
     }
 
-    @Test("Explaining says which workers refused and which pause")
+    @Test("Explaining names the workers that refused and those that pause")
     func explained() {
         scheduler.join("sick")
         scheduler.join("well")
@@ -368,7 +368,7 @@ struct RefusalTests {
         )
     }
 
-    @Test("A drain whose time is over is no fault of its nodes: they go elsewhere")
+    @Test("After a drain's deadline the nodes go elsewhere without using up attempts")
     func drainDeadline() {
         scheduler.join("w1", tools: twice)
         scheduler.join("w2", slots: 2, tools: ["u": ToolOffer()])

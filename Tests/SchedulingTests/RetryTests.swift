@@ -1,4 +1,4 @@
-// What follows a failed, refused, forgotten or overdue attempt.
+// The next step after a failed, refused, forgotten or overdue attempt.
 
 import Core
 import Scheduling
@@ -8,7 +8,7 @@ import Testing
 struct RetryTests {
     let scheduler = SchedulerHarness()
 
-    @Test("A failure that is not retryable is final, whatever the limit of attempts")
+    @Test("A failure that is not retryable is final, for any limit of attempts")
     func notRetryable() {
         scheduler.join("w", tools: ["t": ToolOffer(isIdempotent: true, maxAttempts: 5)])
         scheduler.submit([node("a", maxAttempts: 9)])
@@ -16,7 +16,7 @@ struct RetryTests {
         scheduler.expect("dispatch a/1 to w", "a failed: tool_error", "finish r")
     }
 
-    @Test("A retryable failure is tried again up to the tool's limit, after a growing delay")
+    @Test("Retries a retryable failure up to the tool's limit, after a growing delay")
     func toolLimit() throws {
         scheduler.join("w", tools: ["t": ToolOffer(maxAttempts: 3)])
         scheduler.submit([node("a")])
@@ -35,7 +35,7 @@ struct RetryTests {
         scheduler.expect("dispatch a/3 to w", "a failed: tool_error", "finish r")
     }
 
-    @Test("The plan's limit of attempts comes before the tool's, also when it is lower")
+    @Test("The plan's limit of attempts replaces the tool's, also when it is lower")
     func planLimit() {
         scheduler.join("w", tools: ["t": ToolOffer(maxAttempts: 3), "u": ToolOffer()])
         scheduler.submit([node("a", maxAttempts: 1), node("b", tool: "u", maxAttempts: 2)])
@@ -66,7 +66,7 @@ struct RetryTests {
         #expect(scheduler.take().suffix(2) == ["a failed: tool_error", "finish r"])
     }
 
-    @Test("Another worker is tried first after a failure, the same one if it is alone")
+    @Test("Tries another worker first after a failure, or the same one if there is no other")
     func otherWorkerFirst() {
         let tools = ["t": ToolOffer(maxAttempts: 3)]
         scheduler.join("w1", tools: tools)
@@ -80,7 +80,7 @@ struct RetryTests {
         scheduler.expect("retry a/2: tool_error", "dispatch a/3 to w2")
     }
 
-    @Test("A timeout is tried again only for idempotent tools with attempts left")
+    @Test("Retries a timeout only for idempotent tools with attempts left")
     func timeoutRetry() {
         scheduler.join(
             "w",
@@ -97,7 +97,7 @@ struct RetryTests {
         scheduler.expect("retry b/1: timeout")
     }
 
-    @Test("An attempt that its worker does not end in time is called back, then given up")
+    @Test("Recalls an attempt that its worker does not end in time, then gives it up")
     func overdue() {
         let offer = ToolOffer(isIdempotent: true, maxAttempts: 2, timeout: .seconds(1))
         scheduler.join("w", slots: 2, tools: ["t": offer])
@@ -123,7 +123,7 @@ struct RetryTests {
         scheduler.expect()
     }
 
-    @Test("A worker that ends an overdue attempt when asked to makes it a timeout")
+    @Test("A worker that ends an overdue attempt when asked makes it a timeout")
     func overdueAnswered() {
         let offer = ToolOffer(timeout: .seconds(1))
         scheduler.join("w", tools: ["t": offer])
@@ -139,7 +139,7 @@ struct RetryTests {
         )
     }
 
-    @Test("A success that comes while an overdue attempt is called back is taken")
+    @Test("Accepts a success that comes while an overdue attempt is recalled")
     func overdueSucceeds() {
         scheduler.join("w", tools: ["t": ToolOffer(timeout: .seconds(1))])
         scheduler.submit([node("a")])
@@ -154,7 +154,7 @@ struct RetryTests {
         )
     }
 
-    @Test("A refusal is no failure of the node: it is placed again, elsewhere first")
+    @Test("A refusal is not a failure of the node: it is placed again, elsewhere first")
     func rejections() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -183,7 +183,7 @@ struct RetryTests {
         scheduler.expect("a failed: worker_lost", "finish r")
     }
 
-    @Test("Refusals are counted anew once an attempt has begun")
+    @Test("Counts refusals from zero again after an attempt has begun")
     func rejectionsSinceStart() {
         scheduler.join("w", tools: ["t": ToolOffer(maxAttempts: 2)])
         scheduler.submit([node("a")])
@@ -201,7 +201,7 @@ struct RetryTests {
         scheduler.expect("a succeeded", "finish r")
     }
 
-    @Test("What never reached the worker goes on at once and costs nothing")
+    @Test("An attempt that was not delivered goes on at once and costs nothing")
     func undelivered() {
         scheduler.join("w", tools: ["t": ToolOffer()])
         scheduler.submit([node("a")])
@@ -215,7 +215,7 @@ struct RetryTests {
         #expect(scheduler.now == .zero)
     }
 
-    @Test("An attempt that had begun was delivered: if its worker lacks it, it is lost")
+    @Test("A started attempt was delivered: if its worker lacks it, it is lost")
     func undeliveredAfterStart() {
         scheduler.join(
             "w",

@@ -1,14 +1,14 @@
-// A run's own bound of attempts that workers hold at a time.
+// A run's own limit of attempts that workers hold at the same time.
 
 import Core
 import Scheduling
 import Testing
 
-@Suite("A run's bound of attempts")
+@Suite("A run's limit of attempts")
 struct RunBoundTests {
     let scheduler = SchedulerHarness()
 
-    @Test("With a bound of one, nodes run one at a time, whatever room there is")
+    @Test("With a limit of one, nodes run one at a time, even with free slots")
     func one() {
         scheduler.join("w", slots: 8)
         scheduler.submit("r", [node("a"), node("b"), node("c", after: "a")], maxRunning: 1)
@@ -23,7 +23,7 @@ struct RunBoundTests {
         #expect(scheduler.take() == ["c succeeded", "finish r"])
     }
 
-    @Test("The bound holds over all tools of the run, and for no other run")
+    @Test("The limit covers all tools of the run, and no other run")
     func overTools() {
         scheduler.join("w", slots: 8, tools: ["t": ToolOffer(), "u": ToolOffer()])
         scheduler.submit("r", [node("a"), node("b", tool: "u"), node("c")], maxRunning: 2)
@@ -49,14 +49,14 @@ struct RunBoundTests {
         scheduler.join("v", slots: 4)
         scheduler.lose("w")
         #expect(scheduler.take() == ["d failed: outcome_unknown"])
-        // Two nodes wait for their next attempt, and only one may begin it.
+        // Two nodes wait for their next attempt, but only one may start it.
         scheduler.advance(.seconds(1))
         #expect(scheduler.take() == ["dispatch a/2 to v"])
         scheduler.finish("a")
         #expect(scheduler.take() == ["a succeeded", "dispatch c/2 to v"])
     }
 
-    @Test("A node that waits for the bound says so")
+    @Test("A node that waits for the limit says so")
     func explained() {
         scheduler.join("w", slots: 8)
         scheduler.submit("r", [node("a"), node("b")], maxRunning: 1)
@@ -68,7 +68,7 @@ struct RunBoundTests {
         #expect(reasons == [.runBoundReached(1)])
     }
 
-    @Test("A cancelled run keeps nothing back")
+    @Test("A cancelled run releases its waiting nodes")
     func cancelled() {
         scheduler.join("w", slots: 8)
         scheduler.submit("r", [node("a"), node("b")], maxRunning: 1)

@@ -1,5 +1,5 @@
-// What a node costs must not grow with the number of workers, tools, labels and runs: what is kept,
-// what is touched, and what is forgotten.
+// The cost of a node must not grow with the number of workers, tools, labels and runs: memory,
+// work, and what is forgotten.
 
 import Core
 import Testing
@@ -18,7 +18,7 @@ struct ScaleTests {
 
     // MARK: - Forgetting
 
-    @Test("Classes that no run uses are forgotten, with their labels and pools")
+    @Test("Forgets classes that no run uses, with their labels and pools")
     func classesAreForgotten() {
         var limits = SchedulerLimits()
         limits.idleClasses = 10
@@ -51,7 +51,7 @@ struct ScaleTests {
         scheduler.expect("dispatch last.a/1 to w")
     }
 
-    @Test("Runs share a class, which is there as long as one of them needs it")
+    @Test("Runs share a class, which exists as long as one of them needs it")
     func classesAreCounted() {
         var limits = SchedulerLimits()
         limits.idleClasses = 0
@@ -67,7 +67,7 @@ struct ScaleTests {
         #expect(scheduler.scheduler.classes.count == 0)
     }
 
-    @Test("The class of a run's tools is found by hash: a plan of 100,000 tools is added at once")
+    @Test("Finds the class of a run's tools by hash: adds a plan of 100,000 tools at once")
     func manyToolsInOnePlan() {
         var large = Scheduler(seed: 1)
         var actions: [Scheduler.Action] = []
@@ -86,7 +86,7 @@ struct ScaleTests {
         #expect(taken < .seconds(60))
     }
 
-    @Test("Workers and groups that have gone leave nothing behind")
+    @Test("Workers and groups that have gone leave nothing")
     func workersAreForgotten() {
         scheduler.submit([node("a", tool: "none", requires: ["zone": "a"])])
         for number in 0..<400 {
@@ -109,7 +109,7 @@ struct ScaleTests {
 
     // MARK: - Touching
 
-    @Test("A worker stands in a pool for its tools and one for each set of labels in use")
+    @Test("A worker is in a pool for its tools and one for each set of labels in use")
     func standings() {
         scheduler.validates = false
         for number in 0..<30 {
@@ -133,7 +133,7 @@ struct ScaleTests {
         }
     }
 
-    @Test("A worker that joins looks at no class that it cannot run")
+    @Test("A worker that joins checks no class that it cannot run")
     func joinTouchesOwnClasses() {
         scheduler.submit(
             (0..<500).map { node("n\($0)", tool: "missing\($0)") }
@@ -154,7 +154,7 @@ struct ScaleTests {
         #expect(scheduler.take().count == 1)
     }
 
-    @Test("A class that waits is not looked at before there is room, however many wait")
+    @Test("Checks no waiting class before there is room")
     func waitingClassesRest() {
         scheduler.join("w", slots: 2, tools: tools(100))
         scheduler.submit((0..<300).map { node("n\($0)", tool: "tool\($0 % 100)") })
@@ -190,7 +190,7 @@ struct ScaleTests {
         #expect(left.isEmpty)
     }
 
-    @Test("Runs that wait for a missing tool are told once each, not again with every further run")
+    @Test("Reports runs that wait for a missing tool once each")
     func manyRunsMissATool() {
         for number in 0..<1_000 {
             scheduler.validates = number % 200 == 0
@@ -204,7 +204,7 @@ struct ScaleTests {
         #expect(scheduler.take().count { $0.hasSuffix("failed: outcome_unknown") } == 1_000)
     }
 
-    @Test("A run at its bound gives each end to one of its tools, in turn")
+    @Test("A run at its limit gives each free place to one of its tools, in turn")
     func boundOverManyTools() {
         scheduler.join("w", slots: 8, tools: tools(100))
         scheduler.submit(

@@ -36,7 +36,7 @@ func node(
     )
 }
 
-/// Drives one scheduler and holds every action that nobody has expected yet.
+/// Drives one scheduler and keeps every action until a test expects it.
 final class SchedulerHarness {
     private(set) var scheduler: Scheduler
     var now = Instant.zero
@@ -45,9 +45,9 @@ final class SchedulerHarness {
     private(set) var actions: [Scheduler.Action] = []
     /// The messages of all failures that nodes ended with.
     private(set) var messages: [String] = []
-    /// Off for plans so large that a walk after each step takes too long.
+    /// Off for plans that are too large to check after each step.
     var validates = true
-    /// Moves that were seen, as "from>to".
+    /// Transitions that were seen, as "from>to".
     private(set) var moves: Set<String> = []
     private var names: [RunID: [String]] = [:]
     private var kinds: [RunID: [NodeStateKind]] = [:]
@@ -61,7 +61,7 @@ final class SchedulerHarness {
 
     // MARK: - Steps
 
-    /// Hands in one event without placing.
+    /// Handles one event without placing.
     func handle(_ event: Scheduler.Event, sourceLocation: SourceLocation = #_sourceLocation) {
         scheduler.handle(event, at: now, into: &actions)
         record(sourceLocation)
@@ -80,7 +80,7 @@ final class SchedulerHarness {
         place(sourceLocation: sourceLocation)
     }
 
-    /// Lets time pass, with every deadline on the way.
+    /// Advances time through every deadline.
     func advance(_ duration: Duration, sourceLocation: SourceLocation = #_sourceLocation) {
         let end = now + duration
         while let next = scheduler.nextDeadline(), next <= end {
@@ -92,7 +92,7 @@ final class SchedulerHarness {
 
     private func record(_ sourceLocation: SourceLocation) {
         for action in actions {
-            // What follows from the end of a pause is what tests look at.
+            // Tests check the consequences of the end of a pause, not the end itself.
             if case .publishPauseEnded = action { continue }
             lines.append(line(action))
             if case .settle(_, .failed(let failure)) = action { messages.append(failure.message) }
@@ -180,7 +180,7 @@ final class SchedulerHarness {
         handle(.runAdded(runID(run), missing))
     }
 
-    /// Appends nodes; names that are not there yet hold their node.
+    /// Adds nodes; unknown names hold their node.
     func add(
         _ run: String,
         _ nodes: [TestNode],
@@ -290,13 +290,14 @@ final class SchedulerHarness {
         state(name, run)?.worker ?? WorkerID(0)
     }
 
-    /// Everything since the last look, without the announcements of readiness; then forgets it.
+    /// Returns and removes the actions since the last call, without the events of readiness.
     func take() -> [String] {
         defer { lines.removeAll() }
         return lines.filter { !$0.hasPrefix("ready ") }
     }
 
-    /// The actions since the last look are exactly these; readiness counts when it is named.
+    /// Checks that the actions since the last call are exactly these; readiness counts when it is
+    /// named.
     func expect(_ expected: String..., sourceLocation: SourceLocation = #_sourceLocation) {
         let named = expected.contains { $0.hasPrefix("ready ") }
         let seen = lines.filter { named || !$0.hasPrefix("ready ") }

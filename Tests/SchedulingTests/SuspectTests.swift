@@ -9,9 +9,10 @@ struct SuspectTests {
     let scheduler = SchedulerHarness()
     let twice = ["t": ToolOffer(isIdempotent: true)]
 
-    /// Loses whatever worker holds the killer, and has another one join, until the killer is out.
+    /// Loses the worker that holds the killer, and lets another one join, until the killer has
+    /// failed.
     ///
-    /// Innocent nodes never end meanwhile. Says how many workers it took.
+    /// Innocent nodes never end meanwhile. Returns how many workers it took.
     private func isolate(_ killer: String, slots: Int, workers: Int) -> Int {
         var names = (1...workers).map { "w\($0)" }
         for name in names { scheduler.join(name, slots: slots, tools: twice) }
@@ -53,7 +54,7 @@ struct SuspectTests {
     }
 
     @Test(
-        "Among many suspects the one that kills is found, and no other fails",
+        "Finds the killer among many suspects, and no other node fails",
         arguments: [(2, 1), (2, 2), (8, 1), (8, 2), (8, 4), (32, 2), (32, 8)]
     )
     func many(count: Int, workers: Int) {
@@ -91,7 +92,7 @@ struct SuspectTests {
         #expect(scheduler.take().suffix(1) == ["finish r"])
     }
 
-    @Test("Suspects of one group share a worker, so that a loss does not make all wait in line")
+    @Test("Suspects of one group share a worker, so that after a loss not all wait in line")
     func groups() {
         scheduler.join("w1", slots: 8, tools: twice)
         scheduler.submit((0..<8).map { node("n\($0)") })
@@ -103,7 +104,7 @@ struct SuspectTests {
         #expect((0..<8).count { scheduler.holder("n\($0)").number > 0 } == 8)
     }
 
-    @Test("After one loss a suspect waits a minute at most, after more as long as it takes")
+    @Test("After one loss a suspect waits a minute at most, after more as long as necessary")
     func patience() {
         scheduler.join("w1", slots: 4, tools: twice)
         scheduler.submit([node("a"), node("b")])
@@ -120,7 +121,7 @@ struct SuspectTests {
         #expect(["a", "b"].count { scheduler.state($0) == .ready } == 1)
     }
 
-    @Test("What had not begun when its worker was lost goes on at once")
+    @Test("Nodes that had not begun when their worker was lost go on at once")
     func unstarted() {
         scheduler.join("w1", slots: 4, tools: twice)
         scheduler.submit((0..<4).map { node("n\($0)") })
@@ -130,7 +131,7 @@ struct SuspectTests {
         #expect((0..<4).count { scheduler.holder("n\($0)").number > 0 } == 4)
     }
 
-    @Test("A suspect that answers is none any more")
+    @Test("A suspect that reports an outcome is no longer one")
     func answers() {
         let tools = ["t": ToolOffer(isIdempotent: true, maxAttempts: 3)]
         scheduler.join("w1", slots: 4, tools: tools)
@@ -144,12 +145,12 @@ struct SuspectTests {
         #expect(scheduler.holder("a") == scheduler.worker("w2"))
     }
 
-    @Test("A node that ten workers were lost with fails, whatever else was on them")
+    @Test("A node that ten workers were lost with fails, for any other nodes on them")
     func sharedLosses() {
         let scheduler = SchedulerHarness()
         scheduler.submit([node("a")])
         for index in 1...10 {
-            // Each time with a node that nothing is known of, and that does not come back.
+            // Each time with a new node, which does not come back.
             scheduler.submit("r\(index)", [node("x", tool: "once")])
             scheduler.join(
                 "w\(index)",

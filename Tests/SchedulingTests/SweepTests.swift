@@ -1,4 +1,4 @@
-// Nodes that are skipped or cancelled in numbers: a bounded number each turn, each node once.
+// Many nodes that are skipped or cancelled: a limited number each turn, each node once.
 
 import Core
 import Scheduling
@@ -14,7 +14,7 @@ struct SweepTests {
         scheduler = SchedulerHarness(limits: limits)
     }
 
-    @Test("A cancelled run ends over several turns; none of its nodes starts in between")
+    @Test("Ends a cancelled run over several turns; none of its nodes starts in between")
     func cancelled() {
         scheduler.join("w")
         scheduler.submit(
@@ -30,7 +30,7 @@ struct SweepTests {
             "ready2 cancelled"
         )
         #expect(scheduler.scheduler.hasSweeps)
-        // The slot is free again, and what depends on the attempt has no dependency left.
+        // The slot is free again, and the attempt's dependents have no open dependency.
         scheduler.handle(
             .attemptSucceeded(
                 scheduler.attempt("held"),
@@ -44,7 +44,7 @@ struct SweepTests {
         #expect(!scheduler.scheduler.hasSweeps)
     }
 
-    @Test("Everything behind a failure is skipped over several turns, other runs go on")
+    @Test("Skips all dependents of a failure over several turns; other runs continue")
     func skipped() {
         scheduler.join("w", slots: 2)
         scheduler.submit([node("root")] + (0..<7).map { node("leaf\($0)", after: "root") })
@@ -87,7 +87,7 @@ struct SweepTests {
         #expect(!scheduler.scheduler.hasSweeps)
     }
 
-    @Test("A run that ended and was forgotten leaves no work behind for the next one")
+    @Test("A run that ended and was forgotten leaves no work for the next one")
     func slotUsedAgain() {
         scheduler.join("w")
         scheduler.submit([node("root")] + (0..<9).map { node("leaf\($0)", after: "root") })

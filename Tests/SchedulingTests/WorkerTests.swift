@@ -1,4 +1,4 @@
-// Workers come, fall silent, drain and get lost.
+// Workers that join, fall silent, drain and are lost.
 
 import Core
 import Scheduling
@@ -9,7 +9,7 @@ struct WorkerTests {
     let scheduler = SchedulerHarness()
     let twice = ["t": ToolOffer(isIdempotent: true)]
 
-    @Test("A suspected worker keeps what it has and gets nothing new until it recovers")
+    @Test("A suspected worker keeps its attempts and gets nothing new until it recovers")
     func suspected() {
         scheduler.join("w", slots: 2)
         scheduler.submit([node("a")])
@@ -22,7 +22,7 @@ struct WorkerTests {
         scheduler.expect("dispatch r2.b/1 to w")
     }
 
-    @Test("What becomes ready while a worker is suspected is placed when it recovers, in any order")
+    @Test("Places nodes that became ready during a suspicion when the worker recovers")
     func suspectedBeforeLook() {
         scheduler.join("w", slots: 4)
         scheduler.suspect("w")
@@ -36,7 +36,7 @@ struct WorkerTests {
         scheduler.expect("a succeeded", "dispatch b/1 to w")
     }
 
-    @Test("A draining worker finishes what it has and gets nothing new, suspected or not")
+    @Test("A draining worker finishes its attempts and gets nothing new, suspected or not")
     func draining() {
         scheduler.join("w1", slots: 2)
         scheduler.submit([node("a"), node("b"), node("c")])
@@ -99,7 +99,7 @@ struct WorkerTests {
         )
     }
 
-    @Test("Failures reported by the tool and lost workers are counted apart")
+    @Test("Counts failures reported by the tool and lost workers separately")
     func countedApart() {
         let tools = ["t": ToolOffer(isIdempotent: true, maxAttempts: 2)]
         scheduler.join("w1", tools: tools)
@@ -115,7 +115,7 @@ struct WorkerTests {
         scheduler.expect("a succeeded", "finish r")
     }
 
-    @Test("A lost worker's outcomes change nothing, also when its slot has a new owner")
+    @Test("Outcomes of a lost worker change nothing, also when its slot has a new owner")
     func lostWorkerIsFenced() {
         let lost = scheduler.join("w1", tools: twice)
         scheduler.submit([node("a")])
@@ -131,7 +131,7 @@ struct WorkerTests {
         #expect(!scheduler.scheduler.isCurrent(old, on: scheduler.worker("w2")))
     }
 
-    @Test("Losing workers that hold nothing, are unknown or gone already does no harm")
+    @Test("Losing an idle, unknown or already lost worker does no harm")
     func losingNothing() {
         scheduler.join("w1")
         scheduler.lose("w1")
@@ -146,7 +146,7 @@ struct WorkerTests {
         scheduler.expect("dispatch a/1 to w2")
     }
 
-    @Test("A drained worker that is lost is not counted out twice")
+    @Test("Does not remove a drained worker twice when it is lost")
     func drainedThenLost() {
         scheduler.join("w1")
         scheduler.join("w2")
@@ -163,7 +163,7 @@ struct WorkerTests {
 
 @Suite("Stale attempts")
 struct StaleTests {
-    @Test("No event about an attempt that is not current changes anything")
+    @Test("Events about an attempt that is not current change nothing")
     func staleEvents() {
         let scheduler = SchedulerHarness()
         scheduler.join("w1", slots: 2, tools: ["t": ToolOffer(isIdempotent: true, maxAttempts: 9)])

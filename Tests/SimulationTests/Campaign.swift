@@ -1,9 +1,9 @@
-// Many seeds, on every core: what they add up to, and the first one that broke a promise.
+// Many seeds, on every core: their totals, and the first one that broke a guarantee.
 
 import Foundation
 import Synchronization
 
-/// What seeds add up to.
+/// The totals of several seeds.
 struct Tally: Sendable {
     var seeds = 0
     var steps = 0
@@ -12,7 +12,7 @@ struct Tally: Sendable {
     var faults = FaultCounts()
     /// How runs ended, by kind of work, status and code of failure.
     var endings: [String: Int] = [:]
-    /// A sum over the traces of all seeds, in whatever order they were run.
+    /// A sum over the traces of all seeds, independent of their order.
     var hash: UInt64 = 0
 
     mutating func add(_ cluster: SimulatedCluster, seed: UInt64) {
@@ -55,7 +55,7 @@ struct Campaign: Sendable {
     let jobs: Int
     /// Whether each seed is named before it runs, for campaigns that may crash.
     var namesSeeds = false
-    /// Every so many seeds one is run twice, which has to give the same trace.
+    /// One of this many seeds is run twice, and must give the same trace.
     private static let repeatEvery: UInt64 = 25
 
     private final class Shared: Sendable {

@@ -1,5 +1,5 @@
-// One type for each promise. They watch what passes between the machines and keep books of their
-// own; what a machine believes is only compared with.
+// One type for each guarantee. They watch the messages between the machines and keep their own
+// books; the state of a machine is only compared with these.
 
 import Core
 import JSON
@@ -13,11 +13,11 @@ struct RunEndChecker {
     private(set) var ended: [RunID: String] = [:]
     private var cancelled: Set<RunID> = []
     private var brokenOff: Set<RunID> = []
-    /// Runs that a client called off before anything else ended them, and whether their plans were
+    /// Runs that a client cancelled before anything else ended them, and whether their plans were
     /// still growing then.
     private var calledOff: [RunID: Bool] = [:]
 
-    /// A run that ended and was `forgotten` may make way for another one with its key.
+    /// A run that ended and was `forgotten` may be replaced by another one with its key.
     mutating func accept(
         _ key: String,
         _ run: RunID,
@@ -32,7 +32,7 @@ struct RunEndChecker {
         return isExisting ? "\(key) is said to exist, but is new" : nil
     }
 
-    /// The run's plan broke off while it was still being written: it fails, whatever runs.
+    /// The run's plan broke off while it was still being written: the run fails in any case.
     mutating func breakOff(_ run: RunID) {
         brokenOff.insert(run)
         cancel(run)
@@ -51,8 +51,8 @@ struct RunEndChecker {
         if ended[run] == nil, calledOff[run] == nil { calledOff[run] = isGrowing }
     }
 
-    /// The end of a run follows from what was asked and what happened, whatever came when: a failure
-    /// of the run itself, then a cancel that kept anything from being done, then its nodes.
+    /// The end of a run follows from the requests and events, in any order: a failure of the run
+    /// itself comes first, then a cancel that prevented something, then its nodes.
     func justify(_ run: RunID, _ status: String, _ course: RunCourse) -> String? {
         let wasGrowing = calledOff[run]
         let expected: String
@@ -84,7 +84,7 @@ struct RunEndChecker {
         return nil
     }
 
-    /// Whether a client asked for the end of a run that goes on.
+    /// Whether a client asked to end a running run.
     func isCancelled(_ run: RunID) -> Bool { cancelled.contains(run) }
 
     var open: [RunID] { order.filter { ended[$0] == nil } }
@@ -140,7 +140,7 @@ struct ExecutionChecker {
         return "\(attempt) of \(tool) began although \(unsafe.attempt) may have taken effect"
     }
 
-    /// The coordinator got the tool's own word that trying again may help.
+    /// The tool itself has reported that the failure is retryable.
     mutating func reported(_ attempt: AttemptID, _ failure: Failure) {
         guard failure.isRetryable else { return }
         let key = Self.key(attempt)
@@ -162,7 +162,7 @@ struct SlotChecker {
     }
 }
 
-/// Who acknowledges what: only results that came, and every one of them in the end.
+/// Acknowledgements: only of results that arrived, and every one of them in the end.
 struct AcknowledgementChecker {
     private var delivered: [ConnectionID: Set<AttemptID>] = [:]
     private var current: Set<AttemptID> = []
@@ -185,21 +185,21 @@ struct AcknowledgementChecker {
     }
 }
 
-/// What a worker was told over its present connection: what the coordinator believes of it must
-/// have been said there, whatever was said over an earlier one.
+/// What a worker was told over its current connection: the coordinator's state must match what was
+/// said there, not over an earlier one.
 struct ConnectionChecker {
     private struct Said {
         var attempts: Set<AttemptID> = []
         var cancels: Set<AttemptID> = []
         var isDrainKnown = false
-        /// Bytes that came in chunks of an attempt and were not granted again.
+        /// Bytes that arrived in chunks of an attempt and were not granted again.
         var owed: [AttemptID: Int] = [:]
     }
 
     private var said: [ConnectionID: Said] = [:]
 
-    /// Notes what the coordinator says; nothing goes to a worker over a connection on which either
-    /// side has spoken of a drain.
+    /// Records the coordinator's messages; nothing is sent to a worker over a connection on which
+    /// either side has spoken of a drain.
     mutating func send(_ message: Message, on connection: ConnectionID) -> String? {
         switch message {
         case .dispatch(let dispatch):
@@ -226,7 +226,7 @@ struct ConnectionChecker {
         }
     }
 
-    /// No more is granted than came over this connection.
+    /// No more is granted than arrived over this connection.
     mutating func grant(_ window: Window, on connection: ConnectionID) -> String? {
         let owed = (said[connection]?.owed[window.attempt] ?? 0) - window.bytes
         said[connection, default: Said()].owed[window.attempt] = owed
@@ -249,7 +249,7 @@ struct ConnectionChecker {
     }
 }
 
-/// A name has at most one session, and a session takes back only what its own process got.
+/// A name has at most one session, and a session takes back only attempts of its own process.
 struct SessionChecker {
     private var links: [String: [SimulatedLink]] = [:]
     /// The process that got each attempt.
@@ -277,12 +277,13 @@ struct SessionChecker {
     }
 }
 
-/// A node that was lost with so many workers is not tried again.
+/// A node that was lost with this many workers is not tried again.
 struct LossChecker {
-    /// The losses that a node may have been there at, and those if it was alone the last time.
+    /// The losses at which a node may have been present, and those where it was alone the last
+    /// time.
     let limit: Int
     let loneLimit: Int
-    /// What each worker held at the end of the latest turn, with what happened in this one.
+    /// The attempts of each worker at the end of the latest turn, with the events of this one.
     private var held: [String: Set<AttemptID>] = [:]
     private var losses: [NodeReference: Int] = [:]
     private var isOut: Set<NodeReference> = []
@@ -306,7 +307,7 @@ struct LossChecker {
         held[name]?.remove(attempt)
     }
 
-    /// A session ended with so many attempts; counted when the books know which.
+    /// A session ended with this many attempts; counted when the books are complete.
     mutating func leave(_ name: String, with count: Int) {
         guard let lost = held.removeValue(forKey: name), lost.count == count else { return }
         for attempt in lost {

@@ -1,20 +1,21 @@
-// What may be dispatched, and with which arguments: kept in books of its own, from plans as clients
-// submitted them and from what models have written of theirs.
+// Which nodes may be dispatched, and with which arguments: computed separately, from plans as
+// clients submitted them and from the text of models.
 
 import Core
 import JSON
 
-/// A node is dispatched when all that it depends on has succeeded, with exactly those outputs, and
-/// only if somebody who may has written it down.
+/// A node is dispatched when all its dependencies have succeeded, with exactly those outputs, and
+/// only if a client or model has written it.
 struct DependencyChecker {
     private struct Book {
         var nodes: [String: ModelNode] = [:]
-        /// The ids by the place of the node in its run; those of a goal are learnt.
+        /// The ids by the position of the node in its run; those of a goal are found during the
+        /// run.
         var places: [Int: String] = [:]
         var isGoal = false
         var allowed: Set<String>?
         var maxNodes = Int.max
-        /// The tool of the one node that joins, which no plan has.
+        /// The tool of the node that joins, which is in no plan.
         var joinTool: String?
         var outputs: [String: RawJSON] = [:]
     }
@@ -56,7 +57,8 @@ struct DependencyChecker {
         books[run] = book
     }
 
-    /// A model has written the last character of a node that may run; the first of an id counts.
+    /// A model has written the last character of a node that may run; the first one of an id
+    /// counts.
     mutating func write(_ node: ModelNode, _ run: RunID) {
         if books[run]?.nodes[node.id] == nil { books[run]?.nodes[node.id] = node }
     }
@@ -84,7 +86,7 @@ struct DependencyChecker {
         return nil
     }
 
-    /// A place in a run belongs to one node, and a node has one place.
+    /// A position in a run belongs to one node, and a node has one position.
     private mutating func place(_ attempt: AttemptID, _ id: String, _ book: Book) -> String? {
         if let known = book.places[attempt.node] {
             return known == id ? nil : "\(attempt) is node \(id), but was \(known)"

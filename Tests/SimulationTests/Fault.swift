@@ -1,7 +1,7 @@
-// What can go wrong in a simulation. Each class has to happen in a campaign, or the campaign tests
-// less than it seems to.
+// The faults of a simulation. Each class must happen in a campaign, or the campaign tests less than
+// it seems to.
 
-/// A class of faults and of things that only happen under faults.
+/// A class of faults and of events that only happen after faults.
 enum Fault: String, CaseIterable, Sendable {
     /// A worker's process dies with everything that runs in it.
     case workerCrash
@@ -11,13 +11,13 @@ enum Fault: String, CaseIterable, Sendable {
     case cut
     /// A connection breaks and one side notices only by silence.
     case halfOpen
-    /// What was on its way when a connection broke is lost.
+    /// Messages on their way are lost when a connection breaks.
     case messageLost
     /// A message takes long; those behind it wait.
     case delay
-    /// What the coordinator says does not arrive for a while.
+    /// Messages of the coordinator do not arrive for a while.
     case partitionToPeer
-    /// What a peer says does not arrive for a while.
+    /// Messages of a peer do not arrive for a while.
     case partitionToCoordinator
     /// The coordinator's process is stopped for a while; what is sent to it waits.
     case coordinatorPause
@@ -25,31 +25,31 @@ enum Fault: String, CaseIterable, Sendable {
     case twin
     /// A second worker of a live name is refused.
     case twinRefused
-    /// A worker cannot start a tool, whichever node it is for.
+    /// A worker cannot start a tool, for any node.
     case startRefused
     /// A worker is short of something for a moment and tries again.
     case shortage
-    /// A worker's tool is gone, or back.
+    /// A worker's tool disappears, or is back.
     case toolGone
-    /// A node takes its worker down each time.
+    /// A node kills its worker each time.
     case killer
-    /// Others were on the worker that it took down.
+    /// Other nodes were on the worker that it killed.
     case killedWithOthers
     /// A client asks to drain a worker.
     case drainOrdered
     /// A worker drains by itself.
     case drainRequested
-    /// A worker ends an attempt that nobody cancelled, because the time of its drain is over.
+    /// A worker ends an attempt without a cancel, because the deadline of its drain is over.
     case drainEndedAttempt
-    /// A worker ends with work in it, because the time of its drain is over.
+    /// A worker ends with running attempts, because the deadline of its drain is over.
     case drainForced
     /// A peer reads slowly for a while, or nothing.
     case slowReader
-    /// It took none of what waited for it, for too long.
+    /// It read nothing of its backlog, for too long.
     case slowReaderDismissed
     /// A question waits until there is room for its answer.
     case questionWaits
-    /// A tool does not end when it is told to.
+    /// A tool does not end when it is cancelled.
     case stubbornTool
     /// A client cancels its run.
     case cancelRun
@@ -65,48 +65,48 @@ enum Fault: String, CaseIterable, Sendable {
     case resumed
     /// A session ended with attempts in it.
     case attemptsLost
-    /// A tool fails, for good or for now.
+    /// A tool fails, finally or temporarily.
     case toolFailure
     /// A tool takes longer than it may.
     case timeout
-    /// A value goes in chunks.
+    /// A value is sent in chunks.
     case chunks
-    /// A worker's result has an output that is no JSON.
+    /// A worker's result has an output that is not JSON.
     case unreadableOutput
-    /// A chunk of an output has text that is no JSON string.
+    /// A chunk of an output has text that is not a JSON string.
     case unreadableChunk
     /// A session ended because nothing was heard for the length of a lease.
     case leaseExpired
-    /// The coordinator has as many unfinished runs as it takes.
+    /// The coordinator has as many unfinished runs as it allows.
     case busy
-    /// A submission alone holds more bytes than a run may.
+    /// A submission alone has more bytes than a run may hold.
     case submissionTooLarge
     /// A run grows beyond the bytes that it may hold.
     case runTooLarge
-    /// All runs together hold more than they may, and the one with the most ends.
+    /// All runs together hold more than they may, and the largest ends.
     case allTooLarge
     /// A run took longer than its budget of time.
     case outOfTime
 
-    /// A model writes a plan of which something cannot be used.
+    /// A model writes a plan with an invalid part.
     case malformedPlan
-    /// A model decides nothing, or writes on behind its decision.
+    /// A model decides nothing, or writes on after its decision.
     case malformedDecision
     /// A call of a model fails before its first word.
     case modelFailedEarly
     /// It fails in the middle of the reply.
     case modelFailedMidStream
-    /// It fails after all that there was to say.
+    /// It fails after the complete reply.
     case modelFailedLate
     /// Its reply is cut at the limit of tokens.
     case modelCutShort
-    /// It says nothing for long, and is given up.
+    /// It is silent for long, and is given up.
     case modelHung
     /// The model refuses.
     case modelRefused
     /// The coordinator cancels a call.
     case modelCallCancelled
-    /// A model is asked to set its reply right.
+    /// A model is asked to repair its reply.
     case repair
     /// A model that is asked before every call is asked again.
     case furtherStep
@@ -114,12 +114,12 @@ enum Fault: String, CaseIterable, Sendable {
     case joinedByTool
     /// A joiner asks for another plan.
     case replan
-    /// A goal fails because its nodes or tokens are spent.
+    /// A goal fails because it has used all nodes or tokens.
     case outOfBudget
 }
 
 extension Fault {
-    /// What only a larger campaign can be expected to meet.
+    /// Faults that only happen in larger campaigns.
     static let rare: Set<Fault> = [.drainForced, .lateResultOfHolder, .questionWaits]
 }
 

@@ -1,5 +1,4 @@
-// What a run may ask of language models: one call at a time, a bounded number of them, none that
-// outlives the run.
+// The model calls of a run: one at a time, a limited number, and none after the end of the run.
 
 import Core
 
@@ -80,7 +79,7 @@ struct ModelCallChecker {
         return nil
     }
 
-    /// The calls that nobody has ended although all is over.
+    /// The calls that have not ended although everything is over.
     var open: [ModelCallID] { books.values.compactMap { $0.open?.call } }
 
     /// How many calls there were.

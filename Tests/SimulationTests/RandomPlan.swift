@@ -1,5 +1,4 @@
-// Nodes and plans drawn at random, together with what their arguments must become: the model that
-// dispatches are compared with.
+// Random nodes and plans, together with the expected arguments: the model for checking dispatches.
 
 import JSON
 import Plans
@@ -11,7 +10,7 @@ struct ModelReference {
     enum Style {
         /// The whole output.
         case whole
-        /// A string deep in the output, which looks as if it held references itself.
+        /// A string deep in the output, which contains text like references.
         case path
         /// A number of the output.
         case number
@@ -19,7 +18,7 @@ struct ModelReference {
         case text
         /// A string of the output within text.
         case spliced
-        /// A part that no output has.
+        /// A part that is in no output.
         case missing
     }
 
@@ -29,7 +28,7 @@ struct ModelReference {
 
     private static let deep: [JSONPathStep] = [.key("l"), .index(1), .key("k")]
 
-    /// What it stands for, as JSON, or nil if it stands for nothing.
+    /// Its value, as JSON, or nil if there is none.
     func value(in output: RawJSON) -> String? {
         switch style {
         case .whole: output.text
@@ -78,12 +77,12 @@ struct ModelReference {
 struct ModelNode {
     var id: String
     var tool: String
-    /// Everything that has to succeed before.
+    /// Everything that must succeed before.
     var dependencies: [String]
-    /// The dependencies that are written down although nothing may refer to them.
+    /// The declared dependencies, which need not be referred to.
     var declared: [String]
     var references: [ModelReference]
-    /// The number that a typed tool gets, unless it is a reference.
+    /// The number for a typed tool, unless it is a reference.
     var number: Int?
 
     /// Draws a node that depends on some of the others.
@@ -127,7 +126,7 @@ struct ModelNode {
         declared = dependencies.filter { isAllDeclared || !referenced.contains($0) }
     }
 
-    /// The arguments that a dispatch must carry, or nil if there must be none.
+    /// The expected arguments of a dispatch, or nil if there must be none.
     func arguments(outputs: [String: RawJSON]) -> String? {
         var fields = number.map { ["\"n\":\($0)"] } ?? []
         for reference in references {

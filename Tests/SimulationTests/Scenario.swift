@@ -1,4 +1,4 @@
-// What a seed decides before anything happens: limits, workers, runs, and which faults may strike.
+// The choices of a seed before the start: limits, workers, runs, and which faults may happen.
 
 import Core
 import Scheduling
@@ -13,7 +13,7 @@ struct Scenario {
         return keys
     }()
 
-    /// Faults strike up to this instant; then everything heals.
+    /// Faults happen up to this instant; then everything is repaired.
     let faultsEnd: Instant
     let limits: Limits
     let schedulerLimits: SchedulerLimits
@@ -22,13 +22,13 @@ struct Scenario {
     let clientCount: Int
     /// How many of a thousand clients have a goal instead of a plan.
     let goalPermille: Int
-    /// Whether finished runs may be forgotten while somebody may still ask for them.
+    /// Whether finished runs may be forgotten while a client may still ask for them.
     var mayForget: Bool {
         let limits = Limits()
         return self.limits.finishedBytes < limits.finishedBytes
             || self.limits.heldBytes < limits.heldBytes
     }
-    /// Whether runs may have a budget of time, and fail when nobody has their tool.
+    /// Whether runs may have a time limit, and fail when no worker has their tool.
     let hasBudgets: Bool
     /// The mean pause between two faults.
     let faultPause: Duration
@@ -38,14 +38,14 @@ struct Scenario {
     let scarce: [String: Int]
     /// How often a look finds a tool gone, in a thousand.
     let gonePermille: Int
-    /// How many of a thousand nodes of repeatable tools take their worker down.
+    /// How many of a thousand nodes of repeatable tools kill their worker.
     let killerPermille: Int
     /// The faults that this seed draws from.
     let strikes: [Strike]
     /// How often a message is delayed for long, in a thousand.
     let delayPermille: Int
 
-    /// What strikes out of the blue; other faults are drawn where they happen.
+    /// Faults at random times; other faults are drawn where they happen.
     enum Strike: CaseIterable {
         case crash
         case cut
@@ -58,7 +58,7 @@ struct Scenario {
         case pause
     }
 
-    /// Whether only the coordinator itself can be at fault when anybody is lost.
+    /// Whether every loss must be the fault of the coordinator itself.
     let isCalm: Bool
 
     init(drawing draw: inout SeededDraw) {
@@ -86,7 +86,7 @@ struct Scenario {
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)
         schedulerLimits.answerMargin = .milliseconds(500)
-        // Half of the seeds settle what is skipped or cancelled over many turns.
+        // Half of the seeds settle skipped or cancelled nodes over many turns.
         if limits.chunkBytes == 700 { schedulerLimits.settlementsPerTurn = 2 }
         self.schedulerLimits = schedulerLimits
         faultsEnd = .zero + draw.duration(.seconds(2) ... .seconds(10))
@@ -107,10 +107,11 @@ struct Scenario {
         self.scarce = scarce
         gonePermille = draw.permille(150) ? 400 : 0
         killerPermille = draw.permille(150) ? 150 : 0
-        // Most seeds see few classes at a time: a fault may hide what another one shows.
+        // Most seeds have few classes of faults at a time: a fault may hide the effect of another
+        // one.
         var strikes: [Strike] = []
         for strike in Strike.allCases where draw.permille(400) { strikes.append(strike) }
-        // In a few seeds nothing happens but that the coordinator is away: then nobody may be lost.
+        // In a few seeds only the coordinator is paused: then no peer may be lost.
         let isCalm = draw.permille(100)
         self.isCalm = isCalm
         self.strikes = isCalm ? [.pause] : strikes

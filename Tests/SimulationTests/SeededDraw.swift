@@ -1,4 +1,4 @@
-// All chance of a simulation comes from here, so that a seed repeats it.
+// All random choices of a simulation come from here, so that a seed repeats it.
 
 import Core
 

@@ -1,5 +1,5 @@
-// A client that submits one run, a plan whole or in batches or a goal, watches it, may cancel it, and
-// comes back with the same key when its connection breaks.
+// A client that submits one run (a plan whole or in batches, or a goal), watches it, may cancel it,
+// and comes back with the same key when its connection breaks.
 
 import Core
 import JSON
@@ -42,21 +42,21 @@ final class SimulatedClient {
     /// Terminal events on this connection, and the number of the newest event.
     private var endsHere = 0
     private var newest = -1
-    /// The number of the snapshot that a late watcher got, while nodes are told again under it.
+    /// The number of the snapshot of a late watcher, while earlier events are sent again under it.
     private var restated: Int?
     private var hasLost = false
-    /// Whether its submission was refused for now and not sent again since.
+    /// Whether its submission was refused temporarily and not sent again since.
     private(set) var isRefused = false
     /// Nodes whose end it was told on this connection.
     private var settled: Set<NodeID> = []
-    /// The answer as it was written, as long as the connection lasts.
+    /// The text of the answer as it was written, on this connection.
     private var written = ""
     private var round = 1
     /// Questions asked on this connection, and those that wait for a reply.
     private var askedCount = 0
     private(set) var openQuestions: [Int] = []
     private var reply = ChunkAssembler(maximumBytes: 1 << 20)
-    /// Set when something arrived that no client should see.
+    /// Set when a message arrived that no client should get.
     private(set) var problem: String?
 
     init(
@@ -213,7 +213,7 @@ final class SimulatedClient {
         }
     }
 
-    /// Submits again what was refused, once.
+    /// Submits a refused run again, once.
     func resubmission() -> Message? {
         guard isWelcome, isRefused else { return nil }
         isRefused = false
@@ -255,7 +255,7 @@ final class SimulatedClient {
         switch event.kind {
         case .progress where event.node == nil: break
         case .snapshot: restated = event.sequence
-        // What a late watcher missed is told again under the number of the snapshot.
+        // Events that a late watcher missed are sent again under the number of the snapshot.
         case _ where event.sequence == restated && newest <= event.sequence && isRestating(event):
             break
         default:
@@ -279,9 +279,9 @@ final class SimulatedClient {
         }
     }
 
-    /// Each node ends once, rounds rise by one, and the answer is what was shown of it.
+    /// Each node ends once, rounds rise by one, and the answer is the text that was shown.
     private func look(at event: EventMessage) {
-        // Who comes back gets no more than what is still kept.
+        // A client that comes back gets only what is still kept.
         if hasLost, event.kind == .answering || event.kind == .replanned { return }
         switch event.kind {
         case .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled:

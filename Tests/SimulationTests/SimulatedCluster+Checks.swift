@@ -1,5 +1,5 @@
-// What must hold whenever the coordinator's turn is over: its own cross-references, and what it
-// believes against what was said and against counts made here.
+// What must hold after every turn of the coordinator: its own cross-references, and its state
+// compared with the messages and with counts made here.
 
 import CoordinatorCore
 import Core
@@ -11,7 +11,8 @@ import Wire
 @testable import CoordinatorCore
 
 extension SimulatedCluster {
-    /// Checks a turn's end; the machine is handed on, because reading it from here copies.
+    /// Checks the end of a turn; the machine is a parameter, because reading the property copies
+    /// it.
     func checkTurn(of coordinator: CoordinatorMachine) {
         do {
             try coordinator.validate()
@@ -23,8 +24,8 @@ extension SimulatedCluster {
         checkBounds(coordinator)
     }
 
-    /// What the coordinator believes of a worker was said over its connection, is no more than the
-    /// worker may hold, and no node is held twice.
+    /// The coordinator's state of a worker was told over its connection, is no more than the worker
+    /// may hold, and no node is held twice.
     private func checkBeliefs(_ coordinator: CoordinatorMachine) {
         var holders: [NodeReference: String] = [:]
         for worker in coordinator.workerOrder {
@@ -60,7 +61,7 @@ extension SimulatedCluster {
         broken(connections.holds(attempt, isCancelling: reason != nil, on: connection))
     }
 
-    /// What workers hold, what the scheduler's nodes say and what the runs count is the same.
+    /// The workers' attempts, the states of the scheduler's nodes and the counts of the runs agree.
     private func checkCounts(_ held: Int, _ coordinator: CoordinatorMachine) {
         var sum = 0
         for id in coordinator.runs.active {

@@ -1,4 +1,4 @@
-// The coordinator's shell: events in, actions carried out, and the checkers that look on.
+// The coordinator's shell: events in, actions executed, and the checkers that watch.
 
 import Core
 import JSON
@@ -42,7 +42,7 @@ extension SimulatedCluster {
         }
     }
 
-    /// Carries out everything in order; what happens meanwhile is appended.
+    /// Executes all actions in order; new ones are appended meanwhile.
     private func carryOutCoordinatorActions() {
         guard !isCarryingOut else { return }
         isCarryingOut = true
@@ -131,7 +131,7 @@ extension SimulatedCluster {
             let isAll = failure.message.contains("held_bytes")
             faults.note(isRun ? .runTooLarge : isAll ? .allTooLarge : .outOfBudget)
         }
-        // The reason is known as long as the run is: it may have been forgotten at once.
+        // The reason is known as long as the run exists: it may have been forgotten at once.
         let isKnown = coordinator.runs.slot(of: run) != nil
         if runEnds.isBrokenOff(run),
             status != "failed" || isKnown && failure?.code != .badPlan
@@ -146,7 +146,7 @@ extension SimulatedCluster {
         endings["\(kind)/\(status)\(code)", default: 0] += 1
     }
 
-    /// What has become of a run, by the states of its nodes.
+    /// The state of a run, from the states of its nodes.
     private func course(of run: RunID) -> RunCourse? {
         guard let slot = coordinator.runs.slot(of: run) else { return nil }
         let state = coordinator.runs[slot].state
@@ -162,7 +162,8 @@ extension SimulatedCluster {
         return course
     }
 
-    /// Whether nothing is wrong but pauses of the coordinator; a tool may have killed its worker.
+    /// Whether there are no faults but pauses of the coordinator; a tool may have killed its
+    /// worker.
     private var isOnlyCoordinatorAway: Bool { scenario.isCalm && faults[.workerCrash] == 0 }
 
     private func look(at message: Message, to link: SimulatedLink) {
@@ -200,7 +201,7 @@ extension SimulatedCluster {
         return "\(name)/\(session ?? "-")"
     }
 
-    /// Nodes wait for what their strategy makes them wait for; who joins comes last.
+    /// Nodes wait as their strategy requires; a node that joins comes last.
     private func checkStart(_ attempt: AttemptID, _ node: NodeID) {
         if node.text == DependencyChecker.joinName {
             faults.note(.joinedByTool)
@@ -254,7 +255,7 @@ extension SimulatedCluster {
         authors[run] = SimulatedAuthor(goal: goal, isPlanner: isPlanner, allowed: client.allowed)
     }
 
-    /// Hands a message to the machine, and compares what it makes of results with the books.
+    /// Passes a message to the machine, and checks its handling of results.
     func deliverToCoordinator(_ message: Message, _ link: SimulatedLink) {
         connections.receive(message, on: link.id)
         switch message {
@@ -351,7 +352,7 @@ extension SimulatedCluster {
         if isUnreadable { checkUnreadable(attempt, link, isCurrent, after) }
     }
 
-    /// An output that cannot be read ends its attempt, and not the session.
+    /// An output that cannot be read ends its attempt, but not the session.
     private func checkUnreadable(
         _ attempt: AttemptID,
         _ link: SimulatedLink,

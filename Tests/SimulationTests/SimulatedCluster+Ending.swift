@@ -1,4 +1,5 @@
-// The whole course: a beginning, a time of faults, a healing, and an end that has to come.
+// The whole course of a simulation: a beginning, a time of faults, a repair, and an end that must
+// come.
 
 import Core
 import DequeModule
@@ -12,7 +13,7 @@ import WorkerCore
 @testable import CoordinatorCore
 
 extension SimulatedCluster {
-    /// Runs the seed to its end; the first broken promise, or nil.
+    /// Runs the seed to its end; returns the first broken guarantee, or nil.
     func runToEnd() -> String? {
         prepare()
         _ = run(until: scenario.faultsEnd, steps: 50_000) { false }
@@ -87,7 +88,8 @@ extension SimulatedCluster {
         return draw.permille(hasGoal ? 750 : 80) ? .llm : .json
     }
 
-    /// Networks work again, there are workers for every tool, tools neither fail nor resist.
+    /// Networks work again, there are workers for every tool, tools neither fail nor ignore
+    /// cancels.
     private func heal() {
         isHealed = true
         trace.add(now, "HEALED")
@@ -123,7 +125,7 @@ extension SimulatedCluster {
         return lines.joined(separator: "\n")
     }
 
-    /// After a while of peace nobody holds anything any more.
+    /// After a while without faults nothing is held any more.
     private func checkLeftovers() {
         guard problem == nil else { return }
         if let run = runEnds.open.first { broken("run \(run) never ended") }
@@ -171,7 +173,7 @@ extension SimulatedCluster {
         }
     }
 
-    /// What the coordinator keeps is what was recorded when it came.
+    /// The coordinator still has the outputs that arrived.
     private func checkOutcomes(of id: RunID, _ run: Run) {
         for node in 0..<run.plan.count {
             let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))

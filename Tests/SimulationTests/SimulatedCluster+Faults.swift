@@ -1,4 +1,4 @@
-// Faults out of the blue, drawn from those that the scenario allows.
+// Faults at random times, drawn from those that the scenario allows.
 
 import Core
 import TestKit
@@ -40,7 +40,7 @@ extension SimulatedCluster {
         }
     }
 
-    /// Now and then a fault strikes while something that matters is on its way.
+    /// Sometimes a fault happens while an important message is on its way.
     func layAmbush(for message: Message, on link: SimulatedLink) {
         guard !isHealed, !scenario.strikes.isEmpty else { return }
         switch message {
@@ -71,7 +71,7 @@ extension SimulatedCluster {
         worker.running.removeAll()
         worker.link = nil
         if let link {
-            // The host may be gone with it: then nobody closes the connection.
+            // The host may be gone with it: then the connection is not closed.
             cut(link, noticedByCoordinator: draw.permille(700), noticedByPeer: false)
             link.isOpenForPeer = false
         }
@@ -145,7 +145,7 @@ extension SimulatedCluster {
         )
     }
 
-    /// Somebody does not read for a while, or a little at a time.
+    /// A peer does not read for a while, or a little at a time.
     private func slowReader() {
         let open = links.keys.sorted().compactMap { links[$0] }.filter {
             $0.isAlive && $0.isOpenForPeer && $0.isOpenForCoordinator && $0.wire.allowance == .max
@@ -153,7 +153,7 @@ extension SimulatedCluster {
         if let link = draw.element(open) { slowDown(link) }
     }
 
-    /// The coordinator's process is stopped; what it does not hear in time is nobody's silence.
+    /// The coordinator's process is stopped; messages that it reads late must not count as silence.
     private func pauseCoordinator() {
         guard now >= pausedUntil else { return }
         faults.note(.coordinatorPause)

@@ -1,5 +1,5 @@
-// The models' side: calls begin, speak in pieces, end, and are cancelled. What they say is drawn in
-// the extension Replies.
+// The models: calls begin, write pieces, end, and are cancelled. Their texts are drawn in the
+// extension Replies.
 
 import CoordinatorCore
 import Core
@@ -29,7 +29,7 @@ extension SimulatedCluster {
         calls[id] = call
         trace.add(now, "model \(id) is called as \(purpose.rawValue)")
         if call.pieces.count == 1, call.pieces[0].pause == .zero {
-            // As when there is no model: the report comes from within the walk over the actions.
+            // As when there is no model: the report comes while actions are executed.
             return speak(call, turn: 0)
         }
         plan(.speak(call, turn: 0), after: call.pieces.last?.pause ?? .zero)
@@ -54,7 +54,8 @@ extension SimulatedCluster {
         if let next = call.pieces.last { plan(.speak(call, turn: turn), after: next.pause) }
     }
 
-    /// A cancelled call ends at once, says a little more, or ends as if it had not been cancelled.
+    /// A cancelled call ends at once, writes a little more, or ends as if it had not been
+    /// cancelled.
     func cancelModel(_ id: ModelCallID) {
         broken(modelCalls.cancel(id))
         trace.add(now, "model \(id) is cancelled")
@@ -80,7 +81,7 @@ extension SimulatedCluster {
         }
     }
 
-    /// What was written without a fault is in the run's plan.
+    /// Nodes that were written without a fault are in the run's plan.
     private func checkPromise(of call: SimulatedCall) {
         guard !call.promised.isEmpty, !call.isCancelled,
             let slot = coordinator.runs.slot(of: call.id.run), let author = authors[call.id.run]
@@ -89,7 +90,7 @@ extension SimulatedCluster {
         guard run.phase.isGoingOn,
             run.plan.count < author.goal.maxNodes
         else { return }
-        // A plan that is the answer leaves nothing to look at.
+        // After a plan that is the answer there is nothing to check.
         guard !author.goal.isPlanOnly else { return }
         let ids = Set((0..<run.plan.count).map { run.plan[$0].id.text })
         if let lost = call.promised.first(where: { !ids.contains($0) }) {

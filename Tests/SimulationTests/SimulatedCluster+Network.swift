@@ -46,7 +46,7 @@ extension SimulatedCluster {
         layAmbush(for: message, on: link)
     }
 
-    /// Puts on its way what the peer's system takes of what the coordinator has sent.
+    /// Puts on their way the messages that the peer's system accepts.
     func letThrough(_ link: SimulatedLink) {
         guard link.isAlive else { return }
         do {
@@ -94,7 +94,7 @@ extension SimulatedCluster {
                 deliver(message, to: client)
             }
         default:
-            // Whoever sends to a side that has closed learns of it.
+            // A sender to a closed side learns of it.
             let back: Direction = direction == .toPeer ? .toCoordinator : .toPeer
             if !link.withLane(back, { $0.isStopped }) {
                 plan(.noticeEnd(link, back), after: .milliseconds(1))
@@ -109,7 +109,7 @@ extension SimulatedCluster {
         case .toCoordinator:
             guard link.isOpenForCoordinator else { return }
             if link.isHeld {
-                // The end of the stream comes after what is held back.
+                // The end of the stream comes after the held messages.
                 return plan(.noticeEnd(link, direction), after: .milliseconds(20))
             }
             link.isOpenForCoordinator = false
@@ -128,7 +128,7 @@ extension SimulatedCluster {
         }
     }
 
-    /// One side closes in good order: what it sent before still arrives.
+    /// One side closes in good order: its earlier messages still arrive.
     func close(_ link: SimulatedLink, from side: Direction) {
         // `side` is the direction in which the closing side sends.
         switch side {
@@ -163,7 +163,7 @@ extension SimulatedCluster {
             }
             if kept.lost > 0 { faults.note(.messageLost) }
             if draw.permille(250) {
-                // The rest has left its sender and is long on its way.
+                // The rest has already left its sender and arrives much later.
                 link.withLane(direction) { $0.endsAfter = isNoticed }
                 stop(link, direction, for: draw.duration(.zero ... .seconds(3)))
                 continue
@@ -180,7 +180,7 @@ extension SimulatedCluster {
         plan(.release(link, direction), after: duration)
     }
 
-    /// What was held back arrives, in order.
+    /// The held messages arrive, in order.
     func release(_ link: SimulatedLink, _ direction: Direction) {
         let waiting = link.withLane(direction) { lane -> (count: Int, ends: Bool)? in
             guard lane.isStopped else { return nil }
@@ -196,7 +196,7 @@ extension SimulatedCluster {
 
     // MARK: - Who reads when
 
-    /// The peer takes only so many more bytes for a while.
+    /// The peer reads only that many more bytes for a while.
     func slowDown(_ link: SimulatedLink) {
         faults.note(.slowReader)
         trace.add(now, "FAULT \(link.peer) reads slowly or not at all")
@@ -208,7 +208,7 @@ extension SimulatedCluster {
         plan(.readOn(link), after: pause)
     }
 
-    /// It takes some more, and pauses again, or all.
+    /// It reads some more, and pauses again, or all.
     func readOn(_ link: SimulatedLink) {
         let isOn = isHealed || draw.permille(500)
         link.wire.allowance = isOn ? .max : draw.int(1...20_000)
@@ -222,7 +222,7 @@ extension SimulatedCluster {
         tell(.backlog(link.id, link.wire.backlog))
     }
 
-    /// The coordinator takes again what the peer says, from what came meanwhile on.
+    /// The coordinator reads from the peer again, starting with the waiting messages.
     func resume(_ link: SimulatedLink) {
         link.isHeld = false
         let waiting = link.heldBack

@@ -1,4 +1,4 @@
-// What models write: plans and decisions, sound ones and all kinds of others.
+// The texts of models: plans and decisions, valid ones and all kinds of others.
 
 import Core
 import Plans
@@ -10,7 +10,7 @@ import Wire
 @testable import PlannerCore
 
 extension SimulatedCluster {
-    /// What may be wrong with a plan.
+    /// The possible faults of a plan.
     private enum Defect: CaseIterable {
         case unknownTool
         case forbiddenTool
@@ -64,7 +64,7 @@ extension SimulatedCluster {
             }
             guard index < count else { break }
             if let old = draw.element(repeatable), draw.permille(150) {
-                // A model likes to say things again; a node that is there already is not another.
+                // A model often repeats itself; a repeated node is not another one.
                 parts.append((old.text.text, nil))
             }
             let node = ModelNode(
@@ -106,7 +106,7 @@ extension SimulatedCluster {
         reply.add(draw.permille(300) ? #"],"join_instruction":"all of it"}"# : "]}")
     }
 
-    /// What makes a plan faulty, as it is written among the nodes; none of it may run.
+    /// The faulty part of a plan, as written among the nodes; none of it may run.
     private func flaw(_ defect: Defect, _ author: SimulatedAuthor, known: [String]) -> [String] {
         let isText = author.goal.format == .text
         func node(_ id: String, _ tool: String, call: String = "", args: String = "{}") -> String {
@@ -209,7 +209,7 @@ extension SimulatedCluster {
 
     // MARK: - The course of a call
 
-    /// The reply in pieces and its end, and whether it comes whole to a good end.
+    /// The reply in pieces and its end, and whether it is complete.
     private func drawCourse(
         of reply: SimulatedReply,
         fault: Fault?

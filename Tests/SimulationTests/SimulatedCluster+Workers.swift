@@ -1,5 +1,5 @@
-// The workers' shells: their machines' actions carried out, tools that take time, processes that
-// begin and end.
+// The workers' shells: execute their machines' actions, tools that take time, processes that start
+// and end.
 
 import Core
 import JSON
@@ -13,7 +13,7 @@ extension SimulatedCluster {
         begin(name, slots: slots)
     }
 
-    /// A process of this name begins, whether or not there is one already.
+    /// A process of this name starts, whether or not there is one already.
     func begin(_ name: String, slots: Int, replaces: Bool = false) {
         incarnations[name, default: 0] += 1
         guard let key = Scenario.keys[.worker] else { return }
@@ -32,7 +32,7 @@ extension SimulatedCluster {
         tell(worker, .startRequested)
     }
 
-    /// One event, its turn, and the events that its actions bring at once.
+    /// One event, its turn, and the events that its actions cause at once.
     func tell(_ worker: SimulatedWorker, _ event: WorkerMachine.Event) {
         guard worker.isAlive else { return }
         var actions: [WorkerMachine.Action] = []
@@ -51,7 +51,7 @@ extension SimulatedCluster {
         broken(slots.check(worker))
     }
 
-    /// Carries actions out in order; tools that end at once add more.
+    /// Executes actions in order; tools that end at once add more.
     private func carryOut(_ actions: inout [WorkerMachine.Action], of worker: SimulatedWorker) {
         var next = 0
         while next < actions.count, worker.isAlive {
@@ -123,7 +123,7 @@ extension SimulatedCluster {
         actions.removeAll()
     }
 
-    /// The process is gone, with everything in it.
+    /// The process ends, with everything in it.
     func end(_ worker: SimulatedWorker) {
         worker.isAlive = false
         workers.removeAll { $0 === worker }
@@ -146,7 +146,7 @@ extension SimulatedCluster {
 
     // MARK: - Tools
 
-    /// The tools whose programs a look does not find.
+    /// The tools whose programs do not exist at present.
     private func missingTools(of worker: SimulatedWorker) -> [WithheldTool] {
         guard !isHealed, draw.permille(scenario.gonePermille),
             let tool = draw.element(SimulatedTools.mix)
@@ -155,7 +155,7 @@ extension SimulatedCluster {
         return [WithheldTool(name: tool, reason: "it is gone")]
     }
 
-    /// Whether the worker cannot start the tool, for good or for now.
+    /// Whether the worker cannot start the tool, finally or temporarily.
     private func refuseStart(
         of worker: SimulatedWorker,
         _ start: WorkerMachine.AttemptStart
@@ -173,7 +173,7 @@ extension SimulatedCluster {
         )
     }
 
-    /// A node takes its worker down, and what else is on it.
+    /// A node kills its worker, with the other nodes on it.
     func killByTool(_ worker: SimulatedWorker, _ attempt: AttemptID) {
         guard !isHealed, worker.isAlive, worker.running[attempt] != nil else { return }
         faults.note(.killer)
@@ -181,7 +181,7 @@ extension SimulatedCluster {
         crash(worker)
     }
 
-    /// Whether a node is one that takes its worker down: always the same ones.
+    /// Whether a node is one that kills its worker: always the same ones.
     private func isKiller(_ start: WorkerMachine.AttemptStart) -> Bool {
         guard scenario.killerPermille > 0, SimulatedTools.isIdempotent(start.tool) else {
             return false
@@ -238,7 +238,7 @@ extension SimulatedCluster {
             draw.permille(60) ? String(repeating: "ab", count: draw.int(4_000...9_000)) : ""
         let text =
             #"{"n":"\#(node)","a":\#(number),"w":"\#(worker.label)","#
-            // A string that looks like references is data wherever it goes.
+            // A string like a reference is data everywhere.
             + #""l":[1,{"k":"$\#(node) ${\#(node).a} $$ \#(number)"}],"p":"\#(padding)"}"#
         return .success(RawJSON(trusted: Array(text.utf8)[...]))
     }
@@ -256,7 +256,7 @@ extension SimulatedCluster {
         )
     }
 
-    /// A tool ends soon after it is told to, some only when the grace is over, some later still.
+    /// A tool ends soon after its cancel, some only after the grace period, some later still.
     private func cancelTool(of worker: SimulatedWorker, _ attempt: AttemptID, _ grace: Duration) {
         guard var tool = worker.running[attempt] else {
             return broken("\(worker.label) cancels \(attempt), which does not run")
@@ -274,7 +274,7 @@ extension SimulatedCluster {
         plan(.toolEnds(worker, attempt, version: tool.version), after: delay)
     }
 
-    /// A tool that runs is told to end as soon as its attempt is cancelled.
+    /// A running tool is told to end as soon as its attempt is cancelled.
     func checkCancelled(by message: Message, _ worker: SimulatedWorker) {
         guard case .cancel(let cancel) = message, cancel.reason != Cancel.recalled,
             worker.link != nil,

@@ -1,7 +1,6 @@
 // A coordinator, its workers and its clients in one thread and in virtual time. Everything that
-// happens is an entry of one agenda; what is drawn at random comes from one seed.
-// Topic by topic in the extensions: Coordinator, Checks, Workers, Clients, Models, Replies, Network,
-// Faults, Ending.
+// happens is an entry of one agenda; all random choices come from one seed. Topics are in the
+// extensions: Coordinator, Checks, Workers, Clients, Models, Replies, Network, Faults, Ending.
 
 import Core
 import HeapModule
@@ -19,7 +18,7 @@ final class SimulatedCluster {
     private var agenda = Heap<Entry>()
     private var nextOrder = 0
     private(set) var steps = 0
-    /// The first broken promise.
+    /// The first broken guarantee.
     private(set) var problem: String?
     var faults = FaultCounts()
     /// How runs ended, in words.
@@ -28,17 +27,17 @@ final class SimulatedCluster {
     var coordinator: CoordinatorMachine
     var coordinatorActions: [CoordinatorMachine.Action] = []
     var isCoordinatorTouched = false
-    /// What `nextDeadline()` said after its latest change; asking copies.
+    /// The result of `nextDeadline()` after its latest change; calling it copies.
     var coordinatorDue: Instant?
     var isCarryingOut = false
     var links: [ConnectionID: SimulatedLink] = [:]
     var linkCount = 0
 
-    /// The living worker processes, in the order in which they began.
+    /// The living worker processes, in the order in which they started.
     var workers: [SimulatedWorker] = []
     var incarnations: [String: Int] = [:]
     var clients: [SimulatedClient] = []
-    /// Who is at the other end of a connection.
+    /// The peer at the other end of a connection.
     var workersByLink: [ConnectionID: SimulatedWorker] = [:]
     var clientsByLink: [ConnectionID: SimulatedClient] = [:]
     var isHealed = false
@@ -59,10 +58,10 @@ final class SimulatedCluster {
     var refusals = RefusalChecker()
     /// The most attempts of a run at a time, where there is a bound.
     var bounds: [RunID: Int] = [:]
-    /// Who writes for the models, by run, and the calls that have not ended.
+    /// The authors of the models' texts, by run, and the calls that have not ended.
     var authors: [RunID: SimulatedAuthor] = [:]
     var calls: [ModelCallID: SimulatedCall] = [:]
-    /// Values that come in chunks, by connection and attempt.
+    /// Values that arrive in chunks, by connection and attempt.
     var assemblers: [ConnectionID: [AttemptID: ChunkAssembler]] = [:]
     var unreadable: UnreadableValues
 
@@ -134,7 +133,7 @@ final class SimulatedCluster {
         agenda.insert(Entry(at: max(instant, now), order: nextOrder, what: what))
     }
 
-    /// Notes a broken promise; the simulation stops at the first.
+    /// Records a broken guarantee; the simulation stops at the first.
     func broken(_ words: String?) {
         guard let words, problem == nil else { return }
         problem = words
@@ -171,7 +170,7 @@ final class SimulatedCluster {
         while problem == nil, let entry = agenda.min, entry.at <= now {
             agenda.removeMin()
             if now < pausedUntil, concernsCoordinator(entry.what) {
-                // It waits in a socket, in order, and is read before anything is judged.
+                // It waits in a socket, in order, and is read before any timeout is handled.
                 plan(entry.what, at: pausedUntil)
             } else {
                 happen(entry.what)

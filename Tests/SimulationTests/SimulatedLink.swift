@@ -5,7 +5,7 @@ import Core
 import TestKit
 import Wire
 
-/// Which way a message goes.
+/// The direction of a message.
 enum Direction {
     case toCoordinator
     case toPeer
@@ -14,9 +14,9 @@ enum Direction {
 /// A connection between a peer and the coordinator.
 final class SimulatedLink {
     let id: ConnectionID
-    /// Who is at the other end, for the trace.
+    /// The name of the peer, for the trace.
     let peer: String
-    /// Whether each side still has it; a side that has not noticed keeps sending into nothing.
+    /// Whether each side still has it; a side that has not noticed the end continues to send.
     var isOpenForCoordinator = true
     var isOpenForPeer = true
     /// Whether bytes still get through at all.
@@ -24,12 +24,12 @@ final class SimulatedLink {
     /// What is on its way, in order.
     var toCoordinator = Lane()
     var toPeer = Lane()
-    /// What the coordinator has sent and the peer's system has not taken.
+    /// Messages that the coordinator has sent and the peer's system has not accepted.
     var wire: PacedWire
-    /// Whether the coordinator takes nothing from the peer, and what has come meanwhile.
+    /// Whether the coordinator reads nothing from the peer, and the waiting messages.
     var isHeld = false
     var heldBack: [Message] = []
-    /// The coordinator closes when the peer has taken everything.
+    /// The coordinator closes when the peer has read everything.
     var closesWhenTaken = false
 
     /// One direction.

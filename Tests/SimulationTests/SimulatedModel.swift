@@ -1,5 +1,5 @@
 // A language model as the coordinator sees it: replies in pieces, with pauses, and one end that may
-// be a failure, long in coming, or never without a cancel.
+// be a failure, late, or only after a cancel.
 
 import Plans
 import Wire
@@ -30,7 +30,7 @@ struct ModelGoal {
         finishesOnFailure = draw.permille(500)
     }
 
-    /// The models of a run whose plan is given: they only join.
+    /// The models of a run with a given plan: they only join.
     init() {
         format = .json
         strategy = .streamed
@@ -48,18 +48,18 @@ struct ModelGoal {
     var waitsForPlan: Bool { strategy == .planned || strategy == .sequential }
 }
 
-/// What the models of one run have written so far.
+/// The texts of one run's models so far.
 final class SimulatedAuthor {
     let goal: ModelGoal
     let isPlanner: Bool
     let allowed: [String]?
-    /// The number that the next node's id is made of.
+    /// The number for the next node's id.
     var nextNumber = 1
-    /// Everything that was written without a flaw.
+    /// Everything that was written without a fault.
     var written: [ModelNode] = []
     /// The call in which each node was written.
     var sources: [String: SimulatedCall] = [:]
-    /// What the latest call was for.
+    /// The purpose of the latest call.
     var latest: PlannerMachine.Purpose?
 
     init(goal: ModelGoal, isPlanner: Bool, allowed: [String]?) {
@@ -68,14 +68,14 @@ final class SimulatedAuthor {
         self.allowed = allowed
     }
 
-    /// An id that no node has, in the form of the plan.
+    /// An unused id in the form of the plan.
     func nextID() -> String {
         defer { nextNumber += 1 }
         return goal.format == .text ? "\(nextNumber)" : "t\(nextNumber)"
     }
 }
 
-/// What a model will say in one call, and how the call ends.
+/// The text of a model in one call, and the end of the call.
 final class SimulatedCall {
     struct Piece {
         var event: ModelEvent
@@ -94,7 +94,7 @@ final class SimulatedCall {
     let promised: [String]
     var isOver = false
     var isCancelled = false
-    /// Counts the courses that the call was set on; a cancel begins another one.
+    /// Counts the courses of the call; a cancel starts another one.
     var turn = 0
 
     init(

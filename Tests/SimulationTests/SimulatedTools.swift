@@ -32,7 +32,7 @@ enum SimulatedTools {
     private static let schema =
         #"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#
 
-    /// Often the quick ones.
+    /// Mostly the quick ones.
     static let mix = ["quick", "quick", "work", "work", "work", "once", "single", "typed"]
 
     private static let idempotent = Set(descriptions.filter(\.isIdempotent).map(\.name))

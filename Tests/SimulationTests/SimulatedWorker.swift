@@ -7,16 +7,16 @@ import WorkerCore
 
 final class SimulatedWorker {
     let name: String
-    /// Tells processes of one name apart.
+    /// Distinguishes processes of one name.
     let incarnation: Int
     var machine: WorkerMachine
     var link: SimulatedLink?
     var isAlive = true
     var isConnecting = false
-    /// What its machine's `nextDeadline()` said after the latest change.
+    /// The result of its machine's `nextDeadline()` after the latest change.
     var due: Instant?
     let slots: Int
-    /// What runs, by attempt; each with the number of its end event.
+    /// Running tools, by attempt; each with the number of its end event.
     var running: [AttemptID: RunningTool] = [:]
     /// The attempts whose tools were told to end.
     var told: Set<AttemptID> = []
@@ -51,7 +51,7 @@ final class SimulatedWorker {
         )
         configuration.hasChangingTools = true
         configuration.replaces = replaces
-        // Some queue little or nothing; what goes beyond is refused.
+        // Some queue little or nothing; more is refused.
         configuration.queueLimit = [0, 1, 3, 1_024][Int(seed % 4)]
         machine = WorkerMachine(configuration: configuration, key: key, seed: seed)
     }

@@ -1,6 +1,5 @@
-// Seeds, 500 unless told otherwise. `WEFT_SEEDS=n` runs that many, on `WEFT_JOBS` threads;
-// `WEFT_SEED=n` replays one and prints what happens, line by line. README.md in this folder tells
-// what is checked.
+// Seeds, 500 by default. `WEFT_SEEDS=n` runs that many, on `WEFT_JOBS` threads; `WEFT_SEED=n`
+// replays one and prints its events, line by line. README.md in this folder describes the checks.
 
 import Foundation
 import Testing
@@ -11,7 +10,7 @@ struct SimulationTests {
         ProcessInfo.processInfo.environment[name].flatMap(UInt64.init)
     }
 
-    @Test("Every promise holds under faults, and everything ends once they are over")
+    @Test("Every guarantee holds under faults, and everything ends after them")
     func campaign() async {
         if let seed = Self.number("WEFT_SEED") { return replay(seed) }
         var campaign = Campaign(

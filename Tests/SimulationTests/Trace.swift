@@ -1,5 +1,5 @@
-// What happened, one line for each transition: hashed as it goes, so that two runs of a seed can be
-// compared, and kept for whoever has to read it.
+// The trace of a simulation, one line for each transition: hashed, so that two runs of a seed can
+// be compared, and kept for people.
 
 import Core
 

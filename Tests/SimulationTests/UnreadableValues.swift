@@ -1,4 +1,4 @@
-// Lines of workers with a value that is no JSON, as a program in another language may write them.
+// Lines of workers with a value that is not JSON, as a program in another language may write them.
 
 import Core
 import TestKit
@@ -6,7 +6,7 @@ import Wire
 
 /// Draws which outputs cannot be read.
 ///
-/// It has a generator of its own, so that a seed in which it draws nothing is the same without it.
+/// It has its own generator, so that a seed in which it draws nothing is the same without it.
 struct UnreadableValues {
     private var draw: SeededDraw
     /// How many of a thousand results have such an output; 0 in most seeds.
@@ -19,7 +19,7 @@ struct UnreadableValues {
         permille = draw.permille(150) ? 50 : 0
     }
 
-    /// What a worker writes in place of a message; nil if it writes the message.
+    /// The line that a worker writes instead of a message; nil if it writes the message.
     mutating func line(_ message: Message, faults: inout FaultCounts, isHealed: Bool) -> [UInt8]? {
         guard permille > 0, !isHealed else { return nil }
         switch message {
@@ -36,7 +36,7 @@ struct UnreadableValues {
                 return nil
             }
             if chunk.sequence == 0 {
-                // Of some values all chunks are so.
+                // All chunks of some values are unreadable.
                 let isSpoiled = draw.permille(10 * permille)
                 chunkPermille[attempt] = isSpoiled ? draw.element([200, 1_000]) : nil
             }

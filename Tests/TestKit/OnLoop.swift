@@ -5,7 +5,7 @@ public import UVLoop
 
 /// The loop did not finish in time.
 public struct LoopTimedOut: Error {
-    /// The error; there is nothing to say about it.
+    /// The error; it has no details.
     public init() {}
 }
 
@@ -43,7 +43,7 @@ public func runOnThisThread<Value>(
     return value
 }
 
-/// Calls a check every few milliseconds until it holds, then does what follows.
+/// Calls a check every few milliseconds until it holds, then calls the closure.
 ///
 /// The loop's own limit ends a wait that never does.
 public func when(

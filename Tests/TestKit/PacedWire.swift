@@ -1,11 +1,11 @@
-// What a coordinator sends to one peer, through the real outbox and the real codec, taken by the
-// peer as fast as a test lets it.
+// The messages of a coordinator to one peer, through the real outbox and the real codec, read by
+// the peer as fast as a test lets it.
 
 public import Wire
 
 /// The sending half of a connection whose peer reads everything at once, slowly, or not at all.
 public struct PacedWire {
-    /// Bytes that the peer still takes.
+    /// Bytes that the peer still reads.
     public var allowance = Int.max
     private var outbox: Outbox
     private var reader: LineReader
@@ -40,7 +40,7 @@ public struct PacedWire {
     /// Sends a message.
     public mutating func send(_ message: Message) { outbox.append(message) }
 
-    /// Forgets what has not begun to leave.
+    /// Drops messages that have not begun to leave.
     public mutating func discard() { outbox.removeAll() }
 
     /// The messages that the peer has read to their end by now.

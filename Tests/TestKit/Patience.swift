@@ -1,9 +1,9 @@
-// How long tests wait before they call it a hang: longer where everything is slower.
+// How long tests wait before they report a hang: longer where everything is slower.
 import Foundation
 
-/// What the time limits of tests are multiplied with.
+/// The factor for the time limits of tests.
 ///
-/// `WEFT_PATIENCE` says it, a whole number; Deploy/check sets it for the sanitizers.
+/// `WEFT_PATIENCE` sets it, a whole number; Deploy/check sets it for the sanitizers.
 public enum Patience {
     /// 1 unless the environment says otherwise.
     public static let factor: Int = {

@@ -4,7 +4,7 @@ public import JSON
 
 /// One node of a plan document, as JSON.
 public struct NodeText: Sendable {
-    /// The node as it stands in `tasks`.
+    /// The node as written in `tasks`.
     public let text: String
 
     /// Writes a node; arguments are JSON text.

@@ -1,5 +1,5 @@
-// A message as it arrives: encoded to a line and decoded again, so that tests of the machines also
-// test what they say to each other.
+// A message after a trip over the wire: encoded to a line and decoded again, so that tests of the
+// machines also test their messages.
 
 internal import JSON
 public import Wire
@@ -13,7 +13,7 @@ public enum WireTrip {
         return Array(writer.bytes.dropLast())
     }
 
-    /// What the other side reads.
+    /// The decoded message.
     ///
     /// - Throws: `WireError` if the line is over the limit or is no message.
     public static func arrive(

@@ -1,8 +1,8 @@
-// What a rule has to say, and where.
+// A finding of a rule, and its place.
 import Foundation
 import Testing
 
-/// Something untidy.
+/// A violation of a rule.
 struct Finding: Sendable, Equatable, CustomStringConvertible {
     var path: String
     /// From 1.
@@ -16,9 +16,9 @@ struct Finding: Sendable, Equatable, CustomStringConvertible {
 /// Fails the test once for each finding.
 func report(_ findings: [Finding]) {
     for finding in findings {
-        // The place of the issue is the place of what is untidy, for those who click on it.
+        // The place of the issue is the place of the finding, so that people can click on it.
         let place = SourceLocation(
-            // An id has a folder, which Package.swift has not.
+            // An id contains a folder, which is not in Package.swift.
             fileID: finding.path.contains("/") ? finding.path : "./\(finding.path)",
             filePath: Repository.root.appendingPathComponent(finding.path).path,
             line: finding.line,

@@ -57,7 +57,7 @@ struct ModuleGraph: Sendable {
         Set(targets.filter { $0.value.kind != .tests && $0.value.path == nil }.keys)
     }
 
-    /// The modules that compute and do nothing else.
+    /// The modules that only compute.
     var pure: Set<String> { Set(targets.filter { $0.value.kind == .pure }.keys) }
 
     /// The folders of targets under `Tests`.

@@ -1,4 +1,4 @@
-// The rules against samples: each finds what it is for and leaves alone what it is not.
+// The rules against samples: each finds its target and nothing else.
 import Testing
 
 @Suite("Rules of tidiness")
@@ -7,7 +7,7 @@ struct RuleTests {
         SourceFile(path: path, text: text)
     }
 
-    @Test("Code, comments and literals are told apart")
+    @Test("Separates code, comments and literals")
     func splitting() {
         let file = sample(
             #"""
@@ -49,7 +49,7 @@ struct RuleTests {
         )
     }
 
-    @Test("Lengths count to the line")
+    @Test("Counts lengths exactly")
     func lengths() {
         func file(_ count: Int) -> SourceFile { sample(String(repeating: "//\n", count: count)) }
         #expect(TextRules.fileLength(file(500)).isEmpty)
@@ -74,7 +74,7 @@ struct RuleTests {
     }
 
     @Test(
-        "Words that code may not have are found in code",
+        "Finds forbidden words in code",
         arguments: [
             "let x = y as! Int", "fatalError(\"no\")", "    print(x)", "a(UnsafeRawPointer(p))",
             "x.withUnsafeBytes { }", "final class A: @unchecked Sendable {",
@@ -90,7 +90,7 @@ struct RuleTests {
     }
 
     @Test(
-        "Words that look alike are left alone",
+        "Ignores similar words",
         arguments: [
             "try x()", "x as? Int", "printer.print(x)", "blueprint(x)", "let nowhere = 1",
             "Int.random(in: 0..<3, using: &generator)", "UpDate(x)", "let s = \"print(x)\"",
@@ -101,7 +101,7 @@ struct RuleTests {
         #expect(TextRules.words(sample(line), bans).isEmpty)
     }
 
-    @Test("Imports are read in all their forms")
+    @Test("Reads imports in all their forms")
     func imports() {
         let file = sample(
             """
@@ -124,7 +124,7 @@ struct RuleTests {
         #expect(findings("import Glibc").map(\.line) == [1])
     }
 
-    @Test("Words that are not plain are found in names, comments and messages")
+    @Test("Finds words that are not plain in names, comments and messages")
     func plainWords() {
         func findings(_ text: String, isShell: Bool = true) -> [String] {
             PlainWords.findings(in: sample(text), isShell: isShell)
@@ -138,7 +138,7 @@ struct RuleTests {
         #expect(findings("let homes = takeAll(x) // Shutting down: refuse connections.").isEmpty)
     }
 
-    @Test("Words are found in identifiers and comments, not in literals")
+    @Test("Finds words in identifiers and comments, not in literals")
     func vocabulary() {
         func words(_ text: String, module: String = "Plans") -> [String] {
             Vocabulary.findings(in: sample(text, path: "Sources/\(module)/S.swift"))
@@ -159,7 +159,7 @@ struct RuleTests {
         #expect(words("let task = Task {}", module: "UVLoop").isEmpty)
     }
 
-    @Test("Reminders and the workplace are found in any text")
+    @Test("Finds reminders and words about the workplace in any text")
     func reminders() {
         let reminder = "a TO" + "DO: later"
         #expect(TextRules.reminders(sample(reminder, path: "README.md")).map(\.line) == [1])
@@ -168,7 +168,7 @@ struct RuleTests {
         #expect(TextRules.workplace(sample(place, path: "a.md")).count == 1)
     }
 
-    @Test("The module graph is read from Package.swift")
+    @Test("Reads the module graph from Package.swift")
     func graph() {
         let graph = ModuleGraph(
             package: """
@@ -205,7 +205,7 @@ struct RuleTests {
         )
     }
 
-    @Test("Tables are read from pages")
+    @Test("Reads tables from pages")
     func tables() {
         let readme = """
             # X

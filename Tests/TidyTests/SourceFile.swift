@@ -1,16 +1,16 @@
-// A source file as the rules see it: its lines, each taken apart into code, comments and texts.
-// Not here: the rules; which files there are (Repository).
+// A source file as the rules see it: its lines, each separated into code, comments and literals.
+// Not here: the rules; the list of files (Repository).
 import Foundation
 
 /// A file of the repository, or a sample of one.
 struct SourceFile: Sendable {
-    /// What stands on one line.
+    /// The parts of one line.
     struct Line: Sendable, Equatable {
-        /// Code, with empty texts in the place of literals.
+        /// Code, with empty texts instead of literals.
         var code = ""
         /// Comments, without their slashes.
         var comment = ""
-        /// What the literals on the line say.
+        /// The content of the literals on the line.
         var literal = ""
     }
 
@@ -35,11 +35,11 @@ struct SourceFile: Sendable {
 
     var isSwift: Bool { path.hasSuffix(".swift") }
 
-    /// Whether it is code of ours that a person reads as such.
+    /// Whether it is code of ours that people read.
     var isCode: Bool { [".swift", ".c", ".cpp", ".h"].contains { path.hasSuffix($0) } }
 }
 
-/// Takes Swift or C apart, byte by byte.
+/// Splits Swift or C into parts, byte by byte.
 private struct LineSplitter {
     private enum Context: Equatable {
         case code

@@ -51,13 +51,13 @@ enum TextRules {
 
     /// A pattern that may not occur in code, and what to use instead.
     struct Ban: Sendable {
-        /// A file has to contain one of these for the pattern to be worth a try.
+        /// A file must contain one of these for the pattern to be tried.
         var hints: [String]
         var pattern: String
         var message: String
     }
 
-    /// In no module.
+    /// Forbidden in every module.
     static let everywhere = [
         Ban(hints: ["try!"], pattern: #"\btry!"#, message: "try!, use try or #require instead"),
         Ban(hints: ["as!"], pattern: #"\bas!"#, message: "as!, use as? instead"),
@@ -73,7 +73,7 @@ enum TextRules {
         ),
     ]
 
-    /// Everything outside the module of the loop.
+    /// Forbidden outside the module of the loop.
     static let unsafe = [
         Ban(
             hints: ["nsafe", "Unmanaged", "@unchecked"],
@@ -82,7 +82,7 @@ enum TextRules {
         )
     ]
 
-    /// In modules that only compute.
+    /// Forbidden in modules that only compute.
     static let pure = [
         Ban(
             hints: ["Date(", ".now", "Clock", "clock_"],
@@ -118,16 +118,16 @@ enum TextRules {
         }
     }
 
-    /// Reminders to be dealt with before landing, in any text.
+    /// Reminders that must be resolved before a push, in any text.
     static func reminders(_ file: SourceFile) -> [Finding] {
-        // Written apart, so that this line is not one of them.
+        // Written in two parts, so that this line is not a finding.
         let words = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
         return occurrences(of: words, in: file, wholeWords: true) {
             "\($0), use the finished thing instead"
         }
     }
 
-    /// Where people work on the project is no part of it.
+    /// Words about the workplace do not belong in the project.
     static func workplace(_ file: SourceFile) -> [Finding] {
         let words = ["issue" + " #", "/wo" + "rk/", "/tmp" + "/h"]
         return occurrences(of: words, in: file, wholeWords: false) {

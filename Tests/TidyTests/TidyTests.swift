@@ -25,7 +25,7 @@ struct TidyTests {
     @Test("Every source file begins with a header")
     func header() { report(repository.code.flatMap(TextRules.header)) }
 
-    @Test("Modules import only what lies below them")
+    @Test("Modules import only modules below them")
     func imports() {
         report(repository.sources.flatMap { ModuleRules.findings(in: $0, repository.graph) })
     }
@@ -38,7 +38,7 @@ struct TidyTests {
         report(ModuleRules.unusedDependencies(repository.graph, repository.sources))
     }
 
-    @Test("Code does not trap on a whim and does not print")
+    @Test("Code neither traps without reason nor prints")
     func everywhere() {
         report(
             repository.sources.filter(\.isSwift).flatMap {
@@ -47,7 +47,7 @@ struct TidyTests {
         )
     }
 
-    @Test("Unsafe words stand in the module of the loop only")
+    @Test("Only the module of the loop has unsafe words")
     func unsafe() {
         let others = repository.sources.filter {
             $0.isSwift && $0.module != ModuleRules.loopModule
@@ -77,9 +77,9 @@ struct TidyTests {
         )
     }
 
-    @Test("Nothing waits to be finished")
+    @Test("There are no reminders of unfinished work")
     func reminders() { report(repository.files.flatMap(TextRules.reminders)) }
 
-    @Test("The project speaks of itself alone")
+    @Test("The project speaks only of itself")
     func workplace() { report(repository.files.flatMap(TextRules.workplace)) }
 }

@@ -1,10 +1,10 @@
-// The project's words: each has one meaning, and what others call it is not used for it. Identifiers
-// are taken apart at capitals and underscores, comments at everything that is no letter. What
-// literals say is left alone: the wire and other programs have words of their own.
+// The project's words: each has one meaning, and synonyms are not used. Identifiers are split at
+// capitals and underscores, comments at everything that is not a letter. Literals are ignored: the
+// wire and other programs have their own words.
 import Foundation
 
 enum Vocabulary {
-    /// What is not said, and what is said instead.
+    /// Words that are not used, and their replacements.
     static let bans: [String: String] = [
         "master": "coordinator", "masters": "coordinators",
         "server": "coordinator", "servers": "coordinators",
@@ -16,7 +16,7 @@ enum Vocabulary {
         "subtask": "node", "subtasks": "nodes",
     ]
 
-    /// Said only of Swift's own tasks.
+    /// Used only for Swift's own tasks.
     ///
     /// The key `tasks` of a plan document, always in the plural, is another matter.
     static let swiftTask = "task"
@@ -25,11 +25,11 @@ enum Vocabulary {
     /// PlannerCore, where it is an element of the `tasks` that a model writes, not yet a node.
     static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline", "PlannerCore"]
 
-    /// Modules that talk to servers of HTTP, which are nobody's coordinator.
+    /// Modules that talk to HTTP servers, which are not coordinators.
     static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "PlannerCore"]
 
     static func findings(in file: SourceFile) -> [Finding] {
-        // Most files have none of the letters in a row, and taking them apart takes time.
+        // Most files contain none of the letters in a row, and splitting them takes time.
         let text = file.text.lowercased()
         guard text.contains(swiftTask) || bans.keys.contains(where: { text.contains($0) }) else {
             return []

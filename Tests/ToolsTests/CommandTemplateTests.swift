@@ -6,7 +6,7 @@ import Testing
 
 @testable import Tools
 
-/// The words a command becomes.
+/// The words of a rendered command.
 func words(
     _ command: String,
     _ schema: String,
@@ -15,7 +15,7 @@ func words(
     try declared("command: \(command)\n\(schema)").command.render(RawJSON(arguments))
 }
 
-/// Why a command cannot be made of the arguments, if so.
+/// Why a command cannot be rendered with the arguments, or nil.
 func refusal(
     _ command: String,
     _ schema: String,

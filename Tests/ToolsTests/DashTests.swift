@@ -1,5 +1,5 @@
-// A value never becomes an option of the program: what is refused at a call, what a manifest must not
-// leave open, and the three ways to allow a dash.
+// A value never becomes an option of the program: refused values of a call, refused forms of a
+// manifest, and the three ways to allow a dash.
 import Core
 import JSON
 import Testing
@@ -11,7 +11,7 @@ import Wire
     // MARK: - Refused at the call
 
     @Test(
-        "A value that starts with a dash is refused wherever it is a whole argument",
+        "Refuses a value with a leading dash wherever it is a whole argument",
         arguments: [
             "[run, '{a}']", "[run, x, '{a}']", "[run, '{a}', --]", "[run, '{a}{b}']",
             "[run, '{b}{a}']", "[run, -, '{a}']", "[run, '{a...}']", "[run, [--, '{b}'], '{a}']",
@@ -35,7 +35,7 @@ import Wire
     }
 
     @Test(
-        "A negative number and a lone dash pair are refused as any other value",
+        "Refuses a negative number and a lone pair of dashes like any other value",
         arguments: [
             JSONValue.integer(-5), "-", "--", -0.5, "-rf",
         ]
@@ -45,7 +45,7 @@ import Wire
         #expect(failure?.code == .badArguments)
     }
 
-    @Test("The value that the argument starts with is the one that is named")
+    @Test("Names the value that the argument starts with")
     func named() {
         let failure = refusal(
             "[run, '{a}{b}']",
@@ -55,7 +55,7 @@ import Wire
         #expect(failure?.message.hasPrefix("/b: starts with a dash") == true)
     }
 
-    @Test("Of a list of values only the first belongs to the option before it")
+    @Test("Only the first of several values belongs to the option before it")
     func onlyTheFirst() throws {
         let command = "[run, [-e, '{a...}']]"
         #expect(
@@ -69,7 +69,7 @@ import Wire
     // MARK: - Allowed
 
     @Test(
-        "A dash is fine behind --, in a list behind an option, and inside an argument",
+        "Allows a dash after --, in a list after an option, and inside an argument",
         arguments: [
             "[run, --, '{a}']", "[run, --, x, '{a}']", "[run, [-e, '{a}']]",
             "[run, [--max, '{a}']]",
@@ -93,7 +93,7 @@ import Wire
         )
     }
 
-    @Test("A parameter may allow dashes for itself; the schema that is announced does not show it")
+    @Test("A parameter may allow dashes; the announced schema does not show it")
     func allowedByParameter() throws {
         let fields = """
             command: [run, -e, '{a}', '-x{a}', '{b}']
@@ -129,7 +129,7 @@ import Wire
     // MARK: - Manifests
 
     @Test(
-        "A placeholder behind a bare option is an error that names the list form",
+        "Refuses a placeholder after a bare option, and suggests the list form",
         arguments: [
             ("[run, -e, '{a}']", "[-e, \"{a}\"]"), ("[grep, -n, '{a}', x]", "[-n, \"{a}\"]"),
             ("[git, diff, --stat, '{a}']", "[--stat, \"{a}\"]"),
@@ -145,7 +145,7 @@ import Wire
     }
 
     @Test(
-        "A free text that continues an option is an error",
+        "Refuses a free text that continues an option",
         arguments: [
             ("[run, '-e{a}']", "[-e, \"{a}\"]"), ("[run, '-{a}']", "--name={a}"),
             ("[run, '--{a}']", "--name={a}"), ("[run, '--no-{a}=x']", "[--no-, \"{a}\"]"),

@@ -11,7 +11,7 @@ private struct Odd: Error, CustomStringConvertible {
     var description: String { "three is odd" }
 }
 
-/// Runs one call of a function to its end; cancels it when it has emitted something, if told to.
+/// Runs one call of a function to its end; cancels it after its first output, if told to.
 private func run(
     _ arguments: JSONValue = [:],
     number: Int = 1,

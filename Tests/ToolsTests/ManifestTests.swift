@@ -154,7 +154,7 @@ import Wire
 }
 
 @Suite struct ManifestProblemTests {
-    /// Something wrong with one tool, and the end of the sentence about it.
+    /// One mistake in a tool, and the end of the message about it.
     struct Example: Sendable, CustomTestStringConvertible {
         var fields: String
         var problem: String

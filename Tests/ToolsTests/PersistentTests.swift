@@ -10,7 +10,7 @@ import UVLoop
 
 private let tool = "persistent: true\ncommand: [python3, persist.py]"
 
-/// Makes calls one after the other, each when the one before has finished.
+/// Makes calls one after the other, each when the previous one has finished.
 private func sequence(
     _ fields: String,
     _ arguments: [JSONValue],
@@ -200,7 +200,7 @@ extension CallRecord {
             let runner = try bench.runner(tool)
             let first = bench.call(runner, how)
             var second: Call?
-            // While the process is still there, so that it is handed the call.
+            // While the process still exists, so that it gets the call.
             first.onFinish = { _ in second = bench.call(runner, ["do": "facts"]) }
             try bench.run("the second call to finish") { second?.isFinished ?? false }
             runner.shutDown()
@@ -274,7 +274,8 @@ extension CallRecord {
             try bench.runToEnd()
             return seconds
         }
-        // The pauses before the third, fourth and fifth start; the calls themselves come on top.
+        // The pauses before the third, fourth and fifth start; the calls themselves take extra
+        // time.
         #expect(seconds[2] >= 0.09)
         #expect(seconds[3] >= 0.19)
         #expect(seconds[4] >= 0.39)
@@ -294,7 +295,7 @@ extension CallRecord {
                 try bench.run("the call to be refused") { call.isFinished }
                 records.append(call.record)
             }
-            // Nobody waits for a pause: another worker may do better.
+            // The call does not wait for the pause: another worker may be better.
             #expect(bench.loop.nowNanoseconds - start < 2_000_000_000 * Int64(Patience.factor))
             runner.shutDown()
             try bench.runToEnd()

@@ -1,4 +1,4 @@
-// Cancelling programs with children of their own: nobody of the group is left.
+// Cancelling programs with their own children: no process of the group remains.
 import Core
 import Foundation
 import JSON
@@ -7,7 +7,7 @@ import UVLoop
 
 @testable import Tools
 
-/// What a call of a script reported, and who of its group was left when it had finished.
+/// The reports of a script's call, and the processes of its group that remained.
 private struct Ended: Sendable {
     var record: CallRecord
     var group: Int32
@@ -15,7 +15,7 @@ private struct Ended: Sendable {
     var seconds: Double
 }
 
-/// Runs a script that prints its group; cancels it then, if told to.
+/// Runs a script that prints its group; then cancels it, if told to.
 private func run(_ fields: String, cancelAfter grace: Duration? = nil) async throws -> Ended {
     try await onLoop { bench in
         let runner = try bench.runner(fields)
@@ -106,7 +106,7 @@ private func run(_ fields: String, cancelAfter grace: Duration? = nil) async thr
 
     @Test func `who escapes the group ends with the tool`() async throws {
         let ended = try await run("command: [./escapes.sh]")
-        // Who escaped has printed its number.
+        // The process that left the group has printed its number.
         let escaped = ended.group
         try #require(escaped > 1)
         #expect(!isRunning(escaped))

@@ -1,5 +1,5 @@
-// What keeps a tool from being started: what is refused, what is found out without trying, and how
-// many slots there are descriptors for.
+// Failed starts of a tool: refused calls, problems that are found without a try, and the number of
+// slots for the free descriptors.
 import Core
 import JSON
 import TestKit

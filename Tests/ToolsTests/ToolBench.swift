@@ -1,5 +1,5 @@
 // Runs tools on a loop of their own for a test: a thread, manifests from a few lines of YAML, calls
-// that record all they report. Not here: any test.
+// that record all their reports.
 import Core
 import Foundation
 import JSON
@@ -10,7 +10,7 @@ import Wire
 
 @testable import Tools
 
-/// The loop did not come to its end in time.
+/// The loop did not end in time.
 struct BenchTimedOut: Error {
     var what: String
 }
@@ -60,7 +60,7 @@ final class ToolBench {
         return call
     }
 
-    /// Runs until nothing is alive any more.
+    /// Runs until nothing keeps the loop alive.
     func runToEnd() throws {
         let limit = loop.nowNanoseconds + ToolBench.limit
         let mailbox = loop.mailbox
@@ -74,7 +74,7 @@ final class ToolBench {
         if loop.nowNanoseconds >= limit { throw BenchTimedOut(what: "everything to end") }
     }
 
-    /// Runs until a condition holds, which is looked at every few milliseconds.
+    /// Runs until a condition holds, which is checked every few milliseconds.
     func run(_ what: String, until holds: @escaping () -> Bool) throws {
         let limit = loop.nowNanoseconds + ToolBench.limit
         var timer: UVLoop.Timer?
@@ -92,7 +92,7 @@ final class ToolBench {
     private static let limit = 20_000_000_000 * Int64(Patience.factor)
 }
 
-/// What a call reported.
+/// The reports of a call.
 final class Call {
     var handle: (any RunningInvocation)?
     private(set) var record = CallRecord()
@@ -125,7 +125,7 @@ final class Call {
     }
 }
 
-/// What a call reported, to be looked at by the test.
+/// The reports of a call, for the test.
 struct CallRecord: Sendable {
     var outcome: Result<RawJSON, Failure>?
     /// Set if the tool could not be started.

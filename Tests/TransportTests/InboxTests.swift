@@ -1,4 +1,4 @@
-// How lines are shared out over the turns of a loop: bounded, fair, in order, the end behind them.
+// How lines are shared out over the turns of a loop: limited, fair, in order, the end after them.
 import TestKit
 import Testing
 import UVLoop
@@ -8,13 +8,13 @@ import Wire
 
 @Suite("Lines that wait for their turn")
 struct InboxTests {
-    /// Keeps the loop busy as an expensive line would.
+    /// Keeps the loop busy like an expensive line.
     private func work(_ loop: EventLoop, microseconds: Int64) {
         let end = loop.nowNanoseconds + microseconds * 1_000
         while loop.nowNanoseconds < end {}
     }
 
-    @Test("Many expensive lines leave the loop to others in between, and none is lost")
+    @Test("Many expensive lines let other work run in between, and none is lost")
     func leavesTheLoop() async throws {
         let (numbers, beats) = try await onLoop { loop in
             var numbers: [Int] = []
@@ -52,7 +52,7 @@ struct InboxTests {
         #expect(beats >= 10)
     }
 
-    @Test("The end of the stream comes after the lines that wait")
+    @Test("The end of the stream comes after the waiting lines")
     func endComesLast() async throws {
         let log = try await onLoop { loop in
             var log: [Int] = []
@@ -84,7 +84,7 @@ struct InboxTests {
         #expect(log == Array(0..<100) + [-1])
     }
 
-    @Test("A preferred connection does not wait for those that are not")
+    @Test("A preferred connection does not wait for others")
     func preferredComesFirst() async throws {
         let (before, total) = try await onLoop { loop in
             let inboxes = Inboxes(loop: loop)
@@ -134,7 +134,7 @@ struct InboxTests {
             return (before, handled)
         }
         #expect(total == 2_050)
-        // The others have 400 ms of work; 20 ms a turn are theirs.
+        // The others have 400 ms of work; they get 20 ms a turn.
         #expect(before < 1_500)
     }
 

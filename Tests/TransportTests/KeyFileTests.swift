@@ -5,7 +5,7 @@ import Wire
 
 @testable import Transport
 
-/// A directory that is gone after the test.
+/// A directory that is removed after the test.
 private final class Scratch {
     let path: String
 
@@ -53,7 +53,7 @@ private func refusal(_ path: String) -> KeyFileError? {
 struct KeyFileTests {
     private let digits = String(repeating: "0a", count: 32)
 
-    @Test("A key is made once, for its owner alone")
+    @Test("Makes a key once, only for its owner")
     func makesKeys() throws {
         let scratch = try Scratch()
         let state = scratch.path + "/some/state"
@@ -82,7 +82,7 @@ struct KeyFileTests {
         #expect(keys.count == 1)
     }
 
-    @Test("The line end of the key file may be anything or nothing")
+    @Test("The key file may have any line end or none")
     func readsLineEnds() throws {
         let scratch = try Scratch()
         for (index, end) in ["", "\n", "\r\n", "\n\n"].enumerated() {
@@ -91,7 +91,7 @@ struct KeyFileTests {
         }
     }
 
-    @Test("A file that others may read is refused, with the remedy")
+    @Test("Refuses a file that others may read, with advice")
     func refusesOpenFiles() throws {
         let scratch = try Scratch()
         for mode in [0o644, 0o640, 0o604, 0o602] {
@@ -102,7 +102,7 @@ struct KeyFileTests {
         }
     }
 
-    @Test("A file that holds no key is refused")
+    @Test("Refuses a file without a key")
     func refusesOtherContent() throws {
         let scratch = try Scratch()
         let wrong = ["", "\n", "key", digits + "0a", digits + " ", "\n" + digits, digits + "\nx"]
@@ -112,7 +112,7 @@ struct KeyFileTests {
         }
     }
 
-    @Test("Links, folders and pipes are refused without waiting")
+    @Test("Refuses links, folders and pipes without waiting")
     func refusesOtherFiles() throws {
         let scratch = try Scratch()
         let target = try scratch.write(digits, to: "target")
@@ -134,7 +134,7 @@ struct KeyFileTests {
         #expect(missing?.description.contains("coordinator") == true)
     }
 
-    @Test("A key file that cannot be used is not replaced")
+    @Test("Does not replace a key file that cannot be used")
     func keepsBadFiles() throws {
         let scratch = try Scratch()
         let path = try scratch.write("broken", to: "client.key")
@@ -144,7 +144,7 @@ struct KeyFileTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "broken")
     }
 
-    @Test("A state directory that others may change is refused, with the remedy")
+    @Test("Refuses a state directory that others may change, with advice")
     func refusesOpenDirectories() throws {
         let scratch = try Scratch()
         try FileManager.default.setAttributes(
@@ -158,7 +158,7 @@ struct KeyFileTests {
         #expect(error?.description.contains("chmod 700") == true)
     }
 
-    @Test("A state directory that is a file is refused")
+    @Test("Refuses a state directory that is a file")
     func refusesFileAsDirectory() throws {
         let scratch = try Scratch()
         let path = try scratch.write("", to: "state")
@@ -167,7 +167,7 @@ struct KeyFileTests {
         }
     }
 
-    @Test("The state directory is chosen by flag, then environment, then home")
+    @Test("Chooses the state directory by flag, then environment, then home")
     func choosesDirectory() {
         let all = [
             "WEFT_STATE_DIR": "/weft", "XDG_STATE_HOME": "/xdg", "HOME": "/home/ada",

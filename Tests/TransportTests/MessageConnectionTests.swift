@@ -1,4 +1,4 @@
-// Messages over real sockets: order, gathering, violations, closing.
+// Messages over real sockets: order, collecting, violations, closing.
 import TestKit
 import Testing
 import UVLoop
@@ -6,7 +6,7 @@ import Wire
 
 @testable import Transport
 
-/// What arrived at one end, in order.
+/// The messages that arrived at one end, in order.
 private final class Inbox {
     var messages: [Message] = []
     var violations: [ErrorCode] = []
@@ -82,7 +82,7 @@ struct MessageConnectionTests {
                 }
                 inbox.start(kept[1]) {
                     let count = inbox.messages.count
-                    // Each one is asked for only when the one before it has come.
+                    // Each one is requested only when the previous one has arrived.
                     pending = pings(count..<count + 1)
                     if count == 20 { loop.stop() }
                 }
@@ -95,7 +95,7 @@ struct MessageConnectionTests {
         #expect(received == pings(0..<20))
     }
 
-    @Test("What is wrong with a line is reported and the next line still comes")
+    @Test("Reports a bad line, and delivers the next one")
     func reportsViolations() async throws {
         let (messages, violations) = try await onLoop { loop in
             let inbox = Inbox()
@@ -125,7 +125,7 @@ struct MessageConnectionTests {
         #expect(violations == [.badJSON, .badMessage, .unknownType])
     }
 
-    @Test("After an over-long line nothing is read, whatever the limit becomes")
+    @Test("Reads nothing after an over-long line, even if the limit grows")
     func stopsAfterLongLine() async throws {
         let (messages, violations) = try await onLoop { loop in
             let inbox = Inbox()
@@ -156,7 +156,7 @@ struct MessageConnectionTests {
         #expect(violations == [.lineTooLong])
     }
 
-    @Test("The limit may grow from within a message, for the lines right behind it")
+    @Test("A message may raise the limit for the lines directly after it")
     func limitGrows() async throws {
         let count = try await onLoop { loop in
             var received = 0
@@ -186,7 +186,7 @@ struct MessageConnectionTests {
         #expect(count == 2)
     }
 
-    @Test("No message comes after closing, not even one that has arrived")
+    @Test("Delivers no message after closing, not even one that has arrived")
     func closesWithinAMessage() async throws {
         let messages = try await onLoop { loop in
             let inbox = Inbox()
@@ -236,7 +236,7 @@ struct MessageConnectionTests {
         #expect(ends == 1)
     }
 
-    @Test("A sender that waits for room is told each time everything has left")
+    @Test("Tells a sender that waits for room each time everything has left")
     func reportsDrained() async throws {
         let (rounds, count) = try await onLoop { loop in
             let inbox = Inbox()

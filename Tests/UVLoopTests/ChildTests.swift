@@ -5,7 +5,7 @@ import Testing
 
 @testable import UVLoop
 
-/// What a child did, gathered until it ended.
+/// The output and the end of a child.
 private struct Report: Sendable {
     var output: [UInt8] = []
     var error: [UInt8] = []
@@ -53,7 +53,7 @@ private func shell(
     .init(arguments: ["sh", "-c", script], environment: path, standardInput: input)
 }
 
-/// Files by which a test and its processes tell each other how far they are.
+/// Files with which a test and its processes tell each other their progress.
 private struct Marks: Sendable {
     private let directory: String
 
@@ -76,8 +76,8 @@ private struct Marks: Sendable {
 
     func remove() { try? FileManager.default.removeItem(atPath: directory) }
 
-    /// A script that starts a process and goes on once that has left the group; the process runs
-    /// a script of its own and then stays, holding the pipes, until the marks are removed.
+    /// A script that starts a process and continues when that has left the group; the process runs
+    /// its own script and then stays, holding the pipes, until the marks are removed.
     func escaping(_ script: String) -> String {
         "setsid sh -c ': > \(self["escaped"]); \(script); "
             + "while [ -e \(self["escaped"]) ]; do sleep 0.05; done' & "
@@ -87,7 +87,7 @@ private struct Marks: Sendable {
 
 @Suite("Child processes")
 struct ChildProcessTests {
-    @Test("Output of both kinds and the exit code arrive, the exit last and once")
+    @Test("Both kinds of output and the exit code arrive, the exit last and once")
     func outputAndCode() async throws {
         let report = try await run(shell("echo out; echo err >&2; exit 3"))
         #expect(report.text == "out\n")
@@ -103,7 +103,7 @@ struct ChildProcessTests {
         #expect(report.exits == [.init(code: 0)])
     }
 
-    @Test("A child ended by a signal says which")
+    @Test("Reports the signal that ended a child")
     func signalled() async throws {
         let report = try await run(shell("kill -TERM $$; sleep 60"))
         #expect(report.exits == [.init(code: 0, signal: Int(SIGTERM))])
@@ -127,7 +127,7 @@ struct ChildProcessTests {
         #expect(none.exits == [.init(code: 0)])
     }
 
-    @Test("Input can be written in pieces and answered in between")
+    @Test("Input can be written in pieces with output in between")
     func conversation() async throws {
         let log = try await onLoop { loop in
             var log: [String] = []
@@ -167,7 +167,7 @@ struct ChildProcessTests {
         #expect(report.exits == [.init(code: 5)])
     }
 
-    @Test("Large output arrives whole, and a paused reader holds the child back")
+    @Test("Large output arrives whole, and a paused reader stops the child")
     func largeOutputPaused() async throws {
         let (count, heldAt, exits) = try await onLoop { loop in
             var count = 0
@@ -232,7 +232,7 @@ struct ChildProcessTests {
                 { child.escapeTimer != nil },
                 then: {
                     // Posts are input, and timers come before the input of the next turn. The
-                    // escapee writes while the loop is busy, for longer than it is given.
+                    // escaped process writes while the loop is busy, longer than the time limit.
                     loop.mailbox.post { loop in
                         let start = loop.nowNanoseconds
                         marks.set("go")
@@ -248,7 +248,7 @@ struct ChildProcessTests {
         #expect(processNumber(text) != nil)
     }
 
-    @Test("A grandchild that stays in the group is killed with its parent's end")
+    @Test("A grandchild that stays in the group is killed when its parent ends")
     func grandchildIsKilled() async throws {
         let report = try await run(shell("sleep 1000 & echo $!; exit 0"))
         #expect(report.exits == [.init(code: 0)])
@@ -257,7 +257,7 @@ struct ChildProcessTests {
         #expect(await isGoneSoon(pid))
     }
 
-    @Test("A process that left the group and holds the pipes does not hang the end")
+    @Test("A process that left the group and holds the pipes does not block the end")
     func escapee() async throws {
         let marks = try Marks()
         defer { marks.remove() }
@@ -297,7 +297,7 @@ struct ChildProcessTests {
         #expect(await isGoneSoon(pid))
     }
 
-    @Test("A child has a session of its own, unless it shall stay in ours")
+    @Test("A child has its own session, unless it should stay in ours")
     func session() async throws {
         var options = shell("ps -o sid= -p $$; echo $$")
         let own = try await run(options).text.split(whereSeparator: \.isWhitespace)
@@ -307,7 +307,7 @@ struct ChildProcessTests {
         #expect(shared.count == 2 && shared.first.flatMap { Int32($0) } == getsid(0))
     }
 
-    @Test("The environment is exactly the one given, the directory the one named")
+    @Test("The environment and the directory are exactly the given ones")
     func environmentAndDirectory() async throws {
         let report = try await run(
             .init(
@@ -361,7 +361,7 @@ struct ChildProcessTests {
         }
     }
 
-    @Test("Standard error can stay ours")
+    @Test("A child may share our standard error")
     func inheritedError() async throws {
         var options = shell("echo out; [ -S /dev/stderr ] || true")
         options.inheritStandardError = true
@@ -371,7 +371,7 @@ struct ChildProcessTests {
         #expect(report.exits == [.init(code: 0)])
     }
 
-    @Test("A program that cannot be started is an error that says why")
+    @Test("Reports why a program cannot be started")
     func cannotStart() async throws {
         let errors = try await onLoop { loop in
             func attempt(_ options: ChildProcess.Options) -> UVError? {
@@ -423,7 +423,8 @@ struct ChildProcessTests {
                 for _ in 0..<50 { attempt() }
                 return (before, openDescriptors())
             }
-            // Another thread may hold one or two for a moment; a leak would be one an attempt.
+            // Another thread may hold one or two for a moment; a leak would be one for each
+            // attempt.
             #expect(after < before + 25)
         }
     }

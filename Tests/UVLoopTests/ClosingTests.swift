@@ -1,4 +1,4 @@
-// Closing a loop: no callback, no descriptor, no child and no object is left.
+// Closing a loop: no callback, no descriptor, no child and no object remains.
 import Foundation
 import TestKit
 import Testing
@@ -35,7 +35,7 @@ struct ClosingTests {
             ) { result in
                 client = try? result.get()
                 client?.start(onBytes: { _ in }, onEnd: { _ in log.append("client end") })
-                // Far more than the system takes, so that a write is under way at the close.
+                // More than the system accepts, so that a write is pending at the close.
                 var bytes = [UInt8](repeating: 7, count: 50_000_000)
                 accepted.first?.pauseReading()
                 client?.write(&bytes)
@@ -90,11 +90,11 @@ struct ClosingTests {
     @Test("Closed loops leave no descriptor open")
     func noDescriptorsLeft() async {
         await #expect(processExitsWith: .success) {
-            // What the first loop of a process opens for all of them stays.
+            // Descriptors that the first loop of a process opens for all of them stay open.
             try await onLoop { loop in try openHandles(loop) }
             let before = openDescriptors()
             for _ in 0..<50 { try await onLoop { loop in try openHandles(loop) } }
-            // Another thread may hold one or two for a moment; a leak would be one a loop.
+            // Another thread may hold one or two for a moment; a leak would be one for each loop.
             #expect(openDescriptors() < before + 25)
         }
     }
@@ -119,7 +119,7 @@ struct ClosingTests {
     }
 }
 
-/// Leaves a listener, a connection, a child and a failed spawn to be closed with the loop.
+/// Leaves a listener, a connection, a child and a failed spawn for the loop to close.
 private func openHandles(_ loop: EventLoop) throws {
     let listener = try TCPListener.listen(
         loop: loop,
@@ -151,12 +151,13 @@ private func openHandles(_ loop: EventLoop) throws {
     loop.run()
 }
 
-/// Everything a user might keep, referring to itself in circles.
+/// All objects that a user might keep, with reference cycles.
 private final class Tokens {
     var objects: [AnyObject] = []
 }
 
-/// Brings a loop to where every kind of object is in use, with callbacks that keep all of them.
+/// Brings a loop to a state where every kind of object is in use, with callbacks that keep all of
+/// them.
 private func fill(_ loop: EventLoop, with tokens: Tokens) throws {
     let listener = try TCPListener.listen(
         loop: loop,
@@ -187,7 +188,7 @@ private func fill(_ loop: EventLoop, with tokens: Tokens) throws {
         onExit: { _ in _ = tokens }
     )
     living.onInputDrained = { _ = tokens }
-    // Has ended, and its output has not been read.
+    // It has ended, and its output has not been read.
     let ended = try ChildProcess.spawn(
         loop: loop,
         options: .init(arguments: ["/bin/echo", "unread"]),
@@ -203,7 +204,7 @@ private func fill(_ loop: EventLoop, with tokens: Tokens) throws {
     when(
         loop,
         { !isRunning(ended.pid) && tokens.objects.count == 9 },
-        // One turn more, in which the loop learns of the end.
+        // One more turn, in which the loop learns of the end.
         then: { loop.nextTurn { loop.stop() } }
     )
     loop.run()

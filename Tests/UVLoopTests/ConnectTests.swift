@@ -26,7 +26,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("A port nobody listens on refuses the connection, once")
+    @Test("A port without a listener refuses the connection, once")
     func refused() async throws {
         let port = try await onLoop { try listen($0) { _ in }.localAddress.port }
         #expect(try await connectError(host: "127.0.0.1", port: port) == ["ECONNREFUSED"])
@@ -42,7 +42,7 @@ struct ConnectTests {
         #expect(unknown.first?.hasPrefix("EAI_") == true)
     }
 
-    @Test("A name is resolved and its addresses tried until one answers")
+    @Test("Resolves a name and tries its addresses until one answers")
     func byName() async throws {
         let remote = try await onLoop { loop in
             var remote: SocketAddress?
@@ -65,13 +65,13 @@ struct ConnectTests {
         #expect(remote?.isLoopback == true)
     }
 
-    /// Connects to a listener whose backlog is full, so that nobody answers.
+    /// Connects to a listener whose backlog is full, so that nothing answers.
     private func connectToSilence(
         timeout: Duration,
         cancels: Bool
     ) async throws -> (answers: [String], elapsed: Double) {
         try await onLoop { loop in
-            // Another loop that never runs holds a full backlog.
+            // Another loop that never runs has a full backlog.
             let silent = try EventLoop()
             defer { silent.close() }
             let listener = try listen(silent, backlog: 0) { _ in }
@@ -114,7 +114,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("A connection nobody answers times out")
+    @Test("A connection without an answer times out")
     func timeout() async throws {
         let (answers, elapsed) = try await connectToSilence(
             timeout: .milliseconds(100),
@@ -124,14 +124,14 @@ struct ConnectTests {
         #expect(elapsed >= 0.1)
     }
 
-    @Test("A cancelled attempt is answered once, with the cancellation")
+    @Test("Answers a cancelled attempt once, with the cancellation")
     func cancelled() async throws {
         let (answers, elapsed) = try await connectToSilence(timeout: .seconds(20), cancels: true)
         #expect(answers == ["ECANCELED"])
         #expect(elapsed < 10)
     }
 
-    @Test("Cancelling while the name is being resolved is answered once")
+    @Test("Cancelling during the name lookup is answered once")
     func cancelResolution() async throws {
         let answers = try await onLoop { loop in
             var answers: [String] = []
@@ -180,7 +180,7 @@ struct ConnectTests {
         #expect(name?.description == "listen on example.org:1: invalid argument (EINVAL)")
     }
 
-    @Test("Addresses are read and written as people write them")
+    @Test("Reads and writes addresses as people write them")
     func addressText() {
         #expect(SocketAddress(host: "::1", port: 7420)?.description == "[::1]:7420")
         #expect(SocketAddress(host: "10.0.0.1", port: 1)?.description == "10.0.0.1:1")
@@ -192,7 +192,7 @@ struct ConnectTests {
         #expect(SocketAddress(host: "127.0.0.1", port: 65536) == nil)
     }
 
-    @Test("Without free descriptors accepting pauses without spinning, and goes on afterwards")
+    @Test("Accepting pauses without free descriptors, without using CPU, and resumes")
     func descriptorsRunOut() async {
         await #expect(processExitsWith: .success) {
             let (errors, accepted, processor) = try await onLoop { loop in
@@ -203,7 +203,7 @@ struct ConnectTests {
                     host: "127.0.0.1",
                     port: 0,
                     // They stay open: another thread of the process may close a descriptor at any
-                    // time, which must let in one connection at most.
+                    // time, which may allow one connection at most.
                     onConnection: { _ in
                         accepted += 1
                         if accepted == 3 { loop.stop() }
@@ -218,8 +218,8 @@ struct ConnectTests {
                         timeout: .seconds(20)
                     ) { _ in }
                 }
-                // libuv keeps one descriptor in reserve to shed connections with; a thread that
-                // takes it at the wrong moment leaves what is tested here.
+                // libuv keeps one descriptor in reserve for refusing connections; a thread that
+                // takes it at the wrong moment would end this test.
                 Glibc.close(loop.raw.pointee.emfile_fd)
                 loop.raw.pointee.emfile_fd = -1
                 var fillers: [Int32] = []

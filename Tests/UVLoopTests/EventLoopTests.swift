@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The event loop")
 struct EventLoopTests {
-    @Test("A loop with nothing alive returns at once")
+    @Test("A loop without work returns at once")
     func nothingAlive() async throws {
         let isDone = try await onLoop { loop in
             loop.run()
@@ -63,7 +63,7 @@ struct EventLoopTests {
         #expect(Set(turns) == [0, 1000])
     }
 
-    @Test("What a hook sets going runs without waiting for other input")
+    @Test("New work from a hook runs without waiting for other input")
     func hookMakesWork() async throws {
         let (log, elapsed) = try await onLoop { loop in
             let log = Locked<[String]>([])
@@ -129,7 +129,7 @@ struct EventLoopTests {
         #expect(Set(log) == ["first"])
     }
 
-    @Test("Hooks run once more after a stop, so that the last turn's output goes out")
+    @Test("Hooks run once more after a stop, so that the last turn's output is sent")
     func hooksAfterStop() async throws {
         let isFlushed = try await onLoop { loop in
             let hasOutput = Locked(false)
@@ -137,7 +137,7 @@ struct EventLoopTests {
             loop.onTurnEnd { if hasOutput.withLock({ $0 }) { isFlushed = true } }
             let far = UVLoop.Timer(loop: loop) {}
             far.schedule(after: .seconds(60))
-            // Posts come after the end of the turn, as all input does.
+            // Posts come after the end of the turn, like all input.
             loop.mailbox.post { loop in
                 hasOutput.withLock { $0 = true }
                 loop.stop()
@@ -148,7 +148,7 @@ struct EventLoopTests {
         #expect(isFlushed)
     }
 
-    @Test("Deferred closures run in order, and one deferred by another comes after it")
+    @Test("Deferred closures run in order, one deferred by another comes after it")
     func nextTurnOrder() async throws {
         let log = try await onLoop { loop in
             var log: [Int] = []

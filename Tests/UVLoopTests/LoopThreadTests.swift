@@ -1,10 +1,10 @@
-// Loops on threads of their own: start, posts, the end by itself and by force, failures to start.
+// Loops on their own threads: start, posts, the end by itself and by force, failures to start.
 import Foundation
 import TestKit
 import Testing
 import UVLoop
 
-/// What lives on a thread in these tests; tells when it is given up, and whether on its thread.
+/// The object on a thread in these tests; reports when it is released, and whether on its thread.
 private final class Tenant {
     let loop: EventLoop
     var posts: [Int] = []
@@ -20,10 +20,10 @@ private final class Tenant {
 
 private struct NoHome: Error, Equatable {}
 
-/// How many threads have given back what a library kept for them.
+/// How many threads have freed a library's thread-specific data.
 private let returnedThreadData = Locked(0)
 
-/// Takes a while, so that a wait for the thread that ends too early is noticed.
+/// Takes a while, so that a too short wait for the thread is noticed.
 private func returnThreadData(_: UnsafeMutableRawPointer?) {
     poll(nil, 0, 50)
     returnedThreadData.withLock { $0 += 1 }
@@ -52,12 +52,12 @@ struct LoopThreadTests {
         #expect(seen.withLock { $0 } == Array(0..<100))
         #expect(endedOnLoop.withLock { $0 } == true)
         #expect(!thread.post { _ in Issue.record("a post after the end ran") })
-        // Once more, for those who come late.
+        // Once more, for later waiters.
         thread.end(within: .zero)
         await thread.ended()
     }
 
-    @Test("A thread has given back what libraries keep for each thread when its end is awaited")
+    @Test("When a thread's end is awaited, libraries have freed its data")
     func threadData() async throws {
         var key = pthread_key_t()
         try #require(pthread_key_create(&key, returnThreadData) == 0)
@@ -73,10 +73,10 @@ struct LoopThreadTests {
         #expect(returnedThreadData.withLock { $0 } == 1)
     }
 
-    @Test("A thread lives without work until it is ended")
+    @Test("A thread without work lives until it is ended")
     func idle() async throws {
         let thread = try await LoopThread.start(name: "idle") { Tenant($0) }
-        // Performed work takes its hold on the loop back; the thread's own stays.
+        // Performed work releases its hold on the loop; the thread's own stays.
         await withCheckedContinuation { continuation in
             thread.post { tenant in
                 tenant.loop.perform {

@@ -39,7 +39,7 @@ struct MailboxTests {
         #expect(!ran.withLock { $0 })
     }
 
-    @Test("Threads that post while the loop closes: what was accepted ran, the rest was refused")
+    @Test("Posts while the loop closes: accepted ones ran, the others were refused")
     func postsWhileClosing() async throws {
         for _ in 0..<20 {
             let (accepted, ran) = (Locked(0), Locked(0))
@@ -62,7 +62,7 @@ struct MailboxTests {
         }
     }
 
-    @Test("Posts before running are run although nothing else is alive")
+    @Test("Runs earlier posts although nothing else keeps the loop alive")
     func postsAlone() async throws {
         let count = Locked(0)
         try await onLoop { loop in
@@ -78,7 +78,7 @@ struct MailboxTests {
 
 @Suite("Work off the loop")
 struct WorkTests {
-    @Test("Performed work is answered once each, and keeps the loop alive until then")
+    @Test("Answers performed work once each, and keeps the loop alive until then")
     func perform() async throws {
         let sums = try await onLoop { loop in
             var sums: [Int: Int] = [:]
@@ -97,7 +97,7 @@ struct WorkTests {
         #expect(sums.values.allSatisfy { $0 == 1 })
     }
 
-    @Test("Cancelled work is still answered, with what it returns")
+    @Test("Answers cancelled work with the value that it returns")
     func cancelPerformed() async throws {
         let answers = try await onLoop { loop in
             var answers: [String] = []
@@ -114,7 +114,7 @@ struct WorkTests {
         #expect(answers == ["cancelled"])
     }
 
-    @Test("Work performed when the loop closes is cancelled and its answer dropped")
+    @Test("Cancels performed work when the loop closes, and drops its answer")
     func closeCancelsPerformed() async throws {
         let isCancelled = Locked(false)
         let answers = try await onLoop { _ in
@@ -137,7 +137,7 @@ struct WorkTests {
         #expect(answers == 0)
     }
 
-    @Test("Offloaded work runs on another thread and is answered once each on the loop")
+    @Test("Runs offloaded work on another thread and answers it once each on the loop")
     func offload() async throws {
         let (answers, onLoopThread) = try await onLoop { loop in
             var answers: [Int] = []

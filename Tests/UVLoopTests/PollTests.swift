@@ -1,4 +1,4 @@
-// Watching descriptors that other code owns.
+// Watching descriptors owned by other code.
 import Foundation
 import Glibc
 import TestKit
@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Descriptors")
 struct PollTests {
-    @Test("A pipe with bytes in it is readable, an empty one only once somebody writes")
+    @Test("A pipe with bytes in it is readable, an empty one only after a write")
     func readable() async throws {
         let log = try await onLoop { loop in
             let pipe = try Pipe()
@@ -31,7 +31,7 @@ struct PollTests {
         #expect(log == ["writes", "ready true", "abc"])
     }
 
-    @Test("Readiness comes in every turn until watching pauses, and again after it goes on")
+    @Test("Reports readiness in every turn until watching pauses, and again after it resumes")
     func pausing() async throws {
         let counts = try await onLoop { loop in
             let pipe = try Pipe()
@@ -46,7 +46,7 @@ struct PollTests {
             }
             for _ in 0..<2 {
                 source?.watch(.readable)
-                // Nothing is alive once watching pauses.
+                // Nothing keeps the loop alive while watching pauses.
                 loop.run()
                 counts.append(count)
             }
@@ -56,7 +56,7 @@ struct PollTests {
         #expect(counts == [3, 6])
     }
 
-    @Test("Only the readiness that was asked for is reported")
+    @Test("Reports only the requested readiness")
     func choosing() async throws {
         let seen = try await onLoop { loop -> [PollSource.Readiness] in
             var ends: [Int32] = [0, 0]
@@ -79,7 +79,7 @@ struct PollTests {
         #expect(seen.map(\.rawValue) == [2, 1, 3])
     }
 
-    @Test("The end of a pipe is readable, and closing inside the callback is the last of it")
+    @Test("The end of a pipe is readable, and no callback follows a close inside the callback")
     func closingInside() async throws {
         let count = try await onLoop { loop in
             let pipe = try Pipe()
@@ -110,8 +110,8 @@ struct PollTests {
             var log: [String] = []
             var new: PollSource?
             loop.nextTurn {
-                // Now the number of the first pipe stands for the second, as when a library closes
-                // one socket and opens the next before it tells.
+                // Now the number of the first pipe belongs to the second, as when a library closes
+                // one socket and opens the next before it reports.
                 dup2(second.output, first.output)
                 old.close()
                 second.write("new")
@@ -130,7 +130,7 @@ struct PollTests {
         #expect(log == ["true new"])
     }
 
-    @Test("What cannot be watched is refused, and nothing is left behind")
+    @Test("Refuses descriptors that cannot be watched, and leaves nothing")
     func refusals() async throws {
         let errors = try await onLoop { loop in
             let file = open("/proc/self/status", O_RDONLY)
@@ -149,7 +149,7 @@ struct PollTests {
         #expect(errors == ["EPERM", "EEXIST", "EBADF"])
     }
 
-    @Test("Closing the loop releases its sources and what their closures refer to")
+    @Test("Closing the loop releases its sources and the objects of their closures")
     func closesWithLoop() async throws {
         let isGone = try await onLoop { loop in
             final class Held {}

@@ -32,7 +32,7 @@ func isRunning(_ pid: Int32) -> Bool {
     return state != "Z" && state != "X"
 }
 
-/// Whether a process is gone, or so within a few seconds: one that was killed takes a moment.
+/// Whether a process has ended, or does so within a few seconds: a killed one takes a moment.
 func isGoneSoon(_ pid: Int32) async -> Bool {
     let deadline = ContinuousClock.now + .seconds(10) * Patience.factor
     while isRunning(pid), ContinuousClock.now < deadline { await Task.yield() }
@@ -44,7 +44,7 @@ func processNumber(_ text: String) -> Int32? {
     Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
 }
 
-/// Listens on a free port and hands each connection to a closure.
+/// Listens on a free port and passes each connection to a closure.
 func listen(
     _ loop: EventLoop,
     backlog: Int = 64,
@@ -60,7 +60,7 @@ func listen(
     )
 }
 
-/// Connects to a listener and hands the connection over; a failure stops the loop.
+/// Connects to a listener and passes the connection on; a failure stops the loop.
 func connect(
     _ loop: EventLoop,
     _ listener: TCPListener,
@@ -77,7 +77,7 @@ func connect(
 }
 
 extension TCPConnection {
-    /// Ends our outgoing side, reading on.
+    /// Ends our outgoing side, and continues to read.
     func shutDownForTest() { stream.shutDown() }
 
     /// Closes so that the peer gets a reset.

@@ -1,18 +1,18 @@
-// Connections over loopback: order, rests of writes, back-pressure, the ways they end.
+// Connections over loopback: order, queued writes, back-pressure, the ways they end.
 import Foundation
 import TestKit
 import Testing
 
 @testable import UVLoop
 
-/// Bytes whose every place can be told from its neighbours.
+/// Bytes in which neighbouring positions differ.
 private func pattern(_ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 }
 
 @Suite("TCP connections")
 struct TCPConnectionTests {
-    @Test("Large payloads come back whole and in order, through queued rests of writes")
+    @Test("Large payloads come back whole and in order, through queued writes")
     func echo() async throws {
         let payload = pattern(1_000_000)
         let (received, hadRest, emptied) = try await onLoop { loop in
@@ -89,7 +89,7 @@ struct TCPConnectionTests {
         #expect(capacity >= 4096)
     }
 
-    @Test("A paused reader holds the writer back; the drained callback comes when it reads again")
+    @Test("A paused reader stops the writer; the drained callback comes when it reads again")
     func pauseAndDrain() async throws {
         let (log, total) = try await onLoop { loop in
             var log: [String] = []
@@ -124,7 +124,7 @@ struct TCPConnectionTests {
         #expect(total == 30_000_000)
     }
 
-    @Test("Closing inside a callback ends all callbacks; writing and closing again do nothing")
+    @Test("No callback follows a close inside a callback; later writes and closes do nothing")
     func closeInsideCallbacks() async throws {
         let log = try await onLoop { loop in
             var log: [String] = []
@@ -201,7 +201,7 @@ struct TCPConnectionTests {
     func closeAfterWriting() async throws {
         let (received, ends) = try await onLoop { loop in
             let listener = try listen(loop) { connection in
-                // Never reads what the client sends: a plain close would reset the connection.
+                // Never reads the client's data: a plain close would reset the connection.
                 var bytes = [UInt8](repeating: 9, count: 5_000_000)
                 connection.write(&bytes)
                 connection.closeAfterWriting()
@@ -229,7 +229,7 @@ struct TCPConnectionTests {
         #expect(ends == [true])
     }
 
-    @Test("A peer that goes away abruptly ends the connection once, with an error")
+    @Test("A peer that resets the connection ends it once, with an error")
     func reset() async throws {
         let ends = try await onLoop { loop in
             var ends: [String] = []

@@ -21,7 +21,7 @@ struct TimerTests {
         #expect(log == [0, 5, 10, 20, 30])
     }
 
-    @Test("A timer never fires before its point on the loop's clock, nor much too late")
+    @Test("A timer never fires before its time on the loop's clock, nor much too late")
     func neverEarly() async throws {
         let lateness = try await onLoop { loop in
             var lateness: [Int64] = []
@@ -37,7 +37,7 @@ struct TimerTests {
                 } else {
                     timer.schedule(at: deadline)
                 }
-                // The loop's cached time gets old here, as in a busy turn.
+                // The loop's cached time becomes old here, as in a busy turn.
                 let busyUntil = loop.nowNanoseconds + 37_000
                 while loop.nowNanoseconds < busyUntil {}
             }
@@ -46,7 +46,7 @@ struct TimerTests {
         }
         #expect(lateness.count == 300)
         #expect(lateness.allSatisfy { $0 >= 0 })
-        // How late the best one is depends on units and rounding, and little on the machine.
+        // The lateness of the best one depends on units and rounding, and little on the machine.
         #expect(lateness.min() ?? .max < 500_000_000)
     }
 
@@ -99,7 +99,7 @@ struct TimerTests {
             timer = UVLoop.Timer(loop: loop) {
                 fires += 1
                 if fires == 1 { loop.mailbox.post { _ in hasArrived.withLock { $0 = true } } }
-                // A point in the past is as due as none at all.
+                // A time in the past is due at once, like no time.
                 guard fires < 1000, !hasArrived.withLock({ $0 }) else { return }
                 if fires.isMultiple(of: 2) {
                     timer?.schedule(at: 0)
@@ -145,7 +145,7 @@ struct TimerTests {
         #expect(states == [true, false, true, false, true, true, true, true])
     }
 
-    @Test("A timer that comes up late lets what has arrived pass first, new connections too")
+    @Test("A late timer lets waiting input run first, also new connections")
     func lateTimersLetInputPass() async throws {
         let log = try await onLoop { loop in
             var log: [String] = []
@@ -162,7 +162,7 @@ struct TimerTests {
                 }.schedule(after: .milliseconds(milliseconds))
             }
             loop.nextTurn {
-                // As a process that was stopped while a peer connected and spoke.
+                // Like a process that was stopped while a peer connected and sent data.
                 let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
                 var address = sockaddr_in()
                 address.sin_family = sa_family_t(AF_INET)
@@ -185,7 +185,7 @@ struct TimerTests {
         #expect(log == ["connection", "bytes", "first", "second"])
     }
 
-    @Test("Durations without end do not overflow")
+    @Test("Very long durations do not overflow")
     func hugeDurations() async throws {
         let isScheduled = try await onLoop { loop in
             let timer = UVLoop.Timer(loop: loop) {}

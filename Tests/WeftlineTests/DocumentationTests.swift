@@ -1,11 +1,11 @@
-// The samples of the page about adding a tool: they do what the page says, together in one cluster.
+// The samples of the page about adding a tool: they work as the page says, together in one cluster.
 import Core
 import Foundation
 import TestKit
 import Testing
 import Weftline
 
-/// As on the page; a test compares.
+/// Copied from the page; a test compares.
 let countWords = FunctionTool(
     name: "count_words",
     description: "Count the words of a text.",
@@ -40,7 +40,7 @@ struct DocumentationTests {
         }
     }
 
-    @Test("The Swift sample is compiled here as it stands on the page")
+    @Test("The Swift sample is compiled here exactly as on the page")
     func swiftSample() throws {
         let sample = try #require(samples("swift").first)
         #expect(samples("swift").count == 1)

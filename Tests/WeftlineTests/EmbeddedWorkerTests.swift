@@ -83,7 +83,7 @@ struct EmbeddedWorkerTests {
         await coordinator.stop()
     }
 
-    @Test("Starting without a coordinator goes on until the task is cancelled")
+    @Test("Starting without a coordinator continues until the task is cancelled")
     func noCoordinator() async throws {
         let coordinator = try await StandaloneCoordinator.start()
         let (endpoint, key) = (coordinator.endpoint, coordinator.workerKey)
@@ -107,7 +107,7 @@ struct EmbeddedWorkerTests {
         #expect(error.kind == .unreachable)
     }
 
-    @Test("A coordinator that goes away fails what is awaited")
+    @Test("If the coordinator ends, everything awaited fails")
     func coordinatorLost() async throws {
         let coordinator = try await StandaloneCoordinator.start()
         let waiting = Waiting()
@@ -146,7 +146,7 @@ struct EmbeddedWorkerTests {
         await coordinator.stop()
     }
 
-    @Test("Names and slots out of range are refused")
+    @Test("Refuses names and slots out of range")
     func badOptions() async throws {
         for options in [
             EmbeddedWorker.Options(name: "two words"), EmbeddedWorker.Options(slots: 0),

@@ -1,16 +1,16 @@
-// Nothing stays behind: threads and descriptors, counted in a process of their own.
+// Nothing remains: threads and descriptors, counted in a separate process.
 import Foundation
 import TestKit
 import Testing
 import Weftline
 
-@Suite("Nothing stays behind", .timeLimit(.minutes(Patience.factor)))
+@Suite("Nothing remains", .timeLimit(.minutes(Patience.factor)))
 struct EndingTests {
     @Test("After a shutdown there is no thread and no descriptor left")
     func nothingLeft() async throws {
-        // In a process of its own: descriptors of other tests would be counted too.
+        // In a separate process: descriptors of other tests would be counted too.
         await #expect(processExitsWith: .success) {
-            // The runtime opens descriptors of its own at the first use of clocks and threads.
+            // The runtime opens its own descriptors at the first use of clocks and threads.
             try await useEverything()
             #expect(await eventually { threadNames().allSatisfy { !$0.hasPrefix("weft-") } })
             let before = openDescriptors()
@@ -20,7 +20,7 @@ struct EndingTests {
         }
     }
 
-    @Test("Clusters, clients and workers that nobody refers to any more end by themselves")
+    @Test("Clusters, clients and workers end when their last reference is released")
     func releasing() async throws {
         await #expect(processExitsWith: .success) {
             func use() async throws {
@@ -54,7 +54,7 @@ struct EndingTests {
     }
 }
 
-/// Starts a cluster, a client and a worker, has them do something, and ends them in the middle of it.
+/// Starts a cluster, a client and a worker, uses them, and ends them in the middle of their work.
 private func useEverything() async throws {
     let waiting = Waiting()
     let cluster = try await LocalCluster.start(tools: [waiting.tool, echo])

@@ -1,4 +1,4 @@
-// The example programs: they run, they print their answers, and the pages show them as they are.
+// The example programs: they run, they print their answers, and the pages show the same code.
 import Foundation
 import TestKit
 import Testing
@@ -6,7 +6,7 @@ import UVLoop
 
 @Suite("Example programs", .timeLimit(.minutes(Patience.factor)))
 struct ExampleTests {
-    /// Runs a program that was built beside the tests; what it prints, and its exit code.
+    /// Runs a program that was built with the tests; returns its output and exit code.
     private func run(
         _ name: String,
         in folder: String? = nil
@@ -36,7 +36,7 @@ struct ExampleTests {
         try String(contentsOf: Self.root.appendingPathComponent(path), encoding: .utf8)
     }
 
-    /// A program without the comment at its head, fenced.
+    /// A program without its header comment, as a fenced block.
     private func sample(_ path: String) throws -> String {
         let program = try #require(try read(path).split(separator: "\n\n", maxSplits: 1).last)
         return "```swift\n\(program)```\n"
@@ -56,7 +56,7 @@ struct ExampleTests {
         )
     }
 
-    @Test("The example with a goal plans it by the models of its folder and prints the answer")
+    @Test("The example with a goal plans it with the models of its folder and prints the answer")
     func goal() async throws {
         let folder = Self.root.appendingPathComponent("Tests/Examples/Goal").path
         let (text, code) = try await run("GoalExample", in: folder)
@@ -64,7 +64,7 @@ struct ExampleTests {
         #expect(text == "The Rhine is 139 km longer than the Elbe.\n")
     }
 
-    @Test("The pages and the README show the examples as they are")
+    @Test("The pages and the README show the same examples")
     func pages() throws {
         let plan = try sample("Tests/Examples/EmbeddedWorker/Example.swift")
         let goal = try sample("Tests/Examples/Goal/main.swift")
@@ -75,7 +75,7 @@ struct ExampleTests {
         #expect(readme.components(separatedBy: "```swift").count == 2)
     }
 
-    @Test("What the page on goals shows is compiled as it stands there")
+    @Test("The code of the page on goals is compiled exactly as shown")
     func samples() throws {
         let page = try read("Sources/Weftline/Weftline.docc/Goals.md")
         let source = try read("Tests/WeftlineTests/GoalSamples.swift")

@@ -76,7 +76,7 @@ struct GoalFailureTests {
         }
     }
 
-    @Test("The codes by name are those that are made of a model's failure")
+    @Test("The named codes are those of a model's failures")
     func codes() async throws {
         let codes: [(ModelFailure.Code, FailureCode)] = [
             (.unreachable, .modelUnreachable), (.refusedKey, .modelRefusedKey),
@@ -118,7 +118,7 @@ struct GoalFailureTests {
         #expect(calls.withLock { $0 } == 2)
     }
 
-    @Test("Rounds, nodes, tokens and time have their limits")
+    @Test("Rounds, nodes, tokens and time are limited")
     func limits() async throws {
         let again = LanguageModel.function { request, reply in
             reply.write(
@@ -152,7 +152,7 @@ struct GoalFailureTests {
         #expect(await eventually { cancelled.withLock { $0 } })
     }
 
-    @Test("Options that would break the protocol are refused, and the client goes on")
+    @Test("Refuses options that the protocol does not allow; the client still works")
     func badOptions() async throws {
         let model = LanguageModel.scripted([
             writtenPlan(written("t1", "echo")), writtenAnswer(#""woven""#),
@@ -205,7 +205,7 @@ struct GoalFailureTests {
         }
     }
 
-    @Test("Shutting a cluster down ends the model's call and every wait")
+    @Test("Shutting down a cluster ends the model's call and every wait")
     func shutDown() async throws {
         let model = Locked((isCalled: false, isCancelled: false))
         let endless = LanguageModel.function { _, _ in
@@ -227,7 +227,7 @@ struct GoalFailureTests {
 
     // MARK: - No model
 
-    @Test("Without a model a goal is refused, here and elsewhere")
+    @Test("Refuses a goal without a model, here and elsewhere")
     func noModel() async throws {
         try await LocalCluster.with(tools: [echo]) { cluster in
             let here = try await #require(throws: ClientError.self) {
@@ -244,7 +244,7 @@ struct GoalFailureTests {
         }
     }
 
-    @Test("A model that cannot be made stops the start, with all that is wrong and no key")
+    @Test("A model that cannot be made stops the start, with all problems and no key")
     func unusableModels() async throws {
         let folder = try TemporaryFolder()
         let noPlanner = try folder.write("weft.yaml", "models: {}")

@@ -1,10 +1,10 @@
-// What the page on goals shows, compiled and run; a test compares.
+// The code of the page on goals, compiled and run; a test compares.
 import Core
 import TestKit
 import Testing
 import Weftline
 
-/// A client of a program's own, as the page has it.
+/// A program's own client, as on the page.
 private enum MyClient {
     static func stream(_ request: ModelRequest) -> AsyncStream<String> {
         AsyncStream { continuation in
@@ -20,7 +20,7 @@ private enum MyClient {
 
 @Suite("Samples of the page on goals", .timeLimit(.minutes(Patience.factor)))
 struct GoalSamples {
-    @Test("Models are named as on the page")
+    @Test("Names models as on the page")
     func models() {
         let remote = LanguageModel.openAI("gpt-4o", key: .environment("OPENAI_API_KEY"))
         let local = LanguageModel.openAI("qwen2.5", baseURL: "http://127.0.0.1:11434/v1")
@@ -30,7 +30,7 @@ struct GoalSamples {
         _ = (remote, local, own)
     }
 
-    @Test("A goal is watched as on the page")
+    @Test("Watches a goal as on the page")
     func watching() async throws {
         let model = LanguageModel.function { request in
             MyClient.stream(request)

@@ -12,7 +12,7 @@ struct GoalStrategyTests {
         written("t2", "echo", #"{"value":"$t1 threads"}"#)
     )
 
-    @Test("A goal that is only planned runs nothing, and its plan can be run later")
+    @Test("Only plans a goal without running it; its plan can be run later")
     func onlyPlanned() async throws {
         let waiting = Waiting()
         let model = LanguageModel.scripted([
@@ -61,7 +61,7 @@ struct GoalStrategyTests {
         #expect(result.answer == ["threads": 42])
     }
 
-    @Test("At most so many nodes are with workers at a time")
+    @Test("Only the allowed number of nodes is with workers at the same time")
     func bounded() async throws {
         let state = Locked((running: 0, peak: 0))
         let tool = FunctionTool(name: "count", description: "Counts who runs.") { _, _ in

@@ -1,5 +1,5 @@
-// Goals through the library: models that are Swift functions or scripts, their plans, the answer and
-// what is heard on the way. Not here: how goals end badly (GoalFailureTests).
+// Goals through the library: models that are Swift functions or scripts, their plans, the answer
+// and the events. Not here: goals that fail (GoalFailureTests).
 import Core
 import Foundation
 import TestKit
@@ -7,7 +7,7 @@ import Testing
 import UVLoop
 import Weftline
 
-/// A call as a model writes it into a plan; arguments are JSON.
+/// A call as a model writes it in a plan; arguments are JSON.
 func written(_ id: String, _ tool: String, _ arguments: String = "{}") -> String {
     #"{"id":"\#(id)","tool_name":"\#(tool)","args":\#(arguments)}"#
 }
@@ -34,7 +34,7 @@ struct GoalTests {
         written("t2", "echo", #"{"value":"$t1 threads"}"#)
     )
 
-    @Test("A goal in, an answer out: as text, with the nodes and the tokens it took")
+    @Test("A goal gives an answer as text, with the nodes and the tokens")
     func answer() async throws {
         let model = LanguageModel.function { request, reply in
             if request.isForPlan {
@@ -65,7 +65,7 @@ struct GoalTests {
         try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
             let first = try await cluster.run(goal: "How many threads?")
             #expect(first.answer == ["threads": 42])
-            // Nobody counts here, so that it is estimated.
+            // The model does not count its tokens, so they are estimated.
             #expect(first.usage?.output ?? 0 > 0)
             let options = GoalOptions(join: .json, reportsNodes: false)
             let second = try await cluster.run(goal: "How many threads?", options: options)
@@ -97,7 +97,7 @@ struct GoalTests {
         #expect(result.nodes.map(\.id) == ["t1", "t2"])
     }
 
-    @Test("Events tell how the plan grows, why it is planned again, and the answer as it comes")
+    @Test("Events report how the plan grows, why it is replaced, and the answer in pieces")
     func events() async throws {
         let model = LanguageModel.function { request, reply in
             if request.isForPlan {
@@ -139,7 +139,7 @@ struct GoalTests {
         }
     }
 
-    @Test("Problems of a plan are told and go back to the model")
+    @Test("Reports problems of a plan and sends them back to the model")
     func repair() async throws {
         let model = LanguageModel.scripted([
             writtenPlan(written("t1", "echo", #"{"value":1}"#), written("t2", "loom")),
@@ -184,7 +184,7 @@ struct GoalTests {
         #expect(result.text == "42")
     }
 
-    @Test("A plan may be numbered lines, and only of the tools that are allowed")
+    @Test("A plan may be numbered lines, with only the allowed tools")
     func textPlan() async throws {
         let model = LanguageModel.function { request, reply in
             guard request.messages.contains(where: { $0.text.contains("Calls made") }) else {
@@ -203,7 +203,7 @@ struct GoalTests {
         #expect(try result.output(of: "1") == "weft")
     }
 
-    @Test("Two goals at once keep to themselves")
+    @Test("Two goals at once do not mix")
     func twoAtOnce() async throws {
         let meeting = Locked<Set<String>>([])
         let model = LanguageModel.function { request, reply in
@@ -211,7 +211,7 @@ struct GoalTests {
             guard request.isForPlan else { return reply.write(writtenAnswer("\"\(word)\"")) }
             reply.write(#"{"tasks":["#)
             meeting.withLock { _ = $0.insert(word) }
-            // Each goal is planned only when the other one is, too.
+            // Each goal is planned only when the other one is planned, too.
             #expect(await eventually { meeting.withLock { $0.count } == 2 })
             reply.write(written("t1", "echo", "{\"value\":\"\(word)\"}") + "]}")
         }
@@ -257,7 +257,7 @@ struct GoalTests {
         await coordinator.stop()
     }
 
-    @Test("A recording replays planner and joiner, each its own calls, as often as need be")
+    @Test("A recording replays planner and joiner, each its own calls, any number of times")
     func replay() async throws {
         let folder = try TemporaryFolder()
         let path = try folder.write(
@@ -275,7 +275,7 @@ struct GoalTests {
 }
 
 extension ModelRequest {
-    /// Whether a plan is asked for, and not a decision.
+    /// Whether the request asks for a plan, not for a decision.
     var isForPlan: Bool {
         if case .jsonSchema("decision", _) = format { false } else { true }
     }

@@ -7,7 +7,7 @@ import Weftline
 
 @Suite("Local cluster", .timeLimit(.minutes(Patience.factor)))
 struct LocalClusterTests {
-    @Test("References carry outputs from node to node, typed")
+    @Test("References pass outputs from node to node with their types")
     func references() async throws {
         let result = try await LocalCluster.with(tools: [echo, sum]) { cluster in
             try await cluster.run(
@@ -66,7 +66,7 @@ struct LocalClusterTests {
         #expect(throws: Failure.self) { try result.output(of: "nowhere") }
     }
 
-    @Test("A failure that a function throws arrives as it was thrown")
+    @Test("A failure that a function throws arrives unchanged")
     func thrownFailure() async throws {
         let code = try #require(FailureCode(toolReported: "knotted"))
         let knot = FunctionTool(name: "knot", description: "Fails.") { _, _ in
@@ -79,7 +79,7 @@ struct LocalClusterTests {
         #expect(result["k"]?.failure?.message == "there is a knot")
     }
 
-    @Test("A plan with problems is refused with all of them")
+    @Test("Refuses a plan with problems, with all of them")
     func badPlan() async throws {
         let error = try await #require(throws: ClientError.self) {
             try await LocalCluster.with(tools: [echo]) { cluster in
@@ -121,7 +121,7 @@ struct LocalClusterTests {
         #expect(await eventually { waiting.cancelled == 1 })
     }
 
-    @Test("Two clusters in one process know nothing of each other")
+    @Test("Two clusters in one process are independent")
     func twoClusters() async throws {
         func tool(_ word: String) -> FunctionTool {
             FunctionTool(name: "say", description: "Says a word.") { _, _ in .string(word) }
@@ -140,7 +140,7 @@ struct LocalClusterTests {
         await second.shutDown()
     }
 
-    @Test("A client with another cluster's key is refused")
+    @Test("Refuses a client with another cluster's key")
     func foreignKey() async throws {
         try await LocalCluster.with(tools: [echo]) { cluster in
             let error = try await #require(throws: ClientError.self) {
@@ -175,7 +175,7 @@ struct LocalClusterTests {
         #expect(try result.output(of: "b") == "weft")
     }
 
-    @Test("Two tools of one name, and a name that cannot be offered, stop the start")
+    @Test("Two tools of one name, or an invalid name, stop the start")
     func unusableTools() async throws {
         await #expect(throws: ToolboxError.self) {
             try await LocalCluster.start(tools: [echo, echo])
@@ -195,7 +195,7 @@ struct LocalClusterTests {
         }
     }
 
-    @Test("Options that would break the protocol are refused, and the client goes on")
+    @Test("Refuses options that the protocol does not allow; the client still works")
     func badOptions() async throws {
         try await LocalCluster.with(tools: [echo]) { cluster in
             let document = try plan(("a", "echo", ["value": 1]))
@@ -223,7 +223,7 @@ struct LocalClusterTests {
         }
     }
 
-    @Test("A plan larger than a line goes in pieces, and its answer comes back whole")
+    @Test("Sends a plan larger than a line in pieces, and returns its answer whole")
     func largePlan() async throws {
         let text = String(repeating: "weft ", count: 4_000)
         let document = PlanDocument(

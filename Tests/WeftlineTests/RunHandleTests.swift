@@ -1,10 +1,10 @@
-// Runs under way: their events, cancelling them in each of the ways there are, losing them.
+// Running runs: their events, the ways to cancel them, losing them.
 import Foundation
 import TestKit
 import Testing
 import Weftline
 
-@Suite("Runs under way", .timeLimit(.minutes(Patience.factor)))
+@Suite("Running runs", .timeLimit(.minutes(Patience.factor)))
 struct RunHandleTests {
     @Test("Events come in order, the last one once, and then the sequence ends")
     func events() async throws {
@@ -41,7 +41,7 @@ struct RunHandleTests {
         }
     }
 
-    @Test("What a function emits comes as events at the highest level")
+    @Test("The output of a function gives events at the highest level")
     func chunks() async throws {
         let speak = FunctionTool(name: "speak", description: "Speaks.") { _, context in
             context.emit("over and under")
@@ -57,7 +57,7 @@ struct RunHandleTests {
         }
     }
 
-    /// Nine thousand events and more.
+    /// More than nine thousand events.
     private var manyEchoes: PlanDocument {
         get throws {
             PlanDocument(
@@ -68,7 +68,7 @@ struct RunHandleTests {
         }
     }
 
-    @Test("Of events that nobody reads the newest are kept, with a count of the others")
+    @Test("Keeps the newest unread events, with a count of the others")
     func unreadEvents() async throws {
         try await LocalCluster.with(tools: [echo]) { cluster in
             let run = try await cluster.start(manyEchoes)
@@ -127,7 +127,7 @@ struct RunHandleTests {
             #expect(result["w"]?.status == .cancelled)
             #expect(result["b"]?.status == .cancelled)
             #expect(waiting.cancelled == 1)
-            // Nothing more to cancel.
+            // There is nothing left to cancel.
             run.cancel()
             #expect(try await run.result.status == .cancelled)
         }
@@ -146,7 +146,7 @@ struct RunHandleTests {
         }
     }
 
-    @Test("A task that is cancelled from the start runs nothing to its end")
+    @Test("A task that is cancelled from the start does not finish a run")
     func cancelledFromTheStart() async throws {
         let waiting = Waiting()
         try await LocalCluster.with(tools: [waiting.tool]) { cluster in

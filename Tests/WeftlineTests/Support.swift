@@ -1,5 +1,5 @@
-// What the tests of the library share: plans and tools in few words, waiting with a deadline, a
-// coordinator that the library did not start. Not here: any test.
+// Helpers of the library's tests: short plans and tools, waiting with a deadline, a coordinator
+// that the library did not start.
 import Coordinator
 import CoordinatorCore
 import Foundation
@@ -17,7 +17,7 @@ func plan(_ nodes: (String, String, JSONValue)...) throws -> PlanDocument {
     )
 }
 
-/// Gives back its argument `value`.
+/// Returns its argument `value`.
 let echo = FunctionTool(name: "echo", description: "Gives back its value.") { arguments, _ in
     arguments["value"] ?? nil
 }
@@ -35,7 +35,7 @@ struct OutOfThread: Error, CustomStringConvertible {
 /// Always throws.
 let tear = FunctionTool(name: "tear", description: "Fails.") { _, _ in throw OutOfThread() }
 
-/// A tool that runs until it is cancelled, and tells of both.
+/// A tool that runs until it is cancelled, and reports its start and its cancel.
 final class Waiting: Sendable {
     private let state = Locked((started: 0, cancelled: 0))
 
@@ -56,7 +56,7 @@ final class Waiting: Sendable {
     }
 }
 
-/// Waits until something holds, at most some seconds; says whether it did.
+/// Waits until a condition holds, at most some seconds; returns whether it did.
 func eventually(_ holds: () throws -> Bool) async rethrows -> Bool {
     let deadline = ContinuousClock.now + .seconds(10) * Patience.factor
     while ContinuousClock.now < deadline {
@@ -81,7 +81,7 @@ func openDescriptors() -> Int {
     (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
 }
 
-/// A coordinator on a thread of its own, apart from the library under test.
+/// A coordinator on a thread of its own, separate from the library under test.
 final class StandaloneCoordinator: Sendable {
     let endpoint: Endpoint
     let workerKey: AccessKey
@@ -151,7 +151,7 @@ final class StandaloneCoordinator: Sendable {
     }
 }
 
-/// A folder that is gone when nobody refers to it any more.
+/// A folder that is removed with its last reference.
 final class TemporaryFolder: Sendable {
     let path: String
 

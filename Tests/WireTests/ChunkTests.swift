@@ -1,4 +1,4 @@
-// Large values in pieces: how they are cut, written, and put together again.
+// Large values in pieces: how they are split, written, and joined again.
 import JSON
 import Plans
 import Testing
@@ -18,7 +18,7 @@ struct ChunkTests {
         )
     }
 
-    @Test("Cuts lie between characters, whatever the size")
+    @Test("Splits between characters, for any size")
     func cutsBetweenCharacters() {
         let text = #""aä€😀 aä€😀 😀😀😀😀""#
         for bytes in 4...40 {
@@ -33,7 +33,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("A value survives being cut, written, read and put together")
+    @Test("A value stays the same when it is split, written, read and joined")
     func survives() throws {
         let text = #"{"text":"aä€😀 \"quoted\" \\ \n","list":[1,2,3]}"#
         for bytes in 4...60 {
@@ -54,7 +54,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("Bytes that are no text, or mostly need escapes, travel as base64")
+    @Test("Sends bytes that are not text, or mostly need escapes, as base64")
     func choosesEncoding() throws {
         let samples: [(data: [UInt8], encoding: String)] = [
             ([], "utf8"), (Array("plain".utf8), "utf8"), (Array("\"\n\"".utf8), "utf8"),
@@ -104,7 +104,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("What does not fit its announcement is refused")
+    @Test("Refuses chunks that do not match their announcement")
     func refusesOtherValues() throws {
         let chunks = slices("[1,2,3,4,5]", bytes: 4)
         let right = Payload(announcing: chunks)
@@ -135,7 +135,7 @@ struct ChunkTests {
         )
     }
 
-    @Test("A chunk out of order is refused")
+    @Test("Refuses a chunk out of order")
     func refusesOtherOrder() {
         let chunks = slices("[1,2,3,4,5]", bytes: 4)
         let right = Payload(announcing: chunks)
@@ -146,7 +146,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("A value beyond the limit is refused when announced and when it grows")
+    @Test("Refuses a value beyond the limit when announced and when it grows")
     func refusesLargeValues() throws {
         let chunks = slices("[1,2,3,4,5]", bytes: 4)
         let right = Payload(announcing: chunks)
@@ -160,7 +160,7 @@ struct ChunkTests {
         #expect(error?.code == .limit)
     }
 
-    @Test("The first chunk alone tells how long the value is")
+    @Test("Only the first chunk tells the length of the value")
     func tellsTotal() throws {
         let chunks = slices("[1,2,3,4,5]", bytes: 4)
         #expect(chunks.map(\.totalBytes) == [11, nil, nil])
@@ -189,7 +189,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("A length that is no whole number from 0 is refused")
+    @Test("Refuses a length that is not a whole number from 0")
     func refusesImpossibleTotals() throws {
         for total in ["-1", "1.5", "\"9\"", "9007199254740993"] {
             let line =
@@ -201,7 +201,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("A value in pieces is written in the same chunks as the value in one piece")
+    @Test("Writes a value in pieces in the same chunks as the value in one piece")
     func writesPieces() throws {
         let text = #"{"text":"aä€😀 \"quoted\" \\ \n","list":["a","b",3]}"#
         let bytes = Array(text.utf8)
@@ -228,7 +228,7 @@ struct ChunkTests {
         }
     }
 
-    @Test("A value that stands in its message needs no chunks")
+    @Test("A value inside its message needs no chunks")
     func passesInlineValues() throws {
         var assembler = ChunkAssembler(maximumBytes: 10)
         #expect(assembler.isComplete(.inline(.true)))

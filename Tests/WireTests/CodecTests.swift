@@ -1,4 +1,4 @@
-// Every kind of message to its line and back, and what is said about lines that are wrong.
+// Every kind of message to its line and back, and the errors for invalid lines.
 import JSON
 import OrderedCollections
 import Plans
@@ -19,7 +19,7 @@ func encode(_ message: Message) -> String {
     return String(decoding: writer.bytes.dropLast(), as: UTF8.self)
 }
 
-/// The error a line is refused with.
+/// The error for a refused line.
 func refusal(of line: String) -> WireError? {
     do {
         _ = try decode(line)
@@ -49,7 +49,7 @@ struct CodecTests {
         #expect(try decode(example.line) == example.message)
     }
 
-    @Test("Messages written one after another are lines of their own")
+    @Test("Writes messages as separate lines, one after the other")
     func writesLines() throws {
         var writer = JSONWriter()
         for example in MessageExamples.all {
@@ -59,7 +59,7 @@ struct CodecTests {
         #expect(String(decoding: writer.bytes, as: UTF8.self) == lines)
     }
 
-    @Test("Unknown fields are ignored", arguments: MessageExamples.all)
+    @Test("Ignores unknown fields", arguments: MessageExamples.all)
     func ignoresUnknownFields(_ example: MessageExample) throws {
         let longer = example.line.dropLast() + #","x_future":{"type":["later"]}}"#
         #expect(try decode(String(longer)) == example.message)
@@ -79,7 +79,7 @@ struct CodecTests {
     }
 
     @Test(
-        "A reject with a code of a newer worker is read as busy",
+        "Reads a reject with an unknown code as busy",
         arguments: ["shortage", "no_gpu", ""]
     )
     func unknownRejectCode(_ code: String) throws {
@@ -96,7 +96,7 @@ struct CodecTests {
         #expect(fields?["shortage"] == true)
     }
 
-    @Test("Null is a value where any JSON may stand")
+    @Test("Null is a value where any JSON is allowed")
     func nullIsAValue() throws {
         let line = #"{"type":"event","run":"r7","seq":0,"kind":"joined","data":null,"at_us":1}"#
         let event = EventMessage(
@@ -117,7 +117,7 @@ struct CodecTests {
         "watch.level", "chunk.encoding", "nodes.last",
     ]
 
-    @Test("A missing field is named", arguments: MessageKind.allCases)
+    @Test("Names a missing field", arguments: MessageKind.allCases)
     func namesMissingFields(_ kind: MessageKind) throws {
         let example = try #require(MessageExamples.all.first { $0.message.kind == kind })
         let fields = try #require(try JSONValue(parsing: example.line).objectValue)
@@ -139,7 +139,7 @@ struct CodecTests {
         "dispatch.args", "result.output", "reply.data", "event.data", "submit.plan",
     ]
 
-    @Test("A field of the wrong type is named", arguments: MessageExamples.all)
+    @Test("Names a field of the wrong type", arguments: MessageExamples.all)
     func namesIllTypedFields(_ example: MessageExample) throws {
         let kind = example.message.kind.rawValue
         let fields = try #require(try JSONValue(parsing: example.line).objectValue)
@@ -157,7 +157,7 @@ struct CodecTests {
     }
 
     @Test(
-        "A number out of range is named with its range",
+        "Names a number out of range with its range",
         arguments: [
             (#"{"type":"ping","n":-1}"#, "n"),
             (#"{"type":"ping","n":9007199254740993}"#, "n"),
@@ -186,13 +186,13 @@ struct CodecTests {
         #expect(error?.message.contains("field \(field) ") == true, "\(String(describing: error))")
     }
 
-    @Test("The largest whole number of the protocol is read")
+    @Test("Reads the largest whole number of the protocol")
     func readsLargestInteger() throws {
         #expect(try decode(#"{"type":"ping","n":9007199254740992}"#) == .ping(Ping(n: 1 << 53)))
     }
 
     @Test(
-        "Ids and names that break their rule are refused",
+        "Refuses invalid ids and names",
         arguments: [
             (#"{"type":"started","attempt":"r7/0"}"#, "attempt"),
             (#"{"type":"started","attempt":"r7/0/0"}"#, "attempt"),
@@ -237,7 +237,7 @@ struct CodecTests {
     }
 
     @Test(
-        "A type that is no string or missing is a bad message",
+        "A type that is not a string, or is missing, is a bad message",
         arguments: ["{}", #"{"type":1}"#]
     )
     func refusesMissingType(_ line: String) {
@@ -245,14 +245,14 @@ struct CodecTests {
     }
 
     @Test(
-        "What is no JSON object is bad JSON",
+        "A line that is not a JSON object is bad JSON",
         arguments: ["", "[]", "1", "{", #"{"type":"ping","n":1}x"#, #"{"n":1,"n":2}"#, "hello"]
     )
     func refusesOtherText(_ line: String) {
         #expect(refusal(of: line)?.code == .badJSON)
     }
 
-    @Test("A stranger does not learn which roles and names exist")
+    @Test("Does not reveal which roles and names exist")
     func hidesRoles() {
         let nonce = MessageExamples.digits
         for (role, name) in [("root", "ada"), ("client", "a b"), ("client", "")] {
@@ -262,7 +262,7 @@ struct CodecTests {
         }
     }
 
-    @Test("The names of all kinds are told apart without making a string")
+    @Test("Distinguishes the names of all kinds without making a string")
     func findsKinds() {
         for kind in MessageKind.allCases {
             #expect(MessageKind(typeName: Array(kind.rawValue.utf8)[...]) == kind)

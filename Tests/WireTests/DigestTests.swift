@@ -13,7 +13,7 @@ enum TestVector {
 
 @Suite("Digests and encodings")
 struct DigestTests {
-    @Test("HMAC-SHA-256 keeps RFC 4231")
+    @Test("HMAC-SHA-256 matches RFC 4231")
     func hmac() {
         let first = HMAC.sha256(
             key: [UInt8](repeating: 0x0B, count: 20),
@@ -49,7 +49,7 @@ struct DigestTests {
         )
     }
 
-    @Test("SHA-256 keeps FIPS 180-2, in one piece and in many")
+    @Test("SHA-256 matches FIPS 180-2, in one piece and in many")
     func sha256() {
         let text = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
         let digest = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
@@ -66,7 +66,7 @@ struct DigestTests {
         #expect(Hex.encode(hash.digest()) == digest)
     }
 
-    @Test("A copy of a digest under way goes its own way")
+    @Test("A copy of an unfinished digest is independent")
     func digestIsAValue() {
         var first = SHA256()
         first.update([1])
@@ -76,7 +76,7 @@ struct DigestTests {
         #expect(second.digest() == SHA256.digest(of: [1, 2]))
     }
 
-    @Test("Base64 keeps RFC 4648")
+    @Test("Base64 matches RFC 4648")
     func base64() {
         let pairs = [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
@@ -93,7 +93,7 @@ struct DigestTests {
     }
 
     @Test(
-        "What is no base64 is refused",
+        "Refuses invalid base64",
         arguments: [
             "Z", "Zg", "Zg=", "Zg===", "====", "Z===", "Zg==Zg==", "Zm 9v", "Zm9v\n", "Zm9-",
         ]
@@ -102,7 +102,7 @@ struct DigestTests {
         #expect(Base64.decode(Array(text.utf8)) == nil)
     }
 
-    @Test("Hex digits of either case are read and lower case is written")
+    @Test("Reads hex digits of either case and writes lower case")
     func hex() {
         #expect(Hex.encode([0, 0x9A, 0xBC, 0xDE, 0xFF]) == "009abcdeff")
         #expect(Hex.decode("009aBCdeFf".utf8) == [0, 0x9A, 0xBC, 0xDE, 0xFF])

@@ -1,4 +1,4 @@
-// Who holds the key gets in, nobody else does.
+// Only peers with the key are accepted.
 import Testing
 
 @testable import Wire
@@ -38,7 +38,7 @@ struct HandshakeTests {
         HandshakeResponder(keys: keys, nonce: Self.nonce(nonce), session: session)
     }
 
-    @Test("Both sides hold the key")
+    @Test("Both sides have the key")
     func succeeds() throws {
         var worker = initiator()
         var coordinator = responder()
@@ -50,7 +50,7 @@ struct HandshakeTests {
         #expect(peer.resume == Hello.Resume(session: "s1", epoch: 2))
     }
 
-    @Test("The worker finds out that the coordinator holds another key")
+    @Test("The worker notices that the coordinator has another key")
     func coordinatorWithoutKey() throws {
         var worker = initiator(key: 9)
         var coordinator = responder()
@@ -59,7 +59,7 @@ struct HandshakeTests {
         #expect(error?.code == .authFailed)
     }
 
-    @Test("The coordinator finds out that the peer holds another key")
+    @Test("The coordinator notices that the peer has another key")
     func peerWithoutKey() throws {
         let hello = initiator(key: 9).hello()
         var coordinator = responder()
@@ -79,7 +79,7 @@ struct HandshakeTests {
         #expect(error == WireError.authFailed)
     }
 
-    @Test("The coordinator's own proof does not pass when it is sent back")
+    @Test("Refuses the coordinator's own proof when it is sent back")
     func reflectedProof() throws {
         let worker = initiator()
         var coordinator = responder()
@@ -90,14 +90,14 @@ struct HandshakeTests {
         #expect(error == WireError.authFailed)
     }
 
-    @Test("A key of one role does not open another")
+    @Test("Refuses the key of another role")
     func swappedRoles() throws {
         var client = initiator(role: .client, key: 1)
         var coordinator = responder()
         let challenge = try coordinator.receive(client.hello())
         #expect(throws: WireError.self) { try client.answer(to: challenge) }
 
-        // A worker that passes its honest challenge off as one for a client.
+        // A worker that presents its honest challenge as one for a client.
         var worker = initiator()
         var honest = responder()
         let auth = try worker.answer(to: try honest.receive(worker.hello()))
@@ -108,7 +108,7 @@ struct HandshakeTests {
         #expect(throws: WireError.self) { try second.receive(auth) }
     }
 
-    @Test("A recorded proof does not pass a second time")
+    @Test("Refuses a recorded proof")
     func replayedProof() throws {
         var worker = initiator()
         var coordinator = responder(nonce: 8)
@@ -121,7 +121,7 @@ struct HandshakeTests {
         #expect(throws: WireError.self) { try later.receive(auth) }
     }
 
-    @Test("A recorded challenge does not pass for a new hello")
+    @Test("Refuses a recorded challenge for a new hello")
     func replayedChallenge() throws {
         var coordinator = responder()
         let recorded = try coordinator.receive(initiator(nonce: 7).hello())
@@ -129,7 +129,7 @@ struct HandshakeTests {
         #expect(throws: WireError.self) { try later.answer(to: recorded) }
     }
 
-    @Test("Nothing said can be changed on the way")
+    @Test("Notices any change of a message on the way")
     func editedFields() throws {
         let edits: [(inout Hello) -> Void] = [
             { $0.name = "w-2" }, { $0.nonce = Self.nonce(3) }, { $0.role = .client },
@@ -155,7 +155,7 @@ struct HandshakeTests {
         }
     }
 
-    @Test("A role without a key, a bad name and a wrong proof look alike")
+    @Test("A role without a key, a bad name and a wrong proof get the same answer")
     func failuresLookAlike() throws {
         var errors: [WireError?] = []
         var first = responder()
@@ -176,7 +176,7 @@ struct HandshakeTests {
         #expect(errors == [WireError.authFailed, .authFailed, .authFailed])
     }
 
-    @Test("No common version is said so")
+    @Test("Reports that there is no common version")
     func noCommonVersion() {
         var hello = initiator().hello()
         hello.versions = [2, 3]
@@ -186,7 +186,7 @@ struct HandshakeTests {
         #expect(error?.message.contains("1") == true)
     }
 
-    @Test("Each message is taken once and in order")
+    @Test("Accepts each message once and in order")
     func takesMessagesOnce() throws {
         var coordinator = responder()
         let early = #expect(throws: WireError.self) {
@@ -202,7 +202,7 @@ struct HandshakeTests {
         #expect(throws: WireError.self) { try coordinator.receive(auth) }
     }
 
-    @Test("After a wrong proof the right one comes too late")
+    @Test("Refuses the right proof after a wrong one")
     func failsForGood() throws {
         var worker = initiator()
         var coordinator = responder()

@@ -1,4 +1,4 @@
-// The same bytes give the same lines, however they arrive.
+// The same bytes give the same lines, in any split.
 import Testing
 
 @testable import Wire
@@ -17,7 +17,7 @@ struct LineReaderTests {
         ("äöü€😀\nπ\n", ["äöü€😀", "π"]),
     ]
 
-    /// The lines of a text fed in these pieces, asking for lines after each.
+    /// The lines of a text that is fed in these pieces; lines are read after each.
     private func lines(of pieces: [ArraySlice<UInt8>], maximum: Int = 64) throws -> [String] {
         var reader = LineReader(maximumLine: maximum)
         var lines: [String] = []
@@ -60,7 +60,7 @@ struct LineReaderTests {
         }
     }
 
-    @Test("Everything fed before the first line is asked for", arguments: samples)
+    @Test("Everything fed before the first line is read", arguments: samples)
     func fedAhead(_ text: String, _ expected: [String]) throws {
         var reader = LineReader(maximumLine: 64)
         for byte in text.utf8 {
@@ -74,7 +74,7 @@ struct LineReaderTests {
         #expect(reader.hasPartialLine == (text.utf8.last.map { $0 != UInt8(ascii: "\n") } ?? false))
     }
 
-    @Test("Lines handed out stay as they were when more is fed")
+    @Test("Delivered lines stay unchanged when more is fed")
     func linesStay() throws {
         var reader = LineReader(maximumLine: 64)
         reader.feed(Array("one\ntwo\nthr".utf8))
@@ -88,7 +88,7 @@ struct LineReaderTests {
         #expect(!reader.hasPartialLine)
     }
 
-    @Test("A line of the limit passes with either line end")
+    @Test("Accepts a line of the limit with either line end")
     func limitIsInclusive() throws {
         for end in ["\n", "\r\n"] {
             let bytes = Array(("abcd" + end).utf8)
@@ -97,7 +97,7 @@ struct LineReaderTests {
         }
     }
 
-    @Test("An over-long line is refused as soon as it is known, and for good")
+    @Test("Refuses an over-long line as soon as it is known, and all later ones")
     func refusesLongLines() throws {
         var reader = LineReader(maximumLine: 4)
         reader.feed(Array("ok\nabcd".utf8))
@@ -120,7 +120,7 @@ struct LineReaderTests {
         #expect(try reader.next()?.count == 8)
     }
 
-    @Test("Invalid UTF-8 passes as a line and fails as a message")
+    @Test("Invalid UTF-8 is a line but not a message")
     func leavesUTF8ToTheDecoder() throws {
         var reader = LineReader(maximumLine: 64)
         reader.feed(Array(#"{"type":"bye","reason":""#.utf8) + [0xFF] + Array("\"}\n".utf8))

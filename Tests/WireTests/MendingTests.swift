@@ -1,11 +1,11 @@
-// Lines of which one value is no JSON: what concerns an attempt or a submission alone ends nothing
-// else, and a line that is broken itself is still refused.
+// Lines with one value that is not JSON: a fault of one attempt or submission ends nothing else,
+// and a line that is broken itself is still refused.
 import Core
 import JSON
 import Testing
 import Wire
 
-@Suite("Values that are no JSON") struct MendingTests {
+@Suite("Values that are not JSON") struct MendingTests {
     static let badValues = [
         #""\ud800""#, "NaN", "[1,-Infinity]", "{\"a\":\"\u{1}\"}", "nul", "[1,]", "01", "{'a':1}",
         #"{"a":"\udc00"}"#, nested(64), nested(300), "undefined",
@@ -19,7 +19,7 @@ import Wire
         try Message(decoding: Array(line.utf8)[...])
     }
 
-    @Test("A result with such an output is a failure of its attempt", arguments: badValues)
+    @Test("A result with such an output fails its attempt", arguments: badValues)
     func result(value: String) throws {
         for line in [
             #"{"type":"result","attempt":"r7/0/1","ok":true,"output":\#(value)}"#,
@@ -39,7 +39,7 @@ import Wire
         }
     }
 
-    @Test("Bytes that are no UTF-8 in an output are a failure of its attempt")
+    @Test("Bytes in an output that are not UTF-8 fail its attempt")
     func invalidUTF8() throws {
         var line = Array(#"{"type":"result","attempt":"r7/0/1","ok":true,"output":""#.utf8)
         line += [0xFF, 0xC3] + Array(#""}"#.utf8)
@@ -49,7 +49,7 @@ import Wire
         #expect(failure.code == .badOutput)
     }
 
-    @Test("Texts for people may be left out", arguments: badValues)
+    @Test("Drops invalid texts for people", arguments: badValues)
     func texts(value: String) throws {
         let attempt = try #require(AttemptID(parsing: Array("r7/0/1".utf8)[...]))
         #expect(
@@ -62,7 +62,7 @@ import Wire
         )
     }
 
-    @Test("A plan that is no JSON is known to be of its submission", arguments: badValues)
+    @Test("Knows the submission of a plan that is not JSON", arguments: badValues)
     func plans(value: String) throws {
         let line = #"{"type":"submit","key":"k","plan":\#(value)}"#
         guard case .submit(let submit) = try decode(line)
@@ -74,7 +74,7 @@ import Wire
         #expect(nodes.unreadable.count == 1)
     }
 
-    @Test("A tool whose schema is no JSON is told apart from the others", arguments: badValues)
+    @Test("Reports a tool whose schema is not JSON separately", arguments: badValues)
     func tools(value: String) throws {
         let tools =
             #"[{"name":"a"} , {"parameters":\#(value),"name":"b"},{"name":"c","parameters":{}}]"#
@@ -95,7 +95,7 @@ import Wire
     }
 
     @Test(
-        "A tool with a wrong field, or that is no object, is told apart from the others",
+        "Reports a tool with a wrong field, or that is not an object, separately",
         arguments: [
             (#"{"name":"b","timeout_ms":-1}"#, "b"), (#"{"name":"b","description":7}"#, "b"),
             (#"{"name":"b","concurrency":1.5}"#, "b"), (#"{"name":""}"#, "tools[1]"),
@@ -114,7 +114,7 @@ import Wire
         #expect(register.unreadable.map(\.name) == [name])
     }
 
-    @Test("A chunk without its data keeps its place, and its value cannot be put together")
+    @Test("A chunk without its data keeps its place, and its value cannot be joined")
     func chunks() throws {
         guard
             case .chunk(let chunk) = try decode(
@@ -132,7 +132,7 @@ import Wire
     }
 
     @Test(
-        "A line that is broken itself is refused",
+        "Refuses a line that is broken itself",
         arguments: [
             #"{"type":"result","attempt":NaN,"ok":true,"output":1}"#,
             #"{"type":NaN,"attempt":"r7/0/1","ok":true,"output":1}"#,
@@ -159,7 +159,7 @@ import Wire
         #expect(error?.code == .badJSON)
     }
 
-    @Test("No value in the error of a result is a breach of the protocol")
+    @Test("An error of a result with any value does not break the protocol")
     func failures() throws {
         let line = #"""
             {"type":"result","attempt":"r7/0/1","ok":false,"error":{"code":"HTTP 404","message":[1],
@@ -176,7 +176,7 @@ import Wire
     }
 
     @Test(
-        "A fraction beyond its range is held within it",
+        "Limits a fraction beyond its range",
         arguments: [
             ("1.5", 1.0), ("-0.25", 0), ("1e400", 1), ("-1e400", 0), ("0.25", 0.25),
         ]

@@ -1,4 +1,4 @@
-// Who may send what.
+// Which sender may send which messages.
 import Testing
 
 @testable import Wire
@@ -21,7 +21,7 @@ struct MessageKindTests {
         .reply: [.coordinator],
     ]
 
-    @Test("Each sender may send its own messages only", arguments: MessageKind.allCases)
+    @Test("Each sender may send only its own messages", arguments: MessageKind.allCases)
     func limitsSenders(_ kind: MessageKind) throws {
         let allowed = try #require(Self.senders[kind])
         for sender in Sender.allCases {

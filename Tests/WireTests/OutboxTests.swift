@@ -1,4 +1,4 @@
-// What waits for a peer: the order in which it leaves, and what is told of it. When it leaves is in
+// The messages that wait for a peer: their order, and the reports about them. When they leave is in
 // the tests of MessageConnection.
 import JSON
 import Testing
@@ -24,7 +24,7 @@ struct OutboxTests {
         return try text.split(separator: UInt8(ascii: "\n")).map { try Message(decoding: $0) }
     }
 
-    @Test("Large messages leave as they were sent, in their order among small ones")
+    @Test("Large messages leave in the order sent, among small ones")
     func keepsOrder() throws {
         var outbox = Outbox()
         let sizes = [10, 70_000, 20, 30, 300_000, 400_000, 40]
@@ -38,7 +38,7 @@ struct OutboxTests {
     }
 
     @Test(
-        "A value beyond the longest one for a line is cut, however short that is",
+        "Splits a value beyond the longest one for a line",
         arguments: [1_000, 30_000, 65_536, 65_537, 200_000]
     )
     func cuts(largest: Int) throws {
@@ -54,7 +54,7 @@ struct OutboxTests {
         #expect(outbox.values == 1)
     }
 
-    @Test("What is forgotten does not leave, and is not counted")
+    @Test("Dropped messages do not leave, and are not counted")
     func forgets() throws {
         var outbox = Outbox()
         outbox.append(reply(1, bytes: 100_000))

@@ -1,5 +1,5 @@
-// The protocol document keeps its word: its examples are messages, every message has one, and what
-// it states in tables is what the code does.
+// The protocol document matches the code: its examples are messages, every message has one, and its
+// tables state what the code does.
 import Foundation
 import JSON
 import OrderedCollections
@@ -7,7 +7,7 @@ import Testing
 
 @testable import Wire
 
-/// The protocol document, read from beside the sources.
+/// The protocol document, read from the folder of the sources.
 private enum ProtocolDocument {
     static let text: String? = {
         let root = URL(fileURLWithPath: #filePath)
@@ -34,7 +34,7 @@ private enum ProtocolDocument {
 @Suite("Protocol document")
 struct ProtocolDocumentTests {
     @Test(
-        "Each example is read, written and read as the same",
+        "Reads, writes and reads each example with the same result",
         arguments: ProtocolDocument.examples
     )
     func keepsExample(_ line: String) throws {
@@ -75,7 +75,7 @@ struct ProtocolDocumentTests {
         #expect(macs == [TestVector.coordinatorMAC, TestVector.peerMAC])
     }
 
-    @Test("Every kind of event, reply, reason to reject and error code is named")
+    @Test("Names every kind of event, reply, reason to reject and error code")
     func namesEverything() throws {
         let text = try #require(ProtocolDocument.text)
         let codes: [ErrorCode] = [

@@ -8,7 +8,7 @@ import Wire
 
 @Suite("Attempts of a worker")
 struct AttemptTests {
-    @Test("An attempt that ends within its turn sends its result alone")
+    @Test("An attempt that ends within its turn sends only its result")
     func shortAttempt() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -21,7 +21,7 @@ struct AttemptTests {
         #expect(worker.machine.counts == (0, 0, 0))
     }
 
-    @Test("An attempt that still runs when the turn ends is told of, once")
+    @Test("Reports an attempt that still runs at the end of the turn, once")
     func longAttempt() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -35,7 +35,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("The start carries what the tool needs")
+    @Test("The start contains what the tool needs")
     func startCarries() throws {
         var worker = try WorkerHarness.ready()
         let arguments = RawJSON(["q": "swift"] as JSONValue)
@@ -70,7 +70,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("A tool at its limit does not hold up the others")
+    @Test("A tool at its limit does not delay the others")
     func concurrency() throws {
         var worker = try WorkerHarness.ready(
             slots: 3,
@@ -99,7 +99,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("A recalled attempt at a limited tool lets the next one in")
+    @Test("A recalled attempt at a limited tool lets the next one start")
     func recallAtLimit() throws {
         var worker = try WorkerHarness.ready(
             slots: 4,
@@ -115,7 +115,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("More than fits is rejected as busy")
+    @Test("Rejects more attempts than fit as busy")
     func busy() throws {
         var worker = try WorkerHarness.ready(slots: 2, queueLimit: 2)
         try worker.dispatch(0, 1, 2, 3, 4)
@@ -125,7 +125,7 @@ struct AttemptTests {
         #expect(worker.notices.last == .rejected(WorkerHarness.id(4), .busy))
     }
 
-    @Test("As many attempts as it announces fit beside those that run, with the most slots, too")
+    @Test("As many attempts as it announces fit beside running ones, also with the most slots")
     func announcedQueue() throws {
         for (slots, limit) in [(1, 0), (3, 7), (4_096, 1_024)] {
             var worker = WorkerHarness(slots: slots, queueLimit: limit)
@@ -162,7 +162,7 @@ struct AttemptTests {
         #expect((0...13).contains(queue))
     }
 
-    @Test("A tool that is not there is rejected")
+    @Test("Rejects an unknown tool")
     func unknownTool() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, tool: "nothing")
@@ -170,7 +170,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("A second dispatch of the same attempt is ignored, whatever became of the first")
+    @Test("Ignores a second dispatch of the same attempt, in any state of the first")
     func twice() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, 1)
@@ -216,7 +216,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("Chunks that do not add up fail the one attempt")
+    @Test("Chunks that do not fit together fail only their attempt")
     func badChunks() throws {
         var worker = try WorkerHarness.ready()
         let value = RawJSON(String(repeating: "x", count: 100))
@@ -242,7 +242,7 @@ struct AttemptTests {
         #expect(worker.machine.attempts.incomingBytes == 0)
     }
 
-    @Test("Arguments beyond the largest value are refused without keeping them")
+    @Test("Refuses arguments beyond the largest value without keeping them")
     func largeArguments() throws {
         var limits = Limits()
         limits.maxValue = 100
@@ -298,7 +298,7 @@ struct AttemptTests {
         .cancel(Cancel(attempt: WorkerHarness.id(node), reason: reason, graceMilliseconds: 700))
     }
 
-    @Test("A queued attempt is given back when it is recalled")
+    @Test("Gives back a queued attempt that is recalled")
     func recallQueued() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, 1)
@@ -327,7 +327,7 @@ struct AttemptTests {
         #expect(worker.machine.counts == (0, 1, 1))
     }
 
-    @Test("A running attempt that is recalled goes on")
+    @Test("A recalled attempt that already runs continues")
     func recallRunning() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -338,7 +338,7 @@ struct AttemptTests {
         worker.expectResult(0)
     }
 
-    @Test("A running attempt is cancelled with the grace given, and keeps its slot until it ends")
+    @Test("Cancels a running attempt with the given grace; it keeps its slot until it ends")
     func cancelRunning() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, 1)
@@ -354,7 +354,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("An outcome that won against the cancelling counts", arguments: [true, false])
+    @Test("An outcome that came before the cancel counts", arguments: [true, false])
     func cancelLost(succeeds: Bool) throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -368,12 +368,12 @@ struct AttemptTests {
             try worker.fail(0, .toolError)
             #expect(try worker.nextFailure(0).code == .toolError)
         }
-        // It is over: there is nothing left to cancel.
+        // It has ended: there is nothing left to cancel.
         try worker.receive(cancel(0, Cancel.cancelled))
         worker.expectNothingElse()
     }
 
-    @Test("Cancelling what is not there changes nothing")
+    @Test("Cancelling an unknown attempt changes nothing")
     func cancelUnknown() throws {
         var worker = try WorkerHarness.ready()
         try worker.receive(cancel(5, Cancel.cancelled))
@@ -412,7 +412,7 @@ struct AttemptTests {
         worker.expectNothingElse()
     }
 
-    @Test("Without a limit in the dispatch the tool's own counts; an idempotent tool may try again")
+    @Test("Without a limit in the dispatch the tool's own counts; idempotent tools may retry")
     func toolTimeout() throws {
         var worker = try WorkerHarness.ready(tools: [
             ToolDescription(
@@ -435,7 +435,7 @@ struct AttemptTests {
         #expect(failure.isRetryable)
     }
 
-    @Test("A success that came after the time was over still counts")
+    @Test("A success after the time limit still counts")
     func timeoutLost() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, timeout: 10)

@@ -1,4 +1,4 @@
-// Connecting, the handshake, silence and coming back.
+// Connecting, the handshake, silence and reconnecting.
 import Core
 import JSON
 import Testing
@@ -8,7 +8,7 @@ import Wire
 
 @Suite("Connection of a worker")
 struct ConnectionTests {
-    @Test("A worker says hello, proves itself and offers its tools")
+    @Test("A worker says hello, authenticates and offers its tools")
     func handshake() throws {
         var worker = WorkerHarness(slots: 3)
         try worker.send(.startRequested)
@@ -30,7 +30,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("Attempts are given up when the coordinator has been gone for a lease")
+    @Test("Gives up attempts when the coordinator has been gone for a lease")
     func leaseEnds() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -60,7 +60,7 @@ struct ConnectionTests {
         #expect(worker.machine.counts == (0, 0, 0))
     }
 
-    @Test("A coordinator that takes connections and says nothing may be paused: attempts go on")
+    @Test("Keeps attempts when a coordinator accepts connections but is silent")
     func pausedCoordinator() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -78,7 +78,7 @@ struct ConnectionTests {
         #expect(worker.machine.counts.running == 1)
     }
 
-    @Test("Who closes each connection without a word is no coordinator: attempts are given up")
+    @Test("Gives up attempts when every connection is closed without a message")
     func tunnelWithoutCoordinator() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -96,7 +96,7 @@ struct ConnectionTests {
         #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
     }
 
-    @Test("A coordinator with another key is refused, for good")
+    @Test("Refuses a coordinator with another key, for good")
     func impostor() throws {
         var worker = WorkerHarness()
         try worker.send(.startRequested)
@@ -120,7 +120,7 @@ struct ConnectionTests {
     }
 
     @Test(
-        "Errors that trying again does not mend end the worker",
+        "Errors that a retry cannot repair end the worker",
         arguments: [
             (ErrorCode.authFailed, Int32(4)), (.unsupportedVersion, 4), (.duplicateName, 4),
         ]
@@ -139,7 +139,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("A coordinator that goes down is tried again", arguments: [true, false])
+    @Test("Tries a coordinator again that goes down", arguments: [true, false])
     func shuttingDown(saysBye: Bool) throws {
         var worker = try WorkerHarness.ready()
         try worker.receive(
@@ -163,7 +163,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("Pauses between tries double up to five seconds and start over after a session")
+    @Test("Pauses between attempts double up to five seconds and start over after a session")
     func backoff() throws {
         var worker = WorkerHarness()
         try worker.send(.startRequested)
@@ -185,7 +185,7 @@ struct ConnectionTests {
         #expect(worker.now - before <= .milliseconds(100))
     }
 
-    @Test("Sessions that end by a fault again and again are further and further apart")
+    @Test("Sessions that fail repeatedly get longer and longer pauses")
     func faults() throws {
         var worker = try WorkerHarness.ready()
         var pauses: [Duration] = []
@@ -203,7 +203,7 @@ struct ConnectionTests {
         #expect(pauses[7] >= .milliseconds(2500))
     }
 
-    @Test("After a loss the worker asks for its session back")
+    @Test("After a loss the worker asks to resume its session")
     func resume() throws {
         var worker = try WorkerHarness.ready()
         try worker.reconnect()
@@ -212,7 +212,7 @@ struct ConnectionTests {
         #expect(resume == Hello.Resume(session: "s1", epoch: 1))
     }
 
-    @Test("A handshake has its time", arguments: [0, 1, 2])
+    @Test("A handshake has a time limit", arguments: [0, 1, 2])
     func handshakeTimeout(steps: Int) throws {
         var worker = WorkerHarness()
         try worker.send(.startRequested)
@@ -233,7 +233,7 @@ struct ConnectionTests {
         try worker.waitForConnect()
     }
 
-    @Test("A silent coordinator is asked after two heartbeats and left after three")
+    @Test("Pings a silent coordinator after two heartbeats and leaves it after three")
     func silence() throws {
         var worker = try WorkerHarness.ready()
         try worker.wait(.milliseconds(3999))
@@ -247,7 +247,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("Any line is a sign of life")
+    @Test("Any line renews the connection")
     func signOfLife() throws {
         var worker = try WorkerHarness.ready()
         for round in 1...3 {
@@ -258,7 +258,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("A pong lists what is queued, running and not acknowledged")
+    @Test("A pong lists queued, running and unacknowledged attempts")
     func pong() throws {
         var worker = try WorkerHarness.ready(slots: 2)
         try worker.dispatch(0, 1, 2)
@@ -274,7 +274,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("What a coordinator may not send closes the connection")
+    @Test("A message that a coordinator may not send closes the connection")
     func forbidden() throws {
         for (message, code) in [
             (Message.started(Started(attempt: WorkerHarness.id(0))), ErrorCode.forbidden),
@@ -289,7 +289,7 @@ struct ConnectionTests {
             #expect(error.code == code)
             #expect(error.isFatal)
             worker.expect(.disconnect)
-            // Lines that came with it are not looked at.
+            // Lines that arrived with it are ignored.
             try worker.dispatch(0)
             worker.expectNothingElse()
         }
@@ -300,7 +300,7 @@ struct ConnectionTests {
         return welcome
     }
 
-    @Test("A dispatch before the worker is taken on closes the connection")
+    @Test("A dispatch before the worker is registered closes the connection")
     func notReady() throws {
         var worker = WorkerHarness()
         try worker.send(.startRequested)
@@ -315,7 +315,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("A hundred lines of unknown type are put up with")
+    @Test("Tolerates a hundred lines of unknown type")
     func unknownTypes() throws {
         var worker = try WorkerHarness.ready()
         let error = WireError(code: .unknownType, message: "No type is named x.")
@@ -335,7 +335,7 @@ struct ConnectionTests {
         worker.expectNothingElse()
     }
 
-    @Test("A line that is no message closes the connection")
+    @Test("A line that is not a message closes the connection")
     func badLine() throws {
         var worker = try WorkerHarness.ready()
         let error = WireError(code: .badJSON, message: "No JSON.")
@@ -348,7 +348,7 @@ struct ConnectionTests {
         #expect(worker.notices.contains(.violated(error)))
     }
 
-    @Test("A worker gives up without a coordinator only if it is told to")
+    @Test("A worker without a coordinator gives up only if it is told to")
     func exitAfter() throws {
         var worker = try WorkerHarness.ready(exitAfter: .seconds(60))
         try worker.wait(.seconds(1))

@@ -33,7 +33,7 @@ struct EndingTests {
         expectBye(.drained, in: &worker)
     }
 
-    @Test("A draining worker gives back what waits, ends what runs, and leaves when all is known")
+    @Test("A draining worker gives back waiting attempts, ends running ones, then leaves")
     func drain() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, 1)
@@ -54,7 +54,7 @@ struct EndingTests {
         expectBye(.drained, in: &worker)
     }
 
-    @Test("A drain of the worker's own is told to the coordinator, also after a reconnect")
+    @Test("Reports a drain of its own to the coordinator, also after a reconnect")
     func drainOffline() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0, 1)
@@ -77,7 +77,7 @@ struct EndingTests {
     }
 
     @Test(
-        "After the deadline of a drain what runs is cancelled, and the end does not wait for ever"
+        "After the deadline of a drain running attempts are cancelled, and the end comes soon"
     )
     func deadline() throws {
         var worker = try WorkerHarness.ready()
@@ -116,7 +116,7 @@ struct EndingTests {
     }
 
     @Test(
-        "A worker that drains ends with its coordinator, whichever is asked first",
+        "A draining worker ends with its coordinator, whichever is asked first",
         arguments: [true, false]
     )
     func endsWithCoordinator(coordinatorFirst: Bool) throws {
@@ -145,7 +145,7 @@ struct EndingTests {
         worker.expectNothingElse()
     }
 
-    /// What takes the place of a coordinator that has gone.
+    /// The state after the coordinator has gone.
     enum Listener: CaseIterable {
         case none
         case closesAtOnce
@@ -153,7 +153,7 @@ struct EndingTests {
     }
 
     @Test(
-        "A worker that drains ends a lease after its coordinator has gone without a word",
+        "A draining worker ends a lease after its coordinator has gone silently",
         arguments: Listener.allCases
     )
     func coordinatorGone(listener: Listener) throws {

@@ -1,5 +1,5 @@
 // Random lives of a worker: a coordinator and tools that do anything they may, a network that fails
-// at any time. The machine must agree with itself after every step, start no attempt twice, answer
+// at any time. The machine must be consistent after every step, start no attempt twice, answer
 // every attempt, and come to rest.
 import Core
 import JSON
@@ -10,7 +10,7 @@ import Wire
 
 @Suite("Random lives of a worker")
 struct FuzzTests {
-    @Test("A worker stays consistent, whatever happens", arguments: 0..<40)
+    @Test("A worker stays consistent in every random life", arguments: 0..<40)
     func consistent(seed: UInt64) throws {
         var life = Life(seed: seed)
         try life.start()
@@ -94,7 +94,7 @@ private struct Life {
         }
         switch network {
         case .waiting:
-            // Only time helps.
+            // Only waiting helps.
             if let deadline = machine.nextDeadline(), chance(0.3) { now = max(now, deadline) }
         case .connecting:
             if chance(0.3) { try connect() }
@@ -105,7 +105,7 @@ private struct Life {
         if chance(0.4) { try endTurn() }
     }
 
-    /// Lets everything end without faults: the worker must have nothing left.
+    /// Lets everything end without faults: nothing may be left at the worker.
     mutating func settle() throws {
         for _ in 0..<2000 where machine.counts != (0, 0, 0) || network != .up {
             if let deadline = machine.nextDeadline() {
@@ -222,7 +222,7 @@ private struct Life {
         try feed(.disconnected(reason: chance(0.5) ? "reset" : nil))
     }
 
-    /// Answers what the worker sent.
+    /// Answers the worker's messages.
     private mutating func hear(_ message: Message) throws {
         var writer = JSONWriter()
         message.encode(into: &writer)

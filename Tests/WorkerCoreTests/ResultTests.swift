@@ -1,4 +1,4 @@
-// Results until they are acknowledged, large ones in chunks, and what tools write on the way.
+// Results until they are acknowledged, large ones in chunks, and output of running tools.
 import Core
 import JSON
 import Testing
@@ -16,7 +16,7 @@ struct ResultTests {
 
     // MARK: - Keeping
 
-    @Test("Results are sent again after a reconnect until they are acknowledged")
+    @Test("Sends results again after a reconnect until they are acknowledged")
     func resend() throws {
         var worker = try WorkerHarness.ready(slots: 3)
         try worker.dispatch(0, 1, 2)
@@ -27,7 +27,7 @@ struct ResultTests {
         worker.expectResult(0)
         try worker.receive(.ack(Ack(attempts: [WorkerHarness.id(2)])))
         try worker.reconnect()
-        // The tools go on meanwhile.
+        // The tools continue meanwhile.
         try worker.finish(1)
         worker.expect(.connect)
         let register = try worker.shakeHands()
@@ -48,7 +48,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("A running attempt is announced by register, and not again")
+    @Test("Announces a running attempt by register, and not again")
     func registeredIsStarted() throws {
         var worker = try WorkerHarness.ready(slots: 1)
         try worker.dispatch(0, 1)
@@ -85,7 +85,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("Abandoned attempts are cancelled and forgotten without a result")
+    @Test("Cancels abandoned attempts and forgets them without a result")
     func abandon() throws {
         var worker = try WorkerHarness.ready(slots: 2)
         try worker.dispatch(0, 1, 2)
@@ -130,7 +130,7 @@ struct ResultTests {
         }
     }
 
-    @Test("A stale result is forgotten, and so is an attempt nobody waits for")
+    @Test("Forgets a stale result, and an attempt that is not needed")
     func stale() throws {
         var worker = try WorkerHarness.ready(slots: 2)
         try worker.dispatch(0, 1)
@@ -146,7 +146,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("Results that are not acknowledged keep new attempts away, by bytes and by number")
+    @Test("Unacknowledged results keep new attempts away, by bytes and by number")
     func bounded() throws {
         var limits = Limits()
         limits.maxValue = 300
@@ -178,7 +178,7 @@ struct ResultTests {
 
     // MARK: - Large values
 
-    @Test("A large output goes in chunks, then the result that completes it")
+    @Test("Sends a large output in chunks, then the result that completes it")
     func chunks() throws {
         var limits = Limits()
         limits.chunkBytes = 1000
@@ -254,7 +254,7 @@ struct ResultTests {
         #expect(chunk.sequence == sequence, sourceLocation: location)
     }
 
-    @Test("Large values take turns, and no more leaves than the network takes")
+    @Test("Large values take turns, and no more leaves than the network accepts")
     func turns() throws {
         var worker = try WorkerHarness.ready(slots: 2)
         try worker.dispatch(0, 1)
@@ -276,7 +276,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("A value half sent begins again on a new connection")
+    @Test("Starts a half sent value again on a new connection")
     func chunksAgain() throws {
         var limits = Limits()
         limits.window = 300 << 10
@@ -298,7 +298,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("An output beyond what the coordinator takes is a failure that says so")
+    @Test("An output larger than the coordinator accepts is a failure that says so")
     func tooLarge() throws {
         var limits = Limits()
         limits.maxValue = 700_000
@@ -310,7 +310,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("Texts of a failure are cut so that they fit into a line")
+    @Test("Cuts texts of a failure so that they fit into a line")
     func longFailure() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)
@@ -338,7 +338,7 @@ struct ResultTests {
 
     // MARK: - Streams
 
-    @Test("What a tool writes follows its start, in order, until the window is empty")
+    @Test("A tool's output follows its start, in order, until the window is used up")
     func streams() throws {
         var limits = Limits()
         limits.window = 10
@@ -373,7 +373,7 @@ struct ResultTests {
         #expect(worker.notices.last == .outputDropped(id, bytes: 8))
     }
 
-    @Test("Large pieces of a stream are cut, and dropped while there is no session")
+    @Test("Splits large pieces of a stream, and drops them without a session")
     func longStream() throws {
         var limits = Limits()
         limits.chunkBytes = 4
@@ -400,7 +400,7 @@ struct ResultTests {
         worker.expectNothingElse()
     }
 
-    @Test("Of several signs of progress in a turn the last one is sent, after the start")
+    @Test("Sends only the last progress report of a turn, after the start")
     func progress() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(0)

@@ -1,4 +1,5 @@
-// Tools that cannot be started: what is kept queued, what is handed back, what is offered.
+// Tools that cannot be started: which attempts are kept or handed back, and which tools are
+// offered.
 import Core
 import JSON
 import Testing
@@ -38,7 +39,7 @@ struct StallTests {
         }
     }
 
-    @Test("What cannot be started for another reason than a shortage is handed back at once")
+    @Test("Hands back an attempt at once that cannot start for a reason other than a shortage")
     func handedBack() throws {
         var worker = try WorkerHarness.ready()
         try worker.dispatch(1)
@@ -48,7 +49,7 @@ struct StallTests {
         let result = try #require(results(worker).first)
         guard case .failure(let failure) = result.outcome else { throw Unexpected("a failure") }
         #expect(failure.code == .spawnFailed)
-        // It never began, so nobody is told that it did.
+        // It never began, so its start is not reported.
         #expect(worker.actions.count == 1)
     }
 
@@ -94,7 +95,7 @@ struct StallTests {
         #expect(starts(&worker) == [2, 3, 4].map { WorkerHarness.id($0) })
     }
 
-    @Test("Other tools go on while one cannot be started")
+    @Test("Other tools continue while one cannot be started")
     func otherTools() throws {
         var worker = try WorkerHarness.ready(slots: 2, tools: Self.two)
         try worker.dispatch(1)
@@ -116,7 +117,7 @@ struct StallTests {
         }
     }
 
-    /// Fails each start until attempts are handed back; the time that takes, and which ones.
+    /// Fails each start until attempts are handed back; returns the time, and which ones.
     private func failStarts(
         _ worker: inout WorkerHarness
     ) throws -> (after: Duration, [AttemptID]) {
@@ -143,11 +144,11 @@ struct StallTests {
         #expect(Set(ids) == Set([1, 2, 3].map { WorkerHarness.id($0) }))
         #expect(results(worker).isEmpty)
         #expect(worker.machine.counts.queued == 0)
-        // A trial that fails is handed back at once; what waits is not a reason to hold it.
+        // A trial that fails is handed back at once; waiting attempts are no reason to keep it.
         worker.actions.removeAll()
         try worker.dispatch(4)
         #expect(try failStarts(&worker) == (.zero, [WorkerHarness.id(4)]))
-        // After one that begins, the worker waits for a while again.
+        // After one that starts, the worker waits for a while again.
         worker.actions.removeAll()
         try worker.dispatch(5, 6)
         _ = starts(&worker)
@@ -168,7 +169,7 @@ struct StallTests {
         #expect(handedBack(worker).isEmpty)
     }
 
-    @Test("Attempts are handed back though other tools run, and those go on")
+    @Test("Hands attempts back although other tools run, which continue")
     func whileOthersRun() throws {
         var worker = try WorkerHarness.ready(slots: 3, tools: Self.two)
         try worker.dispatch(100, tool: "other")
@@ -227,7 +228,7 @@ struct StallTests {
         #expect(worker.machine.counts.queued == 0)
     }
 
-    @Test("Tools that cannot run are not offered, and are again when they can")
+    @Test("Tools that cannot run are not offered until they can")
     func offers() throws {
         var worker = WorkerHarness(tools: Self.two, hasChangingTools: true)
         try worker.send(.startRequested)
@@ -246,7 +247,7 @@ struct StallTests {
         worker.expect(.checkTools)
         try worker.send(.toolsChecked([]))
         worker.expect(.send(.offer(Offer(slots: 1, tools: Self.two))))
-        // A refusal is a reason to look at once.
+        // After a refusal it checks at once.
         try worker.dispatch(1)
         _ = starts(&worker)
         try worker.send(.attemptNotStarted(WorkerHarness.id(1), problem(isShortage: false)))

@@ -1,5 +1,5 @@
-// A worker's machine between a scripted coordinator and scripted tools. Every step is validated;
-// what was not expected fails.
+// A worker's machine between a scripted coordinator and scripted tools. Every step is checked;
+// unexpected actions fail the test.
 import Core
 import JSON
 import Testing
@@ -11,14 +11,14 @@ struct WorkerHarness {
     var machine: WorkerMachine
     let slots: Int
     var now = Instant.zero
-    /// Actions not looked at yet, without reports.
+    /// Actions that no test has checked yet, without reports.
     var actions: [WorkerMachine.Action] = []
     var notices: [WorkerMachine.Notice] = []
     var session = "s1"
     var epoch = 1
     var announced = Limits().announced
 
-    /// Off where a walk after each of thousands of steps takes too long.
+    /// Off where checking after each of thousands of steps takes too long.
     var validates = true
     static let run = known(RunID("r1"))
     static let key = known(HandshakeKey([UInt8](repeating: 7, count: Limits.nonceBytes)))
@@ -48,7 +48,7 @@ struct WorkerHarness {
         announced = limits.announced
     }
 
-    /// A harness whose worker is taken on.
+    /// A harness whose worker is registered.
     static func ready(
         slots: Int = 1,
         tools: [ToolDescription] = [ToolDescription(name: "echo", description: "Echoes.")],
@@ -321,8 +321,8 @@ struct Unexpected: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// A value that the test spelled correctly.
+/// A value that must be valid.
 func known<Value>(_ value: Value?) -> Value {
-    guard let value else { fatalError("the test spells an id or a key wrongly") }
+    guard let value else { fatalError("the test has an invalid id or key") }
     return value
 }

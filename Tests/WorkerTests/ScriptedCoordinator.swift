@@ -1,5 +1,5 @@
-// The other end of a worker's connection, on the same loop: shakes hands and hands every message
-// of the worker to the test.
+// The coordinator's end of a worker's connection, on the same loop: does the handshake and passes
+// every message of the worker to the test.
 import JSON
 import Plans
 import Transport
@@ -9,7 +9,7 @@ import Wire
 final class ScriptedCoordinator {
     static let key = known(HandshakeKey([UInt8](repeating: 9, count: Limits.nonceBytes)))
 
-    /// What the worker sent, after the handshake; with the number of its session.
+    /// The worker's messages after the handshake, with the number of its session.
     var onMessage: ((Message, Int) -> Void)?
     private(set) var sessions = 0
     private let loop: EventLoop
@@ -88,8 +88,8 @@ final class ScriptedCoordinator {
     }
 }
 
-/// A value that the test spelled correctly.
+/// A value that must be valid.
 func known<Value>(_ value: Value?) -> Value {
-    guard let value else { fatalError("the test spells an id or a key wrongly") }
+    guard let value else { fatalError("the test has an invalid id or key") }
     return value
 }

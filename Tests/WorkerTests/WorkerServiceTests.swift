@@ -1,5 +1,5 @@
 // The worker's shell with real sockets and the diagnostic tools, against a scripted coordinator.
-// What the machine decides is tested in WorkerCoreTests.
+// The machine's decisions are tested in WorkerCoreTests.
 import Core
 import JSON
 import Logging
@@ -13,7 +13,7 @@ import WorkerCore
 
 @Suite("The shell of a worker", .timeLimit(.minutes(Patience.factor)))
 struct WorkerServiceTests {
-    @Test("Short attempts are answered by their results alone, in order")
+    @Test("Answers short attempts only by their results, in order")
     func shortAttempts() async throws {
         let sent = try await onLoop { loop in
             try converse(loop) { coordinator, message, _ in
@@ -48,7 +48,7 @@ struct WorkerServiceTests {
         #expect(results == (0..<200).map { id($0) })
     }
 
-    @Test("A long attempt is announced, cancelled and answered; bad arguments fail theirs")
+    @Test("Announces, cancels and answers a long attempt; bad arguments fail theirs")
     func longAttempt() async throws {
         let sent = try await onLoop { loop in
             try converse(loop) { coordinator, message, _ in
@@ -81,7 +81,7 @@ struct WorkerServiceTests {
         #expect(sent.failures.map(\.code) == [.cancelled, .badArguments])
     }
 
-    @Test("The time limit of an attempt is kept by the worker")
+    @Test("The worker enforces the time limit of an attempt")
     func timeout() async throws {
         let sent = try await onLoop { loop in
             try converse(loop) { coordinator, message, _ in
@@ -101,7 +101,7 @@ struct WorkerServiceTests {
         #expect(sent.exit == .drained)
     }
 
-    @Test("A result that was not acknowledged comes again over the next connection")
+    @Test("Sends an unacknowledged result again over the next connection")
     func reconnect() async throws {
         let sent = try await onLoop { loop in
             try converse(loop) { coordinator, message, session in
@@ -167,7 +167,7 @@ struct WorkerServiceTests {
         #expect(sent.exit == .drained)
     }
 
-    @Test("Another key ends the worker")
+    @Test("A wrong key ends the worker")
     func refused() async throws {
         let key = known(HandshakeKey([UInt8](repeating: 1, count: Limits.nonceBytes)))
         let sent = try await onLoop { loop in
@@ -194,7 +194,7 @@ struct WorkerServiceTests {
     }
 }
 
-/// What a worker said until it ended.
+/// The messages of a worker until it ended.
 private struct Conversation: Sendable {
     var messages: [Message] = []
     var sessions = 0

@@ -1,4 +1,4 @@
-// JSON as anybody would read it who does not have the project's own reader.
+// JSON without the project's own reader, for independent checks.
 import Foundation
 
 /// A JSON value, or its absence.
@@ -30,7 +30,7 @@ struct Document: CustomStringConvertible {
     var isAbsent: Bool { value == nil }
     var keys: Set<String> { Set((value as? [String: Any] ?? [:]).keys) }
 
-    /// The value in one spelling, to compare with.
+    /// The value in a canonical spelling, for comparisons.
     var description: String {
         guard let value else { return "(absent)" }
         let data = try? JSONSerialization.data(

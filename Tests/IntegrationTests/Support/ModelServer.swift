@@ -1,5 +1,4 @@
-// A language model over HTTP that does what a test tells it: Fixtures/model_server.py and the script
-// it reads. Not here: what the replies mean.
+// A language model over HTTP that follows a test's script: Fixtures/model_server.py and its script.
 import Foundation
 
 /// One step of a reply.
@@ -8,15 +7,15 @@ enum ReplyStep {
     case status(Int, String = "", headers: [String: String] = [:])
     /// A whole response that is JSON.
     case whole(String)
-    /// Text of the model, in pieces of so many characters.
+    /// Text of the model, in pieces of that many characters.
     case say(String, by: Int = 9)
     /// The model's reason to stop.
     case finish(String = "stop")
     /// Tokens of the request and of the reply.
     case usage(Int, Int)
-    /// What ends a stream of this kind.
+    /// The end of a stream of this kind.
     case done
-    /// A piece of the stream as it is.
+    /// A raw piece of the stream.
     case raw(String)
     /// A piece of the stream, byte by byte.
     case bytes([UInt8])
@@ -48,11 +47,11 @@ enum ReplyStep {
     }
 }
 
-/// What the model does with one request.
+/// The steps of one reply.
 typealias Reply = [ReplyStep]
 
 extension [ReplyStep] {
-    /// A reply as it should be.
+    /// A good reply.
     static func text(_ text: String, by size: Int = 9) -> Reply {
         [.say(text, by: size), .finish(), .done]
     }
@@ -109,7 +108,7 @@ final class ModelServer {
         url = "\(scheme)://127.0.0.1:\(line.dropFirst("port ".count))"
     }
 
-    /// Says how requests for a goal are replied to, in order.
+    /// Sets the replies to requests for a goal, in order.
     func script(_ goal: String = "*", planner: [Reply] = [], joiner: [Reply] = []) throws {
         script[goal] = [
             "planner": planner.map { $0.map(\.json) }, "joiner": joiner.map { $0.map(\.json) },
@@ -125,7 +124,7 @@ final class ModelServer {
             .map { ModelRequest(document: $0) }
     }
 
-    /// How many clients went while the server was silent.
+    /// How many clients disconnected while the server was silent.
     func goneClients() throws -> Int {
         try place.lines(of: "requests-\(number).jsonl").map { try Document(parsing: $0) }
             .count { !$0["gone"].isAbsent }

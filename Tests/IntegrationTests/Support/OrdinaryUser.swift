@@ -1,4 +1,5 @@
-// A user other than root, for what root is spared: limits of processes, files that it may not touch.
+// A user other than root, because root ignores some limits: numbers of processes, files that may
+// not be read.
 import Foundation
 import Glibc
 
@@ -19,13 +20,13 @@ enum OrdinaryUser {
 
     static let need = "needs root, setpriv and a weft that everybody may run"
 
-    /// Put before a command, for it to run as this user.
+    /// The prefix of a command to run it as this user.
     static let command =
         "setpriv --reuid=\(number) --regid=\(number) --clear-groups --inh-caps=-all"
 }
 
 extension Place {
-    /// Lets workers of the ordinary user work here, and returns the environment they need.
+    /// Lets workers of the ordinary user work here, and returns their environment.
     ///
     /// The coordinator must have been started: the key is a copy of its own.
     func openToOrdinaryUser() throws -> [String: String] {

@@ -1,13 +1,13 @@
-// Where a test happens: a folder of its own, the processes started there, and their end. Whatever
-// a process of a place started carries the mark of the place in its environment, so that nothing
-// survives the test.
+// The environment of a test: a folder of its own, the processes started there, and their end. Every
+// process started here has the mark of the place in its environment, so that no process remains
+// after the test.
 import Foundation
 import Glibc
 import Testing
 
-/// Runs a test at a place of its own and takes the place down, whatever happens.
+/// Runs a test at a place of its own and removes the place in any case.
 ///
-/// Fails if a key of the place appears in anything that a process said.
+/// Fails if a key of the place appears in the output of a process.
 func atPlace(_ body: (Place) async throws -> Void) async throws {
     let place = try Place()
     do {
@@ -24,7 +24,7 @@ func atPlace(_ body: (Place) async throws -> Void) async throws {
 /// A folder with a state folder, a manifest, plans and the processes of one test.
 final class Place {
     let folder: String
-    /// What the environment of every process of this place contains.
+    /// A variable in the environment of every process of this place.
     let mark = "weft-place-\(UUID().uuidString)"
     /// The coordinator's address once there is one.
     private(set) var address = ""
@@ -32,7 +32,7 @@ final class Place {
 
     var state: String { "\(folder)/state" }
 
-    /// The `weft` that was built with the tests; it lies beside them.
+    /// The `weft` that was built with the tests; it is in the same folder.
     static let weft: String = {
         let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         let folder = ((tests ?? CommandLine.arguments[0]) as NSString).deletingLastPathComponent
@@ -42,7 +42,7 @@ final class Place {
     init() throws {
         var template = Array("\(NSTemporaryDirectory())/weft-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Missing(description: "no temporary folder") }
-        // As the system names it: processes are found by it.
+        // By its real path, because processes are found by it.
         guard let real = realpath(template, nil) else {
             throw Missing(description: "no temporary folder")
         }
@@ -56,7 +56,7 @@ final class Place {
 
     // MARK: - Processes
 
-    /// The environment of every process: the tests' own without what configures `weft`, and the
+    /// The environment of every process: the tests' own without variables for `weft`, and the
     /// coordinator of this place if there is one.
     var environment: [String: String] {
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("WEFT_") }
@@ -68,7 +68,7 @@ final class Place {
         return variables
     }
 
-    /// Starts a program, `weft` unless another is named, without waiting for anything.
+    /// Starts a program, by default `weft`, without waiting.
     func start(
         _ arguments: String...,
         program: String = Place.weft,
@@ -122,7 +122,7 @@ final class Place {
     }
 
     /// Starts a worker with the manifest of this place, if there is one, and the diagnostic tools,
-    /// and waits until the coordinator has it.
+    /// and waits until it is registered.
     @discardableResult
     func startWorker(
         _ name: String,
@@ -153,7 +153,7 @@ final class Place {
         return process
     }
 
-    /// What `weft workers` says.
+    /// The output of `weft workers`.
     func workers() async throws -> [Document] {
         try await weft("workers", "--json").document.list
     }
@@ -191,16 +191,16 @@ final class Place {
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    /// Waits until a tool has written so many lines to a file of this place.
+    /// Waits until a tool has written that many lines to a file of this place.
     func wait(for count: Int, linesOf name: String) async throws {
         try await eventually("\(count) lines in \(name)") { lines(of: name).count >= count }
     }
 
     // MARK: - The end
 
-    /// Processes that carry the mark of this place or its folder, whoever started them.
+    /// Processes with the mark of this place or its folder, started by any process.
     ///
-    /// `weft` shows little of its environment; only its own user or root sees any of it.
+    /// `weft` hides most of its environment; only its own user or root can read the rest.
     func marked(exceptKeepers: Bool = false) -> [pid_t] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         let needles = ["PLACE=\(mark)", folder].map { Data($0.utf8) }
@@ -208,7 +208,7 @@ final class Place {
             guard let pid = pid_t(entry) else { return nil }
             let isMarked = ["environ", "cmdline"].contains { name in
                 let text = FileManager.default.contents(atPath: "/proc/\(pid)/\(name)") ?? Data()
-                // A keeper lives as long as its worker, and holds no tool of its own.
+                // A keeper lives as long as its worker, and is not a tool's process.
                 if exceptKeepers, text.starts(with: Data("weft-keeper".utf8)) { return false }
                 return needles.contains { text.range(of: $0) != nil }
             }
@@ -216,7 +216,7 @@ final class Place {
         }
     }
 
-    /// Whether a process of a group still runs; one that only waits to be collected does not.
+    /// Whether a process of a group still runs; zombies do not count.
     static func isAlive(group: pid_t) -> Bool {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.contains { entry in
@@ -230,7 +230,7 @@ final class Place {
         }
     }
 
-    /// Everything said by every process, for a test that failed.
+    /// The output of every process, for a test that failed.
     var log: String {
         processes.map { process in
             let ending = process.isRunning ? "runs" : "ended"
@@ -242,7 +242,7 @@ final class Place {
         .joined(separator: "\n")
     }
 
-    /// Whether any process has said these words.
+    /// Whether the output of any process contains these words.
     func hasSaid(_ words: String) -> Bool {
         processes.contains { $0.output.contains(words) || $0.errors.contains(words) }
     }
@@ -259,7 +259,7 @@ final class Place {
 
     fileprivate func tearDown() {
         for process in processes { process.killGroup() }
-        // Killing one may let another begin; a few rounds find them all.
+        // Killing one may let another start; a few rounds find all.
         for _ in 0..<20 {
             let rest = marked()
             guard !rest.isEmpty else { break }

@@ -1,5 +1,5 @@
-// A real process in a group of its own, with its outputs in files. Nothing here knows the modules
-// of the project: the tests see what a user sees.
+// A real process in a group of its own, with its outputs in files. It does not use the modules of
+// the project: the tests see what a user sees.
 import Foundation
 import Glibc
 import TestKit
@@ -21,7 +21,7 @@ struct Ending: Equatable, CustomStringConvertible {
     var description: String { signal == 0 ? "exit code \(code)" : "signal \(signal)" }
 }
 
-/// What a process said, and how it ended.
+/// The output of a process, and its end.
 struct Outcome {
     var code: Int32
     var output: String
@@ -33,12 +33,12 @@ struct Outcome {
     }
 }
 
-/// Something that should have happened did not; says what was seen instead.
+/// An expected event that did not happen; contains what was seen instead.
 struct Missing: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Waits until the condition holds; fails with its name when it does not in time.
+/// Waits until the condition holds; fails with its name when the time is over.
 func eventually(
     _ what: @autoclosure () -> String,
     within limit: Duration = .seconds(20),
@@ -54,7 +54,7 @@ func eventually(
 
 /// A process that was started by a test.
 final class WeftProcess {
-    /// What a person would call it in a log.
+    /// The name of the process in messages.
     let name: String
     let pid: pid_t
     private let outputPath: String
@@ -85,7 +85,7 @@ final class WeftProcess {
         posix_spawn_file_actions_addopen(&files, 0, inputPath, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&files, 1, outputPath, create, 0o600)
         posix_spawn_file_actions_addopen(&files, 2, errorPath, create, 0o600)
-        // What the tests have open is not to count against limits.
+        // Open files of the tests must not count against limits.
         for number in Int32(3)..<100 { posix_spawn_file_actions_addclose(&files, number) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -184,7 +184,7 @@ final class WeftProcess {
         return Outcome(code: ending.code, output: output, errors: errors)
     }
 
-    /// Kills what is left of its group.
+    /// Kills the rest of its group.
     func killGroup() {
         if ending == nil || kill(-pid, 0) == 0 { kill(-pid, SIGKILL) }
         reap(0)
