@@ -109,7 +109,7 @@ extension ClientError {
         if error.isConnectionRefused {
             return ClientError(
                 kind: .unreachable,
-                message: "no coordinator at \(endpoint): nobody listens there; start `weft "
+                message: "no coordinator at \(endpoint): nothing listens there; start `weft "
                     + "coordinator`, or name where one runs by --coordinator HOST:PORT."
             )
         }

@@ -48,7 +48,7 @@ extension SchemaChecker {
         }
         guard !isKnown, let additional = schemas.additional, !isDone else { return }
         if case .never? = nodes[additional].assertions.first {
-            report(at: .key(key), "is no field that the schema knows")
+            report(at: .key(key), "is not a field of the schema")
         } else {
             check(value, at: .key(key), additional)
         }

@@ -194,9 +194,9 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .wrongLength(let count):
             "The key file \(path) holds \(count) hex digits; a key has 64. Copy it again."
         case .notAFile:
-            "The key file \(path) is no regular file. Name a file with a key."
+            "The key file \(path) is not a regular file. Name a file with a key."
         case .notADirectory:
-            "The state directory \(path) is no directory. Name another one with --state."
+            "The state directory \(path) is not a directory. Name another one with --state."
         case .anotherOwner:
             "\(path) belongs to another user. Make it your own: chown \"$(id -u)\" '\(path)'"
         case .readableByOthers:
@@ -215,7 +215,7 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 extension HandshakeKey {
-    /// A key that nobody else has.
+    /// A new random key.
     public static func fresh() -> HandshakeKey {
         guard let key = HandshakeKey(SecureRandom.bytes(Limits.nonceBytes)) else {
             preconditionFailure("a key has as many bytes as a nonce")

@@ -61,7 +61,7 @@ struct ConnectingTests {
             return
         }
         #expect(error.kind == .unreachable)
-        #expect(error.message.contains("nobody listens"))
+        #expect(error.message.contains("nothing listens"))
     }
 
     @Test("Reports a silent listener, or one with another protocol, as a missing coordinator")

@@ -248,7 +248,7 @@ final class MachineHarness {
 
     func isClosed(_ peer: TestPeer) -> Bool { closed.contains(peer.id) }
 
-    /// Checks that no peer has messages that the test has not looked at.
+    /// Checks that no peer has messages that the test has not read.
     func expectNothingElse(sourceLocation: SourceLocation = #_sourceLocation) {
         for id in peers.keys.sorted() {
             guard let peer = peers[id] else { continue }

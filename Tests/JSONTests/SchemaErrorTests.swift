@@ -102,7 +102,7 @@ import Testing
             ),
             (
                 #"{"additionalProperties":false}"#, #"{"a":1}"#,
-                ["/a: is no field that the schema knows"]
+                ["/a: is not a field of the schema"]
             ),
             (#"{"properties":{"a":false}}"#, #"{"a":1}"#, ["/a: is not allowed"]),
             (

@@ -135,6 +135,8 @@ struct RuleTests {
         #expect(findings("let s = \"at byte 0 stands [\"") == ["stands ["])
         #expect(findings("func take(_ chunk: Chunk) {}") == ["take"])
         #expect(findings("// Whoever asks.\nfunc take(_ chunk: Chunk) {}", isShell: false).isEmpty)
+        let test = sample("// Looks at it.")
+        #expect(PlainWords.findings(in: test, isShell: false, isClean: true).count == 1)
         #expect(findings("let homes = takeAll(x) // Shutting down: refuse connections.").isEmpty)
     }
 

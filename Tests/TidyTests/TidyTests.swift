@@ -69,10 +69,10 @@ struct TidyTests {
     func plainWords() {
         let graph = repository.graph
         report(
-            repository.sources.flatMap { file in
-                let module = file.module ?? ""
-                let isStrict = !graph.pure.contains(module) || module == "WorkerCore"
-                return PlainWords.findings(in: file, isShell: isStrict)
+            repository.code.flatMap { file in
+                let isStrict = file.module.map { !graph.pure.contains($0) || $0 == "WorkerCore" }
+                let isClean = PlainWords.isClean(file)
+                return PlainWords.findings(in: file, isShell: isStrict ?? false, isClean: isClean)
             }
         )
     }

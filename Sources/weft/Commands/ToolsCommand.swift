@@ -10,7 +10,7 @@ struct ToolsCommand: ParsableCommand {
         abstract: "Lists the tools that the connected workers offer.",
         discussion: """
             A tool that may be repeated is started again when its worker is lost; any other fails \
-            then, because nobody knows what it did. The parameters are in --json.
+            then, because its effect is unknown. The parameters are in --json.
             """
     )
 
