@@ -17,7 +17,7 @@ import Testing
         "", "10", "s", "10 parsecs", "-1s", "1e3s", "1..5s", "1.s", ".5s", "10001h", "10S",
         "99999999999999999999s", "1s1s", "99999999999999999h",
     ])
-    func `what is no duration is refused`(text: String) {
+    func `a text that is not a duration is refused`(text: String) {
         #expect(throws: QuantityError.self) { try Quantities.parseDuration(text) }
     }
 
@@ -32,11 +32,11 @@ import Testing
     }
 
     @Test(arguments: ["", "MiB", "1 potato", "-1", "1K", "9007199254740993", "99999999999GiB"])
-    func `what is no size is refused`(text: String) {
+    func `a text that is not a size is refused`(text: String) {
         #expect(throws: QuantityError.self) { try Quantities.parseSize(text) }
     }
 
-    @Test func `a duration without a unit is told what to write`() {
+    @Test func `the error for a duration without a unit says what to write`() {
         let error = #expect(throws: QuantityError.self) { try Quantities.parseDuration("10") }
         #expect(
             error?.message

@@ -1,5 +1,5 @@
-"""What the conformance tests say and hear with: raw lines over a socket, the handshake, and real
-processes. Written from the protocol document; nothing here is shared with the project's own code.
+"""Helpers of the conformance tests: raw lines over a socket, the handshake, and real processes.
+Written from the protocol document; nothing here is shared with the project's own code.
 """
 
 import atexit
@@ -22,10 +22,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEFT = os.environ.get("WEFT") or str(ROOT / ".build" / "debug" / "weft")
 PATIENCE = 20
-"""Seconds until something that should happen counts as not happening."""
+"""Seconds to wait for something that should happen."""
 
 
-# A test run that is told to end does so as if by Ctrl-C, and takes its processes along.
+# SIGTERM ends a test run like Ctrl-C, together with its processes.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -46,7 +46,7 @@ class Closed(Exception):
 
 
 class Peer:
-    """One end of a connection: sends what it is told, as it is told, and reads lines.
+    """One end of a connection: sends raw bytes and reads lines.
 
     Pings are answered unless the test wants to see them."""
 
@@ -61,7 +61,7 @@ class Peer:
         self.socket.sendall(line(message))
 
     def send_raw(self, data):
-        """Sends bytes; that the other side has hung up by then is not an error here."""
+        """Sends bytes; a connection closed by the other side is not an error here."""
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
@@ -115,7 +115,7 @@ class Peer:
             seen.append(message)
 
     def expect_silence(self, seconds):
-        """Nothing but pings comes for so long."""
+        """Checks that only pings arrive for that long."""
         try:
             message = self.receive(seconds)
         except TimeoutError:
@@ -123,7 +123,7 @@ class Peer:
         raise AssertionError(f"expected nothing, got {message}")
 
     def expect_end(self, seconds=PATIENCE):
-        """The other side closes without another word."""
+        """Checks that the other side closes without another message."""
         try:
             message = self.receive(seconds)
         except Closed:
@@ -147,7 +147,7 @@ class Peer:
 
 
 class Process:
-    """A real process in a group of its own, which never outlives the test run."""
+    """A real process in a group of its own, which ends with the test run at the latest."""
 
     def __init__(self, arguments, environment=None):
         self.process = subprocess.Popen(
@@ -167,7 +167,7 @@ class Process:
         self.lines.put(None)
 
     def wait_for(self, pattern):
-        """The match of the first line on standard error that the pattern is found in."""
+        """The match of the pattern in the first line of standard error that contains it."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -186,7 +186,7 @@ class Process:
         return self.process.wait(timeout=PATIENCE)
 
     def stop(self):
-        """Kills the group, whatever is left of it."""
+        """Kills the rest of the group."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -198,7 +198,7 @@ class Process:
 
 
 class Coordinator:
-    """A real coordinator with a state folder of its own, and the raw peers that speak to it."""
+    """A real coordinator with a state folder of its own, and raw peers for it."""
 
     def __init__(self, **limits):
         self.peers = []
@@ -226,7 +226,7 @@ class Coordinator:
         self.peers = []
 
     def greet(self, role, name=None, resume=None, key=None, **options):
-        """A peer that has been welcomed, and the welcome in its `welcome`."""
+        """A peer after the handshake, with the message in its `welcome`."""
         peer = self.connect(**options)
         name = name or f"{role}-{secrets.token_hex(4)}"
         nonce = secrets.token_hex(32)
@@ -262,7 +262,7 @@ class Coordinator:
 
 
 class Listener:
-    """A coordinator played by the test: waits for a worker and speaks to it line by line."""
+    """A scripted coordinator: waits for a worker and exchanges lines with it."""
 
     def __init__(self, key):
         self.key = key
@@ -271,13 +271,13 @@ class Listener:
         self.peers = []
 
     def accept(self):
-        """The next connection, before a word is said."""
+        """The next connection, before any message."""
         self.socket.settimeout(PATIENCE)
         self.peers.append(Peer(self.socket.accept()[0]))
         return self.peers[-1]
 
     def has_caller(self, seconds):
-        """Whether somebody connects within so long."""
+        """Whether a connection arrives within that time."""
         return bool(select.select([self.socket], [], [], seconds)[0])
 
     def challenge(self, peer, hello, session, key=None, side="coordinator"):
@@ -289,7 +289,7 @@ class Listener:
         return nonce
 
     def shake_hands(self, session="s1", epoch=1, max_line=1 << 20):
-        """Accepts a worker, proves and demands the key, welcomes it."""
+        """Accepts a worker: mutual proof of the key, then the welcome."""
         peer = self.accept()
         peer.hello = peer.expect("hello", role="worker")
         session = (peer.hello.get("resume") or {}).get("session", session)

@@ -1,5 +1,5 @@
-"""The coordinator's own absence is nobody's silence, and no request owns its loop: a coordinator
-that is stopped and goes on, and peers that ask for more than one turn's work."""
+"""A coordinator that is stopped and continues does not count its absence as silence of its peers,
+and no request blocks its loop."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class AbsenceTests(CoordinatorTest):
         cls.addClassCleanup(cls.coordinator.stop)
 
     def pause(self, seconds, body=lambda: None):
-        """Stops the coordinator for so long, and does something meanwhile."""
+        """Stops the coordinator for that long, and calls a function meanwhile."""
         process = self.coordinator.process.process
         process.send_signal(signal.SIGSTOP)
         try:
@@ -31,7 +31,7 @@ class AbsenceTests(CoordinatorTest):
         finally:
             process.send_signal(signal.SIGCONT)
 
-    def test_a_pause_costs_nobody_the_connection_and_no_node_its_outcome(self):
+    def test_a_pause_loses_no_connection_and_no_outcome(self):
         tool = self.tool()
         worker, idle = self.coordinator.worker([tool], slots=1), self.coordinator.worker(["other"])
         client = self.client()
@@ -55,7 +55,7 @@ class AbsenceTests(CoordinatorTest):
                 peer.send(type="ping", n=78)
                 peer.skip_to("pong", n=78)
 
-    def test_a_worker_that_came_back_meanwhile_is_taken_on(self):
+    def test_a_worker_that_reconnected_meanwhile_is_accepted(self):
         tool = self.tool()
         worker = self.coordinator.worker([tool], slots=1)
         client = self.client()
@@ -82,8 +82,8 @@ class AbsenceTests(CoordinatorTest):
 
 
 class StoppedWorkerTests(CoordinatorTest):
-    """A real worker that is stopped for longer than its lease: what it did is done elsewhere, and
-    when it goes on, it ends what nobody waits for any more."""
+    """A real worker that is stopped for longer than its lease: its nodes run elsewhere, and when it
+    continues, it ends its old attempts."""
 
     @classmethod
     def setUpClass(cls):
@@ -125,14 +125,14 @@ class StoppedWorkerTests(CoordinatorTest):
             lambda: (folder / name).exists() and (folder / name).read_text().split(), name)
             for name in ["again", "once"]}
         pids = [int(words[0]) for words in started.values()]
-        # Whoever gets the node next is one of the test's own.
+        # The next worker for the node is one of the test's own.
         other = self.coordinator.worker([{"name": "again", "idempotent": True,
                                           "description": "Waits."}])
         worker.process.send_signal(signal.SIGSTOP)
         try:
             dispatch = other.skip_to("dispatch", node="a")
             other.send(type="result", attempt=dispatch["attempt"], ok=True, output="done")
-            # The first client has said nothing for a lease, and may be gone.
+            # The first client has sent nothing for a lease, and may be gone.
             client = self.client()
             client.send(type="watch", run=run, level="nodes", **{"from": 0})
             failed = client.skip_to("event", run=run, kind="node_failed")
@@ -162,12 +162,12 @@ class StoppedWorkerTests(CoordinatorTest):
 
 
 class FloodTests(CoordinatorTest):
-    """Peers that ask for very much in one write, while somebody else wants a short answer."""
+    """Peers that send very many requests in one write, while another one wants a short answer."""
 
     NODES = 20_000
     QUESTIONS = 900
     LONGEST = 3
-    """Seconds; a debug build on a busy machine is slow, but whoever holds the loop takes far longer."""
+    """Seconds; a debug build on a busy machine is slow, but a blocked loop takes far longer."""
 
     def large_run(self, ended):
         client = self.client()

@@ -1,5 +1,5 @@
-"""What the protocol promises of a coordinator, asked of a real one with raw lines by peers that
-share no code with it."""
+"""The protocol's rules for a coordinator, tested on a real one with raw lines by peers that share
+no code with it."""
 
 import json
 import random
@@ -49,7 +49,7 @@ class CoordinatorTest(unittest.TestCase):
         return client.skip_to("accepted", key=key)["run"]
 
     def answer(self, worker, ok=True, **fields):
-        """Takes the next dispatch and answers it; returns the dispatch."""
+        """Reads the next dispatch and answers it; returns the dispatch."""
         dispatch = worker.skip_to("dispatch")
         result = {"output": None} if ok else {}
         worker.send(type="result", attempt=dispatch["attempt"], ok=ok, **{**result, **fields})
@@ -97,7 +97,7 @@ class StateTests(unittest.TestCase):
         self.assertEqual(self.start("41\n"), "42\n")
         self.assertEqual(self.start(f"{(1 << 53) - 1}\n"), f"{1 << 53}\n")
 
-    def test_what_is_no_number_to_count_on_is_told_and_left(self):
+    def test_a_file_without_a_number_is_reported_and_kept(self):
         for text in [f"{(1 << 63) - 1}\n", f"{1 << 63}\n", f"{1 << 53}\n", "-1\n", "many\n",
                      "9" * 40 + "\n"]:
             with self.subTest(text):
@@ -131,7 +131,7 @@ class HandshakeTests(CoordinatorTest):
                 self.assertEqual(challenge["mac"],
                                  self.proof(hello, challenge, side="coordinator"))
                 auth = line({"type": "auth", "mac": self.proof(hello, challenge, key=key)})
-                # What is legal only after the handshake may be in the same write.
+                # Messages that are legal only after the handshake may be in the same write.
                 self.send_split(peer, auth + line({"type": "ping", "n": 7}), split)
                 peer.expect("welcome")
                 peer.expect("pong", n=7)
@@ -320,7 +320,7 @@ class FramingTests(CoordinatorTest):
         for _ in range(200):
             client.expect("pong", n=1)
 
-    def test_what_is_wrong_with_a_line_is_said_and_ends_the_connection(self):
+    def test_a_bad_line_is_reported_and_ends_the_connection(self):
         ping = b'{"type":"ping","n":1,'
         for code, data in [
             ("bad_json", ping + b'"n":1}'), ("bad_json", ping + b'"x":"\xff"}'),
@@ -359,7 +359,7 @@ class FramingTests(CoordinatorTest):
         client.send(type="get", request=3, what="status", colour="blue", id=None, node=None)
         client.expect("reply", request=3)
 
-    def test_unknown_types_are_forgiven_a_hundred_times(self):
+    def test_a_hundred_unknown_types_are_tolerated(self):
         client = self.client()
         for _ in range(100):
             client.send(type="celebrate", cake=True)
@@ -369,7 +369,7 @@ class FramingTests(CoordinatorTest):
         client.send(type="celebrate")
         client.expect_fatal("unknown_type")
 
-    def test_nobody_says_what_only_others_may(self):
+    def test_a_message_of_another_role_is_refused(self):
         messages = [
             {"type": "register", "slots": 1, "tools": []}, {"type": "started", "attempt": "r/0/1"},
             {"type": "result", "attempt": "r/0/1", "ok": True, "output": 1},
@@ -387,7 +387,7 @@ class FramingTests(CoordinatorTest):
                 client.send(**message)
                 client.expect_fatal("forbidden")
 
-    def test_a_viewer_looks_and_does_not_touch(self):
+    def test_a_viewer_may_only_read(self):
         client = self.client()
         run = self.submit(client, plan(("a", self.tool(), {})))
         for message in [
@@ -425,7 +425,7 @@ class FramingTests(CoordinatorTest):
             worker.expect_fatal("forbidden")
 
 
-    def test_mutilated_messages_hurt_nobody(self):
+    def test_damaged_messages_do_no_harm(self):
         """Every line of valid messages with a few bytes changed gets an answer or an end."""
         source = random.Random(23)
         tool = self.tool()
@@ -471,7 +471,7 @@ class FramingTests(CoordinatorTest):
 
 
 class RunTests(CoordinatorTest):
-    """Plans, with workers played by the test."""
+    """Plans, with scripted workers."""
 
     def test_a_run_from_submission_to_its_end(self):
         tool = self.tool()
@@ -532,7 +532,7 @@ class RunTests(CoordinatorTest):
             self.assertIs(error.get("fatal", False), False)
         other.send(type="cancel_run", run=run)
         other.skip_to("event", kind="run_cancelled")
-        # The end of it is told again to whoever submits it again.
+        # A client that submits it again gets its end again.
         client.send(type="submit", key="again", plan=content, watch="end")
         client.expect("accepted", run=run, existing=True)
         client.expect("event", run=run, kind="run_cancelled")
@@ -657,7 +657,7 @@ class RunTests(CoordinatorTest):
         client.send(type="ping", n=1)
         client.expect("pong", n=1)
 
-    def test_nodes_for_a_run_of_somebody_else(self):
+    def test_nodes_for_a_run_of_another_client(self):
         client, other = self.client(), self.client()
         client.send(type="submit", key="mine", stream=True)
         client.expect("accepted")
@@ -696,7 +696,7 @@ class RunTests(CoordinatorTest):
         run = self.submit(client, plan(("a", tool, {}), ("b", tool, {"x": "$a"})))
         self.answer(worker)
         dispatch = worker.skip_to("dispatch")
-        # What came before the first of them is not kept, so neither of them can be told.
+        # Earlier events are not kept, so neither watcher can get them.
         for _ in range(2):
             late = self.client()
             late.send(type="watch", run=run, level="nodes")
@@ -713,7 +713,7 @@ class RunTests(CoordinatorTest):
         self.assertEqual([event["kind"] for event in self.end(client, run)], ["run_succeeded"])
         client.expect_silence(0.1)
 
-    def test_a_cancelled_run_calls_its_attempts_off(self):
+    def test_a_cancelled_run_cancels_its_attempts(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool], slots=1), self.client()
         run = self.submit(client, plan(("a", tool, {}), ("b", tool, {}, ["a"])), watch="nodes")
@@ -735,7 +735,7 @@ class RunTests(CoordinatorTest):
         client.send(type="cancel_run", run="nosuchrun")
         client.expect("error", code="unknown_run", about="nosuchrun")
 
-    def test_a_failed_node_skips_those_behind_it(self):
+    def test_a_failed_node_skips_its_dependents(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
         run = self.submit(client, plan(("a", tool, {}), ("b", tool, {"x": "$a"}),
@@ -756,7 +756,7 @@ class RunTests(CoordinatorTest):
         self.assertEqual(nodes["a"]["error"]["message"], "Not today.")
         self.assertEqual(nodes["b"]["because"], "a")
 
-    def test_a_path_that_is_not_there_fails_its_node(self):
+    def test_a_missing_path_fails_its_node(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
         run = self.submit(client, plan(("a", tool, {}), ("b", tool, {"x": "${a.n[3]}"})),
@@ -876,7 +876,7 @@ class RunTests(CoordinatorTest):
         worker.send(type="ping", n=1)
         worker.expect("pong", n=1)
 
-    def test_what_a_pong_does_not_list_is_lost(self):
+    def test_an_attempt_missing_in_a_pong_is_lost(self):
         tool = {"name": self.tool(), "idempotent": True}
         worker = self.coordinator.worker([tool], slots=1, answers_pings=False)
         client = self.client()
@@ -979,7 +979,7 @@ class LargeValueTests(CoordinatorTest):
         self.assertEqual(message["data_chunks"]["bytes"], len(text.encode()))
         self.assertEqual(json.loads(text)["output"], json.loads(self.TEXT))
 
-    def test_a_value_that_is_not_what_was_announced(self):
+    def test_a_value_that_differs_from_its_announcement(self):
         right = {"count": 1, "bytes": 5}
         for data, announced in [('"abc"', {**right, "count": 2}), ('"abc"', {**right, "bytes": 6}),
                                 ('"abc"', {**right, "sha256": "0" * 64})]:
@@ -993,7 +993,7 @@ class LargeValueTests(CoordinatorTest):
                 worker.skip_to("error", code="bad_message", fatal=True)
                 worker.expect_end()
 
-    def test_a_value_that_is_no_json_fails_its_attempt_alone(self):
+    def test_a_value_that_is_not_json_fails_only_its_attempt(self):
         deep = "[" * 70 + "]" * 70
         for bad in ['"\\ud800"', "NaN", '[Infinity]', '"\x01"', '{"a":}', deep, b'"\xff"']:
             with self.subTest(bad):
@@ -1014,7 +1014,7 @@ class LargeValueTests(CoordinatorTest):
                                  "bad_output")
                 self.assertEqual(self.get(client, "node", id=run, node="b")["output"], 10**21)
 
-    def test_chunks_that_are_no_json_fail_their_attempt_alone(self):
+    def test_chunks_that_are_not_json_fail_only_their_attempt(self):
         for data, count in [(b'"\\"abc,"', 5), (b'"\\ud800"', 5), (b'"\xff"', 1)]:
             with self.subTest(data):
                 tool = self.tool()
@@ -1030,7 +1030,7 @@ class LargeValueTests(CoordinatorTest):
                 self.assertEqual(self.get(client, "node", id=run, node="a")["error"]["code"],
                                  "bad_output")
 
-    def test_a_plan_that_is_no_json_is_a_bad_plan(self):
+    def test_a_plan_that_is_not_json_is_a_bad_plan(self):
         client = self.client()
         client.send_raw(b'{"type":"submit","key":"nan","plan":{"tasks":[{"id":"a","tool_name":"x",'
                         b'"args":{"v":NaN}}]}}\n')
@@ -1039,7 +1039,7 @@ class LargeValueTests(CoordinatorTest):
         client.send(type="ping", n=1)
         client.skip_to("pong", n=1)
 
-    def test_a_field_that_no_node_has_is_refused(self):
+    def test_an_unknown_field_of_a_node_is_refused(self):
         client = self.client()
         client.send(type="submit", key="fields", plan={
             "tasks": [{"id": "a", "tool_name": "x", "depends_on": ["b"]}]})
@@ -1161,7 +1161,7 @@ class ClusterTests(CoordinatorTest):
 
 
 class ShutdownTests(unittest.TestCase):
-    def test_a_coordinator_says_goodbye(self):
+    def test_a_coordinator_sends_bye(self):
         coordinator = Coordinator()
         self.addCleanup(coordinator.stop)
         worker, client = coordinator.worker(["x"]), coordinator.greet("client")

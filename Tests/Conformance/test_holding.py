@@ -1,5 +1,5 @@
-"""What runs may hold: however much tools, plans and failures bring, the coordinator keeps what its
-limits say, and not more. The limits are small here, and so is the memory that is allowed."""
+"""The limits of what runs hold: the coordinator never keeps more, for any tools, plans and
+failures. The limits are small here, and so is the allowed memory."""
 
 import json
 import pathlib
@@ -38,7 +38,7 @@ class HoldingTest(CoordinatorTest):
         return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) << 10
 
     def assertHeld(self, most):
-        """The coordinator never had more than so many bytes beyond those that it began with."""
+        """Checks that the coordinator's memory grew by at most that many bytes."""
         peak = self.memory("VmHWM") - self.before
         self.assertLess(peak, most, f"{peak / MIB:.0f} MiB")
 
@@ -74,7 +74,7 @@ class ArgumentTests(HoldingTest):
         first = self.worker.skip_to("dispatch")["attempt"]
         self.send_value(first, output)
         time.sleep(1)
-        # Nothing was read yet. What is made by now is what has room.
+        # Nothing was read yet. Only arguments for which there is room were made.
         self.assertHeld(100 * MIB)
         done, total, kind = 0, 0, re.compile(rb'"type": ?"(\w+)"')
         self.worker.socket.settimeout(20)
@@ -100,7 +100,7 @@ class ArgumentTests(HoldingTest):
     def test_an_output_repeated_within_text(self):
         self.run_fanout("about ${p}, ${p}", json.dumps("x" * (self.BYTES // 2)))
 
-    def test_an_output_repeated_within_text_that_is_written_anew(self):
+    def test_an_output_repeated_within_text_that_is_rewritten(self):
         # An object becomes text with all its quotes escaped.
         self.run_fanout("about ${p}", json.dumps({"a": "x" * (self.BYTES // 10)}))
 
@@ -112,7 +112,7 @@ class ArgumentTests(HoldingTest):
 
 
 class FinishedTests(HoldingTest):
-    """What finished runs keep. Each test brings 60 MB or more."""
+    """What finished runs keep. Each test sends 60 MB or more."""
 
     LIMITS = {"finished_bytes": "4MiB"}
     MOST = 30 * MIB
@@ -165,7 +165,7 @@ class FinishedTests(HoldingTest):
                 self.answer(self.worker, output="x" * 700_000)
             self.finish(self.observer, run)
 
-    def test_answers_that_somebody_has_asked_for(self):
+    def test_answers_that_were_requested(self):
         for _ in range(20):
             run = self.submit(self.observer, self.plan(2), watch="end", join="json")
             for _ in range(2):
@@ -194,7 +194,7 @@ class EventTests(HoldingTest):
     MOST = 30 * MIB
 
     def send_errors(self, attempt, total, size=64 * KIB):
-        """Sends so many bytes of standard error, as the window allows."""
+        """Sends that many bytes of standard error, as the window allows."""
         text, room = "e" * size, 8 * MIB
         for seq in range(total // size):
             while room < size:
@@ -214,7 +214,7 @@ class EventTests(HoldingTest):
         self.send_errors(attempt, 300 * MIB)
         self.worker.send(type="result", attempt=attempt, ok=True, output=None)
         self.finish(self.observer, run)
-        # 64 MiB of this wait for the one who does not read.
+        # 64 MiB of this wait for the watcher that does not read.
         self.assertHeld(130 * MIB)
 
     def test_small_chunks(self):
@@ -236,7 +236,7 @@ class EventTests(HoldingTest):
 
 
 class LateWatcherTests(HoldingTest):
-    """Those who come late are told of nodes again, as they read."""
+    """Late watchers get earlier events of nodes, as they read."""
 
     LIMITS = {"event_bytes": "64KiB", "unsent_bytes": "8MiB"}
 
@@ -252,19 +252,19 @@ class LateWatcherTests(HoldingTest):
         self.get(self.observer, "status")
         # All of it would be 300 MB; the run itself holds 15.
         self.assertHeld(110 * MIB)
-        # Who reads is told of every node.
+        # A watcher that reads gets every node.
         failed = set()
         while len(failed) < 499:
             failed.add(late[7].skip_to("event", run=run, kind="node_failed")["node"])
 
 
 class ActiveTests(HoldingTest):
-    """What unfinished runs bring: a bound for each, and one over all."""
+    """Unfinished runs: a limit for each, and one for all."""
 
     LIMITS = {"run_bytes": "8MiB", "held_bytes": "20MiB", "max_value": "4MiB"}
 
     def tearDown(self):
-        # Whatever was held, work goes on.
+        # New work still runs.
         tool, client = self.tool(), self.client()
         worker = self.coordinator.worker([tool])
         run = self.submit(client, plan(("a", tool, {})), watch="end")
@@ -290,7 +290,7 @@ class ActiveTests(HoldingTest):
                 self.worker.send(type="result", attempt=attempt, ok=True, output="x" * 900_000)
         cancelled, ended = set(), {}
         while len(ended) < len(runs):
-            # Runs that hold the most have ended; the others go on and end well.
+            # The largest runs have ended; the others continue and succeed.
             if not cancelled:
                 while (message := self.worker.receive())["type"] != "cancel":
                     pass
@@ -350,7 +350,7 @@ class ActiveTests(HoldingTest):
                 error = self.observer.skip_to("error", request=1)
                 self.assertEqual(error["code"], expected)
                 self.assertIn("max_value", error["message"])
-                # Each node is there.
+                # Every node can be fetched.
                 self.observer.send(type="get", request=2, what="node", id=run, node="n5")
                 self.observer.skip_to("reply", request=2)
         self.assertHeld(50 * MIB)

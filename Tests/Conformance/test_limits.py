@@ -1,5 +1,5 @@
-"""Every limit at its edge: what just fits is taken, one more is refused as the protocol says, and
-nobody else notices. The limits are set by a configuration file."""
+"""Every limit at its edge: the largest allowed value is accepted, the next one is refused as the
+protocol says, without effect on others. The limits are set by a configuration file."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ class SmallLimits(CoordinatorTest):
         cls.addClassCleanup(cls.coordinator.stop)
 
     def assertWell(self):
-        """Somebody new can have a plan run from end to end."""
+        """Checks that a new client can run a plan from end to end."""
         tool = self.tool()
         worker, client = self.coordinator.worker([tool], slots=1), self.client()
         run = self.submit(client, plan(("a", tool, {})), watch="end")
@@ -72,7 +72,7 @@ class LineTests(SmallLimits):
         self.assertWell()
 
     def value(self, length):
-        """A worker says a value of so many bytes; returns the worker, the client and the run."""
+        """A worker sends a value of that many bytes; returns the worker, the client and the run."""
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
         run = self.submit(client, plan(("a", tool, {})), watch="end")
@@ -100,7 +100,7 @@ class LineTests(SmallLimits):
         self.assertIn("refused", str(caught.exception))
         self.assertWell()
 
-    def test_what_the_coordinator_sends_keeps_to_the_limit(self):
+    def test_messages_of_the_coordinator_keep_the_limit(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()
         names = [f"n{number}-{'x' * 50}" for number in range(300)]
@@ -128,9 +128,9 @@ class CountTests(SmallLimits):
               "tools_per_worker": 2, "slots_per_worker": 5, "unfinished_runs": 3,
               "finished_runs": 2, "finished_events": 2}
 
-    def test_connections_that_have_not_proved_themselves(self):
+    def test_connections_before_the_handshake(self):
         waiting = [self.coordinator.connect() for _ in range(40)]
-        # Whoever only connects keeps nobody out: the oldest makes room.
+        # Idle connections keep no peer out: the oldest is closed.
         client = self.coordinator.greet("client")
         client.send(type="ping", n=1)
         client.expect("pong", n=1)
@@ -248,7 +248,7 @@ class TimeTests(SmallLimits):
 
 
 class CrowdTests(SmallLimits):
-    """What many and slow peers do to the others."""
+    """The effect of many and of slow peers on the others."""
 
     LIMITS = {"unsent_bytes": "1MiB"}
 
@@ -262,7 +262,7 @@ class CrowdTests(SmallLimits):
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", self.coordinator.port))
             crowd.append(one)
-        # In the middle of it work goes on.
+        # Meanwhile work continues.
         run = self.submit(client, plan(("a", tool, {})), watch="end")
         self.answer(worker)
         self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
@@ -313,7 +313,7 @@ class CrowdTests(SmallLimits):
             client.send(type="nodes", key="big", tasks=plan(task)["tasks"],
                         last=number == len(tasks) - 1)
         run = client.skip_to("accepted", key="big")["run"]
-        # Another worker does what the lazy one does not even read, once that is given up.
+        # Another worker runs the nodes of the one that does not read, after that is given up.
         other = self.coordinator.worker([tool], slots=64)
         done = 0
         while done < len(tasks):
@@ -321,7 +321,7 @@ class CrowdTests(SmallLimits):
             if message["type"] == "dispatch":
                 other.send(type="result", attempt=message["attempt"], ok=True, output=None)
                 done += 1
-        # The client that submitted the run said nothing for a lease, and may be gone.
+        # The client that submitted the run sent nothing for a lease, and may be gone.
         client = self.client()
         client.send(type="watch", run=run, level="end")
         self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")

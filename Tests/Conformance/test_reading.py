@@ -1,5 +1,5 @@
-"""How peers read: fast and much, a byte at a time, with pauses, or not at all. What waits for them
-costs the coordinator little, and only who takes nothing for a lease is dismissed."""
+"""Peers that read fast, a byte at a time, with pauses, or not at all. Their waiting messages cost
+the coordinator little, and only a peer that reads nothing for a lease is dropped."""
 
 import pathlib
 import re
@@ -83,11 +83,11 @@ class ManyReaders(ReadingTest):
     def test_sixty_viewers_that_ask_for_much_and_do_not_read(self):
         viewers = [self.viewer(answers_pings=False) for _ in range(60)]
         for number, viewer in enumerate(viewers):
-            # All share the answer; of the other documents no two do.
+            # They share the answer, but not the other documents.
             whats = [("answer", {}), ("node", {"node": "n0"}), ("nodes", {})]
             for what, fields in whats[number % 2:]:
                 self.ask(viewer, what, **fields)
-        # Meanwhile somebody who reads gets everything.
+        # Meanwhile a peer that reads gets everything.
         client = self.client()
         for _ in range(3):
             self.ask(client, "answer")
@@ -130,7 +130,7 @@ class SlowReaders(ReadingTest):
     def test_a_pause_longer_than_a_lease(self):
         viewer = self.slow_viewer()
         time.sleep(4)
-        # What was on its way still comes, then why there is no more.
+        # Data on its way still arrives, then the reason for the end.
         viewer.skip_to("error", code="limit", fatal=True)
         viewer.expect_end()
 

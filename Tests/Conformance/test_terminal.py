@@ -1,5 +1,5 @@
-"""What a person at a terminal sees of `weft run`: on a real pseudo-terminal, read by a small
-emulator. What programs see of it (pipes, files, --json) has no escape sequence."""
+"""The output of `weft run` on a terminal: a real pseudo-terminal, read by a small emulator. Output
+for programs (pipes, files, --json) has no escape sequence."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ CSI = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
 class Screen:
-    """The rows that a terminal shows, and those that have scrolled away."""
+    """The visible rows of a terminal, and those above them."""
 
     def __init__(self, columns, rows):
         self.columns, self.rows = columns, rows
@@ -131,7 +131,7 @@ class TerminalTest(unittest.TestCase):
 
 
 class ViewTests(TerminalTest):
-    def test_the_view_comes_at_once_and_leaves_nothing_behind(self):
+    def test_the_view_appears_at_once_and_is_erased(self):
         plan = self.plan(("first", "sleep", {"ms": 700}), ("bad", "fail", {"message": "no luck"}),
                          ("last", "echo", {"of": "$first"}))
         self.start("run", "--plan", plan, "--diagnostics")
@@ -161,7 +161,7 @@ class ViewTests(TerminalTest):
                 self.assertEqual(self.process.wait(PATIENCE), 1)
                 self.assertIn("…", self.text)
 
-    def test_another_size_clears_what_was_drawn(self):
+    def test_another_size_clears_the_screen(self):
         plan = self.plan(*[(f"node-{n}", "sleep", {"ms": 1500}) for n in range(6)])
         self.start("run", "--plan", plan, "--diagnostics", "--slots", "6")
         self.read(until="running")
@@ -206,7 +206,7 @@ class ViewTests(TerminalTest):
 class HarmlessTests(TerminalTest):
     EVIL = "a\x1b[2J\x1b]0;title\x07b\x9b31m\x08\x7fc\u202ed"
 
-    def test_what_tools_say_cannot_command_the_terminal(self):
+    def test_output_of_tools_cannot_control_the_terminal(self):
         plan = self.plan(("good", "echo", {"x": self.EVIL}),
                          ("text", "fail", {"message": self.EVIL}))
         self.start("run", "--plan", plan, "--diagnostics", NO_COLOR="1")
@@ -216,7 +216,7 @@ class HarmlessTests(TerminalTest):
             self.assertNotIn(evil, text)
         self.assertNotIn("\x1b]", text)
 
-    def test_pipes_get_what_tools_say_as_it_is(self):
+    def test_pipes_get_the_raw_output_of_tools(self):
         plan = self.plan(("good", "echo", {"x": self.EVIL}))
         ended = subprocess.run([WEFT, "run", "--plan", plan, "--diagnostics", "--json"],
                                timeout=PATIENCE, capture_output=True, check=True)

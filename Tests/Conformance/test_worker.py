@@ -1,5 +1,5 @@
-"""What the protocol asks of a worker, said to two of them by a scripted coordinator: the project's
-own and the independent one beside this file."""
+"""The protocol's rules for a worker, tested by a scripted coordinator on two of them: the project's
+own and the independent one in this folder."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class Suite:
-    """The tests; a subclass for each worker says how it is started."""
+    """The tests; a subclass for each worker starts it."""
 
     program = []
 
@@ -50,7 +50,7 @@ class Suite:
         peer.send(**message)
 
     def held(self, peer, number=99):
-        """The attempts the worker says it holds; results that come first are skipped."""
+        """The attempts that the worker reports; earlier results are skipped."""
         peer.send(type="ping", n=number)
         return peer.skip_to("pong", n=number)["in_flight"]
 
@@ -130,7 +130,7 @@ class Suite:
 
     # Registration
 
-    def test_registration_tells_what_it_offers(self):
+    def test_registration_lists_its_tools(self):
         register = self.ready(slots=3).register
         self.assertEqual(register["slots"], 3)
         self.assertEqual(register.get("in_flight") or [], [])
@@ -153,7 +153,7 @@ class Suite:
         self.assertIn("output", result)
         self.assertIsNone(result["output"])
 
-    def test_values_come_back_as_they_went(self):
+    def test_values_come_back_unchanged(self):
         peer = self.ready()
         values = {"text": "ä\u0000\n\"\\\u2028😀", "n": [0, -1, 2**53, 0.5, 1e-7],
                   "": {"a": [[], {}, None, True]}, "deep": json.loads("[" * 50 + "]" * 50)}
@@ -167,7 +167,7 @@ class Suite:
         result = peer.expect("result", attempt="r/0/1", ok=True)
         self.assertGreaterEqual(result.get("duration_us", 50_000), 49_000)
 
-    def test_a_failure_is_told_with_all_that_it_has(self):
+    def test_a_failure_has_all_its_fields(self):
         peer = self.ready()
         self.dispatch(peer, "r/0/1", "fail",
                       {"code": "no_luck", "message": "Not today.", "retryable": True})
@@ -178,7 +178,7 @@ class Suite:
         error = peer.skip_to("result", attempt="r/1/1", ok=False)["error"]
         self.assertEqual((error["code"], error.get("retryable", False)), ("tool_error", False))
 
-    def test_the_number_of_the_try_reaches_the_tool(self):
+    def test_the_number_of_the_attempt_reaches_the_tool(self):
         peer = self.ready()
         for number, is_good in [(1, False), (2, False), (3, True)]:
             self.dispatch(peer, f"r/0/{number}", "fail", {"times": 2, "retryable": True})
@@ -248,7 +248,7 @@ class Suite:
         result = peer.expect("result", attempt="r/1/1", ok=False)
         self.assertEqual(result["error"]["code"], "cancelled")
 
-    def test_only_what_has_not_begun_is_recalled(self):
+    def test_only_a_waiting_attempt_is_recalled(self):
         peer = self.ready(slots=1)
         self.dispatch(peer, "r/0/1", "sleep", {"ms": 300})
         peer.expect("started", attempt="r/0/1")
@@ -259,7 +259,7 @@ class Suite:
         self.assertEqual(self.held(peer), ["r/0/1"])
         peer.expect("result", attempt="r/0/1", ok=True)
 
-    def test_cancelling_what_is_not_there_does_nothing(self):
+    def test_cancelling_an_unknown_attempt_does_nothing(self):
         peer = self.ready()
         peer.send(type="cancel", attempt="r/7/1", reason="cancelled", grace_ms=0)
         self.assertEqual(self.held(peer), [])
@@ -270,7 +270,7 @@ class Suite:
 
     # What it holds
 
-    def test_a_pong_lists_what_is_held(self):
+    def test_a_pong_lists_all_attempts(self):
         peer = self.ready(slots=1)
         self.assertEqual(self.held(peer, 1), [])
         self.dispatch(peer, "r/0/1", "noop")
@@ -303,7 +303,7 @@ class Suite:
         peer.send(type="ack", attempts=["r/0/1"])
         self.assertEqual(self.held(peer), [])
 
-    def test_an_attempt_goes_on_across_a_lost_connection(self):
+    def test_an_attempt_continues_when_the_connection_is_lost(self):
         peer = self.ready()
         self.dispatch(peer, "r/0/1", "sleep", {"ms": 1500})
         peer.expect("started", attempt="r/0/1")
@@ -350,7 +350,7 @@ class Suite:
 
     # Draining
 
-    def test_drained_it_finishes_and_says_bye(self):
+    def test_a_drained_worker_finishes_and_sends_bye(self):
         peer = self.ready(slots=1)
         self.dispatch(peer, "r/0/1", "sleep", {"ms": 200})
         peer.expect("started", attempt="r/0/1")
@@ -367,7 +367,7 @@ class Suite:
         peer.expect_end()
         self.assertEqual(self.worker.exit_code(), 0)
 
-    def test_terminated_it_drains_by_itself(self):
+    def test_a_terminated_worker_drains(self):
         peer = self.ready(slots=1)
         self.dispatch(peer, "r/0/1", "sleep", {"ms": 200})
         peer.expect("started", attempt="r/0/1")
@@ -378,7 +378,7 @@ class Suite:
         peer.expect("bye")
         self.assertEqual(self.worker.exit_code(), 0)
 
-    def test_terminated_while_idle_it_leaves_at_once(self):
+    def test_a_terminated_idle_worker_leaves_at_once(self):
         peer = self.ready()
         self.worker.terminate()
         peer.skip_to("bye")
@@ -386,7 +386,7 @@ class Suite:
 
     # Versions, framing
 
-    def test_an_unknown_type_is_answered_and_forgiven(self):
+    def test_an_unknown_type_is_answered_and_tolerated(self):
         peer = self.ready()
         peer.send(type="celebrate", attempt="r/0/1", cake=True)
         error = peer.expect("error", code="unknown_type")
@@ -420,10 +420,10 @@ class Suite:
         # The process goes on.
         self.coordinator.ready()
 
-    def test_a_line_that_is_no_json_ends_the_connection(self):
+    def test_a_line_that_is_not_json_ends_the_connection(self):
         self.assert_drops(b'{"type":"ping",\n', "bad_json")
 
-    def test_a_line_that_is_no_object_ends_the_connection(self):
+    def test_a_line_that_is_not_an_object_ends_the_connection(self):
         self.assert_drops(b'["ping",1]\n', "bad_json")
 
     def test_a_line_without_end_ends_the_connection(self):
@@ -434,7 +434,7 @@ class Suite:
 
     # Large values
 
-    def test_arguments_in_chunks_are_taken_or_rejected(self):
+    def test_arguments_in_chunks_are_accepted_or_rejected(self):
         peer = self.ready()
         text = json.dumps({"text": "x" * 600_000})
         pieces = [text[start:start + 200_000] for start in range(0, len(text), 200_000)]
@@ -493,7 +493,7 @@ class OwnWorker(Suite, unittest.TestCase):
             if message["type"] == "chunk":
                 got += len(message["data"])
         self.assertEqual(got, 8 << 20)
-        # A heartbeat is not held up by a value that waits.
+        # A waiting value does not delay a heartbeat.
         self.assertEqual(self.held(peer), ["r/0/1"])
         peer.expect_silence(0.2)
         peer.send(type="window", attempt="r/0/1", bytes=2 << 20)
@@ -508,7 +508,7 @@ class OwnWorker(Suite, unittest.TestCase):
     def test_text_that_is_not_utf8_ends_the_connection(self):
         self.assert_drops(b'{"type":"ping","n":1,"x":"\xff"}\n', "bad_json")
 
-    def test_without_a_word_from_the_coordinator_it_asks_then_leaves(self):
+    def test_it_pings_a_silent_coordinator_and_then_leaves(self):
         self.start()
         peer = self.coordinator.ready()
         peer.answers_pings = False
@@ -520,6 +520,6 @@ class OwnWorker(Suite, unittest.TestCase):
 
 
 class IndependentWorker(Suite, unittest.TestCase):
-    """The worker beside this file, which knows the protocol from its document."""
+    """The worker in this folder, written from the protocol document."""
 
     program = [sys.executable, str(HERE / "worker.py")]

@@ -30,7 +30,7 @@ func refusal(
 }
 
 @Suite struct CommandTemplateTests {
-    @Test func `values go in as they are, or as compact JSON`() throws {
+    @Test func `values are inserted unchanged, or as compact JSON`() throws {
         let schema = parameters("a", "b", "c", "d", "e")
         let words = try words(
             "[run, --, '{a}', '{b}', '{c}', '{d}', 'x={e};']",
@@ -89,7 +89,7 @@ func refusal(
         #expect(try words("[run, '{a}', 'b={b}', end]", schema, [:]) == ["run", "b=", "end"])
     }
 
-    @Test func `a list inside a command comes and goes as a whole`() throws {
+    @Test func `a list inside a command is used or left out as a whole`() throws {
         let command = "[grep, [-A, '{after}'], ['--file', '{files...}'], --, x]"
         let schema = parameters(optional: ["after", "files"])
         #expect(try words(command, schema, [:]) == ["grep", "--", "x"])
@@ -100,7 +100,7 @@ func refusal(
         )
     }
 
-    @Test func `of arguments given twice the last one counts`() throws {
+    @Test func `the last of repeated arguments counts`() throws {
         let tool = try declared("command: [run, '{a}']\n\(parameters("a"))")
         let arguments = try RawJSON(validating: #"{"a":"1","b":"2","a":"3"}"#)
         #expect(try tool.command.render(arguments) == ["run", "3"])

@@ -25,7 +25,7 @@ import UVLoop
         #expect(record.reportsAfterFinish == 0)
     }
 
-    @Test func `JSON output is passed as it is`() async throws {
+    @Test func `JSON output is passed unchanged`() async throws {
         let record = try await outcome(
             "command: [printf, '%s', ' {{\"a\": [1, 2.0]}} \n']\noutput: json"
         )
@@ -33,7 +33,7 @@ import UVLoop
     }
 
     @Test(arguments: ["", "[", "1 2", "nope", "[NaN]", "[1e]"])
-    func `output that should be JSON and is not is bad_output`(text: String) async throws {
+    func `output that should be JSON but is not is bad_output`(text: String) async throws {
         let record = try await outcome(
             "command: [printf, '%s', '\(text)']\noutput: json"
         )
@@ -45,7 +45,7 @@ import UVLoop
         )
     }
 
-    @Test func `text that is no UTF-8 is bad_output`() async throws {
+    @Test func `text that is not UTF-8 is bad_output`() async throws {
         let record = try await outcome("command: [printf, 'a\\377b']")
         #expect(record.failure?.code == .badOutput)
         #expect(record.failure?.isRetryable == false)
@@ -75,7 +75,7 @@ import UVLoop
         #expect(record.text == "done")
     }
 
-    @Test func `the characters of a shell mean nothing`() async throws {
+    @Test func `special characters of a shell have no effect`() async throws {
         let hostile = "$(touch pwned) `id`; rm -rf * & | > x \\ ' \" ${HOME} *\n"
         let record = try await outcome(
             "command: [printf, '%s|', --, '{a}', 'x={a}']\n\(parameters("a"))",
@@ -86,7 +86,7 @@ import UVLoop
 
     // MARK: - Exit codes
 
-    @Test func `an exit code that is no success is a tool error with the last words`()
+    @Test func `a failing exit code is a tool error with the last line of standard error`()
         async throws
     {
         let record = try await outcome(
@@ -155,7 +155,7 @@ import UVLoop
         #expect(many.failure?.message.contains("standard input") == true)
     }
 
-    @Test func `a program that is not there is spawn_failed`() async throws {
+    @Test func `a missing program is spawn_failed`() async throws {
         let record = try await outcome("command: [no-such-program-here]")
         #expect(record.failure?.code == .spawnFailed)
         #expect(record.failure?.isRetryable == true)
@@ -228,7 +228,7 @@ import UVLoop
         )
     }
 
-    @Test func `a tool that prints without end is killed`() async throws {
+    @Test func `a tool that prints for ever is killed`() async throws {
         let record = try await outcome("command: ['yes']\nmax_output: 64KiB")
         #expect(record.failure?.code == .outputTooLarge)
         #expect(record.output.utf8.count <= 64 << 10)

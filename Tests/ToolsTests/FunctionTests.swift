@@ -44,20 +44,20 @@ private func run(
         #expect(record.starts == 1)
     }
 
-    @Test func `numbers beyond 64 bits go in and out as they are`() async throws {
+    @Test func `numbers beyond 64 bits are passed and returned unchanged`() async throws {
         let big = try JSONValue(parsing: "[1000000000000000000000,1e400]")
         let record = try await run(["a": big]) { arguments, _ in arguments["a"] ?? .null }
         #expect(record.value == "[1000000000000000000000,1e400]")
     }
 
-    @Test func `a number that is not finite is bad_output and no null`() async throws {
+    @Test func `a number that is not finite is bad_output, not null`() async throws {
         for double in [Double.infinity, -.infinity, .nan] {
             let record = try await run { _, _ in ["a": [.double(double)]] }
             #expect(record.failure?.code == .badOutput)
         }
     }
 
-    @Test func `a function is told of its attempt`() async throws {
+    @Test func `a function knows its attempt`() async throws {
         let record = try await run(number: 3) { _, context in
             .string("\(context.run) \(context.node) \(context.number) \(context.attempt)")
         }
@@ -115,7 +115,7 @@ private func run(
         #expect(record.reportsAfterFinish == 0)
     }
 
-    @Test func `progress is held between nothing and all`() async throws {
+    @Test func `progress is limited to 0 to 1`() async throws {
         let record = try await run { _, context in
             context.report(progress: 7)
             context.report(progress: -1)
@@ -125,7 +125,7 @@ private func run(
         #expect(record.progress == ["1.0 ", "0.0 ", "-1.0 lost"])
     }
 
-    @Test func `a thrown failure stays as it is`() async throws {
+    @Test func `a thrown failure is kept unchanged`() async throws {
         let failure = Failure(
             code: FailureCode(rawValue: "quota"),
             message: "Used up.",
@@ -161,7 +161,7 @@ private func run(
         #expect(record.reportsAfterFinish == 0)
     }
 
-    @Test func `a function that does not follow a cancel is left to itself`() async throws {
+    @Test func `a function that ignores a cancel is abandoned`() async throws {
         let mayEnd = Locked(false)
         let record = try await onLoop { bench in
             let runner = FunctionRunner(
@@ -186,7 +186,7 @@ private func run(
         #expect(record.reportsAfterFinish == 0)
     }
 
-    @Test func `a shut down ends what runs and refuses what comes`() async throws {
+    @Test func `a shutdown ends running calls and refuses new ones`() async throws {
         let records = try await onLoop { bench in
             let runner = FunctionRunner(
                 loop: bench.loop,

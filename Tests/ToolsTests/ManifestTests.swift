@@ -129,7 +129,7 @@ import Wire
         #expect(try Manifest.parse(yaml: "tools: []", path: "t.yaml").tools.isEmpty)
     }
 
-    @Test func `warnings name what is not there`() throws {
+    @Test func `warnings name missing programs and variables`() throws {
         let manifest = try Manifest.parse(
             yaml: """
                 tools:
@@ -291,7 +291,7 @@ import Wire
         ("tools: 5", "line 1: tools: must be a list of tools"), ("tools:\n  - [", "not valid YAML"),
         ("a: b: c", "line 1: The file is not valid YAML"), ("tools: *x", "no valid YAML"),
     ])
-    func `a file that is no manifest is refused`(yaml: String, problem: String) {
+    func `a file that is not a manifest is refused`(yaml: String, problem: String) {
         let error = #expect(throws: ManifestError.self) {
             try Manifest.parse(yaml: yaml, path: "t.yaml")
         }

@@ -79,7 +79,7 @@ extension CallRecord {
         #expect(!names.contains { $0.hasPrefix("WEFT_") })
     }
 
-    @Test func `standard error streams and is no reply`() async throws {
+    @Test func `standard error is streamed and is not a reply`() async throws {
         let record = try await sequence(tool, [["do": "slow_parts"]])[0]
         #expect(record.text?.count == 100_000)
         #expect(record.errors == "working\n")
@@ -123,7 +123,7 @@ extension CallRecord {
     }
 
     @Test(arguments: ["garbage", "wrong_id", "no_id", "empty"])
-    func `a line that is no reply is bad_output, and the process is replaced`(
+    func `a line that is not a reply is bad_output, and the process is replaced`(
         what: String
     ) async throws {
         let records = try await sequence(
@@ -136,7 +136,7 @@ extension CallRecord {
         #expect(records[0].fact("pid") != records[2].fact("pid"))
     }
 
-    @Test func `the message shows the line that is no reply`() async throws {
+    @Test func `the message shows the line that is not a reply`() async throws {
         let record = try await sequence(
             "persistent: true\ncommand: [python3, persist.py, banner]",
             [["value": 1]]
@@ -193,7 +193,7 @@ extension CallRecord {
             ["do": "last"], ["do": "last", "code": 3], ["do": "last", "close": true],
         ] as [JSONValue]
     )
-    func `a process that ends after its answer is no failure of the next call`(
+    func `a process that ends after its answer does not fail the next call`(
         _ how: JSONValue
     ) async throws {
         let records = try await onLoop { bench in
@@ -310,7 +310,7 @@ extension CallRecord {
         }
     }
 
-    @Test func `a call that waits for the pause can be cancelled and is cut off by a shut down`()
+    @Test func `a call that waits for the pause can be cancelled, and a shutdown ends it`()
         async throws
     {
         let records = try await onLoop { bench in
@@ -335,7 +335,7 @@ extension CallRecord {
         #expect(records.map(\.reportsAfterFinish) == [0, 0, 0])
     }
 
-    @Test func `a program that is not there is spawn_failed each time`() async throws {
+    @Test func `a missing program is spawn_failed each time`() async throws {
         let records = try await sequence(
             "persistent: true\ncommand: [no-such-program]",
             [[:], [:], [:]]
@@ -382,7 +382,7 @@ extension CallRecord {
         #expect(records[1].fact("calls") == 2)
     }
 
-    @Test func `a shut down closes the input, and kills who does not end by that`() async throws {
+    @Test func `a shutdown closes the input, and kills processes that do not end`() async throws {
         let (pid, seconds) = try await onLoop { bench in
             let runner = try bench.runner(tool)
             let idle = bench.call(runner, ["value": 1])
@@ -402,7 +402,7 @@ extension CallRecord {
         #expect(seconds < 10)
     }
 
-    @Test func `a call under way at the shut down may still answer`() async throws {
+    @Test func `a running call may still answer after a shutdown`() async throws {
         let record = try await onLoop { bench in
             let runner = try bench.runner(tool)
             let call = bench.call(runner, ["do": "slow_parts"])
@@ -413,7 +413,7 @@ extension CallRecord {
         #expect(record.text?.count == 100_000)
     }
 
-    @Test func `a call that hangs at the shut down is cut off`() async throws {
+    @Test func `a hanging call is ended by a shutdown`() async throws {
         let record = try await onLoop { bench in
             let runner = try bench.runner(tool)
             let call = bench.call(runner, ["do": "hang", "ignore": true])

@@ -42,7 +42,7 @@ private func run(_ fields: String, cancelAfter grace: Duration? = nil) async thr
 }
 
 @Suite struct ProcessGroupTests {
-    @Test func `a tool that ends on SIGTERM ends well within the grace`() async throws {
+    @Test func `a tool that ends on SIGTERM ends within the grace period`() async throws {
         let ended = try await run("command: [./polite.sh]", cancelAfter: .seconds(60))
         #expect(ended.record.failure?.code == .cancelled)
         #expect(ended.record.failure?.stderrTail == "asked to end\n")
@@ -104,7 +104,7 @@ private func run(_ fields: String, cancelAfter grace: Duration? = nil) async thr
         #expect(ended.seconds < 10)
     }
 
-    @Test func `who escapes the group ends with the tool`() async throws {
+    @Test func `a process that left the group ends with the tool`() async throws {
         let ended = try await run("command: [./escapes.sh]")
         // The process that left the group has printed its number.
         let escaped = ended.group
@@ -146,7 +146,7 @@ private func run(_ fields: String, cancelAfter grace: Duration? = nil) async thr
         #expect(ended.leftInGroup.isEmpty)
     }
 
-    @Test func `a shut down kills what runs and refuses what comes`() async throws {
+    @Test func `a shutdown kills running calls and refuses new ones`() async throws {
         let records = try await onLoop { bench in
             let runner = try bench.runner("command: [./stubborn.sh]")
             let call = bench.call(runner)

@@ -9,7 +9,7 @@ import Wire
 @testable import Tools
 
 @Suite struct StartTests {
-    @Test func `a program that is not there refuses the call and gives its arguments back`()
+    @Test func `a missing program refuses the call and returns its arguments`()
         async throws
     {
         let record = try await onLoop { bench in
@@ -26,7 +26,7 @@ import Wire
         #expect(record.starts == 0)
     }
 
-    @Test func `obstacles are found without a try`() throws {
+    @Test func `problems are found without a start`() throws {
         func obstacle(_ command: String) throws -> String? {
             try declared("command: \(command)").obstacle(["PATH": "/usr/bin:/bin"])
         }

@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func `a folder full of odd things is removed, and nothing it links to`() async throws {
+    @Test func `a folder with unusual files is removed without its link targets`() async throws {
         let record = try await outcome("command: [./litters.sh]")
         let folder = try #require(record.text)
         #expect(folder.hasPrefix("/"))

@@ -65,7 +65,7 @@ private func diagnose(
         #expect(records.map(\.reportsAfterFinish) == [0, 0])
     }
 
-    @Test func `fail fails as it is told, so many times`() async throws {
+    @Test func `fail fails as told, that many times`() async throws {
         let arguments: JSONValue = [
             "code": "busy", "message": "Not now.", "retryable": true, "times": 2,
         ]
@@ -83,7 +83,7 @@ private func diagnose(
         )
     }
 
-    @Test func `payload is a text of so many bytes`() async throws {
+    @Test func `payload is a text of that many bytes`() async throws {
         #expect(try await diagnose("payload", ["bytes": 0])?.text == "")
         #expect(try await diagnose("payload", ["bytes": 100_000])?.text?.utf8.count == 100_000)
         let most = try await diagnose("payload", ["bytes": 67_108_864])
@@ -99,7 +99,7 @@ private func diagnose(
         )
     }
 
-    @Test func `all may run twice, and fail often enough to count`() async throws {
+    @Test func `all are idempotent, and have enough attempts`() async throws {
         let descriptions = try await onLoop { bench in
             DiagnosticTools.runners(loop: bench.loop).map(\.description)
         }
@@ -135,7 +135,7 @@ private func diagnose(
         #expect(names == ["a", "b", "c", "noop", "echo", "sleep", "fail", "payload"])
     }
 
-    @Test func `two tools of one name and a bad schema are found at once`() async throws {
+    @Test func `two tools of one name and a bad schema are reported together`() async throws {
         let problems = try await onLoop { bench -> [String] in
             do {
                 _ = try Toolbox.make(
