@@ -64,7 +64,7 @@ public struct LanguageModel: Sendable {
 
     // MARK: - Providers
 
-    /// A model with the chat completions interface: OpenAI and compatible servers.
+    /// A model with the chat completions interface: OpenAI and compatible providers.
     ///
     /// - Parameters:
     ///   - model: The name of the model, as the provider knows it.

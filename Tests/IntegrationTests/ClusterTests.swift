@@ -10,7 +10,7 @@ extension Integration {
         static let greet = """
             tools:
               - name: greet
-                description: Greets somebody.
+                description: Greets a person.
                 parameters: {type: object, properties: {name: {type: string}}, required: [name]}
                 command: [printf, "hello %s", "{name}"]
                 idempotent: true

@@ -42,7 +42,7 @@ extension Integration {
         static let greet = """
             tools:
               - name: greet
-                description: Greets somebody.
+                description: Greets a person.
                 parameters: {type: object, properties: {name: {type: string}}, required: [name]}
                 command: [sh, -c, 'touch FOLDER/greeted; printf "hello %s" "$1"', greet, "{name}"]
                 idempotent: true

@@ -184,7 +184,7 @@ struct ConfigurationTests {
                 "models: {planner: {api: recorded, file: x, pace: fast}}",
                 "pace: must be recorded, 0 or the time"
             ),
-            ("models: {planner: {api: recorded, file: x, timeout: 1s}}", "timeout: is no field"),
+            ("models: {planner: {api: recorded, file: x, timeout: 1s}}", "timeout: is not a field"),
             ("models: {planner: {api: command}}", "command: is missing"),
             ("models: {planner: {api: command, command: prog arg}}", "must be a list"),
             ("models: {planner: {api: openai, model: m, timeout: 25h}}", "must be from 1ms to 24h"),

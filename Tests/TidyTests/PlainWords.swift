@@ -77,10 +77,12 @@ enum PlainWords {
         "Weftline", "Worker", "weft",
     ]
 
-    /// Whether a file does without `cleanPhrases`; the tests of these rules contain them.
+    /// Whether a file is checked; the tests of these rules contain the phrases.
+    static func applies(to file: SourceFile) -> Bool { !file.path.hasPrefix("Tests/TidyTests/") }
+
+    /// Whether a file does without `cleanPhrases`: those of clean modules, and all tests.
     static func isClean(_ file: SourceFile) -> Bool {
-        if let module = file.module { return cleanModules.contains(module) }
-        return !file.path.hasPrefix("Tests/TidyTests/")
+        file.module.map(cleanModules.contains) ?? true
     }
 
     static func findings(in file: SourceFile, isShell: Bool, isClean: Bool = false) -> [Finding] {

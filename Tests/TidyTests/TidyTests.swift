@@ -69,7 +69,7 @@ struct TidyTests {
     func plainWords() {
         let graph = repository.graph
         report(
-            repository.code.flatMap { file in
+            repository.code.filter(PlainWords.applies(to:)).flatMap { file in
                 let isStrict = file.module.map { !graph.pure.contains($0) || $0 == "WorkerCore" }
                 let isClean = PlainWords.isClean(file)
                 return PlainWords.findings(in: file, isShell: isStrict ?? false, isClean: isClean)

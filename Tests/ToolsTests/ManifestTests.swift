@@ -270,7 +270,7 @@ import Wire
         ),
         Example(
             "name: a\n    command: [x]\n  - text",
-            "line 4: tools: holds an entry that is no tool"
+            "line 4: tools: contains an entry without fields"
         ),
         Example("name: a\n    name: b\n    command: [x]", "The file is not valid YAML: "),
     ]
@@ -289,7 +289,7 @@ import Wire
         ("", "must start with \"tools:\""), ("- a", "line 1: The manifest must start with"),
         ("tool: []", "line 1: tool: is not a field here. Did you mean \"tools\"?"),
         ("tools: 5", "line 1: tools: must be a list of tools"), ("tools:\n  - [", "not valid YAML"),
-        ("a: b: c", "line 1: The file is not valid YAML"), ("tools: *x", "no valid YAML"),
+        ("a: b: c", "line 1: The file is not valid YAML"), ("tools: *x", "not valid YAML"),
     ])
     func `a file that is not a manifest is refused`(yaml: String, problem: String) {
         let error = #expect(throws: ManifestError.self) {
