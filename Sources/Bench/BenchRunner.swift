@@ -211,11 +211,13 @@ final class BenchRunner {
 
     /// Fetches the times of all nodes, page by page.
     private func collect(_ run: RunID) {
-        var previousReady: Double?
+        var previousReady: Int?
         client?
-            .forEachPage(of: run) { [weak self] page, goOn in
-                page.value(at: [.key("nodes")])?
-                    .forEachField { _, node in self?.addLatency(of: node, &previousReady) }
+            .forEachPage(of: run) { [weak self] (page, goOn) throws(WireError) in
+                try page.forEachNode { _, node in
+                    self?.addLatency(of: node, &previousReady)
+                    return true
+                }
                 goOn(true)
             } then: { [weak self] result in
                 guard let self else { return }
@@ -226,17 +228,14 @@ final class BenchRunner {
             }
     }
 
-    private func addLatency(of node: RawJSON, _ previousReady: inout Double?) {
-        guard let fields = try? JSONFields(node), let ready = fields["ready_at_ms"]?.doubleValue
-        else { return }
+    private func addLatency(of node: NodeDocument, _ previousReady: inout Int?) {
+        guard let ready = node.readyAt else { return }
         if settings.shape == .chain {
-            if let previousReady { latencies.append((ready - previousReady) * 1_000) }
+            if let previousReady { latencies.append(Double(ready - previousReady)) }
             previousReady = ready
             return
         }
-        let queued = fields["queued_ms"]?.doubleValue ?? 0
-        let turnaround = fields["turnaround_ms"]?.doubleValue ?? 0
-        latencies.append((queued + turnaround) * 1_000)
+        latencies.append(Double((node.queued ?? 0) + (node.turnaround ?? 0)))
     }
 
     // MARK: - The figures

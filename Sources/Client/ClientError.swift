@@ -130,6 +130,15 @@ extension ClientError {
             + "was stopped, the run is lost, because runs are kept in memory."
     }
 
+    /// An answer that is not what the protocol says.
+    package static func unreadable(_ error: WireError) -> ClientError {
+        ClientError(
+            kind: .rejected,
+            code: error.code,
+            message: "The coordinator's answer cannot be used: \(error.message)"
+        )
+    }
+
     static func lost(_ endpoint: Endpoint, _ cause: String) -> ClientError {
         ClientError(
             kind: .lost,

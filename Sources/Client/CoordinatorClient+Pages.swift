@@ -1,8 +1,8 @@
 // The nodes of a run, page by page: each page is requested when the previous one has been handled,
 // so that a run may have more nodes than fit into memory.
 package import Core
-package import JSON
-internal import Wire
+internal import JSON
+package import Wire
 
 extension CoordinatorClient {
     /// Asks for pages of nodes in the order of the plan.
@@ -10,24 +10,31 @@ extension CoordinatorClient {
     /// - Parameters:
     ///   - run: Which run.
     ///   - from: The node to begin with.
-    ///   - onPage: Called with a page and a closure that tells whether to continue; call that once.
-    ///   - then: Called once, after the last page or when no further page is wanted.
+    ///   - onPage: Called with a page and a closure that tells whether to continue; call that
+    ///     once, unless the page cannot be read.
+    ///   - then: Called once, after the last page, when no further page is wanted, or when one cannot
+    ///     be read.
     package func forEachPage(
         of run: RunID,
         from: Int = 0,
-        onPage: @escaping (RawJSON, @escaping (Bool) -> Void) -> Void,
+        onPage: @escaping (NodesPage, @escaping (Bool) -> Void) throws(WireError) -> Void,
         then: @escaping (Result<Void, ClientError>) -> Void
     ) {
         get(.nodes, id: run.text, from: from) { [self] result in
-            switch result {
-            case .failure(let error):
-                then(.failure(error))
-            case .success(let page):
-                onPage(page) { [self] goesOn in
-                    guard goesOn, let next = page.value(at: [.key("next")])?.intValue, next > from
-                    else { return then(.success(())) }
+            do {
+                let page = try NodesPage(decoding: try result.get())
+                try onPage(page) { [self] goesOn in
+                    guard goesOn, let next = page.next, next > from else {
+                        return then(.success(()))
+                    }
                     forEachPage(of: run, from: next, onPage: onPage, then: then)
                 }
+            } catch let error as WireError {
+                then(.failure(.unreadable(error)))
+            } catch let error as ClientError {
+                then(.failure(error))
+            } catch {
+                preconditionFailure("nothing else is thrown: \(error)")
             }
         }
     }

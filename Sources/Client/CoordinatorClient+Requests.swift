@@ -170,11 +170,6 @@ extension CoordinatorClient {
     }
 
     private func failQuestion(_ number: Int, _ error: WireError) {
-        let failure = ClientError(
-            kind: .rejected,
-            code: error.code,
-            message: "The coordinator's answer cannot be used: \(error.message)"
-        )
-        questions.removeValue(forKey: number)?.then(.failure(failure))
+        questions.removeValue(forKey: number)?.then(.failure(.unreadable(error)))
     }
 }

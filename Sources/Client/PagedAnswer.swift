@@ -1,12 +1,15 @@
 // Combines the pages of one answer. Not here: asking for them.
 internal import JSON
+internal import Wire
 
 /// An answer that arrives in pages: a list, or an object with one list in it.
 struct PagedAnswer {
     private var pages: [RawJSON] = []
 
-    /// The fields of objects that contain a list: of nodes, or of the records of one.
-    private static let lists = ["nodes", "records"]
+    /// The fields of objects that hold a list.
+    private static let lists = [
+        ExplanationDocument.list.description, StoryDocument.list.description,
+    ]
 
     /// How many entries have arrived.
     private(set) var count = 0

@@ -8,6 +8,7 @@ public import Wire
 extension JoinKind: ExpressibleByArgument {}
 extension PlanningStrategy: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
+extension NodeStatus: ExpressibleByArgument {}
 extension PlanFormat: ExpressibleByArgument {}
 extension ModelFailurePolicy: ExpressibleByArgument {}
 

@@ -157,3 +157,12 @@ extension Session {
         return answer
     }
 }
+
+/// Reads an answer of the coordinator; one that cannot be read ends the command.
+package func read<Value>(_ body: () throws(WireError) -> Value) throws(CommandFailure) -> Value {
+    do throws(WireError) {
+        return try body()
+    } catch {
+        throw CommandFailure(.unreadable(error))
+    }
+}

@@ -1,4 +1,5 @@
 // Words, numbers and durations as people read them. Pure.
+internal import Core
 
 /// Pieces of text for people.
 package enum Text {
@@ -48,6 +49,11 @@ package enum Text {
         if hours == 0 { return "\(minutes) min \(padded(seconds % 60)) s" }
         if days == 0 { return "\(hours) h \(padded(minutes % 60)) min" }
         return "\(days) d \(hours % 24) h"
+    }
+
+    /// Microseconds in the same words.
+    package static func duration(microseconds: Int) -> String {
+        duration(milliseconds: Core.milliseconds(microseconds))
     }
 
     /// Microseconds as seconds with three digits, `12.345`.

@@ -3,6 +3,7 @@
 
 public import CoordinatorCore
 internal import Core
+internal import Glibc
 public import LanguageModels
 public import Logging
 internal import PlannerCore
@@ -72,6 +73,7 @@ public final class CoordinatorService {
         self.loop = loop
         var options = options
         options.machine.hasModels = models?.planner != nil
+        options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models
         self.logger = logger
@@ -81,6 +83,14 @@ public final class CoordinatorService {
             seed: seed,
             at: Instant(nanoseconds: loop.nowNanoseconds)
         )
+    }
+
+    /// The time of the calendar at the zero of the loop's clock.
+    private static func unixMillisecondsAtZero(of loop: EventLoop) -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+        return now - Int(loop.nowNanoseconds / 1_000_000)
     }
 
     /// Begins to listen and returns the address.

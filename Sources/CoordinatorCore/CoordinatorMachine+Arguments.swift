@@ -144,9 +144,9 @@ extension CoordinatorMachine {
 
     // MARK: - For people
 
-    /// The arguments as the worker gets them; those that repeat large outputs are not made again
-    /// for a look at them.
-    func encodeArguments(of node: Int, _ run: Int, into writer: inout JSONWriter) {
+    /// The arguments as the worker gets them, if they can be made; those that repeat large outputs
+    /// are not made again for a look at them, but omitted.
+    func shownArguments(of node: Int, _ run: Int) -> (value: RawJSON?, isOmitted: Bool) {
         let most = limits.announced.largestInline
         var work = 0
         do throws(Failure) {
@@ -156,9 +156,9 @@ extension CoordinatorMachine {
                 work: &work,
                 outputs: { runs[run].state.results.outputs[$0] }
             )
-            writer.field("args", arguments.joined)
+            return (arguments.joined, false)
         } catch {
-            if error.code == .limit { writer.field("args_omitted", true) }
+            return (nil, error.code == .limit)
         }
     }
 }

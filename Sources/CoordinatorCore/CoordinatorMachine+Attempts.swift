@@ -184,7 +184,7 @@ extension CoordinatorMachine {
                 run,
                 node: attempt.node,
                 attempt: attempt,
-                data: chunk.eventData,
+                data: ToolOutput(stream: chunk.stream, bytes: chunk.data).json,
                 in: &turn
             )
         case .arguments:
@@ -252,17 +252,12 @@ extension CoordinatorMachine {
         guard scheduler.isCurrent(progress.attempt, on: worker),
             let run = runs.slot(of: progress.attempt.run)
         else { return }
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.field("fraction", progress.fraction)
-        writer.field("note", progress.note)
-        writer.endObject()
         pass(
             .progress,
             run,
             node: progress.attempt.node,
             attempt: progress.attempt,
-            data: RawJSON(trusted: writer.bytes[...]),
+            data: AttemptProgress(fraction: progress.fraction, note: progress.note).json,
             in: &turn
         )
     }
@@ -272,22 +267,4 @@ extension Bye {
     /// Whether a worker leaves because it has nothing left to do: its reason begins with the word
     /// `drained`, however it is written.
     var isDrained: Bool { reason.lowercased().hasPrefix("drained") }
-}
-
-extension Chunk {
-    /// The chunk as the data of an event: text if it is text, else base64.
-    var eventData: RawJSON {
-        var writer = JSONWriter(reserving: data.count + 64)
-        writer.beginObject()
-        writer.field("stream", stream.rawValue)
-        if isValidUTF8(data) {
-            writer.key("text")
-            writer.string(utf8: data)
-        } else {
-            writer.key("base64")
-            writer.string(utf8: Base64.encode(Array(data))[...])
-        }
-        writer.endObject()
-        return RawJSON(trusted: writer.bytes[...])
-    }
 }

@@ -72,7 +72,7 @@ extension CoordinatorMachine {
         }
         for node in run.nodes.indices where run.nodes[node].status != states[node].status {
             throw InvariantViolation(
-                "\(run.id)/\(node) is \(run.nodes[node].status.name), but for the scheduler "
+                "\(run.id)/\(node) is \(run.nodes[node].status), but for the scheduler "
                     + "\(states[node])"
             )
         }

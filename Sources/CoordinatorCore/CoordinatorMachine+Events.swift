@@ -94,7 +94,7 @@ extension CoordinatorMachine {
             run: runs[run].id,
             sequence: max(runs[run].log.nextSequence - 1, 0),
             kind: .snapshot,
-            data: runs[run].state.progressDocument,
+            data: runs[run].state.progress.json,
             atMicroseconds: runs[run].state.microseconds(at: turn.now)
         )
         turn.append(.send(id, .event(event)))
@@ -139,7 +139,7 @@ extension CoordinatorMachine {
                 run: id,
                 sequence: max(runs[run].log.nextSequence - 1, 0),
                 kind: .progress,
-                data: runs[run].state.progressDocument,
+                data: runs[run].state.progress.json,
                 atMicroseconds: runs[run].state.microseconds(at: turn.now)
             )
             for watcher in runs[run].watchers where watcher.level >= .progress {

@@ -187,7 +187,7 @@ extension CoordinatorMachine {
         case .replanned(let number, let reason):
             record(.replanned(round: number, reason: reason), run, in: &turn)
         case .answerDelta(let text):
-            pass(.answering, run, data: .object { $0.field("text", text) }, in: &turn)
+            pass(.answering, run, data: AnswerText(text: text).json, in: &turn)
         case .callTool(let tool, let arguments):
             callJoiner(tool, arguments, run, in: &turn)
         case .answer(let answer):

@@ -4,6 +4,7 @@
 internal import Core
 internal import DequeModule
 internal import JSON
+internal import OrderedCollections
 internal import Plans
 internal import Runs
 internal import Scheduling
@@ -15,7 +16,7 @@ extension CoordinatorMachine {
         let page: (data: JSONPieces, next: Int?)
         let from = max(get.from ?? 0, 0)
         switch get.what {
-        case .status: page = (JSONPieces(statusDocument(turn.now)), nil)
+        case .status: page = (JSONPieces(statusDocument(turn.now).json), nil)
         case .workers: page = workersPage(turn.now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .runs: page = runsPage(turn.now, from: from, limit: get.limit ?? 100)
@@ -65,7 +66,7 @@ extension CoordinatorMachine {
         case .answer: (takeAnswer(of: run), nil)
         case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
         case .node:
-            (nodeDocument(run, index(of: get.node, in: run) ?? 0, now), nil)
+            (nodeDetails(run, index(of: get.node, in: run) ?? 0, now).pieces, nil)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
         case .story:
             storyPage(
@@ -74,7 +75,7 @@ extension CoordinatorMachine {
                 from: from,
                 limit: get.limit ?? 1_000
             )
-        default: (JSONPieces(runDocument(run, now)), nil)
+        default: (JSONPieces(runDocument(run, now).json), nil)
         }
     }
 
@@ -128,39 +129,29 @@ extension CoordinatorMachine {
 
     // MARK: - The coordinator
 
-    private func statusDocument(_ now: Instant) -> RawJSON {
-        var connected = 0
-        var draining = 0
-        var slots = 0
-        var inFlight = 0
+    private func statusDocument(_ now: Instant) -> StatusDocument {
+        var fleet = StatusDocument.Workers(connected: 0, draining: 0, slots: 0, inFlight: 0)
         for worker in workerOrder {
             guard let session = workers[worker] else { continue }
-            connected += session.connection != nil ? 1 : 0
-            draining += session.isDraining ? 1 : 0
-            slots += session.slots
-            inFlight += scheduler.attemptCount(on: worker)
+            fleet.connected += session.connection != nil ? 1 : 0
+            fleet.draining += session.isDraining ? 1 : 0
+            fleet.slots += session.slots
+            fleet.inFlight += scheduler.attemptCount(on: worker)
         }
-        return .object { writer in
-            writer.field("software", configuration.software)
-            writer.field("epoch", configuration.epoch)
-            writer.field("uptime_ms", (now - startedAt).wholeMilliseconds)
-            writer.key("workers")
-            writer.beginObject()
-            writer.field("connected", connected)
-            writer.field("draining", draining)
-            writer.field("slots", slots)
-            writer.field("in_flight", inFlight)
-            writer.endObject()
-            writer.key("runs")
-            writer.beginObject()
-            writer.field("active", runs.active.count)
-            writer.field("kept", runs.finished.count)
-            writer.field("accepted", acceptedCount)
-            writer.endObject()
-            writer.field("nodes_settled", settledCount)
-            writer.field("tools", catalogue.names.count)
-            writer.field("connections", peers.count)
-        }
+        return StatusDocument(
+            software: configuration.software,
+            epoch: configuration.epoch,
+            uptimeMilliseconds: (now - startedAt).wholeMilliseconds,
+            workers: fleet,
+            runs: StatusDocument.Runs(
+                active: runs.active.count,
+                kept: runs.finished.count,
+                accepted: acceptedCount
+            ),
+            settledNodes: settledCount,
+            tools: catalogue.names.count,
+            connections: peers.count
+        )
     }
 
     private func workersPage(
@@ -168,108 +159,60 @@ extension CoordinatorMachine {
         from: Int,
         limit: Int
     ) -> (data: JSONPieces, next: Int?) {
-        page(of: workerOrder, from: from, limit: limit) { writer, worker, work in
-            guard let session = workers[worker] else { return }
+        page(of: workerOrder, from: from, limit: limit) { worker, work -> WorkerDocument? in
+            guard let session = workers[worker] else { return nil }
             work.look(session.tools.count + session.refusedTools.count + session.labels.count)
-            encode(session, into: &writer, now)
+            return document(of: session, now)
         }
     }
 
-    private func encode(
-        _ session: WorkerSession,
-        into writer: inout JSONWriter,
-        _ now: Instant
-    ) {
-        writer.field("name", session.name)
-        writer.field("state", session.stateName)
-        writer.field("slots", session.slots)
-        writer.field("in_flight", scheduler.attemptCount(on: session.id))
-        writer.field("host", session.host)
-        writer.field("pid", session.processID)
-        writer.field("software", session.software)
-        writer.field("connected_ms", (now - session.joinedAt).wholeMilliseconds)
-        writer.key("labels")
-        writer.beginObject()
-        for label in session.labels {
-            writer.key(escaping: label.key)
-            writer.string(label.value)
-        }
-        writer.endObject()
-        writer.key("tools")
-        writer.beginArray()
-        for tool in session.tools { writer.string(tool) }
-        writer.endArray()
-        writer.key("refused_tools")
-        writer.beginArray()
-        for tool in session.refusedTools {
-            writer.beginObject()
-            writer.field("name", tool.name)
-            writer.field("reason", tool.reason)
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.key("withheld_tools")
-        writer.beginArray()
-        for tool in session.withheld {
-            writer.beginObject()
-            writer.field("name", tool.name)
-            writer.field("reason", tool.reason)
-            writer.endObject()
-        }
-        writer.endArray()
-        encodeCooling(of: session.id, into: &writer, now)
-    }
-
-    private func encodeCooling(
-        of worker: WorkerID,
-        into writer: inout JSONWriter,
-        _ now: Instant
-    ) {
-        let time = presence.judgingTime(at: now)
-        writer.key("cooling_tools")
-        writer.beginArray()
-        for tool in scheduler.coolingTools(on: worker, at: time) {
-            writer.beginObject()
-            writer.field("name", tool.tool)
-            writer.field("refusals", tool.refusals)
-            writer.field("pause_ms", tool.pause.wholeMilliseconds)
-            writer.field("reason", tool.reason)
-            writer.endObject()
-        }
-        writer.endArray()
+    private func document(of session: WorkerSession, _ now: Instant) -> WorkerDocument {
+        let cooling = scheduler.coolingTools(on: session.id, at: presence.judgingTime(at: now))
+        return WorkerDocument(
+            name: session.name,
+            state: session.state,
+            slots: session.slots,
+            inFlight: scheduler.attemptCount(on: session.id),
+            host: session.host,
+            pid: session.processID,
+            software: session.software,
+            connectedMilliseconds: (now - session.joinedAt).wholeMilliseconds,
+            labels: OrderedDictionary(
+                uniqueKeysWithValues: session.labels.lazy.map { ($0.key, $0.value) }
+            ),
+            tools: session.tools,
+            refusedTools: session.refusedTools,
+            withheldTools: session.withheld,
+            coolingTools: cooling.map {
+                CoolingToolDocument(
+                    name: $0.tool,
+                    refusals: $0.refusals,
+                    pauseMilliseconds: $0.pause.wholeMilliseconds,
+                    reason: $0.reason
+                )
+            }
+        )
     }
 
     private func toolsPage(from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
-        page(of: catalogue.names, from: from, limit: limit) { writer, name, work in
-            guard let entry = catalogue[name] else { return }
+        page(of: catalogue.names, from: from, limit: limit) { name, work -> ToolDocument? in
+            guard let entry = catalogue[name] else { return nil }
             work.look(entry.workers.count)
-            let tool = entry.description
-            writer.field("name", tool.name)
-            writer.field("description", tool.description)
-            writer.field("parameters", tool.parameters)
-            writer.field("version", tool.version)
-            writer.field("idempotent", tool.isIdempotent)
-            writer.field("read_only", tool.isReadOnly)
-            writer.field("timeout_ms", tool.timeoutMilliseconds)
-            writer.field("max_attempts", tool.maxAttempts)
-            writer.field("concurrency", tool.concurrency)
-            writer.key("workers")
-            writer.beginArray()
-            for worker in entry.workers.members {
-                if let name = workers[worker]?.name { writer.string(name) }
-            }
-            writer.endArray()
+            return ToolDocument(
+                description: entry.description,
+                workers: entry.workers.members.compactMap { workers[$0]?.name }
+            )
         }
     }
 
-    /// An array of objects, one for each element from a position on, as far as the work goes.
+    /// An array of documents, one for each element from a position on, as far as the work goes.
     ///
-    /// At least one element is written, so that whoever follows the pages comes to the end.
+    /// At least one element is looked at, so that whoever follows the pages comes to the end.
     private func page<Element>(
         of elements: some Sequence<Element>,
         from: Int,
         limit: Int,
-        _ body: (inout JSONWriter, Element, inout PageWork) -> Void
+        _ document: (Element, inout PageWork) -> (some Document)?
     ) -> (data: JSONPieces, next: Int?) {
         var writer = JSONWriter(reserving: 256)
         var work = PageWork()
@@ -284,9 +227,7 @@ extension CoordinatorMachine {
                 break
             }
             let before = writer.bytes.count
-            writer.beginObject()
-            body(&writer, element, &work)
-            writer.endObject()
+            document(element, &work)?.encode(into: &writer)
             work.write(bytes: writer.bytes.count - before)
         }
         writer.endArray()
@@ -304,33 +245,15 @@ extension CoordinatorMachine {
         let newestFirst = [
             AnySequence(runs.active.newestFirst), AnySequence(runs.finished.reversed()),
         ].joined()
-        return page(of: newestFirst, from: from, limit: limit) { writer, id, work in
-            guard let slot = runs.slot(of: id) else { return }
+        return page(of: newestFirst, from: from, limit: limit) { id, work -> RunDocument? in
+            guard let slot = runs.slot(of: id) else { return nil }
             work.look(8)
-            encodeSummary(of: slot, into: &writer, now)
+            return runDocument(slot, now)
         }
     }
 
-    private func runDocument(_ run: Int, _ now: Instant) -> RawJSON {
-        .object { writer in encodeSummary(of: run, into: &writer, now) }
-    }
-
-    private func encodeSummary(of run: Int, into writer: inout JSONWriter, _ now: Instant) {
-        let state = runs[run].state
-        writer.field("run", state.id.text)
-        writer.field("label", state.acceptance.label)
-        writer.field("status", state.status.rawValue)
-        writer.field("growing", runs[run].author != nil)
-        writer.field("join", state.acceptance.join.rawValue)
-        writer.field("join_instruction", state.plan.joinInstruction)
-        if let failure = state.failure { writer.field("error", failure.document) }
-        writer.field("reason", state.cancelReason)
-        writer.field("age_ms", (now - state.acceptedAt).wholeMilliseconds)
-        writer.key("counts")
-        state.counts.encode(into: &writer)
-        writer.key("timing")
-        state.encodeTiming(into: &writer, at: now)
-        writer.field("usage", state.planning.usage.document)
+    private func runDocument(_ run: Int, _ now: Instant) -> RunDocument {
+        runs[run].state.document(at: now, isGrowing: runs[run].author != nil)
     }
 
     // MARK: - Why a node waits
@@ -355,36 +278,33 @@ extension CoordinatorMachine {
         let chosen = index(of: only, in: run)
         var node = chosen ?? min(from, count)
         let end = chosen.map { $0 + 1 } ?? count
-        var shown = 0
         var work = PageWork()
+        var nodes: [WaitingNode] = []
         // All nodes of a run that has ended have settled.
         if runs[run].state.isEnded, chosen == nil { node = end }
-        let data = RawJSON.object { writer in
-            writer.field("run", runs[run].id.text)
-            writer.field("status", runs[run].state.status.rawValue)
-            writer.key("nodes")
-            writer.beginArray()
-            while node < end, shown < limit, !work.isUsedUp {
-                defer { node += 1 }
-                work.look()
-                let status = runs[run].state.nodes[node].status
-                guard chosen != nil || !status.isTerminal else { continue }
-                let before = writer.bytes.count
-                work.look(explainWork(node, in: run, status))
-                let reasons = reasons(for: node, in: run, now)
-                guard !reasons.isEmpty || chosen != nil else { continue }
-                shown += 1
-                writer.beginObject()
-                writer.field("id", runs[run].state.plan[node].id.text)
-                writer.field("tool", runs[run].state.plan[node].tool)
-                writer.field("status", status.name)
-                encodeReasons(reasons, run, into: &writer)
-                writer.endObject()
-                work.write(bytes: writer.bytes.count - before)
-            }
-            writer.endArray()
+        while node < end, nodes.count < limit, !work.isUsedUp {
+            defer { node += 1 }
+            work.look()
+            let status = runs[run].state.nodes[node].status
+            guard chosen != nil || !status.isTerminal else { continue }
+            work.look(explainWork(node, in: run, status))
+            let reasons = told(reasons(for: node, in: run, now), run)
+            guard !reasons.isEmpty || chosen != nil else { continue }
+            work.write(bytes: reasons.reduce(96) { $0 + $1.message.utf8.count })
+            let waiting = WaitingNode(
+                id: runs[run].state.plan[node].id,
+                tool: runs[run].state.plan[node].tool,
+                status: status,
+                reasons: reasons
+            )
+            nodes.append(waiting)
         }
-        return (JSONPieces(data), node < end ? node : nil)
+        let explanation = ExplanationDocument(
+            run: runs[run].id,
+            status: runs[run].state.status,
+            nodes: nodes
+        )
+        return (JSONPieces(explanation.json), node < end ? node : nil)
     }
 
     /// What finding the reasons for one node costs: a walk over its dependencies, or over workers.
@@ -396,35 +316,26 @@ extension CoordinatorMachine {
         }
     }
 
-    func encodeReasons(
-        _ reasons: [WaitReason],
-        _ run: Int,
-        into writer: inout JSONWriter
-    ) {
-        writer.key("reasons")
-        writer.beginArray()
-        for reason in reasons {
-            writer.beginObject()
-            writer.field("code", reason.code)
-            writer.field(
-                "message",
-                reason.sentence(
+    /// Reasons in words.
+    func told(_ reasons: [WaitReason], _ run: Int) -> [WaitingReason] {
+        reasons.map { reason in
+            WaitingReason(
+                code: reason.code,
+                message: reason.sentence(
                     node: { runs[run].state.plan[$0].id.text },
                     worker: { workers[$0]?.name ?? $0.description },
                     withheld: { withheld($0) }
                 )
             )
-            writer.endObject()
         }
-        writer.endArray()
     }
 }
 
 extension WorkerSession {
-    var stateName: String {
-        if connection == nil { return "disconnected" }
-        if isDraining { return "draining" }
-        if isSilent { return "silent" }
-        return isCongested ? "congested" : "ready"
+    var state: WorkerDocument.State {
+        if connection == nil { return .disconnected }
+        if isDraining { return .draining }
+        if isSilent { return .silent }
+        return isCongested ? .congested : .ready
     }
 }

@@ -19,28 +19,26 @@ extension CoordinatorMachine {
     ) -> (data: JSONPieces, next: Int?) {
         let log = runs[run].log
         var position = min(from, log.entries.count)
-        var found = 0
+        var records: [RawJSON] = []
         var work = PageWork()
-        let data = RawJSON.object { writer in
-            writer.field("run", runs[run].id.text)
-            writer.field("node", runs[run].state.plan[node].id.text)
-            writer.field("complete", log.isWhole)
-            writer.key("records")
-            writer.beginArray()
-            while position < log.entries.count, found < limit, !work.isUsedUp {
-                defer { position += 1 }
-                work.look()
-                let entry = log.entries[position]
-                guard entry.node == node, let record = runs[run].state.record(of: entry) else {
-                    continue
-                }
-                found += 1
-                let before = writer.bytes.count
-                record.encode(into: &writer)
-                work.write(bytes: writer.bytes.count - before)
+        while position < log.entries.count, records.count < limit, !work.isUsedUp {
+            defer { position += 1 }
+            work.look()
+            let entry = log.entries[position]
+            guard entry.node == node, let record = runs[run].state.record(of: entry) else {
+                continue
             }
-            writer.endArray()
+            var writer = JSONWriter()
+            record.encode(into: &writer)
+            work.write(bytes: writer.bytes.count)
+            records.append(RawJSON(trusted: writer.bytes[...]))
         }
-        return (JSONPieces(data), position < log.entries.count ? position : nil)
+        let story = StoryDocument(
+            run: runs[run].id,
+            node: runs[run].state.plan[node].id,
+            isComplete: log.isWhole,
+            records: records
+        )
+        return (JSONPieces(story.json), position < log.entries.count ? position : nil)
     }
 }

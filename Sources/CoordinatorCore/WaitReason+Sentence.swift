@@ -2,30 +2,31 @@
 
 internal import Core
 internal import Scheduling
+internal import Wire
 
 extension WaitReason {
-    var code: String {
+    var code: WaitingReason.Code {
         switch self {
-        case .dependencies: "dependencies"
-        case .growingPlan: "growing_plan"
-        case .arguments: "arguments"
-        case .toolMissing: "tool_missing"
-        case .labelsMissing: "labels_missing"
-        case .draining: "workers_draining"
-        case .suspect: "workers_silent"
-        case .slotsBusy: "slots_busy"
-        case .concurrencyReached: "concurrency_reached"
-        case .refused: "refused"
-        case .failedThere: "failed_there"
-        case .coolingDown: "cooling_down"
-        case .keptApart: "kept_apart"
-        case .runBoundReached: "run_bound_reached"
-        case .backingOff: "backing_off"
-        case .leased: "sent"
-        case .running: "running"
-        case .cancelling: "cancelling"
-        case .runCancelled: "run_cancelled"
-        case .aboutToStart: "about_to_start"
+        case .dependencies: .dependencies
+        case .growingPlan: .growingPlan
+        case .arguments: .arguments
+        case .toolMissing: .toolMissing
+        case .labelsMissing: .labelsMissing
+        case .draining: .draining
+        case .suspect: .silent
+        case .slotsBusy: .slotsBusy
+        case .concurrencyReached: .concurrencyReached
+        case .refused: .refused
+        case .failedThere: .failedThere
+        case .coolingDown: .coolingDown
+        case .keptApart: .keptApart
+        case .runBoundReached: .runBoundReached
+        case .backingOff: .backingOff
+        case .leased: .sent
+        case .running: .running
+        case .cancelling: .cancelling
+        case .runCancelled: .runCancelled
+        case .aboutToStart: .aboutToStart
         }
     }
 

@@ -3,6 +3,7 @@
 
 internal import JSON
 public import Plans
+internal import Wire
 
 extension Run {
     /// Carries out a change whose nodes were not checked yet: `nodesAdded`, `planClosed`.

@@ -77,7 +77,7 @@ extension Run {
             node: (node ?? (kind == .joined ? joiner : nil)).map { plan[$0].id },
             attempt: attempt.map { Int($0) },
             worker: attempt == nil ? nil : workers[worker],
-            data: data(of: record.change, plannedBytes: plannedBytes, answer: answer),
+            data: data(of: record.change, plannedBytes: plannedBytes, answer: answer)?.json,
             atMicroseconds: record.at
         )
     }
@@ -124,83 +124,52 @@ extension Run {
         of change: RunChange,
         plannedBytes: Int,
         answer: RawJSON?
-    ) -> RawJSON? {
+    ) -> EventData? {
         switch change {
         case .nodesAdded(let nodes):
-            plannedDocument(nodes.count, acceptance.goal == nil ? nil : nodes, plannedBytes)
-        case .joinerAdded: plannedDocument(1, nil, plannedBytes)
+            .planned(planned(nodes.count, acceptance.goal == nil ? nil : nodes, plannedBytes))
+        case .joinerAdded: .planned(planned(1, nil, plannedBytes))
         case .retrying(_, _, let failure, let delay, _):
-            .object {
-                $0.field("code", failure.code.rawValue)
-                $0.field("message", failure.message)
-                $0.field("after_ms", Int(delay / 1_000))
-            }
+            .retrying(
+                Retry(
+                    code: failure.code,
+                    message: failure.message,
+                    afterMilliseconds: Int(delay / 1_000)
+                )
+            )
         case .unplaceable(let node, let message):
-            .object {
-                $0.field("tool", plan[Int(node)].tool)
-                $0.field("message", message)
-            }
+            .unplaceable(MissingTool(tool: plan[Int(node)].tool, message: message))
         case .succeeded(let node, _, _):
-            .object { $0.field("run_ms", milliseconds(Int(nodes[Int(node)].work))) }
-        case .failed(_, let failure): failure.document
-        case .skipped(_, let cause):
-            .object { $0.field("because", plan[Int(cause)].id.text) }
-        case .planRefused(let problems):
-            .object { writer in
-                writer.key("problems")
-                writer.beginArray()
-                for problem in problems { problem.encode(into: &writer) }
-                writer.endArray()
-            }
+            .nodeSucceeded(NodeSuccess(run: Int(nodes[Int(node)].work)))
+        case .failed(_, let failure): .nodeFailed(failure)
+        case .skipped(_, let cause): .nodeSkipped(SkippedNode(because: plan[Int(cause)].id))
+        case .planRefused(let problems): .planProblems(ProblemList(problems: problems))
         case .replanned(let round, let reason):
-            .object {
-                $0.field("round", round)
-                $0.field("reason", reason)
-                $0.field("usage", planning.usage.document)
-            }
-        case .joined: .object { $0.field("join", acceptance.join.rawValue) }
-        case .ended: endDocument(answer: answer)
+            .replanned(NextRound(round: round, reason: reason, usage: usage))
+        case .joined: .joined(JoinedAnswer(join: acceptance.join))
+        case .ended: .ended(outcome(answer: answer))
         default: nil
         }
     }
 
     /// How many nodes came; of a goal also which, since nobody else knows them.
-    private func plannedDocument(
+    private func planned(
         _ count: Int,
         _ written: [NodeDefinition]?,
         _ plannedBytes: Int
-    ) -> RawJSON {
-        if let tasks = written.flatMap({ tasksDocument($0, plannedBytes) }) {
-            return .object {
-                $0.field("nodes", count)
-                $0.field("tasks", tasks)
-            }
-        }
-        guard hasPlanner, count <= 1_000 else { return .object { $0.field("nodes", count) } }
-        return .object { writer in
-            writer.field("nodes", count)
-            writer.key("tasks")
-            writer.beginArray()
-            for node in plan.count - count..<plan.count {
-                writer.beginObject()
-                writer.field("id", plan[node].id.text)
-                writer.field("tool_name", plan[node].tool)
-                writer.endObject()
-            }
-            writer.endArray()
-        }
+    ) -> PlannedNodes {
+        if let nodes = written.flatMap({ PlannedNodes($0, within: plannedBytes) }) { return nodes }
+        guard hasPlanner, count <= 1_000 else { return PlannedNodes(count: count) }
+        let added = plan.count - count..<plan.count
+        return PlannedNodes(names: added.map { (plan[$0].id, plan[$0].tool) })
     }
 
-    /// Nodes as the model wrote them; nil if they are too long for an event.
-    private func tasksDocument(_ nodes: [NodeDefinition], _ plannedBytes: Int) -> RawJSON? {
-        var writer = JSONWriter()
-        writer.beginArray()
-        for node in nodes {
-            guard node.arguments.count <= plannedBytes else { return nil }
-            node.encode(into: &writer)
-            guard writer.bytes.count <= plannedBytes else { return nil }
+    /// Whether a model plans or anybody but the coordinator joins.
+    private var hasPlanner: Bool {
+        if acceptance.goal != nil { return true }
+        switch acceptance.join {
+        case .concat, .json: return false
+        case .llm, .tool: return true
         }
-        writer.endArray()
-        return RawJSON(trusted: writer.bytes[...])
     }
 }

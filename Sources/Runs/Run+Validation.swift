@@ -2,7 +2,8 @@
 // are equal when everything that records change is.
 
 public import Core
-import Plans
+internal import Plans
+internal import Wire
 
 extension Run: Equatable {
     /// Whether both are the fold of the same records, as far as anybody can see.

@@ -6,7 +6,7 @@
 public import Core
 public import JSON
 public import Plans
-internal import Wire
+public import Wire
 
 /// A run as the fold of its records.
 public struct Run: Sendable {

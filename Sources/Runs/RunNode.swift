@@ -1,61 +1,6 @@
-// What is kept of each node beside its plan and its outcome, small because there may be a million;
-// and the counts of all nodes.
+// What is kept of each node beside its plan and its outcome, small because there may be a million.
 
-/// Where a node stands, as written on the wire.
-public enum NodeStatus: UInt8, Sendable, Hashable, CaseIterable {
-    /// Some dependency has not succeeded yet.
-    case waiting
-    /// May be given to a worker.
-    case ready
-    /// Failed retryably and waits for its next attempt.
-    case backingOff
-    /// A worker has it and has not said yet that it began.
-    case sent
-    /// Its worker began.
-    case running
-    /// Its worker was asked to end it.
-    case cancelling
-    /// Ended well.
-    case succeeded
-    /// Ended badly.
-    case failed
-    /// Ended because its run was cancelled.
-    case cancelled
-    /// Never ran, because another node failed or was cancelled.
-    case skipped
-
-    /// The name on the wire.
-    public var name: String {
-        switch self {
-        case .waiting: "waiting"
-        case .ready: "ready"
-        case .backingOff: "backing_off"
-        case .sent: "sent"
-        case .running: "running"
-        case .cancelling: "cancelling"
-        case .succeeded: "succeeded"
-        case .failed: "failed"
-        case .cancelled: "cancelled"
-        case .skipped: "skipped"
-        }
-    }
-
-    /// Whether nothing follows.
-    public var isTerminal: Bool {
-        switch self {
-        case .succeeded, .failed, .cancelled, .skipped: true
-        default: false
-        }
-    }
-
-    /// Whether a worker has it.
-    public var isHeld: Bool {
-        switch self {
-        case .sent, .running, .cancelling: true
-        default: false
-        }
-    }
-}
+public import Wire
 
 /// A node's course so far.
 ///
@@ -86,23 +31,4 @@ public struct RunNode: Sendable, Hashable {
 
     /// Attempts without those that surely never ran.
     public var tries: Int { Int(attempt - neverRan) }
-}
-
-/// How many nodes of a run are where.
-public struct NodeCounts: Sendable, Hashable {
-    /// Nodes of the plan so far.
-    public internal(set) var total = 0
-    /// Nodes that workers have.
-    public internal(set) var running = 0
-    /// Nodes that ended well.
-    public internal(set) var succeeded = 0
-    /// Nodes that ended badly.
-    public internal(set) var failed = 0
-    /// Nodes that never ran because of another one.
-    public internal(set) var skipped = 0
-    /// Nodes that were cancelled with the run.
-    public internal(set) var cancelled = 0
-
-    /// Nodes that have reached their end.
-    public var settled: Int { succeeded + failed + skipped + cancelled }
 }

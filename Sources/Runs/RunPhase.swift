@@ -1,6 +1,7 @@
 // The life cycle of a run: where it stands, with what is valid there and nothing else.
 
 public import Core
+public import Wire
 
 /// Where a run stands.
 ///

@@ -106,13 +106,13 @@ extension RunChange {
             writer.field("attempt", Int(attempt))
             writer.field("after_us", Int(delay))
             writer.field("never_ran", neverRan)
-            writer.field("error", failure.record)
+            writer.field("error", failure.json)
         case .unplaceable(_, let message): writer.field("message", message)
         case .succeeded(_, let output, let microseconds):
             writer.field("work_us", Int(microseconds))
             writer.field("output", output)
         case .failed(_, let failure), .failureDecided(let failure):
-            writer.field("error", failure.record)
+            writer.field("error", failure.json)
         case .skipped(_, let cause): writer.field("because", Int(cause))
         case .tokensUsed(let usage):
             writer.field("input", usage.input)
@@ -156,20 +156,6 @@ extension Acceptance {
         writer.field("goal", goal)
         writer.field("streamed", isStreamed)
         writer.field("unix_ms", unixMilliseconds)
-    }
-}
-
-extension Failure {
-    /// The failure with everything that another process has to know of it.
-    fileprivate var record: RawJSON {
-        .object { writer in
-            writer.field("code", code.rawValue)
-            writer.field("message", message)
-            writer.field("retryable", isRetryable)
-            writer.field("exit_code", exitCode)
-            writer.field("signal", signal)
-            writer.field("stderr_tail", stderrTail)
-        }
     }
 }
 

@@ -155,15 +155,3 @@ public enum RunChange: Sendable, Hashable {
     /// Every node has settled and the run is over. The last record.
     case ended(RunStatus)
 }
-
-/// How a run ended, or that it goes on.
-public enum RunStatus: String, Sendable, Hashable, CaseIterable {
-    /// It goes on.
-    case running
-    /// It has its answer.
-    case succeeded
-    /// A node of it or the run as a whole failed.
-    case failed
-    /// A client ended it before it was done.
-    case cancelled
-}

@@ -26,7 +26,7 @@ package final class RunFollower {
     package private(set) var run: RunID?
     /// Whether the coordinator has the whole plan.
     package private(set) var isPlanComplete = false
-    private let client: CoordinatorClient
+    package let client: CoordinatorClient
     private let handler: (Update) -> Void
     /// Set when the run must be cancelled as soon as its id is known.
     private var wantsCancel = false
@@ -82,13 +82,13 @@ package final class RunFollower {
         of end: RunEnd,
         then: @escaping (Result<RawJSON, ClientError>) -> Void
     ) {
-        if let answer = end.answer { return then(.success(answer)) }
+        if let answer = end.outcome.answer { return then(.success(answer)) }
         client.get(.answer, id: end.run.text, then: then)
     }
 
     /// Asks for the nodes of the run page by page; see `CoordinatorClient.forEachPage`.
     package func forEachPage(
-        onPage: @escaping (RawJSON, @escaping (Bool) -> Void) -> Void,
+        onPage: @escaping (NodesPage, @escaping (Bool) -> Void) throws(WireError) -> Void,
         then: @escaping (Result<Void, ClientError>) -> Void
     ) {
         guard let run else { return then(.success(())) }

@@ -92,17 +92,16 @@ final class RunTracker {
 
     private func fetchNodes(of run: OpenRun) {
         guard run.reportsNodes else { return finish(run) }
-        var isReadable = true
         run.follower?
-            .forEachPage { document, goOn in
-                let page = NodePage(document)
-                run.result?.nodes += page?.nodes ?? []
-                isReadable = page != nil
-                goOn(isReadable)
+            .forEachPage { (page, goOn) throws(WireError) in
+                try page.forEachNode { id, node in
+                    if let report = NodeReport(id, node) { run.result?.nodes.append(report) }
+                    return true
+                }
+                goOn(true)
             } then: { [weak self] result in
                 switch result {
-                case .success where isReadable: self?.finish(run)
-                case .success: self?.fail(run, ClientError.unreadable)
+                case .success: self?.finish(run)
                 case .failure(let error): self?.fail(run, error)
                 }
             }
@@ -131,10 +130,5 @@ extension ClientError {
     static let closed = ClientError(
         kind: .lost,
         message: "The client is closed; its runs may continue without it."
-    )
-
-    static let unreadable = ClientError(
-        kind: .rejected,
-        message: "The coordinator's answer about the nodes cannot be read."
     )
 }

@@ -1,14 +1,16 @@
 // The lists of `weft explain` and `weft show`: groups, failures first, never wider than the
 // terminal.
+import Core
 import JSON
 import Testing
+import Wire
 
 @testable import Console
 @testable import weft
 
 private let plain = Style(isColored: false)
 
-private func json(_ text: String) throws -> JSONValue { JSONValue(try RawJSON(validating: text)) }
+private func json(_ text: String) throws -> RawJSON { try RawJSON(validating: text) }
 
 @Suite("Explanations")
 struct ExplanationTests {
@@ -19,12 +21,15 @@ struct ExplanationTests {
         """
     }
 
-    private func explanation(_ nodes: [String]) throws -> Explanation {
-        Explanation(
-            try json(
-                "{\"run\":\"r1\",\"status\":\"running\",\"nodes\":[\(nodes.joined(separator: ","))]}"
-            )
+    private func answer(_ nodes: [String]) throws -> RawJSON {
+        try json(
+            "{\"run\":\"r1\",\"status\":\"running\",\"nodes\":[\(nodes.joined(separator: ","))]}"
         )
+    }
+
+    private func explanation(_ nodes: [String], unsettled: Int? = nil) throws -> Explanation {
+        let answer = try ExplanationDocument(decoding: answer(nodes))
+        return Explanation(answer, unsettled: unsettled)
     }
 
     @Test("Lists a few nodes one by one")
@@ -43,7 +48,8 @@ struct ExplanationTests {
         let waiting = (0..<40).map { node("d\($0)", "waiting", "dependencies", "waits for t\($0)") }
         let running = ["w1", "w2"].map { node("r\($0)", "running", "running", "runs on \($0)") }
         let one = [node("x", "backing_off", "backing_off", "tried and failed")]
-        let all = try explanation(running + busy + waiting + one)
+        let nodes = running + busy + waiting + one
+        let all = try explanation(nodes)
         #expect(
             all.lines(plain) == [
                 "2 × nap (running): runs on a worker; such as rw1, rw2",
@@ -53,7 +59,7 @@ struct ExplanationTests {
                 "339 nodes do not go on; name one to see its own reasons.",
             ]
         )
-        let document = all.document
+        let document = JSONValue(all.document(try answer(nodes)))
         #expect(document["total"] == 339)
         #expect(document["nodes"]?.arrayValue?.count == 339)
         #expect(document["groups"]?.arrayValue?.map { $0["count"] } == [2, 296, 40, 1])
@@ -62,7 +68,7 @@ struct ExplanationTests {
     @Test("Counts nodes that the coordinator left out")
     func leftOut() throws {
         let nodes = (0..<200).map { node("t\($0)", "ready", "slots_busy", "all slots are busy") }
-        let some = Explanation(try explanation(nodes).document, unsettled: 300)
+        let some = try explanation(nodes, unsettled: 300)
         #expect(
             some.lines(plain).suffix(2) == [
                 "and 100 more nodes, which one answer has no room for; weft show r1 --all lists "
@@ -70,7 +76,8 @@ struct ExplanationTests {
                 "300 nodes do not go on; name one to see its own reasons.",
             ]
         )
-        #expect(some.document["total"] == 300 && some.document["left_out"] == 100)
+        let document = JSONValue(some.document(try answer(nodes)))
+        #expect(document["total"] == 300 && document["left_out"] == 100)
     }
 
     @Test("Counts the remaining groups if there are very many")
@@ -87,25 +94,40 @@ struct ExplanationTests {
 
 @Suite("The list of a run's nodes")
 struct RunViewTests {
-    private func page(_ nodes: [(String, String)]) throws -> RawJSON {
+    private func page(_ nodes: [(String, String)]) throws -> NodesPage {
         let fields = nodes.map { id, status in
             """
             "\(id)":{"status":"\(status)","tool":"nap","attempts":1,"worker":"w1",\
             "ready_at_ms":100,"queued_ms":50,"error":{"code":"tool_error","message":"no"}}
             """
         }
-        return try RawJSON(
-            validating: "{\"nodes\":{\(fields.joined(separator: ","))},\"total\":\(nodes.count)}"
+        return try NodesPage(
+            decoding: json(
+                "{\"nodes\":{\(fields.joined(separator: ","))},\"total\":\(nodes.count)}"
+            )
         )
     }
 
-    private let run = #"{"age_ms":2650,"counts":{"failed":1,"running":1}}"#
+    private func run() throws -> RunDocument {
+        var counts = NodeCounts()
+        counts.failed = 1
+        counts.running = 1
+        return RunDocument(
+            run: try #require(RunID("r1")),
+            status: .running,
+            isGrowing: false,
+            join: .concat,
+            ageMilliseconds: 2650,
+            counts: counts,
+            timing: RunTiming(wall: 0, criticalPath: 0, work: 0)
+        )
+    }
 
     @Test("Lists failures first, then running nodes with their time, then the others")
     func order() throws {
-        var view = RunView(of: try json(run), limit: 3)
-        view.add(
-            try page([
+        var view = RunView(of: try run(), limit: 3)
+        try view.add(
+            page([
                 ("a", "succeeded"), ("b", "succeeded"), ("c", "running"), ("d", "waiting"),
                 ("e", "failed"),
             ])
@@ -118,8 +140,8 @@ struct RunViewTests {
 
     @Test("Lists only the nodes in one state")
     func status() throws {
-        var view = RunView(of: try json(run), limit: 10, status: .succeeded)
-        view.add(try page([("a", "succeeded"), ("b", "failed"), ("c", "succeeded")]))
+        var view = RunView(of: try run(), limit: 10, status: .succeeded)
+        try view.add(page([("a", "succeeded"), ("b", "failed"), ("c", "succeeded")]))
         let lines = view.table.lines(width: nil, style: plain)
         #expect(lines.dropFirst().map { $0.prefix(1) } == ["a", "c"])
         #expect(view.unseen == 0)
@@ -127,9 +149,9 @@ struct RunViewTests {
 
     @Test("No line is wider than the terminal", arguments: [20, 40, 60, 80, 120])
     func fits(width: Int) throws {
-        var view = RunView(of: try json(run), limit: 10)
-        view.add(
-            try page([
+        var view = RunView(of: try run(), limit: 10)
+        try view.add(
+            page([
                 (String(repeating: "long-", count: 12), "failed"), ("c", "backing_off"),
                 ("d", "succeeded"),
             ])
@@ -154,12 +176,15 @@ struct HarmlessTextTests {
 
     @Test("Outputs are labelled by node and tool")
     func parts() throws {
-        let page = try RawJSON(
-            validating: #"""
-                {"nodes":{"a":{"tool":"grep","output":"one\ntwo"},"b":{"tool":"x","status":"failed"},\#
-                "c":{"tool":"x","output":{"n":1}}}}
+        let page = try NodesPage(
+            decoding: json(
+                #"""
+                {"nodes":{"a":{"status":"succeeded","tool":"grep","output":"one\ntwo","attempts":1},\#
+                "b":{"status":"failed","tool":"x","attempts":1},\#
+                "c":{"status":"succeeded","tool":"x","output":{"n":1},"attempts":1}},"total":3}
                 """#
+            )
         )
-        #expect(PlanRun.parts(page, plain) == "a (grep)\none\ntwo\n\nc (x)\n{\"n\":1}\n")
+        #expect(try PlanRun.parts(page, plain) == "a (grep)\none\ntwo\n\nc (x)\n{\"n\":1}\n")
     }
 }

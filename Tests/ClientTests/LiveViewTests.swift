@@ -49,13 +49,13 @@ struct LiveViewTests {
                     "  t2      search            waiting",
                 ]
         )
-        #expect(view.progress.total == 2 && view.progress.running == 1)
+        #expect(view.progress.counts.total == 2 && view.progress.counts.running == 1)
         let ended = view.handleEvent(
             try event(.nodeSucceeded, "t1", #"{"run_ms":251}"#),
             elapsedMilliseconds: 0
         )
         #expect(ended == ["  t1      search            succeeded  251 ms"])
-        #expect(view.progress.succeeded == 1 && view.progress.running == 0)
+        #expect(view.progress.counts.succeeded == 1 && view.progress.counts.running == 0)
         #expect(view.lines(width: 80, room: 21, elapsedMilliseconds: 1_300).count == 1)
         let skipped = view.handleEvent(
             try event(.nodeSkipped, "t2", #"{"because":"t1"}"#),
@@ -68,7 +68,7 @@ struct LiveViewTests {
         // A repeated end, and a node that was not planned, change nothing.
         #expect(view.handleEvent(try event(.nodeCancelled, "t2"), elapsedMilliseconds: 0) == [])
         #expect(view.handleEvent(try event(.started, "t9"), elapsedMilliseconds: 0) == [])
-        #expect(view.progress.settled == 2 && view.progress.running == 0)
+        #expect(view.progress.counts.settled == 2 && view.progress.counts.running == 0)
     }
 
     @Test("No line is wider than the terminal, and there are few", arguments: [20, 40, 80, 200])
@@ -142,8 +142,8 @@ struct PlanViewTests {
         )
         #expect(failed == ["  n0      nap               failed     tool_error: no"])
         #expect(view.toldFailures == 1)
-        #expect(view.progress.total == 5 && view.progress.settled == 2)
-        #expect(view.progress.running == 0 && view.progress.failed == 1)
+        #expect(view.progress.counts.total == 5 && view.progress.counts.settled == 2)
+        #expect(view.progress.counts.running == 0 && view.progress.counts.failed == 1)
     }
 
     @Test("There are never more lines than fit", arguments: 0...12)

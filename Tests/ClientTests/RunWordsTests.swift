@@ -14,6 +14,14 @@ private let run = known(RunID("r1"))
 
 private func json(_ text: String) throws -> RawJSON { try RawJSON(validating: text) }
 
+private func page(_ nodes: String, total: Int) throws -> NodesPage {
+    try NodesPage(decoding: json("{\"nodes\":{\(nodes)},\"total\":\(total)}"))
+}
+
+private let times =
+    #""counts":{"total":0,"running":0,"succeeded":0,"failed":0,"skipped":0,"cancelled":0},"#
+    + #""timing":{"wall_ms":0,"critical_path_ms":0,"work_ms":0}}"#
+
 private func event(
     _ kind: EventKind,
     node: String? = nil,
@@ -35,41 +43,43 @@ private func event(
 
 @Suite("The end of a run")
 struct RunEndTests {
-    @Test("The document is one line of JSON, made from pages")
-    func document() throws {
-        let last = try event(
-            .runFailed,
-            #"{"answer":"x","counts":{"total":3},"timing":{"wall_ms":1.5,"speedup":2}}"#
-        )
-        let end = try #require(RunEnd(last))
-        var document = RunDocument()
-        var bytes = document.opening(end, answer: RawJSON("x"))
-        bytes += document.nodes(try json(#"{"nodes":{},"total":3}"#))
-        bytes += document.nodes(try json(#"{"nodes":{"a":{"status":"succeeded"}},"next":1}"#))
-        bytes += document.nodes(try json(#"{"nodes":{}}"#))
-        bytes += document.nodes(try json(#"{"nodes":{"b":{},"c":{"output":[1]}},"total":3}"#))
-        bytes += document.closing(end)
-        #expect(bytes.last == 0x0A)
+    @Test("A report has the nodes of its pages, with commas between them")
+    func report() throws {
+        var text = RunReport.Text()
+        var bytes = RunReport.Text.opening(try json(#"{"run":"r1","n":3}"#), answer: RawJSON("x"))
+        bytes += text.nodes(try page("", total: 3))
+        bytes += text.nodes(try page(#""a":{"status":"succeeded"}"#, total: 3))
+        bytes += text.nodes(try page("", total: 3))
+        bytes += text.nodes(try page(#""b":{},"c":{"output":[1]}"#, total: 3))
         #expect(
-            String(decoding: bytes.dropLast(), as: UTF8.self)
-                == #"{"run":"r1","status":"failed","answer":"x","nodes":{"a":{"status":"#
-                + #""succeeded"},"b":{},"c":{"output":[1]}},"timing":{"wall_ms":1.5,"speedup":2}}"#
+            String(decoding: bytes, as: UTF8.self)
+                == #"{"run":"r1","n":3,"answer":"x","nodes":{"a":{"status":"succeeded"},"#
+                + #""b":{},"c":{"output":[1]}"#
         )
+        let open = RunReport.Text.opening(try json(#"{"run":"r1"}"#), answer: nil)
+        #expect(String(decoding: open, as: UTF8.self) == #"{"run":"r1","nodes":{"#)
     }
 
     @Test("The last event determines the exit code and the sentence")
     func endings() throws {
         #expect(try RunEnd(event(.progress)) == nil)
-        let succeeded = try #require(try RunEnd(event(.runSucceeded, "{}")))
+        let succeeded = try #require(try RunEnd(event(.runSucceeded, "{" + times)))
         #expect(succeeded.exitStatus == .success)
         #expect(succeeded.sentence == nil)
-        let cancelled = try #require(try RunEnd(event(.runCancelled, #"{"reason":"why not"}"#)))
+        let cancelled = try #require(
+            try RunEnd(event(.runCancelled, #"{"reason":"why not","# + times))
+        )
         #expect(cancelled.exitStatus == .failed)
         #expect(cancelled.sentence == "was cancelled: why not")
         let failed = try #require(
-            try RunEnd(event(.runFailed, #"{"error":{"code":"timeout","message":"too long"}}"#))
+            try RunEnd(
+                event(.runFailed, #"{"error":{"code":"timeout","message":"too long"},"# + times)
+            )
         )
         #expect(failed.sentence == "failed: timeout: too long")
+        let unreadable = try #require(try RunEnd(event(.runSucceeded, "{}")))
+        #expect(unreadable.exitStatus == .failed)
+        #expect(unreadable.sentence?.contains("field counts") == true)
     }
 
     @Test("Prints a text answer without quotes, with one line end")
@@ -85,25 +95,27 @@ struct RunEndTests {
     @Test("Names failures until there are enough")
     func failures() throws {
         var few = FailureList(failed: 2)
-        few.read(
-            try json(
-                """
-                {"nodes":{"a":{"status":"succeeded"},"t3":{"status":"failed","tool":"grep",\
-                "error":{"code":"tool_error","message":"no such file"}}}}
-                """
+        try few.read(
+            page(
+                #""a":{"status":"succeeded","tool":"x","attempts":1},"#
+                    + #""t3":{"status":"failed","tool":"grep","attempts":1,"#
+                    + #""error":{"code":"tool_error","message":"no such file"}}"#,
+                total: 3
             )
         )
         #expect(!few.isComplete)
-        few.read(try json(#"{"nodes":{"b":{"status":"failed"}}}"#))
+        try few.read(page(#""b":{"status":"failed","tool":"x","attempts":0}"#, total: 3))
         #expect(few.isComplete)
         #expect(
             few.shown == [
-                "t3 (grep) failed: tool_error: no such file", "b (?) failed: error: no message",
+                "t3 (grep) failed: tool_error: no such file", "b (x) failed: it does not say why",
             ]
         )
         var many = FailureList(failed: 25)
-        let nodes = (0..<25).map { "\"n\($0)\":{\"status\":\"failed\"}" }.joined(separator: ",")
-        many.read(try json("{\"nodes\":{\(nodes)}}"))
+        let nodes = (0..<25).map {
+            #""n\#($0)":{"status":"failed","tool":"x","attempts":1}"#
+        }
+        try many.read(page(nodes.joined(separator: ","), total: 25))
         #expect(many.isComplete)
         #expect(many.shown.count == 21)
         #expect(many.shown.last == "and 5 more failed")

@@ -110,7 +110,7 @@ struct AnswerTests {
         #expect(document["nodes"]?["a"]?["output"]?.stringValue?.utf8.count == 900_000)
         #expect(document["nodes"]?["a"]?["attempts"] == 1)
         #expect(document["total"] == 2)
-        let node = harness.machine.nodeDocument(slot, 1, .zero)
+        let node = harness.machine.nodeDetails(slot, 1, .zero).pieces
         #expect(node.ownBytes < 2_000)
         #expect(JSONValue(node.joined)["output"]?.stringValue?.utf8.count == 900_000)
     }

@@ -142,7 +142,7 @@ extension Integration {
                 try await place.wait(for: 1, linesOf: "begun")
 
                 let shown = try await place.weft("show", run, "--json").document
-                #expect(shown["run"]["status"].text == "running")
+                #expect(shown["status"].text == "running")
                 #expect(shown["nodes"]["a"]["status"].text == "running")
                 #expect(shown["nodes"]["b"]["status"].text == "waiting")
                 let text = try await place.weft("show", run)

@@ -2,9 +2,10 @@
 // out of range becomes a `bad_message` that names the field.
 internal import Core
 internal import JSON
+internal import OrderedCollections
 
 /// The fields of one object of the protocol.
-struct FieldReader {
+package struct FieldReader {
     /// The fields as they are found in the line.
     let fields: JSONFields
     /// What the object is, for messages: the type of a message, or the key of an object in one.
@@ -129,6 +130,22 @@ struct FieldReader {
         return text
     }
 
+    /// An object of strings; empty when the field is absent.
+    func labels(_ key: StaticString) throws(WireError) -> OrderedDictionary<String, String> {
+        guard let object = try optionalObject(key) else { return [:] }
+        var labels: OrderedDictionary<String, String> = [:]
+        var isText = true
+        func add(key: String, value: RawJSON) {
+            labels[key] = value.stringValue
+            isText = isText && value.kind == .string
+        }
+        object.fields.forEach(add)
+        guard isText, labels.count <= Limits.largestLabels else {
+            throw bad(key, "must be an object of at most \(Limits.largestLabels) strings")
+        }
+        return labels
+    }
+
     /// One of the texts of an enumeration.
     func optionalChoice<Choice: RawRepresentable & CaseIterable>(
         _ key: StaticString
@@ -187,6 +204,17 @@ struct FieldReader {
         return number
     }
 
+    func optionalDouble(_ key: StaticString) throws(WireError) -> Double? {
+        guard let raw = present(key) else { return nil }
+        guard let number = raw.doubleValue else { throw bad(key, "must be a number") }
+        return number
+    }
+
+    func double(_ key: StaticString) throws(WireError) -> Double {
+        guard let number = try optionalDouble(key) else { throw missing(key) }
+        return number
+    }
+
     /// A number, held between 0 and 1.
     func optionalFraction(_ key: StaticString) throws(WireError) -> Double? {
         guard let raw = present(key) else { return nil }
@@ -241,12 +269,34 @@ struct FieldReader {
         return id
     }
 
+    func nodes(_ key: StaticString) throws(WireError) -> [NodeID] {
+        try elements(key).map { (raw: RawJSON) throws(WireError) in
+            guard let id = raw.stringValue.flatMap({ NodeID($0) }) else { throw badNode(key) }
+            return id
+        }
+    }
+
+    private func badNode(_ key: StaticString) -> WireError {
+        bad(key, "must be the id of a node: 1 to 64 of [A-Za-z0-9_-]")
+    }
+
     func optionalNode(_ key: StaticString) throws(WireError) -> NodeID? {
         guard let text = try optionalString(key) else { return nil }
-        guard let id = NodeID(text) else {
-            throw bad(key, "must be the id of a node: 1 to 64 of [A-Za-z0-9_-]")
-        }
+        guard let id = NodeID(text) else { throw badNode(key) }
         return id
+    }
+
+    func optionalJoin(_ key: StaticString) throws(WireError) -> JoinKind? {
+        guard let text = try optionalString(key) else { return nil }
+        guard let kind = JoinKind(rawValue: text) else {
+            throw bad(key, "must be concat, json, llm or tool:NAME")
+        }
+        return kind
+    }
+
+    func join(_ key: StaticString) throws(WireError) -> JoinKind {
+        guard let kind = try optionalJoin(key) else { throw missing(key) }
+        return kind
     }
 
     /// The name of a peer or of a session.

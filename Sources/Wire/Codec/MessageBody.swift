@@ -1,6 +1,8 @@
 // What every message struct can do, and the pieces several of them share when they are written.
 internal import Core
 internal import JSON
+internal import OrderedCollections
+internal import Plans
 
 /// The fields of one kind of message.
 protocol MessageBody {
@@ -42,6 +44,23 @@ extension JSONWriter {
         endArray()
     }
 
+    mutating func field(_ key: StaticString, _ labels: OrderedDictionary<String, String>) {
+        self.key(key)
+        beginObject()
+        for (name, value) in labels {
+            self.key(escaping: name)
+            string(value)
+        }
+        endObject()
+    }
+
+    mutating func field(_ key: StaticString, _ problems: [PlanProblem]) {
+        self.key(key)
+        beginArray()
+        for problem in problems { problem.encode(into: &self) }
+        endArray()
+    }
+
     /// A flag that is left out when it is false.
     mutating func flag(_ key: StaticString, _ value: Bool) {
         if value {
@@ -76,6 +95,15 @@ extension JSONWriter {
 }
 
 extension FieldReader {
+    func problems(_ key: StaticString) throws(WireError) -> [PlanProblem] {
+        try elements(key).map { (raw: RawJSON) throws(WireError) in
+            guard let problem = PlanProblem(decoding: raw) else {
+                throw bad(key, "must be an array of problems of a plan")
+            }
+            return problem
+        }
+    }
+
     /// The payload, if either of its keys is there.
     func optionalPayload(
         inline: StaticString,

@@ -79,7 +79,7 @@ extension ResultMessage: MessageBody {
         if try fields.bool("ok") {
             outcome = .success(try fields.payload(inline: "output", chunked: "output_chunks"))
         } else {
-            outcome = .failure(try Failure(reading: try fields.object("error")))
+            outcome = .failure(try fields.document("error"))
         }
         isTruncated = try fields.flag("truncated")
         durationMicroseconds = try fields.optionalInteger("duration_us")
@@ -93,8 +93,7 @@ extension ResultMessage: MessageBody {
             writer.payload(output, inline: "output", chunked: "output_chunks")
         case .failure(let failure):
             writer.field("ok", false)
-            writer.key("error")
-            failure.write(into: &writer)
+            writer.field("error", failure)
         }
         writer.flag("truncated", isTruncated)
         writer.field("duration_us", durationMicroseconds)
@@ -126,46 +125,5 @@ extension Cancel: MessageBody {
         writer.field("attempt", attempt)
         writer.field("reason", reason)
         writer.field("grace_ms", graceMilliseconds)
-    }
-}
-
-extension Failure {
-    /// Reads the `error` object of a result.
-    ///
-    /// What is in it may come from a tool, so that no value in it is a breach of the protocol: a
-    /// code that is none becomes `tool_error`, and other values of the wrong type are left out.
-    init(reading fields: FieldReader) throws(WireError) {
-        let code = fields.present("code")
-        guard let code else { throw fields.missing("code") }
-        let written = code.stringValue ?? code.text
-        let message = fields.present("message").map { $0.stringValue ?? $0.text } ?? ""
-        let isCode =
-            code.kind == .string && (1...64).contains(written.utf8.count)
-            && written.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x61...0x7A, 0x5F: true
-                default: false
-                }
-            }
-        self.init(
-            code: isCode ? FailureCode(rawValue: written) : .toolError,
-            message: isCode ? message : written + (message.isEmpty ? "" : ": " + message),
-            isRetryable: fields.present("retryable")?.boolValue ?? false,
-            exitCode: fields.number("exit_code", in: -0x8000_0000...0xFFFF_FFFF),
-            signal: fields.number("signal", in: 0...1024),
-            stderrTail: fields.present("stderr_tail")?.stringValue
-        )
-    }
-
-    /// Writes the `error` object of a result.
-    func write(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.field("code", code.rawValue)
-        writer.field("message", message)
-        writer.field("retryable", isRetryable)
-        writer.field("exit_code", exitCode)
-        writer.field("signal", signal)
-        writer.field("stderr_tail", stderrTail)
-        writer.endObject()
     }
 }

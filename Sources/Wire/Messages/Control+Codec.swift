@@ -57,12 +57,7 @@ extension ErrorMessage: MessageBody {
         isFatal = try fields.flag("fatal")
         about = try fields.optionalString("about")
         request = try fields.optionalInteger("request")
-        problems = try fields.elements("problems").map { (raw: RawJSON) throws(WireError) in
-            guard let problem = PlanProblem(decoding: raw) else {
-                throw fields.bad("problems", "must be an array of problems of a plan")
-            }
-            return problem
-        }
+        problems = try fields.problems("problems")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -71,13 +66,6 @@ extension ErrorMessage: MessageBody {
         writer.field("fatal", isFatal)
         writer.field("about", about)
         writer.field("request", request)
-        if !problems.isEmpty {
-            writer.key("problems")
-            writer.beginArray()
-            for problem in problems {
-                problem.encode(into: &writer)
-            }
-            writer.endArray()
-        }
+        if !problems.isEmpty { writer.field("problems", problems) }
     }
 }

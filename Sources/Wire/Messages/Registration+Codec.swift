@@ -7,16 +7,21 @@ extension ToolDescription {
     /// Writes the description as one JSON object.
     public func encode(into writer: inout JSONWriter) {
         writer.beginObject()
+        write(into: &writer)
+        writer.endObject()
+    }
+
+    /// Writes the fields, without the braces; flags that are false as well if that is wanted.
+    func write(into writer: inout JSONWriter, saysFalse: Bool = false) {
         writer.field("name", name)
         writer.field("description", description)
         writer.field("parameters", parameters)
         writer.field("version", version)
-        writer.flag("idempotent", isIdempotent)
-        writer.flag("read_only", isReadOnly)
+        writer.field("idempotent", isIdempotent || saysFalse ? isIdempotent : nil)
+        writer.field("read_only", isReadOnly || saysFalse ? isReadOnly : nil)
         writer.field("timeout_ms", timeoutMilliseconds)
         writer.field("max_attempts", maxAttempts)
         writer.field("concurrency", concurrency)
-        writer.endObject()
     }
 
     /// Reads a description from its JSON object.
@@ -60,9 +65,9 @@ extension Register: MessageBody {
         let offered = try OfferedTools(fields, or: offered)
         tools = offered.tools
         unreadable = offered.unreadable
-        withheld = try WithheldTool.list(fields, "withheld")
+        withheld = try fields.documents("withheld")
         isReplacing = try fields.flag("replace")
-        labels = try Register.labels(fields)
+        labels = try fields.labels("labels")
         inFlight = try fields.objects("in_flight").map { (object) throws(WireError) in
             InFlight(
                 attempt: try object.attempt("attempt"),
@@ -74,41 +79,13 @@ extension Register: MessageBody {
         software = try fields.optionalString("software")
     }
 
-    private static func labels(
-        _ fields: FieldReader
-    ) throws(WireError) -> OrderedDictionary<String, String> {
-        guard let object = try fields.optionalObject("labels") else { return [:] }
-        var labels: OrderedDictionary<String, String> = [:]
-        var isText = true
-        func add(key: String, value: RawJSON) {
-            labels[key] = value.stringValue
-            isText = isText && value.kind == .string
-        }
-        object.fields.forEach(add)
-        guard isText, labels.count <= Limits.largestLabels else {
-            throw fields.bad(
-                "labels",
-                "must be an object of at most \(Limits.largestLabels) strings"
-            )
-        }
-        return labels
-    }
-
     func write(into writer: inout JSONWriter) {
         writer.field("slots", slots)
         writer.field("queue", queue)
         ToolDescription.write(tools, into: &writer)
-        WithheldTool.write(withheld, "withheld", into: &writer)
+        if !withheld.isEmpty { writer.field("withheld", withheld) }
         writer.flag("replace", isReplacing)
-        if !labels.isEmpty {
-            writer.key("labels")
-            writer.beginObject()
-            for (key, value) in labels {
-                writer.key(escaping: key)
-                writer.string(value)
-            }
-            writer.endObject()
-        }
+        if !labels.isEmpty { writer.field("labels", labels) }
         if !inFlight.isEmpty {
             writer.key("in_flight")
             writer.beginArray()
@@ -137,13 +114,13 @@ extension Offer: MessageBody {
         let offered = try OfferedTools(fields, or: offered)
         tools = offered.tools
         unreadable = offered.unreadable
-        withheld = try WithheldTool.list(fields, "withheld")
+        withheld = try fields.documents("withheld")
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("slots", slots)
         ToolDescription.write(tools, into: &writer)
-        WithheldTool.write(withheld, "withheld", into: &writer)
+        if !withheld.isEmpty { writer.field("withheld", withheld) }
     }
 }
 
@@ -158,44 +135,12 @@ extension ToolDescription {
     }
 }
 
-extension WithheldTool {
-    /// The tools that a message names as withheld or refused; none without the field.
-    fileprivate static func list(
-        _ fields: FieldReader,
-        _ key: StaticString
-    ) throws(WireError) -> [WithheldTool] {
-        try fields.objects(key).map { (object) throws(WireError) in
-            WithheldTool(
-                name: try object.string("name", bytes: 1...Limits.toolNameLength),
-                reason: try object.optionalString("reason") ?? ""
-            )
-        }
-    }
-
-    fileprivate static func write(
-        _ tools: [WithheldTool],
-        _ key: StaticString,
-        into writer: inout JSONWriter
-    ) {
-        guard !tools.isEmpty else { return }
-        writer.key(key)
-        writer.beginArray()
-        for tool in tools {
-            writer.beginObject()
-            writer.field("name", tool.name)
-            writer.field("reason", tool.reason)
-            writer.endObject()
-        }
-        writer.endArray()
-    }
-}
-
 extension Registered: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         adopt = try fields.attempts("adopt")
         abandon = try fields.attempts("abandon")
         conflicts = try fields.strings("conflicts", bytes: 1...Limits.toolNameLength)
-        refused = try WithheldTool.list(fields, "refused")
+        refused = try fields.documents("refused")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -204,6 +149,6 @@ extension Registered: MessageBody {
         if !conflicts.isEmpty {
             writer.field("conflicts", conflicts)
         }
-        WithheldTool.write(refused, "refused", into: &writer)
+        if !refused.isEmpty { writer.field("refused", refused) }
     }
 }

@@ -19,14 +19,7 @@ extension Submit: MessageBody {
         goal = try fields.optionalString("goal", bytes: 1...Limits.goalLength)
         planner = try fields.optionalObject("planner").map(PlannerOptions.init) ?? PlannerOptions()
         isStreamed = try fields.flag("stream")
-        if let text = try fields.optionalString("join") {
-            guard let kind = JoinKind(rawValue: text) else {
-                throw fields.bad("join", "must be concat, json, llm or tool:NAME")
-            }
-            join = kind
-        } else {
-            join = .concat
-        }
+        join = try fields.optionalJoin("join") ?? .concat
         tools =
             fields.present("tools") == nil
             ? nil : try fields.strings("tools", bytes: 1...Limits.toolNameLength)

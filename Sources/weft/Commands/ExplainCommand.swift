@@ -3,7 +3,6 @@ internal import ArgumentParser
 internal import Client
 internal import Console
 internal import Core
-internal import JSON
 internal import Wire
 
 struct ExplainCommand: ParsableCommand {
@@ -32,18 +31,17 @@ struct ExplainCommand: ParsableCommand {
         let options = try connection.clientOptions(readsOnly: true)
         let data = try Session.ask(options, .explain, id: id.text, node: node)
         let printer = Printer()
-        let answer = JSONValue(data)
-        let isLong = answer["nodes"]?.arrayValue?.count ?? 0 >= Self.manyNodes
+        let answer = try read { () throws(WireError) in try ExplanationDocument(decoding: data) }
+        let isLong = answer.nodes.count >= Self.manyNodes
         let unsettled = try isLong && node == nil ? countUnsettled(options) : nil
         let explanation = Explanation(answer, unsettled: unsettled)
-        if json { return printer.json(RawJSON(explanation.document)) }
+        if json { return printer.json(explanation.document(data)) }
         printer.lines(explanation.lines(printer.style))
         guard explanation.total == 0 else { return }
-        let status = answer.text("status")
         printer.lines([
-            status == "running"
+            answer.status == .running
                 ? "No node of run \(id) waits for anything."
-                : "Run \(id) has \(Text.printable(status)); nothing of it waits."
+                : "Run \(id) has \(answer.status.rawValue); nothing of it waits."
         ])
     }
 
@@ -51,9 +49,8 @@ struct ExplainCommand: ParsableCommand {
     private static let manyNodes = 200
 
     private func countUnsettled(_ options: CoordinatorClient.Options) throws -> Int {
-        let run = JSONValue(try Session.ask(options, .run, id: id.text))
-        let counts = run["counts"] ?? .null
-        let settled = ["succeeded", "failed", "skipped", "cancelled"].map(counts.number)
-        return counts.number("total") - settled.reduce(0, +)
+        let data = try Session.ask(options, .run, id: id.text)
+        let run = try read { () throws(WireError) in try RunDocument(decoding: data) }
+        return run.counts.total - run.counts.settled
     }
 }

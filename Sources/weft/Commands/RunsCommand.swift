@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import Client
 internal import Console
-internal import JSON
+internal import Core
 internal import Wire
 
 struct RunsCommand: ParsableCommand {
@@ -29,7 +29,7 @@ struct RunsCommand: ParsableCommand {
         let data = try Session.ask(options, .runs, limit: limit)
         let printer = Printer()
         if json { return printer.json(data) }
-        let runs = JSONValue(data).arrayValue ?? []
+        let runs = try read { () throws(WireError) in try RunDocument.list(decoding: data) }
         guard !runs.isEmpty else {
             return printer.lines([
                 "No runs yet. Start one: weft run --plan plan.json --coordinator "
@@ -43,15 +43,12 @@ struct RunsCommand: ParsableCommand {
             .init(title: "LABEL", isElastic: true),
         ])
         for run in runs {
-            let counts = run["counts"] ?? .null
-            let done = ["succeeded", "failed", "skipped", "cancelled"].map(counts.number)
-            let failed = counts.number("failed")
+            let counts = run.counts
             table.add([
-                .init(run.text("run")), .state(run.text("status")),
-                .init("\(done.reduce(0, +))"), .init("\(counts.number("total"))"),
-                .init("\(failed)", failed > 0 ? .red : nil),
-                .init(run.time("age_ms") + " ago"), .init((run["timing"] ?? .null).time("wall_ms")),
-                .init(run.text("label")),
+                .init(run.run.text), .state(run.status.rawValue), .init("\(counts.settled)"),
+                .init("\(counts.total)"), .init("\(counts.failed)", counts.failed > 0 ? .red : nil),
+                .init(Text.duration(milliseconds: Double(run.ageMilliseconds)) + " ago"),
+                .init(Text.duration(microseconds: run.timing.wall)), .init(run.label ?? ""),
             ])
         }
         printer.table(table)

@@ -31,16 +31,16 @@ struct ShowCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "List the nodes in this state only: "
-                + RunView.Status.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+                + NodeStatus.allCases.map(\.rawValue).joined(separator: ", ") + ".",
             valueName: "state"
         )
     )
-    var status: RunView.Status?
+    var status: NodeStatus?
     @Flag(help: "List every node.")
     var all = false
     @Flag(help: "Print all that happened to the node, as far as it is kept, a line each.")
     var story = false
-    @Flag(help: "Print {\"run\",\"nodes\"} with every node, or the node, as JSON.")
+    @Flag(help: "Print the run with its answer and every node, or the node, as JSON.")
     var json = false
     @OptionGroup var connection: ConnectionOptions
 
@@ -61,22 +61,23 @@ struct ShowCommand: ParsableCommand {
         if let node {
             let data = try Session.ask(options, .node, id: id.text, node: node)
             if json { return printer.json(data) }
-            let value = JSONValue(data)
-            var age: Double?
-            if value.text("status") == "running" {
-                let run = JSONValue(try Session.ask(options, .run, id: id.text))
-                age = run["age_ms"]?.doubleValue
+            let details = try read { () throws(WireError) in try NodeDetails(decoding: data) }
+            var age: Int?
+            if details.node.status == .running {
+                let run = try Session.ask(options, .run, id: id.text)
+                age = try read { () throws(WireError) in try RunDocument(decoding: run) }
+                    .ageMilliseconds
             }
-            return NodeView(value, ageMilliseconds: age).show(on: printer)
+            return NodeView(details, age: age).show(on: printer)
         }
-        if json { return try RunView.printDocument(of: id, options) }
-        let (summary, view) = try RunView.fetch(
+        if json { return try RunView.printReport(of: id, options) }
+        let (run, view) = try RunView.fetch(
             id,
             options,
             limit: all ? .max : limit,
             status: status
         )
-        printer.pairs(RunView.pairs(JSONValue(summary)))
+        printer.pairs(RunView.pairs(run))
         printer.lines([""])
         printer.table(view.table)
         if view.unseen > 0 {
@@ -91,10 +92,9 @@ struct ShowCommand: ParsableCommand {
     ) throws {
         let data = try Session.ask(options, .story, id: id.text, node: node)
         if json { return printer.json(data) }
-        if data.value(at: [.key("complete")])?.boolValue == false {
-            printer.lines(["… earlier records are not kept any more"])
-        }
-        data.value(at: [.key("records")])?.forEachElement { text in
+        let story = try read { () throws(WireError) in try StoryDocument(decoding: data) }
+        if !story.isComplete { printer.lines(["… earlier records are not kept any more"]) }
+        for text in story.records {
             // A record of a later version is shown unchanged.
             let line = (try? RunRecord(decoding: text))?.storyLine ?? text.text
             printer.lines([Text.printable(line)])

@@ -2,7 +2,6 @@
 internal import ArgumentParser
 internal import Client
 internal import Console
-internal import JSON
 internal import Wire
 
 struct StatusCommand: ParsableCommand {
@@ -21,31 +20,27 @@ struct StatusCommand: ParsableCommand {
         let data = try Session.ask(options, .status)
         let printer = Printer()
         if json { return printer.json(data) }
-        let status = JSONValue(data)
-        let workers = status["workers"] ?? .null
-        let runs = status["runs"] ?? .null
-        let draining = workers.number("draining")
+        let status = try read { () throws(WireError) in try StatusDocument(decoding: data) }
+        let (workers, runs) = (status.workers, status.runs)
         printer.pairs([
             ("coordinator", "\(options.endpoint)"),
-            ("software", status.text("software")),
-            ("epoch", "\(status.number("epoch"))"),
-            ("up for", status.time("uptime_ms")),
+            ("software", status.software),
+            ("epoch", "\(status.epoch)"),
+            ("up for", Text.duration(milliseconds: Double(status.uptimeMilliseconds))),
             (
                 "workers",
-                "\(workers.number("connected")) connected"
-                    + (draining > 0 ? ", \(draining) draining" : "")
+                "\(workers.connected) connected"
+                    + (workers.draining > 0 ? ", \(workers.draining) draining" : "")
             ),
-            (
-                "slots", "\(workers.number("in_flight")) of \(workers.number("slots")) in use"
-            ),
+            ("slots", "\(workers.inFlight) of \(workers.slots) in use"),
             (
                 "runs",
-                "\(runs.number("active")) active, \(runs.number("kept")) finished and kept, "
-                    + "\(runs.number("accepted")) accepted since the start"
+                "\(runs.active) active, \(runs.kept) finished and kept, \(runs.accepted) accepted "
+                    + "since the start"
             ),
-            ("nodes", "\(status.number("nodes_settled")) done since the start"),
-            ("tools", "\(status.number("tools"))"),
-            ("connections", "\(status.number("connections"))"),
+            ("nodes", "\(status.settledNodes) done since the start"),
+            ("tools", "\(status.tools)"),
+            ("connections", "\(status.connections)"),
         ])
     }
 }

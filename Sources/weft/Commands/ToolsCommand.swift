@@ -1,7 +1,6 @@
 // `weft tools`: the tools that plans can call.
 internal import ArgumentParser
 internal import Console
-internal import JSON
 internal import Wire
 
 struct ToolsCommand: ParsableCommand {
@@ -22,7 +21,7 @@ struct ToolsCommand: ParsableCommand {
         let data = try Session.ask(try connection.clientOptions(readsOnly: true), .tools)
         let printer = Printer()
         if json { return printer.json(data) }
-        let tools = JSONValue(data).arrayValue ?? []
+        let tools = try read { () throws(WireError) in try ToolDocument.list(decoding: data) }
         guard !tools.isEmpty else {
             return printer.lines([
                 "No tools are offered. Start a worker: weft worker --tools tools.yaml"
@@ -34,12 +33,13 @@ struct ToolsCommand: ParsableCommand {
             .init(title: "DESCRIPTION", isElastic: true),
         ])
         for tool in tools {
-            let isRepeatable =
-                tool["idempotent"]?.boolValue == true || tool["read_only"]?.boolValue == true
+            let description = tool.description
+            let timeout = description.timeoutMilliseconds.map { Double($0) }
             table.add([
-                .init(tool.text("name")), isRepeatable ? "yes" : "no",
-                .init("\(tool.texts("workers").count)"), .init(tool.time("timeout_ms")),
-                .init(tool.text("description")),
+                .init(description.name), description.mayBeRepeated ? "yes" : "no",
+                .init("\(tool.workers.count)"),
+                .init(timeout.map { Text.duration(milliseconds: $0) } ?? ""),
+                .init(description.description),
             ])
         }
         printer.table(table)

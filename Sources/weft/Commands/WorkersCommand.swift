@@ -1,7 +1,6 @@
 // `weft workers`: the connected workers.
 internal import ArgumentParser
 internal import Console
-internal import JSON
 internal import OrderedCollections
 internal import Wire
 
@@ -25,7 +24,7 @@ struct WorkersCommand: ParsableCommand {
         let data = try Session.ask(try connection.clientOptions(readsOnly: true), .workers)
         let printer = Printer()
         if json { return printer.json(data) }
-        let workers = JSONValue(data).arrayValue ?? []
+        let workers = try read { () throws(WireError) in try WorkerDocument.list(decoding: data) }
         guard !workers.isEmpty else {
             return printer.lines([
                 "No workers are connected. Start one: weft worker --tools tools.yaml"
@@ -38,13 +37,13 @@ struct WorkersCommand: ParsableCommand {
             .init(title: "TOOLS", isElastic: true),
         ])
         for worker in workers {
-            let labels = worker["labels"]?.objectValue ?? [:]
+            let connected = Double(worker.connectedMilliseconds)
             table.add([
-                .init(worker.text("name")), .state(worker.text("state")),
-                .init("\(worker.number("in_flight"))"), .init("\(worker.number("slots"))"),
-                .init(worker.text("host")), .init(worker.time("connected_ms")),
-                .init(labels.map { "\($0)=\($1.stringValue ?? "")" }.joined(separator: ",")),
-                .init(worker.texts("tools").joined(separator: ", ")),
+                .init(worker.name), .state(worker.state.rawValue), .init("\(worker.inFlight)"),
+                .init("\(worker.slots)"), .init(worker.host ?? ""),
+                .init(Text.duration(milliseconds: connected)),
+                .init(worker.labels.map { "\($0)=\($1)" }.joined(separator: ",")),
+                .init(worker.tools.joined(separator: ", ")),
             ])
         }
         printer.table(table)
@@ -53,30 +52,27 @@ struct WorkersCommand: ParsableCommand {
     }
 
     /// Tools that recently failed to start on a worker.
-    private func coolingTools(_ workers: [JSONValue]) -> [String] {
+    private func coolingTools(_ workers: [WorkerDocument]) -> [String] {
         workers.flatMap { worker in
-            (worker["cooling_tools"]?.arrayValue ?? []).map { tool in
-                let pause = tool.number("pause_ms")
+            worker.coolingTools.map { tool in
+                let pause = tool.pauseMilliseconds
                 let rest = pause > 0 ? "for \(pause) ms" : "until a trial goes well"
                 return Text.printable(
-                    "\(worker.text("name")): its tool \(tool.text("name")) could not be started "
-                        + "(\(tool.number("refusals")) in a row); others come first \(rest): "
-                        + tool.text("reason")
+                    "\(worker.name): its tool \(tool.name) could not be started "
+                        + "(\(tool.refusals) in a row); others come first \(rest): \(tool.reason)"
                 )
             }
         }
     }
 
     /// Tools of a worker that the coordinator does not offer, or that cannot run there.
-    private func refusals(_ workers: [JSONValue]) -> [String] {
+    private func refusals(_ workers: [WorkerDocument]) -> [String] {
         workers.flatMap { worker in
-            ((worker["refused_tools"]?.arrayValue ?? [])
-                + (worker["withheld_tools"]?.arrayValue ?? [])).map { tool in
-                    Text.printable(
-                        "\(worker.text("name")): its tool \(tool.text("name")) is not offered: "
-                            + tool.text("reason")
-                    )
-                }
+            (worker.refusedTools + worker.withheldTools).map { tool in
+                Text.printable(
+                    "\(worker.name): its tool \(tool.name) is not offered: \(tool.reason)"
+                )
+            }
         }
     }
 }

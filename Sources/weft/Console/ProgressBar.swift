@@ -3,7 +3,7 @@
 internal import Console
 internal import Glibc
 internal import UVLoop
-internal import Weftline
+internal import Wire
 
 /// Lines that show the progress of a run; does nothing when standard error is not a terminal that
 /// can be overwritten.

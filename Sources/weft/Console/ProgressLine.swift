@@ -1,6 +1,6 @@
 // The line that shows the progress of a run. Pure; drawing it is in ProgressBar.
 internal import Console
-internal import Weftline
+internal import Wire
 
 /// Makes the line.
 enum ProgressLine {
@@ -19,8 +19,9 @@ enum ProgressLine {
         style: Style
     ) -> String {
         let room = min(width, widest) - 1
+        let counts = progress.counts
         var parts: [(text: String, color: Style.Color?)] = [
-            ("\(progress.settled)/\(progress.total)", nil)
+            ("\(counts.settled)/\(counts.total)", nil)
         ]
         var used = parts[0].text.count
         func add(_ text: String, _ color: Style.Color?) {
@@ -29,22 +30,22 @@ enum ProgressLine {
             used += 2 + text.count
         }
         add(Text.duration(milliseconds: elapsedMilliseconds), nil)
-        if progress.failed > 0 { add("\(progress.failed) failed", .red) }
-        if progress.running > 0 { add("\(progress.running) running", .cyan) }
-        if progress.criticalPathMilliseconds > 0 {
-            add("path \(Text.duration(milliseconds: progress.criticalPathMilliseconds))", .dim)
+        if counts.failed > 0 { add("\(counts.failed) failed", .red) }
+        if counts.running > 0 { add("\(counts.running) running", .cyan) }
+        if progress.criticalPath > 0 {
+            add("path \(Text.duration(microseconds: progress.criticalPath))", .dim)
         }
         let line = parts.map { style.paint($0.text, $0.color) }.joined(separator: "  ")
         let space = room - used - 4
         guard used <= room else { return Text.cut(parts[0].text, to: max(room, 0)) }
         guard space >= bar.lowerBound else { return line }
-        return "[\(drawn(progress, min(space, bar.upperBound)))]  \(line)"
+        return "[\(drawn(counts, min(space, bar.upperBound)))]  \(line)"
     }
 
-    private static func drawn(_ progress: RunProgress, _ width: Int) -> String {
-        let share = Double(progress.settled) / Double(max(progress.total, 1))
+    private static func drawn(_ counts: NodeCounts, _ width: Int) -> String {
+        let share = Double(counts.settled) / Double(max(counts.total, 1))
         let filled = min(Int(share * Double(width)), width)
-        let isMoving = filled < width && progress.settled < progress.total
+        let isMoving = filled < width && counts.settled < counts.total
         return String(repeating: "=", count: filled) + (isMoving ? ">" : "")
             + String(repeating: " ", count: width - filled - (isMoving ? 1 : 0))
     }

@@ -2,6 +2,7 @@
 // failures on standard error.
 internal import Client
 internal import Console
+internal import Core
 internal import JSON
 internal import Plans
 internal import Weftline
@@ -10,19 +11,16 @@ internal import Wire
 extension PlanRun {
     /// Reports the end of the run and ends the session.
     func tell(_ outcome: RunEnd) {
-        bar.show(outcome.counts)
+        bar.show(RunProgress(outcome.outcome))
+        if settings.printsJSON { return writeReport(outcome) }
         if isLaidOut, hasAnswer(outcome) {
             return sayFailures(outcome) { [self] in writeParts(outcome) }
         }
         fetchAnswer(outcome) { [self] answer in
-            if settings.printsJSON {
-                writeDocument(outcome, answer)
-            } else {
-                if !shownAnswer.isEmpty { Output.standard.writeNow("\n") }
-                sayFailures(outcome) { [self] in
-                    if let answer, hasAnswer(outcome) { write(answer) }
-                    finish(outcome)
-                }
+            if !shownAnswer.isEmpty { Output.standard.writeNow("\n") }
+            sayFailures(outcome) { [self] in
+                if let answer, hasAnswer(outcome) { write(answer) }
+                finish(outcome)
             }
         }
     }
@@ -56,8 +54,8 @@ extension PlanRun {
         let output = session.output
         var isFirst = true
         follower?
-            .forEachPage { page, goOn in
-                let parts = Self.parts(page, style)
+            .forEachPage { (page, goOn) throws(WireError) in
+                let parts = try Self.parts(page, style)
                 if !parts.isEmpty {
                     output.write(Array(((isFirst ? "" : "\n") + parts).utf8))
                     isFirst = false
@@ -70,16 +68,15 @@ extension PlanRun {
     }
 
     /// `t1 (grep)`, then its output, for each node of a page that has one.
-    static func parts(_ page: RawJSON, _ style: Style) -> String {
+    static func parts(_ page: NodesPage, _ style: Style) throws(WireError) -> String {
         var parts: [String] = []
-        page.value(at: [.key("nodes")])?
-            .forEachField { id, node in
-                guard let output = node.value(at: [.key("output")]) else { return }
-                let tool = node.value(at: [.key("tool")])?.stringValue ?? "?"
-                let text = String(decoding: RunEnd.text(of: output), as: UTF8.self)
-                let name = Text.printable("\(id) (\(tool))")
-                parts.append("\(style.paint(name, .cyan))\n\(Text.harmless(text))")
-            }
+        try page.forEachNode { id, node in
+            guard let output = node.output else { return true }
+            let text = String(decoding: RunEnd.text(of: output), as: UTF8.self)
+            let name = Text.printable("\(id) (\(node.tool))")
+            parts.append("\(style.paint(name, .cyan))\n\(Text.harmless(text))")
+            return true
+        }
         return parts.joined(separator: "\n")
     }
 
@@ -87,7 +84,7 @@ extension PlanRun {
     private func hasAnswer(_ outcome: RunEnd) -> Bool {
         switch outcome.status {
         case .succeeded: true
-        case .failed: outcome.counts.succeeded > 0
+        case .failed: outcome.outcome.counts.succeeded > 0
         case .cancelled: false
         }
     }
@@ -96,20 +93,13 @@ extension PlanRun {
         _ outcome: RunEnd,
         then: @escaping (RawJSON?) -> Void
     ) {
-        guard outcome.answer == nil, settings.printsJSON || hasAnswer(outcome) else {
-            return then(outcome.answer)
+        guard outcome.outcome.answer == nil, hasAnswer(outcome) else {
+            return then(outcome.outcome.answer)
         }
         follower?
             .fetchAnswer(of: outcome) { [self] result in
                 switch result {
                 case .success(let answer): then(answer)
-                case .failure(let error) where settings.printsJSON && error.code == .limit:
-                    // The nodes contain its outputs, one by one.
-                    answerFailure = CommandFailure(
-                        .failed,
-                        "the answer is left out, and null in its place: \(error.message)"
-                    )
-                    then(nil)
                 case .failure(let error) where error.code == .limit:
                     let hint = "weft run --json prints every node, without the answer."
                     end(CommandFailure(.failed, [error.message.asError, hint]))
@@ -120,33 +110,31 @@ extension PlanRun {
 
     // MARK: - For programs
 
-    private func writeDocument(_ outcome: RunEnd, _ answer: RawJSON?) {
-        var document = RunDocument()
-        let output = session.output
-        output.write(document.opening(outcome, answer: answer ?? .null))
-        follower?
-            .forEachPage { page, goOn in
-                output.write(document.nodes(page))
-                output.whenDrained { goOn(true) }
-            } then: { [self] result in
-                if case .failure(let error) = result { return fail(error) }
-                output.write(document.closing(outcome))
+    private func writeReport(_ outcome: RunEnd) {
+        guard let client = follower?.client else { return }
+        let report = RunReport(client, outcome.run, session.output)
+        report.write(answer: outcome.outcome.answer) { [self] result in
+            switch result {
+            case .success(let omission):
+                answerFailure = omission
                 finish(outcome)
+            case .failure(let error): fail(error)
             }
+        }
     }
 
     // MARK: - For people
 
     private func sayFailures(_ outcome: RunEnd, then: @escaping () -> Void) {
-        // Failures that the terminal already shows are not printed again.
-        var failures = FailureList(failed: outcome.counts.failed, told: toldFailures)
+        // Failures that the terminal shows already are not printed again.
+        var failures = FailureList(failed: outcome.outcome.counts.failed, told: toldFailures)
         guard !failures.isComplete else {
             say(failures, outcome)
             return then()
         }
         follower?
-            .forEachPage { page, goOn in
-                failures.read(page)
+            .forEachPage { (page, goOn) throws(WireError) in
+                try failures.read(page)
                 goOn(!failures.isComplete)
             } then: { [self] result in
                 if case .failure(let error) = result { return fail(error) }
@@ -158,7 +146,7 @@ extension PlanRun {
     private func say(_ failures: FailureList, _ outcome: RunEnd) {
         bar.end()
         var lines = failures.shown.map { terminal.style.paint(Text.printable($0), .red) }
-        let skipped = outcome.counts.skipped
+        let skipped = outcome.outcome.counts.skipped
         if skipped > 0 {
             let nodes = skipped == 1 ? "1 node was skipped" : "\(skipped) nodes were skipped"
             lines.append(

@@ -111,21 +111,17 @@ final class PlanRun {
             bar.say(lines)
             bar.show(view?.progress ?? RunProgress())
         }
-        guard let data = event.data else { return }
-        switch event.kind {
-        case .answering:
-            show(data.value(at: [.key("text")])?.stringValue ?? "")
-        case .progress where event.node == nil, .snapshot:
-            if view == nil, let progress = RunProgress(data) { bar.show(progress) }
+        switch try? EventData(of: event) {
+        case .answering(let answer): show(answer.text)
+        case .progress(let progress):
+            if view == nil { bar.show(progress) }
         case .planProblems, .replanned:
             if let text = EventLines.text(of: event) { bar.say([Text.printable(text)]) }
-        case .unplaceable:
+        case .unplaceable(let missing):
             unplaceable += 1
-            guard unplaceable <= Self.unplaceableSaid,
-                let message = data.value(at: [.key("message")])?.stringValue
-            else { return }
+            guard unplaceable <= Self.unplaceableSaid else { return }
             let node = event.node.map { "\($0): " } ?? ""
-            bar.say([Text.printable("warning: \(node)\(message)")])
+            bar.say([Text.printable("warning: \(node)\(missing.message)")])
         default:
             break
         }

@@ -1,29 +1,29 @@
-// The end of a run in words for people, and as a document for programs. Pure.
+// The end of a run in words for people, and the nodes that failed. Pure.
 internal import Console
 internal import Core
 internal import JSON
 internal import Weftline
+internal import Wire
 
 extension RunEnd {
     var exitStatus: ExitStatus { status == .succeeded ? .success : .failed }
 
     /// The end of the run in a sentence; nil if the failures of its nodes are enough.
     var sentence: String? {
-        guard let error, let message = error.value(at: [.key("message")])?.stringValue else {
-            return status == .cancelled ? "was cancelled: \(reason ?? "no reason given")" : nil
+        guard let error = outcome.error else {
+            let reason = outcome.reason ?? "no reason given"
+            return status == .cancelled ? "was cancelled: \(reason)" : nil
         }
-        let code = error.value(at: [.key("code")])?.stringValue ?? "error"
-        return "\(status.rawValue): \(code): \(message)"
+        return "\(status.rawValue): \(error)"
     }
 
     /// One line with counts and times.
     var summary: String {
+        let (counts, timing) = (outcome.counts, outcome.timing)
         let nodes = Text.count(counts.total, "node")
-        let times = [("", "wall_ms"), ("critical path ", "critical_path_ms"), ("work ", "work_ms")]
-            .compactMap { name, key in
-                timing.value(at: [.key(key)])?.doubleValue
-                    .map { name + Text.duration(milliseconds: $0) }
-            }
+        let times = [
+            ("", timing.wall), ("critical path ", timing.criticalPath), ("work ", timing.work),
+        ].map { name, time in name + Text.duration(microseconds: time) }
         let ends = [
             (counts.succeeded, "succeeded"), (counts.failed, "failed"),
             (counts.skipped, "skipped"), (counts.cancelled, "cancelled"),
@@ -42,38 +42,6 @@ extension RunEnd {
         guard let text = answer.stringValue else { return Array(answer.bytes) + [0x0A] }
         let bytes = Array(text.utf8)
         return bytes.last == 0x0A ? bytes : bytes + [0x0A]
-    }
-}
-
-/// The document of a run, written piece by piece, because it may be too large for memory.
-struct RunDocument {
-    private var hasNodes = false
-
-    /// Everything before the nodes.
-    func opening(_ end: RunEnd, answer: RawJSON) -> [UInt8] {
-        var writer = JSONWriter(reserving: answer.count + 256)
-        writer.beginObject()
-        writer.field("run", end.run.text)
-        writer.field("status", end.status.rawValue)
-        writer.field("error", end.error)
-        writer.field("reason", end.reason)
-        writer.field("answer", answer)
-        writer.key("nodes")
-        return writer.bytes + Array("{".utf8)
-    }
-
-    /// The nodes of one page of the coordinator's answer.
-    mutating func nodes(_ page: RawJSON) -> [UInt8] {
-        guard let nodes = page.value(at: [.key("nodes")]), nodes.kind == .object, nodes.count > 2
-        else { return [] }
-        let comma: [UInt8] = hasNodes ? [0x2C] : []
-        hasNodes = true
-        return comma + nodes.bytes.dropFirst().dropLast()
-    }
-
-    /// Everything after the nodes, and the line's end.
-    func closing(_ end: RunEnd) -> [UInt8] {
-        Array("},\"timing\":".utf8) + end.timing.bytes + Array("}\n".utf8)
     }
 }
 
@@ -97,15 +65,14 @@ struct FailureList {
     /// Whether no further page is needed.
     var isComplete: Bool { unseen == 0 || lines.count == Self.limit }
 
-    mutating func read(_ page: RawJSON) {
-        page.value(at: [.key("nodes")])?
-            .forEachField { id, node in
-                guard !isComplete, node.value(at: [.key("status")])?.stringValue == "failed" else {
-                    return
-                }
+    mutating func read(_ page: NodesPage) throws(WireError) {
+        try page.forEachNode { id, node in
+            if node.status == .failed {
                 unseen -= 1
                 lines.append(Self.line(id, node))
             }
+            return !isComplete
+        }
     }
 
     /// How many failures are not in the lines.
@@ -125,12 +92,7 @@ struct FailureList {
     }
 
     /// `t3 (grep) failed: tool_error: no such file`.
-    static func line(_ id: String, _ node: RawJSON) -> String {
-        func text(_ path: String...) -> String? {
-            node.value(at: path.map { .key($0) })?.stringValue
-        }
-        let code = text("error", "code") ?? "error"
-        let message = text("error", "message") ?? "no message"
-        return "\(id) (\(text("tool") ?? "?")) failed: \(code): \(message)"
+    static func line(_ id: String, _ node: NodeDocument) -> String {
+        "\(id) (\(node.tool)) failed: \(node.error?.description ?? "it does not say why")"
     }
 }

@@ -10,7 +10,7 @@ internal import Wire
 struct EventLines {
     private struct Source: Hashable {
         var node: String
-        var stream: String
+        var stream: ChunkStream
     }
 
     private let style: Style
@@ -60,32 +60,32 @@ struct EventLines {
         if let end = RunEnd(event) {
             return [end.sentence, end.summary].compactMap(\.self).joined(separator: "; ")
         }
-        guard let data = event.data.map({ JSONValue($0) }) else { return nil }
-        switch event.kind {
-        case .planned:
-            let tasks = (data["tasks"]?.arrayValue ?? []).prefix(5)
-            let named = tasks.map { "\($0.text("id")) \($0.text("tool_name"))" }
-            let count = Text.count(data.number("nodes"), "node")
+        let content: EventData?
+        do throws(WireError) { content = try EventData(of: event) } catch { return error.message }
+        switch content {
+        case .planned(let planned):
+            let named = planned.nodes.prefix(5).map { "\($0.id) \($0.tool)" }
+            let count = Text.count(planned.count, "node")
             return named.isEmpty ? count : "\(count): \(named.joined(separator: ", "))"
-        case .nodeSucceeded: return data.time("run_ms")
-        case .nodeFailed: return "\(data.text("code")): \(data.text("message"))"
-        case .nodeSkipped: return "because of \(data.text("because"))"
-        case .retrying:
-            return "\(data.text("code")): \(data.text("message")); again in "
-                + data.time("after_ms")
-        case .replanned: return "plan \(data["round"]?.intValue ?? 2): \(data.text("reason"))"
-        case .answering: return data["text"]?.stringValue
-        case .planProblems:
-            let problems = data["problems"]?.arrayValue ?? []
-            return problems.map { $0.text("message") }.joined(separator: "; ")
-        case .progress, .snapshot:
-            if let progress = event.data.flatMap(RunProgress.init) {
-                return "\(progress.settled) of \(progress.total) done, \(progress.running) "
-                    + "running, \(progress.failed) failed"
-            }
-            let share = data["fraction"]?.doubleValue.map { Text.fixed($0 * 100, digits: 0) + " %" }
-            return [share, data["note"]?.stringValue].compactMap(\.self).joined(separator: " ")
-        default: return data["message"]?.stringValue
+        case .nodeSucceeded(let success): return Text.duration(microseconds: success.run)
+        case .nodeFailed(let failure): return failure.description
+        case .nodeSkipped(let skipped): return "because of \(skipped.because)"
+        case .retrying(let retry):
+            return "\(retry.code): \(retry.message); again in "
+                + Text.duration(milliseconds: Double(retry.afterMilliseconds))
+        case .replanned(let next): return "plan \(next.round): \(next.reason)"
+        case .answering(let answer): return answer.text
+        case .planProblems(let list):
+            return list.problems.map(\.message).joined(separator: "; ")
+        case .progress(let progress):
+            let counts = progress.counts
+            return "\(counts.settled) of \(counts.total) done, \(counts.running) running, "
+                + "\(counts.failed) failed"
+        case .attemptProgress(let progress):
+            let share = progress.fraction.map { Text.fixed($0 * 100, digits: 0) + " %" }
+            return [share, progress.note].compactMap(\.self).joined(separator: " ")
+        case .unplaceable(let missing): return missing.message
+        case .joined, .output, .ended, nil: return nil
         }
     }
 
@@ -120,16 +120,11 @@ struct EventLines {
     }
 
     private mutating func output(of event: EventMessage) -> [String] {
-        guard let node = event.node?.text, let data = event.data else { return [] }
-        let stream = data.value(at: [.key("stream")])?.stringValue ?? "stdout"
-        let source = Source(node: node, stream: stream)
-        var bytes = partial.removeValue(forKey: source) ?? []
-        if let text = data.value(at: [.key("text")])?.stringValue {
-            bytes += text.utf8
-        } else if let encoded = data.value(at: [.key("base64")])?.stringValue {
-            // A character may be split between two chunks.
-            bytes += Base64.decode(Array(encoded.utf8)) ?? []
-        }
+        guard let node = event.node?.text, case .output(let output) = try? EventData(of: event)
+        else { return [] }
+        let source = Source(node: node, stream: output.stream)
+        // A character may be split between two events.
+        let bytes = (partial.removeValue(forKey: source) ?? []) + output.bytes
         var lines: [String] = []
         var pieces = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
         let last = pieces.removeLast()
@@ -144,7 +139,7 @@ struct EventLines {
 
     /// The output of a node without a line end.
     private mutating func rest(of node: String) -> [String] {
-        ["stdout", "stderr"].compactMap { stream in
+        [ChunkStream.standardOutput, .standardError].compactMap { stream in
             let source = Source(node: node, stream: stream)
             return partial.removeValue(forKey: source).map { prefixed(source, $0[...]) }
         }
@@ -156,8 +151,8 @@ struct EventLines {
     }
 
     private func prefixed(_ source: Source, _ text: String) -> String {
-        let mark = source.stream == "stderr" ? "!" : "|"
-        let color: Style.Color = source.stream == "stderr" ? .yellow : .cyan
+        let mark = source.stream == .standardError ? "!" : "|"
+        let color: Style.Color = source.stream == .standardError ? .yellow : .cyan
         let shown = isForTerminal ? Text.printable(text) : text
         return "\(style.paint("\(source.node) \(mark)", color)) \(shown)"
     }

@@ -19,7 +19,7 @@ struct LiveView {
 
     private struct Node {
         var tool: String
-        var state = "waiting"
+        var state = NodeStatus.waiting
         /// Milliseconds since the view began.
         var startedAt = 0.0
     }
@@ -58,25 +58,27 @@ struct LiveView {
         phase = nil
         switch event.kind {
         case .planned:
-            addPlanned(event.data?.value(at: [.key("tasks")]))
+            if case .planned(let planned) = try? EventData(of: event) {
+                for node in planned.nodes { add(node.id.text, tool: node.tool) }
+            }
             return []
         case .progress, .snapshot:
-            if event.node == nil { note(event.data.flatMap(RunProgress.init)) }
+            if case .progress(let told) = try? EventData(of: event) { note(told) }
             return []
         default: break
         }
         guard let id = event.node?.text, nodes[id] != nil else { return [] }
         switch event.kind {
-        case .nodeReady: nodes[id]?.state = "ready"
-        case .dispatched: nodes[id]?.state = "sent"
+        case .nodeReady: nodes[id]?.state = .ready
+        case .dispatched: nodes[id]?.state = .sent
         case .started: start(id, elapsedMilliseconds)
         case .retrying:
-            if nodes[id]?.state == "running" { progress.running -= 1 }
-            nodes[id]?.state = "backing_off"
-        case .nodeSucceeded: return end(id, "succeeded", EventLines.text(of: event))
-        case .nodeFailed: return end(id, "failed", EventLines.text(of: event))
-        case .nodeSkipped: return end(id, "skipped", EventLines.text(of: event))
-        case .nodeCancelled: return end(id, "cancelled", nil)
+            if nodes[id]?.state == .running { progress.counts.running -= 1 }
+            nodes[id]?.state = .backingOff
+        case .nodeSucceeded: return end(id, .succeeded, EventLines.text(of: event))
+        case .nodeFailed: return end(id, .failed, EventLines.text(of: event))
+        case .nodeSkipped: return end(id, .skipped, EventLines.text(of: event))
+        case .nodeCancelled: return end(id, .cancelled, nil)
         default: break
         }
         return []
@@ -97,7 +99,7 @@ struct LiveView {
         var lines = shown.prefix(count).compactMap { id -> String? in
             guard let node = nodes[id] else { return nil }
             let time =
-                node.state == "running"
+                node.state == .running
                 ? Text.duration(milliseconds: elapsedMilliseconds - node.startedAt) : nil
             return line(id, node.tool, node.state, time, width: width)
         }
@@ -109,46 +111,38 @@ struct LiveView {
 
     // MARK: - What happens
 
-    private mutating func addPlanned(_ planned: RawJSON?) {
-        for node in planned.map({ JSONValue($0) })?.arrayValue ?? [] {
-            guard let id = node["id"]?.stringValue else { continue }
-            add(id, tool: node["tool_name"]?.stringValue ?? "?")
-        }
-    }
-
     private mutating func add(_ id: String, tool: String) {
         guard nodes[id] == nil else { return }
         nodes[id] = Node(tool: tool)
         if subject == .goal { shown.append(id) }
-        progress.total += 1
+        progress.counts.total += 1
     }
 
-    private mutating func note(_ told: RunProgress?) {
-        guard let told else { return }
+    private mutating func note(_ told: RunProgress) {
         // The only counts of a plan whose nodes are not watched.
         if nodes.isEmpty, subject == .plan { progress = told }
-        progress.criticalPathMilliseconds = told.criticalPathMilliseconds
+        progress.criticalPath = told.criticalPath
     }
 
     private mutating func start(_ id: String, _ elapsed: Double) {
-        if nodes[id]?.state != "running" { progress.running += 1 }
-        nodes[id]?.state = "running"
+        if nodes[id]?.state != .running { progress.counts.running += 1 }
+        nodes[id]?.state = .running
         nodes[id]?.startedAt = elapsed
         if subject == .plan, !shown.contains(id) { shown.append(id) }
     }
 
-    private mutating func end(_ id: String, _ state: String, _ text: String?) -> [String] {
-        guard let node = nodes[id], !Self.ends.contains(node.state) else { return [] }
+    private mutating func end(_ id: String, _ state: NodeStatus, _ text: String?) -> [String] {
+        guard let node = nodes[id], !node.state.isTerminal else { return [] }
         if let place = shown.firstIndex(of: id) { shown.remove(at: place) }
-        if node.state == "running" { progress.running -= 1 }
+        if node.state == .running { progress.counts.running -= 1 }
         switch state {
-        case "succeeded": progress.succeeded += 1
-        case "failed": progress.failed += 1
-        case "skipped": progress.skipped += 1
-        default: progress.cancelled += 1
+        case .succeeded: progress.counts.succeeded += 1
+        case .failed: progress.counts.failed += 1
+        case .skipped: progress.counts.skipped += 1
+        default: progress.counts.cancelled += 1
         }
         nodes[id]?.state = state
-        if state == "failed" {
+        if state == .failed {
             guard subject == .goal || toldFailures < Self.failuresTold else { return [] }
             toldFailures += 1
         } else if subject == .plan {
@@ -157,14 +151,12 @@ struct LiveView {
         return [line(id, node.tool, state, text, width: 80)]
     }
 
-    private static let ends: Set<String> = ["succeeded", "failed", "skipped", "cancelled"]
-
     // MARK: - A line
 
     private func line(
         _ id: String,
         _ tool: String,
-        _ state: String,
+        _ state: NodeStatus,
         _ text: String?,
         width: Int
     ) -> String {
@@ -175,12 +167,12 @@ struct LiveView {
             Text.shortened(Text.printable(tool), to: isNarrow ? 10 : 24),
             to: isNarrow ? 8 : 16
         )
-        let word = Text.filled(state, to: 9)
+        let word = Text.filled(state.rawValue, to: 9)
         let head = "  \(name)  \(called)  "
         let used = Text.width(of: head) + word.count + 2
         guard used <= room else { return Text.cut(head + word, to: room).trimmingEnd() }
         let rest = text.map { Text.cut(Text.printable($0), to: room - used) } ?? ""
-        let line = head + style.paint(word, Style.color(ofState: state)) + "  " + rest
+        let line = head + style.paint(word, Style.color(ofState: state.rawValue)) + "  " + rest
         return rest.isEmpty ? line.trimmingEnd() : line
     }
 }

@@ -1,52 +1,54 @@
 // A node as shown by `weft show RUN NODE`: everything known about it. Pure except for printing.
 internal import Console
+internal import Core
 internal import JSON
+internal import Wire
 
 /// Everything about one node.
 struct NodeView {
-    private let node: JSONValue
-    private let runningMilliseconds: Double?
+    private let details: NodeDetails
+    /// Milliseconds that it has been running.
+    private let runningFor: Double?
 
-    /// A node, and how long ago its run was accepted.
-    init(_ node: JSONValue, ageMilliseconds: Double? = nil) {
-        self.node = node
-        runningMilliseconds = ageMilliseconds.flatMap { node.runningMilliseconds(at: $0) }
+    /// A node, and how many milliseconds ago its run was accepted.
+    init(_ details: NodeDetails, age: Int? = nil) {
+        self.details = details
+        runningFor = age.flatMap { details.node.runningMilliseconds(at: $0) }
     }
 
     /// The facts in one line each.
     var pairs: [(name: String, value: String?)] {
-        let dependencies = node.texts("dependencies")
-        let error = node["error"] ?? .null
+        let node = details.node
+        let dependencies = details.dependencies.map(\.text).joined(separator: ", ")
         return [
-            ("node", node.text("id")),
-            ("tool", node.text("tool")),
-            ("status", node.text("status")),
-            ("because", node["because"]?.stringValue.map { "\($0) did not succeed" }),
-            ("depends on", dependencies.isEmpty ? nil : dependencies.joined(separator: ", ")),
-            ("attempts", "\(node.number("attempts"))"),
-            ("worker", node["worker"]?.stringValue),
-            ("waited", node["queued_ms"].map { _ in node.time("queued_ms") }),
-            ("ran", node["run_ms"].map { _ in node.time("run_ms") }),
-            ("runs for", runningMilliseconds.map { Text.duration(milliseconds: $0) }),
-            ("error", error["code"].map { _ in "\(error.text("code")): \(error.text("message"))" }),
-            ("exit code", error["exit_code"]?.intValue.map { "\($0)" }),
-            ("signal", error["signal"]?.intValue.map { "\($0)" }),
+            ("node", details.id.text),
+            ("tool", node.tool),
+            ("status", node.status.rawValue),
+            ("because", node.because.map { "\($0) did not succeed" }),
+            ("depends on", dependencies.isEmpty ? nil : dependencies),
+            ("attempts", "\(node.attempts)"),
+            ("worker", node.worker),
+            ("waited", node.queued.map { Text.duration(microseconds: $0) }),
+            ("ran", node.run.map { Text.duration(microseconds: $0) }),
+            ("runs for", runningFor.map { Text.duration(milliseconds: $0) }),
+            ("error", node.error?.description),
+            ("exit code", node.error?.exitCode.map { "\($0)" }),
+            ("signal", node.error?.signal.map { "\($0)" }),
         ]
     }
 
     /// The values that may have many lines, each under its heading.
     var sections: [(title: String, text: String)] {
         var sections: [(title: String, text: String)] = []
-        if let arguments = node["args"] { sections.append(("args", arguments.description)) }
-        if let output = node["output"] {
-            sections.append(("output", output.stringValue ?? output.description))
+        if let arguments = details.arguments { sections.append(("args", arguments.text)) }
+        if let output = details.node.output {
+            sections.append(("output", output.stringValue ?? output.text))
         }
-        if let tail = node["error"]?["stderr_tail"]?.stringValue {
+        if let tail = details.node.error?.stderrTail {
             sections.append(("standard error, its end", tail))
         }
-        let reasons = node["reasons"]?.arrayValue ?? []
-        if !reasons.isEmpty {
-            let sentences = reasons.map { $0.text("message") }.joined(separator: "\n")
+        if !details.reasons.isEmpty {
+            let sentences = details.reasons.map(\.message).joined(separator: "\n")
             sections.append(("why it waits", sentences))
         }
         return sections

@@ -9,31 +9,22 @@ internal import Wire
 /// The nodes of a run, as many as are wanted: failed ones first, then running ones, then the others
 /// in the order of the plan.
 struct RunView {
-    /// The states that can be asked for.
-    enum Status: String, CaseIterable {
-        case waiting, ready, sent, running
-        case backingOff = "backing_off"
-        case cancelling
-        case succeeded, failed, skipped, cancelled
-    }
-
     private var failed: [[TextTable.Cell]] = []
     private var running: [[TextTable.Cell]] = []
     private var others: [[TextTable.Cell]] = []
     private var matching = 0
     private var total = 0
     private let limit: Int
-    private let status: Status?
-    private let counts: JSONValue
-    private let age: Double?
+    private let status: NodeStatus?
+    private let counts: NodeCounts
+    private let age: Int
 
-    /// A view of a run from the coordinator's description; with a state, only of nodes in that
-    /// state.
-    init(of run: JSONValue = .null, limit: Int, status: Status? = nil) {
+    /// A view of a run; with a state, of nodes in that state only.
+    init(of run: RunDocument, limit: Int, status: NodeStatus? = nil) {
         self.limit = limit
         self.status = status
-        counts = run["counts"] ?? .null
-        age = run["age_ms"]?.doubleValue
+        counts = run.counts
+        age = run.ageMilliseconds
     }
 
     /// Nodes that are wanted but not in the table, as far as pages were read.
@@ -46,9 +37,9 @@ struct RunView {
     var isComplete: Bool {
         guard status == nil else { return false }
         let important = failed.count + running.count
-        if important >= limit, failed.count >= min(counts.number("failed"), limit) { return true }
-        return important + others.count >= limit && failed.count >= counts.number("failed")
-            && running.count >= counts.number("running")
+        if important >= limit, failed.count >= min(counts.failed, limit) { return true }
+        return important + others.count >= limit && failed.count >= counts.failed
+            && running.count >= counts.running
     }
 
     /// The nodes, as many as are wanted.
@@ -64,72 +55,63 @@ struct RunView {
     }
 
     /// Adds the nodes of a page.
-    mutating func add(_ page: RawJSON) {
-        total = page.value(at: [.key("total")])?.intValue ?? total
-        page.value(at: [.key("nodes")])?
-            .forEachField { id, raw in
-                // The output of a node that is not listed need not be decoded.
-                let state = raw.value(at: [.key("status")])?.stringValue ?? ""
-                if let status, status.rawValue != state { return }
-                matching += 1
-                switch state {
-                case "failed": add(id, raw, to: &failed)
-                case "running", "sent", "backing_off", "cancelling": add(id, raw, to: &running)
-                default: add(id, raw, to: &others)
-                }
+    mutating func add(_ page: NodesPage) throws(WireError) {
+        total = page.total
+        try page.forEachNode { id, node in
+            if let status, status != node.status { return true }
+            matching += 1
+            switch node.status {
+            case .failed: add(id, node, to: &failed)
+            case .running, .sent, .backingOff, .cancelling: add(id, node, to: &running)
+            case .waiting, .ready, .succeeded, .cancelled, .skipped: add(id, node, to: &others)
             }
+            return true
+        }
     }
 
-    private func add(_ id: String, _ raw: RawJSON, to rows: inout [[TextTable.Cell]]) {
+    private func add(_ id: String, _ node: NodeDocument, to rows: inout [[TextTable.Cell]]) {
         guard rows.count < limit else { return }
-        let node = JSONValue(raw)
         let time = node.runningMilliseconds(at: age).map { Text.duration(milliseconds: $0) + " …" }
+        func text(_ time: Int?) -> String { time.map { Text.duration(microseconds: $0) } ?? "" }
         rows.append([
-            .init(id), .init(node.text("tool")), .state(node.text("status")),
-            .init("\(node.number("attempts"))"), .init(node.text("worker")),
-            .init(node.time("queued_ms")), .init(time ?? node.time("run_ms")),
+            .init(id), .init(node.tool), .state(node.status.rawValue), .init("\(node.attempts)"),
+            .init(node.worker ?? ""), .init(text(node.queued)), .init(time ?? text(node.run)),
             .init(Self.outcome(node)),
         ])
     }
 
     /// The outcome of a node in a few words.
-    private static func outcome(_ node: JSONValue) -> String {
-        if let error = node["error"], node.text("status") == "failed" {
-            return "\(error.text("code")): \(error.text("message"))"
-        }
-        if let because = node["because"]?.stringValue { return "because of \(because)" }
-        guard let output = node["output"] else { return "" }
+    private static func outcome(_ node: NodeDocument) -> String {
+        if let error = node.error, node.status == .failed { return error.description }
+        if let because = node.because { return "because of \(because)" }
+        guard let output = node.output else { return "" }
         // Terminals show no more.
-        return String((output.stringValue ?? output.description).prefix(400))
+        return String((output.stringValue ?? output.text).prefix(400))
     }
 
     /// The run as a whole.
-    static func pairs(_ run: JSONValue) -> [(name: String, value: String?)] {
-        let counts = run["counts"] ?? .null
-        let timing = run["timing"] ?? .null
-        let error = run["error"].map { "\($0.text("code")): \($0.text("message"))" }
-        let names = ["running", "succeeded", "failed", "skipped", "cancelled"]
-        let parts = names.compactMap { name in
-            counts.number(name) > 0 ? "\(counts.number(name)) \(name)" : nil
-        }
-        let isGrowing = run["growing"]?.boolValue == true
+    static func pairs(_ run: RunDocument) -> [(name: String, value: String?)] {
+        let counts = run.counts
+        let parts = [
+            (counts.running, "running"), (counts.succeeded, "succeeded"),
+            (counts.failed, "failed"), (counts.skipped, "skipped"),
+            (counts.cancelled, "cancelled"),
+        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        let nodes = parts.isEmpty ? "" : ": \(parts.joined(separator: ", "))"
+        let age = Text.duration(milliseconds: Double(run.ageMilliseconds))
         return [
-            ("run", run.text("run")),
-            ("label", run["label"]?.stringValue),
-            ("status", run.text("status") + (isGrowing ? ", its plan still grows" : "")),
-            ("error", error),
-            ("reason", run["reason"]?.stringValue),
-            (
-                "nodes",
-                "\(counts.number("total"))"
-                    + (parts.isEmpty ? "" : ": \(parts.joined(separator: ", "))")
-            ),
-            ("started", "\(run.time("age_ms")) ago"),
-            ("took", timing.time("wall_ms")),
-            ("critical path", timing.time("critical_path_ms")),
-            ("work", timing.time("work_ms")),
-            ("speedup", timing["speedup"]?.doubleValue.map { Text.fixed($0, digits: 2) }),
-            ("join", run["join_instruction"]?.stringValue),
+            ("run", run.run.text),
+            ("label", run.label),
+            ("status", run.status.rawValue + (run.isGrowing ? ", its plan still grows" : "")),
+            ("error", run.error?.description),
+            ("reason", run.reason),
+            ("nodes", "\(counts.total)\(nodes)"),
+            ("started", "\(age) ago"),
+            ("took", Text.duration(microseconds: run.timing.wall)),
+            ("critical path", Text.duration(microseconds: run.timing.criticalPath)),
+            ("work", Text.duration(microseconds: run.timing.work)),
+            ("speedup", Text.fixed(run.timing.speedup, digits: 2)),
+            ("join", run.joinInstruction),
         ]
     }
 
@@ -140,78 +122,48 @@ struct RunView {
         _ run: RunID,
         _ options: CoordinatorClient.Options,
         limit: Int,
-        status: Status? = nil
-    ) throws -> (summary: RawJSON, view: RunView) {
-        var summary = RawJSON.emptyObject
-        var view = RunView(limit: limit)
+        status: NodeStatus? = nil
+    ) throws -> (run: RunDocument, view: RunView) {
+        let data = try Session.ask(options, .run, id: run.text)
+        let document = try read { () throws(WireError) in try RunDocument(decoding: data) }
+        var view = RunView(of: document, limit: limit, status: status)
         try Session.run { session in
-            session.ask(run, options) { client, data in
-                summary = data
-                view = RunView(of: JSONValue(data), limit: limit, status: status)
-                client.forEachPage(of: run) { page, goOn in
-                    view.add(page)
+            session.connect(options) { client in
+                client.forEachPage(of: run) { (page, goOn) throws(WireError) in
+                    try view.add(page)
                     goOn(!view.isComplete)
-                } then: {
-                    session.end($0)
+                } then: { result in
+                    switch result {
+                    case .success: session.end()
+                    case .failure(let error): session.end(CommandFailure(error))
+                    }
                 }
             }
         }
-        return (summary, view)
+        return (document, view)
     }
 
     /// Prints a run with every node as one JSON object, page by page.
-    static func printDocument(of run: RunID, _ options: CoordinatorClient.Options) throws {
+    static func printReport(of run: RunID, _ options: CoordinatorClient.Options) throws {
         try Session.run { session in
-            let output = session.output
-            var document = RunDocument()
-            session.ask(run, options) { client, data in
-                output.write(Array("{\"run\":".utf8) + data.bytes + Array(",\"nodes\":{".utf8))
-                client.forEachPage(of: run) { page, goOn in
-                    output.write(document.nodes(page))
-                    output.whenDrained { goOn(true) }
-                } then: { result in
-                    if case .success = result { output.write(Array("}}\n".utf8)) }
-                    session.end(result)
-                }
+            session.connect(options) { client in
+                RunReport(client, run, session.output)
+                    .write { result in
+                        switch result {
+                        case .success(let omission): session.end(omission)
+                        case .failure(let error): session.end(CommandFailure(error))
+                        }
+                    }
             }
         }
     }
 }
 
-extension RunView.Status: ExpressibleByArgument {}
-
-extension JSONValue {
-    /// How long a node has been running, in a run that was accepted that long ago; nil if it does
-    /// not run.
-    func runningMilliseconds(at age: Double?) -> Double? {
-        guard text("status") == "running", let age, let ready = self["ready_at_ms"]?.doubleValue
-        else { return nil }
-        return max(age - ready - (self["queued_ms"]?.doubleValue ?? 0), 0)
-    }
-}
-
-extension Session {
-    /// Connects and asks for a run; ends the command if there is none.
-    func ask(
-        _ run: RunID,
-        _ options: CoordinatorClient.Options,
-        then: @escaping (CoordinatorClient, RawJSON) -> Void
-    ) {
-        connect(options) { [self] client in
-            client.get(.run, id: run.text) { [self] result in
-                switch result {
-                case .success(let data): then(client, data)
-                case .failure(let error): end(CommandFailure(error))
-                }
-            }
-        }
-    }
-
-    /// Ends the command with the result of a request.
-    func end(_ result: Result<Void, ClientError>) {
-        switch result {
-        case .success: end()
-        case .failure(let error): end(CommandFailure(error))
-        }
+extension NodeDocument {
+    /// How long a node has been running, of a run that was accepted so many milliseconds ago; nil if
+    /// it does not run.
+    func runningMilliseconds(at age: Int) -> Double? {
+        guard status == .running, let readyAt else { return nil }
+        return max(Double(age) - Double(readyAt + (queued ?? 0)) / 1_000, 0)
     }
 }
