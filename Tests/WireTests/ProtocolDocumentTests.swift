@@ -141,13 +141,13 @@ struct ProtocolDocumentTests {
         }
     }
 
-    @Test("Durations are announced in whole milliseconds")
+    @Test("Durations are announced in whole milliseconds, rounded up")
     func announcesMilliseconds() {
         var limits = Limits()
         limits.heartbeat = .microseconds(1_500_900)
         limits.lease = .seconds(7)
         limits.cancelGrace = .milliseconds(250)
-        #expect(limits.heartbeatMilliseconds == 1500)
+        #expect(limits.heartbeatMilliseconds == 1501)
         #expect(limits.leaseMilliseconds == 7000)
         #expect(limits.cancelGraceMilliseconds == 250)
     }
