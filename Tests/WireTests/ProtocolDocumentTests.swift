@@ -1,5 +1,6 @@
 // The protocol document matches the code: its examples are messages, every message has one, and its
 // tables state what the code does.
+import Core
 import Foundation
 import JSON
 import OrderedCollections
@@ -61,6 +62,86 @@ struct ProtocolDocumentTests {
                 #expect(written[key] == value, "\(key) in \(line)")
             }
         }
+    }
+
+    @Test("The data of each example is a document, with all that it shows")
+    func decodesDocuments() throws {
+        var answered: Set<GetKind> = []
+        var told: Set<EventKind> = []
+        for line in ProtocolDocument.examples {
+            switch try decode(line) {
+            case .reply(let reply):
+                answered.insert(reply.what)
+                guard case .inline(let data) = reply.data else { continue }
+                let written = try Self.written(data, reply.what)
+                #expect(JSONValue(written) == JSONValue(data), "\(line)")
+            case .event(let event):
+                told.insert(event.kind)
+                let written = try EventData(of: event)?.json
+                let shown = event.data.map { JSONValue($0) }
+                #expect(written.map { JSONValue($0) } == shown, "\(line)")
+            default: break
+            }
+        }
+        #expect(answered == Set(GetKind.allCases))
+        #expect(told == Set(EventKind.allCases))
+    }
+
+    /// An answer, read as its document and written again.
+    private static func written(_ data: RawJSON, _ kind: GetKind) throws -> RawJSON {
+        func list(_ documents: [some Document]) -> RawJSON {
+            let text = "[\(documents.map(\.json.text).joined(separator: ","))]"
+            return RawJSON(trusted: Array(text.utf8)[...])
+        }
+        switch kind {
+        case .status: return try StatusDocument(decoding: data).json
+        case .workers: return list(try WorkerDocument.list(decoding: data))
+        case .tools: return list(try ToolDocument.list(decoding: data))
+        case .run: return try RunDocument(decoding: data).json
+        case .runs: return list(try RunDocument.list(decoding: data))
+        case .node: return try NodeDetails(decoding: data).json
+        case .nodes:
+            let page = try NodesPage(decoding: data)
+            var writer = NodesPage.Writer()
+            try page.forEachNode { id, node in
+                if let id = NodeID(id) { writer.add(id, node) }
+                return true
+            }
+            return writer.finish(next: page.next, total: page.total).joined
+        case .explain: return try ExplanationDocument(decoding: data).json
+        case .story: return try StoryDocument(decoding: data).json
+        case .answer: return data
+        }
+    }
+
+    @Test("Every field of each document, and every reason to wait, is named")
+    func namesFields() throws {
+        let text = try #require(ProtocolDocument.text)
+        typealias Examples = DocumentExamples
+        let answers = [
+            Examples.status.json, Examples.worker.json, Examples.tool.json, Examples.wholeRun.json,
+            Examples.details.json, Examples.explanation.json, Examples.story.json,
+        ]
+        for document in answers + Examples.events.map(\.1.json) {
+            for name in Self.names(in: document) {
+                #expect(text.contains("`\(name)`"), "\(name) is not named")
+            }
+        }
+        for code in WaitingReason.Code.all {
+            #expect(text.contains("`\(code.rawValue)`"), "\(code.rawValue) is not named")
+        }
+    }
+
+    /// Names of fields, without those in values of tools, plans and models.
+    private static func names(in value: RawJSON) -> Set<String> {
+        let free: Set = ["labels", "parameters", "output", "args", "answer", "records", "tasks"]
+        var names: Set<String> = []
+        value.forEachElement { names.formUnion(Self.names(in: $0)) }
+        value.forEachField { name, value in
+            names.insert(name)
+            if !free.contains(name) { names.formUnion(Self.names(in: value)) }
+        }
+        return names
     }
 
     @Test("The worked example of the handshake is right")
