@@ -53,11 +53,6 @@ extension JSONValue {
     /// A field that is a count, or 0.
     package func number(_ key: String) -> Int { self[key]?.intValue ?? 0 }
 
-    /// A field in milliseconds for people, or nothing.
-    package func time(_ key: String) -> String {
-        self[key]?.doubleValue.map { Text.duration(milliseconds: $0) } ?? ""
-    }
-
     /// The texts of a list.
     package func texts(_ key: String) -> [String] {
         self[key]?.arrayValue?.compactMap(\.stringValue) ?? []
