@@ -207,7 +207,7 @@ extension CoordinatorMachine {
 
     /// An array of documents, one for each element from a position on, as far as the work goes.
     ///
-    /// At least one element is looked at, so that whoever follows the pages comes to the end.
+    /// A page looks at one element at least, so that following the pages reaches the end.
     private func page<Element>(
         of elements: some Sequence<Element>,
         from: Int,

@@ -186,7 +186,7 @@ public struct CoordinatorMachine: Sendable {
         makeAnswers(in: &turn)
         restateMore(in: &turn)
         keepWithinBounds(in: &turn)
-        // A run that ends for want of bytes may free slots after the placement of this turn.
+        // A run that ends because it holds too much may free slots after the placement.
         let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)

@@ -119,7 +119,7 @@ struct HeldRun: Sendable {
             + answers.bytes
     }
 
-    /// The same, with every part counted anew; for checks.
+    /// `heldBytes`, computed again from all parts; for checks.
     var countedBytes: Int {
         fixedBytes + state.countedBytes + arguments.countedBytes + incoming.countedBytes
             + log.countedBytes + (planner?.heldBytes ?? 0) + answers.bytes

@@ -51,6 +51,6 @@ struct IncomingOutputs: Sendable {
         bytes = 0
     }
 
-    /// The bytes that have arrived, counted anew; for checks.
+    /// `bytes`, computed again from all outputs; for checks.
     var countedBytes: Int { assemblers.values.reduce(0) { $0 + $1.assembler.bytes } }
 }

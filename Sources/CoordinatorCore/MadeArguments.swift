@@ -28,12 +28,7 @@ struct MadeArguments: Sendable {
         return arguments
     }
 
-    mutating func removeAll() {
-        byNode = [:]
-        bytes = 0
-    }
-
-    /// The same as `bytes`, counted anew; for checks.
+    /// `bytes`, computed again from all arguments; for checks.
     var countedBytes: Int { byNode.values.reduce(0) { $0 + $1.keptBytes } }
 }
 

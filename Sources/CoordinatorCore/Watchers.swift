@@ -23,7 +23,7 @@ struct Watchers: Sendable, Sequence {
 
     var isEmpty: Bool { arrivals.isEmpty }
 
-    /// Whether anybody watches at a level that events of a kind reach.
+    /// Whether some watcher gets events of this kind.
     func wants(_ kind: EventKind) -> Bool {
         guard let highest else { return false }
         return kind.reaches(highest)

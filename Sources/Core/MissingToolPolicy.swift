@@ -1,4 +1,4 @@
-// What a run asks for when nobody offers a tool; on the wire, in the library and in the scheduler.
+// What happens to nodes whose tool no worker offers. The wire, the library and the scheduler use it.
 
 /// What happens to a node whose tool no connected worker has.
 public enum MissingToolPolicy: String, Sendable, Hashable, CaseIterable {

@@ -22,7 +22,7 @@ extension Run {
             + results.failureBytes + workers.bytes + endingBytes + (planning.answer?.count ?? 0)
     }
 
-    /// The same, with every part counted anew; for checks.
+    /// `heldBytes`, computed again from all parts; for checks.
     public var countedBytes: Int {
         plan.countedBytes + plan.count * HeldCost.node
             + results.outputs.reduce(0) { $0 + ($1?.count ?? 0) }

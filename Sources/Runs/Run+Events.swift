@@ -164,7 +164,7 @@ extension Run {
         return PlannedNodes(names: added.map { (plan[$0].id, plan[$0].tool) })
     }
 
-    /// Whether a model plans or anybody but the coordinator joins.
+    /// Whether a model plans the run, or a model or a tool joins it.
     private var hasPlanner: Bool {
         if acceptance.goal != nil { return true }
         switch acceptance.join {

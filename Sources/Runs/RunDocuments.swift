@@ -1,4 +1,4 @@
-// What is told of a run as a whole: in answers, while it goes on, and at its end.
+// Documents about a whole run: for answers, for events of progress and for its last event.
 
 package import Core
 internal import JSON

@@ -132,7 +132,7 @@ public struct RunLog: Sendable {
         return low
     }
 
-    /// The bytes of all entries, counted anew; for checks.
+    /// `bytes`, computed again from all entries; for checks.
     public var countedBytes: Int { entries.reduce(0) { $0 + $1.content.heldBytes } }
 }
 

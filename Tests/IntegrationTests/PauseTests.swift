@@ -59,7 +59,9 @@ extension Integration {
                 worker.signal(SIGSTOP)
                 try await Task.sleep(for: .seconds(8))
                 worker.signal(SIGCONT)
-                try await Task.sleep(for: .seconds(1))
+                try await eventually("it is heard again") {
+                    try await place.workers().allSatisfy { $0["state"].text == "ready" }
+                }
                 try place.write("", to: "go")
                 let end = try await run.end(within: .seconds(30))
                 #expect(end.code == 0, "\(end.errors)")
