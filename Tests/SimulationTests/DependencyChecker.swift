@@ -117,6 +117,17 @@ struct DependencyChecker {
         return nil
     }
 
+    /// Arguments can only be missing once everything that they are made of is there.
+    func unmade(_ run: RunID, _ node: NodeID) -> String? {
+        guard let book = books[run], let model = book.nodes[node.text] else { return nil }
+        for dependency in model.dependencies where book.outputs[dependency] == nil {
+            return "\(run), node \(node), lacked arguments before \(dependency) succeeded"
+        }
+        return model.arguments(outputs: book.outputs).map {
+            "\(run), node \(node), failed for its arguments, which are \($0)"
+        }
+    }
+
     func output(_ run: RunID, _ node: Int) -> RawJSON? {
         books[run].flatMap { book in book.places[node].flatMap { book.outputs[$0] } }
     }

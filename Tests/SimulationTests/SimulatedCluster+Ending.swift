@@ -184,6 +184,12 @@ extension SimulatedCluster {
             if run.results.outputs[node]?.text != recorded?.text, run.results.intake != .dropped {
                 broken("\(id)/\(node) has another output than the one that came")
             }
+            let unmade: [FailureCode] = [.referenceNotFound, .badArguments]
+            if let failure = run.results.failures[node], unmade.contains(failure.code),
+                let problem = dependencies.unmade(id, run.plan[node].id)
+            {
+                broken(problem)
+            }
             let excusable: [FailureCode] = [.workerLost, .outcomeUnknown]
             if let failure = run.results.failures[node], excusable.contains(failure.code),
                 !hasLostWorkers, faults[.drainEndedAttempt] == 0
