@@ -177,9 +177,7 @@ extension CoordinatorMachine {
             pid: session.processID,
             software: session.software,
             connectedMilliseconds: (now - session.joinedAt).wholeMilliseconds,
-            labels: OrderedDictionary(
-                uniqueKeysWithValues: session.labels.lazy.map { ($0.key, $0.value) }
-            ),
+            labels: session.labels,
             tools: session.tools,
             refusedTools: session.refusedTools,
             withheldTools: session.withheld,

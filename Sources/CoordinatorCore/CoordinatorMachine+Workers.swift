@@ -70,7 +70,7 @@ extension CoordinatorMachine {
             latestConnection: id,
             slots: register.slots,
             tools: [],
-            labels: register.labels.map { ($0.key, $0.value) },
+            labels: register.labels,
             joinedAt: turn.now
         )
         record.host = register.host

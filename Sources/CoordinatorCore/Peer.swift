@@ -2,6 +2,7 @@
 
 internal import Core
 internal import DequeModule
+internal import OrderedCollections
 internal import Wire
 
 /// A connection as the core sees it.
@@ -73,7 +74,7 @@ struct WorkerSession: Sendable {
     var refusedTools: [WithheldTool] = []
     /// Its tools that cannot run for now, as it says.
     var withheld: [WithheldTool] = []
-    var labels: [(key: String, value: String)]
+    var labels: OrderedDictionary<String, String>
     var host: String?
     var processID: Int?
     var software: String?
