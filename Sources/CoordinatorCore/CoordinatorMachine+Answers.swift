@@ -14,24 +14,24 @@ extension CoordinatorMachine {
         guard get.what == .answer, let id = get.id.flatMap(RunID.init), let run = runs.slot(of: id)
         else { return true }
         if runs[run].answer != nil { return true }
-        if !joiningRuns.contains(id) {
+        if !runs.unmadeAnswers.contains(id) {
             var work = PageWork()
             if makeAnswer(of: run, &work) { return true }
-            joiningRuns.append(id)
+            runs.unmadeAnswers.append(id)
         }
         return false
     }
 
     /// Makes more of the answers that were asked for, and sends those that are there.
     mutating func makeAnswers(in turn: inout CoordinatorTurn) {
-        guard !joiningRuns.isEmpty else { return }
+        guard !runs.unmadeAnswers.isEmpty else { return }
         var work = PageWork(turns: 8)
         var isMade = false
-        while !work.isUsedUp, let id = joiningRuns.first {
+        while !work.isUsedUp, let id = runs.unmadeAnswers.first {
             if let run = runs.slot(of: id), runs[run].answer == nil {
                 guard makeAnswer(of: run, &work) else { break }
             }
-            joiningRuns.removeFirst()
+            runs.unmadeAnswers.removeFirst()
             isMade = true
         }
         if isMade { answerWaiting(in: &turn) }

@@ -91,7 +91,8 @@ extension CoordinatorMachine {
         _ run: Int
     ) throws(Failure) {
         guard arguments.count <= Self.checkedBytes,
-            let tool = catalogue[runs[run].state.plan[node].tool], !tool.schema.acceptsEverything
+            let tool = fleet.catalogue[runs[run].state.plan[node].tool],
+            !tool.schema.acceptsEverything
         else { return }
         // Decoding and checking take several times as long as copying.
         argumentBudget.work += 8 * arguments.count

@@ -18,11 +18,11 @@ extension CoordinatorMachine {
         switch message {
         case .result(let result): finish(result, worker, id, in: &turn)
         case .started(let started): start(started.attempt, worker, in: &turn)
-        case .chunk(let chunk): take(chunk, worker, id, in: &turn)
-        case .reject(let reject): take(reject, worker, in: &turn)
-        case .progress(let progress): take(progress, worker, in: &turn)
+        case .chunk(let chunk): handleChunk(chunk, worker, id, in: &turn)
+        case .reject(let reject): handleReject(reject, worker, in: &turn)
+        case .progress(let progress): handleProgress(progress, worker, in: &turn)
         case .offer(let offer): changeOffer(offer, of: worker, id, in: &turn)
-        case .pong(let pong): takePong(pong, from: worker, in: &turn)
+        case .pong(let pong): handlePong(pong, from: worker, in: &turn)
         case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))
         case .drain(let drain):
             self.drain(
@@ -33,7 +33,7 @@ extension CoordinatorMachine {
                 in: &turn
             )
         case .bye(let bye):
-            if bye.isDrained { takeBackUnanswered(worker, in: &turn) }
+            if bye.isDrained { requeueUnanswered(worker, in: &turn) }
             dismiss(id, reason: "it said bye: \(bye.reason)", in: &turn)
         case .error(let error) where error.isFatal:
             dismiss(id, reason: "it reported \(error.code)", in: &turn)
@@ -50,7 +50,7 @@ extension CoordinatorMachine {
     /// A drained worker has answered every dispatch that it received.
     ///
     /// What it has not answered was sent while its bye was on the way, and never ran.
-    private mutating func takeBackUnanswered(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
+    private mutating func requeueUnanswered(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         for attempt in scheduler.attempts(on: worker) {
             schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
@@ -153,7 +153,7 @@ extension CoordinatorMachine {
         return runs[run].state.microseconds(at: now) - dispatchedAt
     }
 
-    private mutating func take(
+    private mutating func handleChunk(
         _ chunk: Chunk,
         _ worker: WorkerID,
         _ id: ConnectionID,
@@ -201,23 +201,30 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        let consumed = (workers[worker]?.consumed[attempt] ?? 0) + bytes
-        guard consumed >= limits.window / 4 else {
-            workers[worker]?.consumed[attempt] = consumed
-            return
+        let most = limits.window / 4
+        let granted = fleet.inPlace(worker) { session in
+            let consumed = session.consumed[attempt, default: 0] + bytes
+            session.consumed[attempt] = consumed < most ? consumed : 0
+            return consumed < most ? nil : consumed
         }
-        workers[worker]?.consumed[attempt] = 0
+        guard let consumed = granted ?? nil else { return }
         turn.append(.send(id, .window(Window(attempt: attempt, bytes: consumed))))
+    }
+
+    /// Tells the worker, with the next dispatch or a little later, of a result that was stored, or
+    /// that is not needed any more.
+    private mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
+        fleet.acknowledge(attempt, of: worker, isStale: isStale, batch: limits.ackBatch)
     }
 
     /// Forgets how many bytes of the attempt are still to be granted; it has ended.
     mutating func forgetConsumed(by attempt: AttemptID, _ worker: WorkerID) {
-        if workers.inPlace(worker, { $0.consumed.isEmpty }) == false {
-            workers[worker]?.consumed[attempt] = nil
+        fleet.inPlace(worker) { session in
+            if !session.consumed.isEmpty { session.consumed[attempt] = nil }
         }
     }
 
-    private mutating func take(
+    private mutating func handleReject(
         _ reject: Reject,
         _ worker: WorkerID,
         in turn: inout CoordinatorTurn
@@ -244,7 +251,7 @@ extension CoordinatorMachine {
         schedule(.attemptRejected(attempt, worker, rejection), in: &turn)
     }
 
-    private mutating func take(
+    private mutating func handleProgress(
         _ progress: Progress,
         _ worker: WorkerID,
         in turn: inout CoordinatorTurn

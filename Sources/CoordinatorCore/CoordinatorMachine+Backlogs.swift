@@ -20,59 +20,33 @@ extension CoordinatorMachine {
         to id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        if value.bytes > limits.announced.largestInline, peers[id] != nil {
-            peers[id]?.values.append(value)
-            unsent.add(value)
-        }
+        if value.bytes > limits.announced.largestInline { peers.noteValue(value, to: id) }
         turn.append(.send(id, message))
     }
 
     /// Whether a large message may be sent to the peer: it has read most of what was sent to it,
     /// and not too much waits for all peers together.
     func hasRoom(for id: ConnectionID) -> Bool {
-        guard let peer = peers[id], unsent.total < limits.allUnsentBytes else { return false }
+        guard let peer = peers[id], peers.unsentBytes < limits.allUnsentBytes else { return false }
         return peer.owedBytes < Self.roomPerPeer
     }
 
-    mutating func takeBacklog(
+    /// Something has left, or more waits, at a connection.
+    mutating func noteBacklog(
         _ backlog: Backlog,
         of id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        guard let peer = peers[id] else { return }
         let time = presence.judgingTime(at: turn.now)
-        let wasFull = unsent.total >= limits.allUnsentBytes
-        let hasTaken = backlog.takenBytes > peer.backlog.takenBytes
-        unsent.change(encodedBytes: backlog.encodedBytes - peer.backlog.encodedBytes)
-        for _ in 0..<max(backlog.values - peer.backlog.values, 0) {
-            if let value = peers[id]?.values.popFirst() { unsent.remove(value) }
-        }
-        peers[id]?.backlog = backlog
-        // What it was told in this turn is among the encoded bytes.
-        peers[id]?.toldBytes = 0
-        // A peer that reads is there, though its answer to a ping waits behind what it reads.
-        if hasTaken { peers[id]?.lastHeard = time }
-        if peers[id]?.isOwed == false {
-            peers[id]?.stalledSince = nil
-        } else if hasTaken || peer.stalledSince == nil {
-            peers[id]?.stalledSince = time
-        }
+        let wasFull = peers.unsentBytes >= limits.allUnsentBytes
+        let hasTaken = peers.noteBacklog(backlog, of: id, at: time)
+        guard let peer = peers[id] else { return }
         if case .worker(let worker) = peer.state {
             if hasTaken { hear(worker, in: &turn) }
-            noteCongestion(of: worker, peers[id]?.owedBytes ?? 0, in: &turn)
+            noteCongestion(of: worker, peer.owedBytes, in: &turn)
         }
         catchUp(id, in: &turn)
         if peer.question != nil || wasFull { answerWaiting(in: &turn) }
-    }
-
-    /// Forgets what waits for a peer that leaves.
-    mutating func forgetBacklog(of id: ConnectionID) {
-        guard let peer = peers[id] else { return }
-        unsent.change(encodedBytes: -peer.backlog.encodedBytes)
-        for value in peer.values { unsent.remove(value) }
-        peers[id]?.values = []
-        peers[id]?.backlog.encodedBytes = 0
-        if peer.question != nil { questioners.removeAll { $0 == id } }
     }
 
     /// A worker for which much waits gets nothing new until half of it has left.
@@ -81,12 +55,12 @@ extension CoordinatorMachine {
         _ bytes: Int,
         in turn: inout CoordinatorTurn
     ) {
-        guard let session = workers[worker] else { return }
-        if !session.isCongested, bytes > limits.outboxHighWater {
-            workers[worker]?.isCongested = true
+        guard let isCongested = fleet[worker]?.link.isCongested else { return }
+        if !isCongested, bytes > limits.outboxHighWater {
+            fleet.inPlace(worker) { $0.link.isCongested = true }
             schedule(.workerSuspected(worker), in: &turn)
-        } else if session.isCongested, bytes <= limits.outboxHighWater / 2 {
-            workers[worker]?.isCongested = false
+        } else if isCongested, bytes <= limits.outboxHighWater / 2 {
+            fleet.inPlace(worker) { $0.link.isCongested = false }
             recoverIfReachable(worker, in: &turn)
         }
     }
@@ -100,26 +74,22 @@ extension CoordinatorMachine {
         if isSmall && peers[id]?.isOwed == false || hasRoom(for: id) {
             if hasAnswer(for: get) { return true }
         }
-        peers[id]?.question = get
-        questioners.append(id)
+        peers.postpone(get, of: id)
         turn.append(.pauseReading(id))
         return false
     }
 
     /// Answers the questions for which there is room now, in the order of asking.
     mutating func answerWaiting(in turn: inout CoordinatorTurn) {
-        guard !questioners.isEmpty, unsent.total < limits.allUnsentBytes else { return }
-        let waiting = questioners
-        questioners = []
-        for id in waiting {
-            guard let question = peers[id]?.question else { continue }
+        guard peers.haveQuestions, peers.unsentBytes < limits.allUnsentBytes else { return }
+        let time = presence.judgingTime(at: turn.now)
+        for (id, question) in peers.takeQuestions() {
             guard hasRoom(for: id), hasAnswer(for: question) else {
-                questioners.append(id)
+                peers.postpone(question, of: id)
                 continue
             }
-            peers[id]?.question = nil
             // Its messages were not read while it waited, so its silence does not count.
-            peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
+            peers.inPlace(id) { $0.lastHeard = time }
             turn.append(.resumeReading(id))
             answer(question, id, in: &turn)
         }
@@ -144,15 +114,16 @@ extension CoordinatorMachine {
     /// Peers that have read nothing since the last heartbeat are dismissed, the one with the most
     /// bytes first, until half of the room is free.
     mutating func makeRoom(in turn: inout CoordinatorTurn) {
-        guard unsent.total >= limits.allUnsentBytes, !questioners.isEmpty || isArgumentWaiting
+        guard peers.unsentBytes >= limits.allUnsentBytes,
+            peers.haveQuestions || isArgumentWaiting
         else { return }
         let time = presence.judgingTime(at: turn.now)
-        let stalled = peerOrder.filter { id in
+        let stalled = peers.ids.filter { id in
             guard let since = peers[id]?.stalledSince else { return false }
             return time - since >= limits.heartbeat
         }
         let debtors = stalled.sorted { (peers[$0]?.owedBytes ?? 0) > (peers[$1]?.owedBytes ?? 0) }
-        for id in debtors where unsent.total >= limits.allUnsentBytes / 2 {
+        for id in debtors where peers.unsentBytes >= limits.allUnsentBytes / 2 {
             dismissStalled(id, in: &turn)
         }
         answerWaiting(in: &turn)
@@ -168,22 +139,5 @@ extension CoordinatorMachine {
                 + " though \(peer.owedBytes) bytes wait for you."
         )
         violate(id, error, in: &turn)
-    }
-
-    // MARK: - Checks
-
-    func validateBacklogs() throws(InvariantViolation) {
-        var counted = UnsentBytes()
-        for id in peerOrder {
-            guard let peer = peers[id] else { continue }
-            counted.change(encodedBytes: peer.backlog.encodedBytes)
-            for value in peer.values { counted.add(value) }
-            guard (peer.question != nil) == questioners.contains(id) else {
-                throw InvariantViolation("\(id) waits for room and is not listed, or is in vain")
-            }
-        }
-        guard counted.total == unsent.total else {
-            throw InvariantViolation("\(counted.total) bytes wait, not \(unsent.total)")
-        }
     }
 }

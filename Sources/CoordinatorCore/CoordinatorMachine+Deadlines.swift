@@ -10,19 +10,19 @@ internal import Wire
 extension CoordinatorMachine {
     mutating func passDeadlines(in turn: inout CoordinatorTurn) {
         let time = presence.judgingTime(at: turn.now)
-        while let connection = handshakes.popDue(until: time) {
+        while let connection = peers.popLateHandshake(at: time) {
             let error = WireError(
                 code: .authTimeout,
                 message: "The handshake took longer than allowed."
             )
             violate(connection, error, in: &turn)
         }
-        if let due = nextHeartbeat, due <= turn.now { beat(in: &turn) }
-        while let worker = absences.popDue(until: time) {
+        if let due = presence.nextHeartbeat, due <= turn.now { beat(in: &turn) }
+        while let worker = fleet.popLost(at: time) {
             lose(worker, reason: "it did not come back in time", in: &turn)
         }
         fenceSilentFirsts(in: &turn)
-        while let id = timedRuns.popDue(until: turn.now) {
+        while let id = runs.deadlines.ofRuns.popDue(until: turn.now) {
             guard let run = runs.slot(of: id),
                 let limit = runs[run].state.acceptance.wallMilliseconds
             else { continue }
@@ -34,7 +34,7 @@ extension CoordinatorMachine {
         }
         closeCalls(in: &turn)
         schedule(.deadlineReached, in: &turn)
-        if let due = progress.due, due <= turn.now { sendProgress(in: &turn) }
+        if let due = audience.progress.due, due <= turn.now { sendProgress(in: &turn) }
     }
 
     func validateRuns() throws(InvariantViolation) {
@@ -51,14 +51,6 @@ extension CoordinatorMachine {
         try validateLedger()
         guard runs.count == runs.active.count + runs.finished.count else {
             throw InvariantViolation("a run is neither active nor finished")
-        }
-        for worker in workerOrder {
-            guard let record = workers[worker], workersByName[record.name] == worker else {
-                throw InvariantViolation("\(worker) is not the worker of its name")
-            }
-            guard (record.connection == nil) == absences.contains(worker) else {
-                throw InvariantViolation("\(worker) is absent but not awaited")
-            }
         }
         try validateInterests()
     }
@@ -80,19 +72,14 @@ extension CoordinatorMachine {
 
     /// The index of watchers and the runs name the same watchers and authors.
     private func validateInterests() throws(InvariantViolation) {
-        var expected = 0
+        var expected: [RunID: Set<ConnectionID>] = [:]
         for id in runs.active {
             guard let slot = runs.slot(of: id) else { continue }
             var observers = Set(runs[slot].watchers.map(\.connection))
             if let author = runs[slot].author { observers.insert(author) }
-            expected += observers.count
-            guard observers.allSatisfy({ interests[$0]?.contains(id) == true }) else {
-                throw InvariantViolation("\(id) would not learn that an observer leaves")
-            }
+            expected[id] = observers
         }
-        guard interests.values.reduce(0, { $0 + $1.count }) == expected else {
-            throw InvariantViolation("observers are kept for runs that they do not watch")
-        }
+        try audience.validate(expected)
     }
 }
 

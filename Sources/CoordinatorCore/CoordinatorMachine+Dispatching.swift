@@ -17,21 +17,21 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         guard let run = runs.slot(of: attempt.run),
-            let (connection, name) = workers.inPlace(worker, { ($0.connection, $0.name) }),
+            let (connection, name) = fleet.inPlace(worker, { ($0.connection, $0.name) }),
             let connection
         else {
             return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
         guard hasTimeForArguments(of: attempt.node, run) else {
             noteDispatch(attempt, name, run, in: &turn)
-            listUnsent(of: worker)
-            workers[worker]?.unsent.append(attempt)
+            fleet.listUnsent(worker)
+            fleet.inPlace(worker) { $0.unsent.append(attempt) }
             return
         }
         if isLarge(attempt.node, run), !hasRoomForLarge(worker) {
             noteDispatch(attempt, name, run, in: &turn)
-            listUnsent(of: worker)
-            workers[worker]?.unsent.appendLarge(attempt)
+            fleet.listUnsent(worker)
+            fleet.inPlace(worker) { $0.unsent.appendLarge(attempt) }
             return
         }
         let arguments = takeArguments(of: attempt.node, run)
@@ -41,28 +41,27 @@ extension CoordinatorMachine {
 
     /// Sends what waited for time or for room.
     mutating func sendUnsent(in turn: inout CoordinatorTurn) {
-        guard !unsentWorkers.isEmpty else { return }
-        let waiting = unsentWorkers
-        unsentWorkers.removeAll(keepingCapacity: true)
-        for worker in waiting {
-            workers[worker]?.isListedAsUnsent = false
-            while argumentBudget.hasTime, let attempt = workers[worker]?.unsent.nextFresh() {
-                sendLate(attempt, to: worker, in: &turn)
-            }
-            if hasRoomForLarge(worker), argumentBudget.hasTime,
-                let attempt = workers[worker]?.unsent.nextLarge()
+        guard !fleet.unsentWorkers.isEmpty else { return }
+        for worker in fleet.takeUnsentWorkers() {
+            while argumentBudget.hasTime,
+                let attempt = fleet.inPlace(worker, { $0.unsent.nextFresh() }) ?? nil
             {
                 sendLate(attempt, to: worker, in: &turn)
             }
-            if workers[worker]?.unsent.isEmpty == false { listUnsent(of: worker) }
+            if hasRoomForLarge(worker), argumentBudget.hasTime,
+                let attempt = fleet.inPlace(worker, { $0.unsent.nextLarge() }) ?? nil
+            {
+                sendLate(attempt, to: worker, in: &turn)
+            }
+            if fleet[worker]?.unsent.isEmpty == false { fleet.listUnsent(worker) }
         }
     }
 
     /// Whether attempts wait for nothing but a further turn.
     var hasUnfinishedWork: Bool {
-        !joiningRuns.isEmpty || !restating.isEmpty || argumentBudget.hasPostponed
-            || unsentWorkers.contains { worker in
-                guard let session = workers[worker] else { return false }
+        !runs.unmadeAnswers.isEmpty || audience.isRestating || argumentBudget.hasPostponed
+            || fleet.unsentWorkers.contains { worker in
+                guard let session = fleet[worker] else { return false }
                 return session.unsent.hasFresh
                     || !session.unsent.isEmpty && hasRoomForLarge(worker)
             }
@@ -71,14 +70,14 @@ extension CoordinatorMachine {
     /// Whether a worker may get large arguments: none are on their way to it, and not too much waits
     /// for all peers.
     private func hasRoomForLarge(_ worker: WorkerID) -> Bool {
-        guard unsent.total < limits.allUnsentBytes else { return false }
-        guard let connection = workers[worker]?.connection else { return true }
+        guard peers.unsentBytes < limits.allUnsentBytes else { return false }
+        guard let connection = fleet[worker]?.connection else { return true }
         return peers[connection]?.values.isEmpty != false
     }
 
     /// Whether workers wait for nothing but room for their arguments.
     var isArgumentWaiting: Bool {
-        unsentWorkers.contains { workers[$0]?.unsent.isEmpty == false }
+        fleet.unsentWorkers.contains { fleet[$0]?.unsent.isEmpty == false }
     }
 
     /// Whether the outputs that a node refers to are so long that its arguments surely, or nearly
@@ -101,7 +100,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         guard scheduler.isCurrent(attempt, on: worker), let run = runs.slot(of: attempt.run),
-            let connection = workers[worker]?.connection
+            let connection = fleet[worker]?.connection
         else { return }
         let arguments = takeArguments(of: attempt.node, run)
         let timeout = scheduler.timeout(of: attempt, on: worker)
@@ -126,15 +125,14 @@ extension CoordinatorMachine {
         case .pieces(let pieces):
             guard hasRoomForLarge(worker) else {
                 // Made again when it is sent: what is large is cheap to make.
-                listUnsent(of: worker)
-                workers[worker]?.unsent.appendLarge(attempt)
+                fleet.listUnsent(worker)
+                fleet.inPlace(worker) { $0.unsent.appendLarge(attempt) }
                 return
             }
             payload = .pieces(pieces)
             value = SentValue(bytes: pieces.count, ownBytes: pieces.ownBytes)
         }
-        if workers.inPlace(worker, { $0.noteDispatchThisTurn() }) == true {
-            dispatchedTo.append(worker)
+        if fleet.noteDispatch(to: worker) {
             // Noted before sending, so that the worker never holds an attempt that is not known here.
             sendAcknowledgements(to: worker, in: &turn)
         }
@@ -152,15 +150,9 @@ extension CoordinatorMachine {
         send(.dispatch(dispatch), with: value, to: connection, in: &turn)
     }
 
-    private mutating func listUnsent(of worker: WorkerID) {
-        guard workers[worker]?.isListedAsUnsent == false else { return }
-        workers[worker]?.isListedAsUnsent = true
-        unsentWorkers.append(worker)
-    }
-
     /// Takes back the attempts that were not sent to a worker yet, so that other workers get them.
     mutating func giveBackUnsent(of worker: WorkerID, in turn: inout CoordinatorTurn) {
-        guard let attempts = workers[worker]?.unsent.removeAll(), !attempts.isEmpty else { return }
+        guard let attempts = fleet.inPlace(worker, { $0.unsent.removeAll() }) else { return }
         for attempt in attempts {
             schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
         }
@@ -169,9 +161,24 @@ extension CoordinatorMachine {
     /// The attempts that a worker holds and was sent.
     func sentAttempts(of worker: WorkerID) -> [AttemptID] {
         let held = scheduler.attempts(on: worker)
-        guard let unsent = workers[worker]?.unsent, !unsent.isEmpty else { return held }
+        guard let unsent = fleet[worker]?.unsent, !unsent.isEmpty else { return held }
         let left = Set(unsent.all)
         return held.filter { !left.contains($0) }
+    }
+
+    /// Sends a worker the acknowledgements that wait for it, if there are any.
+    mutating func sendAcknowledgements(to worker: WorkerID, in turn: inout CoordinatorTurn) {
+        if let (connection, ack) = fleet.takeAcknowledgements(of: worker) {
+            turn.append(.send(connection, .ack(ack)))
+        }
+    }
+
+    /// Sends the acknowledgements whose time has come.
+    mutating func sendDueAcknowledgements(in turn: inout CoordinatorTurn) {
+        for worker in fleet.takeDueAcknowledgements(at: turn.now) {
+            sendAcknowledgements(to: worker, in: &turn)
+        }
+        fleet.setAcknowledgementTime(turn.now + limits.ackDelay)
     }
 
     private mutating func noteDispatch(

@@ -42,7 +42,7 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        guard let name = request.worker, let worker = workersByName[name] else {
+        guard let name = request.worker, let worker = fleet[name: name] else {
             let error = ErrorMessage(
                 code: .unknownWorker,
                 message: "No worker has the name \(request.worker ?? "(none)"); `weft workers` "
@@ -67,19 +67,13 @@ extension CoordinatorMachine {
     /// From now on the connection gets the run's events.
     mutating func addWatcher(_ id: ConnectionID, _ level: WatchLevel, of run: Int) {
         runs[run].watchers.append(Watcher(connection: id, level: level))
-        noteInterest(of: id, in: run)
-    }
-
-    /// The run has to learn when this connection leaves.
-    mutating func noteInterest(of id: ConnectionID, in run: Int) {
-        interests[id, default: ArrivalOrder()].append(runs[run].id)
+        audience.noteInterest(of: id, in: runs[run].id)
     }
 
     /// The connection does not watch the run any more, or has written all of it.
     mutating func dropInterest(of id: ConnectionID, in run: Int) {
         guard !runs[run].watchers.contains(id), runs[run].author != id else { return }
-        interests[id]?.remove(runs[run].id)
-        if interests[id]?.isEmpty == true { interests[id] = nil }
+        audience.dropInterest(of: id, in: runs[run].id)
     }
 
     /// The plan is complete.
@@ -104,7 +98,7 @@ extension CoordinatorMachine {
     ///
     /// What it was still submitting can never be completed.
     mutating func leave(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
-        for name in interests.removeValue(forKey: id) ?? ArrivalOrder() {
+        for name in audience.takeInterests(of: id) {
             guard let run = runs.slot(of: name) else { continue }
             runs[run].watchers.remove(id)
             if runs[run].author == id {
@@ -125,11 +119,11 @@ extension CoordinatorMachine {
             highest >= .progress
         else { return }
         runs[run].isProgressDirty = true
-        progress.note(runs[run].id, at: now)
+        audience.progress.note(runs[run].id, at: now)
     }
 
     mutating func sendProgress(in turn: inout CoordinatorTurn) {
-        for id in progress.takeAll() {
+        for id in audience.progress.takeAll() {
             guard let run = runs.slot(of: id), runs[run].isProgressDirty, !runs[run].state.isEnded
             else {
                 continue
@@ -167,23 +161,5 @@ extension EventKind {
             .nodeCancelled, .retrying:
             level >= .nodes
         }
-    }
-}
-
-/// The runs whose watchers are told of their progress next, and when.
-struct ProgressTimes: Sendable {
-    private static let pause = Duration.milliseconds(100)
-    private var runs: [RunID] = []
-    /// When they are told.
-    private(set) var due: Instant?
-
-    mutating func note(_ run: RunID, at now: Instant) {
-        runs.append(run)
-        if due == nil { due = now + Self.pause }
-    }
-
-    mutating func takeAll() -> [RunID] {
-        due = nil
-        return exchange(&runs, with: [])
     }
 }

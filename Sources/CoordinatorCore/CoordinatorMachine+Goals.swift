@@ -31,8 +31,8 @@ extension CoordinatorMachine {
             return PlannerMachine(goal: "", settings: settings)
         }
         let allowed = submit.tools.map(Set.init)
-        let tools = catalogue.names.filter { allowed?.contains($0) ?? true }
-            .compactMap { catalogue[$0]?.description }
+        let tools = fleet.catalogue.names.filter { allowed?.contains($0) ?? true }
+            .compactMap { fleet.catalogue[$0]?.description }
             .map {
                 PlannerTool(
                     name: $0.name,
@@ -61,8 +61,10 @@ extension CoordinatorMachine {
             return "This coordinator has no language model to \(purpose) with; start it with "
                 + "--config FILE that names one under models."
         }
-        if submit.goal != nil, let missing = submit.tools?.first(where: { catalogue[$0] == nil }) {
-            let names = catalogue.names
+        if submit.goal != nil,
+            let missing = submit.tools?.first(where: { fleet.catalogue[$0] == nil })
+        {
+            let names = fleet.catalogue.names
             let offer = names.prefix(10).joined(separator: ", ")
             let more = names.count > 10 ? " and \(names.count - 10) more" : ""
             return "The run is allowed the tool \(missing), which no connected worker has; there "
@@ -72,7 +74,7 @@ extension CoordinatorMachine {
         if let allowed = submit.tools, !allowed.contains(name) {
             return "The outputs are to be joined by the tool \(name), which this run may not use."
         }
-        guard catalogue[name] == nil else { return nil }
+        guard fleet.catalogue[name] == nil else { return nil }
         return "The outputs are to be joined by the tool \(name), which no connected worker has."
     }
 
@@ -97,7 +99,7 @@ extension CoordinatorMachine {
 
     // MARK: - What the model says
 
-    mutating func takeReport(
+    mutating func handleReport(
         _ call: ModelCallID,
         _ event: ModelEvent,
         in turn: inout CoordinatorTurn
@@ -106,19 +108,24 @@ extension CoordinatorMachine {
         switch event {
         case .ended, .failed:
             runs[run].modelCall = nil
-            closingCalls.remove(call)
+            runs.deadlines.ofClosingCalls.remove(call)
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), in: &turn)
         guard runs[run].modelCall?.id == call, runs[run].planner?.hasCompleteReply == true,
-            !closingCalls.contains(call)
+            !runs.deadlines.ofClosingCalls.contains(call)
         else { return }
-        closingCalls.set(call, at: presence.judgingTime(at: turn.now) + PlannerLimits.endOfCall)
+        runs.deadlines.ofClosingCalls.set(
+            call,
+            at: presence.judgingTime(at: turn.now) + PlannerLimits.endOfCall
+        )
     }
 
     /// Cancels the calls whose end did not come although nothing else was missing.
     mutating func closeCalls(in turn: inout CoordinatorTurn) {
-        while let call = closingCalls.popDue(until: presence.judgingTime(at: turn.now)) {
+        while let call = runs.deadlines.ofClosingCalls.popDue(
+            until: presence.judgingTime(at: turn.now)
+        ) {
             guard let run = runs.slot(of: call.run), runs[run].modelCall?.id == call else {
                 continue
             }
@@ -225,7 +232,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         var arguments = arguments
-        if let entry = catalogue[tool] {
+        if let entry = fleet.catalogue[tool] {
             arguments = arguments.restricted(to: JSONValue(entry.description.parameters))
             let problems = entry.schema.problems(of: JSONValue(arguments))
             guard problems.isEmpty else {

@@ -24,17 +24,16 @@ extension CoordinatorMachine {
             session: makeName()
         )
         let time = presence.judgingTime(at: turn.now)
-        peers[id] = Peer(id: id, state: .handshaking(responder), lastHeard: time)
-        peerOrder.append(id)
-        handshakes.set(id, at: time + limits.handshake)
+        let peer = Peer(id: id, state: .handshaking(responder), lastHeard: time)
+        peers.add(peer, handshakeDeadline: time + limits.handshake)
         startHeartbeat(turn.now)
     }
 
     /// Closes the oldest connection without a complete handshake when there are too many, so that a
     /// peer that only opens connections cannot keep others out.
     private mutating func evictOldest(in turn: inout CoordinatorTurn) {
-        guard !isShuttingDown, let oldest = handshakes.first,
-            handshakes.count >= limits.unauthenticatedConnections
+        guard !isShuttingDown, let oldest = peers.oldestHandshake,
+            peers.handshakeCount >= limits.unauthenticatedConnections
                 || peers.count >= limits.connections
         else { return }
         let error = WireError(
@@ -46,8 +45,12 @@ extension CoordinatorMachine {
 
     /// Notes that lines of the peer have arrived and are read later: it is not silent.
     mutating func noteArrival(from id: ConnectionID, in turn: inout CoordinatorTurn) {
-        peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
-        if case .worker(let worker) = peers.inPlace(id, { $0.state }) {
+        let time = presence.judgingTime(at: turn.now)
+        let state = peers.inPlace(id) { peer in
+            peer.lastHeard = time
+            return peer.state
+        }
+        if case .worker(let worker) = state {
             hear(worker, in: &turn)
         }
     }
@@ -116,14 +119,11 @@ extension CoordinatorMachine {
             switch message {
             case .hello(let hello):
                 let challenge = try responder.receive(hello)
-                if case .handshaking = peers[id]?.state {
-                    peers[id]?.state = .handshaking(responder)
-                }
-                sessionNames[id] = challenge.session
+                peers.inPlace(id) { $0.state = .handshaking(responder) }
                 turn.append(.send(id, .challenge(challenge)))
             case .auth(let auth):
                 let proved = try responder.receive(auth)
-                welcome(id, proved.role, proved.name, proved.resume, in: &turn)
+                welcome(id, proved, in: &turn)
             default:
                 throw WireError(
                     code: .notReady,
@@ -137,19 +137,20 @@ extension CoordinatorMachine {
 
     private mutating func welcome(
         _ id: ConnectionID,
-        _ role: Role,
-        _ name: String,
-        _ resume: Hello.Resume?,
+        _ proved: HandshakeResponder.Proved,
         in turn: inout CoordinatorTurn
     ) {
-        handshakes.remove(id)
-        var session = sessionNames.removeValue(forKey: id) ?? makeName()
-        if role == .worker {
-            let valid = resumable(resume, name)
+        peers.endHandshake(of: id)
+        var session = proved.session
+        let name = proved.name
+        if proved.role == .worker {
+            let valid = resumable(proved.resume, name)
             if let valid { session = valid.session }
-            peers[id]?.state = .registering(name: name, session: session, resume: valid)
+            peers.inPlace(id) { [session] in
+                $0.state = .registering(name: name, session: session, resume: valid)
+            }
         } else {
-            peers[id]?.state = .observer(role, name: name)
+            peers.inPlace(id) { $0.state = .observer(proved.role, name: name) }
             turn.append(.letOthersGoFirst(id))
         }
         turn.append(.raiseLineLimit(id, bytes: limits.maxLine))
@@ -166,8 +167,8 @@ extension CoordinatorMachine {
 
     /// A resume is honoured only with the same name, session and epoch while the session lives.
     private func resumable(_ resume: Hello.Resume?, _ name: String) -> Hello.Resume? {
-        guard let resume, resume.epoch == configuration.epoch, let worker = workersByName[name],
-            workers[worker]?.session == resume.session
+        guard let resume, resume.epoch == configuration.epoch, let worker = fleet[name: name],
+            fleet[worker]?.link.session == resume.session
         else { return nil }
         return resume
     }
@@ -180,7 +181,8 @@ extension CoordinatorMachine {
     /// error that says why.
     mutating func violate(_ id: ConnectionID, _ error: WireError, in turn: inout CoordinatorTurn) {
         guard let peer = peers[id] else { return }
-        peers[id]?.lastHeard = presence.judgingTime(at: turn.now)
+        let time = presence.judgingTime(at: turn.now)
+        peers.inPlace(id) { $0.lastHeard = time }
         let isTolerable =
             error.code == .unknownType && peer.isAuthenticated
             && peer.unknownTypes < limits.unknownTypes
@@ -191,7 +193,7 @@ extension CoordinatorMachine {
         )
         turn.append(.send(id, .error(message)))
         if isTolerable {
-            peers[id]?.unknownTypes += 1
+            peers.inPlace(id) { $0.unknownTypes += 1 }
         } else {
             turn.append(.report(.peerDismissed(id, error)))
             dismiss(id, reason: error.description, in: &turn)
@@ -226,26 +228,18 @@ extension CoordinatorMachine {
     }
 
     private mutating func forget(_ id: ConnectionID) {
-        forgetBacklog(of: id)
-        peers[id] = nil
-        handshakes.remove(id)
-        sessionNames[id] = nil
-        waitingTwins.removeAll { $0.connection == id }
-        peerOrder.remove(id)
+        peers.remove(id)
+        fleet.twins.remove(id)
     }
 
     mutating func shutDown(in turn: inout CoordinatorTurn) {
         isShuttingDown = true
-        for id in peerOrder {
+        for id in peers.ids {
             turn.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
             turn.append(.close(id))
         }
-        peers = KeyedTable()
-        waitingTwins = []
-        peerOrder.removeAll()
-        handshakes = DueTimes()
-        unsent = UnsentBytes()
-        questioners = []
-        nextHeartbeat = nil
+        peers = Peers()
+        fleet.twins = WaitingTwins()
+        presence.nextHeartbeat = nil
     }
 }

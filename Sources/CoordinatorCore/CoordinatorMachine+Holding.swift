@@ -150,7 +150,7 @@ extension CoordinatorMachine {
     /// Keeps a finished run for questions, within the limits.
     mutating func retire(_ run: Int) {
         let id = runs[run].id
-        timedRuns.remove(id)
+        runs.deadlines.ofRuns.remove(id)
         // Nothing more is planned; the answer is the run's.
         runs[run].planner = nil
         runs[run].log.trim(
@@ -162,7 +162,7 @@ extension CoordinatorMachine {
         runs.finish(run)
         while runs.finished.count > limits.finishedRuns
             || (runs.finished.count > 1
-                && (runs.finishedNodes > limits.finishedNodes
+                && (runs.counts.finishedNodes > limits.finishedNodes
                     || runs.ledger.finished > limits.finishedBytes))
         {
             guard forgetOldestRun() else { break }

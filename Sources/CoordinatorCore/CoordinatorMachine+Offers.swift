@@ -38,33 +38,6 @@ extension CoordinatorMachine {
         )
     }
 
-    /// The tools of an offer that were taken in, and those that were not.
-    struct AdmittedTools {
-        var names: [String] = []
-        var offers: [String: ToolOffer] = [:]
-        var refused: [WithheldTool] = []
-    }
-
-    /// Enters the tools of an offer in the catalogue, as far as that is possible; those to keep are
-    /// there already.
-    mutating func admitTools(
-        of offer: Offer,
-        by worker: WorkerID,
-        keeping kept: Set<String>
-    ) -> AdmittedTools {
-        var admitted = AdmittedTools()
-        for tool in offer.tools where admitted.offers[tool.name] == nil {
-            if !kept.contains(tool.name), let reason = catalogue.offer(tool, by: worker) {
-                admitted.refused.append(WithheldTool(name: tool.name, reason: reason))
-            } else {
-                admitted.names.append(tool.name)
-                admitted.offers[tool.name] = ToolOffer(tool)
-            }
-        }
-        admitted.refused += offer.unreadable.filter { admitted.offers[$0.name] == nil }
-        return admitted
-    }
-
     /// Puts what a worker offers in place of what it offered before; attempts under way go on.
     ///
     /// Returns the tools that are refused now and were not before.
@@ -73,25 +46,18 @@ extension CoordinatorMachine {
         by offer: Offer,
         in turn: inout CoordinatorTurn
     ) -> [WithheldTool] {
-        guard let before = workers[worker] else { return [] }
-        let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))
-        catalogue.withdraw(before.tools.filter { !wanted.contains($0) }, of: worker)
-        let kept = Set(before.tools).intersection(wanted)
-        let admitted = admitTools(of: offer, by: worker, keeping: kept)
-        let refused = admitted.refused.filter { tool in
-            !before.refusedTools.contains { $0.name == tool.name }
+        guard let before = fleet[worker] else { return [] }
+        let admitted = fleet.replaceTools(of: before, by: offer)
+        let refused = admitted.offered.refused.filter { tool in
+            !before.offered.refused.contains { $0.name == tool.name }
         }
         for tool in refused {
             turn.append(
                 .report(.toolRefused(name: tool.name, worker: before.name, reason: tool.reason))
             )
         }
-        let tools = admitted.names
-        workers[worker]?.tools = tools
-        workers[worker]?.refusedTools = admitted.refused
-        workers[worker]?.withheld = offer.withheld
-        workers[worker]?.slots = offer.slots
-        if tools != before.tools || offer.withheld != before.withheld {
+        let tools = admitted.offered.names
+        if tools != before.offered.names || offer.withheld != before.offered.withheld {
             turn.append(
                 .report(
                     .offerChanged(
@@ -105,20 +71,11 @@ extension CoordinatorMachine {
         let profile = WorkerProfile(
             name: before.name,
             slots: offer.slots,
-            tools: admitted.offers,
-            labels: Dictionary(before.labels.map { ($0.key, $0.value) }) { $1 }
+            tools: admitted.profiles,
+            labels: Dictionary(before.about.labels.map { ($0.key, $0.value) }) { $1 }
         )
         schedule(.workerChanged(worker, profile), in: &turn)
         return refused
-    }
-
-    /// Which connected workers have a tool that they cannot run, and why; empty if none has.
-    func withheld(_ tool: String) -> String {
-        let found = workerOrder.lazy.compactMap { workers[$0] }.flatMap { worker in
-            worker.withheld.filter { $0.name == tool }
-                .map { "on \(worker.name): \($0.reason)" }
-        }
-        return found.prefix(3).joined(separator: "; ")
     }
 
     /// The sentence about a tool that nobody can run.
@@ -141,24 +98,20 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
-        guard let first = workersByName[name], let connection = workers[first]?.connection,
-            !waitingTwins.contains(where: { $0.connection == id })
+        guard let first = fleet[name: name], let connection = fleet[first]?.connection,
+            !fleet.twins.contains(id)
         else { return }
-        workers[first]?.pingNumber += 1
-        workers[first]?.heldAtPing = scheduler.attempts(on: first)
-        let ping = workers[first]?.pingNumber ?? 1
-        let asked = presence.judgingTime(at: turn.now)
-        turn.append(.send(connection, .ping(Ping(n: ping))))
-        waitingTwins.append(
-            WaitingTwin(
-                connection: id,
-                register: register,
-                name: name,
-                session: session,
-                ping: ping,
-                asked: asked,
-                until: asked + min(limits.heartbeat, limits.handshake / 2)
-            )
+        let held = scheduler.attempts(on: first)
+        guard let ping = fleet.inPlace(first, { $0.pings.next(held: held) }) else { return }
+        turn.append(.send(connection, .ping(ping)))
+        fleet.twins.add(
+            register,
+            name,
+            session,
+            on: id,
+            ping: ping.n,
+            asked: presence.judgingTime(at: turn.now),
+            patience: min(limits.heartbeat, limits.handshake / 2)
         )
     }
 
@@ -168,14 +121,14 @@ extension CoordinatorMachine {
         afterPing number: Int,
         in turn: inout CoordinatorTurn
     ) {
-        guard let record = workers[worker] else { return }
-        let twins = waitingTwins.filter { $0.name == record.name && $0.ping <= number }
-        let place = [record.host.map { " on \($0)" }, record.processID.map { " (process \($0))" }]
-            .compactMap { $0 }.joined()
+        guard let session = fleet[worker] else { return }
+        let twins = fleet.twins.all.filter { $0.name == session.name && $0.ping <= number }
+        let host = session.about.host.map { " on \($0)" } ?? ""
+        let process = session.about.processID.map { " (process \($0))" } ?? ""
         for twin in twins {
             let error = WireError(
                 code: .duplicateName,
-                message: "A worker named \(twin.name) is connected already\(place)."
+                message: "A worker named \(twin.name) is connected already\(host)\(process)."
             )
             violate(twin.connection, error, in: &turn)
         }
@@ -183,10 +136,8 @@ extension CoordinatorMachine {
 
     /// The first one has left: whoever waited for its name gets it, one of them.
     mutating func admitTwins(in turn: inout CoordinatorTurn) {
-        for twin in waitingTwins {
-            guard workersByName[twin.name].flatMap({ workers[$0]?.connection }) == nil else {
-                continue
-            }
+        for twin in fleet.twins.all
+        where fleet[name: twin.name].flatMap({ fleet[$0]?.connection }) == nil {
             admit(twin, in: &turn)
         }
     }
@@ -197,14 +148,13 @@ extension CoordinatorMachine {
     /// been started right after the first one's end, which nobody has noticed.
     mutating func fenceSilentFirsts(in turn: inout CoordinatorTurn) {
         let time = presence.judgingTime(at: turn.now)
-        while let index = waitingTwins.firstIndex(where: { $0.until <= time }) {
-            let twin = waitingTwins[index]
-            let first = workersByName[twin.name]
-            let heard = first.flatMap { workers[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
+        while let twin = fleet.twins.firstDue(at: time) {
+            let first = fleet[name: twin.name]
+            let heard = first.flatMap { fleet[$0]?.connection }.flatMap { peers[$0]?.lastHeard }
             if let first, let heard, heard > twin.asked {
                 refuseTwins(of: first, afterPing: twin.ping, in: &turn)
             } else if let heard, heard + limits.heartbeat * 3 / 2 > time {
-                waitingTwins[index].until = heard + limits.heartbeat * 3 / 2
+                fleet.twins.extend(twin.connection, until: heard + limits.heartbeat * 3 / 2)
             } else {
                 admit(twin, in: &turn)
             }
@@ -212,7 +162,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func admit(_ twin: WaitingTwin, in turn: inout CoordinatorTurn) {
-        waitingTwins.removeAll { $0.connection == twin.connection }
+        fleet.twins.remove(twin.connection)
         guard peers[twin.connection] != nil else { return }
         fenceOlder(twin.name, in: &turn)
         join(twin.register, twin.name, twin.session, twin.connection, in: &turn)

@@ -130,26 +130,26 @@ extension CoordinatorMachine {
     // MARK: - The coordinator
 
     private func statusDocument(_ now: Instant) -> StatusDocument {
-        var fleet = StatusDocument.Workers(connected: 0, draining: 0, slots: 0, inFlight: 0)
-        for worker in workerOrder {
-            guard let session = workers[worker] else { continue }
-            fleet.connected += session.connection != nil ? 1 : 0
-            fleet.draining += session.isDraining ? 1 : 0
-            fleet.slots += session.slots
-            fleet.inFlight += scheduler.attemptCount(on: worker)
+        var counted = StatusDocument.Workers(connected: 0, draining: 0, slots: 0, inFlight: 0)
+        for worker in fleet.ids {
+            guard let session = fleet[worker] else { continue }
+            counted.connected += session.connection != nil ? 1 : 0
+            counted.draining += session.drain.isDraining ? 1 : 0
+            counted.slots += session.offered.slots
+            counted.inFlight += scheduler.attemptCount(on: worker)
         }
         return StatusDocument(
             software: configuration.software,
             epoch: configuration.epoch,
             uptimeMilliseconds: (now - startedAt).wholeMilliseconds,
-            workers: fleet,
+            workers: counted,
             runs: StatusDocument.Runs(
                 active: runs.active.count,
                 kept: runs.finished.count,
-                accepted: acceptedCount
+                accepted: runs.counts.accepted
             ),
-            settledNodes: settledCount,
-            tools: catalogue.names.count,
+            settledNodes: runs.counts.settledNodes,
+            tools: fleet.catalogue.names.count,
             connections: peers.count
         )
     }
@@ -159,9 +159,10 @@ extension CoordinatorMachine {
         from: Int,
         limit: Int
     ) -> (data: JSONPieces, next: Int?) {
-        page(of: workerOrder, from: from, limit: limit) { worker, work -> WorkerDocument? in
-            guard let session = workers[worker] else { return nil }
-            work.look(session.tools.count + session.refusedTools.count + session.labels.count)
+        page(of: fleet.ids, from: from, limit: limit) { worker, work -> WorkerDocument? in
+            guard let session = fleet[worker] else { return nil }
+            let offered = session.offered
+            work.look(offered.names.count + offered.refused.count + session.about.labels.count)
             return document(of: session, now)
         }
     }
@@ -171,16 +172,16 @@ extension CoordinatorMachine {
         return WorkerDocument(
             name: session.name,
             state: session.state,
-            slots: session.slots,
+            slots: session.offered.slots,
             inFlight: scheduler.attemptCount(on: session.id),
-            host: session.host,
-            pid: session.processID,
-            software: session.software,
-            connectedMilliseconds: (now - session.joinedAt).wholeMilliseconds,
-            labels: session.labels,
-            tools: session.tools,
-            refusedTools: session.refusedTools,
-            withheldTools: session.withheld,
+            host: session.about.host,
+            pid: session.about.processID,
+            software: session.about.software,
+            connectedMilliseconds: (now - session.about.joinedAt).wholeMilliseconds,
+            labels: session.about.labels,
+            tools: session.offered.names,
+            refusedTools: session.offered.refused,
+            withheldTools: session.offered.withheld,
             coolingTools: cooling.map {
                 CoolingToolDocument(
                     name: $0.tool,
@@ -193,12 +194,12 @@ extension CoordinatorMachine {
     }
 
     private func toolsPage(from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
-        page(of: catalogue.names, from: from, limit: limit) { name, work -> ToolDocument? in
-            guard let entry = catalogue[name] else { return nil }
+        page(of: fleet.catalogue.names, from: from, limit: limit) { name, work -> ToolDocument? in
+            guard let entry = fleet.catalogue[name] else { return nil }
             work.look(entry.workers.count)
             return ToolDocument(
                 description: entry.description,
-                workers: entry.workers.members.compactMap { workers[$0]?.name }
+                workers: entry.workers.members.compactMap { fleet[$0]?.name }
             )
         }
     }
@@ -309,7 +310,7 @@ extension CoordinatorMachine {
     private func explainWork(_ node: Int, in run: Int, _ status: NodeStatus) -> Int {
         switch status {
         case .waiting: 4 + runs[run].state.plan.dependencies(of: node).count / 8
-        case .ready: 4 + workerOrder.count / 4
+        case .ready: 4 + fleet.ids.count / 4
         default: 4
         }
     }
@@ -321,8 +322,8 @@ extension CoordinatorMachine {
                 code: reason.code,
                 message: reason.sentence(
                     node: { runs[run].state.plan[$0].id.text },
-                    worker: { workers[$0]?.name ?? $0.description },
-                    withheld: { withheld($0) }
+                    worker: { fleet[$0]?.name ?? $0.description },
+                    withheld: { fleet.withheld($0) }
                 )
             )
         }
@@ -332,8 +333,8 @@ extension CoordinatorMachine {
 extension WorkerSession {
     var state: WorkerDocument.State {
         if connection == nil { return .disconnected }
-        if isDraining { return .draining }
-        if isSilent { return .silent }
-        return isCongested ? .congested : .ready
+        if drain.isDraining { return .draining }
+        if link.isSilent { return .silent }
+        return link.isCongested ? .congested : .ready
     }
 }

@@ -17,10 +17,7 @@ public struct NewRecord: Sendable {
 
 extension CoordinatorMachine {
     /// The records since the last call, in order; none unless the configuration `keepsRecords`.
-    public mutating func takeRecords() -> [NewRecord] {
-        defer { newRecords.removeAll(keepingCapacity: true) }
-        return newRecords
-    }
+    public mutating func takeRecords() -> [NewRecord] { runs.takeRecords() }
 
     /// Changes a run, and tells those who watch it.
     mutating func record(_ change: RunChange, _ run: Int, in turn: inout CoordinatorTurn) {
@@ -46,9 +43,7 @@ extension CoordinatorMachine {
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
-        if configuration.keepsRecords {
-            newRecords.append(NewRecord(run: runs[run].id, record: record))
-        }
+        if configuration.keepsRecords { runs.hand(out: record, of: run) }
         let event = runs[run].keep(
             record,
             answer: answer,

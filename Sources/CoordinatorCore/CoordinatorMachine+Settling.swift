@@ -61,10 +61,10 @@ extension CoordinatorMachine {
                 attempt: Int32(attempt.number)
             )
             record(change, of: attempt.run, in: &turn)
-            if workers[worker]?.unsent.remove(attempt) == true {
+            if fleet.inPlace(worker, { $0.unsent.remove(attempt) }) == true {
                 return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
             }
-            guard let connection = workers[worker]?.connection else { return }
+            guard let connection = fleet[worker]?.connection else { return }
             sendCancel(attempt, reason: reason.rawValue, to: connection, in: &turn)
         case .finish(let id):
             finish(id, in: &turn)
@@ -99,7 +99,7 @@ extension CoordinatorMachine {
     private mutating func noteUnplaceable(_ node: NodeReference, in turn: inout CoordinatorTurn) {
         guard let run = runs.slot(of: node.run) else { return }
         let tool = runs[run].state.plan[node.node].tool
-        let withheld = withheld(tool)
+        let withheld = fleet.withheld(tool)
         let message =
             "no connected worker can run \(tool) for this node; it waits"
             + (withheld.isEmpty ? "" : " (\(withheld))")
@@ -118,7 +118,7 @@ extension CoordinatorMachine {
         let number = Int(runs[run].state.nodes[node].attempt)
         let attempt = AttemptID(run: runs[run].id, node: node, number: number)
         let name = runs[run].state.workers[runs[run].state.nodes[node].worker]
-        guard let worker = workersByName[name] else { return }
+        guard let worker = fleet[name: name] else { return }
         forgetConsumed(by: attempt, worker)
     }
 
@@ -131,7 +131,7 @@ extension CoordinatorMachine {
     ) {
         guard let run = runs.slot(of: reference.run) else { return }
         let node = reference.node
-        settledCount += 1
+        runs.noteSettledNode()
         dropArguments(of: node, run)
         dropPieces(of: node, run)
         let index = Int32(node)

@@ -125,10 +125,9 @@ extension CoordinatorMachine {
         let slot = runs.insert(run)
         runs.markUnbooked(slot)
         if let budget = submit.budget.wallMilliseconds {
-            timedRuns.set(run.id, at: turn.now + .milliseconds(budget))
+            runs.deadlines.ofRuns.set(run.id, at: turn.now + .milliseconds(budget))
         }
-        if run.author != nil { noteInterest(of: id, in: slot) }
-        acceptedCount += 1
+        if run.author != nil { audience.noteInterest(of: id, in: run.id) }
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
         turn.append(.send(id, .accepted(accepted)))
         turn.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
@@ -193,7 +192,7 @@ extension CoordinatorMachine {
             guard problems.count < PlanLimits.problemsReported else { break }
             if seen?.name != node.tool {
                 seen = (
-                    node.tool, catalogue[node.tool],
+                    node.tool, fleet.catalogue[node.tool],
                     run.acceptance.allowedTools?.contains(node.tool) ?? true
                 )
             }
@@ -370,7 +369,7 @@ extension CoordinatorMachine {
         runs[run].modelCall = nil
         forgetAuthor(of: run)
         runs.markUnbooked(run)
-        timedRuns.remove(id)
+        runs.deadlines.ofRuns.remove(id)
         schedule(.cancelRequested(id), in: &turn)
         if wasOpen { schedule(.runClosed(id), in: &turn) }
     }

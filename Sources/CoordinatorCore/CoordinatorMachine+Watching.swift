@@ -55,7 +55,7 @@ extension CoordinatorMachine {
             sendSnapshot(run, id, in: &turn)
         }
         let name = runs[run].id
-        peers[id]?.lags.removeAll { $0.run == name }
+        peers.inPlace(id) { $0.lags.removeAll { $0.run == name } }
         if !runs[run].state.isEnded { addWatcher(id, request.level, of: run) }
         var lag = Lag(run: name, level: request.level, next: max(from, first))
         if request.level >= .nodes, first > from {
@@ -70,7 +70,7 @@ extension CoordinatorMachine {
     /// nothing waits for it.
     private mutating func note(_ lag: Lag, of id: ConnectionID, in turn: inout CoordinatorTurn) {
         if peers[id]?.lags.isEmpty == true { turn.append(.measureBacklog(id)) }
-        peers[id]?.lags.append(lag)
+        peers.inPlace(id) { $0.lags.append(lag) }
     }
 
     /// Sends a new event to those who want it and have room; the others get it later.
@@ -120,7 +120,7 @@ extension CoordinatorMachine {
             }
             if let lag = replay(lag, to: id, in: &turn) { rest.append(lag) }
         }
-        peers[id]?.lags = rest
+        peers.inPlace(id) { $0.lags = rest }
         // It goes on from here when the connection says that this has left.
         if !rest.isEmpty, let told = peers[id]?.toldBytes, told > toldBefore {
             turn.append(.measureBacklog(id))
@@ -198,7 +198,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) -> Bool {
         guard var restatement = lag.restatement else { return true }
-        guard !restating.contains(id) else { return false }
+        guard !audience.isRestating(to: id) else { return false }
         defer {
             let isWhole = restatement.node >= runs[run].state.plan.count
             lag.restatement = isWhole ? nil : restatement
@@ -207,12 +207,12 @@ extension CoordinatorMachine {
         var work = PageWork()
         while restatement.node < runs[run].state.plan.count {
             guard mayTell(id) else { return false }
-            guard !work.isUsedUp, !restatingWork.isUsedUp else {
-                restating.append(id)
+            guard !work.isUsedUp, !audience.restatingWork.isUsedUp else {
+                audience.postpone(id)
                 return false
             }
             work.look()
-            restatingWork.look()
+            audience.restatingWork.look()
             let node = restatement.node
             restatement.node += 1
             guard !restatement.told.contains(node),
@@ -223,7 +223,7 @@ extension CoordinatorMachine {
                 )
             else { continue }
             work.write(bytes: 256 + (event.data?.count ?? 0))
-            restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
+            audience.restatingWork.write(bytes: 256 + (event.data?.count ?? 0))
             tell(id, event, in: &turn)
         }
         return true
@@ -240,16 +240,14 @@ extension CoordinatorMachine {
 
     /// Goes on with what the turn before had no time for.
     mutating func restateMore(in turn: inout CoordinatorTurn) {
-        restatingWork = PageWork(turns: 8)
-        guard !restating.isEmpty else { return }
-        let waiting = restating
-        restating.removeAll(keepingCapacity: true)
-        for id in waiting { catchUp(id, in: &turn) }
+        for id in audience.beginTurn() { catchUp(id, in: &turn) }
     }
 
     private mutating func noteLast(_ event: EventMessage, for id: ConnectionID) {
-        guard let index = peers[id]?.lags.firstIndex(where: { $0.run == event.run }) else { return }
-        peers[id]?.lags[index].last = event
+        peers.inPlace(id) { peer in
+            guard let index = peer.lags.firstIndex(where: { $0.run == event.run }) else { return }
+            peer.lags[index].last = event
+        }
     }
 
     // MARK: - Room
@@ -258,7 +256,7 @@ extension CoordinatorMachine {
     /// so little that it may have more.
     private func mayTell(_ id: ConnectionID) -> Bool {
         guard let peer = peers[id] else { return false }
-        let isCalm = unsent.total < limits.allUnsentBytes / 2
+        let isCalm = peers.unsentBytes < limits.allUnsentBytes / 2
         return peer.owedBytes + peer.toldBytes
             < (isCalm ? limits.outboxHighWater : Self.roomPerPeer)
     }
@@ -270,14 +268,7 @@ extension CoordinatorMachine {
     ) {
         // A low estimate: a peer that is told to wait surely has a backlog, which will be reported.
         let bytes = 64 + (event.data?.count ?? 0)
-        if peers[id]?.toldBytes == 0 { toldPeers.append(id) }
-        peers[id]?.toldBytes += bytes
+        peers.noteTold(bytes, to: id)
         turn.append(.send(id, .event(event)))
-    }
-
-    /// Ends the count of events sent in this turn: the connections have them now.
-    mutating func forgetTold() {
-        for id in toldPeers { peers[id]?.toldBytes = 0 }
-        toldPeers.removeAll(keepingCapacity: true)
     }
 }

@@ -23,65 +23,17 @@ public struct CoordinatorMachine: Sendable {
     let startedAt: Instant
     var isShuttingDown = false
 
-    var peers = KeyedTable<ConnectionID, Peer>()
-    /// Connections in the order in which they came; dictionaries are never walked.
-    var peerOrder = ArrivalOrder<ConnectionID>()
-    /// The session named to a connection in its challenge.
-    var sessionNames: [ConnectionID: String] = [:]
-    /// The deadline of each handshake, on the judging clock.
-    var handshakes = DueTimes<ConnectionID>()
-    /// The unfinished runs that each client or viewer watches or still adds nodes to.
-    var interests: [ConnectionID: ArrivalOrder<RunID>] = [:]
     /// The clock by which others are judged.
     var presence = Presence()
-
-    var workers = KeyedTable<WorkerID, WorkerSession>()
-    var workerOrder = ArrivalOrder<WorkerID>()
-    /// Until when a session without a connection may be resumed, on the judging clock.
-    var absences = DueTimes<WorkerID>()
-    var workersByName: [String: WorkerID] = [:]
-    /// Sessions ever, which numbers them.
-    var sessionCount = 0
-    /// New workers with the name of a connected one; each waits until the old one has answered a
-    /// ping, or has not.
-    var waitingTwins: [WaitingTwin] = []
-    var acknowledgements = AcknowledgementTimes()
-    /// Workers with attempts that were not sent yet.
-    var unsentWorkers: [WorkerID] = []
+    var peers = Peers()
+    var fleet = Fleet()
+    var runs = RunTable()
+    var audience = Audience()
     /// Room and time for the arguments of ready nodes.
     var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
     var furtherTurn: Instant?
-    /// Workers that get a dispatch in this turn.
-    var dispatchedTo: [WorkerID] = []
-    var catalogue = ToolCatalogue()
-
-    var runs = RunTable()
-    /// When the time budgets of unfinished runs are spent, in real time.
-    var timedRuns = DueTimes<RunID>()
-    /// The deadline for the end of model calls from which nothing more is needed, on the judging
-    /// clock.
-    var closingCalls = DueTimes<ModelCallID>()
-    /// Records that nobody has taken yet.
-    var newRecords: [NewRecord] = []
-    var acceptedCount = 0
-    var settledCount = 0
-
-    /// Bytes that wait for all peers.
-    var unsent = UnsentBytes()
-    /// Peers that were sent events in this turn.
-    var toldPeers: [ConnectionID] = []
-    /// Runs whose answers are made, a part in each turn.
-    var joiningRuns: Deque<RunID> = []
-    /// Peers that are told of nodes again, a part in each turn.
-    var restating: [ConnectionID] = []
-    /// What is left in this turn for telling nodes again.
-    var restatingWork = PageWork(turns: 8)
-    /// Peers whose questions wait for room, in the order of asking.
-    var questioners: [ConnectionID] = []
-    var nextHeartbeat: Instant?
-    var progress = ProgressTimes()
-    /// Reused for the scheduler's actions, so that events allocate nothing.
+    /// What the scheduler asked for; reused, so that events allocate nothing.
     var schedulerActions: [Scheduler.Action] = []
     var isCarryingOut = false
 
@@ -145,7 +97,7 @@ public struct CoordinatorMachine: Sendable {
             }
             return
         }
-        presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
+        presence.note(now, pause: limits.heartbeat)
         switch event {
         case .received(let connection, let message):
             receive(message, from: connection, in: &turn)
@@ -158,9 +110,9 @@ public struct CoordinatorMachine: Sendable {
         case .disconnected(let connection):
             disconnect(connection, in: &turn)
         case .backlog(let connection, let backlog):
-            takeBacklog(backlog, of: connection, in: &turn)
+            noteBacklog(backlog, of: connection, in: &turn)
         case .modelReported(let call, let event):
-            takeReport(call, event, in: &turn)
+            handleReport(call, event, in: &turn)
         case .deadlineReached:
             passDeadlines(in: &turn)
         case .shutdownRequested:
@@ -174,8 +126,8 @@ public struct CoordinatorMachine: Sendable {
         guard !isShuttingDown else { return }
         var turn = CoordinatorTurn(at: now, after: exchange(&actions, with: []))
         defer { actions = turn.actions }
-        presence.note(now, heartbeatDue: nextHeartbeat, pause: limits.heartbeat)
-        if !waitingTwins.isEmpty { admitTwins(in: &turn) }
+        presence.note(now, pause: limits.heartbeat)
+        if !fleet.twins.isEmpty { admitTwins(in: &turn) }
         scheduler.continueSweeps(into: &schedulerActions)
         carryOut(in: &turn)
         makePostponedArguments(in: &turn)
@@ -190,9 +142,8 @@ public struct CoordinatorMachine: Sendable {
         let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)
-        forgetTold()
-        for id in dispatchedTo { workers[id]?.hasDispatchThisTurn = false }
-        dispatchedTo.removeAll(keepingCapacity: true)
+        peers.forgetTold()
+        fleet.endTurn()
     }
 
     /// The earliest instant at which `deadlineReached` is due, or nil.
@@ -209,14 +160,14 @@ public struct CoordinatorMachine: Sendable {
             consider(candidate.map(presence.realTime(of:)))
         }
         consider(judging: scheduler.nextDeadline())
-        consider(judging: handshakes.next)
-        consider(judging: absences.next)
-        consider(judging: closingCalls.next)
-        consider(nextHeartbeat)
-        consider(progress.due)
-        consider(acknowledgements.due)
-        consider(timedRuns.next)
-        consider(judging: waitingTwins.lazy.map(\.until).min())
+        consider(judging: peers.nextHandshakeDeadline)
+        consider(judging: fleet.nextLoss)
+        consider(judging: runs.deadlines.ofClosingCalls.next)
+        consider(presence.nextHeartbeat)
+        consider(audience.progress.due)
+        consider(fleet.acknowledgementTimes.due)
+        consider(runs.deadlines.ofRuns.next)
+        consider(judging: fleet.twins.next)
         consider(furtherTurn)
         return next
     }
@@ -225,7 +176,8 @@ public struct CoordinatorMachine: Sendable {
     public func validate() throws(InvariantViolation) {
         try scheduler.validate()
         try validateRuns()
-        try validateBacklogs()
+        try peers.validate()
+        try fleet.validate()
         try validateArguments()
     }
 

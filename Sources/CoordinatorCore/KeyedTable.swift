@@ -1,14 +1,16 @@
-// A dictionary of large elements that are changed where they stand. What the elements are is not its
-// business.
+// A dictionary of large elements that are changed where they stand, and which knows in which order
+// they came. What the elements are is not its business.
 
 /// Elements by key.
 ///
 /// A dictionary moves an element out and in again for each change of one of its fields; connections
 /// and sessions are large and change with each message.
-struct KeyedTable<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+struct KeyedTable<Key: Arrival & Hashable, Element: Sendable>: Sendable where Key.Key == Key {
     private var slots: [Key: Int] = [:]
     private var elements: [Element?] = []
     private var vacancies: [Int] = []
+    /// The keys in the order in which their elements came; dictionaries are never walked.
+    private(set) var keys = ArrivalOrder<Key>()
 
     var count: Int { slots.count }
     var isEmpty: Bool { slots.isEmpty }
@@ -29,6 +31,7 @@ struct KeyedTable<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     }
 
     /// Reads or changes an element where it stands; what is read by the subscript is copied whole.
+    @discardableResult
     @inline(__always)
     mutating func inPlace<Value>(_ key: Key, _ body: (inout Element) -> Value) -> Value? {
         guard let slot = slots[key] else { return nil }
@@ -54,7 +57,13 @@ struct KeyedTable<Key: Hashable & Sendable, Element: Sendable>: Sendable {
         let isKnown = elements[slot] != nil
         // Mostly a field of an element that stays.
         if wasKnown && isKnown { return }
-        if isKnown { slots[key] = slot } else { slots[key] = nil }
-        if !isKnown { vacancies.append(slot) }
+        if isKnown {
+            slots[key] = slot
+            keys.append(key)
+        } else {
+            slots[key] = nil
+            vacancies.append(slot)
+            keys.remove(key)
+        }
     }
 }

@@ -15,15 +15,17 @@ struct Presence: Sendable {
     /// How long the latest absence was, and when it ended.
     private var latest = Duration.zero
     private var latestEnd = Instant.zero
+    /// When peers are pinged next; nil while there is nobody to ping.
+    var nextHeartbeat: Instant?
 
     /// Counts the time for which a heartbeat is overdue.
     ///
     /// Called before everything that is done at an instant. If the heartbeat is late by as much as
     /// the half of its pause, nothing is known of the time before it was due either: then all the
     /// time since anything was done counts.
-    mutating func note(_ now: Instant, heartbeatDue due: Instant?, pause: Duration) {
+    mutating func note(_ now: Instant, pause: Duration) {
         defer { lastSeen = max(lastSeen, now) }
-        guard let due, due < now, lastSeen < now else { return }
+        guard let due = nextHeartbeat, due < now, lastSeen < now else { return }
         let isStopped = now - max(due, lastSeen) > pause / 2
         let missed = now - (isStopped ? lastSeen : max(due, lastSeen))
         absence += missed

@@ -17,14 +17,26 @@ struct RunTable: Sendable {
     private(set) var active = ArrivalOrder<RunID>()
     /// Finished runs in the order of their ends.
     private(set) var finished: Deque<RunID> = []
-    /// Nodes of the finished runs.
-    private(set) var finishedNodes = 0
+    private(set) var counts = Counts()
     /// What all runs hold, as it was booked last.
     private(set) var ledger = ByteLedger()
-    /// Runs whose bytes changed since they were booked.
-    private var unbooked: [Int] = []
-    /// Runs that held more than a run may when they were booked.
-    private var overfull: [Int] = []
+    /// Runs to book: those whose bytes changed, and those that held too much when they were booked.
+    private var booking = (unbooked: [Int](), overfull: [Int]())
+    var deadlines = RunDeadlines()
+    /// Runs whose answers are made, a part in each turn.
+    var unmadeAnswers: Deque<RunID> = []
+    /// Records that nobody has taken yet.
+    private var newRecords: [NewRecord] = []
+
+    /// What is counted over all runs.
+    struct Counts: Sendable {
+        /// Runs that were ever accepted.
+        fileprivate(set) var accepted = 0
+        /// Nodes that ever settled.
+        fileprivate(set) var settledNodes = 0
+        /// Nodes of the finished runs that are kept.
+        fileprivate(set) var finishedNodes = 0
+    }
 
     subscript(slot: Int) -> HeldRun {
         @inline(__always) _read { yield runs[slot] }
@@ -47,7 +59,24 @@ struct RunTable: Sendable {
         slots[run.id] = slot
         names[run.state.acceptance.key] = run.id
         active.append(run.id)
+        counts.accepted += 1
         return slot
+    }
+
+    /// Counts a node that has settled.
+    mutating func noteSettledNode() { counts.settledNodes += 1 }
+
+    // MARK: - Records
+
+    /// Keeps a record until somebody takes it.
+    mutating func hand(out record: RunRecord, of slot: Int) {
+        newRecords.append(NewRecord(run: runs[slot].id, record: record))
+    }
+
+    /// The records since the last call, in order.
+    mutating func takeRecords() -> [NewRecord] {
+        defer { newRecords.removeAll(keepingCapacity: true) }
+        return newRecords
     }
 
     // MARK: - Bytes
@@ -56,21 +85,21 @@ struct RunTable: Sendable {
     mutating func markUnbooked(_ slot: Int) {
         guard !runs[slot].isUnbooked else { return }
         runs[slot].isUnbooked = true
-        unbooked.append(slot)
+        booking.unbooked.append(slot)
     }
 
     /// Books what runs hold; those that hold more than a run may are listed.
     mutating func book(runBytes most: Int) {
-        while let slot = unbooked.popLast() {
+        while let slot = booking.unbooked.popLast() {
             guard runs[slot].isUnbooked else { continue }
             let bytes = runs[slot].takeUnbooked()
             ledger.set(bytes, of: slot)
-            if bytes > most, !runs[slot].state.isEnded { overfull.append(slot) }
+            if bytes > most, !runs[slot].state.isEnded { booking.overfull.append(slot) }
         }
     }
 
     /// A run that held too much when it was booked, once.
-    mutating func nextOverfull() -> Int? { overfull.popLast() }
+    mutating func nextOverfull() -> Int? { booking.overfull.popLast() }
 
     // MARK: - Ends
 
@@ -79,7 +108,7 @@ struct RunTable: Sendable {
         ledger.finish(slot)
         active.remove(runs[slot].id)
         finished.append(runs[slot].id)
-        finishedNodes += runs[slot].state.plan.count
+        counts.finishedNodes += runs[slot].state.plan.count
     }
 
     /// Forgets the run that ended first, and returns its name; nil if none is kept.
@@ -87,7 +116,7 @@ struct RunTable: Sendable {
         guard let id = finished.popFirst(), let slot = slots.removeValue(forKey: id) else {
             return nil
         }
-        finishedNodes -= runs[slot].state.plan.count
+        counts.finishedNodes -= runs[slot].state.plan.count
         let key = runs[slot].state.acceptance.key
         if names[key] == id { names[key] = nil }
         runs[slot].vacate()
@@ -95,4 +124,13 @@ struct RunTable: Sendable {
         vacancies.append(slot)
         return id
     }
+}
+
+/// When something is due that concerns a run.
+struct RunDeadlines: Sendable {
+    /// When the time budgets of unfinished runs are spent, in real time.
+    var ofRuns = DueTimes<RunID>()
+    /// The deadline for the end of model calls from which nothing more is needed, on the judging
+    /// clock.
+    var ofClosingCalls = DueTimes<ModelCallID>()
 }

@@ -9,10 +9,20 @@ struct UnsentAttempts: Sendable {
     private var fresh: Deque<AttemptID> = []
     /// Their arguments are large: they wait until those sent before have left.
     private var large: Deque<AttemptID> = []
+    /// Whether the worker is among those with unsent attempts.
+    private var isListed = false
 
     var isEmpty: Bool { fresh.isEmpty && large.isEmpty }
     /// Whether some wait for nothing but time.
     var hasFresh: Bool { !fresh.isEmpty }
+
+    /// Notes that the worker is listed; false if it was.
+    mutating func noteListed() -> Bool {
+        defer { isListed = true }
+        return !isListed
+    }
+
+    mutating func noteUnlisted() { isListed = false }
 
     mutating func append(_ attempt: AttemptID) { fresh.append(attempt) }
 
@@ -43,7 +53,10 @@ struct UnsentAttempts: Sendable {
     /// Takes all out.
     mutating func removeAll() -> [AttemptID] {
         if isEmpty { return [] }
-        defer { self = UnsentAttempts() }
+        defer {
+            fresh = []
+            large = []
+        }
         return all
     }
 }

@@ -220,7 +220,7 @@ struct AttemptTests {
             )
         }
         var remembered: [AttemptID] {
-            harness.machine.workersByName["w"].flatMap { harness.machine.workers[$0] }
+            harness.machine.fleet[name: "w"].flatMap { harness.machine.fleet[$0] }
                 .map { $0.consumed.keys.sorted { $0.node < $1.node } } ?? []
         }
         sendChunk(of: first)

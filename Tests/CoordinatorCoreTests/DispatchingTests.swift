@@ -67,7 +67,7 @@ struct DispatchingTests {
             #expect(dispatches(in: worker.take()).isEmpty)
         }
         #expect(try client.get(.run, run)["status"] == "succeeded")
-        #expect(harness.machine.unsentWorkers.isEmpty)
+        #expect(harness.machine.fleet.unsentWorkers.isEmpty)
     }
 
     @Test("Small arguments do not wait behind large ones")

@@ -28,10 +28,10 @@ extension SimulatedCluster {
     /// may hold, and no node is held twice.
     private func checkBeliefs(_ coordinator: CoordinatorMachine) {
         var holders: [NodeReference: String] = [:]
-        for worker in coordinator.workerOrder {
-            guard let session = coordinator.workers[worker] else { continue }
+        for worker in coordinator.fleet.ids {
+            guard let session = coordinator.fleet[worker] else { continue }
             let attempts = coordinator.scheduler.attempts(on: worker)
-            let limit = session.slots + scenario.schedulerLimits.prefetchPerWorker
+            let limit = session.offered.slots + scenario.schedulerLimits.prefetchPerWorker
             if attempts.count > limit {
                 broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
             }
@@ -46,7 +46,7 @@ extension SimulatedCluster {
                 let reason = coordinator.scheduler.cancelReason(of: attempt, on: worker)
                 check(attempt, reason, session)
             }
-            if let connection = session.connection, session.drainOrder != nil {
+            if let connection = session.connection, session.drain.isOrdered {
                 broken(connections.drains(on: connection))
             }
         }
@@ -94,7 +94,7 @@ extension SimulatedCluster {
                 let running = coordinator.runs[run].state.counts.running
                 let isFull = bounds[id].map { running >= $0 } ?? false
                 if !isFull,
-                    let worker = coordinator.workerOrder.first(where: {
+                    let worker = coordinator.fleet.ids.first(where: {
                         hasRoom($0, for: tool, coordinator)
                             && !coordinator.scheduler.isKept(reference, from: $0)
                     })
@@ -114,11 +114,12 @@ extension SimulatedCluster {
         for tool: String,
         _ coordinator: CoordinatorMachine
     ) -> Bool {
-        guard let session = coordinator.workers[worker], session.isReachable, !session.isDraining,
-            session.tools.contains(tool)
+        guard let session = coordinator.fleet[worker], session.isReachable,
+            !session.drain.isDraining,
+            session.offered.names.contains(tool)
         else { return false }
         let attempts = coordinator.scheduler.attempts(on: worker)
-        guard attempts.count < session.slots else { return false }
+        guard attempts.count < session.offered.slots else { return false }
         guard tool == "single" else { return true }
         return !attempts.contains { attempt in
             coordinator.runs.slot(of: attempt.run).map {

@@ -197,7 +197,7 @@ extension SimulatedCluster {
 
     /// The session that the coordinator has of a worker.
     func sessionName(of name: String) -> String {
-        let session = coordinator.workersByName[name].flatMap { coordinator.workers[$0]?.session }
+        let session = coordinator.fleet[name: name].flatMap { coordinator.fleet[$0]?.link.session }
         return "\(name)/\(session ?? "-")"
     }
 
@@ -368,6 +368,6 @@ extension SimulatedCluster {
     }
 
     private func session(of link: SimulatedLink) -> WorkerID? {
-        coordinator.workerOrder.first { coordinator.workers[$0]?.connection == link.id }
+        coordinator.fleet.ids.first { coordinator.fleet[$0]?.connection == link.id }
     }
 }

@@ -131,12 +131,11 @@ extension SimulatedCluster {
         if let run = runEnds.open.first { broken("run \(run) never ended") }
         if let call = modelCalls.open.first { broken("\(call) is open for ever") }
         let open = links.values.count(where: \.isOpenForCoordinator)
-        if coordinator.peers.count != open || coordinator.peerOrder.count != open {
+        if coordinator.peers.count != open {
             broken("\(open) connections are open, but \(coordinator.peers.count) are kept")
         }
-        if coordinator.sessionNames.count > open { broken("names of sessions are kept for ever") }
-        if coordinator.unsent.total > 0 || !coordinator.questioners.isEmpty {
-            broken("\(coordinator.unsent.total) bytes or a question wait for ever")
+        if coordinator.peers.unsentBytes > 0 || coordinator.peers.haveQuestions {
+            broken("\(coordinator.peers.unsentBytes) bytes or a question wait for ever")
         }
         for client in clients where client.link?.isOpenForCoordinator == true {
             if !client.openQuestions.isEmpty {
@@ -149,12 +148,12 @@ extension SimulatedCluster {
                 broken("\(worker.label) still holds \(counts)")
             }
         }
-        for id in coordinator.workerOrder {
-            guard let session = coordinator.workers[id] else { continue }
+        for id in coordinator.fleet.ids {
+            guard let session = coordinator.fleet[id] else { continue }
             if !coordinator.scheduler.attempts(on: id).isEmpty {
                 broken("the coordinator believes that \(session.name) still holds attempts")
             }
-            if !session.acknowledged.isEmpty || !session.stale.isEmpty {
+            if !session.acknowledgements.isEmpty {
                 broken("\(session.name) has acknowledgements that never left")
             }
             if !session.consumed.isEmpty {

@@ -167,6 +167,18 @@ public struct HandshakeResponder: Sendable {
         self.session = session
     }
 
+    /// A peer that has proved itself, and the session that it was offered.
+    public struct Proved: Sendable {
+        /// Its role.
+        public let role: Role
+        /// Its name.
+        public let name: String
+        /// The session's name, as the challenge said it.
+        public let session: String
+        /// The session that it wants to go on with.
+        public let resume: Hello.Resume?
+    }
+
     /// Chooses the version and proves itself.
     ///
     /// - Throws: `unsupported_version` if none is common, `auth_failed` if the role has no key,
@@ -202,13 +214,13 @@ public struct HandshakeResponder: Sendable {
     ///   not the time for it.
     public mutating func receive(
         _ auth: Auth
-    ) throws(WireError) -> (role: Role, name: String, resume: Hello.Resume?) {
+    ) throws(WireError) -> Proved {
         guard case .waitingForAuth(let hello, let expected) = state else {
             throw WireError(code: .notReady, message: "This is not the time for an auth.")
         }
         state = .ended
         guard constantTimeEqual(auth.mac, expected) else { throw WireError.authFailed }
-        return (hello.role, hello.name, hello.resume)
+        return Proved(role: hello.role, name: hello.name, session: session, resume: hello.resume)
     }
 
     private func mac(_ side: Handshake.Side, _ hello: Hello, _ key: HandshakeKey) -> [UInt8] {
