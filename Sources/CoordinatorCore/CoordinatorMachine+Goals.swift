@@ -112,7 +112,7 @@ extension CoordinatorMachine {
         case .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), in: &turn)
-        guard runs[run].modelCall?.id == call, runs[run].planner?.hasCompleteReply == true,
+        guard runs[run].modelCall?.id == call, runs[run].hasCompleteReply,
             !runs.deadlines.ofClosingCalls.contains(call)
         else { return }
         runs.deadlines.ofClosingCalls.set(
@@ -135,7 +135,7 @@ extension CoordinatorMachine {
 
     /// Every node of the present plan has settled: the planner decides what comes next.
     mutating func settleRoundIfDone(_ run: Int, in turn: inout CoordinatorTurn) {
-        guard runs[run].planner != nil, runs[run].state.phase == .running,
+        guard runs[run].hasPlanner, runs[run].state.phase == .running,
             runs[run].state.counts.settled == runs[run].state.counts.total
         else { return }
         if let failure = joinShortage(run) { return end(run, because: failure, in: &turn) }
@@ -160,9 +160,8 @@ extension CoordinatorMachine {
         _ event: PlannerMachine.Event,
         in turn: inout CoordinatorTurn
     ) {
-        var wanted: [PlannerMachine.Action] = []
-        runs[run].planner?.handle(event, into: &wanted)
-        if let usage = runs[run].planner?.usage, usage != runs[run].state.planning.usage {
+        let wanted = runs[run].advancePlanner(event)
+        if let usage = runs[run].plannerUsage, usage != runs[run].state.planning.usage {
             record(.tokensUsed(usage), run, in: &turn)
         }
         runs.markUnbooked(run)

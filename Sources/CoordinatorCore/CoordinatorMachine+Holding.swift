@@ -152,7 +152,7 @@ extension CoordinatorMachine {
         let id = runs[run].id
         runs.deadlines.ofRuns.remove(id)
         // Nothing more is planned; the answer is the run's.
-        runs[run].planner = nil
+        runs[run].dropPlanner()
         runs[run].log.trim(
             to: RunLog.Bound(entries: limits.finishedEvents, bytes: limits.eventBytes)
         )

@@ -42,8 +42,11 @@ extension CoordinatorMachine {
             return
         }
         let acceptance = acceptance(of: submit, digest, turn.now)
-        var run = HeldRun(Run(acceptance, at: turn.now), author: submit.isStreamed ? id : nil)
-        run.planner = makePlanner(for: submit)
+        var run = HeldRun(
+            Run(acceptance, at: turn.now),
+            author: submit.isStreamed ? id : nil,
+            planner: makePlanner(for: submit)
+        )
         var opening = Opening(records: [RunRecord(at: 0, .accepted(acceptance))])
         do throws(PlanProblems) {
             try read(submit, into: &run, &opening)
@@ -299,7 +302,7 @@ extension CoordinatorMachine {
 
     /// The plan is complete: the run ends with its last node, or is joined then.
     private mutating func endGrowth(_ run: Int, in turn: inout CoordinatorTurn) {
-        guard runs[run].planner == nil else { return beginJoin(run, in: &turn) }
+        guard !runs[run].hasPlanner else { return beginJoin(run, in: &turn) }
         schedule(.runClosed(runs[run].id), in: &turn)
     }
 
@@ -354,7 +357,7 @@ extension CoordinatorMachine {
         guard runs[run].state.phase.isGoingOn else { return }
         let change = RunChange.cancelAsked(
             reason: cancel.reason ?? "cancelled by a client",
-            isCutShort: runs[run].author != nil || runs[run].planner != nil
+            isCutShort: runs[run].author != nil || runs[run].hasPlanner
         )
         record(change, run, in: &turn)
         cancelNodes(of: run, in: &turn)
@@ -362,10 +365,10 @@ extension CoordinatorMachine {
 
     mutating func cancelNodes(of run: Int, in turn: inout CoordinatorTurn) {
         let id = runs[run].id
-        let wasOpen = runs[run].author != nil || runs[run].planner != nil
+        let wasOpen = runs[run].author != nil || runs[run].hasPlanner
         cancelModel(run, in: &turn)
         // A planner that is gone takes no further report and asks for nothing more.
-        runs[run].planner = nil
+        runs[run].dropPlanner()
         runs[run].modelCall = nil
         forgetAuthor(of: run)
         runs.markUnbooked(run)

@@ -25,12 +25,11 @@ struct HeldRun: Sendable {
     var arguments = MadeArguments()
     /// Outputs that arrive in chunks.
     var incoming = IncomingOutputs()
-    /// Who turns the run's goal into nodes and outcomes into an answer, if it has a goal.
-    var planner: PlannerMachine? {
-        didSet { plannerBytes = planner?.heldBytes ?? 0 }
-    }
+    /// Who turns the run's goal into nodes and outcomes into an answer: one, or none. In memory of
+    /// its own, because it is large and most runs have none.
+    private var planners: [PlannerMachine]
     /// Bytes of the planner.
-    private(set) var plannerBytes = 0
+    private var plannerBytes = 0
     /// The open call of a model.
     var modelCall: OpenModelCall?
     /// The answer, made when somebody asks for it.
@@ -38,9 +37,11 @@ struct HeldRun: Sendable {
     /// Bytes of what never changes.
     private let fixedBytes: Int
 
-    init(_ state: Run, author: ConnectionID?) {
+    init(_ state: Run, author: ConnectionID?, planner: PlannerMachine? = nil) {
         self.state = state
         self.author = author
+        planners = planner.map { [$0] } ?? []
+        plannerBytes = planner?.heldBytes ?? 0
         fixedBytes = state.acceptance.heldBytes
     }
 
@@ -101,14 +102,28 @@ struct HeldRun: Sendable {
         try state.applyChecked(record)
     }
 
-    /// Gives back everything large when the run is forgotten; its slot waits for the next one.
-    mutating func vacate() {
-        state = Run(Acceptance(id: state.id, key: state.acceptance.key), at: state.acceptedAt)
-        planner = nil
-        incoming.removeAll()
-        log = RunLog()
-        answers = AnswerCache()
-        isUnbooked = false
+    // MARK: - The planner
+
+    /// Whether something is still to be planned or joined by a planner.
+    var hasPlanner: Bool { !planners.isEmpty }
+    /// Whether the planner needs nothing more of the open call.
+    var hasCompleteReply: Bool { !planners.isEmpty && planners[0].hasCompleteReply }
+    /// What the models used for this run; nil without a planner.
+    var plannerUsage: TokenUsage? { planners.isEmpty ? nil : planners[0].usage }
+
+    /// Hands an event to the planner, and returns what it asks for.
+    mutating func advancePlanner(_ event: PlannerMachine.Event) -> [PlannerMachine.Action] {
+        guard !planners.isEmpty else { return [] }
+        var wanted: [PlannerMachine.Action] = []
+        planners[0].handle(event, into: &wanted)
+        plannerBytes = planners[0].heldBytes
+        return wanted
+    }
+
+    /// Nothing more is planned or joined.
+    mutating func dropPlanner() {
+        planners = []
+        plannerBytes = 0
     }
 
     // MARK: - Bytes
@@ -122,7 +137,7 @@ struct HeldRun: Sendable {
     /// `heldBytes`, computed again from all parts; for checks.
     var countedBytes: Int {
         fixedBytes + state.countedBytes + arguments.countedBytes + incoming.countedBytes
-            + log.countedBytes + (planner?.heldBytes ?? 0) + answers.bytes
+            + log.countedBytes + (planners.first?.heldBytes ?? 0) + answers.bytes
     }
 
     /// Where most of the bytes are, for a person who has to make a run smaller.

@@ -13,6 +13,8 @@ struct RunTable: Sendable {
     private var slots: [RunID: Int] = [:]
     private var names: [String: RunID] = [:]
     private var vacancies: [Int] = []
+    /// What stands in each slot whose run was forgotten; nil before the first one is.
+    private var vacant: HeldRun?
     /// Unfinished runs in the order of acceptance.
     private(set) var active = ArrivalOrder<RunID>()
     /// Finished runs in the order of their ends.
@@ -119,10 +121,18 @@ struct RunTable: Sendable {
         counts.finishedNodes -= runs[slot].state.plan.count
         let key = runs[slot].state.acceptance.key
         if names[key] == id { names[key] = nil }
-        runs[slot].vacate()
+        runs[slot] = vacantRun(id)
         ledger.close(slot)
         vacancies.append(slot)
         return id
+    }
+
+    /// A run without anything; made once, as every forgotten run is replaced by one.
+    private mutating func vacantRun(_ id: RunID) -> HeldRun {
+        if let vacant { return vacant }
+        let run = HeldRun(Run(Acceptance(id: id, key: ""), at: .zero), author: nil)
+        vacant = run
+        return run
     }
 }
 

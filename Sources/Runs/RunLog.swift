@@ -45,6 +45,10 @@ public struct RunLog: Sendable {
         case dispatched(node: Int32, attempt: Int32)
         case started(node: Int32, attempt: Int32)
         case succeeded(node: Int32, microseconds: Int64)
+        /// What happens to every run takes none either.
+        case accepted
+        case planClosed(isFinal: Bool)
+        case joined
         /// Another record, without what the run itself keeps.
         indirect case record(RunChange)
         /// What was told and changed nothing: a chunk of a tool's text, progress, words of a model.
@@ -61,6 +65,9 @@ public struct RunLog: Sendable {
     public private(set) var nextSequence = 0
     /// Whether nothing was dropped.
     public private(set) var isWhole = true
+
+    /// As many entries take little room, used or not.
+    private static let fewEntries = 8
 
     /// An empty log.
     public init() {}
@@ -103,6 +110,8 @@ public struct RunLog: Sendable {
         _ content: Content,
         _ bound: Bound
     ) {
+        // Most runs are short: room for all that happens to a node, at once.
+        if entries.isEmpty { entries.reserveCapacity(Self.fewEntries) }
         entries.append(Entry(sequence: nextSequence, at: at, worker: worker, content: content))
         bytes += content.heldBytes
         trim(to: bound)
@@ -118,7 +127,7 @@ public struct RunLog: Sendable {
 
     /// Gives back the room of entries that were dropped.
     public mutating func shrink() {
-        entries = Deque(entries)
+        if entries.count > Self.fewEntries || !isWhole { entries = Deque(entries) }
     }
 
     /// The position of the first entry with an event from this number on.
@@ -144,6 +153,8 @@ extension RunLog.Entry {
         case .dispatched: .dispatched
         case .started: .started
         case .succeeded: .nodeSucceeded
+        case .accepted, .planClosed: nil
+        case .joined: .joined
         case .record(let change): change.eventKind
         case .passing(let event), .told(_, let event): event.kind
         }
@@ -156,7 +167,7 @@ extension RunLog.Entry {
             .succeeded(let node, _):
             Int(node)
         case .record(let change): change.node
-        case .passing, .told: nil
+        case .accepted, .planClosed, .joined, .passing, .told: nil
         }
     }
 
@@ -173,7 +184,7 @@ extension RunLog.Content {
     /// What an entry takes in memory, about.
     fileprivate var heldBytes: Int {
         switch self {
-        case .ready, .dispatched, .started, .succeeded: 96
+        case .ready, .dispatched, .started, .succeeded, .accepted, .planClosed, .joined: 96
         case .record(let change): 96 + change.payloadBytes
         case .passing(let event): 256 + (event.data?.count ?? 0)
         case .told(_, let event): 352 + (event.data?.count ?? 0)
@@ -193,6 +204,9 @@ extension Run {
         case .started(let node, let attempt): change = .started(node: node, attempt: attempt)
         case .succeeded(let node, let microseconds):
             change = .succeeded(node: node, .null, microseconds: microseconds)
+        case .accepted: change = .accepted(acceptance)
+        case .planClosed(let isFinal): change = .planClosed(isFinal: isFinal)
+        case .joined: change = .joined
         case .record(let kept), .told(let kept, _): change = kept
         case .passing: return nil
         }
@@ -221,6 +235,9 @@ extension RunChange {
         case .started(let node, let attempt): .started(node: node, attempt: attempt)
         case .succeeded(let node, _, let microseconds):
             .succeeded(node: node, microseconds: microseconds)
+        case .accepted: .accepted
+        case .planClosed(let isFinal): .planClosed(isFinal: isFinal)
+        case .joined: .joined
         default: .record(withoutPayload)
         }
     }
