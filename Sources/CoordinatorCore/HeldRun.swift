@@ -25,8 +25,9 @@ struct HeldRun: Sendable {
     var arguments = MadeArguments()
     /// Outputs that arrive in chunks.
     var incoming = IncomingOutputs()
-    /// Who turns the run's goal into nodes and outcomes into an answer: one, or none. In memory of
-    /// its own, because it is large and most runs have none.
+    /// Who turns the run's goal into nodes and outcomes into an answer: one, or none.
+    ///
+    /// In memory of its own, because it is large and most runs have none.
     private var planners: [PlannerMachine]
     /// Bytes of the planner.
     private var plannerBytes = 0
