@@ -52,7 +52,7 @@ extension CoordinatorMachine {
     /// What it has not answered was sent while its bye was on the way, and never ran.
     private mutating func requeueUnanswered(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         for attempt in scheduler.attempts(on: worker) {
-            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+            schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
     }
 
@@ -237,10 +237,10 @@ extension CoordinatorMachine {
             let reason = reject.message ?? "the worker lacked something to start the tool"
             let event = Scheduler.Event.attemptLackedResources(attempt, worker, reason: reason)
             return schedule(event, in: &turn)
-        case .busy: rejection = .busy
+        case .busy: rejection = .returned(.busy)
         case .draining: rejection = .draining
         case .unknownTool: rejection = .unknownTool
-        case .recalled: rejection = .recalled
+        case .recalled: rejection = .returned(.recalled)
         case .badArguments:
             let failure = Failure(
                 code: .badArguments,

@@ -20,7 +20,7 @@ extension CoordinatorMachine {
             let (connection, name) = fleet.inPlace(worker, { ($0.connection, $0.name) }),
             let connection
         else {
-            return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+            return schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
         guard hasTimeForArguments(of: attempt.node, run) else {
             noteDispatch(attempt, name, run, in: &turn)
@@ -154,7 +154,7 @@ extension CoordinatorMachine {
     mutating func giveBackUnsent(of worker: WorkerID, in turn: inout CoordinatorTurn) {
         guard let attempts = fleet.inPlace(worker, { $0.unsent.removeAll() }) else { return }
         for attempt in attempts {
-            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+            schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
     }
 

@@ -34,11 +34,12 @@ extension CoordinatorMachine {
             settle(node, settlement, in: &turn)
         case .publishReady(let node):
             record(.nodeReady(Int32(node.node)), of: node.run, in: &turn)
-        case .publishReturned(let attempt):
+        case .publishReturned(let attempt, let reason):
             dropPieces(of: attempt)
             let change = RunChange.returned(
                 node: Int32(attempt.node),
-                attempt: Int32(attempt.number)
+                attempt: Int32(attempt.number),
+                reason
             )
             record(change, of: attempt.run, in: &turn)
         case .publishRetry(let attempt, let failure, let delay, let neverRan):
@@ -62,7 +63,10 @@ extension CoordinatorMachine {
             )
             record(change, of: attempt.run, in: &turn)
             if fleet.inPlace(worker, { $0.unsent.remove(attempt) }) == true {
-                return schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+                return schedule(
+                    .attemptRejected(attempt, worker, .returned(.undelivered)),
+                    in: &turn
+                )
             }
             guard let connection = fleet[worker]?.connection else { return }
             sendCancel(attempt, reason: reason.rawValue, to: connection, in: &turn)

@@ -147,7 +147,7 @@ extension CoordinatorMachine {
             turn.append(.send(id, .drain(drain)))
         }
         for attempt in scheduler.attempts(on: worker) where !known.contains(attempt) {
-            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+            schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
         schedule(.workerRecovered(worker), in: &turn)
     }
@@ -172,7 +172,7 @@ extension CoordinatorMachine {
     mutating func lose(_ worker: WorkerID, reason: String, in turn: inout CoordinatorTurn) {
         guard let session = fleet.remove(worker) else { return }
         for attempt in session.unsent.all {
-            schedule(.attemptRejected(attempt, worker, .undelivered), in: &turn)
+            schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
         let held = scheduler.attempts(on: worker).count
         turn.append(.report(.workerLeft(name: session.name, reason: reason, attempts: held)))

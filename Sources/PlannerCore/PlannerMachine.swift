@@ -127,7 +127,8 @@ public struct PlannerMachine: Sendable {
         var node: NodeDefinition?
     }
 
-    let settings: PlannerSettings
+    /// What it was told at its start.
+    public let settings: PlannerSettings
     let prompt: PlannerPrompt
     var state = State.idle
     var ledger = PlanLedger()

@@ -200,7 +200,11 @@ extension RunChange {
             )
         case "started": self = .started(node: node, attempt: try reader.index("attempt"))
         case "called_back": self = .calledBack(node: node, attempt: try reader.index("attempt"))
-        case "returned": self = .returned(node: node, attempt: try reader.index("attempt"))
+        case "returned":
+            guard let reason = ReturnReason(rawValue: try reader.text("reason")) else {
+                throw RunRecordError("its reason is unknown")
+            }
+            self = .returned(node: node, attempt: try reader.index("attempt"), reason)
         case "worked":
             self = .worked(node: node, microseconds: Int64(try reader.integer("work_us")))
         case "retrying":

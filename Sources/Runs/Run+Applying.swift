@@ -46,7 +46,7 @@ extension Run {
         case .calledBack(let node, let attempt):
             assert(nodes[Int(node)].attempt == attempt, "a stale attempt was called back")
             nodes[Int(node)].status = .cancelling
-        case .returned(let node, let attempt):
+        case .returned(let node, let attempt, _):
             leaveWorker(Int(node), record.at)
             nodes[Int(node)].attempt = attempt
             moveReady(Int(node), record.at)

@@ -37,7 +37,7 @@ extension RunChange {
     public var node: Int? {
         switch self {
         case .nodeReady(let node), .dispatched(let node, _, _), .started(let node, _),
-            .calledBack(let node, _), .returned(let node, _), .worked(let node, _),
+            .calledBack(let node, _), .returned(let node, _, _), .worked(let node, _),
             .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
             .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
             .cancelled(let node):
@@ -110,7 +110,7 @@ extension Run {
 
     private func attempt(of change: RunChange) -> Int32? {
         switch change {
-        case .dispatched(_, let attempt, _), .started(_, let attempt), .returned(_, let attempt),
+        case .dispatched(_, let attempt, _), .started(_, let attempt), .returned(_, let attempt, _),
             .retrying(_, let attempt, _, _, _):
             attempt
         case .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),

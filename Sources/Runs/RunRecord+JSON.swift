@@ -99,8 +99,11 @@ extension RunChange {
         case .dispatched(_, let attempt, let worker):
             writer.field("attempt", Int(attempt))
             writer.field("worker", worker)
-        case .started(_, let attempt), .calledBack(_, let attempt), .returned(_, let attempt):
+        case .started(_, let attempt), .calledBack(_, let attempt):
             writer.field("attempt", Int(attempt))
+        case .returned(_, let attempt, let reason):
+            writer.field("attempt", Int(attempt))
+            writer.field("reason", reason.rawValue)
         case .worked(_, let microseconds): writer.field("work_us", Int(microseconds))
         case .retrying(_, let attempt, let failure, let delay, let neverRan):
             writer.field("attempt", Int(attempt))

@@ -24,7 +24,8 @@ extension RunChange {
         switch self {
         case .dispatched(_, let attempt, let worker): "to \(worker) as attempt \(attempt)"
         case .started(_, let attempt), .calledBack(_, let attempt): "attempt \(attempt)"
-        case .returned(_, let attempt): "attempt \(attempt) never ran; ready again"
+        case .returned(_, let attempt, let reason):
+            "attempt \(attempt) never ran (\(reason.words)); ready again"
         case .worked(_, let microseconds): "\(milliseconds(Int(microseconds))) ms for nothing"
         case .retrying(_, let attempt, let failure, let delay, let neverRan):
             "attempt \(attempt)\(neverRan ? " never ran" : ""): \(failure), again "
@@ -35,6 +36,16 @@ extension RunChange {
         case .failed(_, let failure): failure.description
         case .skipped(_, let cause): "because node number \(cause) of the plan did not succeed"
         default: nil
+        }
+    }
+}
+
+extension ReturnReason {
+    fileprivate var words: String {
+        switch self {
+        case .busy: "all slots were taken"
+        case .recalled: "recalled for a free slot elsewhere"
+        case .undelivered: "it did not reach the worker"
         }
     }
 }

@@ -104,7 +104,7 @@ public enum RunChange: Sendable, Hashable {
     /// The worker was asked to end the attempt.
     case calledBack(node: Int32, attempt: Int32)
     /// The attempt never ran; its node is ready again.
-    case returned(node: Int32, attempt: Int32)
+    case returned(node: Int32, attempt: Int32, ReturnReason)
     /// The worker worked on an attempt that failed for so many microseconds.
     case worked(node: Int32, microseconds: Int64)
     /// The attempt did not succeed; another one follows after a pause of so many microseconds.

@@ -72,7 +72,8 @@ extension Scheduler {
         if record(node).cancelReason == .recalled, failure.code == .cancelled {
             // It had begun after all, so it counts as a refused attempt only if it may run twice.
             return offer.isIdempotent
-                ? requeue(attempt, node, &actions) : settle(node, .failed(failure), &actions)
+                ? requeue(attempt, node, .recalled, &actions)
+                : settle(node, .failed(failure), &actions)
         }
         let failure = wasTimeout && failure.code == .cancelled ? timeoutFailure(node) : failure
         update(node) { $0.failures += 1 }
@@ -92,7 +93,7 @@ extension Scheduler {
         _ actions: inout [Action]
     ) {
         guard let node = locate(attempt, on: worker) else { return }
-        if rejection == .undelivered, hasBegun(node) {
+        if rejection == .returned(.undelivered), hasBegun(node) {
             return loseAndRetry(node, on: worker, &actions)
         }
         if rejection == .unknownTool {
@@ -107,19 +108,15 @@ extension Scheduler {
         guard !runs[Int(node.run)].isCancelled else {
             return settle(node, .cancelled, &actions)
         }
-        if rejection == .recalled || rejection == .undelivered {
-            return requeue(attempt, node, &actions)
-        }
-        if rejection == .busy {
-            pause(worker, now)
-            return requeue(attempt, node, &actions)
+        if case .returned(let reason) = rejection {
+            if reason == .busy { pause(worker, now) }
+            return requeue(attempt, node, reason, &actions)
         }
         update(node) { $0.rejections += 1 }
         let count = Int(record(node).rejections)
         let failure = Failure(
             code: .workerLost,
-            message: "workers refused the node \(count) times, the last one saying "
-                + "\(rejection.rawValue)",
+            message: "workers refused the node \(count) times, the last one because it drains",
             isRetryable: true
         )
         if count >= limits.rejectionsPerNode {
@@ -133,9 +130,10 @@ extension Scheduler {
     private mutating func requeue(
         _ attempt: AttemptID,
         _ node: NodeSlot,
+        _ reason: ReturnReason,
         _ actions: inout [Action]
     ) {
-        actions.append(.publishReturned(attempt))
+        actions.append(.publishReturned(attempt, reason))
         makeReady(node)
     }
 

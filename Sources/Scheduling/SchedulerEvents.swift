@@ -74,7 +74,7 @@ extension Scheduler {
         /// The delay before the next attempt of the node is over.
         case publishPauseEnded(NodeReference)
         /// The attempt never ran, and its node is ready again.
-        case publishReturned(AttemptID)
+        case publishReturned(AttemptID, ReturnReason)
         /// No connected worker can run the node; it waits.
         case publishUnplaceable(NodeReference)
         /// The node has reached its end.

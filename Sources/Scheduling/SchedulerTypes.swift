@@ -1,7 +1,7 @@
 // The nouns of scheduling: who runs nodes, what a node asks for, what a run allows.
 // No state machine here; see NodeState and Scheduler.
 
-import Core
+public import Core
 
 /// What a worker promises about one of its tools; decides what may be repeated and prefetched.
 public struct ToolOffer: Sendable, Hashable {
@@ -100,17 +100,13 @@ public enum CancelReason: String, Sendable {
 /// Why a worker did not start an attempt.
 ///
 /// None of these is a failure of the node by itself.
-public enum Rejection: String, Sendable {
-    /// All slots of the worker are taken.
-    case busy
+public enum Rejection: Sendable, Equatable {
     /// The worker takes nothing new.
     case draining
     /// The worker has no such tool.
     case unknownTool
-    /// The attempt was called back before it started.
-    case recalled
-    /// The connection broke before the attempt reached the worker.
-    case undelivered
+    /// The attempt counts as never made.
+    case returned(ReturnReason)
 }
 
 /// The numbers that the scheduler works with.

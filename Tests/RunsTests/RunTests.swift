@@ -150,7 +150,7 @@ struct RunTests {
         let changes: [RunChange] = [
             .nodeReady(0), .unplaceable(node: 0, message: "nobody"),
             .dispatched(node: 0, attempt: 1, worker: "w \"1\""), .started(node: 0, attempt: 1),
-            .calledBack(node: 0, attempt: 1), .returned(node: 0, attempt: 1),
+            .calledBack(node: 0, attempt: 1), .returned(node: 0, attempt: 1, .recalled),
             .dispatched(node: 0, attempt: 2, worker: "w2"), .worked(node: 0, microseconds: 12),
             .retrying(node: 0, attempt: 2, failure, afterMicroseconds: 9, neverRan: false),
             .pauseEnded(0), .dispatched(node: 0, attempt: 3, worker: "w2"),

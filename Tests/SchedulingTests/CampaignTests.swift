@@ -261,7 +261,8 @@ private final class Campaign {
             fail(attempt, worker, .spawnFailed, isRetryable: true)
         case 84...92:
             allowAnother()
-            let all: [Rejection] = [.busy, .draining, .unknownTool, .recalled, .undelivered]
+            let all: [Rejection] =
+                [.draining, .unknownTool] + ReturnReason.allCases.map { .returned($0) }
             handle(.attemptRejected(attempt, worker, all[draw(0...4)]))
         case 93...95: handle(.attemptForgotten(attempt, worker))
         default:

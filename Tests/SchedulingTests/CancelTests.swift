@@ -45,7 +45,7 @@ struct CancelTests {
         )
         scheduler.cancel()
         scheduler.expect()
-        scheduler.reject("leased", .recalled)
+        scheduler.reject("leased", .returned(.recalled))
         scheduler.expect("leased cancelled")
         scheduler.fail("running", code: .cancelled)
         scheduler.expect("running cancelled", "finish r")

@@ -53,7 +53,7 @@ struct ExplainTests {
         let u = scheduler.join("wu", tools: ["u": ToolOffer()])
         scheduler.submit("r2", [])
         scheduler.drain("wu")
-        scheduler.turn(.attemptRejected(scheduler.attempt("a"), u, .recalled))
+        scheduler.turn(.attemptRejected(scheduler.attempt("a"), u, .returned(.recalled)))
         #expect(reasons("a") == [.draining([u])])
     }
 

@@ -83,7 +83,7 @@ struct PrefetchTests {
         // The coming attempts will fill the slots.
         scheduler.advance(.milliseconds(100))
         scheduler.expect()
-        scheduler.reject("n19", .recalled)
+        scheduler.reject("n19", .returned(.recalled))
         scheduler.expect("returned n19/1", "dispatch n19/2 to w2")
         scheduler.advance(.milliseconds(100))
         scheduler.expect()
@@ -109,7 +109,7 @@ struct PrefetchTests {
         scheduler.join("w1", slots: 2, tools: quick)
         scheduler.submit([node("a"), node("b"), node("c")])
         scheduler.expect("dispatch a/1 to w1", "dispatch b/1 to w1")
-        scheduler.reject("b", .busy)
+        scheduler.reject("b", .returned(.busy))
         // Its slots are not what it said: it gets nothing until an attempt ends there.
         scheduler.expect("returned b/1")
         #expect(
@@ -123,7 +123,7 @@ struct PrefetchTests {
                 scheduler.advance(.seconds(31))
                 continue
             }
-            scheduler.reject(busy, .busy)
+            scheduler.reject(busy, .returned(.busy))
         }
         _ = scheduler.take()
         scheduler.join("w2", slots: 2, tools: quick)
@@ -141,7 +141,7 @@ struct PrefetchTests {
         scheduler.submit([node("a")])
         scheduler.expect("dispatch a/1 to w")
         for (number, pause) in [100, 200, 400, 800].enumerated() {
-            scheduler.reject("a", .busy)
+            scheduler.reject("a", .returned(.busy))
             scheduler.expect("returned a/\(number + 1)")
             scheduler.advance(.milliseconds(pause - 1))
             scheduler.expect()
@@ -204,7 +204,7 @@ struct PrefetchTests {
         scheduler.join("w2", tools: quick)
         scheduler.advance(.milliseconds(100))
         scheduler.expect("cancel b/1 on w1: recalled")
-        scheduler.reject("b", .recalled)
+        scheduler.reject("b", .returned(.recalled))
         scheduler.expect("returned b/1", "dispatch b/2 to w2")
         scheduler.finish("b")
         scheduler.finish("a")
@@ -273,7 +273,7 @@ struct PrefetchTests {
         scheduler.expect("cancel a/1 on w1: cancelled", "cancel b/1 on w1: cancelled")
         scheduler.advance(.milliseconds(6_900))
         scheduler.expect()
-        scheduler.reject("b", .recalled)
+        scheduler.reject("b", .returned(.recalled))
         scheduler.fail("a", code: .cancelled)
         scheduler.expect("b cancelled", "a cancelled", "finish r")
     }

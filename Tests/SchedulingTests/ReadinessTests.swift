@@ -189,7 +189,11 @@ struct ReadinessTests {
         scheduler.submit("r1", [node("a")])
         scheduler.cancel("r1")
         scheduler.turn(
-            .attemptRejected(scheduler.attempt("a", "r1"), scheduler.worker("w"), .recalled)
+            .attemptRejected(
+                scheduler.attempt("a", "r1"),
+                scheduler.worker("w"),
+                .returned(.recalled)
+            )
         )
         scheduler.handle(.runReleased(scheduler.runID("r1")))
         _ = scheduler.take()

@@ -79,7 +79,7 @@ struct RefusalTests {
         refuse("a")
         scheduler.expect("retry a/1: spawn_failed", "dispatch a/2 to well")
         // The worker says that it has no room, and gets nothing for a moment.
-        scheduler.reject("a", .busy)
+        scheduler.reject("a", .returned(.busy))
         scheduler.expect("returned a/2")
         scheduler.advance(.milliseconds(200))
         scheduler.expect("dispatch a/3 to well")

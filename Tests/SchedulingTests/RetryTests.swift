@@ -207,7 +207,7 @@ struct RetryTests {
         scheduler.submit([node("a")])
         scheduler.expect("dispatch a/1 to w")
         for number in 1...30 {
-            scheduler.reject("a", .undelivered)
+            scheduler.reject("a", .returned(.undelivered))
             scheduler.expect("returned a/\(number)", "dispatch a/\(number + 1) to w")
         }
         scheduler.finish("a")
@@ -226,9 +226,9 @@ struct RetryTests {
         scheduler.start("a")
         scheduler.start("b")
         _ = scheduler.take()
-        scheduler.reject("a", .undelivered)
+        scheduler.reject("a", .returned(.undelivered))
         scheduler.expect("a failed: outcome_unknown")
-        scheduler.reject("b", .undelivered)
+        scheduler.reject("b", .returned(.undelivered))
         scheduler.expect("retry b/1: worker_lost", "dispatch b/2 to w")
     }
 

@@ -315,7 +315,7 @@ final class SchedulerHarness {
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"
         case .makeArguments(let node): "make arguments of \(name(node))"
         case .publishReady(let node): "ready \(name(node))"
-        case .publishReturned(let attempt): "returned \(name(attempt))"
+        case .publishReturned(let attempt, _): "returned \(name(attempt))"
         case .publishRetry(let attempt, let failure, _, _):
             "retry \(name(attempt)): \(failure.code)"
         case .publishPauseEnded(let node): "pause of \(name(node)) ended"

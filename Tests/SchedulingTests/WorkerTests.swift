@@ -186,7 +186,7 @@ struct StaleTests {
             scheduler.turn(.attemptStarted(attempt, worker))
             scheduler.turn(.attemptSucceeded(attempt, worker, microseconds: 5))
             scheduler.turn(.attemptFailed(attempt, worker, failure))
-            scheduler.turn(.attemptRejected(attempt, worker, .busy))
+            scheduler.turn(.attemptRejected(attempt, worker, .returned(.busy)))
             scheduler.turn(.attemptForgotten(attempt, worker))
         }
         scheduler.expect()

@@ -100,7 +100,8 @@ struct Campaign: Sendable {
             }
             tally.add(cluster, seed: seed)
             if let problem {
-                shared.note(Failure(seed: seed, problem: problem, trace: cluster.trace.tail))
+                let trace = "\(cluster.trace.tail)\n\(cluster.fold.story(of: problem))"
+                shared.note(Failure(seed: seed, problem: problem, trace: trace))
             }
             noteProgress(shared.done.add(1, ordering: .relaxed).newValue)
             seed += UInt64(jobs)

@@ -14,6 +14,8 @@ struct RecordFold {
     /// What the records of each run told.
     private var told: [RunID: Set<Told>] = [:]
     private var changed: Set<RunID> = []
+    /// All records of all runs, for the story of what went wrong.
+    private var records: [RunID: [RunRecord]] = [:]
 
     private struct Told: Hashable {
         var kind: EventKind
@@ -23,6 +25,7 @@ struct RecordFold {
     /// The next record of a run.
     mutating func apply(_ new: NewRecord, at now: Instant) -> String? {
         changed.insert(new.run)
+        records[new.run, default: []].append(new.record)
         if let kind = new.record.change.eventKind {
             told[new.run, default: []].insert(Told(kind: kind, node: new.record.change.node))
         }
@@ -59,6 +62,37 @@ struct RecordFold {
         return runs[id]?.difference(from: run).map {
             "\(id) is not what its records say, in its \($0)"
         }
+    }
+
+    /// All that happened to the nodes that these words name as `RUN/NODE`, or to the whole runs that
+    /// they name, one line a record.
+    func story(of words: String) -> String {
+        var lines: [String] = []
+        for (run, records) in records.sorted(by: { $0.key < $1.key }) {
+            let mentions = words.ranges(of: run.text)
+            guard !mentions.isEmpty else { continue }
+            let nodes = Set(mentions.compactMap { Self.node(in: words[$0.upperBound...]) })
+            lines.append(
+                nodes.isEmpty
+                    ? "story of \(run)"
+                    : "story of \(run), nodes \(nodes.sorted().map(String.init).joined(separator: " "))"
+            )
+            for record in records {
+                guard let node = record.change.node else {
+                    lines.append(record.storyLine)
+                    continue
+                }
+                if nodes.isEmpty || nodes.contains(node) {
+                    lines.append("\(record.storyLine)  (node \(node))")
+                }
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func node(in rest: Substring) -> Int? {
+        guard rest.first == "/" else { return nil }
+        return Int(rest.dropFirst().prefix { $0.isNumber })
     }
 
     /// What watchers hear of is in a record, unless it changes nothing.

@@ -274,7 +274,7 @@ extension SimulatedCluster {
             if let run = coordinator.runs.slot(of: cancel.run).map({ coordinator.runs[$0] }),
                 run.state.failure == nil
             {
-                let isGrowing = run.author != nil || run.planner != nil
+                let isGrowing = run.author != nil || run.hasPlanner
                 runEnds.callOff(cancel.run, isGrowing: isGrowing)
             }
             tell(.received(link.id, message))

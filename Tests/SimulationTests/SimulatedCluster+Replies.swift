@@ -50,7 +50,7 @@ extension SimulatedCluster {
         }
         let state = coordinator.runs.slot(of: run).map { coordinator.runs[$0] }
         let known = state.map { state in state.planIDs }
-        let tools = state?.planner?.settings.tools.map(\.name) ?? []
+        let tools = state?.plannerSettings?.tools.map(\.name) ?? []
         let repeatable =
             isText ? [] : author.written.filter { known?.contains($0.id) == true }
         var parts: [(text: String, node: ModelNode?)] = []
@@ -149,7 +149,7 @@ extension SimulatedCluster {
         let isText = author.goal.format == .text
         let state = coordinator.runs.slot(of: id.run).map { coordinator.runs[$0] }
         let known = state.map { state in state.planIDs }
-        let tools = state?.planner?.settings.tools.map(\.name) ?? []
+        let tools = state?.plannerSettings?.tools.map(\.name) ?? []
         var parts: [(text: String, node: ModelNode?)] = []
         if let defect {
             parts += flaw(defect, author, known: known ?? []).map { ($0, nil) }

@@ -4,6 +4,8 @@
 import Foundation
 import Testing
 
+@testable import CoordinatorCore
+
 @Suite("Simulation", .serialized)
 struct SimulationTests {
     private static func number(_ name: String) -> UInt64? {
@@ -38,8 +40,27 @@ struct SimulationTests {
         let cluster = SimulatedCluster(seed: seed, keepsTrace: true)
         let problem = cluster.runToEnd()
         print(cluster.trace.lines.joined(separator: "\n"))
+        print(cluster.fold.story(of: problem ?? ""))
         print("seed \(seed): \(problem ?? "every promise held"); \(cluster.faults.words)")
         #expect(problem == nil)
+    }
+
+    @Test("What goes wrong with a node comes with its story")
+    func story() throws {
+        let cluster = SimulatedCluster(seed: 1)
+        _ = cluster.runToEnd()
+        let runs = cluster.coordinator.runs
+        let run = try #require(
+            runs.finished.first { id in
+                runs.slot(of: id).map { runs[$0].planIDs.count > 1 } ?? false
+            }
+        )
+        let story = cluster.fold.story(of: "\(run)/0 has gone wrong")
+        #expect(story.contains("accepted"))
+        #expect(story.contains("ready  (node 0)"))
+        #expect(story.contains("ended"))
+        #expect(!story.contains("(node 1)"))
+        #expect(cluster.fold.story(of: "\(run) has gone wrong").contains("(node 1)"))
     }
 
     @Test("The same seed gives the same trace", arguments: [1, 2, 3, 5, 8, 13] as [UInt64])
