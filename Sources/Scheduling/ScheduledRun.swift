@@ -40,14 +40,19 @@ struct ReadyQueue: Sendable {
 }
 
 struct ScheduledRun: Sendable {
+    /// A slot of the table of runs together with which run in it is meant.
+    struct Use: Sendable, Equatable {
+        var run: Int
+        var generation: UInt32
+    }
+
     let id: RunID
     let missingTool: MissingToolPolicy
     /// Tells this run from earlier ones in the same slot; another one once it has finished.
     var generation: UInt32
     var nodes: [ScheduledNode] = []
     /// Edges to dependents as linked lists in two flat arrays: adding one is O(1).
-    private var edgeTargets: [Int32] = []
-    private var edgeNexts: [Int32] = []
+    private var edges = (targets: [Int32](), nexts: [Int32]())
     /// One queue for each placement class that the run's nodes name; nodes hold the index.
     ///
     /// None once the run has finished.
@@ -81,9 +86,9 @@ struct ScheduledRun: Sendable {
 
     /// Adds the edge and counts it, unless the dependency has succeeded already.
     mutating func connect(_ edge: Plan.Edge) {
-        edgeTargets.append(Int32(edge.dependent))
-        edgeNexts.append(nodes[edge.dependency].firstEdge)
-        nodes[edge.dependency].firstEdge = Int32(edgeTargets.count - 1)
+        edges.targets.append(Int32(edge.dependent))
+        edges.nexts.append(nodes[edge.dependency].firstEdge)
+        nodes[edge.dependency].firstEdge = Int32(edges.targets.count - 1)
         if nodes[edge.dependency].state != .succeeded {
             nodes[edge.dependent].inDegree += 1
         }
@@ -93,8 +98,8 @@ struct ScheduledRun: Sendable {
     func forEachDependent(of node: Int, _ body: (Int) -> Void) {
         var edge = nodes[node].firstEdge
         while edge >= 0 {
-            body(Int(edgeTargets[Int(edge)]))
-            edge = edgeNexts[Int(edge)]
+            body(Int(edges.targets[Int(edge)]))
+            edge = edges.nexts[Int(edge)]
         }
     }
 
@@ -167,7 +172,7 @@ struct ScheduledRun: Sendable {
     /// Kahn's order; nodes on a cycle are left out.
     private func topologicalOrder() -> [Int32] {
         var open = [Int32](repeating: 0, count: nodes.count)
-        for target in edgeTargets { open[Int(target)] += 1 }
+        for target in edges.targets { open[Int(target)] += 1 }
         var order: [Int32] = []
         order.reserveCapacity(nodes.count)
         for node in nodes.indices where open[node] == 0 { order.append(Int32(node)) }

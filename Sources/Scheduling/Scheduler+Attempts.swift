@@ -18,7 +18,7 @@ extension Scheduler {
         noteBeginning(of: node, on: worker)
         if let timeout = timeout(of: node, on: worker) {
             // The worker ends the attempt itself; this is for workers that do not.
-            deadlines.insert(
+            times.add(
                 Deadline(
                     at: now + timeout + limits.answerMargin,
                     attempt: attempt,
@@ -38,12 +38,12 @@ extension Scheduler {
         if let microseconds {
             let index = placement(of: node)
             if classes[index].observe(microseconds: microseconds, limits: limits) {
-                openClass(index)
+                classes.open(index)
             }
         }
         noteBeginning(of: node, on: worker)
         unassign(node, from: worker)
-        if let slot = slot(of: worker) { workers[slot].pauseCount = 0 }
+        if let slot = slot(of: worker) { workers[slot].pause.count = 0 }
         settle(node, .succeeded, &actions)
     }
 
@@ -244,7 +244,7 @@ extension Scheduler {
         let delay = full * Double.random(in: 0.5...1, using: &generator)
         let until = now + delay
         move(node, to: .backingOff(until: until))
-        deadlines.insert(Deadline(at: until, attempt: attempt, meaning: .backoff))
+        times.add(Deadline(at: until, attempt: attempt, meaning: .backoff))
         actions.append(.publishRetry(attempt, failure, after: delay))
     }
 
@@ -253,7 +253,8 @@ extension Scheduler {
     func offer(for node: NodeSlot, on worker: WorkerID) -> ToolOffer {
         guard let worker = slot(of: worker) else { return ToolOffer() }
         let tool = classes[placement(of: node)].tool
-        return workers[worker].offered[tool] ?? workers[worker].withdrawn[tool] ?? ToolOffer()
+        return workers[worker].tools.offered[tool] ?? workers[worker].tools.withdrawn[tool]
+            ?? ToolOffer()
     }
 
     /// The time that the attempt may take on its worker, or nil for no limit.
@@ -269,10 +270,10 @@ extension Scheduler {
         guard let worker = slot(of: worker) else { return nil }
         let tool = classes[placement(of: node)].tool
         // By index: only the timeout is copied, for each dispatch.
-        if let index = workers[worker].offered.index(forKey: tool) {
-            return workers[worker].offered.values[index].timeout
+        if let index = workers[worker].tools.offered.index(forKey: tool) {
+            return workers[worker].tools.offered.values[index].timeout
         }
-        return workers[worker].withdrawn[tool]?.timeout
+        return workers[worker].tools.withdrawn[tool]?.timeout
     }
 
     private func isDraining(_ worker: WorkerID) -> Bool {
@@ -281,7 +282,7 @@ extension Scheduler {
 
     /// The worker was able to start the node's tool.
     private mutating func noteBeginning(of node: NodeSlot, on worker: WorkerID) {
-        guard let worker = slot(of: worker), !workers[worker].cooling.isEmpty else { return }
+        guard let worker = slot(of: worker), !workers[worker].tools.cooling.isEmpty else { return }
         warmUp(classes[placement(of: node)].tool, on: worker)
     }
 

@@ -9,19 +9,12 @@ extension Scheduler {
     /// Puts a ready node with restrictions where `placeCareful` finds it.
     mutating func enqueueCareful(_ node: NodeSlot, opens: Bool = true) {
         let index = placement(of: node)
-        let restrictions = troubles[node]?.restrictions ?? Restrictions()
         let entry = CarefulQueue.Entry(
             node: node,
             generation: runs[Int(node.run)].generation
         )
-        if opens { isCarefulOpen = true }
-        let known = careful.firstIndex {
-            $0.placement == index && $0.restrictions == restrictions
-        }
-        if let known { return careful[known].nodes.append(entry) }
-        var queue = CarefulQueue(placement: index, restrictions: restrictions)
-        queue.nodes.append(entry)
-        careful.append(queue)
+        if opens { careful.open() }
+        careful.enqueue(entry, index)
     }
 
     /// Whether an entry's node is still ready and belongs into the queue.
@@ -31,16 +24,13 @@ extension Scheduler {
             runs[run].nodes.indices.contains(Int(entry.node.node))
         else { return false }
         return record(entry.node).state == .ready
-            && troubles[entry.node]?.restrictions == queue.restrictions
+            && careful.trouble(of: entry.node)?.restrictions == queue.restrictions
             && placement(of: entry.node) == queue.placement
     }
 
     /// Dispatches nodes with restrictions while workers that they may go to have room.
     mutating func placeCareful(_ now: Instant, _ actions: inout [Action]) {
-        isCarefulOpen = false
-        let queues = careful
-        careful = []
-        for queue in queues {
+        for queue in careful.takeQueues() {
             var rest = queue
             rest.nodes = []
             // Found when the first node needs them: one look at all workers for each queue.
@@ -66,13 +56,13 @@ extension Scheduler {
                 }
                 candidates = known
             }
-            if !rest.nodes.isEmpty { careful.append(rest) }
+            careful.putBack(rest)
         }
     }
 
     private func carefulCandidates(for queue: CarefulQueue) -> Heap<CarefulCandidate> {
         Heap(
-            connectedWorkers.enumerated().lazy.compactMap {
+            workers.connected.enumerated().lazy.compactMap {
                 carefulCandidate($0.element, $0.offset, for: queue)
             }
         )
@@ -109,23 +99,23 @@ extension Scheduler {
     /// Whether the worker has the class's tool and labels, apart from pauses.
     func isAble(_ worker: Int, toRun index: Int) -> Bool {
         workers[worker].isConnected && !workers[worker].isDraining
-            && workers[worker].offered[classes[index].tool] != nil
+            && workers[worker].tools.offered[classes[index].tool] != nil
             && demands[classes[index].demand].isMet(by: workers[worker].profile)
     }
 
     /// The connected workers that may still get the node, whether or not they have room.
     func workersAble(toRun node: NodeSlot) -> [WorkerID] {
         let index = placement(of: node)
-        let restrictions = troubles[node]?.restrictions ?? Restrictions()
-        return connectedWorkers.filter {
+        let restrictions = careful.restrictions(of: node)
+        return workers.connected.filter {
             isAble($0, toRun: index) && !restrictions.excludes(workers[$0].id)
         }.map { workers[$0].id }
     }
 
     func mayRunSomewhere(_ node: NodeSlot) -> Bool {
         let index = placement(of: node)
-        let restrictions = troubles[node]?.restrictions ?? Restrictions()
-        return connectedWorkers.contains {
+        let restrictions = careful.restrictions(of: node)
+        return workers.connected.contains {
             isAble($0, toRun: index) && !restrictions.excludes(workers[$0].id)
         }
     }

@@ -29,13 +29,10 @@ struct Deadline: Sendable, Comparable {
 
 extension Scheduler {
     mutating func passDeadlines(_ now: Instant, _ actions: inout [Action]) {
-        while let first = deadlines.min, first.at <= now {
-            deadlines.removeMin()
-            pass(first, now, &actions)
-        }
+        while let due = times.popDeadline(until: now) { pass(due, now, &actions) }
         endPauses(now)
         endCoolings(now)
-        if let due = reviewAt, due <= now { reviewPrefetches(now, &actions) }
+        if let reviewed = times.takeReview(until: now) { review(reviewed, now, &actions) }
     }
 
     private mutating func pass(_ deadline: Deadline, _ now: Instant, _ actions: inout [Action]) {

@@ -89,23 +89,23 @@ extension Scheduler {
     private func explainReady(_ node: NodeSlot, _ now: Instant) -> [WaitReason] {
         let index = placement(of: node)
         let placement = classes[index]
-        let cooling = coolingWorkers.compactMap { slot(of: $0) }
-            .filter { workers[$0].cooling[placement.tool] != nil && isAble($0, toRun: index) }
+        let cooling = times.coolingWorkers.compactMap { slot(of: $0) }
+            .filter { workers[$0].tools.cooling[placement.tool] != nil && isAble($0, toRun: index) }
             .map { workers[$0] }
-        if cooling.isEmpty, groupsByTool[placement.tool]?.count ?? 0 == 0 {
+        if cooling.isEmpty, !groups.isOffered(placement.tool) {
             return [.toolMissing(placement.tool)]
         }
         let able = workersAble(toRun: index)
         if able.isEmpty, cooling.isEmpty { return [.labelsMissing(placement.requires)] }
-        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        let restrictions = careful.restrictions(of: node)
         let askable = able.filter { !restrictions.excludes($0.id) }
         var reasons: [WaitReason] = []
         let draining = able.filter(\.isDraining).map(\.id)
         let suspect = able.filter { $0.isSuspect && !$0.isDraining }.map(\.id)
-        let busy = askable.filter { $0.isPaused || ($0.mayTakeMore && !$0.hasFreeSlot) }.map(\.id)
+        let busy = askable.filter { $0.pause.isOn || ($0.mayTakeMore && !$0.hasFreeSlot) }.map(\.id)
         let limited = askable.filter {
             $0.mayTakeMore && $0.hasFreeSlot && !$0.isBelowConcurrency(placement.tool)
-                && $0.cooling[placement.tool] == nil
+                && $0.tools.cooling[placement.tool] == nil
         }.map(\.id)
         if !busy.isEmpty { reasons.append(.slotsBusy(busy)) }
         if !limited.isEmpty { reasons.append(.concurrencyReached(limited)) }
@@ -117,7 +117,7 @@ extension Scheduler {
                     || !$0.isBelowConcurrency(placement.tool))
         }
         if !pausing.isEmpty {
-            let ends = pausing.compactMap { $0.cooling[placement.tool] }.filter(\.isActive)
+            let ends = pausing.compactMap { $0.tools.cooling[placement.tool] }.filter(\.isActive)
             let left = ends.map { max($0.until.duration(since: now), .zero) }.min() ?? .zero
             reasons.append(.coolingDown(pausing.map(\.id), left))
         }
@@ -130,7 +130,7 @@ extension Scheduler {
         let refused = restrictions.refused.filter { there.contains($0) }
         let failed = restrictions.avoided.filter { there.contains($0) }
         if !refused.isEmpty {
-            reasons.append(.refused(refused, troubles[node]?.refusal?.message ?? ""))
+            reasons.append(.refused(refused, careful.trouble(of: node)?.refusal?.message ?? ""))
         }
         if !failed.isEmpty { reasons.append(.failedThere(failed)) }
         return reasons
@@ -144,7 +144,7 @@ extension Scheduler {
             numbers += pools[ticket.index].members.members.map(\.worker)
         }
         return numbers.sorted().compactMap { number in
-            slot(of: WorkerID(Int(number))).map { workers[$0] }
+            workers.slot(ofNumber: Int(number)).map { workers[$0] }
         }
     }
 }

@@ -12,8 +12,7 @@ internal import HeapModule
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass: another one must follow.
     public var hasOpenings: Bool {
-        !openClasses.isEmpty || !listedWorkers.isEmpty || !listedRuns.isEmpty
-            || (isCarefulOpen && !careful.isEmpty)
+        !classes.opened.isEmpty || !workers.listed.isEmpty || runs.areListed || careful.haveOpenings
     }
 
     /// Dispatches ready nodes while workers have room.
@@ -22,25 +21,23 @@ extension Scheduler {
     public mutating func place(at now: Instant, into actions: inout [Action]) {
         // What was tried before comes first: the others would always be ahead of it.
         // Nodes whose restrictions are given up come again, a few times at most.
-        while isCarefulOpen { placeCareful(now, &actions) }
-        if !listedWorkers.isEmpty { restoreWorkers(now, &actions) }
-        if !openClasses.isEmpty { placeOpenClasses(now, &actions) }
-        if !listedRuns.isEmpty { resumeRuns(now, &actions) }
+        while careful.isOpen { placeCareful(now, &actions) }
+        if !workers.listed.isEmpty { restoreWorkers(now, &actions) }
+        if !classes.opened.isEmpty { placeOpenClasses(now, &actions) }
+        if runs.areListed { resumeRuns(now, &actions) }
     }
 
     private mutating func placeOpenClasses(_ now: Instant, _ actions: inout [Action]) {
-        let open = openClasses
-        openClasses.removeAll(keepingCapacity: true)
-        for ticket in open where classes.has(ticket) { classes[ticket.index].isOpen = false }
-        for ticket in open where classes.has(ticket) { placeClass(ticket.index, now, &actions) }
+        for ticket in classes.takeOpen() where classes.has(ticket) {
+            placeClass(ticket.index, now, &actions)
+        }
     }
 
     /// Gives runs that were at their bound their turns back, one after the other until they are at
     /// their bound again.
     private mutating func resumeRuns(_ now: Instant, _ actions: inout [Action]) {
-        let listed = listedRuns
-        listedRuns.removeAll(keepingCapacity: true)
-        for (run, generation) in listed where runs[run].generation == generation {
+        for use in runs.takeListed() where runs.has(use) {
+            let run = use.run
             runs[run].isListed = false
             while runs[run].liveAttempts < runs[run].maxRunning,
                 let queue = runs[run].parkedQueues.popFirst()
@@ -49,7 +46,7 @@ extension Scheduler {
                 addTurn(of: run, queue)
                 placeClass(runs[run].queues[queue].placement, now, &actions)
                 // A run whose last node failed for want of its tool is over.
-                guard runs[run].generation == generation else { break }
+                guard runs.has(use) else { break }
             }
         }
     }
@@ -130,17 +127,19 @@ extension Scheduler {
     /// The next member of a pool with a free slot; stays in the lane, at its end.
     private mutating func nextFree(in pool: Int) -> Int? {
         while let member = pools[pool].free.members.popFirst() {
-            guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+            guard let worker = workers.slot(ofNumber: Int(member.worker)) else { continue }
             let limit = limitReached(worker, in: pool)
             if workers[worker].mayTakeMore, workers[worker].hasFreeSlot, limit == nil {
                 pools[pool].free.members.append(member)
                 return worker
             }
-            workers[worker].standings[Int(member.standing)].isInFree = false
+            workers[worker].lanes.standings[Int(member.standing)].isInFree = false
             if let limit, workers[worker].hasFreeSlot {
-                workers[worker].limited[limit, default: .init()].outOfFree.append(member.standing)
+                workers[worker].lanes.limited[limit, default: .init()].outOfFree.append(
+                    member.standing
+                )
             } else {
-                workers[worker].outOfFree.append(member.standing)
+                workers[worker].lanes.outOfFree.append(member.standing)
             }
         }
         return nil
@@ -151,7 +150,7 @@ extension Scheduler {
     private mutating func nextAhead(in pool: Int, _ index: Int) -> Int? {
         let perSlot = classes[index].prefetchPerSlot
         while let member = pools[pool].ahead.members.popFirst() {
-            guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+            guard let worker = workers.slot(ofNumber: Int(member.worker)) else { continue }
             let hasRoom =
                 workers[worker].attempts.count
                 < workers[worker].holdLimit(perSlot: perSlot)
@@ -160,11 +159,13 @@ extension Scheduler {
                 pools[pool].ahead.members.append(member)
                 return worker
             }
-            workers[worker].standings[Int(member.standing)].isInAhead = false
+            workers[worker].lanes.standings[Int(member.standing)].isInAhead = false
             if let limit, hasRoom {
-                workers[worker].limited[limit, default: .init()].outOfAhead.append(member.standing)
+                workers[worker].lanes.limited[limit, default: .init()].outOfAhead.append(
+                    member.standing
+                )
             } else {
-                workers[worker].outOfAhead.append(member.standing)
+                workers[worker].lanes.outOfAhead.append(member.standing)
             }
         }
         return nil
@@ -183,18 +184,12 @@ extension Scheduler {
     /// Notes that a worker may have room again; the next pass looks at it.
     mutating func listWorker(_ worker: Int) {
         // Nodes with restrictions look at all workers, and stand in no lane.
-        if !careful.isEmpty { isCarefulOpen = true }
-        guard !workers[worker].isListed, workers[worker].mayTakeMore,
-            !workers[worker].outOfFree.isEmpty || !workers[worker].outOfAhead.isEmpty
-        else { return }
-        workers[worker].isListed = true
-        listedWorkers.append(workers[worker].id)
+        if !careful.queues.isEmpty { careful.open() }
+        workers.list(worker)
     }
 
     private mutating func restoreWorkers(_ now: Instant, _ actions: inout [Action]) {
-        let listed = listedWorkers
-        listedWorkers.removeAll(keepingCapacity: true)
-        for id in listed {
+        for id in workers.takeListed() {
             guard let worker = slot(of: id) else { continue }
             workers[worker].isListed = false
             restore(worker, now, &actions)
@@ -204,23 +199,23 @@ extension Scheduler {
     /// Brings a worker with room back into the lanes that it left, one after the other while it has
     /// room, and serves the classes that wait there.
     private mutating func restore(_ worker: Int, _ now: Instant, _ actions: inout [Action]) {
-        var remaining = workers[worker].outOfFree.count
+        var remaining = workers[worker].lanes.outOfFree.count
         while remaining > 0, workers[worker].mayTakeMore, workers[worker].hasFreeSlot,
-            let standing = workers[worker].outOfFree.popFirst()
+            let standing = workers[worker].lanes.outOfFree.popFirst()
         {
             remaining -= 1
-            let pool = Int(workers[worker].standings[Int(standing)].pool)
-            workers[worker].standings[Int(standing)].isInFree = true
+            let pool = Int(workers[worker].lanes.standings[Int(standing)].pool)
+            workers[worker].lanes.standings[Int(standing)].isInFree = true
             pools[pool].free.members.append(member(worker, standing))
             serveFree(pool, now, &actions)
         }
-        remaining = workers[worker].outOfAhead.count
+        remaining = workers[worker].lanes.outOfAhead.count
         while remaining > 0, workers[worker].mayTakeMore, workers[worker].mayPrefetch,
-            let standing = workers[worker].outOfAhead.popFirst()
+            let standing = workers[worker].lanes.outOfAhead.popFirst()
         {
             remaining -= 1
-            let pool = Int(workers[worker].standings[Int(standing)].pool)
-            workers[worker].standings[Int(standing)].isInAhead = true
+            let pool = Int(workers[worker].lanes.standings[Int(standing)].pool)
+            workers[worker].lanes.standings[Int(standing)].isInAhead = true
             pools[pool].ahead.members.append(member(worker, standing))
             serveAhead(pool, now, &actions)
         }
@@ -325,7 +320,7 @@ extension Scheduler {
 
     private func firstFree(in pool: Int, besides first: Int) -> Int? {
         for member in pools[pool].free.members {
-            guard let worker = slot(of: WorkerID(Int(member.worker))), worker != first,
+            guard let worker = workers.slot(ofNumber: Int(member.worker)), worker != first,
                 hasRoom(worker, in: pool)
             else { continue }
             return worker

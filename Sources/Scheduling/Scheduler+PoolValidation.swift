@@ -7,11 +7,11 @@ internal import HeapModule
 extension Scheduler {
     func validateClasses() throws(InvariantViolation) {
         var uses: [Int: Int] = [:]
-        for run in runs where runSlots[run.id] != nil {
-            for queue in run.queues { uses[queue.placement, default: 0] += 1 }
+        for run in runs.slotsInUse {
+            for queue in runs[run].queues { uses[queue.placement, default: 0] += 1 }
         }
         let links = LinkCounts(self)
-        let open = Set(openClasses)
+        let open = Set(classes.opened)
         var classCounts: [Int: Int] = [:]
         var idle = 0
         for index in classes.slots {
@@ -22,7 +22,7 @@ extension Scheduler {
                     "\(name) counts \(placement.runCount) runs and has \(uses[index, default: 0])"
                 )
             }
-            guard classIndexes[placement.key] == index,
+            guard classes.index(of: placement.key) == index,
                 demands[placement.demand].labels == placement.requires
             else { throw InvariantViolation("\(name) is not found by its tool and labels") }
             classCounts[placement.demand, default: 0] += 1
@@ -32,7 +32,7 @@ extension Scheduler {
             }
             try validateLinks(of: index, name, links)
         }
-        guard classIndexes.count == classes.count, idle == idleClassCount,
+        guard classes.isIndexed, idle == classes.idleCount,
             idle <= limits.idleClasses + 1
         else { throw InvariantViolation("there are \(idle) classes without a run") }
         for demand in demands.slots
@@ -41,7 +41,7 @@ extension Scheduler {
         {
             throw InvariantViolation("demand \(demand) counts its classes wrongly")
         }
-        guard demandIndexes.count == demands.count else {
+        guard demands.isIndexed else {
             throw InvariantViolation("a demand is not found by its labels")
         }
     }
@@ -79,7 +79,7 @@ extension Scheduler {
             guard waits == 1, hasReady(index) else { continue }
             // What waits for a free slot must be told of one.
             for member in pools[pool].free.members {
-                guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+                guard let worker = workers.slot(ofNumber: Int(member.worker)) else { continue }
                 guard
                     !hasRoom(worker, in: pool) || workers[worker].isListed
                         || placement.isOpen
@@ -106,16 +106,16 @@ extension Scheduler {
 
     func validatePools() throws(InvariantViolation) {
         let lanes = LaneCounts(self)
-        let listed = Set(listedWorkers)
+        let listed = Set(workers.listed)
         var memberCounts: [Int: Int] = [:]
-        for worker in connectedWorkers {
+        for worker in workers.connected {
             let record = workers[worker]
             guard groups[record.group].tools == record.profile.tools else {
                 throw InvariantViolation("\(record.id) is in a group with other tools")
             }
             memberCounts[record.group, default: 0] += 1
-            let met = Set(demandsMet(by: record.profile))
-            let standing = record.standings.filter { $0.pool >= 0 }.map { Int($0.pool) }
+            let met = Set(demands.met(by: record.profile))
+            let standing = record.lanes.standings.filter { $0.pool >= 0 }.map { Int($0.pool) }
             let meant = met.flatMap { groups[record.group].pools[$0] ?? [] }
             guard standing.sorted() == meant.sorted() else {
                 throw InvariantViolation("\(record.id) does not stand in the pools it belongs to")
@@ -133,7 +133,7 @@ extension Scheduler {
         }
         for pool in pools.slots {
             let members = pools[pool].members.members.compactMap { member in
-                slot(of: WorkerID(Int(member.worker)))
+                workers.slot(ofNumber: Int(member.worker))
             }
             guard members.count == pools[pool].members.count,
                 members.count(where: { !workers[$0].isDraining }) == pools[pool].activeCount,
@@ -150,9 +150,11 @@ extension Scheduler {
         _ lanes: LaneCounts
     ) throws(InvariantViolation) {
         let record = workers[worker]
-        let outOfFree = Array(record.outOfFree) + record.limited.values.flatMap(\.outOfFree)
-        let outOfAhead = Array(record.outOfAhead) + record.limited.values.flatMap(\.outOfAhead)
-        for (position, standing) in record.standings.enumerated() where standing.pool >= 0 {
+        let outOfFree =
+            Array(record.lanes.outOfFree) + record.lanes.limited.values.flatMap(\.outOfFree)
+        let outOfAhead =
+            Array(record.lanes.outOfAhead) + record.lanes.limited.values.flatMap(\.outOfAhead)
+        for (position, standing) in record.lanes.standings.enumerated() where standing.pool >= 0 {
             let place = LinkCounts.Link(first: Int(number(of: worker)), second: position)
             let isFree = lanes.free[place] == [Int(standing.pool)]
             let isAhead = lanes.ahead[place] == [Int(standing.pool)]
@@ -165,7 +167,7 @@ extension Scheduler {
             }
         }
         guard
-            !record.mayTakeMore || !record.hasFreeSlot || record.outOfFree.isEmpty
+            !record.mayTakeMore || !record.hasFreeSlot || record.lanes.outOfFree.isEmpty
                 || record.isListed
         else { throw InvariantViolation("\(record.id) has a free slot and is not looked at") }
     }

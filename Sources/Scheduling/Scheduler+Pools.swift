@@ -24,23 +24,19 @@ extension Scheduler {
     /// is new.
     mutating func enterPools(_ worker: Int) {
         let tools = workers[worker].profile.tools
-        let group = groupIndexes[tools] ?? makeGroup(tools)
+        let group = groups.index(of: tools) ?? makeGroup(tools)
         workers[worker].group = group
         // The same tools are kept once.
         workers[worker].profile.tools = groups[group].tools
         groups[group].members.add(number(of: worker))
-        for demand in demandsMet(by: workers[worker].profile) {
+        for demand in demands.met(by: workers[worker].profile) {
             if groups[group].pools[demand] == nil { makePools(of: group, demand) }
             for pool in groups[group].pools[demand] ?? [] { enlist(worker, in: pool) }
         }
     }
 
     private mutating func makeGroup(_ tools: [String: ToolOffer]) -> Int {
-        let group = groups.insert(WorkerGroup(tools: tools))
-        groupIndexes[tools] = group
-        for tool in tools.keys {
-            groupsByTool[tool, default: Roster()].add(groups.ticket(of: group))
-        }
+        let group = groups.insert(tools)
         _ = makePool(of: group, 0, nil)
         makePools(of: group, 0)
         return group
@@ -50,7 +46,7 @@ extension Scheduler {
     private mutating func makePools(of group: Int, _ demand: Int) {
         for (tool, offer) in groups[group].tools.sorted(by: { $0.key < $1.key }) {
             let key = PlacementClass.Key(tool: tool, demand: demand)
-            guard let index = classIndexes[key] else { continue }
+            guard let index = classes.index(of: key) else { continue }
             let limitedTool = offer.concurrency == nil ? nil : tool
             let pool =
                 pool(of: group, demand, limitedTool) ?? makePool(of: group, demand, limitedTool)
@@ -62,18 +58,18 @@ extension Scheduler {
     mutating func enlist(_ worker: Int, in pool: Int) {
         let standing = ScheduledWorker.Standing(pool: Int32(pool))
         let position: Int32
-        if let vacant = workers[worker].vacantStandings.popLast() {
+        if let vacant = workers[worker].lanes.vacancies.popLast() {
             position = vacant
-            workers[worker].standings[Int(vacant)] = standing
+            workers[worker].lanes.standings[Int(vacant)] = standing
         } else {
-            position = Int32(workers[worker].standings.count)
-            workers[worker].standings.append(standing)
+            position = Int32(workers[worker].lanes.standings.count)
+            workers[worker].lanes.standings.append(standing)
         }
         pools[pool].members.add(
             WorkerPool.Member(worker: number(of: worker), standing: position)
         )
-        workers[worker].outOfFree.append(position)
-        workers[worker].outOfAhead.append(position)
+        workers[worker].lanes.outOfFree.append(position)
+        workers[worker].lanes.outOfAhead.append(position)
         if !workers[worker].isDraining { countActiveMember(of: pool) }
         listWorker(worker)
     }
@@ -88,7 +84,7 @@ extension Scheduler {
 
     /// The worker no longer counts as one that can run anything.
     mutating func uncountActiveMember(_ worker: Int) {
-        for standing in workers[worker].standings where standing.pool >= 0 {
+        for standing in workers[worker].lanes.standings where standing.pool >= 0 {
             let pool = Int(standing.pool)
             pools[pool].activeCount -= 1
             guard pools[pool].activeCount == 0 else { continue }
@@ -100,8 +96,9 @@ extension Scheduler {
 
     /// Takes a worker that is gone, and whose number is known no more, out of its pools and group.
     mutating func leavePools(_ worker: Int) {
-        let isThere = { [workerSlots] (number: Int32) in workerSlots[Int(number)] >= 0 }
-        for standing in workers[worker].standings where standing.pool >= 0 {
+        let slots = workers.slotsByNumber
+        let isThere = { (number: Int32) in slots[Int(number)] >= 0 }
+        for standing in workers[worker].lanes.standings where standing.pool >= 0 {
             let pool = Int(standing.pool)
             pools[pool].members.removeOne { isThere($0.worker) }
             if pools[pool].members.count == 0, !pools[pool].isBase {
@@ -126,13 +123,7 @@ extension Scheduler {
         for demand in groups[group].pools.keys.sorted() {
             for pool in groups[group].pools[demand] ?? [] { unlink(pool) }
         }
-        let tools = groups[group].tools
-        groupIndexes[tools] = nil
-        groups.remove(group, leaving: WorkerGroup(tools: [:]))
-        for tool in tools.keys {
-            groupsByTool[tool]?.removeOne { groups.has($0) }
-            if groupsByTool[tool]?.count == 0 { groupsByTool[tool] = nil }
-        }
+        groups.remove(group)
     }
 
     /// Takes a pool out of its group.
@@ -162,15 +153,15 @@ extension Scheduler {
     /// Forgets a pool that has no class left.
     mutating func forgetPool(_ pool: Int) {
         for member in pools[pool].members.members {
-            guard let worker = slot(of: WorkerID(Int(member.worker))) else { continue }
+            guard let worker = workers.slot(ofNumber: Int(member.worker)) else { continue }
             let position = member.standing
-            workers[worker].standings[Int(position)] = ScheduledWorker.Standing(pool: -1)
-            workers[worker].vacantStandings.append(position)
-            workers[worker].outOfFree.removeAll { $0 == position }
-            workers[worker].outOfAhead.removeAll { $0 == position }
+            workers[worker].lanes.standings[Int(position)] = ScheduledWorker.Standing(pool: -1)
+            workers[worker].lanes.vacancies.append(position)
+            workers[worker].lanes.outOfFree.removeAll { $0 == position }
+            workers[worker].lanes.outOfAhead.removeAll { $0 == position }
             if let tool = pools[pool].limitedTool {
-                workers[worker].limited[tool]?.outOfFree.removeAll { $0 == position }
-                workers[worker].limited[tool]?.outOfAhead.removeAll { $0 == position }
+                workers[worker].lanes.limited[tool]?.outOfFree.removeAll { $0 == position }
+                workers[worker].lanes.limited[tool]?.outOfAhead.removeAll { $0 == position }
             }
         }
         detach(pool)
@@ -179,11 +170,10 @@ extension Scheduler {
 
     /// Moves a worker, with what it holds, into the group of other tools.
     mutating func changeGroup(of worker: Int, to tools: [String: ToolOffer]) {
-        let id = workers[worker].id
         let number = number(of: worker)
         if !workers[worker].isDraining { uncountActiveMember(worker) }
         // Nothing may meet it by its old standings: it comes back under the same number.
-        for standing in workers[worker].standings where standing.pool >= 0 {
+        for standing in workers[worker].lanes.standings where standing.pool >= 0 {
             let pool = Int(standing.pool)
             pools[pool].free.members.removeAll { $0.worker == number }
             pools[pool].ahead.members.removeAll { $0.worker == number }
@@ -191,22 +181,17 @@ extension Scheduler {
         }
         let group = workers[worker].group
         groups[group].members.drop { $0 == number }
-        let slot = workerSlots[id.number]
-        workerSlots[id.number] = -1
+        workers.setKnown(worker, false)
         leavePools(worker)
-        workerSlots[id.number] = slot
-        workers[worker].standings = []
-        workers[worker].vacantStandings = []
-        workers[worker].outOfFree = []
-        workers[worker].outOfAhead = []
-        workers[worker].limited = [:]
+        workers.setKnown(worker, true)
+        workers[worker].lanes = ScheduledWorker.Lanes()
         workers[worker].profile.tools = tools
         enterPools(worker)
-        if !careful.isEmpty { isCarefulOpen = true }
+        if !careful.queues.isEmpty { careful.open() }
         for held in workers[worker].attempts {
             let tool = classes[placement(of: held.node)].tool
             guard workers[worker].profile.tools[tool]?.concurrency != nil else { continue }
-            workers[worker].limited[tool, default: .init()].held += 1
+            workers[worker].lanes.limited[tool, default: .init()].held += 1
         }
     }
 

@@ -19,15 +19,13 @@ extension Scheduler {
     mutating func review(_ worker: Int, _ now: Instant) {
         if !workers[worker].isReviewed {
             workers[worker].isReviewed = true
-            reviewedWorkers.append(workers[worker].id)
+            times.review(workers[worker].id)
         }
-        if reviewAt == nil { reviewAt = now + limits.prefetchPatience }
+        times.scheduleReview(at: now + limits.prefetchPatience)
     }
 
-    mutating func reviewPrefetches(_ now: Instant, _ actions: inout [Action]) {
-        reviewAt = nil
-        let reviewed = reviewedWorkers
-        reviewedWorkers.removeAll(keepingCapacity: true)
+    /// Looks at workers that held more attempts than slots at the last review.
+    mutating func review(_ reviewed: [WorkerID], _ now: Instant, _ actions: inout [Action]) {
         var stalled: [Int] = []
         for id in reviewed {
             guard let worker = slot(of: id) else { continue }
@@ -37,8 +35,8 @@ extension Scheduler {
                 workers[worker].isReviewed = false
                 continue
             }
-            reviewedWorkers.append(id)
-            reviewAt = now + limits.prefetchPatience
+            times.review(id)
+            times.scheduleReview(at: now + limits.prefetchPatience)
             if hasStalled { stalled.append(worker) }
         }
         guard !stalled.isEmpty else { return }
@@ -114,7 +112,7 @@ extension Scheduler {
         guard let tool = pools[pool].limitedTool,
             let limit = workers[worker].profile.tools[tool]?.concurrency
         else { return free }
-        return min(free, limit - (workers[worker].limited[tool]?.held ?? 0))
+        return min(free, limit - (workers[worker].lanes.limited[tool]?.held ?? 0))
     }
 
     // MARK: - One too many
@@ -125,21 +123,20 @@ extension Scheduler {
         guard let worker = slot(of: id) else { return }
         let beyond = workers[worker].attempts.count - workers[worker].profile.slots
         workers[worker].prefetchLimit = max(0, min(workers[worker].prefetchLimit, beyond))
-        workers[worker].isPaused = true
-        guard workers[worker].pauseEnd == nil else { return }
-        let doublings = min(workers[worker].pauseCount, 20)
-        workers[worker].pauseCount += 1
+        workers[worker].pause.isOn = true
+        guard workers[worker].pause.end == nil else { return }
+        let doublings = min(workers[worker].pause.count, 20)
+        workers[worker].pause.count += 1
         let length = min(limits.firstPause * (1 << doublings), limits.longestBackoff)
-        workers[worker].pauseEnd = now + length
-        pauses.insert(WorkerPause(at: now + length, worker: id))
+        workers[worker].pause.end = now + length
+        times.add(WorkerPause(at: now + length, worker: id))
     }
 
     mutating func endPauses(_ now: Instant) {
-        while let pause = pauses.min, pause.at <= now {
-            pauses.removeMin()
+        while let pause = times.popPause(until: now) {
             guard let worker = slot(of: pause.worker) else { continue }
-            workers[worker].pauseEnd = nil
-            workers[worker].isPaused = false
+            workers[worker].pause.end = nil
+            workers[worker].pause.isOn = false
             workers[worker].prefetchLimit = workers[worker].profile.prefetchLimit(limits)
             listWorker(worker)
         }

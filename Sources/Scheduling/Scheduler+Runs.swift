@@ -7,28 +7,6 @@ internal import HeapModule
 internal import Plans
 
 extension Scheduler {
-    mutating func addRun(_ id: RunID, _ policy: MissingToolPolicy, _ maxRunning: Int?) {
-        precondition(runSlots[id] == nil, "run \(id) was added twice")
-        nextGeneration &+= 1
-        var run = ScheduledRun(id: id, missingTool: policy, generation: nextGeneration)
-        if let maxRunning { run.maxRunning = Int32(clamping: max(maxRunning, 1)) }
-        if let slot = freeRunSlots.popLast() {
-            runs[slot] = run
-            runSlots[id] = slot
-        } else {
-            runs.append(run)
-            runSlots[id] = runs.count - 1
-        }
-    }
-
-    mutating func releaseRun(_ id: RunID) {
-        guard let slot = runSlots.removeValue(forKey: id) else { return }
-        precondition(runs[slot].isFinished, "run \(id) was released unfinished")
-        nextGeneration &+= 1
-        runs[slot] = ScheduledRun(id: id, missingTool: .wait, generation: nextGeneration)
-        freeRunSlots.append(slot)
-    }
-
     mutating func addNodes(
         _ id: RunID,
         _ specs: [NodeSpec],
@@ -36,7 +14,7 @@ extension Scheduler {
         _ held: [Int],
         _ actions: inout [Action]
     ) {
-        guard let run = runSlots[id] else { return }
+        guard let run = runs.slot(of: id) else { return }
         let first = runs[run].nodes.count
         var queue: (spec: NodeSpec, index: Int)?
         for spec in specs {
@@ -64,7 +42,7 @@ extension Scheduler {
     private mutating func readyQueue(for spec: NodeSpec, in run: Int) -> Int {
         let placement = placementClass(for: spec)
         if let index = runs[run].queueIndexes[placement] { return index }
-        useClass(placement)
+        classes.use(placement)
         let index = runs[run].queues.count
         runs[run].queues.append(ReadyQueue(placement: placement))
         runs[run].queueIndexes[placement] = index
@@ -87,7 +65,7 @@ extension Scheduler {
     }
 
     mutating func release(_ id: RunID, _ nodes: [Int], _ actions: inout [Action]) {
-        guard let run = runSlots[id] else { return }
+        guard let run = runs.slot(of: id) else { return }
         for node in nodes {
             runs[run].nodes[node].inDegree -= 1
             readyIfFree(NodeSlot(run: run, node: node), &actions)
@@ -95,7 +73,7 @@ extension Scheduler {
     }
 
     mutating func close(_ id: RunID, _ actions: inout [Action]) {
-        guard let run = runSlots[id] else { return }
+        guard let run = runs.slot(of: id) else { return }
         runs[run].isClosed = true
         finishIfSettled(run, &actions)
     }
@@ -151,7 +129,7 @@ extension Scheduler {
         runs[run].pushReady(Int(node.node))
         guard !runs[run].queues[queue].isParked else { return }
         if !runs[run].queues[queue].hasTurn { addTurn(of: run, queue) }
-        openClass(placement)
+        classes.open(placement)
     }
 
     mutating func addTurn(of run: Int, _ queue: Int) {
@@ -161,26 +139,13 @@ extension Scheduler {
         )
     }
 
-    /// A run that was at its bound of attempts has room for another one: the next pass looks at it.
-    mutating func listRun(_ run: Int) {
-        guard !runs[run].isListed, !runs[run].parkedQueues.isEmpty else { return }
-        runs[run].isListed = true
-        listedRuns.append((run: run, generation: runs[run].generation))
-    }
-
-    mutating func openClass(_ index: Int) {
-        guard !classes[index].isOpen else { return }
-        classes[index].isOpen = true
-        openClasses.append(classes.ticket(of: index))
-    }
-
     // MARK: - Settling
 
     mutating func settle(_ node: NodeSlot, _ settlement: Settlement, _ actions: inout [Action]) {
         let run = Int(node.run)
         runs[run].settledCount += 1
         if record(node).isTroubled {
-            troubles[node] = nil
+            careful.forget(node)
             update(node) { $0.isTroubled = false }
         }
         actions.append(.settle(reference(node), settlement))
@@ -222,8 +187,7 @@ extension Scheduler {
 
     /// A finished run needs no placement: its turns are void, and its classes may be forgotten.
     private mutating func leaveClasses(_ run: Int) {
-        nextGeneration &+= 1
-        runs[run].generation = nextGeneration
+        runs.renew(run)
         for queue in runs[run].queues { disuseClass(queue.placement) }
         runs[run].queues = []
         runs[run].queueIndexes = [:]
@@ -233,7 +197,7 @@ extension Scheduler {
     // MARK: - Cancelling
 
     mutating func cancel(_ id: RunID, _ now: Instant, _ actions: inout [Action]) {
-        guard let run = runSlots[id], !runs[run].isFinished, !runs[run].isCancelled else {
+        guard let run = runs.slot(of: id), !runs[run].isFinished, !runs[run].isCancelled else {
             return
         }
         runs[run].isCancelled = true
@@ -263,7 +227,7 @@ extension Scheduler {
         } else {
             move(node, to: .cancelling(worker, until: until))
         }
-        deadlines.insert(Deadline(at: until, attempt: attempt, meaning: .unanswered))
+        times.add(Deadline(at: until, attempt: attempt, meaning: .unanswered))
         update(node) { $0.cancelReason = reason }
         actions.append(.cancel(attempt, on: worker, reason))
     }

@@ -6,9 +6,7 @@ internal import Plans
 
 /// Nodes of one run that are to be settled.
 struct Sweep: Sendable {
-    let run: Int
-    /// Which run is meant if the slot has another owner by now.
-    let generation: UInt32
+    let run: ScheduledRun.Use
     var rest: Rest
 
     enum Rest: Sendable {
@@ -20,6 +18,43 @@ struct Sweep: Sendable {
     }
 }
 
+/// The sweeps that were too large for one turn, and how much this turn has time for.
+struct Sweeps: Sendable {
+    private let perTurn: Int
+    /// How many more nodes this turn may skip or cancel.
+    private var left: Int
+    /// Nodes to settle, the first ones first.
+    private var waiting: Deque<Sweep> = []
+
+    init(perTurn: Int) {
+        self.perTurn = perTurn
+        left = perTurn
+    }
+
+    var isEmpty: Bool { waiting.isEmpty }
+
+    func concern(_ run: ScheduledRun.Use) -> Bool { waiting.contains { $0.run == run } }
+
+    mutating func beginTurn() { left = perTurn }
+
+    /// Counts one more node in this turn; false if there is no time for it.
+    mutating func spend() -> Bool {
+        guard left > 0 else { return false }
+        left -= 1
+        return true
+    }
+
+    /// The next sweep, if this turn has time.
+    mutating func next() -> Sweep? { left > 0 ? waiting.popFirst() : nil }
+
+    mutating func append(_ sweep: Sweep) { waiting.append(sweep) }
+
+    mutating func prepend(_ sweep: Sweep) { waiting.prepend(sweep) }
+
+    /// Whether this turn has time for another node.
+    var haveTime: Bool { left > 0 }
+}
+
 extension Scheduler {
     /// Whether nodes wait for nothing but a further turn to be settled.
     public var hasSweeps: Bool { !sweeps.isEmpty }
@@ -28,8 +63,8 @@ extension Scheduler {
     ///
     /// The caller comes again in the next turn while `hasSweeps`.
     public mutating func continueSweeps(into actions: inout [Action]) {
-        settlementsLeft = limits.settlementsPerTurn
-        while settlementsLeft > 0, let sweep = sweeps.popFirst() {
+        sweeps.beginTurn()
+        while let sweep = sweeps.next() {
             guard let rest = carryOut(sweep, &actions) else { continue }
             sweeps.prepend(rest)
         }
@@ -53,15 +88,16 @@ extension Scheduler {
     }
 
     private mutating func begin(_ rest: Sweep.Rest, of run: Int, _ actions: inout [Action]) {
-        let sweep = Sweep(run: run, generation: runs[run].generation, rest: rest)
+        let use = ScheduledRun.Use(run: run, generation: runs[run].generation)
+        let sweep = Sweep(run: use, rest: rest)
         if let rest = carryOut(sweep, &actions) { sweeps.append(rest) }
     }
 
     /// Settles as many nodes as the turn has time for; what is left, or nil.
     private mutating func carryOut(_ sweep: Sweep, _ actions: inout [Action]) -> Sweep? {
-        let run = sweep.run
         // Only a run that has ended changes its generation, and then all its nodes have, too.
-        guard runs[run].generation == sweep.generation else { return nil }
+        guard runs.has(sweep.run) else { return nil }
+        let run = sweep.run.run
         var left = sweep
         switch sweep.rest {
         case .cancel(let first):
@@ -85,8 +121,7 @@ extension Scheduler {
     ) -> Int? {
         for node in first..<runs[run].nodes.count {
             guard runs[run].nodes[node].state.isUnheld else { continue }
-            guard settlementsLeft > 0 else { return node }
-            settlementsLeft -= 1
+            guard sweeps.spend() else { return node }
             settle(NodeSlot(run: run, node: node), .cancelled, &actions)
         }
         return nil
@@ -100,9 +135,8 @@ extension Scheduler {
         _ actions: inout [Action]
     ) -> [Int] {
         var stack = nodes
-        while settlementsLeft > 0, let next = stack.popLast() {
-            guard runs[run].nodes[next].state == .waiting else { continue }
-            settlementsLeft -= 1
+        while sweeps.haveTime, let next = stack.popLast() {
+            guard runs[run].nodes[next].state == .waiting, sweeps.spend() else { continue }
             stack.append(contentsOf: runs[run].dependents(of: next))
             let slot = NodeSlot(run: run, node: next)
             move(slot, to: .skipped(because: cause))

@@ -67,7 +67,7 @@ extension Scheduler {
     }
 
     private func refusalFailure(of node: NodeSlot) -> Failure {
-        (troubles[node] ?? Trouble()).failure(of: classes[placement(of: node)].tool)
+        (careful.trouble(of: node) ?? Trouble()).failure(of: classes[placement(of: node)].tool)
     }
 
     /// The next attempt of a node that failed retryably goes to a worker on which it has not
@@ -97,17 +97,14 @@ extension Scheduler {
 
     /// Changes what a node keeps away from; whoever calls this for a ready node enqueues it anew.
     mutating func restrict(_ node: NodeSlot, _ change: (inout Trouble) -> Void) {
-        var trouble = troubles[node] ?? Trouble()
-        change(&trouble)
-        let isTroubled = !trouble.restrictions.isEmpty
-        troubles[node] = isTroubled ? trouble : nil
+        let isTroubled = careful.change(node, change)
         update(node) { $0.isTroubled = isTroubled }
     }
 
     /// Nobody is left who may run the ready node: what only steers it is given up, and if workers
     /// that are still there refused it, it fails.
     mutating func relax(_ node: NodeSlot, _ actions: inout [Action]) {
-        let restrictions = troubles[node]?.restrictions ?? Restrictions()
+        let restrictions = careful.restrictions(of: node)
         if !restrictions.avoided.isEmpty {
             restrict(node) { $0.restrictions.avoided = [] }
         } else if restrictions.refused.contains(where: { slot(of: $0) != nil }) {
@@ -126,10 +123,7 @@ extension Scheduler {
         guard runs[run].missingTool == .wait else {
             return settle(node, .failed(missingToolFailure(placement(of: node))), &actions)
         }
-        if troubles[node]?.isAnnounced == false {
-            troubles[node]?.isAnnounced = true
-            actions.append(.publishUnplaceable(reference(node)))
-        }
+        if careful.announce(node) { actions.append(.publishUnplaceable(reference(node))) }
         enqueueCareful(node, opens: false)
     }
 
@@ -145,7 +139,7 @@ extension Scheduler {
         _ now: Instant
     ) {
         guard let worker = slot(of: id) else { return }
-        var cooling = workers[worker].cooling[tool] ?? Cooling()
+        var cooling = workers[worker].tools.cooling[tool] ?? Cooling()
         cooling.reason = reason
         cooling.isShortage = isShortage
         // What was under way together counts once.
@@ -156,40 +150,35 @@ extension Scheduler {
             let longest = cooling.isAlone ? limits.longestCoolingAlone : limits.longestCooling
             cooling.until = now + min(full, longest)
             cooling.isActive = true
-            coolingEnds.append(CoolingEnd(at: cooling.until, worker: id, tool: tool))
-            coolingEnds.sort { ($0.at, $0.worker) < ($1.at, $1.worker) }
+            times.add(CoolingEnd(at: cooling.until, worker: id, tool: tool))
         }
-        workers[worker].cooling[tool] = cooling
-        if !coolingWorkers.contains(id) {
-            coolingWorkers.append(id)
-            coolingWorkers.sort()
-        }
+        workers[worker].tools.cooling[tool] = cooling
+        times.noteCooling(id)
         reconsiderCoolings()
     }
 
     /// A tool began on the worker.
     mutating func warmUp(_ tool: String, on worker: Int) {
-        guard workers[worker].cooling.removeValue(forKey: tool) != nil else { return }
-        if workers[worker].cooling.isEmpty { coolingWorkers.removeAll { $0 == workers[worker].id } }
+        guard workers[worker].tools.cooling.removeValue(forKey: tool) != nil else { return }
+        if workers[worker].tools.cooling.isEmpty { times.forgetCooling(workers[worker].id) }
         regroup(worker)
         reconsiderCoolings()
     }
 
     mutating func endCoolings(_ now: Instant) {
-        while let first = coolingEnds.first, first.at <= now {
-            coolingEnds.removeFirst()
+        while let first = times.popCooling(until: now) {
             guard let worker = slot(of: first.worker),
-                workers[worker].cooling[first.tool]?.until == first.at
+                workers[worker].tools.cooling[first.tool]?.until == first.at
             else { continue }
-            workers[worker].cooling[first.tool]?.isActive = false
+            workers[worker].tools.cooling[first.tool]?.isActive = false
             regroup(worker)
-            isCarefulOpen = true
+            careful.open()
         }
     }
 
     /// Whoever could take the nodes of a pausing tool instead may have come or gone.
     mutating func reconsiderCoolings() {
-        for id in coolingWorkers {
+        for id in times.coolingWorkers {
             guard let worker = slot(of: id) else { continue }
             regroup(worker)
         }
@@ -197,8 +186,8 @@ extension Scheduler {
 
     /// Puts a worker into the group of the tools that it may get nodes of now.
     mutating func regroup(_ worker: Int) {
-        var tools = workers[worker].offered
-        for (tool, cooling) in workers[worker].cooling {
+        var tools = workers[worker].tools.offered
+        for (tool, cooling) in workers[worker].tools.cooling {
             let isElsewhere = isElsewhere(tool, than: worker)
             // Without anybody else a broken tool fails its nodes at once; after a shortage they
             // wait, and one attempt at a time shows whether it is over.
@@ -215,17 +204,18 @@ extension Scheduler {
 
     /// Whether another worker that can be asked offers the tool and is well.
     private func isElsewhere(_ tool: String, than worker: Int) -> Bool {
-        connectedWorkers.contains { other in
+        workers.connected.contains { other in
             other != worker && workers[other].isConnected && !workers[other].isDraining
-                && workers[other].offered[tool] != nil && workers[other].cooling[tool] == nil
+                && workers[other].tools.offered[tool] != nil
+                && workers[other].tools.cooling[tool] == nil
         }
     }
 
     /// Whether workers that could run the class are there, and its tool pauses on all of them.
     func isOnlyPausing(_ index: Int) -> Bool {
-        coolingWorkers.contains { id in
+        times.coolingWorkers.contains { id in
             guard let worker = slot(of: id) else { return false }
-            return workers[worker].cooling[classes[index].tool]?.isActive == true
+            return workers[worker].tools.cooling[classes[index].tool]?.isActive == true
                 && isAble(worker, toRun: index)
         }
     }
@@ -236,22 +226,22 @@ extension Scheduler {
     public func isKept(_ node: NodeReference, from worker: WorkerID) -> Bool {
         guard let node = slot(of: node), let worker = slot(of: worker) else { return false }
         // Nodes of a cancelled run are about to be settled, in this turn or a later one.
-        if runs[Int(node.run)].isCancelled || workers[worker].isPaused { return true }
+        if runs[Int(node.run)].isCancelled || workers[worker].pause.isOn { return true }
         let tool = classes[placement(of: node)].tool
         if workers[worker].profile.tools[tool] == nil {
-            return workers[worker].cooling[tool] != nil
+            return workers[worker].tools.cooling[tool] != nil
         }
-        if workers[worker].cooling[tool] != nil, !workers[worker].isBelowConcurrency(tool) {
+        if workers[worker].tools.cooling[tool] != nil, !workers[worker].isBelowConcurrency(tool) {
             return true
         }
-        guard let restrictions = troubles[node]?.restrictions else { return false }
+        guard let restrictions = careful.trouble(of: node)?.restrictions else { return false }
         return restrictions.excludes(workers[worker].id) || isApart(restrictions, from: worker)
     }
 
     /// The tools that a worker could not start lately, in alphabetical order.
     public func coolingTools(on worker: WorkerID, at now: Instant) -> [CoolingTool] {
         guard let worker = slot(of: worker) else { return [] }
-        return workers[worker].cooling.sorted { $0.key < $1.key }.map { tool, cooling in
+        return workers[worker].tools.cooling.sorted { $0.key < $1.key }.map { tool, cooling in
             CoolingTool(
                 tool: tool,
                 refusals: cooling.refusals,
@@ -293,18 +283,19 @@ extension Scheduler {
             return first.workersLost != second.workersLost
                 ? first.workersLost > second.workersLost : left.offset < right.offset
         }
-        let able = connectedWorkers.count { workers[$0].mayTakeMore }
+        let able = workers.connected.count { workers[$0].mayTakeMore }
         let groups = min(max(2, able), limits.groupsOfSuspects, suspects.count)
         let isAlone = mainSuspect(of: suspects) != nil && suspects.count > 1
+        let first = careful.makeGroups(groups)
         for (position, suspect) in ranked.enumerated() {
             // A main suspect has a group to itself; the others are dealt into those that are left.
             let group =
                 isAlone && position > 0
                 ? 1 + (position - 1) % max(groups - 1, 1) : position % groups
-            let number = nextSuspects + group
+            let number = first + group
             restrict(suspect.element) { $0.restrictions.suspects = number }
             guard record(suspect.element).workersLost == 1 else { continue }
-            deadlines.insert(
+            times.add(
                 Deadline(
                     at: now + limits.separation,
                     attempt: currentAttempt(of: suspect.element),
@@ -312,7 +303,6 @@ extension Scheduler {
                 )
             )
         }
-        nextSuspects += groups
     }
 
     /// A ready node has been kept apart from other suspects for long enough.
@@ -324,7 +314,9 @@ extension Scheduler {
 
     /// Books or ends the booking of a suspect on its worker.
     mutating func host(_ node: NodeSlot, on worker: Int, _ change: Int) {
-        guard let group = troubles[node]?.restrictions.suspects, group != 0 else { return }
+        guard let group = careful.trouble(of: node)?.restrictions.suspects, group != 0 else {
+            return
+        }
         var hosted = workers[worker].hosted ?? HostedSuspects(group: group, count: 0)
         hosted.count += change
         workers[worker].hosted = hosted.count > 0 ? hosted : nil

@@ -10,13 +10,9 @@ extension Scheduler {
     ///
     /// O(nodes + edges + workers).
     public func validate() throws(InvariantViolation) {
-        for slot in runs.indices where runSlots[runs[slot].id] == slot {
-            try validate(slot)
-        }
-        for worker in connectedWorkers { try validate(workers[worker]) }
-        guard workers.count(where: \.isConnected) == workerOrder.count,
-            connectedWorkers.count == workerOrder.count
-        else {
+        for slot in runs.slotsInUse { try validate(slot) }
+        for worker in workers.connected { try validate(workers[worker]) }
+        guard workers.isOrdered else {
             throw InvariantViolation("the order of workers does not name every worker once")
         }
         try validateClasses()
@@ -40,7 +36,7 @@ extension Scheduler {
                 isFound[Int(entry.node)] = true
             }
         }
-        for queue in careful {
+        for queue in careful.queues {
             for entry in queue.nodes where entry.node.run == Int32(slot) {
                 if isWaiting(entry, in: queue) { isFound[Int(entry.node.node)] = true }
             }
@@ -61,7 +57,7 @@ extension Scheduler {
         guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning || run.isListed else {
             throw InvariantViolation("run \(run.id) has room for attempts and takes no turns")
         }
-        let isSwept = sweeps.contains { $0.run == slot && $0.generation == run.generation }
+        let isSwept = sweeps.concern(ScheduledRun.Use(run: slot, generation: run.generation))
         for index in run.nodes.indices where run.nodes[index].state == .ready && !isFound[index] {
             if run.isCancelled && isSwept { continue }
             throw InvariantViolation("ready node \(run.id)/\(index) is not where placement looks")
@@ -131,8 +127,8 @@ extension Scheduler {
         }
         for tool in worker.profile.tools.keys.sorted() {
             guard let concurrency = worker.profile.tools[tool]?.concurrency else { continue }
-            guard held[tool, default: 0] == (worker.limited[tool]?.held ?? 0),
-                held[tool, default: 0] <= concurrency || worker.cooling[tool] != nil
+            guard held[tool, default: 0] == (worker.lanes.limited[tool]?.held ?? 0),
+                held[tool, default: 0] <= concurrency || worker.tools.cooling[tool] != nil
             else { throw InvariantViolation("\(id) counts the attempts of \(tool) wrongly") }
         }
     }

@@ -6,18 +6,9 @@ internal import DequeModule
 
 extension Scheduler {
     mutating func join(_ id: WorkerID, _ profile: WorkerProfile) {
-        precondition(slot(of: id) == nil, "\(id) joined twice")
-        let slot = freeWorkerSlots.popLast() ?? workers.count
-        let record = ScheduledWorker(id: id, profile: profile, limits: limits)
-        if slot == workers.count { workers.append(record) } else { workers[slot] = record }
-        while workerSlots.count <= id.number { workerSlots.append(-1) }
-        workerSlots[id.number] = Int32(slot)
-        workerOrder.add(number(of: slot))
-        for (key, value) in profile.labels {
-            workersByLabel[Label(key, value), default: Roster()].add(number(of: slot))
-        }
+        let slot = workers.insert(ScheduledWorker(id: id, profile: profile, limits: limits))
         enterPools(slot)
-        isCarefulOpen = true
+        careful.open()
         reconsiderCoolings()
     }
 
@@ -26,19 +17,19 @@ extension Scheduler {
     /// What it holds goes on.
     mutating func changeOffers(of id: WorkerID, to profile: WorkerProfile) {
         guard let worker = slot(of: id) else { return }
-        let before = workers[worker].offered
-        workers[worker].offered = profile.tools
+        let before = workers[worker].tools.offered
+        workers[worker].tools.offered = profile.tools
         workers[worker].profile.slots = profile.slots
         for (tool, offer) in before where profile.tools[tool] == nil {
-            workers[worker].withdrawn[tool] = offer
-            workers[worker].cooling[tool] = nil
+            workers[worker].tools.withdrawn[tool] = offer
+            workers[worker].tools.cooling[tool] = nil
         }
         for tool in profile.tools.keys where before[tool] == nil {
-            workers[worker].withdrawn[tool] = nil
+            workers[worker].tools.withdrawn[tool] = nil
         }
-        if workers[worker].cooling.isEmpty { coolingWorkers.removeAll { $0 == id } }
+        if workers[worker].tools.cooling.isEmpty { times.forgetCooling(id) }
         regroup(worker)
-        isCarefulOpen = true
+        careful.open()
         reconsiderCoolings()
         listWorker(worker)
     }
@@ -51,7 +42,7 @@ extension Scheduler {
     mutating func recover(_ id: WorkerID) {
         guard let worker = slot(of: id), workers[worker].isSuspect else { return }
         workers[worker].isSuspect = false
-        isCarefulOpen = true
+        careful.open()
         listWorker(worker)
     }
 
@@ -59,7 +50,7 @@ extension Scheduler {
         guard let worker = slot(of: id), !workers[worker].isDraining else { return }
         workers[worker].isDraining = true
         uncountActiveMember(worker)
-        isCarefulOpen = true
+        careful.open()
         reconsiderCoolings()
     }
 
@@ -68,24 +59,11 @@ extension Scheduler {
         if !workers[worker].isDraining { uncountActiveMember(worker) }
         workers[worker].isConnected = false
         loseAttempts(of: worker, now, &actions)
-        workerSlots[id.number] = -1
-        let isThere = { [workerSlots] (number: Int32) in workerSlots[Int(number)] >= 0 }
-        workerOrder.removeOne(where: isThere)
-        for (key, value) in workers[worker].profile.labels {
-            let label = Label(key, value)
-            workersByLabel[label]?.removeOne(where: isThere)
-            if workersByLabel[label]?.count == 0 { workersByLabel[label] = nil }
-        }
+        workers.dismiss(worker)
         leavePools(worker)
-        workers[worker] = ScheduledWorker(
-            id: WorkerID(0),
-            profile: WorkerProfile(name: "", slots: 1, tools: [:]),
-            limits: limits
-        )
-        workers[worker].isConnected = false
-        freeWorkerSlots.append(worker)
-        isCarefulOpen = true
-        coolingWorkers.removeAll { $0 == id }
+        workers.vacate(worker, limits)
+        careful.open()
+        times.forgetCooling(id)
         reconsiderCoolings()
     }
 
@@ -116,11 +94,6 @@ extension Scheduler {
         for node in retried { makeReady(node) }
     }
 
-    /// The connected workers' slots in the order in which they joined.
-    var connectedWorkers: [Int] {
-        workerOrder.members.compactMap { slot(of: WorkerID(Int($0))) }
-    }
-
     // MARK: - Slots
 
     /// Books an attempt on a worker.
@@ -147,11 +120,11 @@ extension Scheduler {
         }
         update(node) { $0.attemptPosition = -1 }
         runs[Int(node.run)].liveAttempts -= 1
-        listRun(Int(node.run))
+        runs.list(Int(node.run))
         workers[worker].endedSinceReview += 1
         if record(node).isTroubled { host(node, on: worker, -1) }
         countHeld(of: node, on: worker, -1)
-        workers[worker].isPaused = false
+        workers[worker].pause.isOn = false
         listWorker(worker)
     }
 
@@ -161,14 +134,14 @@ extension Scheduler {
         guard groups[workers[worker].group].hasLimitedTools else { return }
         let tool = classes[placement(of: node)].tool
         guard workers[worker].profile.tools[tool]?.concurrency != nil else { return }
-        var limited = workers[worker].limited.removeValue(forKey: tool) ?? .init()
+        var limited = workers[worker].lanes.limited.removeValue(forKey: tool) ?? .init()
         limited.held += change
         if change < 0 {
-            workers[worker].outOfFree.append(contentsOf: limited.outOfFree)
-            workers[worker].outOfAhead.append(contentsOf: limited.outOfAhead)
+            workers[worker].lanes.outOfFree.append(contentsOf: limited.outOfFree)
+            workers[worker].lanes.outOfAhead.append(contentsOf: limited.outOfAhead)
             limited.outOfFree = []
             limited.outOfAhead = []
         }
-        if limited.held > 0 { workers[worker].limited[tool] = limited }
+        if limited.held > 0 { workers[worker].lanes.limited[tool] = limited }
     }
 }

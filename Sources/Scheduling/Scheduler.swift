@@ -15,75 +15,23 @@ internal import HeapModule
 public struct Scheduler: Sendable {
     let limits: SchedulerLimits
     var generator: SplitMix64
-    /// Runs by slot; slots of released runs are used again.
-    var runs: [ScheduledRun] = []
-    var runSlots: [RunID: Int] = [:]
-    var freeRunSlots: [Int] = []
-    var nextGeneration: UInt32 = 0
-    /// Workers by slot; slots of lost workers are used again.
-    var workers: [ScheduledWorker] = []
-    /// The slot of each worker number, or -1.
-    var workerSlots: [Int32] = []
-    var freeWorkerSlots: [Int] = []
-    /// The numbers of the connected workers in the order in which they joined.
-    var workerOrder = Roster<Int32>()
-    /// The numbers of the workers that carry a label.
-    var workersByLabel: [Label: Roster<Int32>] = [:]
-    /// Workers with the same tools, found by these, and the groups that have a tool.
-    var groups = Table<WorkerGroup>()
-    var groupIndexes: [[String: ToolOffer]: Int] = [:]
-    var groupsByTool: [String: Roster<Ticket>] = [:]
+    var runs = ScheduledRuns()
+    var workers = ScheduledWorkers()
+    var groups = WorkerGroups()
     var pools = Table<WorkerPool>()
-    /// Sets of required labels; the first one is empty.
-    ///
-    /// Others are found by their first label when a worker joins.
-    var demands = Table<Demand>()
-    var demandIndexes: [[String: String]: Int] = [:]
-    var demandsByLabel: [Label: [Int]] = [:]
-    /// What nodes of unfinished runs ask for, and what those of a few runs before them asked for.
-    var classes = Table<PlacementClass>()
-    var classIndexes: [PlacementClass.Key: Int] = [:]
-    /// Classes without a run, each with the time that it had none since; the oldest first.
-    var idleClasses: Deque<IdleClass> = []
-    var idleClassCount = 0
-    var idleClock: UInt64 = 0
-    /// Classes with ready nodes that the next pass looks at.
-    var openClasses: [Ticket] = []
-    /// Runs that may have more attempts again, for the next pass.
-    var listedRuns: [(run: Int, generation: UInt32)] = []
-    /// Workers that may have room again, for the next pass.
-    var listedWorkers: [WorkerID] = []
-    var deadlines = Heap<Deadline>()
-    /// Nodes to settle that were too many for one turn, the first ones first.
-    var sweeps: Deque<Sweep> = []
-    /// How many more nodes this turn may skip or cancel.
-    var settlementsLeft: Int
-    /// What has happened to nodes that keep away from some workers.
-    var troubles: [NodeSlot: Trouble] = [:]
-    /// Ready nodes that keep away from some workers, by what they keep away from.
-    var careful: [CarefulQueue] = []
-    /// Whether the next pass looks at them.
-    var isCarefulOpen = false
-    /// The next number of a group of suspects; 0 means none.
-    var nextSuspects = 1
-    /// When tools that could not be started are tried again, the earliest first.
-    var coolingEnds: [CoolingEnd] = []
-    /// Workers with tools that could not be started lately, in the order in which they joined.
-    var coolingWorkers: [WorkerID] = []
-    /// Ends of the pauses of workers that refused an attempt as one too many.
-    var pauses = Heap<WorkerPause>()
-    /// Workers that held more attempts than slots when last looked at, and when that is again.
-    var reviewedWorkers: [WorkerID] = []
-    var reviewAt: Instant?
+    var demands = Demands()
+    var classes = PlacementClasses()
+    var careful = CarefulNodes()
+    var sweeps: Sweeps
+    var times = SchedulerTimes()
 
     /// Makes an empty scheduler.
     ///
     /// The seed decides the jitter of backoffs.
     public init(limits: SchedulerLimits = SchedulerLimits(), seed: UInt64) {
         self.limits = limits
-        settlementsLeft = limits.settlementsPerTurn
+        sweeps = Sweeps(perTurn: limits.settlementsPerTurn)
         generator = SplitMix64(seed: seed)
-        demandIndexes[[:]] = demands.insert(Demand(labels: [:]))
     }
 
     /// Takes in one event and appends what follows from it.
@@ -108,7 +56,7 @@ public struct Scheduler: Sendable {
         case .argumentsFailed(let node, let failure):
             failForArguments(node, failure, &actions)
         case .runAdded(let run, let policy, let maxRunning):
-            addRun(run, policy, maxRunning)
+            runs.insert(run, policy, maxRunning: maxRunning)
         case .nodesAdded(let run, let specs, let edges, let held):
             addNodes(run, specs, edges, held, &actions)
         case .nodesReleased(let run, let nodes):
@@ -118,7 +66,7 @@ public struct Scheduler: Sendable {
         case .cancelRequested(let run):
             cancel(run, now, &actions)
         case .runReleased(let run):
-            releaseRun(run)
+            runs.release(run)
         case .workerJoined(let worker, let profile):
             join(worker, profile)
         case .workerChanged(let worker, let profile):
@@ -139,19 +87,7 @@ public struct Scheduler: Sendable {
     /// The earliest instant at which `deadlineReached` is due, or nil.
     ///
     /// The caller arms one timer.
-    public func nextDeadline() -> Instant? {
-        guard let end = coolingEnds.first?.at else { return nextOrdinaryDeadline() }
-        return nextOrdinaryDeadline().map { min($0, end) } ?? end
-    }
-
-    private func nextOrdinaryDeadline() -> Instant? {
-        var next = deadlines.min?.at
-        for other in [reviewAt, pauses.min?.at] {
-            guard let other else { continue }
-            next = next.map { min($0, other) } ?? other
-        }
-        return next
-    }
+    public func nextDeadline() -> Instant? { times.next }
 
     /// Whether the attempt is the current one of its node and this worker holds it: only then may
     /// its outcome change anything.
@@ -173,7 +109,7 @@ public struct Scheduler: Sendable {
 
     /// The states of all nodes of a run, for checks.
     public func states(of run: RunID) -> [NodeState] {
-        runSlots[run].map { runs[$0].nodes.map(\.state) } ?? []
+        runs.slot(of: run).map { runs[$0].nodes.map(\.state) } ?? []
     }
 
     /// How many attempts of a node were started so far.
@@ -207,21 +143,20 @@ public struct Scheduler: Sendable {
     // MARK: - From names to slots
 
     func slot(of node: NodeReference) -> NodeSlot? {
-        guard let run = runSlots[node.run], runs[run].nodes.indices.contains(node.node) else {
+        guard let run = runs.slot(of: node.run), runs[run].nodes.indices.contains(node.node)
+        else {
             return nil
         }
         return NodeSlot(run: run, node: node.node)
     }
 
     func slot(of worker: WorkerID) -> Int? {
-        guard workerSlots.indices.contains(worker.number) else { return nil }
-        let slot = workerSlots[worker.number]
-        return slot >= 0 ? Int(slot) : nil
+        workers.slot(of: worker)
     }
 
     /// The node of an attempt that is current and held by this worker.
     func locate(_ attempt: AttemptID, on worker: WorkerID) -> NodeSlot? {
-        guard let run = runSlots[attempt.run], runs[run].nodes.indices.contains(attempt.node),
+        guard let run = runs.slot(of: attempt.run), runs[run].nodes.indices.contains(attempt.node),
             Int(runs[run].nodes[attempt.node].attempt) == attempt.number,
             runs[run].nodes[attempt.node].state.worker == worker
         else { return nil }

@@ -44,9 +44,9 @@ struct ScaleTests {
         _ = scheduler.take()
         let core = scheduler.scheduler
         #expect(core.classes.count <= 10)
-        #expect(core.demands.count <= 11)
+        #expect(core.demands.slots.count <= 11)
         #expect(core.pools.count <= 2)
-        #expect(core.workers[0].standings.count <= 4)
+        #expect(core.workers[0].lanes.standings.count <= 4)
         scheduler.submit("last", [node("a", tool: "tool1", requires: ["zone": "a"])])
         scheduler.expect("dispatch last.a/1 to w")
     }
@@ -99,12 +99,12 @@ struct ScaleTests {
             if number >= 5 { scheduler.lose("w\(number - 5)") }
         }
         let core = scheduler.scheduler
-        #expect(core.groups.count <= 5)
+        #expect(core.groups.slots.count <= 5)
         #expect(core.pools.count <= 5)
-        #expect(core.workersByLabel.count <= 6)
-        #expect(core.groupsByTool.count <= 15)
-        #expect(core.workers.count <= 6)
-        #expect(core.workerOrder.members.count <= 20)
+        #expect(core.workers.keptEntries.labels <= 6)
+        #expect(core.groups.keptTools <= 15)
+        #expect(core.workers.keptEntries.slots <= 6)
+        #expect(core.workers.keptEntries.order <= 20)
     }
 
     // MARK: - Touching
@@ -126,10 +126,10 @@ struct ScaleTests {
         scheduler.validates = true
         scheduler.submit(nodes)
         let core = scheduler.scheduler
-        #expect(core.groups.count == 1)
+        #expect(core.groups.slots.count == 1)
         #expect(core.classes.count == 231)
-        for worker in core.connectedWorkers {
-            #expect(core.workers[worker].standings.count <= 3)
+        for worker in core.workers.connected {
+            #expect(core.workers[worker].lanes.standings.count <= 3)
         }
     }
 
@@ -148,8 +148,8 @@ struct ScaleTests {
         )
         scheduler.handle(.workerJoined(WorkerID(1), profile))
         let core = scheduler.scheduler
-        #expect(core.openClasses.count == 1)
-        #expect(core.workers[0].standings.count == 2)
+        #expect(core.classes.opened.count == 1)
+        #expect(core.workers[0].lanes.standings.count == 2)
         scheduler.place()
         #expect(scheduler.take().count == 1)
     }
@@ -228,7 +228,7 @@ struct ScaleTests {
                 )
             )
             // One queue comes back, not all of them.
-            #expect(scheduler.scheduler.openClasses.count <= 1)
+            #expect(scheduler.scheduler.classes.opened.count <= 1)
             scheduler.place()
             #expect(scheduler.take().count { $0.hasPrefix("dispatch") } <= 1)
         }
