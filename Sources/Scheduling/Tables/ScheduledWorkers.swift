@@ -59,7 +59,9 @@ struct ScheduledWorkers: Sendable {
         return slot
     }
 
-    /// A worker is gone: its number is known no more. Its slot stays until it is vacated.
+    /// A worker is gone: its number is known no more.
+    ///
+    /// Its slot stays until it is vacated.
     mutating func dismiss(_ slot: Int) {
         setKnown(slot, false)
         let isThere = { [slotsByNumber] (number: Int32) in slotsByNumber[Int(number)] >= 0 }
