@@ -1,5 +1,6 @@
 // The request of a client to run a plan, and the updates about a run.
 public import Core
+public import Plans
 public import Wire
 
 /// A plan to run or a goal to reach, and how.

@@ -43,13 +43,9 @@ extension CoordinatorMachine {
         let format = submit.planner.format ?? configuration.planFormat
         var settings = PlannerSettings(tools: tools, format: format)
         settings.join = GoalJoin(submit.join)
-        settings.strategy = submit.planner.strategy
-        settings.isPlanOnly = submit.planner.isPlanOnly
-        settings.maxRounds = submit.planner.rounds ?? settings.maxRounds
-        settings.maxRepairs = submit.planner.repairs ?? settings.maxRepairs
+        settings.options = submit.planner
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
         settings.maxTokens = submit.budget.tokens
-        settings.onFailure = submit.planner.onModelFailure
         return PlannerMachine(goal: goal, settings: settings)
     }
 

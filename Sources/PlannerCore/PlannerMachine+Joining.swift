@@ -9,7 +9,7 @@ extension PlannerMachine {
         switch state {
         case .failing(let failure):
             end(with: failure, into: &actions)
-        case .working where settings.strategy == .react && !isGiven:
+        case .working where settings.options.strategy == .react && !isGiven:
             let new = Set(parts.map(\.id))
             let old = rounds.flatMap(\.parts).filter { !new.contains($0.id) }
             rounds = [PlannedRound(parts: old + parts, nodes: nodes)]

@@ -87,11 +87,13 @@ extension PlannerMachine {
     }
 
     /// Whether a node may start before the plan is complete.
-    private var startsAtOnce: Bool { settings.strategy == .streamed && !settings.isPlanOnly }
+    private var startsAtOnce: Bool {
+        settings.options.strategy == .streamed && !settings.options.isPlanOnly
+    }
 
     /// The plan is complete and valid.
     private mutating func closePlan(into actions: inout [Action]) {
-        if settings.isPlanOnly {
+        if settings.options.isPlanOnly {
             let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
             var writer = JSONWriter()
             document.encode(into: &writer)
@@ -140,7 +142,7 @@ extension PlannerMachine {
     func unplannable(_ errors: [PlanProblem]) -> Failure {
         let shown = errors.prefix(3).map(\.message).joined(separator: "; ")
         let more = errors.count > 3 ? "; and \(errors.count - 3) more" : ""
-        let what = settings.strategy == .react ? "a step" : "a plan"
+        let what = settings.options.strategy == .react ? "a step" : "a plan"
         return Failure(
             code: .badPlan,
             message: "the planner's model did not write \(what) that can be used: \(shown)\(more)"
@@ -150,7 +152,7 @@ extension PlannerMachine {
     /// Ends the run because of a fault of the planner; running nodes may finish, if that is the
     /// policy.
     mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
-        guard settings.onFailure == .finish, nodes.count > held.count else {
+        guard settings.options.onModelFailure == .finish, nodes.count > held.count else {
             end(with: failure, into: &actions)
             return
         }

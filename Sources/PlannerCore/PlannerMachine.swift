@@ -200,7 +200,7 @@ public struct PlannerMachine: Sendable {
         switch event {
         case .started:
             guard case .idle = state else { return }
-            if settings.strategy == .react, !settings.isPlanOnly {
+            if settings.options.strategy == .react, !settings.options.isPlanOnly {
                 beginStep(into: &actions)
             } else {
                 beginPlan(into: &actions)

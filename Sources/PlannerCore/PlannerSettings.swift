@@ -19,16 +19,10 @@ public struct PlannerSettings: Sendable {
     public var tools: [PlannerTool]
     /// The form in which plans are written.
     public var format: PlanFormat
-    /// When nodes start, and how often the model is asked.
-    public var strategy = PlanningStrategy.streamed
-    /// Whether the plan itself is the answer, so that nothing runs.
-    public var isPlanOnly = false
+    /// What was asked of the planning; its format is not read here.
+    public var options = PlannerOptions()
     /// How the outputs become the answer.
     public var join = GoalJoin.model
-    /// How many plans a run may have, the first included; at least 1.
-    public var maxRounds = 3
-    /// How many times a plan, and a joiner's reply, may be sent back for repair.
-    public var maxRepairs = 2
     /// How many nodes all plans together may have.
     public var maxNodes = 1000
     /// How many tokens all calls together may use; nil for no limit.
@@ -40,12 +34,15 @@ public struct PlannerSettings: Sendable {
     public var replyTokens: Int?
     /// The sampling temperature; nil leaves it to the model's configuration.
     public var temperature: Double?
-    /// What happens to running nodes when the planner fails.
-    public var onFailure = ModelFailurePolicy.finish
     /// Bytes of one output that a model is shown.
     public var outputBytes = 8 << 10
     /// Bytes of all outputs together that a model is shown.
     public var outputsBytes = 96 << 10
+
+    /// How many plans a run may have, the first included.
+    var maxRounds: Int { options.rounds ?? PlannerOptions.usualRounds }
+    /// How many times a plan, and a joiner's reply, may be sent back for repair.
+    var maxRepairs: Int { options.repairs ?? PlannerOptions.usualRepairs }
 
     /// The usual settings for these tools.
     public init(tools: [PlannerTool], format: PlanFormat = .json) {

@@ -29,3 +29,47 @@ public enum ModelFailurePolicy: String, Sendable, Hashable, CaseIterable {
     /// The run fails at once, and they are cancelled.
     case cancel
 }
+
+/// How a goal is planned.
+public struct PlannerOptions: Sendable, Equatable {
+    /// The form of the plan; nil leaves it to the coordinator.
+    public var format: PlanFormat?
+    /// How often the problems of a plan go back to the model, in `repairRange`; nil for
+    /// `usualRepairs`.
+    public var repairs: Int?
+    /// How many plans there may be, the first one included, in `roundRange`; nil for
+    /// `usualRounds`.
+    public var rounds: Int?
+    /// What happens to running nodes when the model fails.
+    public var onModelFailure: ModelFailurePolicy
+    /// When nodes start, and how often the model is asked.
+    public var strategy: PlanningStrategy
+    /// Whether the plan itself is the answer, so that nothing runs.
+    public var isPlanOnly: Bool
+
+    /// How often problems may go back at most.
+    public static let repairRange = 0...10
+    /// How often problems go back when `repairs` is nil.
+    public static let usualRepairs = 2
+    /// How many plans there may be at most.
+    public static let roundRange = 1...20
+    /// How many plans there may be when `rounds` is nil.
+    public static let usualRounds = 3
+
+    /// Makes the options of their parts.
+    public init(
+        format: PlanFormat? = nil,
+        repairs: Int? = nil,
+        rounds: Int? = nil,
+        onModelFailure: ModelFailurePolicy = .finish,
+        strategy: PlanningStrategy = .streamed,
+        isPlanOnly: Bool = false
+    ) {
+        self.format = format
+        self.repairs = repairs
+        self.rounds = rounds
+        self.onModelFailure = onModelFailure
+        self.strategy = strategy
+        self.isPlanOnly = isPlanOnly
+    }
+}

@@ -31,6 +31,7 @@
 @_exported public import enum Plans.PlanFormat
 @_exported public import struct Plans.PlanProblem
 @_exported public import struct Plans.PlanProblems
+@_exported public import struct Plans.PlannerOptions
 @_exported public import enum Plans.PlanningStrategy
 @_exported public import struct Tools.FunctionTool
 @_exported public import struct Tools.Manifest

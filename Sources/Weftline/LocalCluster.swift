@@ -158,7 +158,7 @@ public final class LocalCluster: Sendable {
     /// ``WeftClient/run(goal:options:)``.
     public func run(
         goal: String,
-        options: GoalOptions = GoalOptions()
+        options: RunOptions = RunOptions()
     ) async throws -> RunResult {
         try checkModel()
         return try await client.run(goal: goal, options: options)
@@ -168,7 +168,7 @@ public final class LocalCluster: Sendable {
     /// ``WeftClient/start(goal:options:watching:)``.
     public func start(
         goal: String,
-        options: GoalOptions = GoalOptions(),
+        options: RunOptions = RunOptions(),
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
         try checkModel()
@@ -178,7 +178,7 @@ public final class LocalCluster: Sendable {
     /// Plans a goal with the model and runs nothing, see ``WeftClient/plan(goal:options:)``.
     public func plan(
         goal: String,
-        options: GoalOptions = GoalOptions()
+        options: RunOptions = RunOptions()
     ) async throws -> PlanDocument {
         try checkModel()
         return try await client.plan(goal: goal, options: options)

@@ -1,17 +1,24 @@
-// How a plan runs.
+// How a plan or a goal runs, as the library's users say it.
 package import Client
-import Core
+public import Core
+public import Plans
 public import Wire
 
-/// The options of a plan; the defaults suit most.
+/// The options of a run; the defaults suit most.
 public struct RunOptions: Sendable {
-    /// How the outcomes become the answer.
-    public var join: JoinKind
+    /// How the outcomes become the answer; nil for `concat` with a plan, and for a goal for `llm`:
+    /// by a model, which may ask for another plan.
+    public var join: JoinKind?
     /// What happens to a node whose tool no connected worker has.
     public var onMissingTool: MissingToolPolicy
-    /// The tools the plan may use; nil for all.
+    /// The tools that plans may use; nil for all.
     public var tools: [String]?
-    /// How many tokens a model that joins may use; nil for no limit.
+    /// How a goal is planned; of no effect for a plan.
+    public var planner: PlannerOptions
+    /// How many nodes all plans of a goal together may have; nil for the coordinator's default,
+    /// 1000.
+    public var maxNodes: Int?
+    /// How many tokens the models may use; nil for any number.
     public var maxTokens: Int?
     /// How many nodes may be with workers at the same time; nil for as many as there are slots.
     public var maxRunning: Int?
@@ -24,9 +31,11 @@ public struct RunOptions: Sendable {
 
     /// Makes options.
     public init(
-        join: JoinKind = .concat,
+        join: JoinKind? = nil,
         onMissingTool: MissingToolPolicy = .fail,
         tools: [String]? = nil,
+        planner: PlannerOptions = PlannerOptions(),
+        maxNodes: Int? = nil,
         maxTokens: Int? = nil,
         maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
@@ -36,6 +45,8 @@ public struct RunOptions: Sendable {
         self.join = join
         self.onMissingTool = onMissingTool
         self.tools = tools
+        self.planner = planner
+        self.maxNodes = maxNodes
         self.maxTokens = maxTokens
         self.maxRunning = maxRunning
         self.timeLimit = timeLimit
@@ -54,13 +65,31 @@ public struct RunOptions: Sendable {
         try check()
         return Submission(
             plan: plan,
-            join: join,
+            join: join ?? .concat,
             tools: tools,
             budget: budget,
             onMissingTool: onMissingTool,
             watch: level,
             label: label
         )
+    }
+
+    /// The submission for a goal; without a level no events are sent.
+    ///
+    /// - Throws: As `submission(of:watching:)` of a plan does.
+    package func submission(
+        of goal: String,
+        onlyPlan isPlanOnly: Bool = false,
+        watching level: WatchLevel?
+    ) throws(ClientError) -> Submission {
+        try checkPlanning(of: goal)
+        var submission = try submission(of: [], watching: level)
+        submission.goal = goal
+        submission.join = join ?? .llm
+        submission.budget.nodes = maxNodes
+        submission.planner = planner
+        submission.planner.isPlanOnly = isPlanOnly
+        return submission
     }
 
     private var budget: Budget {
@@ -71,28 +100,49 @@ public struct RunOptions: Sendable {
         )
     }
 
+    // MARK: - Checks
+
+    private static let counts = 1...Limits.largestInteger
+
+    private func demand(_ holds: Bool?, _ message: String) throws(ClientError) {
+        guard holds == false else { return }
+        throw ClientError(kind: .rejected, message: message)
+    }
+
     private func check() throws(ClientError) {
-        if let label, label.utf8.count > Limits.keyLength {
-            throw ClientError(
-                kind: .rejected,
-                message: "The label has more than \(Limits.keyLength) bytes."
+        try demand(
+            label.map { $0.utf8.count <= Limits.keyLength },
+            "The label has more than \(Limits.keyLength) bytes."
+        )
+        try demand(maxRunning.map(Self.counts.contains), "maxRunning is at least 1.")
+        try demand(maxTokens.map(Self.counts.contains), "maxTokens is at least 1.")
+        if case .tool(let name) = join {
+            try demand(
+                JoinKind(rawValue: "tool:\(name)") != nil,
+                "The joining tool has no valid name."
             )
-        }
-        if let maxRunning, !(1...Limits.largestInteger).contains(maxRunning) {
-            throw ClientError(kind: .rejected, message: "maxRunning is at least 1.")
-        }
-        if let maxTokens, !(1...Limits.largestInteger).contains(maxTokens) {
-            throw ClientError(kind: .rejected, message: "maxTokens is at least 1.")
-        }
-        if case .tool(let name) = join, JoinKind(rawValue: "tool:\(name)") == nil {
-            throw ClientError(kind: .rejected, message: "The joining tool has no valid name.")
         }
         let lengths = 1...Limits.toolNameLength
-        if let tools, !tools.allSatisfy({ lengths.contains($0.utf8.count) }) {
-            throw ClientError(
-                kind: .rejected,
-                message: "The name of a tool has from 1 to \(Limits.toolNameLength) bytes."
-            )
-        }
+        try demand(
+            tools.map { $0.allSatisfy { lengths.contains($0.utf8.count) } },
+            "The name of a tool has from 1 to \(Limits.toolNameLength) bytes."
+        )
+    }
+
+    private func checkPlanning(of goal: String) throws(ClientError) {
+        try demand(
+            (1...Limits.goalLength).contains(goal.utf8.count),
+            "A goal has from 1 to \(Limits.goalLength) bytes."
+        )
+        let (rounds, repairs) = (PlannerOptions.roundRange, PlannerOptions.repairRange)
+        try demand(
+            planner.rounds.map(rounds.contains),
+            "planner.rounds is from \(rounds.lowerBound) to \(rounds.upperBound)."
+        )
+        try demand(
+            planner.repairs.map(repairs.contains),
+            "planner.repairs is from \(repairs.lowerBound) to \(repairs.upperBound)."
+        )
+        try demand(maxNodes.map(Self.counts.contains), "maxNodes is at least 1.")
     }
 }

@@ -123,7 +123,7 @@ public final class WeftClient: Sendable {
     ///   was cancelled and the run with it.
     public func run(
         goal: String,
-        options: GoalOptions = GoalOptions()
+        options: RunOptions = RunOptions()
     ) async throws -> RunResult {
         try await start(goal: goal, options: options, watching: .end).result.answered()
     }
@@ -140,7 +140,7 @@ public final class WeftClient: Sendable {
     /// - Throws: `ClientError` or `CancellationError` as ``run(goal:options:)`` does.
     public func start(
         goal: String,
-        options: GoalOptions = GoalOptions(),
+        options: RunOptions = RunOptions(),
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
         let submission = try options.submission(of: goal, watching: level)
@@ -156,7 +156,7 @@ public final class WeftClient: Sendable {
     /// - Throws: As ``run(goal:options:)`` does.
     public func plan(
         goal: String,
-        options: GoalOptions = GoalOptions()
+        options: RunOptions = RunOptions()
     ) async throws -> PlanDocument {
         let submission = try options.submission(of: goal, onlyPlan: true, watching: .end)
         let run = try await submit(submission, reportsNodes: false)

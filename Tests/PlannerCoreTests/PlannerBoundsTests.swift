@@ -122,7 +122,7 @@ struct PlannerBoundsTests {
         harness.expect(.answer(RawJSON("A is higher")))
         harness.expectNothingElse()
 
-        var react = MachineHarness(format: .text) { $0.strategy = .react }
+        var react = MachineHarness(format: .text) { $0.options.strategy = .react }
         react.start()
         react.report(.delta("Action: Finish(A)\n"))
         react.expect(.answerDelta("A"))

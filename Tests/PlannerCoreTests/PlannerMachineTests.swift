@@ -99,7 +99,7 @@ struct PlannerMachineTests {
 
     @Test("Repairs are limited; then running nodes finish and the run fails", arguments: 0...3)
     func boundedRepairs(repairs: Int) {
-        var harness = MachineHarness(format: .text) { $0.maxRepairs = repairs }
+        var harness = MachineHarness(format: .text) { $0.options.repairs = repairs }
         harness.start()
         harness.reply("1. search(a)\n2. fetch(b)")
         harness.expectAdded("1")
@@ -117,7 +117,7 @@ struct PlannerMachineTests {
 
     @Test("A plan without nodes ends in a clear failure")
     func nothingPlanned() {
-        var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
+        var harness = MachineHarness(format: .text) { $0.options.repairs = 1 }
         harness.start()
         harness.reply("I am sorry, I cannot plan this.")
         harness.expectProblems("empty_plan")
@@ -190,7 +190,7 @@ struct PlannerMachineTests {
 
     @Test("Plans are limited; the last joiner may not ask for another", arguments: 1...3)
     func boundedRounds(rounds: Int) throws {
-        var harness = MachineHarness(format: .json) { $0.maxRounds = rounds }
+        var harness = MachineHarness(format: .json) { $0.options.rounds = rounds }
         harness.start()
         for round in 1...rounds {
             harness.reply(plan(task("t\(round)", "a")))
@@ -228,7 +228,7 @@ struct PlannerMachineTests {
     @Test("If the planner fails in mid-plan, running nodes finish or are cancelled, by the policy")
     func failsInMidPlan() {
         for policy in ModelFailurePolicy.allCases {
-            var harness = MachineHarness(format: .text) { $0.onFailure = policy }
+            var harness = MachineHarness(format: .text) { $0.options.onModelFailure = policy }
             harness.start()
             harness.report(.delta("1. search(a)\n2. sea"))
             harness.expectAdded("1")
@@ -288,7 +288,7 @@ struct PlannerMachineTests {
 
     @Test("Asks a joiner without a decision again, a limited number of times")
     func joinerAsked() throws {
-        var harness = MachineHarness(format: .text) { $0.maxRepairs = 1 }
+        var harness = MachineHarness(format: .text) { $0.options.repairs = 1 }
         harness.start()
         harness.reply("1. search(a)")
         harness.expectAdded("1")

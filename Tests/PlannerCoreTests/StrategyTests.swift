@@ -23,7 +23,7 @@ struct StrategyTests {
         ]
     )
     func planned(strategy: PlanningStrategy) {
-        var harness = MachineHarness(format: .json) { $0.strategy = strategy }
+        var harness = MachineHarness(format: .json) { $0.options.strategy = strategy }
         harness.start()
         harness.report(.delta(plan(task("t1", "a"), task("t2", "$t1"))))
         harness.expectNothingElse()
@@ -36,7 +36,7 @@ struct StrategyTests {
 
     @Test("Planned: nodes kept by a repair start with the rest")
     func plannedRepair() {
-        var harness = MachineHarness(format: .json) { $0.strategy = .planned }
+        var harness = MachineHarness(format: .json) { $0.options.strategy = .planned }
         harness.start()
         harness.reply(plan(task("t1", "a"), #"{"id":"t2","tool_name":"fetch","args":{}}"#))
         harness.expectProblems("unknown_tool")
@@ -47,7 +47,7 @@ struct StrategyTests {
 
     @Test("Planned: when the planner fails, no node is running")
     func plannedFailure() {
-        var harness = MachineHarness(format: .json) { $0.strategy = .planned }
+        var harness = MachineHarness(format: .json) { $0.options.strategy = .planned }
         harness.start()
         harness.report(.delta(#"{"tasks":["# + task("t1", "a")))
         harness.report(.failed(down))
@@ -56,7 +56,7 @@ struct StrategyTests {
 
     @Test("With plan only, the repaired plan is the answer, and nothing runs")
     func planOnly() throws {
-        var harness = MachineHarness(format: .text) { $0.isPlanOnly = true }
+        var harness = MachineHarness(format: .text) { $0.options.isPlanOnly = true }
         harness.start()
         harness.reply("1. search(a)\n2. fetch(b)\n3. join()")
         harness.expectProblems("unknown_tool")
@@ -79,7 +79,7 @@ struct StrategyTests {
         "React: the model sees each output, and its answer is shown as it is written"
     )
     func react() throws {
-        var harness = MachineHarness(format: .json) { $0.strategy = .react }
+        var harness = MachineHarness(format: .json) { $0.options.strategy = .react }
         harness.handle(.started)
         let first = harness.expectCall(.planner)
         #expect(first?.messages.last?.text.contains("with the id t1") == true)
@@ -109,7 +109,7 @@ struct StrategyTests {
 
     @Test("The text form: numbered calls, then Finish; a call within an answer is text")
     func reactText() {
-        var harness = MachineHarness(format: .text) { $0.strategy = .react }
+        var harness = MachineHarness(format: .text) { $0.options.strategy = .react }
         harness.handle(.started)
         #expect(harness.expectCall(.planner)?.format == .text)
         harness.reply("Thought: look it up\n1. search(\"a\")")
@@ -128,7 +128,7 @@ struct StrategyTests {
 
     @Test("One call a step: text after it is not read", arguments: PlanFormat.allCases)
     func oneCall(format: PlanFormat) {
-        var harness = MachineHarness(format: format) { $0.strategy = .react }
+        var harness = MachineHarness(format: format) { $0.options.strategy = .react }
         harness.handle(.started)
         harness.expectCall(.planner)
         harness.reply(
@@ -158,7 +158,7 @@ struct StrategyTests {
     func splits(text: String) {
         func run(_ size: Int) -> [PlannerMachine.Action] {
             let format: PlanFormat = text.hasPrefix("{") ? .json : .text
-            var harness = MachineHarness(format: format) { $0.strategy = .react }
+            var harness = MachineHarness(format: format) { $0.options.strategy = .react }
             harness.handle(.started)
             var rest = text[...]
             while !rest.isEmpty {
@@ -178,8 +178,8 @@ struct StrategyTests {
     @Test("Sends back an invalid step as often as allowed; then the run fails")
     func repairs() {
         var harness = MachineHarness(format: .json) {
-            $0.strategy = .react
-            $0.maxRepairs = 1
+            $0.options.strategy = .react
+            $0.options.repairs = 1
         }
         harness.handle(.started)
         harness.expectCall(.planner)
@@ -195,7 +195,7 @@ struct StrategyTests {
     @Test("Steps are limited: after the last call only the answer is allowed")
     func bounded() {
         var harness = MachineHarness(format: .json) {
-            $0.strategy = .react
+            $0.options.strategy = .react
             $0.maxNodes = 1
         }
         harness.handle(.started)
@@ -219,7 +219,7 @@ struct StrategyTests {
     @Test("A reply that breaks off after its call is used, before it it is not")
     func brokenOff() {
         for (text, isWhole) in [(call(task("t1", "a")), true), (#"{"thought":"t","act"#, false)] {
-            var harness = MachineHarness(format: .json) { $0.strategy = .react }
+            var harness = MachineHarness(format: .json) { $0.options.strategy = .react }
             harness.handle(.started)
             harness.expectCall(.planner)
             harness.report(.delta(text))

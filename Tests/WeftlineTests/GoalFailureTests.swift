@@ -17,7 +17,7 @@ struct GoalFailureTests {
     private func failure(
         _ model: LanguageModel,
         tools: [FunctionTool] = [echo],
-        _ options: GoalOptions = GoalOptions()
+        _ options: RunOptions = RunOptions()
     ) async throws -> Failure {
         try await LocalCluster.with(tools: tools, model: model) { cluster in
             try await #require(throws: Failure.self) {
@@ -112,7 +112,7 @@ struct GoalFailureTests {
             calls.withLock { $0 += 1 }
             reply.write(writtenPlan(written("t1", "loom")))
         }
-        let bad = try await failure(model, GoalOptions(maxRepairs: 1))
+        let bad = try await failure(model, RunOptions(planner: PlannerOptions(repairs: 1)))
         #expect(bad.code == .badPlan)
         #expect(bad.message.contains("loom"))
         #expect(calls.withLock { $0 } == 2)
@@ -128,16 +128,19 @@ struct GoalFailureTests {
             )
         }
         for rounds in [1, 2] {
-            #expect(try await failure(again, GoalOptions(maxRounds: rounds)).code == .limit)
+            #expect(
+                try await failure(again, RunOptions(planner: PlannerOptions(rounds: rounds))).code
+                    == .limit
+            )
         }
         let many = writtenPlan(written("t1", "echo"), written("t2", "echo"))
-        let nodes = GoalOptions(maxRepairs: 0, maxNodes: 1)
+        let nodes = RunOptions(planner: PlannerOptions(repairs: 0), maxNodes: 1)
         #expect(try await failure(.scripted([many]), nodes).code == .limit)
         let greedy = LanguageModel.function { _, reply in
             reply.report(TokenUsage(input: 90, output: 20))
             reply.write(many)
         }
-        #expect(try await failure(greedy, GoalOptions(maxTokens: 100)).code == .limit)
+        #expect(try await failure(greedy, RunOptions(maxTokens: 100)).code == .limit)
         let cancelled = Locked(false)
         let slow = LanguageModel.function { _, _ in
             do {
@@ -147,7 +150,7 @@ struct GoalFailureTests {
                 throw error
             }
         }
-        let time = GoalOptions(timeLimit: .milliseconds(50))
+        let time = RunOptions(timeLimit: .milliseconds(50))
         #expect(try await failure(slow, time).code == .timeout)
         #expect(await eventually { cancelled.withLock { $0 } })
     }
@@ -159,9 +162,12 @@ struct GoalFailureTests {
         ])
         try await LocalCluster.with(tools: [echo], model: model) { cluster in
             let bad = [
-                GoalOptions(maxRounds: 0), GoalOptions(maxRounds: 21), GoalOptions(maxRepairs: 11),
-                GoalOptions(maxRepairs: -1), GoalOptions(maxNodes: 0), GoalOptions(maxTokens: 0),
-                GoalOptions(tools: [""]), GoalOptions(label: String(repeating: "x", count: 257)),
+                RunOptions(planner: PlannerOptions(rounds: 0)),
+                RunOptions(planner: PlannerOptions(rounds: 21)),
+                RunOptions(planner: PlannerOptions(repairs: 11)),
+                RunOptions(planner: PlannerOptions(repairs: -1)), RunOptions(maxNodes: 0),
+                RunOptions(maxTokens: 0),
+                RunOptions(tools: [""]), RunOptions(label: String(repeating: "x", count: 257)),
             ]
             for options in bad {
                 let error = try await #require(throws: ClientError.self) {
@@ -295,7 +301,7 @@ struct GoalFailureTests {
         let refused = try await failure(model)
         #expect(refused.code == .modelRefusedKey)
         #expect(!"\(refused)".contains("0123456789"))
-        let json = GoalOptions(join: .json)
+        let json = RunOptions(join: .json)
         let result = try await LocalCluster.with(tools: [echo], model: model) { cluster in
             try await cluster.run(goal: "Weave.", options: json)
         }

@@ -39,7 +39,11 @@ struct GoalSamples {
         var shown = ""
         func show(_ text: String) { shown += text }
 
-        let options = GoalOptions(maxRounds: 2, maxTokens: 20_000, timeLimit: .seconds(60))
+        let options = RunOptions(
+            planner: PlannerOptions(rounds: 2),
+            maxTokens: 20_000,
+            timeLimit: .seconds(60)
+        )
         let run = try await cluster.start(goal: "What is the number?", options: options)
         for await event in run.events {
             switch event.kind {

@@ -35,7 +35,7 @@ struct GoalStrategyTests {
     func strategies(strategy: PlanningStrategy, growth: [Int]) async throws {
         let model = LanguageModel.scripted([plan.replacing(",{", with: " , {")])
         try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
-            let options = GoalOptions(join: .json, strategy: strategy)
+            let options = RunOptions(join: .json, planner: PlannerOptions(strategy: strategy))
             let run = try await cluster.start(goal: "How many threads?", options: options)
             var planned: [Int] = []
             for await event in run.events where event.kind == .planned {
@@ -51,7 +51,7 @@ struct GoalStrategyTests {
         let report = FunctionTool(name: "report", description: "Reports.") { call, _ in
             ["threads": call["outputs"]?["t1"] ?? nil]
         }
-        let options = GoalOptions(join: .tool("report"))
+        let options = RunOptions(join: .tool("report"))
         let result = try await LocalCluster.with(
             tools: [echo, sum, report],
             model: .scripted([plan])
@@ -79,12 +79,12 @@ struct GoalStrategyTests {
             written("t3", "count"),
             written("t4", "count")
         )
-        let options = GoalOptions(join: .concat, maxRunning: 1)
+        let options = RunOptions(join: .concat, maxRunning: 1)
         try await LocalCluster.with(tools: [tool], model: .scripted([many])) { cluster in
             _ = try await cluster.run(goal: "Count.", options: options)
         }
         #expect(state.withLock { $0.peak } == 1)
-        let bad = GoalOptions(maxRunning: 0)
+        let bad = RunOptions(maxRunning: 0)
         try await LocalCluster.with(tools: [tool], model: .scripted([])) { cluster in
             let error = try await #require(throws: ClientError.self) {
                 try await cluster.run(goal: "Count.", options: bad)

@@ -67,7 +67,7 @@ struct GoalTests {
             #expect(first.answer == ["threads": 42])
             // The model does not count its tokens, so they are estimated.
             #expect(first.usage?.output ?? 0 > 0)
-            let options = GoalOptions(join: .json, reportsNodes: false)
+            let options = RunOptions(join: .json, reportsNodes: false)
             let second = try await cluster.run(goal: "How many threads?", options: options)
             #expect(second.answer == ["t1": 42, "t2": "42 threads"])
             #expect(second.nodes.isEmpty)
@@ -195,7 +195,11 @@ struct GoalTests {
             }
             reply.write("Thought: done\nAction: Finish(weft)")
         }
-        let options = GoalOptions(tools: ["echo"], planFormat: .text, label: "loom")
+        let options = RunOptions(
+            tools: ["echo"],
+            planner: PlannerOptions(format: .text),
+            label: "loom"
+        )
         let result = try await LocalCluster.with(tools: [echo, sum], model: model) { cluster in
             try await cluster.run(goal: "Weft.", options: options)
         }
@@ -248,7 +252,7 @@ struct GoalTests {
         let result = try await client.run(goal: "How many threads?")
         #expect(result.text == "42")
         #expect(result["t2"]?.worker == "loom")
-        let run = try await client.start(goal: "Again.", options: GoalOptions(label: "again"))
+        let run = try await client.start(goal: "Again.", options: RunOptions(label: "again"))
         var text = ""
         for await event in run.events where event.kind == .answering { text += event.text ?? "" }
         #expect(text == "42")

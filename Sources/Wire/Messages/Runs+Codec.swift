@@ -79,9 +79,10 @@ extension Submit: MessageBody {
 
 extension PlannerOptions {
     init(reading fields: FieldReader) throws(WireError) {
+        self.init()
         format = try fields.optionalChoice("format")
-        repairs = try fields.optionalInteger("repairs", in: 0...10)
-        rounds = try fields.optionalInteger("rounds", in: 1...20)
+        repairs = try fields.optionalInteger("repairs", in: PlannerOptions.repairRange)
+        rounds = try fields.optionalInteger("rounds", in: PlannerOptions.roundRange)
         onModelFailure = try fields.optionalChoice("on_model_failure") ?? .finish
         strategy = try fields.optionalChoice("strategy") ?? .streamed
         isPlanOnly = try fields.flag("plan_only")

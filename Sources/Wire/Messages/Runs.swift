@@ -39,39 +39,6 @@ public enum JoinKind: Sendable, Hashable, RawRepresentable {
     }
 }
 
-/// How a goal is planned.
-public struct PlannerOptions: Sendable, Equatable {
-    /// The form of the plan; nil leaves it to the coordinator.
-    public var format: PlanFormat?
-    /// How often the problems of a plan go back to the model; 0–10, nil for the default.
-    public var repairs: Int?
-    /// How many plans there may be, the first one included; 1–20, nil for the default.
-    public var rounds: Int?
-    /// What becomes of running nodes when the model fails.
-    public var onModelFailure: ModelFailurePolicy
-    /// When nodes start, and how often the model is asked.
-    public var strategy: PlanningStrategy
-    /// Whether the plan itself is the answer, so that nothing runs.
-    public var isPlanOnly: Bool
-
-    /// Makes the options of their parts.
-    public init(
-        format: PlanFormat? = nil,
-        repairs: Int? = nil,
-        rounds: Int? = nil,
-        onModelFailure: ModelFailurePolicy = .finish,
-        strategy: PlanningStrategy = .streamed,
-        isPlanOnly: Bool = false
-    ) {
-        self.format = format
-        self.repairs = repairs
-        self.rounds = rounds
-        self.onModelFailure = onModelFailure
-        self.strategy = strategy
-        self.isPlanOnly = isPlanOnly
-    }
-}
-
 /// Which events of a run a watcher gets; each level includes the ones before it.
 public enum WatchLevel: String, Sendable, Hashable, CaseIterable, Comparable {
     /// The last event only.

@@ -49,7 +49,7 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
     @OptionGroup(title: "Language models") var models: ModelOptions
-    @OptionGroup(title: "Goals") var planning: PlanningOptions
+    @OptionGroup(title: "Goals") var planning: GoalFlags
     @Option(
         help: ArgumentHelp("Time planning may take.", valueName: "duration, such as 30s"),
         transform: positiveDuration
@@ -105,8 +105,15 @@ struct PlanCommand: ParsableCommand {
         if !isRemote { _ = try cluster.check(allowed: planning.allowedTools) }
         let submission: Submission
         do throws(ClientError) {
-            submission = try planning.options(timeLimit: timeout)
-                .submission(of: goal, onlyPlan: true, watching: .progress)
+            let options = RunOptions(
+                onMissingTool: .wait,
+                tools: planning.allowedTools,
+                planner: planning.planner,
+                maxNodes: planning.maxNodes,
+                maxTokens: planning.maxTokens,
+                timeLimit: timeout
+            )
+            submission = try options.submission(of: goal, onlyPlan: true, watching: .progress)
         } catch {
             throw CommandFailure(.usage, error.message)
         }

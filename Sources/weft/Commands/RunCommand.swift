@@ -45,7 +45,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
     @OptionGroup(title: "Language models") var models: ModelOptions
-    @OptionGroup(title: "Goals") var planning: PlanningOptions
+    @OptionGroup(title: "Goals") var planning: GoalFlags
     @Option(
         help: ArgumentHelp(
             "How outputs become the answer: concat (text), json (by node), llm (a model answers; "
@@ -119,27 +119,23 @@ struct RunCommand: ParsableCommand {
     private func submission(isRemote: Bool, plan: [UInt8]) throws -> Submission {
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
         let isSeen = Terminal.of(.error).isLive
+        let options = RunOptions(
+            join: join,
+            onMissingTool: policy,
+            tools: planning.allowedTools,
+            planner: planning.planner,
+            maxNodes: planning.maxNodes,
+            maxTokens: planning.maxTokens,
+            maxRunning: maxRunning,
+            timeLimit: timeout
+        )
         do throws(ClientError) {
             if let goal {
-                let options = planning.options(
-                    join: join ?? .llm,
-                    onMissingTool: policy,
-                    maxRunning: maxRunning,
-                    timeLimit: timeout
-                )
                 return try options.submission(
                     of: goal,
                     watching: detach ? nil : isSeen ? .nodes : .progress
                 )
             }
-            let options = RunOptions(
-                join: join ?? .concat,
-                onMissingTool: policy,
-                tools: planning.allowedTools,
-                maxTokens: planning.maxTokens,
-                maxRunning: maxRunning,
-                timeLimit: timeout
-            )
             let isWatched = isSeen && plan.count <= Self.watchedBytes
             return try options.submission(
                 of: plan,

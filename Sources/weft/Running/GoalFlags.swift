@@ -7,7 +7,7 @@ internal import Weftline
 internal import Wire
 
 /// The flags of a run that has a goal.
-struct PlanningOptions: ParsableArguments {
+struct GoalFlags: ParsableArguments {
     @Option(help: "The form that the planner writes: json or text (default: the coordinator's).")
     var planFormat: PlanFormat?
     @Option(
@@ -19,10 +19,18 @@ struct PlanningOptions: ParsableArguments {
     )
     var strategy: PlanningStrategy?
     @Option(
-        help: ArgumentHelp("How often problems go back to the model (default: 2).", valueName: "n")
+        help: ArgumentHelp(
+            "How often problems go back to the model (default: \(PlannerOptions.usualRepairs)).",
+            valueName: "n"
+        )
     )
     var repairs: Int?
-    @Option(help: ArgumentHelp("How many plans there may be (default: 3).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "How many plans there may be (default: \(PlannerOptions.usualRounds)).",
+            valueName: "n"
+        )
+    )
     var rounds: Int?
     @Option(
         help: ArgumentHelp("How many nodes all plans may have (default: 1000).", valueName: "n")
@@ -43,16 +51,21 @@ struct PlanningOptions: ParsableArguments {
     var onModelFailure: ModelFailurePolicy?
 
     func validate() throws {
-        if let repairs, !(0...10).contains(repairs) {
-            throw ValidationError("--repairs must be from 0 to 10.")
+        let (repairRange, roundRange) = (PlannerOptions.repairRange, PlannerOptions.roundRange)
+        if let repairs, !repairRange.contains(repairs) {
+            throw ValidationError("--repairs must be \(words(repairRange)).")
         }
-        if let rounds, !(1...20).contains(rounds) {
-            throw ValidationError("--rounds must be from 1 to 20.")
+        if let rounds, !roundRange.contains(rounds) {
+            throw ValidationError("--rounds must be \(words(roundRange)).")
         }
         if let maxNodes, maxNodes < 1 { throw ValidationError("--max-nodes must be at least 1.") }
         if let maxTokens, maxTokens < 1 {
             throw ValidationError("--max-tokens must be at least 1.")
         }
+    }
+
+    private func words(_ range: ClosedRange<Int>) -> String {
+        "from \(range.lowerBound) to \(range.upperBound)"
     }
 
     /// Whether goal, plan and flags fit together.
@@ -85,26 +98,14 @@ struct PlanningOptions: ParsableArguments {
     /// The tools that plans may use; nil for all.
     var allowedTools: [String]? { allowTool.isEmpty ? nil : allowTool }
 
-    /// The options for the library from these flags.
-    func options(
-        join: JoinKind = .llm,
-        onMissingTool: MissingToolPolicy = .wait,
-        maxRunning: Int? = nil,
-        timeLimit: Duration? = nil
-    ) -> GoalOptions {
-        GoalOptions(
-            join: join,
-            onMissingTool: onMissingTool,
-            tools: allowedTools,
-            maxRounds: rounds,
-            maxRepairs: repairs,
-            maxNodes: maxNodes,
-            maxTokens: maxTokens,
-            maxRunning: maxRunning,
-            timeLimit: timeLimit,
-            strategy: strategy ?? .streamed,
-            planFormat: planFormat,
-            onModelFailure: onModelFailure ?? .finish
+    /// How the goal is planned, for the library.
+    var planner: PlannerOptions {
+        PlannerOptions(
+            format: planFormat,
+            repairs: repairs,
+            rounds: rounds,
+            onModelFailure: onModelFailure ?? .finish,
+            strategy: strategy ?? .streamed
         )
     }
 }
