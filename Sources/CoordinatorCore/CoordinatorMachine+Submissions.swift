@@ -157,8 +157,9 @@ extension CoordinatorMachine {
             opening.apply(.joinInstructed(instruction), to: &run)
         }
         guard let text = submit.plan else { return }
-        let (document, problems) = PlanDocument.read(Array(text.bytes))
-        var errors = problems.filter { !$0.isWarning }
+        let whole = WholePlan(reading: text.bytes)
+        let document = whole.document
+        var errors = whole.problems.filter { !$0.isWarning }
         // A streamed plan may name what has not been sent yet.
         if submit.isStreamed {
             errors.removeAll { $0.code == .unknownDependency || $0.code == .emptyPlan }
@@ -168,15 +169,15 @@ extension CoordinatorMachine {
         if let instruction = document.joinInstruction {
             opening.apply(.joinInstructed(instruction), to: &run)
         }
-        let added = RunRecord(at: 0, .nodesAdded(document.nodes))
-        var growth = try run.applyChecked(added)
-        opening.records.append(added)
-        if !submit.isStreamed {
-            let closed = RunRecord(at: 0, .planClosed(isFinal: true))
-            growth.released += try run.applyChecked(closed).released
-            opening.records.append(closed)
+        guard submit.isStreamed else {
+            let (records, growth) = run.apply(whole)
+            opening.records += records
+            opening.growth = growth
+            return
         }
-        opening.growth = growth
+        let added = RunRecord(at: 0, .nodesAdded(document.nodes))
+        opening.growth = try run.applyChecked(added)
+        opening.records.append(added)
     }
 
     /// What only the coordinator can check: allowed tools, budgets, arguments against schemas.

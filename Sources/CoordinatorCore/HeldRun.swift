@@ -98,6 +98,11 @@ struct HeldRun: Sendable {
         return heldBytes
     }
 
+    /// Carries out the changes with which a whole plan begins, and returns them.
+    mutating func apply(_ whole: WholePlan) -> (records: [RunRecord], growth: Plan.Growth) {
+        state.apply(whole, at: 0)
+    }
+
     /// Carries out a change of the plan, unless something is wrong with it.
     mutating func applyChecked(_ record: RunRecord) throws(PlanProblems) -> Plan.Growth {
         try state.applyChecked(record)

@@ -112,7 +112,10 @@ public struct Plan: Sendable {
     }
 
     /// The node of an index in `0..<count`.
-    public subscript(index: Int) -> PlanNode { nodes[index] }
+    public subscript(index: Int) -> PlanNode {
+        // Nodes are large; reading one field must not copy all of them.
+        _read { yield nodes[index] }
+    }
 
     /// The indexes of the nodes that a node depends on, as far as they have arrived.
     ///

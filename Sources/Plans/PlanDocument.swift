@@ -23,14 +23,8 @@ public struct PlanDocument: Sendable, Hashable {
     public static func read(
         _ bytes: [UInt8]
     ) -> (document: PlanDocument, problems: [PlanProblem]) {
-        let reading = DecodedPlan(bytes[...])
-        var plan = Plan()
-        let problems = plan.add(reading)
-        let sound = reading.standIns.isEmpty ? reading.nodes : reading.soundNodes
-        return (
-            PlanDocument(nodes: sound, joinInstruction: reading.joinInstruction),
-            problems.finished()
-        )
+        let whole = WholePlan(reading: bytes[...])
+        return (whole.document, whole.problems)
     }
 
     /// Writes the document in its JSON form.
@@ -42,33 +36,6 @@ public struct PlanDocument: Sendable, Hashable {
         writer.endArray()
         writer.field("join_instruction", joinInstruction)
         writer.endObject()
-    }
-}
-
-extension Plan {
-    /// Reads a whole document into a closed plan, or throws all its problems.
-    ///
-    /// The same as `PlanDocument.read`, `append` and `close`, but each node is compiled once only.
-    public init(reading bytes: ArraySlice<UInt8>) throws(PlanProblems) {
-        self.init()
-        let reading = DecodedPlan(bytes)
-        try add(reading).throwIfAny()
-        joinInstruction = reading.joinInstruction
-        try close()
-    }
-
-    /// Adds the nodes of a document even if there are problems, in order to find all of them.
-    fileprivate mutating func add(_ reading: DecodedPlan) -> ProblemList {
-        var problems = reading.problems
-        guard reading.isComplete else { return problems }
-        let draft = draft(of: reading.nodes)
-        problems.add(contentsOf: draft.problems)
-        if draft.isTooLarge { return problems }
-        _ = commit(draft)
-        if !reading.nodes.isEmpty || problems.isEmpty {
-            problems.add(contentsOf: closingProblems())
-        }
-        return problems
     }
 }
 

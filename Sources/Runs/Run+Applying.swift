@@ -32,6 +32,20 @@ extension Run {
         }
     }
 
+    /// Carries out the changes with which a whole plan begins, and returns them: its nodes were
+    /// checked when it was read.
+    public mutating func apply(
+        _ whole: WholePlan,
+        at time: Int
+    ) -> (records: [RunRecord], growth: Plan.Growth) {
+        let growth = plan.fill(with: whole)
+        grow(by: growth.added.count)
+        let changes: [RunChange] = [
+            .nodesAdded(whole.document.nodes), .planClosed(isFinal: true),
+        ]
+        return (changes.map { RunRecord(at: time, $0) }, growth)
+    }
+
     /// Carries out a change.
     public mutating func apply(_ record: RunRecord) {
         switch record.change {

@@ -152,7 +152,7 @@ extension Scheduler {
         switch settlement {
         case .succeeded:
             move(node, to: .succeeded)
-            for dependent in runs[run].dependents(of: Int(node.node)) {
+            for dependent in runs.dependents(of: node) {
                 runs[run].nodes[dependent].inDegree -= 1
                 readyIfFree(NodeSlot(run: run, node: dependent), &actions)
             }

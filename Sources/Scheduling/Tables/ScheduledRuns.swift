@@ -19,6 +19,11 @@ struct ScheduledRuns: Sendable {
 
     func slot(of run: RunID) -> Int? { slots[run] }
 
+    /// The nodes that depend on a node, read where they stand: a run is large.
+    func dependents(of node: NodeSlot) -> [Int] {
+        runs[Int(node.run)].dependents(of: Int(node.node))
+    }
+
     /// The slots of the runs that are not released, in ascending order.
     var slotsInUse: [Int] { runs.indices.filter { slots[runs[$0].id] == $0 } }
 
