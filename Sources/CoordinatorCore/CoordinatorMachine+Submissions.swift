@@ -1,5 +1,5 @@
-// Runs arrive and grow: submit, nodes, cancel. A whole plan is checked before anything of it runs;
-// a streamed one runs while it is still being sent.
+// Runs arrive: a whole plan is checked before anything of it runs. How plans grow is in
+// CoordinatorMachine+Growth.swift, how runs end early in CoordinatorMachine+Cancelling.swift.
 
 internal import Core
 internal import DequeModule
@@ -181,7 +181,7 @@ extension CoordinatorMachine {
     }
 
     /// What only the coordinator can check: allowed tools, budgets, arguments against schemas.
-    private func check(_ nodes: [NodeDefinition], of run: Run) -> [PlanProblem] {
+    func check(_ nodes: [NodeDefinition], of run: Run) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         if let budget = run.acceptance.nodeBudget, run.plan.count + nodes.count > budget {
             problems.append(
@@ -223,11 +223,11 @@ extension CoordinatorMachine {
         return problems
     }
 
-    private func unreadable(_ faults: [String]) -> [PlanProblem] {
+    func unreadable(_ faults: [String]) -> [PlanProblem] {
         faults.map { PlanProblem(code: .badJSON, message: $0) }
     }
 
-    private func refuse(
+    func refuse(
         _ problems: [PlanProblem],
         about key: String,
         _ id: ConnectionID,
@@ -240,156 +240,6 @@ extension CoordinatorMachine {
             isFatal: false,
             about: key,
             problems: problems
-        )
-        turn.append(.send(id, .error(error)))
-    }
-
-    // MARK: - Growth
-
-    mutating func addNodes(_ nodes: Nodes, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
-        guard let run = runs.slot(ofKey: nodes.key),
-            runs[run].author == id
-        else {
-            let error = ErrorMessage(
-                code: .unknownRun,
-                message: "No streamed run of yours has the key \(nodes.key).",
-                isFatal: false,
-                about: nodes.key
-            )
-            turn.append(.send(id, .error(error)))
-            return
-        }
-        guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
-        if let reason = nodes.brokenOff {
-            return end(run, because: Failure(code: .badPlan, message: reason), in: &turn)
-        }
-        do throws(PlanProblems) {
-            let faults = unreadable(nodes.unreadable)
-            guard faults.isEmpty else { throw PlanProblems(faults) }
-            var definitions: [NodeDefinition] = []
-            definitions.reserveCapacity(nodes.tasks.count)
-            for node in nodes.tasks {
-                definitions.append(
-                    try NodeDefinition(
-                        decoding: node,
-                        at: runs[run].state.plan.count + definitions.count
-                    )
-                )
-            }
-            let problems = check(definitions, of: runs[run].state)
-            guard problems.isEmpty else { throw PlanProblems(problems) }
-            try addNodes(definitions, to: run, in: &turn)
-            if let instruction = nodes.joinInstruction {
-                record(.joinInstructed(instruction), run, in: &turn)
-            }
-            if nodes.isLast { try close(run, in: &turn) }
-        } catch {
-            refuse(error.problems, about: nodes.key, id, in: &turn)
-            let first = error.problems.first?.message ?? "the plan is not valid"
-            end(run, because: Failure(code: .badPlan, message: first), in: &turn)
-        }
-    }
-
-    private mutating func close(_ run: Int, in turn: inout CoordinatorTurn) throws(PlanProblems) {
-        let (record, growth) = try recordChecked(.planClosed(isFinal: true), run, turn.now)
-        note(record, run, in: &turn)
-        forgetAuthor(of: run)
-        let id = runs[run].id
-        if !growth.released.isEmpty {
-            schedule(.nodesReleased(id, growth.released), in: &turn)
-        }
-        endGrowth(run, in: &turn)
-    }
-
-    /// The plan is complete: the run ends with its last node, or is joined then.
-    private mutating func endGrowth(_ run: Int, in turn: inout CoordinatorTurn) {
-        guard !runs[run].hasPlanner else { return beginJoin(run, in: &turn) }
-        schedule(.runClosed(runs[run].id), in: &turn)
-    }
-
-    /// Appends nodes to the plan of a run; they may leave in this same turn.
-    mutating func addNodes(
-        _ nodes: [NodeDefinition],
-        to run: Int,
-        in turn: inout CoordinatorTurn
-    ) throws(PlanProblems) {
-        let (record, growth) = try recordChecked(.nodesAdded(nodes), run, turn.now)
-        note(record, run, in: &turn)
-        scheduleGrowth(growth, of: run, in: &turn)
-    }
-
-    /// Hands nodes that the plan has got to the scheduler.
-    mutating func scheduleGrowth(
-        _ growth: Plan.Growth,
-        of run: Int,
-        in turn: inout CoordinatorTurn
-    ) {
-        let specs = growth.added.map { index in
-            let node = runs[run].state.plan[index]
-            return NodeSpec(
-                tool: node.tool,
-                requires: node.requires.isEmpty
-                    ? [:] : Dictionary(node.requires.map { ($0.key, $0.value) }) { $1 },
-                maxAttempts: node.maxAttempts,
-                timeout: node.timeout,
-                needsArguments: needsArguments(node)
-            )
-        }
-        let id = runs[run].id
-        schedule(.nodesAdded(id, specs, edges: growth.edges, held: growth.held), in: &turn)
-        if !growth.released.isEmpty {
-            schedule(.nodesReleased(id, growth.released), in: &turn)
-        }
-    }
-
-    // MARK: - Ending early
-
-    /// Ends a run as failed: what still runs is called back.
-    mutating func end(_ run: Int, because failure: Failure, in turn: inout CoordinatorTurn) {
-        guard !runs[run].state.isEnded, runs[run].state.failure == nil else { return }
-        record(.failureDecided(failure), run, in: &turn)
-        cancelNodes(of: run, in: &turn)
-    }
-
-    mutating func cancel(_ cancel: CancelRun, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
-        guard let run = runs.slot(of: cancel.run) else {
-            return unknownRun(cancel.run, request: nil, id, in: &turn)
-        }
-        guard runs[run].state.phase.isGoingOn else { return }
-        let change = RunChange.cancelAsked(
-            reason: cancel.reason ?? "cancelled by a client",
-            isCutShort: runs[run].author != nil || runs[run].hasPlanner
-        )
-        record(change, run, in: &turn)
-        cancelNodes(of: run, in: &turn)
-    }
-
-    mutating func cancelNodes(of run: Int, in turn: inout CoordinatorTurn) {
-        let id = runs[run].id
-        let wasOpen = runs[run].author != nil || runs[run].hasPlanner
-        cancelModel(run, in: &turn)
-        // A planner that is gone takes no further report and asks for nothing more.
-        runs[run].dropPlanner()
-        runs[run].modelCall = nil
-        forgetAuthor(of: run)
-        runs.markUnbooked(run)
-        runs.deadlines.ofRuns.remove(id)
-        schedule(.cancelRequested(id), in: &turn)
-        if wasOpen { schedule(.runClosed(id), in: &turn) }
-    }
-
-    mutating func unknownRun(
-        _ run: RunID,
-        request: Int?,
-        _ id: ConnectionID,
-        in turn: inout CoordinatorTurn
-    ) {
-        let error = ErrorMessage(
-            code: .unknownRun,
-            message: "No run has the id \(run); `weft runs` lists those that are known.",
-            isFatal: false,
-            about: run.text,
-            request: request
         )
         turn.append(.send(id, .error(error)))
     }

@@ -1,7 +1,7 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Topic by topic in the extensions: Handshake, Backlogs, Workers, Attempts, Submissions, Settling,
-// Holding, Events, Queries, Deadlines.
+// Its parts are Peers, Fleet, RunTable, Audience, ArgumentBudget and the Scheduler; what happens is in
+// the extensions, topic by topic.
 
 public import Core
 internal import DequeModule
