@@ -1,4 +1,4 @@
-// Results that workers are still to be told of: what each one is owed, and when all of them get it.
+// Acknowledgements that workers still need: what each one is owed, and when all of them get it.
 // They are sent before the next dispatch to their worker, when they are many, or a little later.
 
 internal import Core
@@ -43,7 +43,7 @@ struct AcknowledgementTimes: Sendable {
 }
 
 extension Fleet {
-    /// Notes that a worker is to be told of a result that was stored, or that is not needed any more.
+    /// Notes a result to acknowledge to a worker: it was stored, or is not needed any more.
     mutating func acknowledge(
         _ attempt: AttemptID,
         of worker: WorkerID,

@@ -1,4 +1,4 @@
-// The answer of a run that no planner gave: put together over several turns when somebody asks, and
+// The answer of a run that no planner gave: put together over several turns when a client asks, and
 // kept. In which form is in Joining.
 
 internal import JSON

@@ -9,9 +9,9 @@ internal import Wire
 struct Audience: Sendable {
     /// The unfinished runs that each client or viewer watches or still adds nodes to.
     private var interests: [ConnectionID: ArrivalOrder<RunID>] = [:]
-    /// The runs whose watchers are told of their progress next, and when.
+    /// The runs whose watchers get their progress next, and when.
     var progress = ProgressTimes()
-    /// Peers that are told of nodes again, a part in each turn.
+    /// Peers that get the state of nodes again, a part in each turn.
     private var restating: [ConnectionID] = []
     /// What is left in this turn for telling nodes again.
     var restatingWork = PageWork(turns: 8)
@@ -40,7 +40,7 @@ struct Audience: Sendable {
 
     func isRestating(to id: ConnectionID) -> Bool { restating.contains(id) }
 
-    /// The peer is told of more nodes in the next turn.
+    /// The peer gets the state of more nodes in the next turn.
     mutating func postpone(_ id: ConnectionID) { restating.append(id) }
 
     /// Begins a turn; returns the peers that the turn before had no time for.
@@ -66,7 +66,7 @@ struct Audience: Sendable {
     }
 }
 
-/// The runs whose watchers are told of their progress next, and when.
+/// The runs whose watchers get their progress next, and when.
 struct ProgressTimes: Sendable {
     private static let pause = Duration.milliseconds(100)
     private var runs: [RunID] = []

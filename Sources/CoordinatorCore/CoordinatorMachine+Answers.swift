@@ -1,4 +1,4 @@
-// The answer of a run: made when somebody asks for it, a bounded part of it each turn, and kept. In
+// The answer of a run: made when a client asks for it, a bounded part of it each turn, and kept. In
 // which form is in AnswerCache.swift; how it is sent is in CoordinatorMachine+Queries.swift.
 
 internal import Core
@@ -44,7 +44,7 @@ extension CoordinatorMachine {
         return isMade
     }
 
-    /// The answer, which is there; one of a run that goes on is made anew for the next question.
+    /// The answer, which is there; one of a run that goes on is made again for the next question.
     mutating func takeAnswer(of run: Int) -> JSONPieces {
         guard let answer = runs[run].answer else { return JSONPieces(.null) }
         runs[run].answers.dropPresent()

@@ -89,7 +89,7 @@ extension CoordinatorMachine {
 
     /// The name belongs to a worker that is connected.
     ///
-    /// It is asked for a sign of life: if it answers, the second one is refused; if it is gone and
+    /// It is pinged: if it answers, the second one is refused; if it is gone and
     /// nobody has noticed, the second one is the same worker, started again.
     mutating func askAfterFirst(
         _ register: Register,
@@ -134,7 +134,7 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The first one has left: whoever waited for its name gets it, one of them.
+    /// The first one has left: one of those that waited for its name gets it.
     mutating func admitTwins(in turn: inout CoordinatorTurn) {
         for twin in fleet.twins.all
         where fleet[name: twin.name].flatMap({ fleet[$0]?.connection }) == nil {

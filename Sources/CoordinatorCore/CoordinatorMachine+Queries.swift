@@ -206,7 +206,7 @@ extension CoordinatorMachine {
 
     /// An array of documents, one for each element from a position on, as far as the work goes.
     ///
-    /// A page looks at one element at least, so that following the pages reaches the end.
+    /// A page contains one element at least, so that following the pages reaches the end.
     private func page<Element>(
         of elements: some Sequence<Element>,
         from: Int,

@@ -1,5 +1,5 @@
 // Every change of a run goes through here: it is applied, kept among the latest records, told to
-// those who watch, and handed out. What the records are is in Runs.
+// those who watch, and kept for `takeRecords`. What the records are is in Runs.
 
 public import Core
 internal import JSON

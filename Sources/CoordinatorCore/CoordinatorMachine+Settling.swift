@@ -180,7 +180,7 @@ extension CoordinatorMachine {
     private mutating func smallAnswer(of run: Int) -> RawJSON? {
         let bound = limits.maxLine / 16
         let results = runs[run].state.results
-        // A large answer is not even made before somebody asks for it.
+        // A large answer is not even made before a client asks for it.
         guard runs[run].state.plan.count <= 1_000,
             results.outputBytes + results.failureBytes <= bound
         else { return nil }

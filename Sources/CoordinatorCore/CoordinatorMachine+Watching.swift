@@ -29,7 +29,7 @@ struct Restatement: Sendable {
     var node = 0
     /// Nodes that have an event among those that follow.
     var told: Set<Int> = []
-    /// The number of the first event that was not looked at for `told`.
+    /// The number of the first event that was not checked for `told`.
     var looked: Int
 }
 

@@ -181,7 +181,7 @@ extension CoordinatorMachine {
 
     // MARK: - Silence
 
-    /// A sign of life: a worker that had fallen silent gets work again.
+    /// A message came: a worker that had fallen silent gets work again.
     mutating func hear(_ worker: WorkerID, in turn: inout CoordinatorTurn) {
         let wasSilent = fleet.inPlace(worker) { exchange(&$0.link.isSilent, with: false) }
         guard wasSilent == true else { return }

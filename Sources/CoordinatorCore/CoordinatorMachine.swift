@@ -51,7 +51,7 @@ public struct CoordinatorMachine: Sendable {
         public var software: String
         /// Whether there are language models to plan and join with.
         public var hasModels = false
-        /// Whether records of runs are handed out, by `takeRecords`.
+        /// Whether records of runs are returned by `takeRecords`.
         public var keepsRecords = false
         /// Milliseconds of Unix time at the zero of the monotonic clock.
         public var unixMillisecondsAtZero = 0
@@ -121,7 +121,7 @@ public struct CoordinatorMachine: Sendable {
         keepWithinBounds(in: &turn)
     }
 
-    /// Ends a loop turn: places what became ready and acknowledges what arrived.
+    /// Ends a loop turn: places nodes that became ready and acknowledges results that arrived.
     public mutating func endTurn(at now: Instant, into actions: inout [Action]) {
         guard !isShuttingDown else { return }
         var turn = CoordinatorTurn(at: now, after: exchange(&actions, with: []))

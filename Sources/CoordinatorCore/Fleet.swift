@@ -93,7 +93,7 @@ struct Fleet: Sendable {
         keeping kept: Set<String> = []
     ) -> AdmittedTools {
         var admitted = AdmittedTools(
-            offered: OfferedTools(slots: offer.slots, withheld: offer.withheld)
+            offered: SessionTools(slots: offer.slots, withheld: offer.withheld)
         )
         for tool in offer.tools where admitted.profiles[tool.name] == nil {
             if !kept.contains(tool.name), let reason = catalogue.offer(tool, by: worker) {
@@ -122,7 +122,7 @@ struct Fleet: Sendable {
     /// The tools of an offer: those that were taken in and those that were not, and what the
     /// scheduler is to know of the first.
     struct AdmittedTools {
-        var offered: OfferedTools
+        var offered: SessionTools
         var profiles: [String: ToolOffer] = [:]
     }
 

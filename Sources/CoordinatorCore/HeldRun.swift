@@ -33,7 +33,7 @@ struct HeldRun: Sendable {
     private var plannerBytes = 0
     /// The open call of a model.
     var modelCall: OpenModelCall?
-    /// The answer, made when somebody asks for it.
+    /// The answer, made when a client asks for it.
     var answers = AnswerCache()
     /// Bytes of what never changes.
     private let fixedBytes: Int
@@ -62,7 +62,7 @@ struct HeldRun: Sendable {
         return record
     }
 
-    /// Keeps a record that was applied among the latest ones, and makes its event if somebody watches
+    /// Keeps a record that was applied among the latest ones, and makes its event if a client watches
     /// or if it could not be made later.
     mutating func keep(
         _ record: RunRecord,

@@ -14,7 +14,7 @@ struct IncomingOutputs: Sendable {
 
     var isEmpty: Bool { assemblers.isEmpty }
 
-    /// Takes the next chunk of the current attempt of a node; one with the number 0 begins anew.
+    /// Takes the next chunk of the current attempt of a node; one with the number 0 begins again.
     mutating func append(
         _ chunk: Chunk,
         of attempt: AttemptID,

@@ -10,7 +10,7 @@ struct PageWork {
 
     var isUsedUp: Bool { left <= 0 }
 
-    /// Counts something that was looked at.
+    /// Counts something that was read.
     mutating func look(_ steps: Int = 1) { left -= steps }
 
     /// Counts what was written.

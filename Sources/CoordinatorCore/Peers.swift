@@ -29,7 +29,7 @@ struct Peer: Sendable {
 
     /// Whether it has something to take.
     var isOwed: Bool { backlog.encodedBytes > 0 || !values.isEmpty }
-    /// Bytes that wait for it, whoever else shares them.
+    /// Bytes that wait for it, also those that it shares with others.
     var owedBytes: Int { values.reduce(backlog.encodedBytes) { $0 + $1.bytes } }
 
     enum State: Sendable {
@@ -44,7 +44,7 @@ struct Peer: Sendable {
 
         var sender: Sender {
             switch self {
-            // Before the handshake only hello and auth are looked at, which all roles may send.
+            // Before the handshake only hello and auth are read, which all roles may send.
             case .handshaking: .client
             case .registering, .worker: .worker
             case .observer(let role, _): Sender(role)

@@ -13,7 +13,7 @@ struct RunTable: Sendable {
     private var slots: [RunID: Int] = [:]
     private var names: [String: RunID] = [:]
     private var vacancies: [Int] = []
-    /// What stands in each slot whose run was forgotten; nil before the first one is.
+    /// What each slot holds whose run was forgotten; nil before the first one is.
     private var vacant: HeldRun?
     /// Unfinished runs in the order of acceptance.
     private(set) var active = ArrivalOrder<RunID>()
@@ -70,7 +70,7 @@ struct RunTable: Sendable {
 
     // MARK: - Records
 
-    /// Keeps a record until somebody takes it.
+    /// Keeps a record until it is taken.
     mutating func hand(out record: RunRecord, of slot: Int) {
         newRecords.append(NewRecord(run: runs[slot].id, record: record))
     }

@@ -1,5 +1,5 @@
 // Workers that want the name of one that is connected; each waits until the first one has answered a
-// ping, or has not. What becomes of them is decided in CoordinatorMachine+Offers.swift.
+// ping, or has not. How they are answered is decided in CoordinatorMachine+Offers.swift.
 
 internal import Core
 internal import Wire

@@ -3,7 +3,7 @@
 internal import Core
 internal import Wire
 
-/// Somebody who gets a run's events.
+/// A connection that gets a run's events.
 struct Watcher: Arrival {
     var connection: ConnectionID
     var level: WatchLevel
@@ -16,7 +16,7 @@ struct Watchers: Sendable, Sequence {
     private var arrivals = ArrivalOrder<Watcher>()
     /// How many watch at each level.
     private var counts = SIMD4<Int32>()
-    /// The highest level at which anybody watches; nil if nobody does.
+    /// The highest level of all watchers; nil without one.
     ///
     /// Events above this level are for no watcher, and are not offered to any.
     private(set) var highest: WatchLevel?

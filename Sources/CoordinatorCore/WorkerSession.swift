@@ -11,7 +11,7 @@ struct WorkerSession: Sendable {
     let id: WorkerID
     let name: String
     let about: About
-    var offered: OfferedTools
+    var offered: SessionTools
     var link: Link
     var drain = DrainState()
     var pings = Pings()
@@ -92,7 +92,7 @@ struct WorkerSession: Sendable {
 }
 
 /// The slots and tools that a worker offers, as far as they were taken in.
-struct OfferedTools: Sendable {
+struct SessionTools: Sendable {
     var slots: Int
     /// The names of its tools that the catalogue took.
     var names: [String] = []
@@ -105,13 +105,13 @@ struct OfferedTools: Sendable {
 /// Whether a worker gets new attempts or finishes what it has, and who wants that.
 struct DrainState: Sendable {
     private(set) var isDraining = false
-    /// What it was told when somebody asked to drain it, and when.
+    /// The order to drain that it was sent, and when.
     private var order: (drain: Drain, at: Instant)?
 
     /// Whether it was told to drain.
     var isOrdered: Bool { order != nil }
 
-    /// It gets nothing new; with an order if somebody else than the worker wants that.
+    /// It gets nothing new; with an order if a client wants that.
     mutating func begin(order drain: Drain?, at now: Instant) {
         isDraining = true
         if let drain { order = (drain, now) }

@@ -82,7 +82,7 @@ extension Run {
         )
     }
 
-    /// What a watcher that comes late is told of a node: how it ended, or that a worker has it; nil
+    /// What a watcher that comes late hears about a node: how it ended, or that a worker has it; nil
     /// while it waits.
     public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
         let state = nodes[node]
@@ -143,7 +143,7 @@ extension Run {
             .nodeSucceeded(NodeSuccess(run: Int(nodes[Int(node)].work)))
         case .failed(_, let failure): .nodeFailed(failure)
         case .skipped(_, let cause): .nodeSkipped(SkippedNode(because: plan[Int(cause)].id))
-        case .planRefused(let problems): .planProblems(ProblemList(problems: problems))
+        case .planRefused(let problems): .planProblems(PlanProblemList(problems: problems))
         case .replanned(let round, let reason):
             .replanned(NextRound(round: round, reason: reason, usage: usage))
         case .joined: .joined(JoinedAnswer(join: acceptance.join))

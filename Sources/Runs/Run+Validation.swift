@@ -6,7 +6,7 @@ internal import Plans
 internal import Wire
 
 extension Run: Equatable {
-    /// Whether both are the fold of the same records, as far as anybody can see.
+    /// Whether both are the fold of the same records, as far as can be seen from outside.
     public static func == (left: Run, right: Run) -> Bool {
         left.acceptance == right.acceptance && left.phase == right.phase
             && left.nodes == right.nodes && left.counts == right.counts
@@ -33,7 +33,7 @@ extension Run: Equatable {
         return plan.isSame(as: other.plan) ? nil : "plan"
     }
 
-    /// Walks all nodes and counts them anew.
+    /// Walks all nodes and counts them again.
     public func validate() throws(InvariantViolation) {
         guard results.outputs.count == plan.count, nodes.count == plan.count else {
             throw InvariantViolation("run \(id) keeps other nodes than its plan has")

@@ -1,5 +1,5 @@
 // The latest records of a run, for watchers that are behind, for those that come late, and for the
-// story of a node: bounded, the oldest dropped first. What became of the whole run is in `Run`.
+// story of a node: bounded, the oldest dropped first. The state of the whole run is in `Run`.
 
 public import DequeModule
 internal import JSON

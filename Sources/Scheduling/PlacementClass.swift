@@ -14,7 +14,7 @@ struct PlacementClass: Sendable {
     var runCount = 0
     /// Tells the latest time without any run from earlier ones.
     var idleSince: UInt64 = 0
-    /// Whether the next pass looks at it.
+    /// Whether the next pass checks it.
     var isOpen = false
     /// Runs with ready nodes of this class, the next one first.
     ///
@@ -28,9 +28,9 @@ struct PlacementClass: Sendable {
     var pools = Roster<Ticket>()
     /// How many of them have workers that do not drain.
     var activePools = 0
-    /// Pools that had a free slot when last looked at, the next one first.
+    /// Pools that had a free slot when last checked, the next one first.
     var free: Deque<Ticket> = []
-    /// Pools that might prefetch when last looked at, the next one first; only those where the tool
+    /// Pools that might prefetch when last checked, the next one first; only those where the tool
     /// may run twice.
     var ahead: Deque<Ticket> = []
     /// Mean time of an attempt in microseconds, 1/8 of the newest value; nil before the first.

@@ -33,7 +33,7 @@ struct Trouble: Sendable {
     var refusal: Failure?
     /// The names of the workers that could not start it; they may have left since.
     var refusers: [String] = []
-    /// Whether somebody was told that nobody can run it.
+    /// Whether watchers were told that nobody can run it.
     var isAnnounced = false
 
     /// What the node fails with when nobody is left who might start it.

@@ -68,7 +68,7 @@ struct ScheduledRun: Sendable {
     var liveAttempts: Int32 = 0
     /// Queues that gave up their turn because the run was at its bound, the first one first.
     var parkedQueues: Deque<Int> = []
-    /// Whether the next pass looks at it, because one of its attempts has ended.
+    /// Whether the next pass checks it, because one of its attempts has ended.
     var isListed = false
     /// How many nodes have settled.
     var settledCount = 0

@@ -24,7 +24,7 @@ struct ScheduledWorker: Sendable {
     /// How many attempts beyond its slots it takes, as far as is known now.
     var prefetchLimit: Int
     var lanes = Lanes()
-    /// Whether the next pass looks at it because it may have room again.
+    /// Whether the next pass checks it because it may have room again.
     var isListed = false
     /// Whether the reviews of prefetched attempts look at it.
     var isReviewed = false

@@ -1,4 +1,4 @@
-// Attempts: what becomes of a node when its current attempt starts, ends, is refused or lost.
+// Attempts: what happens to a node when its current attempt starts, ends, is refused or lost.
 // Outcomes of earlier attempts change nothing. Failure class and policy decide, never text.
 
 public import Core

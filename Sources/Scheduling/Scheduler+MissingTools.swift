@@ -8,7 +8,7 @@ extension Scheduler {
     /// Says so once for each run that waits for the class, or fails the nodes of runs that want
     /// that.
     ///
-    /// Turns that were dealt with stand in front and are not looked at again.
+    /// Turns that were dealt with stand in front and are not checked again.
     mutating func missTool(_ index: Int, _ actions: inout [Action]) {
         guard !isOnlyPausing(index) else { return }
         let fresh = classes[index].turns.dropFirst(classes[index].toldCount)

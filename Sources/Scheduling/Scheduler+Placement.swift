@@ -1,7 +1,7 @@
 // Placement: ready nodes meet workers with room. One bounded pass a loop turn. Runs of a class take
 // turns, classes that wait for the same pool take turns, and workers with free slots come before
 // workers that could only prefetch.
-// A class that finds no room waits in the pools and is not looked at again before one of them has
+// A class that finds no room waits in the pools and is not checked again before one of them has
 // room; a worker that is full leaves its pools' lanes and comes back when an attempt ends. So nothing
 // here grows with the number of workers, tools or runs.
 
@@ -181,7 +181,7 @@ extension Scheduler {
 
     // MARK: - From a worker to a class
 
-    /// Notes that a worker may have room again; the next pass looks at it.
+    /// Notes that a worker may have room again; the next pass checks it.
     mutating func listWorker(_ worker: Int) {
         // Nodes with restrictions look at all workers, and stand in no lane.
         if !careful.queues.isEmpty { careful.open() }

@@ -77,7 +77,7 @@ extension Scheduler {
                 throw InvariantViolation("the link of \(name) and pool \(pool) is not in one place")
             }
             guard waits == 1, hasReady(index) else { continue }
-            // What waits for a free slot must be told of one.
+            // What waits for a free slot must get it.
             for member in pools[pool].free.members {
                 guard let worker = workers.slot(ofNumber: Int(member.worker)) else { continue }
                 guard
@@ -169,7 +169,7 @@ extension Scheduler {
         guard
             !record.mayTakeMore || !record.hasFreeSlot || record.lanes.outOfFree.isEmpty
                 || record.isListed
-        else { throw InvariantViolation("\(record.id) has a free slot and is not looked at") }
+        else { throw InvariantViolation("\(record.id) has a free slot and is not checked") }
     }
 }
 

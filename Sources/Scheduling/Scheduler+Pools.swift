@@ -54,7 +54,7 @@ extension Scheduler {
         }
     }
 
-    /// Makes a worker a member of a pool, in both lanes as soon as the next pass has looked at it.
+    /// Makes a worker a member of a pool, in both lanes as soon as the next pass has checked it.
     mutating func enlist(_ worker: Int, in pool: Int) {
         let standing = ScheduledWorker.Standing(pool: Int32(pool))
         let position: Int32

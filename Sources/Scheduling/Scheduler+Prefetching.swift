@@ -24,7 +24,7 @@ extension Scheduler {
         times.scheduleReview(at: now + limits.prefetchPatience)
     }
 
-    /// Looks at workers that held more attempts than slots at the last review.
+    /// Checks workers that held more attempts than slots at the last review.
     mutating func review(_ reviewed: [WorkerID], _ now: Instant, _ actions: inout [Action]) {
         var stalled: [Int] = []
         for id in reviewed {

@@ -84,7 +84,7 @@ extension Scheduler {
         }
         let most = limits.avoidedWorkersPerNode
         restrict(node) { trouble in
-            // Whoever answers has not taken its worker down.
+            // A node that answers has not taken its worker down.
             trouble.restrictions.suspects = 0
             trouble.restrictions.avoided.append(worker)
             if trouble.restrictions.avoided.count > most {
@@ -95,7 +95,7 @@ extension Scheduler {
 
     // MARK: - Restrictions
 
-    /// Changes what a node keeps away from; whoever calls this for a ready node enqueues it anew.
+    /// Changes what a node keeps away from; the caller enqueues a ready node again.
     mutating func restrict(_ node: NodeSlot, _ change: (inout Trouble) -> Void) {
         let isTroubled = careful.change(node, change)
         update(node) { $0.isTroubled = isTroubled }
@@ -176,7 +176,7 @@ extension Scheduler {
         }
     }
 
-    /// Whoever could take the nodes of a pausing tool instead may have come or gone.
+    /// Workers that could take the nodes of a pausing tool instead may have come or left.
     mutating func reconsiderCoolings() {
         for id in times.coolingWorkers {
             guard let worker = slot(of: id) else { continue }
@@ -189,7 +189,7 @@ extension Scheduler {
         var tools = workers[worker].tools.offered
         for (tool, cooling) in workers[worker].tools.cooling {
             let isElsewhere = isElsewhere(tool, than: worker)
-            // Without anybody else a broken tool fails its nodes at once; after a shortage they
+            // Without another worker a broken tool fails its nodes at once; after a shortage they
             // wait, and one attempt at a time shows whether it is over.
             guard isElsewhere || cooling.isShortage else { continue }
             if cooling.isActive, isElsewhere || cooling.isAlone {

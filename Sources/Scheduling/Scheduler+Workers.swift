@@ -108,7 +108,7 @@ extension Scheduler {
         countHeld(of: node, on: worker, 1)
     }
 
-    /// Ends the booking: the next pass looks at the worker, which has room again.
+    /// Ends the booking: the next pass checks the worker, which has room again.
     mutating func unassign(_ node: NodeSlot, from id: WorkerID) {
         let position = Int(record(node).attemptPosition)
         guard position >= 0, let worker = slot(of: id),
@@ -128,7 +128,7 @@ extension Scheduler {
         listWorker(worker)
     }
 
-    /// Counts an attempt of a tool with a limit of its own; who waited for the limit is looked at
+    /// Counts an attempt of a tool with a limit of its own; who waited for the limit is checked
     /// again when one ends.
     private mutating func countHeld(of node: NodeSlot, on worker: Int, _ change: Int) {
         guard groups[workers[worker].group].hasLimitedTools else { return }

@@ -1,4 +1,4 @@
-// The scheduler: which node runs where and when, and what becomes of it. A pure value: events in,
+// The scheduler: which node runs where and when, and what happens to it. A pure value: events in,
 // actions out, `now` a parameter. `handle` never places; `place` does, once a loop turn, so that
 // everything that arrived in the turn is considered together.
 // Topic by topic in the extensions: Runs, Sweeps, Classes, Workers, Attempts, Placement, Prefetching,

@@ -47,7 +47,7 @@ extension Scheduler {
         case argumentsMade(NodeReference)
         /// The node's arguments cannot be made: it fails without an attempt.
         case argumentsFailed(NodeReference, Failure)
-        /// Somebody asked to end the run.
+        /// A client asked to end the run.
         case cancelRequested(RunID)
         /// Nobody needs the run any more; all its nodes have settled.
         case runReleased(RunID)

@@ -70,7 +70,7 @@ struct WorkerPool: Sendable {
 
     /// One of the two ways in which a pool takes nodes.
     struct Lane: Sendable {
-        /// Members that had room when last looked at, the next one first.
+        /// Members that had room when last checked, the next one first.
         var members: Deque<Member> = []
         /// Classes that found no room, the next one first.
         ///

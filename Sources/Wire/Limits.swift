@@ -19,9 +19,9 @@ public struct Limits: Sendable, Equatable {
     public var chunkBytes = 256 << 10
     /// Pause between two pings.
     public var heartbeat: Duration = .seconds(2)
-    /// Heartbeats without a sign of life after which a session is suspect.
+    /// Heartbeats without a message after which a session is suspect.
     public var missedHeartbeats = 3
-    /// How long an attempt may run on without a sign of life before it is fenced, and how long a
+    /// How long an attempt may run on without a report before it is fenced, and how long a
     /// peer may take none of the bytes that wait for it.
     public var lease: Duration = .seconds(10)
     /// How long a worker whose connection closed may come back to its session.

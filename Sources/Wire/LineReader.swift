@@ -1,4 +1,4 @@
-// Cuts the bytes of a connection into lines. What is in a line is not looked at here.
+// Cuts the bytes of a connection into lines. What is in a line is not read here.
 internal import CSimdJSON
 
 /// Cuts bytes into lines, whatever pieces they arrive in.
@@ -9,7 +9,7 @@ public struct LineReader: Sendable {
     /// Longest line in bytes, without its line end; may be changed between two lines.
     public var maximumLine: Int
     private var buffer: [UInt8] = []
-    /// Where the line begins that has not been handed out.
+    /// Where the line begins that has not been returned.
     private var start = 0
     /// Up to where that line is known to have no line feed.
     private var searched = 0
@@ -19,7 +19,7 @@ public struct LineReader: Sendable {
         self.maximumLine = maximumLine
     }
 
-    /// Whether bytes were fed that `next()` has not handed out, such as half a line.
+    /// Whether bytes were fed that `next()` has not returned, such as half a line.
     public var hasPartialLine: Bool { start < buffer.count }
 
     /// Takes the next bytes of the connection.
@@ -36,7 +36,7 @@ public struct LineReader: Sendable {
             }
             buffer.append(contentsOf: bytes)
         } else {
-            // Lines already handed out keep the old buffer; the rest moves to one of its own, so
+            // Lines already returned keep the old buffer; the rest moves to one of its own, so
             // that a long line is moved once and then grows in place.
             var joined: [UInt8] = []
             joined.reserveCapacity(buffer.count - start + bytes.count)
@@ -48,7 +48,7 @@ public struct LineReader: Sendable {
         }
     }
 
-    /// Hands out the next whole line, without its line end; nil if more bytes are needed.
+    /// Returns the next whole line, without its line end; nil if more bytes are needed.
     ///
     /// - Throws: `line_too_long` as soon as the line is known to exceed the limit, and from then
     ///   on: the connection cannot be read any further.

@@ -23,7 +23,7 @@ public enum Message: Sendable, Equatable {
     case started(Started)
     /// The attempt was not begun and will not be.
     case reject(Reject)
-    /// A sign of life of an attempt.
+    /// A report that an attempt goes on.
     case progress(Progress)
     /// A piece of a stream or of a large value.
     case chunk(Chunk)
@@ -35,7 +35,7 @@ public enum Message: Sendable, Equatable {
     case ack(Ack)
     /// Stop an attempt.
     case cancel(Cancel)
-    /// Asks for a sign of life.
+    /// Asks whether the peer answers.
     case ping(Ping)
     /// The answer to a ping.
     case pong(Pong)

@@ -53,7 +53,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case started
     /// The attempt was not begun and will not be.
     case reject
-    /// A sign of life of an attempt.
+    /// A report that an attempt goes on.
     case progress
     /// A piece of a stream or of a large value.
     case chunk
@@ -65,7 +65,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case ack
     /// Stop an attempt.
     case cancel
-    /// Asks for a sign of life.
+    /// Asks whether the peer answers.
     case ping
     /// The answer to a ping.
     case pong

@@ -1,6 +1,6 @@
 // What a connection still has to send, in order: small messages as encoded bytes, large values as
 // themselves, encoded as the other side takes them, those that are too large for a line in chunks.
-// When a piece leaves is the business of whoever has the socket.
+// When a piece leaves is the business of the owner of the socket.
 internal import DequeModule
 internal import JSON
 
@@ -24,7 +24,7 @@ public struct Backlog: Sendable, Equatable {
 
 /// The messages that wait for one peer.
 ///
-/// A value beyond `largestInline` is held as it is, shared with whoever else has it; its chunks and
+/// A value beyond `largestInline` is held as it is, shared with its other owners; its chunks and
 /// the message that completes it are encoded only when `takePiece` comes to them.
 public struct Outbox: Sendable {
     /// How large values go.

@@ -1,5 +1,5 @@
 // The attempts that wait for a slot or run: start, output, progress, time limits, cancelling.
-// What becomes of the outcome of one that has ended is in KeptResults.
+// The outcome of one that has ended is kept in KeptResults.
 internal import Core
 internal import JSON
 internal import Wire
@@ -206,7 +206,7 @@ struct ActiveAttempts: Sendable {
         let isRecall = cancel.reason == Cancel.recalled
         guard case .running(let stop) = table[index].state else {
             guard isRecall else { return table.remove(at: index).ended(.cancelledBeforeStart) }
-            reject(at: index, Rejection(.recalled), in: &turn)
+            reject(at: index, Refusal(.recalled), in: &turn)
             return nil
         }
         // A recalled attempt is to run elsewhere; this one runs already.
@@ -237,20 +237,20 @@ struct ActiveAttempts: Sendable {
         turn.report(.abandoned(id))
     }
 
-    private mutating func reject(at index: Int, _ rejection: Rejection, in turn: inout WorkerTurn) {
-        turn.reject(table.remove(at: index).id, rejection)
+    private mutating func reject(at index: Int, _ refusal: Refusal, in turn: inout WorkerTurn) {
+        turn.reject(table.remove(at: index).id, refusal)
     }
 
     /// Rejects all that waits, or all that waits for one tool.
     mutating func rejectQueued(
         ofTool tool: Int? = nil,
-        _ rejection: Rejection,
+        _ refusal: Refusal,
         in turn: inout WorkerTurn
     ) {
         guard table.queued > 0 else { return }
         for index in table.indexesInOrder
         where table[index].isQueued && (tool == nil || table[index].tool == tool) {
-            reject(at: index, rejection, in: &turn)
+            reject(at: index, refusal, in: &turn)
         }
     }
 
@@ -272,9 +272,9 @@ struct ActiveAttempts: Sendable {
         switch table[index].state {
         case .running(nil) where problem.isShortage:
             if let drainReason {
-                reject(at: index, Rejection(.draining, drainReason), in: &turn)
+                reject(at: index, Refusal(.draining, drainReason), in: &turn)
             } else if channel.isOpen, table.isOutOfPatience(tool: tool, at: turn.now) {
-                handBack(at: index, Rejection(.busy, reason, isShortage: true), in: &turn)
+                handBack(at: index, Refusal(.busy, reason, isShortage: true), in: &turn)
             } else if table.requeue(at: index, problem.arguments, at: turn.now) {
                 turn.report(.stalled(tool: tools[tool].name, reason: reason))
             }
@@ -290,13 +290,13 @@ struct ActiveAttempts: Sendable {
     /// start them, which only the coordinator knows.
     private mutating func handBack(
         at index: Int,
-        _ rejection: Rejection,
+        _ refusal: Refusal,
         in turn: inout WorkerTurn
     ) {
         let tool = table[index].tool
-        reject(at: index, rejection, in: &turn)
+        reject(at: index, refusal, in: &turn)
         if table.noteHandBack(ofTool: tool) {
-            rejectQueued(ofTool: tool, rejection, in: &turn)
+            rejectQueued(ofTool: tool, refusal, in: &turn)
         }
         table.resume(tool: tool)
     }

@@ -44,7 +44,7 @@ struct HeldAttempts: Sendable {
         return (active.inOrder + results.all).sorted { $0.sequence < $1.sequence }
     }
 
-    /// The attempts that somebody may wait for, in the order they were taken on.
+    /// The attempts that a run may wait for, in the order they were taken on.
     var wanted: [AttemptID] {
         inOrder.filter { $0.state != .abandoned }.map(\.id)
     }
@@ -73,19 +73,19 @@ struct HeldAttempts: Sendable {
         // A dispatch that comes twice is no fault.
         let isHeld = active.holds(id) || results.holds(id)
         if isHeld, !active.isAbandoned(id) { return }
-        do throws(Rejection) {
+        do throws(Refusal) {
             if isHeld {
                 // The abandoned one may belong to an earlier coordinator.
                 incoming.remove(id)
-                throw Rejection(.busy, "An earlier attempt of this id still ends.")
+                throw Refusal(.busy, "An earlier attempt of this id still ends.")
             }
             let arguments = try incoming.finish(dispatch.arguments, of: id)
-            if let drainReason { throw Rejection(.draining, drainReason) }
+            if let drainReason { throw Refusal(.draining, drainReason) }
             guard let tool else {
-                throw Rejection(.unknownTool, "There is no tool \(dispatch.tool) here.")
+                throw Refusal(.unknownTool, "There is no tool \(dispatch.tool) here.")
             }
             guard hasRoom(over: channel) else {
-                throw Rejection(.busy, "As many attempts as possible are held.")
+                throw Refusal(.busy, "As many attempts as possible are held.")
             }
             active.add(dispatch, arguments, tool: tool, window: channel.limits.window)
         } catch {
@@ -250,7 +250,7 @@ struct HeldAttempts: Sendable {
     }
 
     mutating func rejectQueued(_ reason: String, in turn: inout WorkerTurn) {
-        active.rejectQueued(Rejection(.draining, reason), in: &turn)
+        active.rejectQueued(Refusal(.draining, reason), in: &turn)
     }
 
     mutating func cancelRunning(in turn: inout WorkerTurn) {

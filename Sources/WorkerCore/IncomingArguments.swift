@@ -10,7 +10,7 @@ internal import Wire
 struct IncomingArguments: Sendable {
     private enum Entry: Sendable {
         case growing(ChunkAssembler)
-        case spoiled(Rejection)
+        case spoiled(Refusal)
     }
 
     private let maximumBytes: Int
@@ -41,15 +41,15 @@ struct IncomingArguments: Sendable {
             do {
                 guard bytes + assembler.bytes + chunk.data.count <= 2 * maximumBytes else {
                     hasOverflowed = true
-                    throw rejection("There are too many large arguments on the way.")
+                    throw refusal("There are too many large arguments on the way.")
                 }
                 try assembler.append(chunk)
                 bytes += assembler.bytes
                 entries[attempt] = .growing(assembler)
-            } catch let rejection as Rejection {
-                entries[attempt] = .spoiled(rejection)
+            } catch let refusal as Refusal {
+                entries[attempt] = .spoiled(refusal)
             } catch {
-                entries[attempt] = .spoiled(rejection("\(error)"))
+                entries[attempt] = .spoiled(refusal("\(error)"))
             }
         }
     }
@@ -65,7 +65,7 @@ struct IncomingArguments: Sendable {
     }
 
     /// The arguments that a dispatch completes.
-    mutating func finish(_ payload: Payload, of attempt: AttemptID) throws(Rejection) -> RawJSON {
+    mutating func finish(_ payload: Payload, of attempt: AttemptID) throws(Refusal) -> RawJSON {
         if case .inline(let value) = payload {
             if !entries.isEmpty { remove(attempt) }
             return value
@@ -73,14 +73,14 @@ struct IncomingArguments: Sendable {
         defer { remove(attempt) }
         switch entries[attempt] {
         case nil:
-            throw rejection("The chunks of the arguments did not come before the dispatch.")
-        case .spoiled(let rejection):
-            throw rejection
+            throw refusal("The chunks of the arguments did not come before the dispatch.")
+        case .spoiled(let refusal):
+            throw refusal
         case .growing(var assembler):
             do {
                 return try assembler.finish(payload)
             } catch {
-                throw rejection(error.message)
+                throw refusal(error.message)
             }
         }
     }
@@ -96,7 +96,7 @@ struct IncomingArguments: Sendable {
         hasOverflowed = false
     }
 
-    private func rejection(_ message: String) -> Rejection {
-        Rejection(hasOverflowed ? .busy : .badArguments, message)
+    private func refusal(_ message: String) -> Refusal {
+        Refusal(hasOverflowed ? .busy : .badArguments, message)
     }
 }

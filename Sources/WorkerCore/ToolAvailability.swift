@@ -5,7 +5,7 @@ internal import Wire
 
 /// The tools of the configuration, those of them that cannot run for now, and when to look again.
 struct ToolAvailability: Sendable {
-    /// How often tools are looked at while all can run, and while some cannot.
+    /// How often tools are checked while all can run, and while some cannot.
     private static let checkPause: Duration = .seconds(30)
     private static let missingCheckPause: Duration = .seconds(3)
     /// The least pause between two looks.
@@ -17,10 +17,10 @@ struct ToolAvailability: Sendable {
     private let indexes: [String: Int]
     /// Tools that are not offered because they cannot run for now.
     private(set) var withheld: [WithheldTool] = []
-    /// What the coordinator was told of that.
+    /// What the coordinator was told about that.
     private var announced: [WithheldTool] = []
     private var lastCheck: Instant?
-    /// When the tools are looked at next.
+    /// When the tools are checked next.
     private(set) var deadline: Instant?
 
     init(_ configuration: WorkerConfiguration) {

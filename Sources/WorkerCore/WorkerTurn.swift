@@ -11,20 +11,20 @@ extension WorkerTurn {
     mutating func report(_ notice: WorkerMachine.Notice) { append(.report(notice)) }
 
     /// Tells the coordinator that an attempt is not begun.
-    mutating func reject(_ attempt: AttemptID, _ rejection: Rejection) {
+    mutating func reject(_ attempt: AttemptID, _ refusal: Refusal) {
         let reject = Reject(
             attempt: attempt,
-            code: rejection.code,
-            isShortage: rejection.isShortage,
-            message: rejection.message
+            code: refusal.code,
+            isShortage: refusal.isShortage,
+            message: refusal.message
         )
         send(.reject(reject))
-        report(.rejected(attempt, rejection.code))
+        report(.rejected(attempt, refusal.code))
     }
 }
 
 /// Why an attempt is not begun.
-struct Rejection: Error, Sendable {
+struct Refusal: Error, Sendable {
     let code: RejectCode
     let message: String?
     let isShortage: Bool

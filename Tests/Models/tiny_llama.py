@@ -5,7 +5,7 @@
 Writes the model to FILE.gguf unless it is there, serves it on a free port of this host with
 llama.cpp's own HTTP server, and says "url http://127.0.0.1:PORT" on standard output.
 
-The model looks at the last character alone: it begins lists with an object or ends them, writes
+The model reads the last character alone: it begins lists with an object or ends them, writes
 short words of random letters into strings, and rather "finish" than "replan". Bound by a schema it writes plans that can be carried
 out and have no meaning; bound by nothing it writes nonsense. It is llama.cpp that is real here.
 

@@ -148,7 +148,9 @@ enum DocumentExamples {
         (
             .planProblems,
             .planProblems(
-                ProblemList(problems: [PlanProblem(code: .cycle, node: "t1", message: "a circle")])
+                PlanProblemList(problems: [
+                    PlanProblem(code: .cycle, node: "t1", message: "a circle")
+                ])
             )
         ),
         (.replanned, .replanned(NextRound(round: 2, reason: "more", usage: usage))),

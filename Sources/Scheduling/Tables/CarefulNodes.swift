@@ -8,12 +8,12 @@ struct CarefulNodes: Sendable {
     private var troubles: [NodeSlot: Trouble] = [:]
     /// Ready nodes, by what they keep away from.
     private(set) var queues: [CarefulQueue] = []
-    /// Whether the next pass looks at them.
+    /// Whether the next pass checks them.
     private(set) var isOpen = false
     /// The next number of a group of suspects; 0 means none.
     private var nextSuspects = 1
 
-    /// Whether ready nodes are to be looked at.
+    /// Whether ready nodes are to be checked.
     var haveOpenings: Bool { isOpen && !queues.isEmpty }
 
     func trouble(of node: NodeSlot) -> Trouble? { troubles[node] }
@@ -48,7 +48,7 @@ struct CarefulNodes: Sendable {
 
     // MARK: - Ready nodes
 
-    /// Something has changed that may let them run: the next pass looks at them.
+    /// Something has changed that may let them run: the next pass checks them.
     mutating func open() { isOpen = true }
 
     /// Puts a ready node at the end of the queue of its class and restrictions.

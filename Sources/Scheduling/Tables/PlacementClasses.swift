@@ -12,7 +12,7 @@ struct PlacementClasses: Sendable {
     private var idle: Deque<(ticket: Ticket, since: UInt64)> = []
     private(set) var idleCount = 0
     private var idleClock: UInt64 = 0
-    /// Classes with ready nodes that the next pass looks at.
+    /// Classes with ready nodes that the next pass checks.
     private(set) var opened: [Ticket] = []
 
     subscript(index: Int) -> PlacementClass {
@@ -86,7 +86,7 @@ struct PlacementClasses: Sendable {
 
     // MARK: - Classes with ready nodes
 
-    /// The next pass looks at the class.
+    /// The next pass checks the class.
     mutating func open(_ index: Int) {
         guard !classes[index].isOpen else { return }
         classes[index].isOpen = true

@@ -1,4 +1,4 @@
-// All runs of the scheduler: by slot and by name, and those that the next pass looks at. What a run
+// All runs of the scheduler: by slot and by name, and those that the next pass checks. What a run
 // holds is in ScheduledRun.
 
 internal import Core
@@ -59,7 +59,7 @@ struct ScheduledRuns: Sendable {
     /// Whether runs were at their bound and may be no more.
     var areListed: Bool { !listed.isEmpty }
 
-    /// A run that was at its bound of attempts has room for another one: the next pass looks at it.
+    /// A run that was at its bound of attempts has room for another one: the next pass checks it.
     mutating func list(_ slot: Int) {
         guard !runs[slot].isListed, !runs[slot].parkedQueues.isEmpty else { return }
         runs[slot].isListed = true

@@ -1,5 +1,5 @@
 // All workers of the scheduler: by slot, by number, by label and in the order in which they joined,
-// and those that the next pass looks at. What a worker holds is in ScheduledWorker.
+// and those that the next pass checks. What a worker holds is in ScheduledWorker.
 
 internal import Core
 
@@ -105,7 +105,7 @@ struct ScheduledWorkers: Sendable {
 
     // MARK: - Workers with room
 
-    /// A worker may have room again: the next pass looks at it.
+    /// A worker may have room again: the next pass checks it.
     mutating func list(_ slot: Int) {
         guard !workers[slot].isListed, workers[slot].mayTakeMore,
             !workers[slot].lanes.outOfFree.isEmpty || !workers[slot].lanes.outOfAhead.isEmpty

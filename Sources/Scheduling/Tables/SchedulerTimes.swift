@@ -6,7 +6,7 @@ internal import HeapModule
 
 /// All that is due at some time.
 ///
-/// Entries are not removed when they become pointless; whoever takes them out recognises that.
+/// Entries are not removed when they become pointless; the scheduler recognises that when it takes them out.
 struct SchedulerTimes: Sendable {
     private var attempts = Heap<Deadline>()
     /// Ends of the pauses of workers that refused an attempt as one too many.
@@ -15,7 +15,7 @@ struct SchedulerTimes: Sendable {
     private var coolings: [CoolingEnd] = []
     /// Workers with tools that could not be started lately, in the order in which they joined.
     private(set) var coolingWorkers: [WorkerID] = []
-    /// Workers that held more attempts than slots when last looked at, and when that is again.
+    /// Workers that held more attempts than slots when last checked, and when that is again.
     private var reviewed: [WorkerID] = []
     private var reviewAt: Instant?
 
@@ -67,7 +67,7 @@ struct SchedulerTimes: Sendable {
 
     // MARK: - Stalled prefetches
 
-    /// Looks at a worker at the next review.
+    /// Checks a worker at the next review.
     mutating func review(_ worker: WorkerID) { reviewed.append(worker) }
 
     /// Sets the time of the next review, unless there is one.

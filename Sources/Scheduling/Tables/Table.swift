@@ -1,5 +1,5 @@
 // Two containers that forget their members without searching for them: a table whose slots are used
-// again, and a list whose former members are skipped. What stands in them is the scheduler's business.
+// again, and a list whose former members are skipped. What they contain is the scheduler's business.
 
 /// A slot of a table together with which use of it is meant.
 struct Ticket: Sendable, Hashable {
@@ -57,7 +57,7 @@ struct Table<Element: Sendable>: Sendable {
 
 /// Members in the order in which they came.
 ///
-/// Those that left stay in the list until they are the majority; whoever walks it skips them.
+/// Those that left stay in the list until they are the majority; a walk over the list skips them.
 public struct Roster<Member: Sendable>: Sendable {
     /// Everybody who came, and some who have left since.
     public private(set) var members: [Member] = []

@@ -125,7 +125,7 @@ extension Failure: Document {
     /// Reads the `error` of a result, a node or a run.
     ///
     /// What is in it may come from a tool, so that no value in it is a breach of the protocol: a
-    /// code that is none becomes `tool_error`, and other values of the wrong type are left out.
+    /// code that is unknown becomes `tool_error`, and other values of the wrong type are left out.
     package init(reading fields: FieldReader) throws(WireError) {
         let code = fields.present("code")
         guard let code else { throw fields.missing("code") }

@@ -17,7 +17,7 @@ package enum EventData: Sendable, Equatable {
     /// The node will not run.
     case nodeSkipped(SkippedNode)
     /// The plan has problems.
-    case planProblems(ProblemList)
+    case planProblems(PlanProblemList)
     /// The joiner asked for another plan.
     case replanned(NextRound)
     /// More of the answer's text.
@@ -50,7 +50,7 @@ package enum EventData: Sendable, Equatable {
         case .nodeSucceeded: self = .nodeSucceeded(try NodeSuccess(decoding: data))
         case .nodeFailed: self = .nodeFailed(try Failure(decoding: data))
         case .nodeSkipped: self = .nodeSkipped(try SkippedNode(decoding: data))
-        case .planProblems: self = .planProblems(try ProblemList(decoding: data))
+        case .planProblems: self = .planProblems(try PlanProblemList(decoding: data))
         case .replanned: self = .replanned(try NextRound(decoding: data))
         case .answering: self = .answering(try AnswerText(decoding: data))
         case .joined: self = .joined(try JoinedAnswer(decoding: data))

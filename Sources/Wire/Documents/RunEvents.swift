@@ -50,7 +50,7 @@ package struct PlannedNodes: Sendable, Equatable {
 }
 
 /// What is wrong with a plan.
-package struct ProblemList: Sendable, Equatable {
+package struct PlanProblemList: Sendable, Equatable {
     /// The problems; some may be warnings.
     package var problems: [PlanProblem]
 
@@ -165,7 +165,7 @@ extension PlannedNodes: Document {
     }
 }
 
-extension ProblemList: Document {
+extension PlanProblemList: Document {
     package init(reading fields: FieldReader) throws(WireError) {
         problems = try fields.problems("problems")
     }

@@ -19,7 +19,7 @@ public struct Dispatch: Sendable, Equatable {
     public var arguments: Payload
     /// How long it may take, in milliseconds; nil for as long as it likes.
     public var timeoutMilliseconds: Int?
-    /// How long it may run on without a sign of life, in milliseconds.
+    /// How long it may run on without a report, in milliseconds.
     public var leaseMilliseconds: Int
     /// The bytes its output may have.
     public var maxOutput: Int
@@ -105,7 +105,7 @@ public struct Reject: Sendable, Equatable {
     }
 }
 
-/// A sign of life of an attempt; renews its lease.
+/// A report that an attempt goes on; renews its lease.
 public struct Progress: Sendable, Equatable {
     /// Which attempt.
     public var attempt: AttemptID

@@ -2,7 +2,7 @@
 public import Core
 public import Plans
 
-/// Asks for a sign of life.
+/// Asks whether the peer answers.
 public struct Ping: Sendable, Equatable {
     /// Comes back in the pong.
     public var n: Int

@@ -163,7 +163,7 @@ public struct Register: Sendable, Equatable {
     }
 }
 
-/// The worker is taken on; what becomes of the attempts it still held.
+/// The worker is taken on; what happens to the attempts it still held.
 public struct Registered: Sendable, Equatable {
     /// Attempts that go on; their results are sent (again).
     public var adopt: [AttemptID]

@@ -112,7 +112,7 @@ public struct Submit: Sendable, Equatable {
     public var tools: [String]?
     /// Bounds of the run.
     public var budget: Budget
-    /// What becomes of a node no worker can run.
+    /// What happens to a node that no worker can run.
     public var onMissingTool: MissingToolPolicy
     /// Which events to send without a further `watch`; nil for none.
     public var watch: WatchLevel?
