@@ -20,6 +20,8 @@ struct ModelCallChecker {
         var latest = 0
         /// The call that has not ended, and whether it was cancelled.
         var open: (call: ModelCallID, isCancelled: Bool)?
+        /// The call that ended last, and when.
+        var ended: (call: ModelCallID, at: Instant)?
         var counts: [PlannerMachine.Purpose: Int] = [:]
         var tokens = 0
         var tokensOfCall = 0
@@ -51,18 +53,22 @@ struct ModelCallChecker {
             ? "\(call) is one \(purpose.rawValue) more than \(limit)" : nil
     }
 
-    mutating func cancel(_ call: ModelCallID) -> String? {
+    /// A call may end while the actions that follow its beginning are executed, and a cancel be
+    /// among these: the coordinator has not heard of the end.
+    mutating func cancel(_ call: ModelCallID, at now: Instant) -> String? {
+        if let ended = books[call.run]?.ended, ended.call == call, ended.at == now { return nil }
         guard books[call.run]?.open?.call == call else { return "\(call) is cancelled, not open" }
         books[call.run]?.open?.isCancelled = true
         return nil
     }
 
-    mutating func report(_ event: ModelEvent, of call: ModelCallID) {
+    mutating func report(_ event: ModelEvent, of call: ModelCallID, at now: Instant) {
         switch event {
         case .usage(let usage): books[call.run]?.tokensOfCall = usage.total
         case .ended, .failed:
             guard var book = books[call.run] else { return }
             book.open = nil
+            book.ended = (call, now)
             book.tokens += book.tokensOfCall
             book.tokensOfCall = 0
             books[call.run] = book

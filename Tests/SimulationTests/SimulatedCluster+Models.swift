@@ -42,7 +42,7 @@ extension SimulatedCluster {
             dependencies.write(node, call.id.run)
             authors[call.id.run]?.sources[node.id] = call
         }
-        modelCalls.report(piece.event, of: call.id)
+        modelCalls.report(piece.event, of: call.id, at: now)
         if let fault = piece.fault { faults.note(fault) }
         if piece.event.isEnd {
             call.isOver = true
@@ -57,7 +57,7 @@ extension SimulatedCluster {
     /// A cancelled call ends at once, writes a little more, or ends as if it had not been
     /// cancelled.
     func cancelModel(_ id: ModelCallID) {
-        broken(modelCalls.cancel(id))
+        broken(modelCalls.cancel(id, at: now))
         trace.add(now, "model \(id) is cancelled")
         guard let call = calls[id] else { return }
         faults.note(.modelCallCancelled)
