@@ -1,4 +1,4 @@
-// Acknowledgements that workers still need: what each one is owed, and when all of them get it.
+// Acknowledgements that were not sent yet: for which results each worker gets them, and when.
 // They are sent before the next dispatch to their worker, when they are many, or a little later.
 
 internal import Core

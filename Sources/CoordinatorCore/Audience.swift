@@ -3,7 +3,6 @@
 // CoordinatorMachine+Watching.swift.
 
 internal import Core
-internal import Wire
 
 /// The observers of all runs.
 struct Audience: Sendable {

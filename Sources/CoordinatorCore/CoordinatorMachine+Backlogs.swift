@@ -3,7 +3,6 @@
 // A peer is slow when it takes nothing for a time, never because much waits for it.
 
 internal import Core
-internal import DequeModule
 internal import JSON
 internal import Scheduling
 internal import Wire

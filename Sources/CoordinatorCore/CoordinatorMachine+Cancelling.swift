@@ -1,4 +1,5 @@
-// Runs that end before all their nodes have: by a client's cancel, or because the run fails as a whole.
+// Runs that end before all their nodes have: by a client's cancel, or because the run fails as a
+// whole.
 
 internal import Core
 internal import Runs

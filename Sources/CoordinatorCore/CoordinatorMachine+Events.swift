@@ -2,7 +2,6 @@
 // in CoordinatorMachine+Watching.swift.
 
 internal import Core
-internal import DequeModule
 internal import JSON
 internal import Runs
 internal import Wire

@@ -1,7 +1,7 @@
-// Plans that grow: nodes that a client or a planner sends after the submission, and the end of growth.
+// Plans that grow: nodes that a client or a planner sends after the submission, and the end of
+// growth.
 
 internal import Core
-internal import JSON
 internal import OrderedCollections
 internal import Plans
 internal import Runs

@@ -1,7 +1,6 @@
 // Connections: arrival, handshake, who may say what, violations, departure.
 
 internal import Core
-internal import DequeModule
 internal import Wire
 
 extension CoordinatorMachine {

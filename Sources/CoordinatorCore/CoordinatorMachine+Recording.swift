@@ -43,7 +43,7 @@ extension CoordinatorMachine {
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
-        if configuration.keepsRecords { runs.hand(out: record, of: run) }
+        if configuration.keepsRecords { runs.keep(record, of: run) }
         let event = runs[run].keep(
             record,
             answer: answer,

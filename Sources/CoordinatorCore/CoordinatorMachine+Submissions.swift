@@ -2,9 +2,7 @@
 // CoordinatorMachine+Growth.swift, how runs end early in CoordinatorMachine+Cancelling.swift.
 
 internal import Core
-internal import DequeModule
 internal import JSON
-internal import OrderedCollections
 internal import PlannerCore
 internal import Plans
 internal import Runs
@@ -157,13 +155,10 @@ extension CoordinatorMachine {
             opening.apply(.joinInstructed(instruction), to: &run)
         }
         guard let text = submit.plan else { return }
-        let whole = WholePlan(reading: text.bytes)
+        // A streamed plan may name what has not been sent yet.
+        let whole = WholePlan(reading: text.bytes, isBeginning: submit.isStreamed)
         let document = whole.document
         var errors = whole.problems.filter { !$0.isWarning }
-        // A streamed plan may name what has not been sent yet.
-        if submit.isStreamed {
-            errors.removeAll { $0.code == .unknownDependency || $0.code == .emptyPlan }
-        }
         errors += check(document.nodes, of: run.state)
         guard errors.isEmpty else { throw PlanProblems(errors) }
         if let instruction = document.joinInstruction {

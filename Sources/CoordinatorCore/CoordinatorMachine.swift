@@ -1,10 +1,9 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Its parts are Peers, Fleet, RunTable, Audience, ArgumentBudget and the Scheduler; what happens is in
-// the extensions, topic by topic.
+// Its parts are Peers, Fleet, RunTable, Audience, Presence, ArgumentBudget and the Scheduler; what
+// happens is in the extensions, topic by topic.
 
 public import Core
-internal import DequeModule
 internal import PlannerCore
 public import Plans
 internal import Runs

@@ -14,7 +14,7 @@ struct Fleet: Sendable {
     /// Sessions ever, which numbers them.
     private var sessionCount = 0
     private(set) var catalogue = ToolCatalogue()
-    /// Workers whose name another worker wants.
+    /// Workers that want the name of one that is connected.
     var twins = WaitingTwins()
     var acknowledgementTimes = AcknowledgementTimes()
     /// Workers with attempts that were not sent yet.
@@ -65,7 +65,7 @@ struct Fleet: Sendable {
         absences.set(worker, at: time)
     }
 
-    /// Ends a session, with all that only its worker offered.
+    /// Ends a session; tools that only its worker offered leave the catalogue.
     mutating func remove(_ worker: WorkerID) -> WorkerSession? {
         guard let session = sessions.removeValue(forKey: worker) else { return nil }
         absences.remove(worker)
@@ -107,8 +107,8 @@ struct Fleet: Sendable {
         return admitted
     }
 
-    /// Takes the tools out of the catalogue that an offer does not bring again, and returns what is
-    /// offered in place of them.
+    /// Withdraws the tools that a new offer leaves out, admits those that it brings, and returns what
+    /// the worker offers now.
     mutating func replaceTools(of session: WorkerSession, by offer: Offer) -> AdmittedTools {
         let before = session.offered.names
         let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))

@@ -112,7 +112,7 @@ struct HeldRun: Sendable {
 
     /// Whether something is still to be planned or joined by a planner.
     var hasPlanner: Bool { !planners.isEmpty }
-    /// What the planner was told at its start; nil without a planner.
+    /// What the planner was told at its start, for checks; nil without a planner.
     var plannerSettings: PlannerSettings? { planners.first?.settings }
     /// Whether the planner needs nothing more of the open call.
     var hasCompleteReply: Bool { !planners.isEmpty && planners[0].hasCompleteReply }

@@ -39,7 +39,7 @@ struct Peer: Sendable {
         case registering(name: String, session: String, resume: Hello.Resume?)
         /// A worker.
         case worker(WorkerID)
-        /// A client or viewer, with the runs that it watches.
+        /// A client or viewer.
         case observer(Role, name: String)
 
         var sender: Sender {
@@ -189,7 +189,9 @@ struct Peers: Sendable {
             counted.change(encodedBytes: peer.backlog.encodedBytes)
             for value in peer.values { counted.add(value) }
             guard (peer.question != nil) == questioners.contains(id) else {
-                throw InvariantViolation("\(id) waits for room and is not listed, or is in vain")
+                throw InvariantViolation(
+                    "\(id) waits for room and is not listed, or is listed and does not wait"
+                )
             }
         }
         guard counted.total == unsent.total else {

@@ -13,7 +13,7 @@ struct RunTable: Sendable {
     private var slots: [RunID: Int] = [:]
     private var names: [String: RunID] = [:]
     private var vacancies: [Int] = []
-    /// What each slot holds whose run was forgotten; nil before the first one is.
+    /// An empty run, put into the slot of each forgotten run; nil until the first one is forgotten.
     private var vacant: HeldRun?
     /// Unfinished runs in the order of acceptance.
     private(set) var active = ArrivalOrder<RunID>()
@@ -71,7 +71,7 @@ struct RunTable: Sendable {
     // MARK: - Records
 
     /// Keeps a record until it is taken.
-    mutating func hand(out record: RunRecord, of slot: Int) {
+    mutating func keep(_ record: RunRecord, of slot: Int) {
         newRecords.append(NewRecord(run: runs[slot].id, record: record))
     }
 

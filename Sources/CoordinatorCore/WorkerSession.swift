@@ -108,7 +108,7 @@ struct DrainState: Sendable {
     /// The order to drain that it was sent, and when.
     private var order: (drain: Drain, at: Instant)?
 
-    /// Whether it was told to drain.
+    /// Whether it was told to drain, for checks.
     var isOrdered: Bool { order != nil }
 
     /// It gets nothing new; with an order if a client wants that.

@@ -12,8 +12,12 @@ extension Plan {
     @discardableResult
     public mutating func close() throws(PlanProblems) -> [Int] {
         if isClosed { return [] }
-        let problems = closingProblems()
-        guard problems.isEmpty else { throw PlanProblems(problems.finished()) }
+        try closingProblems().throwIfAny()
+        return endGrowth()
+    }
+
+    /// Ends growth of a plan without closing problems; see ``close()``.
+    mutating func endGrowth() -> [Int] {
         isClosed = true
         var released: [Int] = []
         if !waiting.isEmpty {

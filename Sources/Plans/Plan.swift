@@ -113,7 +113,7 @@ public struct Plan: Sendable {
 
     /// The node of an index in `0..<count`.
     public subscript(index: Int) -> PlanNode {
-        // Nodes are large; reading one field must not copy all of them.
+        // A node is large; reading one field must not copy the whole node.
         _read { yield nodes[index] }
     }
 

@@ -7,25 +7,20 @@ public struct WholePlan: Sendable {
     public let document: PlanDocument
     /// Everything that is wrong with it, in decoding and in structure; warnings are not included.
     public let problems: [PlanProblem]
-    /// The closed plan and how it came about; nil if there are problems.
+    /// The closed plan and its growth; nil if there are problems or more nodes come.
     let made: (plan: Plan, growth: Plan.Growth)?
 
     /// Reads a document and finds all its problems.
     ///
     /// If the text is not JSON, the nodes before the fault are decoded and the structure is not
-    /// checked.
-    public init(reading bytes: ArraySlice<UInt8>) {
+    /// checked. What only a complete plan can lack is not checked in one that `isBeginning`, whose
+    /// other nodes come later.
+    public init(reading bytes: ArraySlice<UInt8>, isBeginning: Bool = false) {
         let reading = DecodedPlan(bytes)
         var plan = Plan()
-        var (growth, problems) = plan.add(reading)
-        if problems.isEmpty {
-            do throws(PlanProblems) {
-                growth.released += try plan.close()
-            } catch {
-                problems.add(contentsOf: error.problems)
-            }
-        }
-        made = problems.isEmpty ? (plan, growth) : nil
+        var (growth, problems) = plan.add(reading, isBeginning: isBeginning)
+        if problems.isEmpty, !isBeginning { growth.released += plan.endGrowth() }
+        made = problems.isEmpty && !isBeginning ? (plan, growth) : nil
         self.problems = problems.finished()
         document = PlanDocument(
             nodes: reading.standIns.isEmpty ? reading.nodes : reading.soundNodes,
@@ -35,7 +30,9 @@ public struct WholePlan: Sendable {
 }
 
 extension Plan {
-    /// Fills an empty plan with a whole one that has no problems, as `append` and `close` would.
+    /// Fills an empty plan with a whole one, as `append` and `close` would.
+    ///
+    /// - Precondition: The plan is empty, and the whole one has no problems.
     public mutating func fill(with whole: WholePlan) -> Growth {
         guard count == 0, let (plan, growth) = whole.made else {
             preconditionFailure("only an empty plan can be filled, and only with a valid one")
@@ -55,15 +52,17 @@ extension Plan {
     }
 
     /// Adds the nodes of a document even if there are problems, in order to find all of them.
-    fileprivate mutating func add(_ reading: DecodedPlan) -> (Growth, ProblemList) {
+    fileprivate mutating func add(
+        _ reading: DecodedPlan,
+        isBeginning: Bool
+    ) -> (Growth, ProblemList) {
         var problems = reading.problems
         guard reading.isComplete else { return (Growth(added: 0..<0), problems) }
         let draft = draft(of: reading.nodes)
         problems.add(contentsOf: draft.problems)
         if draft.isTooLarge { return (Growth(added: 0..<0), problems) }
         let growth = commit(draft)
-        // What the plan lacks as a whole is found when it is closed, if nothing else is wrong.
-        if !problems.isEmpty, !reading.nodes.isEmpty {
+        if !isBeginning, problems.isEmpty || !reading.nodes.isEmpty {
             problems.add(contentsOf: closingProblems())
         }
         return (growth, problems)

@@ -38,6 +38,7 @@ extension Run {
         _ whole: WholePlan,
         at time: Int
     ) -> (records: [RunRecord], growth: Plan.Growth) {
+        precondition(phase == .running, "a run with a goal or a stream has no whole plan")
         let growth = plan.fill(with: whole)
         grow(by: growth.added.count)
         let changes: [RunChange] = [

@@ -40,7 +40,7 @@ struct ReadyQueue: Sendable {
 }
 
 struct ScheduledRun: Sendable {
-    /// A slot of the table of runs together with which run in it is meant.
+    /// A slot in the table of runs, and which of its runs is meant.
     struct Use: Sendable, Equatable {
         var run: Int
         var generation: UInt32

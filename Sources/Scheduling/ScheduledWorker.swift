@@ -41,7 +41,7 @@ struct ScheduledWorker: Sendable {
         var cooling: [String: Cooling] = [:]
     }
 
-    /// The rest that it gets after it refused an attempt as one too many.
+    /// The pause after it refused an attempt as one too many.
     struct Pause: Sendable {
         /// Whether nothing has ended on it since.
         var isOn = false

@@ -2,7 +2,6 @@
 // Outcomes of earlier attempts change nothing. Failure class and policy decide, never text.
 
 public import Core
-internal import HeapModule
 
 extension Scheduler {
     mutating func start(_ attempt: AttemptID, _ worker: WorkerID, _ now: Instant) {

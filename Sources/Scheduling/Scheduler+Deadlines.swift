@@ -1,10 +1,9 @@
-// Time: one heap for backoffs, overdue attempts and unanswered cancels. Entries are not removed when
-// they become pointless; they are recognised as such when they come up. The review of prefetched
-// attempts and the pauses of workers are in Prefetching.
+// Time: what happens when a backoff, an attempt or a cancel is due. The times are in
+// Tables/SchedulerTimes; reviews of prefetched attempts and pauses of workers are in Prefetching,
+// pauses of tools in Trouble.
 
 internal import Core
 internal import DequeModule
-internal import HeapModule
 
 /// Something to look at when its time comes, named by the attempt that it was meant for.
 struct Deadline: Sendable, Comparable {

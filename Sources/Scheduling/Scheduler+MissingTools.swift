@@ -2,7 +2,6 @@
 
 internal import Core
 internal import DequeModule
-internal import HeapModule
 
 extension Scheduler {
     /// Says so once for each run that waits for the class, or fails the nodes of runs that want

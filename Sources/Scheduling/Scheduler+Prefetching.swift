@@ -3,7 +3,6 @@
 
 internal import Core
 internal import DequeModule
-internal import HeapModule
 
 /// When a worker that refused an attempt as one too many gets the next one at the latest.
 struct WorkerPause: Sendable, Comparable {

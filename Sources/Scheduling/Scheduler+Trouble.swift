@@ -2,8 +2,6 @@
 // on a worker when it was lost. None of it uses up an attempt of a node that never ran.
 
 public import Core
-internal import DequeModule
-internal import HeapModule
 
 extension Scheduler {
     // MARK: - Refusals

@@ -1,12 +1,9 @@
 // The scheduler: which node runs where and when, and what happens to it. A pure value: events in,
 // actions out, `now` a parameter. `handle` never places; `place` does, once a loop turn, so that
 // everything that arrived in the turn is considered together.
-// Topic by topic in the extensions: Runs, Sweeps, Classes, Workers, Attempts, Placement, Prefetching,
-// Deadlines.
+// Its state is in the tables of the folder Tables; what happens is in the extensions, topic by topic.
 
 public import Core
-internal import DequeModule
-internal import HeapModule
 
 /// Dependencies, slots, leases, retries and cancellation of all runs of a coordinator.
 ///

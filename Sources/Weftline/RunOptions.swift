@@ -6,14 +6,17 @@ public import Wire
 
 /// The options of a run; the defaults suit most.
 public struct RunOptions: Sendable {
-    /// How the outcomes become the answer; nil for `concat` with a plan, and for a goal for `llm`:
-    /// by a model, which may ask for another plan.
+    /// How the outcomes become the answer; nil for `concat` with a plan and `llm` with a goal.
+    ///
+    /// With `llm` a model answers, and for a goal may ask for another plan.
     public var join: JoinKind?
     /// What happens to a node whose tool no connected worker has.
     public var onMissingTool: MissingToolPolicy
     /// The tools that plans may use; nil for all.
     public var tools: [String]?
     /// How a goal is planned; of no effect for a plan.
+    ///
+    /// Its `isPlanOnly` is not read: call `plan(goal:options:)` instead.
     public var planner: PlannerOptions
     /// How many nodes all plans of a goal together may have; nil for the coordinator's default,
     /// 1000.

@@ -82,6 +82,11 @@ struct PlanDocumentTests {
         let found = PlanDocument.read(Array(#"{"tasks":[\#(bad)]}"#.utf8)).problems
         #expect(found.count == 101)
         #expect(found.last?.message == "and 59 more problems")
+        let missing = (0..<150).map { #""x\#($0)""# }.joined(separator: ",")
+        let plan = #"{"tasks":[{"id":"a","tool_name":"t","dependencies":[\#(missing)]}]}"#
+        let unknown = PlanDocument.read(Array(plan.utf8)).problems
+        #expect(unknown.count == 101)
+        #expect(unknown.last?.message == "and 50 more problems")
     }
 
     @Test("Reads back the document that it wrote")

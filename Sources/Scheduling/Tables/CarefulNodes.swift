@@ -33,7 +33,7 @@ struct CarefulNodes: Sendable {
 
     mutating func forget(_ node: NodeSlot) { troubles[node] = nil }
 
-    /// Notes that people are told that nobody can run the node; false if they were.
+    /// Notes that watchers hear now that no worker can run the node; false if they did before.
     mutating func announce(_ node: NodeSlot) -> Bool {
         guard troubles[node]?.isAnnounced == false else { return false }
         troubles[node]?.isAnnounced = true

@@ -61,7 +61,8 @@ struct PlacementClasses: Sendable {
         noteIdle(index)
     }
 
-    /// The class that had no run for the longest time, if more than so many have none.
+    /// Takes out the class that has had no run for the longest time; nil while at most `most`
+    /// classes have none.
     mutating func popIdle(beyond most: Int) -> Int? {
         while idleCount > most, let oldest = idle.popFirst() {
             guard isIdle(oldest) else { continue }

@@ -56,7 +56,7 @@ struct ScheduledRuns: Sendable {
 
     // MARK: - Runs with room
 
-    /// Whether runs were at their bound and may be no more.
+    /// Whether runs that were at their bound may have room now.
     var areListed: Bool { !listed.isEmpty }
 
     /// A run that was at its bound of attempts has room for another one: the next pass checks it.
@@ -66,5 +66,6 @@ struct ScheduledRuns: Sendable {
         listed.append(ScheduledRun.Use(run: slot, generation: runs[slot].generation))
     }
 
+    /// Takes out the listed runs; the caller unlists each when it serves it.
     mutating func takeListed() -> [ScheduledRun.Use] { exchange(&listed, with: []) }
 }

@@ -38,7 +38,7 @@ struct ScheduledWorkers: Sendable {
         workers.count(where: \.isConnected) == order.count && connected.count == order.count
     }
 
-    /// How much is kept; for checks that what is gone is forgotten.
+    /// How many entries are kept, to check that lost workers leave none.
     var keptEntries: (slots: Int, labels: Int, order: Int) {
         (workers.count, byLabel.count, order.members.count)
     }
@@ -114,5 +114,6 @@ struct ScheduledWorkers: Sendable {
         listed.append(workers[slot].id)
     }
 
+    /// Takes out the listed workers; the caller unlists each when it serves it.
     mutating func takeListed() -> [WorkerID] { exchange(&listed, with: []) }
 }

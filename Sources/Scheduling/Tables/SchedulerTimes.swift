@@ -1,12 +1,12 @@
-// When the scheduler has to look at something again, apart from what happens by itself: attempts,
-// pauses of workers and of tools on workers, and stalled prefetches.
+// When the scheduler has to act although no event arrives: attempts that are due, the ends of pauses
+// of workers and of tools on workers, and stalled prefetches.
 
 internal import Core
 internal import HeapModule
 
 /// All that is due at some time.
 ///
-/// Entries are not removed when they become pointless; the scheduler recognises that when it takes them out.
+/// Entries stay when they become pointless; the scheduler skips them when they are due.
 struct SchedulerTimes: Sendable {
     private var attempts = Heap<Deadline>()
     /// Ends of the pauses of workers that refused an attempt as one too many.
