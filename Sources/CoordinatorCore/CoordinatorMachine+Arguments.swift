@@ -1,6 +1,7 @@
 // Arguments: made and checked when the dependencies of a node are done, so that no dispatch can
 // fail. They are kept within a budget until they are sent; beyond it a node stays a template, and
-// its arguments are made a second time when they leave.
+// its arguments are made a second time when they leave. Only if no worker had the tool by then are
+// they checked when they leave.
 
 internal import Core
 internal import JSON
@@ -90,14 +91,34 @@ extension CoordinatorMachine {
         of node: Int,
         _ run: Int
     ) throws(Failure) {
-        guard arguments.count <= Self.checkedBytes,
-            let tool = fleet.catalogue[runs[run].state.plan[node].tool],
-            !tool.schema.acceptsEverything
-        else { return }
+        let name = runs[run].state.plan[node].tool
+        guard let tool = fleet.catalogue[name] else {
+            runs[run].arguments.noteUnchecked(name)
+            return runs.markUnbooked(run)
+        }
+        guard arguments.count <= Self.checkedBytes, !tool.schema.acceptsEverything else { return }
         // Decoding and checking take several times as long as copying.
         argumentBudget.work += 8 * arguments.count
         let problems = tool.schema.problems(of: JSONValue(arguments.joined))
         guard problems.isEmpty else { throw Failure.badArguments(problems) }
+    }
+
+    /// What is wrong with arguments that were made before any worker had their tool; nil if nothing
+    /// is, or if they were checked then.
+    mutating func lateFault(
+        of arguments: ResolvedArguments,
+        _ node: Int,
+        _ run: Int
+    ) -> Failure? {
+        guard !runs[run].arguments.uncheckedTools.isEmpty,
+            runs[run].arguments.uncheckedTools.contains(runs[run].state.plan[node].tool)
+        else { return nil }
+        do throws(Failure) {
+            try check(arguments, of: node, run)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     // MARK: - Kept arguments

@@ -116,6 +116,9 @@ extension CoordinatorMachine {
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
+        if let failure = lateFault(of: arguments, attempt.node, run) {
+            return schedule(.attemptFailed(attempt, worker, failure), in: &turn)
+        }
         let payload: Payload
         let value: SentValue
         switch arguments {

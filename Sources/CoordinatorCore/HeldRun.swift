@@ -138,13 +138,15 @@ struct HeldRun: Sendable {
 
     /// All bytes that the run holds.
     var heldBytes: Int {
-        fixedBytes + state.heldBytes + arguments.bytes + incoming.bytes + log.bytes + plannerBytes
+        fixedBytes + state.heldBytes + arguments.bytes + arguments.toolBytes + incoming.bytes
+            + log.bytes + plannerBytes
             + answers.bytes
     }
 
     /// `heldBytes`, computed again from all parts; for checks.
     var countedBytes: Int {
-        fixedBytes + state.countedBytes + arguments.countedBytes + incoming.countedBytes
+        fixedBytes + state.countedBytes + arguments.countedBytes + arguments.toolBytes
+            + incoming.countedBytes
             + log.countedBytes + (planners.first?.heldBytes ?? 0) + answers.bytes
     }
 

@@ -12,6 +12,15 @@ struct MadeArguments: Sendable {
     private var byNode: [Int: ResolvedArguments] = [:]
     /// Bytes that they take in memory, about; outputs that they share with the run are not counted.
     private(set) var bytes = 0
+    /// Tools that no worker had when arguments for them were made: these were not checked.
+    private(set) var uncheckedTools: Set<String> = []
+    /// Bytes of their names, about.
+    private(set) var toolBytes = 0
+
+    /// Notes that arguments for a tool were made without its schema.
+    mutating func noteUnchecked(_ tool: String) {
+        if uncheckedTools.insert(tool).inserted { toolBytes += 64 + tool.utf8.count }
+    }
 
     var isEmpty: Bool { byNode.isEmpty }
 

@@ -265,6 +265,23 @@ struct SubmissionTests {
         #expect(worker.take() == [])
     }
 
+    @Test("Checks arguments that were made before any worker had the tool when they would leave")
+    func lateSchema() throws {
+        let first = harness.worker("w1", tools: [tool("u", schema: "{}")])
+        let client = harness.client()
+        let run = try client.submit([
+            NodeText("s", tool: "u"), NodeText("a", args: #"{"n":"$s"}"#),
+        ])
+        first.succeed(try first.nextDispatch().attempt, #""seven""#)
+        #expect(try client.get(.node, run, node: "a")["status"] == "ready")
+        let schema = #"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#
+        let second = harness.worker("w2", tools: [tool("t", schema: schema)])
+        let node = try client.get(.node, run, node: "a")
+        #expect(node["status"] == "failed")
+        #expect(node["error"]?["code"] == "bad_args")
+        #expect(second.take() == [])
+    }
+
     @Test("A failed node fails the run after the others are done; skipped nodes name it")
     func failure() throws {
         let worker = harness.worker(slots: 2)
