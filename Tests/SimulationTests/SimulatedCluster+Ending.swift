@@ -202,7 +202,7 @@ extension SimulatedCluster {
     private var hasLostWorkers: Bool {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
-            .drainForced,
+            .drainForced, .slowReaderDismissed,
         ]
         return causes.contains { faults[$0] > 0 }
     }
