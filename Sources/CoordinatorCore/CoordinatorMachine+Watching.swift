@@ -159,7 +159,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) -> Bool {
         let first = runs[run].log.firstSequence
-        if limit == .max, first > max(lag.next, lag.nodesFrom), lag.level >= .nodes {
+        if limit == .max, first > max(lag.next, lag.nodesFrom), lag.level >= .progress {
             sendSnapshot(run, id, in: &turn)
         }
         let count = runs[run].log.entries.count

@@ -31,7 +31,8 @@ class WorldTests(unittest.TestCase):
 
     def test_wrong_arguments_fail_with_a_sentence(self):
         for call in [
-            ("capital", "Atlantis"), ("calculate", "__import__('os')"), ("read_file", "../suite.py"),
+            ("capital", "Atlantis"), ("calculate", "__import__('os')"),
+            ("read_file", "../suite.py"),
             ("convert", "1", "km", "kg"), ("query_sales", "drop table sales"), ("weekday", "today"),
         ]:
             with self.assertRaises(world.Wrong, msg=call):

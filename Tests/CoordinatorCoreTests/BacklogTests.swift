@@ -224,12 +224,13 @@ struct BacklogTests {
     /// A client that watches a run and reads nothing, while its worker reports that much progress.
     private func watchWithoutReading(
         _ limits: Limits,
-        progress: Int
+        progress: Int,
+        level: WatchLevel = .all
     ) throws -> (MachineHarness, TestPeer) {
         let harness = MachineHarness(limits: limits)
         let client = harness.client()
         let worker = harness.worker()
-        try client.submit([NodeText("a")], watch: .all)
+        try client.submit([NodeText("a")], watch: level)
         let attempt = try worker.nextDispatch().attempt
         worker.start(attempt)
         _ = client.take()
@@ -259,12 +260,15 @@ struct BacklogTests {
         #expect(events.last?.kind == .runSucceeded)
     }
 
-    @Test("A watcher that reads after events were dropped gets a snapshot instead")
-    func lostEvents() throws {
+    @Test(
+        "A watcher that reads after events were dropped gets a snapshot instead",
+        arguments: [WatchLevel.progress, .nodes, .all]
+    )
+    func lostEvents(level: WatchLevel) throws {
         var limits = limits
         limits.outboxHighWater = 20_000
         limits.eventLogEntries = 50
-        let (harness, client) = try watchWithoutReading(limits, progress: 200)
+        let (harness, client) = try watchWithoutReading(limits, progress: 200, level: level)
         harness.read(.max, by: client)
         let events = client.takeEventMessages()
         #expect(events.count { $0.kind == .snapshot } == 1)

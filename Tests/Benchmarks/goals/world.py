@@ -1,7 +1,7 @@
 """The tools of the suite of goals: a small world that never changes, without a network.
 
-Called by the commands of tools.yaml as `world.py TOOL ARGUMENT ...`; prints the output, or ends with
-code 1 and a sentence on standard error. The folder `files` beside it belongs to the world.
+Called by the commands of tools.yaml as `world.py TOOL ARGUMENT ...`; prints the output, or ends
+with code 1 and a sentence on standard error. The folder `files` beside it belongs to the world.
 """
 
 import ast
@@ -28,7 +28,9 @@ COUNTRIES = {
     "Canada": ("Ottawa", 40, 9_984_670, "North America"),
 }
 
-PRICES = {"apple": 2, "bread": 3, "cheese": 9, "lamp": 35, "chair": 60, "table": 120, "bicycle": 450}
+PRICES = {
+    "apple": 2, "bread": 3, "cheese": 9, "lamp": 35, "chair": 60, "table": 120, "bicycle": 450,
+}
 STOCK = {"apple": 200, "bread": 12, "cheese": 0, "lamp": 7, "chair": 24, "table": 3, "bicycle": 5}
 TEMPERATURES = {"Paris": 18, "Madrid": 27, "Rome": 25, "Berlin": 15, "Oslo": 9, "Tokyo": 22}
 
