@@ -45,7 +45,7 @@ enum Fault: String, CaseIterable, Sendable {
     case drainForced
     /// A peer reads slowly for a while, or nothing.
     case slowReader
-    /// It read nothing of its backlog, for too long.
+    /// It read nothing of its backlog, for too long, or ended its connection before it did.
     case slowReaderDismissed
     /// A question waits until there is room for its answer.
     case questionWaits

@@ -113,6 +113,8 @@ extension SimulatedCluster {
                 return plan(.noticeEnd(link, direction), after: .milliseconds(20))
             }
             link.isOpenForCoordinator = false
+            // It may have ended the connection because it heard nothing: it did not read.
+            if link.wire.isBehind { faults.note(.slowReaderDismissed) }
             trace.add(now, "\(link.peer) > end")
             tell(.disconnected(link.id))
         case .toPeer:
