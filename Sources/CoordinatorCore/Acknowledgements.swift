@@ -25,7 +25,7 @@ struct OwedAcknowledgements: Sendable {
         stale = []
     }
 
-    fileprivate mutating func take() -> Ack? {
+    fileprivate mutating func removeAllAsMessage() -> Ack? {
         guard !isEmpty else { return nil }
         defer { removeAll() }
         return Ack(attempts: stored, stale: stale)
@@ -68,7 +68,7 @@ extension Fleet {
     mutating func takeAcknowledgements(of worker: WorkerID) -> (ConnectionID, Ack)? {
         inPlace(worker) { session in
             guard let connection = session.connection else { return nil }
-            return session.acknowledgements.take().map { (connection, $0) }
+            return session.acknowledgements.removeAllAsMessage().map { (connection, $0) }
         } ?? nil
     }
 

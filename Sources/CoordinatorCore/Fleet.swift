@@ -75,7 +75,7 @@ struct Fleet: Sendable {
         return session
     }
 
-    /// Whether nobody is away.
+    /// Whether no worker is away.
     var isComplete: Bool { absences.isEmpty }
     /// When the next worker that is away is lost.
     var nextLoss: Instant? { absences.next }

@@ -15,7 +15,7 @@ struct Presence: Sendable {
     /// How long the latest absence was, and when it ended.
     private var latest = Duration.zero
     private var latestEnd = Instant.zero
-    /// When peers are pinged next; nil while there is nobody to ping.
+    /// When peers are pinged next; nil while there are no peers.
     var nextHeartbeat: Instant?
 
     /// Counts the time for which a heartbeat is overdue.

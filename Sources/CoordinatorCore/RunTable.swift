@@ -27,7 +27,7 @@ struct RunTable: Sendable {
     var deadlines = RunDeadlines()
     /// Runs whose answers are made, a part in each turn.
     var unmadeAnswers: Deque<RunID> = []
-    /// Records that nobody has taken yet.
+    /// Records that were not taken yet.
     private var newRecords: [NewRecord] = []
 
     /// What is counted over all runs.

@@ -84,7 +84,7 @@ struct WorkerSession: Sendable {
 
     /// The connection broke.
     ///
-    /// A worker that resumes lists results whose acknowledgements were lost, and is told then.
+    /// A worker that resumes lists the results whose acknowledgements were lost, and gets them then.
     mutating func disconnect() {
         link.connection = nil
         acknowledgements.removeAll()

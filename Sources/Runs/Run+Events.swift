@@ -82,8 +82,8 @@ extension Run {
         )
     }
 
-    /// What a watcher that comes late hears about a node: how it ended, or that a worker has it; nil
-    /// while it waits.
+    /// The event by which a late watcher hears about a node: how it ended, or that a worker has it;
+    /// nil while it waits.
     public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
         let state = nodes[node]
         let index = Int32(node)

@@ -38,7 +38,9 @@ def served(model):
         yield model.rstrip("/")
         return
     command = [sys.executable, HERE / "serve.py", model]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         try:
             line = server.stdout.readline().split()
             if line[:1] != ["url"]:
