@@ -104,7 +104,10 @@ let package = Package(
         shell("Transport", ["UVLoop", "JSON", "Wire"]),
         shell(
             "Tools",
-            ["UVLoop", "Core", "JSON", "Schemas", "Plans", "Wire", "Configuration", yaml, ordered]
+            [
+                "UVLoop", "Core", "JSON", "Schemas", "Plans", "Wire", "PlannerCore",
+                "Configuration", yaml, ordered,
+            ]
         ),
         shell(
             "Coordinator",

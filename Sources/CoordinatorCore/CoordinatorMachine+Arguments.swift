@@ -37,8 +37,8 @@ extension CoordinatorMachine {
     ) {
         guard scheduler.awaitsArguments(node), let run = runs.slot(of: node.run) else { return }
         do throws(Failure) {
-            let arguments = try resolveArguments(of: node.node, run)
-            try check(arguments, of: node.node, run)
+            let made = try resolveArguments(of: node.node, run)
+            let arguments = try checked(made, of: node.node, run)
             keep(arguments, of: node.node, run)
             schedule(.argumentsMade(node), in: &turn)
         } catch {
@@ -50,7 +50,9 @@ extension CoordinatorMachine {
     mutating func takeArguments(of node: Int, _ run: Int) -> ResolvedArguments {
         if let kept = dropArguments(of: node, run) { return kept }
         do throws(Failure) {
-            return try resolveArguments(of: node, run)
+            let made = try resolveArguments(of: node, run)
+            // Another worker's schema may have come since; the worker checks, too.
+            return (try? checked(made, of: node, run)) ?? made
         } catch {
             preconditionFailure("arguments that were made before cannot be made again: \(error)")
         }
@@ -86,39 +88,45 @@ extension CoordinatorMachine {
         ) { [outputs = runs[run].state.results.outputs] in outputs[$0] }
     }
 
-    private mutating func check(
+    /// The arguments in the kinds that the tool's schema asks for: an output that is a number
+    /// becomes text where only text is allowed, and the reverse.
+    private mutating func checked(
         _ arguments: ResolvedArguments,
         of node: Int,
         _ run: Int
-    ) throws(Failure) {
+    ) throws(Failure) -> ResolvedArguments {
         let name = runs[run].state.plan[node].tool
         guard let tool = fleet.catalogue[name] else {
             runs[run].arguments.noteUnchecked(name)
-            return runs.markUnbooked(run)
+            runs.markUnbooked(run)
+            return arguments
         }
-        guard arguments.count <= Self.checkedBytes, !tool.schema.acceptsEverything else { return }
+        guard arguments.count <= Self.checkedBytes, !tool.schema.acceptsEverything else {
+            return arguments
+        }
         // Decoding and checking take several times as long as copying.
         argumentBudget.work += 8 * arguments.count
-        let problems = tool.schema.problems(of: JSONValue(arguments.joined))
-        guard problems.isEmpty else { throw Failure.badArguments(problems) }
+        let value = JSONValue(arguments.joined)
+        let problems = tool.schema.problems(of: value)
+        if problems.isEmpty { return arguments }
+        let coerced = value.coerced(to: JSONValue(tool.description.parameters)) { _ in false }
+        guard coerced != value, tool.schema.problems(of: coerced).isEmpty else {
+            throw Failure.badArguments(problems)
+        }
+        return .whole(RawJSON(coerced))
     }
 
-    /// What is wrong with arguments that were made before any worker had their tool; nil if nothing
-    /// is, or if they were checked then.
-    mutating func lateFault(
-        of arguments: ResolvedArguments,
-        _ node: Int,
+    /// Arguments that are about to be sent, checked now if they were made before any worker had
+    /// their tool.
+    mutating func checkedLate(
+        _ arguments: ResolvedArguments,
+        of node: Int,
         _ run: Int
-    ) -> Failure? {
+    ) throws(Failure) -> ResolvedArguments {
         guard !runs[run].arguments.uncheckedTools.isEmpty,
             runs[run].arguments.uncheckedTools.contains(runs[run].state.plan[node].tool)
-        else { return nil }
-        do throws(Failure) {
-            try check(arguments, of: node, run)
-            return nil
-        } catch {
-            return error
-        }
+        else { return arguments }
+        return try checked(arguments, of: node, run)
     }
 
     // MARK: - Kept arguments

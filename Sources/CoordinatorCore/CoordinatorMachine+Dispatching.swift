@@ -109,15 +109,18 @@ extension CoordinatorMachine {
 
     private mutating func send(
         _ attempt: AttemptID,
-        with arguments: ResolvedArguments,
+        with made: ResolvedArguments,
         to worker: WorkerID,
         _ connection: ConnectionID,
         _ timeout: Duration?,
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
-        if let failure = lateFault(of: arguments, attempt.node, run) {
-            return schedule(.attemptFailed(attempt, worker, failure), in: &turn)
+        let arguments: ResolvedArguments
+        do throws(Failure) {
+            arguments = try checkedLate(made, of: attempt.node, run)
+        } catch {
+            return schedule(.attemptFailed(attempt, worker, error), in: &turn)
         }
         let payload: Payload
         let value: SentValue

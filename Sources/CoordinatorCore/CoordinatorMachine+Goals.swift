@@ -37,11 +37,14 @@ extension CoordinatorMachine {
                 PlannerTool(
                     name: $0.name,
                     description: $0.description,
-                    parameters: $0.parameters
+                    parameters: $0.parameters,
+                    mayBeRepeated: $0.mayBeRepeated,
+                    examples: $0.examples
                 )
             }
         let format = submit.planner.format ?? configuration.planFormat
         var settings = PlannerSettings(tools: tools, format: format)
+        settings.examples = configuration.planExamples
         settings.join = GoalJoin(submit.join)
         settings.options = submit.planner
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes

@@ -55,7 +55,9 @@ public struct CoordinatorMachine: Sendable {
         /// Milliseconds of Unix time at the zero of the monotonic clock.
         public var unixMillisecondsAtZero = 0
         /// The form of plans that models are asked for, unless a submission says otherwise.
-        public var planFormat = PlanFormat.json
+        public var planFormat = PlanFormat.text
+        /// Goals with plans that reach them, which planners are shown.
+        public var planExamples: [PlanExample] = []
 
         /// Describes a coordinator.
         public init(

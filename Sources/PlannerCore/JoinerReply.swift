@@ -6,9 +6,11 @@ public import JSON
 /// Reads a joiner's reply, in either form, split anywhere.
 ///
 /// Structured: an object with `thought`, `action` (`finish` or `replan`), `reason` and `answer`.
-/// Text: `Thought: …`, then `Action: Finish(…)` or `Action: Replan(…)`; the answer ends at the
-/// parenthesis that closes the call and ends its line, so it may contain parentheses. Only the word
-/// before the parenthesis decides: the answer itself may contain words such as replanning.
+/// Text: `Answer: …` or `Replan: …` up to the end of the reply; or, as in the paper, `Thought: …`,
+/// then `Action: Finish(…)` or `Action: Replan(…)`, where the answer ends at the parenthesis that
+/// closes the call and ends its line, so it may contain parentheses. Only the word before the colon
+/// or parenthesis decides: the answer itself may contain words such as replanning. Text without
+/// such a word is the answer.
 public struct JoinerReply: Sendable {
     /// The decision of the joiner.
     public enum Decision: Sendable, Hashable {
@@ -89,9 +91,11 @@ public struct JoinerReply: Sendable {
     /// Ends the reply: returns the decision and the last text of the answer.
     ///
     /// All returned texts together are the answer, if it is a text. `isCut` tells that the model
-    /// was stopped by a limit; an answer without its end is then a fault.
+    /// was stopped by a limit; an answer without its end is then a fault. `mayBePlain` tells that
+    /// an answer may come in plain words, without saying that it is one.
     public mutating func finish(
-        isCut: Bool = false
+        isCut: Bool = false,
+        mayBePlain: Bool = true
     ) -> (decision: Result<Decision, Fault>, text: String) {
         if isTooLong {
             let limit = PlannerLimits.replyBytes
@@ -106,7 +110,7 @@ public struct JoinerReply: Sendable {
             form = .structured(reply)
             return (decision, text)
         case .text(var reply):
-            let decision = reply.finish(isCut: isCut)
+            let decision = reply.finish(isCut: isCut, mayBePlain: mayBePlain)
             let text = reply.nextText()
             form = .text(reply)
             return (decision, text)

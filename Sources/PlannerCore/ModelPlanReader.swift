@@ -22,7 +22,8 @@ public struct PlannerNode: Sendable, Hashable {
 
 /// Reads the plan in a model's reply while the model still writes.
 ///
-/// Feed it the reply, split anywhere; the result does not depend on the split. It delivers each
+/// Feed it the reply, split anywhere; the result does not depend on the split. A model that was asked
+/// for one form and writes the other one is read, too. It delivers each
 /// node as soon as its call is complete and all the nodes it refers to have been delivered, so a
 /// plan can grow in this order without waiting for an id. A delivered node has been checked: its
 /// tool exists, its arguments match as far as can be known before the outputs are there, its id is
@@ -48,16 +49,19 @@ public struct ModelPlanReader: Sendable {
         public var isSound: Bool { problems.allSatisfy(\.isWarning) }
     }
 
-    private let format: PlanFormat
+    /// The form that was asked for, then the one that the reply has.
+    private var format: PlanFormat
+    /// The beginning of the reply while its form is not known; nil after that.
+    private var beginning: [UInt8]? = []
     private var tasks = TaskListScanner()
     private var calls: TextPlanScanner
-    private let tools: PlannerTools
-    private var gate: NodeGate
+    private var intake: NodeIntake
     private var joinInstruction: String?
     private var hasEnd = false
     private var isOver = false
     private var position = 0
-    private var hasCalls = false
+    /// Whether the reply has anything but digits and marks.
+    private var hasWords = false
     private let oldCount: Int
 
     /// Where a call or an element of `tasks` may end: at its own end, at the head of the next call,
@@ -76,28 +80,38 @@ public struct ModelPlanReader: Sendable {
 
     /// A reader of another reply for a run that already has these nodes.
     ///
-    /// At most `room` nodes are delivered; one more is a problem, and the reader stops.
+    /// At most `room` nodes are delivered; one more is a problem, and the reader stops. Numbers in
+    /// the `goal` are no sign of a plan that counts up without end. `nodes` are those that this plan
+    /// has already; nil if a call may be made twice.
     public init(
         format: PlanFormat,
         tools: [PlannerTool],
         ledger: PlanLedger,
+        goal: String = "",
+        nodes: [NodeDefinition]? = [],
         room: Int = PlanLimits.nodes
     ) {
         self.format = format
-        self.tools = PlannerTools(tools)
+        let tools = PlannerTools(tools)
+        intake = NodeIntake(
+            tools: tools,
+            goal: goal,
+            nodes: nodes,
+            gate: NodeGate(ledger: ledger, room: room)
+        )
         oldCount = ledger.count
-        gate = NodeGate(ledger: ledger, room: room)
-        calls = TextPlanScanner(tools: self.tools.names)
+        calls = TextPlanScanner(tools: tools.names)
     }
 
     /// The nodes of the run with those delivered so far.
-    public var ledger: PlanLedger { gate.ledger }
+    public var ledger: PlanLedger { intake.gate.ledger }
 
     /// Whether later text cannot change the result: the plan is complete, or a limit was reached.
-    public var isAtEnd: Bool { hasEnd || isOver }
+    public var isAtEnd: Bool { hasEnd || isOver || intake.isEndless }
 
-    /// Whether a limit was reached, so that the rest of the plan cannot be read.
-    public var hasReachedLimit: Bool { isOver }
+    /// Whether the rest of the reply is not read: a limit was reached, or the plan only repeats
+    /// itself.
+    public var hasReachedLimit: Bool { isOver || intake.isEndless }
 
     /// Reads the next piece of the reply; returns the nodes that can be added now.
     public mutating func feed(_ text: String) -> [PlannerNode] {
@@ -112,29 +126,36 @@ public struct ModelPlanReader: Sendable {
         while !rest.isEmpty, !isAtEnd {
             let before = rest.prefix { !ModelPlanReader.endsOfCalls.contains($0) }
             let step = rest.prefix(min(before.count + 1, PlannerLimits.replyBytes - bytesRead))
+            if !hasWords { hasWords = step.contains { $0 >= UInt8(ascii: "A") } }
             let count = scan(step)
             bytesRead += count
             rest = rest.dropFirst(count)
             if bytesRead >= PlannerLimits.replyBytes, !isAtEnd {
                 isOver = true
-                gate.report(
+                intake.gate.report(
                     .limit,
                     nil,
                     "the reply is longer than \(PlannerLimits.replyBytes) bytes"
                 )
             }
-            if gate.isFull { isOver = true }
+            if intake.gate.isFull { isOver = true }
         }
         bytesRead += rest.count
         trailingBytes += rest.count
-        return gate.removePassed()
+        return intake.gate.removePassed()
     }
 
     /// Ends the reply.
     ///
     /// `isCut` tells that the model was stopped by a limit: the last call may then be incomplete,
-    /// and a plan without an end is a problem.
-    public mutating func finish(isCut: Bool = false) -> Summary {
+    /// and a plan without an end is a problem. `isEndless` tells that it was stopped because it only
+    /// repeated itself: what came before is then the plan.
+    public mutating func finish(isCut: Bool = false, isEndless: Bool = false) -> Summary {
+        if let held = beginning {
+            beginning = nil
+            _ = scan(held[...])
+        }
+        if intake.isEndless { hasEnd = true }
         var missing: String?
         switch format {
         case .json:
@@ -143,38 +164,56 @@ public struct ModelPlanReader: Sendable {
             var findings: [TextPlanScanner.Finding] = []
             calls.finish(isCut: isCut || isOver) { findings.append($0) }
             for finding in findings { handle(finding) }
+            // A server that stops before `join()` leaves the number of its line.
+            if !isCut, !hasWords, bytesRead > 0 { hasEnd = true }
             if isCut, !hasEnd { missing = "the reply was cut off before the plan was complete" }
         }
-        if let missing, !isOver { gate.report(.badPlan, nil, missing) }
-        gate.finish(isCut: missing != nil || isOver)
-        if gate.ledger.count == oldCount, gate.problems.isEmpty {
-            gate.report(
+        if let missing, !isOver {
+            let isEnough = isEndless && intake.gate.ledger.count > oldCount
+            intake.gate.report(.badPlan, nil, missing, isWarning: isEnough)
+        }
+        intake.gate.finish(isCut: missing != nil || isOver)
+        if intake.gate.ledger.count == oldCount, intake.gate.problems.isEmpty {
+            intake.gate.report(
                 .emptyPlan,
                 nil,
-                hasCalls ? "every node of the plan is there already" : "the plan has no nodes"
+                intake.hasCalls
+                    ? "every node of the plan is there already" : "the plan has no nodes",
+                isWarning: !intake.hasCalls && hasEnd
             )
         }
         return Summary(
-            nodes: gate.removePassed(),
+            nodes: intake.gate.removePassed(),
             joinInstruction: joinInstruction,
             hasEnd: hasEnd,
-            problems: gate.problems
+            problems: intake.gate.problems
         )
     }
 
     /// Reads bytes up to the end of the plan; returns how many.
     private mutating func scan(_ bytes: ArraySlice<UInt8>) -> Int {
+        if let held = beginning {
+            let text = held + bytes
+            guard let form = PlanFormat(ofReply: text, asked: format) else {
+                beginning = text
+                return bytes.count
+            }
+            format = form
+            beginning = nil
+            let count = scan(text[...])
+            return max(0, count - held.count)
+        }
         let count: Int
         switch format {
         case .json:
             var findings: [TaskListScanner.Finding] = []
             count = tasks.feed(bytes) { findings.append($0) }
             if tasks.isAtEnd { hasEnd = true }
-            for finding in findings where !gate.isFull { handle(finding) }
+            for finding in findings where !intake.gate.isFull { handle(finding) }
         case .text:
             var findings: [TextPlanScanner.Finding] = []
             count = calls.feed(bytes) { findings.append($0) }
-            for finding in findings where !gate.isFull { handle(finding) }
+            for finding in findings where !intake.gate.isFull { handle(finding) }
         }
         return count
     }
@@ -184,8 +223,8 @@ public struct ModelPlanReader: Sendable {
     private mutating func handle(_ finding: TaskListScanner.Finding) {
         switch finding {
         case .task(let raw): addTask(raw)
-        case .broken(let message): gate.report(.badJSON, nil, message)
-        case .misplaced(let message): gate.report(.badPlan, nil, message)
+        case .broken(let message): intake.gate.report(.badJSON, nil, message)
+        case .misplaced(let message): intake.gate.report(.badPlan, nil, message)
         case .joinInstruction(let text): noteInstruction(text)
         }
     }
@@ -194,12 +233,12 @@ public struct ModelPlanReader: Sendable {
         defer { position += 1 }
         do {
             let definition = try NodeDefinition(decoding: raw.detached(), at: position)
-            offer(definition, source: raw.text)
+            intake.offer(definition, source: raw.text)
         } catch {
             for problem in error.problems {
-                gate.report(problem.code, problem.node.flatMap(NodeID.init), problem.message)
+                intake.gate.report(problem.code, problem.node.flatMap(NodeID.init), problem.message)
             }
-            if let id = writtenID(of: raw) { gate.refuse(id) }
+            if let id = writtenID(of: raw) { intake.gate.refuse(id) }
         }
     }
 
@@ -221,11 +260,11 @@ public struct ModelPlanReader: Sendable {
         case .endOfPlan:
             hasEnd = true
         case .unnumbered(let name):
-            gate.report(.badPlan, nil, "a call of \(name) has no number before it")
+            intake.gate.report(.badPlan, nil, "a call of \(name) has no number before it")
         case .broken(let number, let name, let hasOpenQuote):
-            if let id = NodeID(String(number)) { gate.refuse(id) }
+            if let id = NodeID(String(number)) { intake.gate.refuse(id) }
             let end = hasOpenQuote ? "a string that is not closed" : "an open parenthesis"
-            gate.report(
+            intake.gate.report(
                 .badPlan,
                 NodeID(String(number)),
                 "call \(number) of \(quoted(name)) ends with \(end)"
@@ -235,18 +274,22 @@ public struct ModelPlanReader: Sendable {
 
     private mutating func addCall(_ call: WrittenCall) {
         guard let id = NodeID(String(call.number)) else { return }
-        guard let entry = tools[call.name] else {
-            gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(call.name))
-            gate.refuse(id)
+        guard let entry = intake.tools[call.name] else {
+            intake.gate.report(
+                .unknownTool,
+                id,
+                "node \(id) " + intake.tools.unknownTool(call.name)
+            )
+            intake.gate.refuse(id)
             return
         }
-        let written = WrittenArguments(call.arguments, tools: tools.names)
+        let written = WrittenArguments(call.arguments, tools: intake.tools.names)
         switch entry.bind(written, text: call.arguments) {
         case .fault(let fault):
-            gate.report(.badArguments, id, "node \(id) \(fault)")
-            gate.refuse(id)
+            intake.gate.report(.badArguments, id, "node \(id) \(fault)")
+            intake.gate.refuse(id)
         case .bound(let fields):
-            offer(
+            intake.offer(
                 NodeDefinition(
                     id: id,
                     tool: call.name,
@@ -261,45 +304,29 @@ public struct ModelPlanReader: Sendable {
     private mutating func noteInstruction(_ text: String) {
         guard joinInstruction == nil, !text.isEmpty else { return }
         guard text.utf8.count <= PlanLimits.joinInstruction else {
-            gate.report(.limit, nil, "the join instruction is too long")
+            intake.gate.report(.limit, nil, "the join instruction is too long")
             return
         }
         joinInstruction = text
     }
+}
 
-    // MARK: - Checks of one node
-
-    private mutating func offer(_ written: NodeDefinition, source: String) {
-        hasCalls = true
-        var definition = written
-        let id = definition.id
-        guard let entry = tools[definition.tool] else {
-            gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(definition.tool))
-            gate.refuse(id)
-            return
-        }
-        definition.arguments = entry.droppingNulls(definition.arguments)
-        do {
-            // The plan's own checks of a node: limits, a reference to itself.
-            var plan = Plan()
-            try plan.append([definition])
-        } catch {
-            // A node that declares and refers to itself has one fault, not two.
-            var codes: [PlanProblem.Code] = []
-            for problem in error.problems where !codes.contains(problem.code) {
-                codes.append(problem.code)
-                gate.report(problem.code, id, problem.message)
+extension PlanFormat {
+    /// The form of a reply that begins like this; nil while that cannot be told.
+    ///
+    /// An object, also in a fence, is the JSON form, and a numbered line the text form; anything
+    /// else is taken to be what was asked for.
+    fileprivate init?(ofReply text: [UInt8], asked: PlanFormat) {
+        var rest = text[...].drop(while: isBlank)
+        if rest.first == UInt8(ascii: "`") {
+            guard rest.count <= PlannerLimits.headBytes else {
+                self = asked
+                return
             }
-            gate.refuse(id)
-            return
+            guard let line = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            rest = rest[line...].drop(while: isBlank)
         }
-        let faults = entry.problems(of: definition.arguments)
-        guard faults.isEmpty else {
-            let list = faults.prefix(5).joined(separator: "; ")
-            gate.report(.badArguments, id, "node \(id): arguments of \(definition.tool): \(list)")
-            gate.refuse(id)
-            return
-        }
-        gate.offer(PlannerNode(definition: definition, source: source))
+        guard let first = rest.first else { return nil }
+        self = first == UInt8(ascii: "{") ? .json : isDigit(first) ? .text : asked
     }
 }

@@ -65,6 +65,31 @@ struct NodeGate: Sendable {
         }
     }
 
+    /// The node that an id stands for: another one if the call of that id was made already.
+    func meaning(of id: NodeID) -> NodeID { ledger.aliases[id] ?? id }
+
+    /// A node with this id makes the same call as another one, which takes its place.
+    mutating func replace(_ id: NodeID, by twin: NodeID) {
+        guard id != twin, ledger.nodes[id] == nil, held[id] == nil else { return }
+        ledger.add(alias: id, of: twin)
+        refused.remove(id)
+        for dependent in waiting.removeValue(forKey: id) ?? [] {
+            guard let entry = held.removeValue(forKey: dependent) else { continue }
+            offer(followingAliases(entry.node))
+        }
+    }
+
+    /// The node, with references to replaced nodes changed to those that replace them.
+    func followingAliases(_ node: PlannerNode) -> PlannerNode {
+        guard !ledger.aliases.isEmpty else { return node }
+        var node = node
+        node.definition.dependencies = node.definition.dependencies.map(meaning)
+        node.definition.arguments = rewritingReferences(in: node.definition.arguments) { id in
+            ledger.aliases[id].map { .rename($0) }
+        }
+        return node
+    }
+
     mutating func offer(_ node: PlannerNode) {
         let definition = node.definition
         let id = definition.id
@@ -118,8 +143,11 @@ struct NodeGate: Sendable {
                 refused.insert(id)
                 continue
             }
+            guard !hasMalformedReferences(next.definition) else {
+                refused.insert(id)
+                continue
+            }
             room -= 1
-            warnOfMalformedReferences(next.definition)
             ledger.add(next.definition)
             passed.append(next)
             for dependent in (waiting.removeValue(forKey: id) ?? []).reversed() {
@@ -144,21 +172,54 @@ struct NodeGate: Sendable {
         waiting = [:]
     }
 
-    /// Refuses nodes that declare a dependency on an unknown id; if the reply was cut off, also
-    /// those that refer to one, because it may have been cut off.
+    /// Drops declared dependencies on nothing.
+    ///
+    /// Refuses nodes with a reference to nothing that cannot be text; if the reply was cut off,
+    /// those with any, because it may have been cut off.
     private mutating func refuseWhatCannotCome(isCut: Bool) {
-        for (id, entry) in held {
+        for id in Array(held.keys) {
+            guard let entry = held[id] else { continue }
+            let references = ArgumentTemplate(compiling: entry.node.definition.arguments).references
+            // Beside a reference to a node, a number that the next node could have is meant as one.
+            let hasOthers = references.contains { held[$0.id] != nil || ledger.nodes[$0.id] != nil }
             for (other, isDeclared) in entry.missing
-            where held[other] == nil && !refused.contains(other) && (isDeclared || isCut) {
-                report(
-                    .unknownDependency,
-                    id,
-                    "node \(id) needs node \(other), which is not in the plan"
-                )
-                refused.insert(id)
-                break
+            where held[other] == nil && !refused.contains(other) {
+                let uses = references.filter { $0.id == other }
+                if isCut
+                    || uses.contains(where: {
+                        hasOthers && isNear($0.id) || $0.isMeant(ifWritten: isDeclared)
+                    })
+                {
+                    report(
+                        .unknownDependency,
+                        id,
+                        "node \(id) needs node \(other), which is not in the plan"
+                    )
+                    refused.insert(id)
+                    break
+                }
+                if isDeclared, uses.isEmpty { dropDependency(of: id, on: other) }
             }
         }
+    }
+
+    private func isNear(_ id: NodeID) -> Bool {
+        Int(id.text).map { $0 <= ledger.nextNumber + held.count } ?? false
+    }
+
+    private mutating func dropDependency(of id: NodeID, on other: NodeID) {
+        held[id]?.missing[other] = nil
+        held[id]?.node.definition.dependencies.removeAll { $0 == other }
+        report(
+            .unknownDependency,
+            id,
+            "node \(id) declares that it needs node \(other), which is not in the plan; that is "
+                + "left out",
+            isWarning: true
+        )
+        guard let entry = held[id], entry.missing.isEmpty else { return }
+        held[id] = nil
+        pass(entry.node)
     }
 
     private mutating func spreadRefusals() {
@@ -194,7 +255,9 @@ struct NodeGate: Sendable {
                 )
             }
             let arguments = entry.node.definition.arguments
-            entry.node.definition.arguments = escapingReferences(to: Set(unknown), in: arguments)
+            entry.node.definition.arguments = rewritingReferences(in: arguments) { id in
+                unknown.contains(id) ? .escape : nil
+            }
             held[id] = entry
         }
         for id in ids {
@@ -204,16 +267,25 @@ struct NodeGate: Sendable {
         }
     }
 
-    private mutating func warnOfMalformedReferences(_ definition: NodeDefinition) {
+    /// Whether arguments have text that is nearly a reference to a node of the plan, which is a
+    /// problem; other such text, as in a program, is a warning.
+    private mutating func hasMalformedReferences(_ definition: NodeDefinition) -> Bool {
         let found = MalformedReference.find(in: definition.arguments) { ledger.nodes[$0] != nil }
+        var concernsNode = false
         for malformed in found {
+            let words = malformed.text.split { !$0.isASCII || !($0.isLetter || $0.isNumber) }
+            let isMeant = words.contains { word in
+                NodeID(String(word)).map { ledger.nodes[$0] != nil } ?? false
+            }
+            concernsNode = concernsNode || isMeant
             report(
                 .malformedReference,
                 definition.id,
                 "node \(definition.id) \(malformed.fault)",
-                isWarning: true
+                isWarning: !isMeant
             )
         }
+        return concernsNode
     }
 
     /// All nodes that are held now are part of a cycle or depend on one.
@@ -246,6 +318,17 @@ struct NodeGate: Sendable {
     }
 }
 
+extension ArgumentTemplate.Reference {
+    /// Whether a reference to nothing was surely meant as one: `$t7`, or one without quotes.
+    ///
+    /// `$15` is a price, and `$HOME` a variable.
+    fileprivate func isMeant(ifWritten isUnquoted: Bool) -> Bool {
+        let digits = id.text.dropFirst()
+        return isUnquoted
+            || id.text.hasPrefix("t") && !digits.isEmpty && digits.utf8.allSatisfy(isDigit)
+    }
+}
+
 extension NodeDefinition {
     /// Whether two nodes are equal apart from their spelling.
     fileprivate func isSame(as other: NodeDefinition) -> Bool {
@@ -254,50 +337,4 @@ extension NodeDefinition {
         twin.arguments = arguments
         return self == twin && JSONValue(arguments) == JSONValue(other.arguments)
     }
-}
-
-/// The arguments with a second dollar sign before each reference to one of the ids.
-func escapingReferences(to ids: Set<NodeID>, in arguments: RawJSON) -> RawJSON {
-    RawJSON(JSONValue(arguments).escapingReferences(to: ids))
-}
-
-extension JSONValue {
-    fileprivate func escapingReferences(to ids: Set<NodeID>) -> JSONValue {
-        switch self {
-        case .string(let text):
-            .string(escapedReferences(to: ids, in: text))
-        case .array(let elements):
-            .array(elements.map { $0.escapingReferences(to: ids) })
-        case .object(let fields):
-            .object(fields.mapValues { $0.escapingReferences(to: ids) })
-        default:
-            self
-        }
-    }
-}
-
-private func escapedReferences(to ids: Set<NodeID>, in text: String) -> String {
-    let bytes = Array(text.utf8)
-    var escaped: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-        let byte = bytes[index]
-        escaped.append(byte)
-        index += 1
-        guard byte == UInt8(ascii: "$"), index < bytes.count else { continue }
-        if bytes[index] == byte {
-            escaped.append(byte)
-            index += 1
-            continue
-        }
-        let isBraced = bytes[index] == UInt8(ascii: "{")
-        let id = bytes[(isBraced ? index + 1 : index)...].prefix { byte in
-            isNameByte(byte) && !".:/".utf8.contains(byte)
-                && (isBraced || byte != UInt8(ascii: "-"))
-        }
-        if let id = NodeID(String(decoding: id, as: UTF8.self)), ids.contains(id) {
-            escaped.append(byte)
-        }
-    }
-    return String(decoding: escaped, as: UTF8.self)
 }

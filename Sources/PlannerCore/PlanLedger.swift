@@ -11,6 +11,8 @@ public import Plans
 public struct PlanLedger: Sendable, Equatable {
     /// The nodes by id.
     public private(set) var nodes: OrderedDictionary<NodeID, NodeDefinition> = [:]
+    /// Ids of calls that were planned already, with the nodes that take their places.
+    public private(set) var aliases: [NodeID: NodeID] = [:]
     /// The number for the next id.
     public private(set) var nextNumber: Int
 
@@ -26,6 +28,11 @@ public struct PlanLedger: Sendable, Equatable {
     mutating func add(_ node: NodeDefinition) {
         nodes[node.id] = node
         noteID(node.id)
+    }
+
+    mutating func add(alias: NodeID, of id: NodeID) {
+        aliases[alias] = aliases[id] ?? id
+        noteID(alias)
     }
 
     /// Prevents the numbers of `7` and `t7` from being used again.

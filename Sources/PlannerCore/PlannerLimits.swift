@@ -5,7 +5,13 @@ public enum PlannerLimits {
     /// Bytes of a reply that are read; a model that writes more is stopped.
     public static let replyBytes = 4 << 20
     /// Bytes that a model may write after the end of its plan before it is stopped.
-    public static let trailingBytes = 1024
+    public static let trailingBytes = 256
+    /// Tokens of a plan beside those of its calls.
+    public static let planTokens = 512
+    /// Tokens of one call of a plan.
+    public static let callTokens = 128
+    /// Tokens of an answer, and of one step of a model that is asked before every call.
+    public static let answerTokens = 2048
     /// How long a call may take to end after it has said all that matters.
     public static let endOfCall = Duration.seconds(2)
     /// Bytes at the start of a line in which the head of a call is searched.

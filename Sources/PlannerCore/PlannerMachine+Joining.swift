@@ -64,7 +64,9 @@ extension PlannerMachine {
         end(with: failure, into: &actions)
     }
 
-    private var mayReplan: Bool { !isGiven && rounds.count < settings.maxRounds }
+    private var mayReplan: Bool {
+        !isGiven && !hasNothingToAdd && rounds.count < settings.maxRounds
+    }
 
     private mutating func callJoiner(
         _ messages: [ModelMessage],
@@ -77,7 +79,13 @@ extension PlannerMachine {
         }
         state = .joining(Verdict(messages: messages, repairs: repairs))
         let format = prompt.decisionFormat(mayReplan: mayReplan)
-        actions.append(.callModel(request(messages, format: format, stop: []), .joiner))
+        let request = request(
+            messages,
+            format: format,
+            stop: [],
+            mostTokens: PlannerLimits.answerTokens
+        )
+        actions.append(.callModel(request, .joiner))
     }
 
     mutating func readDecision(_ report: ModelEvent, into actions: inout [Action]) {
@@ -92,7 +100,8 @@ extension PlannerMachine {
         case .ended(.refusal):
             end(with: refusal(of: .joiner), into: &actions)
         case .ended(let stop):
-            decide(verdict, isCut: stop == .length || stop == .other, into: &actions)
+            let isCut = stop == .length || stop == .other
+            decide(verdict, isCut: isCut && !verdict.isStopping, into: &actions)
         case .failed(let cause):
             if verdict.isStopping || verdict.reader.isComplete {
                 decide(verdict, isCut: false, into: &actions)
@@ -166,7 +175,7 @@ extension PlannerMachine {
             end(
                 with: Failure(
                     code: .limit,
-                    message: "\(settings.maxRounds) plans did not reach the goal; the joiner "
+                    message: "\(rounds.count) plans did not reach the goal; the joiner "
                         + "still misses: \(shortened(reason, to: 500))"
                 ),
                 into: &actions

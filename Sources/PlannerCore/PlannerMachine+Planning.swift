@@ -23,20 +23,33 @@ extension PlannerMachine {
             giveUp(tokensSpent, into: &actions)
             return
         }
-        state = .planning(
-            Draft(
-                reader: ModelPlanReader(
-                    format: settings.format,
-                    tools: settings.tools,
-                    ledger: ledger,
-                    room: max(0, settings.maxNodes - ledger.count)
-                ),
-                messages: messages,
-                repairs: repairs
-            )
+        state = .planning(Draft(reader: planReader(), messages: messages, repairs: repairs))
+        let request = request(
+            messages,
+            format: prompt.planFormat,
+            stop: prompt.stop,
+            mostTokens: PlannerLimits.planTokens + PlannerLimits.callTokens * settings.maxNodes
         )
-        let request = request(messages, format: prompt.planFormat, stop: prompt.stop)
         actions.append(.callModel(request, .planner))
+    }
+
+    func planReader() -> ModelPlanReader {
+        ModelPlanReader(
+            format: settings.format,
+            tools: settings.tools,
+            ledger: ledger,
+            goal: prompt.goal,
+            nodes: nodes + succeededNodes,
+            room: max(0, settings.maxNodes - ledger.count)
+        )
+    }
+
+    /// The nodes of earlier plans that have an output: making their calls again is of no use.
+    private var succeededNodes: [NodeDefinition] {
+        rounds.flatMap { round in
+            let succeeded = Set(round.parts.filter { $0.outcome.output != nil }.map(\.id))
+            return round.nodes.filter { succeeded.contains($0.id) }
+        }
     }
 
     mutating func readPlan(_ report: ModelEvent, into actions: inout [Action]) {
@@ -56,6 +69,9 @@ extension PlannerMachine {
             // A failure after the end of the plan does not matter: the plan is complete.
             if draft.isStopping || draft.reader.isAtEnd {
                 finishPlan(draft, isCut: false, into: &actions)
+            } else if draft.hasNodes, cause.isRetryable, draft.repairs < settings.maxRepairs {
+                // What arrived is kept, and the rest asked for.
+                finishPlan(draft, isCut: true, into: &actions)
             } else {
                 giveUp(failure(cause, of: .planner), into: &actions)
             }
@@ -66,7 +82,9 @@ extension PlannerMachine {
 
     private mutating func read(_ text: String, _ draft: inout Draft, into actions: inout [Action]) {
         if draft.reply.utf8.count < PlannerLimits.quotedReplyBytes { draft.reply += text }
-        add(draft.reader.feed(text), into: &actions)
+        let found = draft.reader.feed(text)
+        if !found.isEmpty { draft.hasNodes = true }
+        add(found, into: &actions)
         let isRunningOn =
             draft.reader.trailingBytes > PlannerLimits.trailingBytes
             || draft.reader.hasReachedLimit
@@ -93,6 +111,7 @@ extension PlannerMachine {
 
     /// The plan is complete and valid.
     private mutating func closePlan(into actions: inout [Action]) {
+        if nodes.isEmpty, !rounds.isEmpty { hasNothingToAdd = true }
         if settings.options.isPlanOnly {
             let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
             var writer = JSONWriter()
@@ -112,12 +131,19 @@ extension PlannerMachine {
         into actions: inout [Action]
     ) {
         var reader = draft.reader
-        let reading = reader.finish(isCut: isCut)
+        let isEndless = draft.isStopping && !reader.isAtEnd
+        let reading = reader.finish(isCut: isCut || isEndless, isEndless: isEndless)
         add(reading.nodes, into: &actions)
         ledger = reader.ledger
         if let text = reading.joinInstruction { joinInstruction = text }
         // A repair that adds nothing leaves the plan as it was.
         let problems = reading.problems.filter { $0.code != .emptyPlan || nodes.isEmpty }
+            .map { problem in
+                // A later plan without anything new says that there is nothing to add.
+                var problem = problem
+                if problem.code == .emptyPlan, !rounds.isEmpty { problem.isWarning = true }
+                return problem
+            }
         if !problems.isEmpty { actions.append(.noteProblems(problems)) }
         let errors = problems.filter { !$0.isWarning }
         if errors.isEmpty {
@@ -126,7 +152,13 @@ extension PlannerMachine {
             let message = "the plans have more than \(settings.maxNodes) nodes"
             giveUp(Failure(code: .limit, message: message), into: &actions)
         } else if draft.repairs >= settings.maxRepairs {
-            giveUp(unplannable(errors), into: &actions)
+            // With the outputs of an earlier plan there can be an answer all the same.
+            if rounds.isEmpty || settings.options.isPlanOnly {
+                giveUp(unplannable(errors), into: &actions)
+            } else {
+                hasNothingToAdd = true
+                closePlan(into: &actions)
+            }
         } else {
             let messages = prompt.repair(
                 of: draft.reply,

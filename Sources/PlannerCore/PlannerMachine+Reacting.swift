@@ -24,18 +24,29 @@ extension PlannerMachine {
         into actions: inout [Action]
     ) {
         guard hasTokensLeft else { return end(with: tokensSpent, into: &actions) }
-        // One call a reply: text after it is not read.
-        let calls = ModelPlanReader(
+        state = .reacting(
+            Step(calls: stepReader(), verdict: Verdict(messages: messages, repairs: repairs))
+        )
+        let request = request(
+            messages,
+            format: prompt.stepFormat(mayCall: mayCall),
+            stop: prompt.stepStop,
+            mostTokens: PlannerLimits.answerTokens
+        )
+        actions.append(.callModel(request, .planner))
+    }
+
+    /// Reads one call: text after it is not read.
+    ///
+    /// A call may be made again.
+    func stepReader() -> ModelPlanReader {
+        ModelPlanReader(
             format: settings.format,
             tools: settings.tools,
             ledger: ledger,
+            nodes: nil,
             room: mayCall ? 1 : 0
         )
-        state = .reacting(
-            Step(calls: calls, verdict: Verdict(messages: messages, repairs: repairs))
-        )
-        let format = prompt.stepFormat(mayCall: mayCall)
-        actions.append(.callModel(request(messages, format: format, stop: prompt.stop), .planner))
     }
 
     mutating func readStep(_ report: ModelEvent, into actions: inout [Action]) {
@@ -126,7 +137,10 @@ extension PlannerMachine {
             actions.append(.closePlan(joinInstruction: nil))
             return
         }
-        let (decision, text) = step.verdict.reader.finish(isCut: isCut)
+        let (decision, text) = step.verdict.reader.finish(
+            isCut: isCut && !step.verdict.isStopping,
+            mayBePlain: false
+        )
         switch decision {
         case .success(.finish(let answer)):
             guard settings.join == .model else { return join(into: &actions) }

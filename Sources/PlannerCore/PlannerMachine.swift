@@ -1,6 +1,6 @@
 // The planner of one goal: events in, actions out. Planning is in PlannerMachine+Planning.swift,
 // joining in PlannerMachine+Joining.swift, a model that is asked before every call in
-// PlannerMachine+Reacting.swift.
+// PlannerMachine+Reacting.swift, what limits replies in PlannerMachine+Bounds.swift.
 
 public import Core
 public import JSON
@@ -103,6 +103,8 @@ public struct PlannerMachine: Sendable {
         var messages: [ModelMessage]
         var reply = ""
         var repairs = 0
+        /// Whether the reply has brought nodes.
+        var hasNodes = false
         /// Whether the call was cancelled because later text cannot matter.
         var isStopping = false
     }
@@ -139,18 +141,22 @@ public struct PlannerMachine: Sendable {
     /// Those of them that do not start before the plan is complete.
     var held: [NodeDefinition] = []
     var joinInstruction: String?
+    /// Whether the planner had nothing to add to what was done, so that there is no other plan.
+    var hasNothingToAdd = false
     /// Whether the run had its nodes from the beginning.
     private(set) var isGiven = false
     /// The form that the provider accepted, after it refused the requested one.
     var loweredFormat: ResponseFormat?
-    private var finishedUsage = TokenUsage()
-    private var callUsage = TokenUsage()
+    var finishedUsage = TokenUsage()
+    var callUsage = TokenUsage()
     /// Whether the open call has reported its usage.
     private var hasUsage = false
     /// Bytes that the open call has written.
-    private var replyBytes = 0
+    var replyBytes = 0
+    private var thoughts = ThoughtFilter()
+    private var endless = EndlessText()
     /// Bytes that all calls have written: the planned nodes take no more.
-    private var writtenBytes = 0
+    var writtenBytes = 0
 
     /// A machine for that goal, before the first event.
     public init(goal: String, settings: PlannerSettings) {
@@ -158,6 +164,7 @@ public struct PlannerMachine: Sendable {
         prompt = PlannerPrompt(
             goal: goal,
             tools: settings.tools,
+            examples: settings.examples,
             format: settings.format,
             outputBytes: settings.outputBytes,
             outputsBytes: settings.outputsBytes
@@ -241,10 +248,27 @@ public struct PlannerMachine: Sendable {
             callUsage = TokenUsage()
             hasUsage = false
             replyBytes = 0
+            let rest = thoughts.finish()
+            thoughts = ThoughtFilter()
+            endless = EndlessText()
+            if !rest.isEmpty { pass(.delta(rest), into: &actions) }
+            pass(report, into: &actions)
         case .delta(let text):
             replyBytes += text.utf8.count
             writtenBytes += text.utf8.count
+            for piece in thoughts.feed(text) {
+                switch piece {
+                case .text(let text): pass(.delta(text), into: &actions)
+                case .wasThought: forgetThought()
+                }
+            }
+            endless.feed(text)
+            if endless.isFound { stopEndlessReply(into: &actions) }
         }
+    }
+
+    /// Hands a report to what reads the open reply.
+    private mutating func pass(_ report: ModelEvent, into actions: inout [Action]) {
         switch state {
         case .planning: readPlan(report, into: &actions)
         case .reacting: readStep(report, into: &actions)
@@ -253,71 +277,21 @@ public struct PlannerMachine: Sendable {
         }
     }
 
-    // MARK: - Bounds
-
-    private mutating func checkTokens(into actions: inout [Action]) {
-        guard let limit = settings.maxTokens, usage.total > limit else { return }
+    /// What the open call has written so far was a thought; what it has started stays.
+    private mutating func forgetThought() {
         switch state {
-        case .planning(let draft) where !draft.isStopping && !draft.reader.isAtEnd:
-            actions.append(.cancelModel)
-            giveUp(tokensSpent, into: &actions)
-        case .reacting(let step)
-        where step.node == nil && !step.verdict.isStopping && !step.verdict.reader.isComplete:
-            actions.append(.cancelModel)
-            end(with: tokensSpent, into: &actions)
-        case .joining(let verdict) where !verdict.isStopping && !verdict.reader.isComplete:
-            actions.append(.cancelModel)
-            end(with: tokensSpent, into: &actions)
+        case .planning(let draft) where !draft.hasNodes:
+            state = .planning(
+                Draft(reader: planReader(), messages: draft.messages, repairs: draft.repairs)
+            )
+        case .joining(let verdict) where !verdict.hasDeltas:
+            state = .joining(Verdict(messages: verdict.messages, repairs: verdict.repairs))
+        case .reacting(let step) where step.node == nil && !step.verdict.hasDeltas:
+            let verdict = Verdict(messages: step.verdict.messages, repairs: step.verdict.repairs)
+            state = .reacting(Step(calls: stepReader(), verdict: verdict))
         default:
-            // A complete reply is used; the limit prevents the next call.
             break
         }
-    }
-
-    /// The estimated tokens of a call whose provider does not count: one for each four bytes.
-    ///
-    /// Without it, a limit on tokens would have no effect for programs and servers that report no
-    /// usage.
-    private var estimatedUsage: TokenUsage {
-        guard replyBytes > 0 else { return TokenUsage() }
-        return TokenUsage(input: (messageBytes + 3) / 4, output: (replyBytes + 3) / 4)
-    }
-
-    /// Bytes of the messages of the open call.
-    private var messageBytes: Int {
-        let messages: [ModelMessage] =
-            switch state {
-            case .planning(let draft): draft.messages
-            case .reacting(let step): step.verdict.messages
-            case .joining(let verdict): verdict.messages
-            case .idle, .working, .failing, .joiningByTool, .ended: []
-            }
-        return messages.reduce(0) { $0 + $1.text.utf8.count }
-    }
-
-    /// The approximate memory of the machine: the goal, the tools, the messages and the reply of
-    /// the open call, and the planned nodes.
-    public var heldBytes: Int {
-        let nodeCount = max(ledger.count, nodes.count) + rounds.reduce(0) { $0 + $1.parts.count }
-        return 2_048 + prompt.goal.utf8.count + 160 * settings.tools.count + messageBytes
-            + 2 * writtenBytes + 384 * nodeCount
-    }
-
-    /// The rest of the limit on tokens, which is the most that a reply may have.
-    private var tokensLeft: Int? {
-        settings.maxTokens.map { max(1, $0 - usage.total) }
-    }
-
-    var tokensSpent: Failure {
-        Failure(
-            code: .limit,
-            message: "the models have used \(usage.total) tokens; at most "
-                + "\(settings.maxTokens ?? 0) are allowed"
-        )
-    }
-
-    var hasTokensLeft: Bool {
-        settings.maxTokens.map { usage.total < $0 } ?? true
     }
 
     // MARK: - Ends
@@ -342,13 +316,18 @@ public struct PlannerMachine: Sendable {
         )
     }
 
-    func request(_ messages: [ModelMessage], format: ResponseFormat, stop: [String]) -> ModelRequest
-    {
+    /// A request whose reply has at most so many tokens.
+    func request(
+        _ messages: [ModelMessage],
+        format: ResponseFormat,
+        stop: [String],
+        mostTokens: Int
+    ) -> ModelRequest {
         ModelRequest(
             messages: messages,
             format: format == .text ? .text : loweredFormat ?? format,
             stop: stop,
-            maxTokens: [settings.replyTokens, tokensLeft].compactMap(\.self).min(),
+            maxTokens: [settings.replyTokens, tokensLeft, mostTokens].compactMap(\.self).min(),
             temperature: settings.temperature
         )
     }

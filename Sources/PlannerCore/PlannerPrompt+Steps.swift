@@ -16,8 +16,8 @@ extension PlannerPrompt {
 
     /// The messages that ask for the next call or the answer; `rounds` contains the calls so far.
     func step(after rounds: [PlannedRound], nextNumber: Int, mayCall: Bool) -> [ModelMessage] {
-        var text = "Goal:\n\(goal)\n"
-        if !rounds.isEmpty { text += "\n" + history(rounds) }
+        var text = "Goal: \(goal)\n"
+        if !rounds.isEmpty { text += "\n" + history(rounds, isNamed: true) }
         text +=
             mayCall
             ? "\nMake the next call, with the id \(id(nextNumber)), or give the answer.\n"
@@ -48,7 +48,7 @@ extension PlannerPrompt {
         you. A call with an error has no output; do not repeat it unchanged.
 
         Tools:
-        \(tools.map(toolLine).joined(separator: "\n"))
+        \(toolLines)
 
         \(format == .text ? textStep : jsonStep)
         """
@@ -57,11 +57,9 @@ extension PlannerPrompt {
     private var textStep: String {
         """
         Reply in one of these forms and with nothing else:
-        Thought: <your reasoning, in a sentence>
-        1. tool("text", limit=3)
+        Thought: and a sentence of reasoning, then on the next line a call, as 1. tool("text", limit=3)
         or
-        Thought: <your reasoning, in a sentence>
-        Action: Finish(<the answer>)
+        Thought: and a sentence of reasoning, then on the next line Answer: and the answer
         A call is one line, with the number that you are told. Strings have quotes; write \\" for a \
         quote within. Arguments without a name come in the order shown. $1 stands for the output of \
         call 1. Write $$ for a dollar sign.
@@ -73,7 +71,7 @@ extension PlannerPrompt {
         Reply with one JSON object and nothing else, for a call {"thought": "…", "action": "call", \#
         "tasks": [{"id": "t1", "tool_name": "…", "args": {…}, "dependencies": []}], "answer": null} \#
         with exactly one task, for the answer {"thought": "…", "action": "finish", "tasks": [], \#
-        "answer": "the answer"}. In args, the string "$t1" stands for the output of t1. Write $$ for \#
+        "answer": "…"}. In args, the string "$t1" stands for the output of t1. Write $$ for \#
         a dollar sign. An argument that is not needed is left out, or null.
         """#
     }

@@ -17,6 +17,8 @@ public enum GoalJoin: Sendable, Hashable {
 public struct PlannerSettings: Sendable {
     /// The tools a plan may call.
     public var tools: [PlannerTool]
+    /// Goals with plans that reach them, shown beside those of the tools.
+    public var examples: [PlanExample] = []
     /// The form in which plans are written.
     public var format: PlanFormat
     /// What was asked of the planning; its format is not read here.
@@ -30,7 +32,8 @@ public struct PlannerSettings: Sendable {
     /// Providers count at the end of a call, so the last call may exceed the limit by its request;
     /// without a count, four bytes are one token.
     public var maxTokens: Int?
-    /// How many tokens one reply may have; nil leaves it to the model's configuration.
+    /// How many tokens one reply may have; nil leaves it to the model's configuration, and to what a
+    /// plan of `maxNodes` or an answer needs at most.
     public var replyTokens: Int?
     /// The sampling temperature; nil leaves it to the model's configuration.
     public var temperature: Double?

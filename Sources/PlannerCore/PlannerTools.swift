@@ -1,5 +1,6 @@
 // The data for checking calls: the tools by name, their parameters in order, their schemas.
 
+import Core
 import JSON
 import OrderedCollections
 import Plans
@@ -54,11 +55,53 @@ extension PlannerTools.Entry {
         schema?.problems(ofWritten: arguments).map(\.description) ?? []
     }
 
+    /// The arguments as they were probably meant: under the names that the tool knows, without
+    /// nulls that mean "not given", in the kinds that the schema asks for.
+    func repaired(_ arguments: RawJSON) -> RawJSON {
+        let value = JSONValue(droppingNulls(arguments))
+        let named = value.objectValue.map { JSONValue.object(withKnownNames($0)) } ?? value
+        let coerced = named.coerced(to: parameters) { text in
+            ArgumentTemplate(compiling: RawJSON(text)).hasReferences
+        }
+        return coerced == JSONValue(arguments) ? arguments : RawJSON(coerced)
+    }
+
+    /// The fields, those with an unknown name under the known one that is close to it, or under
+    /// the only one that is missing.
+    private func withKnownNames(
+        _ fields: OrderedDictionary<String, JSONValue>
+    ) -> OrderedDictionary<String, JSONValue> {
+        let unknown = fields.keys.filter { !names.contains($0) }
+        guard !unknown.isEmpty, !names.isEmpty else { return fields }
+        var missing = names.filter { fields[$0] == nil }
+        var renamed: [String: String] = [:]
+        for name in unknown {
+            let meant =
+                missing.first { $0.isSpelled(like: name) }
+                ?? Suggestions.closest(to: name, among: missing)
+            guard let meant else { continue }
+            renamed[name] = meant
+            missing.removeAll { $0 == meant }
+        }
+        let required = (parameters["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+        let stillMissing = missing.filter(required.contains)
+        let stillUnknown = unknown.filter { renamed[$0] == nil }
+        if stillMissing.count == 1, stillUnknown.count == 1,
+            parameters["additionalProperties"] == false
+        {
+            renamed[stillUnknown[0]] = stillMissing[0]
+        }
+        guard !renamed.isEmpty else { return fields }
+        var result: OrderedDictionary<String, JSONValue> = [:]
+        for (name, value) in fields { result[renamed[name] ?? name] = value }
+        return result
+    }
+
     /// The arguments without the nulls that mean "not given".
     ///
     /// Where replies are bound to a strict schema, a model cannot leave a parameter out; it writes
     /// null.
-    func droppingNulls(_ arguments: RawJSON) -> RawJSON {
+    private func droppingNulls(_ arguments: RawJSON) -> RawJSON {
         guard arguments.bytes.firstRange(of: Array("null".utf8)) != nil else { return arguments }
         let value = JSONValue(arguments)
         let kept = value.droppingNulls(by: parameters, depth: 0)
@@ -126,6 +169,16 @@ extension JSONValue {
         case .array(let names): names.compactMap(\.stringValue)
         default: []
         }
+    }
+}
+
+extension String {
+    /// Whether two names differ in capitals, dashes and underscores only.
+    fileprivate func isSpelled(like other: String) -> Bool {
+        func plain(_ text: String) -> String {
+            text.lowercased().filter { $0 != "_" && $0 != "-" }
+        }
+        return plain(self) == plain(other)
     }
 }
 

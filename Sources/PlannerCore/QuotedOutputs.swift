@@ -1,50 +1,57 @@
-// Outcomes of nodes as shown to a model: one JSON line each, cut to a size.
+// Calls and their outcomes as shown to a model: `capital("Peru") = "Lima"`, one line each, cut to a
+// size.
 
 import Core
 import JSON
 import Plans
 
-/// Writes outcomes with a limit for each and a limit for all.
+/// Writes calls with their outcomes, with a limit for each and a limit for all.
 struct QuotedOutputs {
     private let each: Int
     private var rest: Int
+
+    /// Bytes of an argument that are shown, when it was an output.
+    private static let argumentBytes = 200
 
     init(each: Int, all: Int) {
         self.each = max(16, each)
         rest = all
     }
 
-    /// `{"id","tool","args","output"}`, or with `error` in place of `output`; nil if there is no room.
+    /// One line of a call with its output or its error; nil if there is no room.
     ///
-    /// An output that is too large becomes the start of its text, with `output_bytes` beside it.
-    mutating func line(of part: JoinPart, arguments: RawJSON?) -> String? {
+    /// All is quoted as JSON, so that no output can look like another line. An output that is too
+    /// large becomes the start of its text, with its size.
+    mutating func line(of part: JoinPart, written call: String, isNamed: Bool) -> String? {
         guard rest > 0 else { return nil }
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.field("id", part.id.text)
-        writer.field("tool", part.tool)
-        if let arguments, arguments.count <= each { writer.field("args", arguments) }
+        var line = isNamed ? "\(part.id): \(call)" : call
         if let output = part.outcome.output {
-            write(output, into: &writer)
+            line += " = " + text(of: output)
         } else if let failure = part.outcome.failure {
-            writer.key("error")
-            writer.beginObject()
-            writer.field("code", failure.code.rawValue)
-            writer.field("message", shortened(failure.message, to: each))
-            writer.endObject()
+            let message = shortened(failure.message, to: each)
+            line += " failed (\(failure.code.rawValue)): " + RawJSON(message).text
         }
-        writer.endObject()
-        rest -= writer.bytes.count
-        return String(decoding: writer.bytes, as: UTF8.self)
+        rest -= line.utf8.count + 1
+        return line
     }
 
-    private func write(_ output: RawJSON, into writer: inout JSONWriter) {
+    private func text(of output: RawJSON) -> String {
         let room = min(each, max(rest, 16))
-        if output.count <= room {
-            writer.field("output", output)
-            return
+        if output.count <= room { return output.text }
+        let start = shortened(output.plainText(atLeast: room + 1), to: room)
+        return RawJSON(start).text + " (the start of \(output.count) bytes)"
+    }
+
+    /// The arguments of a call with the short outputs that they refer to.
+    static func resolved(_ arguments: RawJSON, _ outputs: [NodeID: RawJSON]) -> RawJSON {
+        let template = ArgumentTemplate(compiling: arguments)
+        guard template.hasReferences else { return arguments }
+        let references = template.references
+        let resolved = try? template.resolve { position in
+            guard let output = outputs[references[position].id], output.count <= argumentBytes
+            else { return .literal }
+            return .output(output)
         }
-        writer.field("output_start", shortened(output.plainText(atLeast: room + 1), to: room))
-        writer.field("output_bytes", output.count)
+        return resolved ?? arguments
     }
 }

@@ -1,4 +1,5 @@
-// The joiner's reply as text: `Thought: …`, `Action: Finish(…)` or `Action: Replan(…)`.
+// The joiner's reply as text: `Answer: …` or `Replan: …`, the classic `Action: Finish(…)` and
+// `Action: Replan(…)`, or an answer in plain words.
 
 import JSON
 
@@ -9,13 +10,18 @@ struct TextReply: Sendable {
         case line
         /// In a line that cannot be the action.
         case prose
+        /// In the parentheses of an action.
         case content
+        /// After a label: the rest of the reply.
+        case labelled
         case end
     }
 
     private var place = Place.line
     private var line: [UInt8] = []
     private var isReplan = false
+    /// All text before an action, which is the answer if there is none.
+    private var words: [UInt8] = []
 
     private var outlet = TextOutlet()
     /// Open parentheses within the content.
@@ -33,15 +39,19 @@ struct TextReply: Sendable {
     var isComplete: Bool { place == .end }
 
     /// Whether an answer has begun.
-    var isAnswering: Bool { (place == .content || place == .end) && !isReplan }
+    var isAnswering: Bool {
+        (place == .content || place == .labelled || place == .end) && !isReplan
+    }
 
     mutating func step(_ byte: UInt8) {
         switch place {
         case .line: stepLine(byte)
         case .prose: if byte == UInt8(ascii: "\n") { startLine() }
         case .content: stepContent(byte)
-        case .end: break
+        case .labelled: if !outlet.all.isEmpty || byte != UInt8(ascii: "*") { append(byte) }
+        case .end: return
         }
+        if place == .line || place == .prose { words.append(byte) }
     }
 
     mutating func nextText() -> String {
@@ -49,16 +59,18 @@ struct TextReply: Sendable {
     }
 
     mutating func finish(
-        isCut: Bool
+        isCut: Bool,
+        mayBePlain: Bool
     ) -> Result<JoinerReply.Decision, JoinerReply.Fault> {
-        if place == .content {
+        if place == .content || place == .labelled {
             if isCut, tail.isEmpty { return .failure(fault("the reply was cut off")) }
             // It is still the action without its parenthesis.
             place = .end
         }
+        if place != .end, mayBePlain, !isCut { usePlainWords() }
         guard place == .end else {
             return .failure(
-                fault("the reply has neither Action: Finish(…) nor Action: Replan(…)")
+                fault(isCut ? "the reply was cut off" : "the reply is no answer")
             )
         }
         let text = String(decoding: outlet.all, as: UTF8.self)
@@ -69,6 +81,19 @@ struct TextReply: Sendable {
 
     private func fault(_ message: String) -> JoinerReply.Fault {
         JoinerReply.Fault(message: message)
+    }
+
+    /// The text without its thoughts is the answer, or the wish for another plan.
+    private mutating func usePlainWords() {
+        var lines = String(decoding: words, as: UTF8.self).split(separator: "\n")
+        lines.removeAll { $0.lowercased().hasPrefix("thought:") }
+        guard !lines.contains(where: { $0.lowercased().hasPrefix("action:") }),
+            lines.contains(where: { $0.utf8.contains { !isBlank($0) } })
+        else { return }
+        let text = lines.joined(separator: "\n")
+        isReplan = text.lowercased().hasPrefix("replan")
+        for byte in text.utf8 { append(byte) }
+        place = .end
     }
 
     // MARK: - Before the action
@@ -89,6 +114,9 @@ struct TextReply: Sendable {
             }
             isReplan = word == "replan"
             place = .content
+        case ":" where labelledWord() != nil:
+            isReplan = labelledWord() == "replan"
+            place = .labelled
         case "{" where line.allSatisfy(isBlank):
             hasObject = true
         default:
@@ -100,13 +128,24 @@ struct TextReply: Sendable {
     /// `finish` or `replan`, if the line before the parenthesis has only this word, its label and
     /// marks of emphasis.
     private func actionWord() -> String? {
+        let words = wordsOfLine
+        guard words.count == 1, words[0] == "finish" || words[0] == "replan" else { return nil }
+        return words[0]
+    }
+
+    /// `answer`, `final answer`, `finish` or `replan`, if the line before a colon has only this.
+    private func labelledWord() -> String? {
+        let word = wordsOfLine.joined(separator: " ")
+        return ["answer", "final answer", "finish", "replan"].contains(word) ? word : nil
+    }
+
+    private var wordsOfLine: [String] {
         let marks: Set<UInt8> = Set("*_`#>-: \t\r".utf8)
         var words = line.split(whereSeparator: marks.contains).map {
             String(decoding: $0, as: UTF8.self).lowercased()
         }
         if words.first == "action" { words.removeFirst() }
-        guard words.count == 1, words[0] == "finish" || words[0] == "replan" else { return nil }
-        return words[0]
+        return words
     }
 
     // MARK: - The content of the action

@@ -39,7 +39,10 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         /// Text looks like a reference but names no node and stays text (a warning).
         public static let unknownReference = Code(rawValue: "unknown_reference")
 
-        /// Text looks like a reference but is not well formed; it stays text (a warning).
+        /// A model planned a call that it had planned already; it is one node (a warning).
+        public static let duplicateCall = Code(rawValue: "duplicate_call")
+        /// Text looks like a reference but is not well formed; it stays text (a warning), unless a
+        /// model wrote it and can repair it.
         public static let malformedReference = Code(rawValue: "malformed_reference")
 
         /// The code as written on the wire.

@@ -143,7 +143,11 @@ struct GoalTests {
         _ = try submit(client)
         let planner = try harness.nextCall(.planner)
         let written = NodeText("t1")
-        let many = (0..<400).map { NodeText("n\($0)", args: #"{"x":"a word or two of text"}"#) }
+        // Letters, because calls that count up are cut.
+        let many = (0..<400).map { number in
+            let letters = String(number).map { Array("abcdefghij")[$0.wholeNumberValue ?? 0] }
+            return NodeText("n\(number)", args: #"{"x":"a word or two of \#(String(letters))"}"#)
+        }
         harness.say(#"{"tasks":["#, written.text, in: planner)
         harness.say("," + many.map(\.text).joined(separator: ","), in: planner)
         let planned = client.take().compactMap { message -> JSONValue? in

@@ -79,7 +79,7 @@ extension Integration {
                 try server.script(
                     "again",
                     planner: [Self.one, .text(forbidden)],
-                    joiner: [Self.replan]
+                    joiner: [Self.replan, .answer("as far as it goes")]
                 )
                 let first = planText(node("t1", "sleep", #"{"ms":1}"#))
                 try server.script("first", planner: [.text(first)])
@@ -94,14 +94,15 @@ extension Integration {
                         "0",
                         "--json"
                     )
-                    #expect(run.code == 1)
+                    // With the outputs of its first plan a run has an answer all the same.
+                    #expect(run.code == (goal == "again" ? 0 : 1))
                     let document = try run.document
                     #expect(document["nodes"].keys == Set(ran), "\(run.output)")
-                    #expect(document["error"]["message"].text?.contains("sleep") == true)
+                    #expect(run.errors.contains(#"calls the tool "sleep""#), "\(run.errors)")
                     for request in try server.requests(for: goal) where request.purpose == "planner"
                     {
-                        let tools = request.text.components(separatedBy: "Goal:")[0]
-                        #expect(!tools.contains("- sleep") && tools.contains("- echo"))
+                        let tools = request.text.components(separatedBy: "Goal: ")[0]
+                        #expect(!tools.contains("\nsleep") && tools.contains("\necho"))
                     }
                 }
                 let shown = try await place.start(
@@ -168,10 +169,12 @@ extension Integration {
                 let three = planText(
                     node("t1", "echo"),
                     node("t2", "echo", #"{"of":"$t1"}"#),
-                    node("t3", "echo")
+                    node("t3", "echo", #"{"of":"another"}"#)
                 )
                 try server.script("nodes", planner: [.text(three)])
-                let more = Reply.text(planText(node("t2", "echo"), node("t3", "echo")))
+                let more = Reply.text(
+                    planText(node("t2", "echo"), node("t3", "echo", #"{"of":"another"}"#))
+                )
                 try server.script("all nodes", planner: [Self.one, more], joiner: [Self.replan])
                 let counted: Reply = [
                     .say(planText(node("t1", "echo"))), .finish(), .usage(900, 200), .done,

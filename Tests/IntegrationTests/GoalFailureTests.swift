@@ -132,7 +132,15 @@ extension Integration {
                 let configuration = try server.configuration("idle_timeout: 300ms")
                 let ours = try await place.startCluster(configuration, slots: faults.count)
                 let runs = try faults.map { _, policy, goal in
-                    try place.start("run", goal, "--on-model-failure", policy, "--json")
+                    try place.start(
+                        "run",
+                        goal,
+                        "--on-model-failure",
+                        policy,
+                        "--repairs",
+                        "0",
+                        "--json"
+                    )
                 }
                 for (fault, policy, goal) in faults where policy == "finish" {
                     try await eventually("the tool of \(fault) runs") {
@@ -255,7 +263,14 @@ extension Integration {
                 try await eventually("the mute model is asked") {
                     try !server.requests(for: "mute").isEmpty
                 }
-                let bad = try place.start("run", "bad", "--on-model-failure", "cancel")
+                let bad = try place.start(
+                    "run",
+                    "bad",
+                    "--on-model-failure",
+                    "cancel",
+                    "--repairs",
+                    "0"
+                )
                 let run = try await place.weft("run", "good")
                 #expect(run.code == 0, "\(run.errors)")
                 #expect(run.output == "fine\n")

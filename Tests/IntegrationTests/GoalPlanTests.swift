@@ -124,10 +124,24 @@ extension Integration {
                 "an unknown node is needed",
                 json: planText(
                     a,
-                    node("t2", "search", #"{"query":"b"}"#, #","dependencies":["t9"]"#)
+                    node("t2", "search", #"{"query":"of $t9"}"#)
                 ),
                 ran: ranA,
                 says: "t9"
+            ),
+            Malformed(
+                "a declared dependency on nothing",
+                json: planText(
+                    a,
+                    node("t2", "search", #"{"query":"b"}"#, #","dependencies":["t9"]"#)
+                ),
+                ran: ranBoth
+            ),
+            Malformed(
+                "a malformed reference",
+                json: planText(a, node("t2", "search", #"{"query":"${t1.items[-1]}"}"#)),
+                ran: ranA,
+                says: "counted from 0"
             ),
             Malformed(
                 "an unknown tool",
@@ -155,7 +169,7 @@ extension Integration {
                 ran: ranA,
                 says: "circle"
             ),
-            Malformed("no tasks", json: planText(), ran: "{}", says: "no nodes"),
+            Malformed("no tasks", json: planText(), ran: "{}"),
             Malformed("nothing", json: "", ran: "{}", says: "no plan"),
             Malformed("only words", json: "I would rather not.", ran: "{}", says: "no plan"),
             Malformed(
@@ -243,7 +257,7 @@ extension Integration {
                 ran: lineRanA,
                 says: "circle"
             ),
-            Malformed("only join", text: "1. join()<END_OF_PLAN>", ran: "{}", says: "no nodes"),
+            Malformed("only join", text: "1. join()<END_OF_PLAN>", ran: "{}"),
             Malformed("nothing", text: "", ran: "{}", says: "no nodes"),
             Malformed("only words", text: "I would rather not.", ran: "{}", says: "no nodes"),
             Malformed("no join", text: lineA + lineB, ran: lineRanBoth),

@@ -104,6 +104,8 @@ extension Integration {
                 let run = try await place.start(
                     "run",
                     "Say hi.",
+                    "--plan-format",
+                    "json",
                     "--workers",
                     "1",
                     "--tools",

@@ -23,13 +23,13 @@ extension Integration {
                 keys = ("thought", "action", "reason", "answer")
                 say(json.dumps({key: decision.get(key) for key in keys}))
 
-            if text.startswith("You are a planner") and "hello you" not in text:
+            if text.startswith("You plan calls") and "hello you" not in text:
                 say('{"tasks": [{"id": "t1", "tool_na', 'me": "greet", "args": {"name": "you"}}')
                 deadline = time.time() + 20
                 while not os.path.exists(folder + "/greeted") and time.time() < deadline:
                     time.sleep(0.01)
                 say(', {"id": "t2", "tool_name": "echo", "args": {"of": "$t1"}}', "]}")
-            elif text.startswith("You are a planner"):
+            elif text.startswith("You plan calls"):
                 say('{"tasks": [{"id": "t3", "tool_name": "echo", "args": {"a": "<$t1>"}}]}')
             elif "<hello you>" in text:
                 early = os.path.exists(folder + "/greeted")

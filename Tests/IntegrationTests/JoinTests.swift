@@ -31,11 +31,11 @@ extension Integration {
             def task(number, args):
                 return {"id": f"t{number}", "tool_name": "echo", "args": args}
 
-            if text.startswith("You are a planner"):
+            if text.startswith("You plan calls"):
                 reply = {"tasks": [task(1, {"n": 1}), task(2, {"n": "$t1"})],
                          "join_instruction": "Compare."}
             elif text.startswith("You reach a goal"):
-                done = len(re.findall(r'"tool_name":"echo","args"|"tool":"echo"', text))
+                done = len(re.findall(r"^t\d: echo\(", text, re.M))
                 reply = {"thought": "", "action": "finish", "answer": f"after {done} calls",
                          "tasks": []}
                 if done < 2:

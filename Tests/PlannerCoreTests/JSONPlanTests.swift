@@ -89,7 +89,7 @@ struct JSONPlanTests {
     @Test(
         "A reply without a plan is a problem",
         arguments: [
-            ("", "bad_plan"), ("{}", "bad_plan"), (#"{"tasks":[]}"#, "empty_plan"),
+            ("", "bad_plan"), ("{}", "bad_plan"),
             (#"{"tasks":{}}"#, "bad_plan"), ("I cannot.", "bad_plan"), ("{{{{[[[", "bad_plan"),
         ]
     )
@@ -97,11 +97,16 @@ struct JSONPlanTests {
         #expect(json(reply).codes == [code])
     }
 
-    @Test("Reports dependencies on unknown nodes, cycles and nodes that depend on themselves")
+    @Test("A plan without calls is complete: the goal needs none")
+    func noCalls() {
+        let reading = json(#"{"tasks":[]}"#)
+        #expect(reading.codes == [])
+        #expect(reading.warnings == ["empty_plan"])
+    }
+
+    @Test("Reports references to unknown nodes, cycles and nodes that refer to themselves")
     func structure() {
-        let unknown = json(
-            #"{"tasks":[{"id":"t1","tool_name":"search","args":{"query":"a"},"dependencies":["t9"]}]}"#
-        )
+        let unknown = json(#"{"tasks":[{"id":"t1","tool_name":"search","args":{"query":"$t9"}}]}"#)
         #expect(unknown.lines == [])
         #expect(unknown.codes == ["unknown_dependency"])
         let circle = json(

@@ -88,7 +88,8 @@ struct JoinerReplyTests {
     @Test(
         "A reply without a decision is a fault",
         arguments: [
-            "", "  \n", "The answer is 42.", "Action: Wait(x)", "Action: Finish()", "{", "{}",
+            "", "  \n", "Thought: I do not know.", "Action: Wait(x)", "Answer: ",
+            "Action: Finish()", "{", "{}",
             #"{"action":"wait"}"#, #"{"action":"finish"}"#, #"{"action":"finish","answer":""}"#,
             #"{"action":"finish","answer":"cut"#, #"{"action" "finish"}"#,
             #"{"action":"finish","answer":[1,}"#,
@@ -96,6 +97,27 @@ struct JoinerReplyTests {
     )
     func faults(reply: String) {
         #expect(isFault(decide(reply)))
+    }
+
+    @Test(
+        "An answer may come after a label, or in plain words",
+        arguments: [
+            ("Answer: 42 pieces", "42 pieces"), ("**Answer:** 42 pieces", "42 pieces"),
+            ("Thought: easy.\nFinal Answer: 42\npieces\n", "42\npieces"),
+            ("The answer is 42.", "The answer is 42."), ("\n42", "42"),
+            ("Thought: easy.\nIt is (about) 42.", "It is (about) 42."),
+        ]
+    )
+    func plain(reply: String, answer: String) {
+        #expect(decide(reply).decision == .success(.finish(answer: RawJSON(answer))))
+    }
+
+    @Test(
+        "Another plan may be asked for after a label",
+        arguments: ["Replan: the area of India", "Action: Replan: the area of India"]
+    )
+    func plainReplan(reply: String) {
+        #expect(decide(reply).decision == .success(.replan(reason: "the area of India")))
     }
 
     @Test("An answer that was cut is a fault")

@@ -1,6 +1,7 @@
 // The prompts for models, and the schemas that bind their replies.
 
 import Core
+import Foundation
 import JSON
 import OrderedCollections
 import PlannerCore
@@ -33,13 +34,13 @@ struct PlannerPromptTests {
     @Test("The first plan's prompt shows rules, tools in order of parameters, and the goal")
     func first() {
         let messages = prompt(.text).plan()
-        #expect(messages.map(\.role) == [.system, .user])
-        #expect(messages[0].text.contains("- math(problem: string, context?) - does math"))
-        #expect(messages[0].text.contains("<END_OF_PLAN>"))
-        #expect(messages[1].text == "Goal:\nthe goal\n")
+        #expect(messages.first?.role == .system)
+        #expect(messages[0].text.contains("\nmath(problem, context?) - does math"))
+        #expect(messages[0].text.contains("join()"))
+        #expect(messages.last == .user("Goal: the goal\n"))
         let json = prompt(.json).plan()
-        #expect(json[0].text.contains(#""tool_name""#))
-        #expect(!json[0].text.contains("END_OF_PLAN"))
+        #expect(json[0].text.contains("\nmath - does math args: {"))
+        #expect(!json[0].text.contains("join()"))
     }
 
     @Test("Outputs are quoted as data on a line each, for any content")
@@ -49,9 +50,9 @@ struct PlannerPromptTests {
         let text = try #require(
             prompt(.json).join([round], joinInstruction: nil, mayReplan: true).last?.text
         )
-        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("{") })
-        let value = try JSONValue(RawJSON(validating: String(line)))
-        #expect(value["output"] == .string(attack))
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("search(") })
+        let output = try #require(line.components(separatedBy: " = ").last)
+        #expect(try JSONValue(RawJSON(validating: output)) == .string(attack))
         #expect(!text.contains("\nUser:"))
     }
 
@@ -64,21 +65,21 @@ struct PlannerPromptTests {
             prompt(.json).join([round], joinInstruction: "sum", mayReplan: true).last?.text
         )
         let cut = String(repeating: "é", count: 30) + "…"
-        #expect(text.contains(#""output_start":"\#(cut)","output_bytes":202}"#))
-        #expect(text.contains(#""error":{"code":"timeout","message":"took too long"}"#))
-        #expect(text.contains(#""error":{"code":"cancelled""#))
+        #expect(text.contains(#"n0: search("q") = "\#(cut)" (the start of 202 bytes)"#))
+        #expect(text.contains(#"n1: search("q") failed (timeout): "took too long""#))
+        #expect(text.contains("failed (cancelled)"))
         #expect(text.contains("\"sum\""))
     }
 
     @Test("All outputs together keep to their size; the newest come first")
     func allOutputs() throws {
-        let round = try round((0..<100).map { .succeeded(RawJSON($0)) })
+        let round = try round((0..<300).map { .succeeded(RawJSON($0)) })
         let text = try #require(
             prompt(.json).join([round], joinInstruction: nil, mayReplan: true).last?.text
         )
         #expect(text.utf8.count < 2500)
-        #expect(text.contains(#""id":"n99""#))
-        #expect(!text.contains(#""id":"n0""#))
+        #expect(text.hasSuffix(#"search("q") = 299"# + "\n"))
+        #expect(!text.contains(#"search("q") = 0"# + "\n"))
         #expect(text.contains("more, not shown)"))
     }
 
@@ -109,7 +110,7 @@ struct PlannerPromptTests {
         #expect(messages[1].text.utf8.count <= PlannerLimits.quotedReplyBytes)
         #expect(messages[2].text.contains("- fault 19\n- and 10 more"))
         #expect(!messages[2].text.contains("a warning"))
-        #expect(messages[2].text.contains(#"1. search(query="a")"#))
+        #expect(messages[2].text.contains(#"1. search("a")"#))
         #expect(messages[2].text.contains("Ids go on with 2"))
     }
 

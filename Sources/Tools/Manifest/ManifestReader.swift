@@ -19,11 +19,11 @@ struct ManifestReader: FieldReading {
     /// The tool that is being read, for problems.
     private var toolName: String?
 
-    private static let topLevelFields = ["tools"]
+    private static let topLevelFields = ["tools", "plans"]
     static let toolFields = [
         "name", "description", "version", "parameters", "command", "persistent", "output",
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
-        "max_output", "env", "pass_env", "allow_dash",
+        "max_output", "env", "pass_env", "allow_dash", "examples",
     ]
     /// Fields that persistent tools do not have.
     private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
@@ -64,7 +64,9 @@ struct ManifestReader: FieldReading {
             report(list, field: "tools", "lists more than \(Limits().toolsPerWorker) tools.")
             return []
         }
-        return readTools(entries)
+        var tools = readTools(entries)
+        if tools.count == entries.count { readExamples(fields, &tools) }
+        return tools
     }
 
     private mutating func readTools(_ entries: Node.Sequence) -> [ManifestTool] {

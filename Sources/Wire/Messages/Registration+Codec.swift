@@ -22,6 +22,19 @@ extension ToolDescription {
         writer.field("timeout_ms", timeoutMilliseconds)
         writer.field("max_attempts", maxAttempts)
         writer.field("concurrency", concurrency)
+        guard !examples.isEmpty else { return }
+        writer.key("examples")
+        writer.beginArray()
+        for example in examples {
+            writer.beginObject()
+            writer.field("goal", example.goal)
+            writer.key("calls")
+            writer.beginArray()
+            for call in example.calls { writer.string(call) }
+            writer.endArray()
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     /// Reads a description from its JSON object.
@@ -50,6 +63,13 @@ extension ToolDescription {
         )
         maxAttempts = try fields.optionalInteger("max_attempts", in: 1...1000)
         concurrency = try fields.optionalInteger("concurrency", in: 1...Limits.largestSlots)
+        examples = try fields.objects("examples").prefix(PlanExample.mostExamples).map {
+            (object) throws(WireError) in
+            PlanExample(
+                goal: try object.string("goal", bytes: 1...PlanExample.mostBytes),
+                calls: try object.strings("calls", bytes: 1...PlanExample.mostBytes)
+            )
+        }
     }
 }
 

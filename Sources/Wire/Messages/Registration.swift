@@ -2,6 +2,7 @@
 public import Core
 public import JSON
 public import OrderedCollections
+public import Plans
 
 /// A tool as a worker announces it.
 public struct ToolDescription: Sendable, Equatable {
@@ -23,6 +24,8 @@ public struct ToolDescription: Sendable, Equatable {
     public var maxAttempts: Int?
     /// How many attempts of it one worker runs at the same time.
     public var concurrency: Int?
+    /// Goals that it helps to reach, with the calls that reach them, for the planner.
+    public var examples: [PlanExample]
 
     /// Whether starting it again after an attempt whose end is unknown does no harm.
     public var mayBeRepeated: Bool { isIdempotent || isReadOnly }
@@ -37,8 +40,10 @@ public struct ToolDescription: Sendable, Equatable {
         isReadOnly: Bool = false,
         timeoutMilliseconds: Int? = nil,
         maxAttempts: Int? = nil,
-        concurrency: Int? = nil
+        concurrency: Int? = nil,
+        examples: [PlanExample] = []
     ) {
+        self.examples = examples
         self.name = name
         self.description = description
         self.parameters = parameters

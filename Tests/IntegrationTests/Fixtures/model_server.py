@@ -80,8 +80,9 @@ def reply(line, headers, body):
     """Logs a request; returns its steps, by its goal and by whether it asks for a plan."""
     texts = [str(m["content"]) for m in body["messages"]]
     everything = "\n".join([str(body.get("system", "")), *texts])
-    purpose = "planner" if "You are a planner" in everything else "joiner"
-    goal = everything.partition("Goal:\n")[2].partition("\n")[0]
+    purpose = "planner" if "You plan calls" in everything else "joiner"
+    # Examples come before the goal.
+    goal = everything.rpartition("Goal: ")[2].partition("\n")[0]
     with open(SCRIPT, encoding="utf-8") as file:
         script = json.load(file)
     replies = script.get(goal, script.get("*", {})).get(purpose, [])

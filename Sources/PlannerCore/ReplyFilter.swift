@@ -1,0 +1,121 @@
+// What every reply passes before it is read: what a model thinks aloud is left out, and text that
+// repeats itself without end is found.
+
+/// Leaves out what a model thinks before it replies.
+///
+/// Everything up to `</think>` is no part of a reply, also if `<think>` is missing: some servers
+/// send the closing tag alone.
+struct ThoughtFilter: Sendable {
+    /// A piece of the reply.
+    enum Piece: Sendable, Equatable {
+        case text(String)
+        /// What came so far was a thought.
+        case wasThought
+    }
+
+    private enum Place: Sendable {
+        case start, thought, reply, afterThought
+    }
+
+    private var place = Place.start
+    private var held: [UInt8] = []
+
+    private static let opening = Array("<think>".utf8)
+    private static let closing = Array("</think>".utf8)
+
+    /// Reads the next piece of a reply; how it was split does not matter.
+    mutating func feed(_ text: String) -> [Piece] {
+        if place == .afterThought { return [.text(text)] }
+        held += text.utf8
+        var pieces: [Piece] = []
+        if place == .start {
+            held = Array(held.drop(while: isBlank))
+            if ThoughtFilter.opening.starts(with: held) {
+                if held.count < ThoughtFilter.opening.count { return [] }
+                place = .thought
+            } else if held.starts(with: ThoughtFilter.opening) {
+                place = .thought
+            } else {
+                place = .reply
+            }
+        }
+        if let range = held.firstRange(of: ThoughtFilter.closing) {
+            if place == .reply {
+                let before = held[..<range.lowerBound]
+                if !before.isEmpty { pieces.append(.text(String(decoding: before, as: UTF8.self))) }
+                pieces.append(.wasThought)
+            }
+            let rest = held[range.upperBound...]
+            held = []
+            place = .afterThought
+            if !rest.isEmpty { pieces.append(.text(String(decoding: rest, as: UTF8.self))) }
+            return pieces
+        }
+        let kept = heldBack
+        if place == .reply, kept < held.count {
+            pieces.append(.text(String(decoding: held.dropLast(kept), as: UTF8.self)))
+        }
+        held = Array(held.suffix(kept))
+        return pieces
+    }
+
+    /// The last text, which might have been the start of a tag.
+    mutating func finish() -> String {
+        defer { held = [] }
+        return place == .thought ? "" : String(decoding: held, as: UTF8.self)
+    }
+
+    /// How many bytes at the end may be the start of the closing tag.
+    private var heldBack: Int {
+        for count in stride(from: min(held.count, ThoughtFilter.closing.count - 1), to: 0, by: -1)
+        where held.suffix(count).elementsEqual(ThoughtFilter.closing.prefix(count)) {
+            return count
+        }
+        return 0
+    }
+}
+
+/// Finds text whose end is the same piece again and again, white space included.
+struct EndlessText: Sendable {
+    private var tail: [UInt8] = []
+    private var unchecked = 0
+    private(set) var isFound = false
+
+    /// Bytes that repetitions cover at least before they count.
+    private static let covered = 240
+    /// How often the piece is there at least.
+    private static let repetitions = 4
+    /// Bytes of the end that are checked.
+    private static let window = 960
+    private static let checkEvery = 48
+
+    /// Reads the next piece of text; how it was split does not matter.
+    mutating func feed(_ text: String) {
+        for byte in text.utf8 where !isFound {
+            tail.append(byte)
+            unchecked += 1
+            if unchecked == EndlessText.checkEvery { check() }
+        }
+    }
+
+    private mutating func check() {
+        unchecked = 0
+        if tail.count > EndlessText.window { tail.removeFirst(tail.count - EndlessText.window) }
+        // The prefix function of the reversed end: its periods are those of the end.
+        let text = Array(tail.reversed())
+        var borders = [Int](repeating: 0, count: text.count)
+        var border = 0
+        for index in text.indices.dropFirst() {
+            while border > 0, text[index] != text[border] { border = borders[border - 1] }
+            if text[index] == text[border] { border += 1 }
+            borders[index] = border
+            let length = index + 1
+            let period = length - border
+            if length >= EndlessText.covered, length >= EndlessText.repetitions * period {
+                isFound = true
+                tail = []
+                return
+            }
+        }
+    }
+}
