@@ -112,8 +112,8 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "Wire", "CoordinatorCore", "PlannerCore",
-                "LanguageModels", "Configuration", logging, yaml,
+                "UVLoop", "Transport", "Core", "Plans", "Wire", "CoordinatorCore",
+                "PlannerCore", "LanguageModels", "Configuration", logging, yaml,
             ]
         ),
         shell(
@@ -192,7 +192,10 @@ let package = Package(
         ),
         tests("CoreTests", ["Core"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
-        tests("ConfigurationTests", ["Configuration", "Wire", "Coordinator", "LanguageModels"]),
+        tests(
+            "ConfigurationTests",
+            ["Configuration", "Plans", "Wire", "Coordinator", "LanguageModels"]
+        ),
         tests("PlansTests", ["Core", "JSON", "Plans", ordered]),
         tests("WireTests", ["Core", "JSON", "Plans", "Wire", ordered]),
         tests("UVLoopTests", ["UVLoop", "CLibuv", "TestKit"]),
@@ -256,7 +259,7 @@ let package = Package(
         ),
         tests(
             "ToolsTests",
-            ["UVLoop", "Core", "JSON", "Wire", "Configuration", "Tools", "TestKit"],
+            ["UVLoop", "Core", "JSON", "Plans", "Wire", "Configuration", "Tools", "TestKit"],
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.

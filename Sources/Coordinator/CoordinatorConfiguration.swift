@@ -2,6 +2,8 @@
 // reading the models (LanguageModels), reading the limits (LimitsReader).
 public import Configuration
 public import LanguageModels
+internal import PlannerCore
+public import Plans
 public import Wire
 internal import Yams
 
@@ -10,7 +12,11 @@ internal import Yams
 ///     models:
 ///       planner: {api: openai, model: …, key_env: OPENAI_API_KEY}
 ///     limits: {max_line: 4MiB, lease: 30s, connections: 20000}
+///     plans:
+///       - goal: How warm is it in the capital of Peru?
+///         calls: ['capital("Peru")', 'temperature("$1")']
 ///
+/// Planners are shown the `plans` whose tools there are, as good examples.
 /// The names under `limits` are those of the table of limits in the protocol document. Sizes may
 /// have a unit, durations must have one.
 public struct CoordinatorConfiguration: Sendable, Equatable {
@@ -18,6 +24,8 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
     public var models = ModelConfiguration()
     /// The limits, with defaults for those that are not in the file.
     public var limits = Limits()
+    /// Goals with plans that reach them, which planners are shown.
+    public var plans: [PlanExample] = []
 
     /// The defaults.
     public init() {}
@@ -44,10 +52,11 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         let root = (try? Yams.compose(yaml: yaml))?.mapping
         if let root {
             var top = TopReader()
-            top.checkNames(root, ["models", "limits"])
+            top.checkNames(root, ["models", "limits", "plans"])
             var limits = LimitsReader()
             limits.read(root["limits"])
             configuration.limits = limits.limits
+            configuration.plans = top.readPlans(root)
             problems = top.problems + problems + limits.problems
         }
         guard problems.isEmpty else { throw CoordinatorConfigurationError(problems: problems) }
@@ -94,6 +103,21 @@ public struct CoordinatorConfigurationError: Error, Sendable, Equatable, CustomS
 /// Reads the names of the sections.
 private struct TopReader: FieldReading {
     var problems: [FileProblem] = []
+
+    /// The example plans; which tools there are is known only when a goal comes.
+    mutating func readPlans(_ root: Node.Mapping) -> [PlanExample] {
+        examples(root, "plans").map { written in
+            let example = PlanExample(goal: written.goal, calls: written.calls)
+            for call in written.calls where !PlanExample.isCall(call) {
+                report(
+                    written.node,
+                    field: "calls",
+                    "has \(call), which is not a call such as search(\"tea\")."
+                )
+            }
+            return example
+        }
+    }
 
     mutating func report(_ node: Node?, field: String?, _ message: String) {
         problems.append(FileProblem(line: node?.mark?.line, field: field, message: message))

@@ -84,7 +84,10 @@ enum ExamplePlans {
 extension ExamplePlans.Sound {
     /// Nil if the plan cannot be made with these tools.
     init?(_ example: PlanExample, _ tools: [PlannerTool]) {
-        guard case .success(let nodes) = example.nodes(with: tools) else { return nil }
+        // Only the tools that it calls have to be known.
+        let called = Set(example.calls.map { String($0.prefix { $0 != "(" }) })
+        let known = tools.filter { called.contains($0.name) }
+        guard case .success(let nodes) = example.nodes(with: known) else { return nil }
         self.init(goal: example.goal, nodes: nodes)
     }
 }

@@ -54,12 +54,30 @@ public enum ResponseFormat: Sendable, Hashable {
     case jsonSchema(name: String, schema: RawJSON)
 }
 
+/// What a call is for: it tells a recording of it from others.
+public struct ModelSubject: Sendable, Hashable {
+    /// The goal that is planned; empty for a plan that is only joined.
+    public var goal: String
+    /// The names of the tools that a plan may call.
+    public var tools: [String]
+
+    /// A subject with this goal and these tools.
+    public init(goal: String, tools: [String]) {
+        self.goal = goal
+        self.tools = tools
+    }
+}
+
 /// One call of a language model.
 public struct ModelRequest: Sendable, Hashable {
     /// The conversation so far, system messages first.
     public var messages: [ModelMessage]
+    /// What the call is for; nil if nobody said so.
+    public var subject: ModelSubject?
     /// The form the reply must have.
     public var format: ResponseFormat
+    /// The grammar of the reply in GBNF, for servers that bind a reply to one; others ignore it.
+    public var grammar: String?
     /// Texts at which the model stops; they are not part of the reply.
     public var stop: [String]
     /// The most tokens of the reply; the model's configuration may allow fewer.
@@ -70,13 +88,17 @@ public struct ModelRequest: Sendable, Hashable {
     /// A request with these messages.
     public init(
         messages: [ModelMessage],
+        subject: ModelSubject? = nil,
         format: ResponseFormat = .text,
+        grammar: String? = nil,
         stop: [String] = [],
         maxTokens: Int? = nil,
         temperature: Double? = nil
     ) {
         self.messages = messages
+        self.subject = subject
         self.format = format
+        self.grammar = grammar
         self.stop = stop
         self.maxTokens = maxTokens
         self.temperature = temperature

@@ -67,6 +67,7 @@ extension PlannerMachine {
     public var heldBytes: Int {
         let nodeCount = max(ledger.count, nodes.count) + rounds.reduce(0) { $0 + $1.parts.count }
         return 2_048 + prompt.goal.utf8.count + 160 * settings.tools.count + messageBytes
+            + prompt.exampleBytes
             + 2 * writtenBytes + 384 * nodeCount
     }
 

@@ -32,6 +32,7 @@ extension PlannerMachine {
 
     mutating func join(into actions: inout [Action]) {
         let parts = rounds.flatMap(\.parts)
+        if parts.isEmpty { hasNothingToAdd = true }
         switch settings.join {
         case .model:
             let messages = prompt.join(

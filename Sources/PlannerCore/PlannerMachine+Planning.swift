@@ -27,6 +27,7 @@ extension PlannerMachine {
         let request = request(
             messages,
             format: prompt.planFormat,
+            grammar: prompt.planGrammar,
             stop: prompt.stop,
             mostTokens: PlannerLimits.planTokens + PlannerLimits.callTokens * settings.maxNodes
         )

@@ -262,9 +262,13 @@ public struct PlannerMachine: Sendable {
                 case .wasThought: forgetThought()
                 }
             }
-            endless.feed(text)
+            endless.feed(text, repetitions: isPlanning ? 4 : 8)
             if endless.isFound { stopEndlessReply(into: &actions) }
         }
+    }
+
+    private var isPlanning: Bool {
+        if case .planning = state { true } else { false }
     }
 
     /// Hands a report to what reads the open reply.
@@ -320,12 +324,15 @@ public struct PlannerMachine: Sendable {
     func request(
         _ messages: [ModelMessage],
         format: ResponseFormat,
+        grammar: String? = nil,
         stop: [String],
         mostTokens: Int
     ) -> ModelRequest {
         ModelRequest(
             messages: messages,
+            subject: ModelSubject(goal: prompt.goal, tools: settings.tools.map(\.name)),
             format: format == .text ? .text : loweredFormat ?? format,
+            grammar: grammar,
             stop: stop,
             maxTokens: [settings.replyTokens, tokensLeft, mostTokens].compactMap(\.self).min(),
             temperature: settings.temperature

@@ -46,12 +46,17 @@ extension PlannerPrompt {
             """
     }
 
-    /// The rules of joining with a decision of each kind.
-    func joinExamples(mayReplan: Bool) -> [ModelMessage] {
+    /// The rules of joining with a decision of each kind; with one more example if there were no
+    /// calls.
+    func joinExamples(mayReplan: Bool, hasCalls: Bool) -> [ModelMessage] {
         let rules = ModelMessage.system(joinRules(mayReplan: mayReplan))
         guard format == .text, !goal.isEmpty else { return [rules] }
         var messages = [rules]
         for (asked, answer) in JoinExamples.all where mayReplan || !answer.hasPrefix("Replan") {
+            messages += [.user(asked), .assistant(answer)]
+        }
+        if !hasCalls {
+            let (asked, answer) = JoinExamples.impossible
             messages += [.user(asked), .assistant(answer)]
         }
         return messages
@@ -77,6 +82,11 @@ extension PlannerPrompt {
                 + "\"finish\"; reason, null; answer, the answer in a sentence or two, which says "
                 + "so if something could not be found."
     }
+}
+
+extension PlannerPrompt {
+    /// In place of the outputs if the planner has made no call.
+    static let noCalls = "No tool can help with it. Answer it, or say that it cannot be done.\n"
 }
 
 /// Decisions of a joiner as a model is shown them: an answer with several values, one that needs
@@ -116,4 +126,9 @@ private enum JoinExamples {
             "Answer: notes.txt"
         ),
     ]
+
+    static let impossible = (
+        "Goal: Call Fay.\n\n" + PlannerPrompt.noCalls,
+        "Answer: That cannot be done: there is no tool for calls."
+    )
 }

@@ -9,7 +9,7 @@ extension PlannerPrompt {
         switch format {
         case .text: .text
         case .json:
-            StrictSchema.step(for: mayCall ? tools : [])
+            StrictSchema.step(for: mayCall ? shownTools : [])
                 .map { .jsonSchema(name: "step", schema: $0) } ?? .jsonObject
         }
     }

@@ -36,6 +36,12 @@ public struct PlannerPrompt: Sendable {
     public var format: PlanFormat
     let shownTools: [PlannerTool]
     private let examples: [ExamplePlans.Sound]
+
+    /// Bytes of the examples, about.
+    var exampleBytes: Int {
+        examples.reduce(0) { $0 + $1.goal.utf8.count + 384 * $1.nodes.count }
+    }
+
     /// Bytes of one output that are shown.
     public var outputBytes: Int
     /// Bytes of all outputs together that are shown; beyond this the oldest are left out.
@@ -74,10 +80,13 @@ public struct PlannerPrompt: Sendable {
         switch format {
         case .text: .text
         case .json:
-            StrictSchema.plan(for: tools).map { .jsonSchema(name: "plan", schema: $0) }
+            StrictSchema.plan(for: shownTools).map { .jsonSchema(name: "plan", schema: $0) }
                 ?? .jsonObject
         }
     }
+
+    /// The grammar of a plan in the text form.
+    var planGrammar: String? { format == .text ? PlanGrammar.text(for: shownTools) : nil }
 
     /// The form of the joiner's reply.
     public func decisionFormat(mayReplan: Bool) -> ResponseFormat {
@@ -151,7 +160,8 @@ public struct PlannerPrompt: Sendable {
         mayReplan: Bool
     ) -> [ModelMessage] {
         let isNamed = goal.isEmpty || joinInstruction != nil
-        let history = history(rounds, isNamed: isNamed)
+        let hasCalls = rounds.contains { !$0.parts.isEmpty } || goal.isEmpty
+        let history = hasCalls ? history(rounds, isNamed: isNamed) : PlannerPrompt.noCalls
         var text = goal.isEmpty ? history : "Goal: \(goal)\n\n\(history)"
         if let joinInstruction {
             text +=
@@ -162,7 +172,7 @@ public struct PlannerPrompt: Sendable {
         } else if goal.isEmpty {
             text += "\nSay in a few sentences what they tell.\n"
         }
-        return joinExamples(mayReplan: mayReplan) + [.user(text)]
+        return joinExamples(mayReplan: mayReplan, hasCalls: hasCalls) + [.user(text)]
     }
 
     /// The messages that ask a joiner to decide in the requested form.

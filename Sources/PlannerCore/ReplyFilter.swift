@@ -81,24 +81,25 @@ struct EndlessText: Sendable {
     private var unchecked = 0
     private(set) var isFound = false
 
-    /// Bytes that repetitions cover at least before they count.
-    private static let covered = 240
-    /// How often the piece is there at least.
-    private static let repetitions = 4
+    /// Bytes that a repetition covers at least, on average, before it counts.
+    private static let covered = 60
     /// Bytes of the end that are checked.
     private static let window = 960
     private static let checkEvery = 48
 
     /// Reads the next piece of text; how it was split does not matter.
-    mutating func feed(_ text: String) {
+    ///
+    /// `repetitions` is how often a piece must be there; an answer may rightly repeat more than a
+    /// plan.
+    mutating func feed(_ text: String, repetitions: Int) {
         for byte in text.utf8 where !isFound {
             tail.append(byte)
             unchecked += 1
-            if unchecked == EndlessText.checkEvery { check() }
+            if unchecked == EndlessText.checkEvery { check(repetitions) }
         }
     }
 
-    private mutating func check() {
+    private mutating func check(_ repetitions: Int) {
         unchecked = 0
         if tail.count > EndlessText.window { tail.removeFirst(tail.count - EndlessText.window) }
         // The prefix function of the reversed end: its periods are those of the end.
@@ -111,7 +112,7 @@ struct EndlessText: Sendable {
             borders[index] = border
             let length = index + 1
             let period = length - border
-            if length >= EndlessText.covered, length >= EndlessText.repetitions * period {
+            if length >= repetitions * max(EndlessText.covered, period) {
                 isFound = true
                 tail = []
                 return

@@ -6,6 +6,7 @@ internal import Coordinator
 internal import CoordinatorCore
 package import LanguageModels
 package import Logging
+package import Plans
 package import UVLoop
 package import Wire
 
@@ -61,6 +62,7 @@ package final class EmbeddedCluster {
     ///   - workers: The workers, not started.
     ///   - models: The models for planning; the cluster closes them.
     ///   - limits: The coordinator's limits.
+    ///   - plans: Goals with plans that reach them, which planners are shown.
     ///   - keys: The keys of clients and workers.
     ///   - software: The name and version of the coordinator.
     ///   - logger: The log of the coordinator.
@@ -73,6 +75,7 @@ package final class EmbeddedCluster {
         workers: any ClusterWorkers,
         models: ModelCatalogue? = nil,
         limits: Limits = Limits(),
+        plans: [PlanExample] = [],
         keys: (client: HandshakeKey, worker: HandshakeKey) = (.fresh(), .fresh()),
         software: String = "weft",
         logger: Logger,
@@ -85,15 +88,17 @@ package final class EmbeddedCluster {
         self.onReady = onReady
         self.onFailure = onFailure
         clientKey = keys.client
+        var machine = CoordinatorMachine.Configuration(
+            limits: limits,
+            keys: [.client: keys.client, .worker: keys.worker],
+            software: software
+        )
+        machine.planExamples = plans
         coordinator = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
                 port: 0,
-                machine: CoordinatorMachine.Configuration(
-                    limits: limits,
-                    keys: [.client: keys.client, .worker: keys.worker],
-                    software: software
-                )
+                machine: machine
             ),
             models: models,
             logger: logger

@@ -78,12 +78,13 @@ struct CoordinatorCommand: ParsableCommand {
         let keeper = try stateFolder.startRemover(on: loop)
         defer { keeper?.shutDown() }
         let configuration = try models.configuration()
-        let machine = CoordinatorMachine.Configuration(
+        var machine = CoordinatorMachine.Configuration(
             limits: configuration.limits,
             keys: state.keys,
             epoch: state.epoch,
             software: WeftlineVersion.software
         )
+        machine.planExamples = configuration.plans
         let models = try models.models(configuration, on: loop)
         let service = CoordinatorService(
             loop: loop,

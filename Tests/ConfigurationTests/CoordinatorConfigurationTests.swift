@@ -1,6 +1,7 @@
 // The configuration file of a coordinator: its limits, and the errors for an invalid file.
 import Configuration
 import LanguageModels
+import Plans
 import Testing
 import Wire
 
@@ -21,6 +22,21 @@ import Wire
         let configuration = try CoordinatorConfiguration.parse(yaml: yaml, path: "weft.yaml")
         #expect(configuration == CoordinatorConfiguration())
         #expect(configuration.changedLimits.isEmpty)
+    }
+
+    @Test("Reads example plans, of tools that are known only when a goal comes")
+    func plans() throws {
+        let yaml = """
+            plans:
+              - {goal: How large is Peru?, calls: ['area("Peru")', 'say(text="$1")']}
+              - {goal: A joke., calls: []}
+            """
+        let read = try CoordinatorConfiguration.parse(yaml: yaml, path: "weft.yaml")
+        #expect(read.plans.map(\.goal) == ["How large is Peru?", "A joke."])
+        #expect(read.plans[0].calls == ["area(\"Peru\")", "say(text=\"$1\")"])
+        let wrong = problems("plans: [{goal: A., calls: [area of Peru]}]")
+        #expect(wrong.first?.contains("which is not a call such as") == true, "\(wrong)")
+        #expect(problems("plans: [{gaol: A., calls: []}]").isEmpty == false)
     }
 
     @Test("Sets every limit of the protocol's table, without changing others")

@@ -1,18 +1,23 @@
 """The suite of goals itself: its tools, its answers, and how an answer is judged. The models that
 reach the goals are not here: see Deploy/goals."""
 
+import http.server
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import threading
 import unittest
+import urllib.request
 
 GOALS = pathlib.Path(__file__).resolve().parent.parent / "Benchmarks" / "goals"
 sys.path.insert(0, str(GOALS))
 
 import suite  # noqa: E402
 import world  # noqa: E402
+from counting import counted  # noqa: E402
 
 WEFT = os.environ.get("WEFT", "weft")
 
@@ -56,7 +61,7 @@ class WorldTests(unittest.TestCase):
 class JudgeTests(unittest.TestCase):
     def judge(self, answer, text, status="succeeded", **fields):
         goal = {"goal": "g", "kind": "k", "calls": 1, "answer": answer, **fields}
-        return suite.judge(goal, {"status": status, "answer": text, "nodes": {}})["right"]
+        return suite.judge(goal, text, [], status == "succeeded")["right"]
 
     def test_a_number_stands_alone(self):
         self.assertTrue(self.judge("16", "It is **16** million."))
@@ -76,6 +81,46 @@ class JudgeTests(unittest.TestCase):
     def test_a_failed_run_is_right_only_where_no_tool_can_help(self):
         self.assertFalse(self.judge("16", "16", status="failed"))
         self.assertTrue(self.judge("no", "", status="failed", may_fail=True))
+
+    def test_outputs_are_judged_by_themselves(self):
+        goal = {"calls": 2, "answer": "paris", "outputs": ["18", "15"]}
+        self.assertTrue(suite.judge(goal, "Berlin", ["18", "15"], True)["outputs"])
+        self.assertFalse(suite.judge(goal, "Paris", ["18"], True)["outputs"])
+
+    def test_a_recording_gives_what_the_models_wrote(self):
+        with tempfile.TemporaryDirectory() as folder:
+            recording = pathlib.Path(folder) / "recording"
+            recording.write_text(
+                '{"weft_recording":1}\n{"call":"planner"}\n{"at_ms":1,"delta":"1. a"}\n'
+                '{"at_ms":2,"delta":"()"}\n{"at_ms":3,"ended":"end"}\n{"call":"joiner"}\n',
+                encoding="utf-8",
+            )
+            self.assertEqual(suite.written(recording), ["planner: 1. a()", "joiner: "])
+            self.assertFalse(recording.exists())
+
+    def test_tokens_of_peers_are_counted(self):
+        class Model(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["content-length"]))
+                text = b'{"usage":{"prompt_tokens":7,"completion_tokens":2}}'
+                self.send_response(200)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_arguments):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Model) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            with counted(f"http://127.0.0.1:{server.server_port}/v1") as (url, counter):
+                for _ in range(3):
+                    request = urllib.request.Request(url + "/chat/completions", b"{}")
+                    with urllib.request.urlopen(request, timeout=10) as reply:
+                        self.assertIn(b"usage", reply.read())
+                self.assertEqual(counter.take(), (21, 6))
+                self.assertEqual(counter.take(), (0, 0))
+            server.shutdown()
 
     def test_every_goal_says_what_it_needs(self):
         goals = json.loads((GOALS / "goals.json").read_text(encoding="utf-8"))

@@ -265,6 +265,29 @@ struct SubmissionTests {
         #expect(worker.take() == [])
     }
 
+    @Test(
+        "An output gets the kind that the schema asks for, if there is one reading",
+        arguments: [
+            ("string", "7", #"{"n":"7"}"#), ("string", #"{"a":[1]}"#, #"{"n":"{\"a\":[1]}"}"#),
+            ("number", #""2.5""#, #"{"n":2.5}"#), ("array", #""x""#, #"{"n":["x"]}"#),
+            ("string", #""x""#, #"{"n":"x"}"#), ("boolean", #""true""#, #"{"n":true}"#),
+        ]
+    )
+    func coercedOutput(kind: String, output: String, arguments: String) throws {
+        let schema = #"{"type":"object","properties":{"n":{"type":"\#(kind)"}},"required":["n"]}"#
+        let worker = harness.worker(
+            "w1",
+            tools: [
+                tool("u", schema: "{}"), tool("t", schema: schema),
+            ]
+        )
+        let client = harness.client()
+        _ = try client.submit([NodeText("s", tool: "u"), NodeText("a", args: #"{"n":"$s"}"#)])
+        worker.succeed(try worker.nextDispatch().attempt, output)
+        let dispatch = try worker.nextDispatch()
+        #expect(dispatch.arguments == .inline(try RawJSON(validating: arguments)))
+    }
+
     @Test("Checks arguments that were made before any worker had the tool when they would leave")
     func lateSchema() throws {
         let first = harness.worker("w1", tools: [tool("u", schema: "{}")])

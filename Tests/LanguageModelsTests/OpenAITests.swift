@@ -309,12 +309,16 @@ struct OpenAITests {
     func refusedFields() async throws {
         let request = ModelRequest(
             messages: [.user("x")],
+            grammar: "root ::= \"a\"",
             stop: ["<END>"],
             maxTokens: 5,
             temperature: 0
         )
-        let result = try await call(.openai, [request, request]) { _, request, exchange in
+        let result = try await call(.openai, [request, request]) {
+            $0.takesGrammar = true
+        } script: { _, request, exchange in
             for (field, words) in [
+                ("\"grammar\"", "Unrecognized request argument supplied: grammar"),
                 ("\"stream_options\"", "unknown field stream_options"),
                 ("\"max_tokens\"", "'max_tokens' is not supported, use 'max_completion_tokens'"),
                 ("\"temperature\"", "temperature does not support 0"),
@@ -325,7 +329,20 @@ struct OpenAITests {
             exchange.stream(Interface.openai.stream("ok"))
         }
         #expect(result.events == [.delta("ok"), .ended(.end), .delta("ok"), .ended(.end)])
-        #expect(result.requests.count == 6)
+        #expect(result.requests.count == 7)
         #expect(result.bodies.last?["max_completion_tokens"] == 5)
+    }
+
+    @Test("Sends a grammar only to servers that are said to take one", arguments: [true, false])
+    func grammar(isTaken: Bool) async throws {
+        let request = ModelRequest(messages: [.user("x")], grammar: "root ::= \"a\"")
+        let result = try await call(.openai, [request]) {
+            $0.takesGrammar = isTaken
+        } script: { _, _, exchange in
+            exchange.stream(Interface.openai.stream("a"))
+        }
+        let body = try #require(result.bodies.first)
+        #expect(body["grammar"]?.stringValue == (isTaken ? "root ::= \"a\"" : nil))
+        #expect((body["structured_outputs"]?["grammar"] != nil) == isTaken)
     }
 }

@@ -222,6 +222,51 @@ struct RecordedTests {
         #expect(calls.contains { $0.entries.map(\.event) == [.failed(.cancelled)] })
     }
 
+    @Test("A recording knows its goal and tools, and says when it is replayed for others")
+    func subjects() async throws {
+        let path = FileManager.default.temporaryDirectory
+            .appendingPathComponent("weft-\(UUID().uuidString).jsonl").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let notices = try await onLoopWithoutProxy { loop in
+            let recorder = try ModelRecorder(path: path)
+            let source = RecordedModel(
+                loop: loop,
+                recording: try Recording(parsing: Array(sample.utf8)),
+                pace: .every(.zero)
+            )
+            var request = simpleRequest()
+            request.subject = ModelSubject(goal: "Find tea.", tools: ["search"])
+            recorder.recording(source, as: nil, on: loop).call(request) {
+                if $0.isEnd { loop.stop() }
+            }
+            loop.run()
+            recorder.close()
+            // A file with content is not lost by mistake.
+            #expect(throws: RecordingError.self) { try ModelRecorder(path: path) }
+            let recording = try Recording.load(path: path)
+            var notices: [String] = []
+            for subject in [
+                request.subject, ModelSubject(goal: "Find rice.", tools: ["search"]),
+                ModelSubject(goal: "Find tea.", tools: ["fetch"]),
+            ] {
+                let model = RecordedModel(
+                    loop: loop,
+                    recording: recording,
+                    pace: .every(.zero),
+                    onNotice: { notices.append($0) }
+                )
+                request.subject = subject
+                model.call(request) { if $0.isEnd { loop.stop() } }
+                loop.run()
+            }
+            #expect(throws: Never.self) { try ModelRecorder(path: path, replacesFile: true) }
+            return notices
+        }
+        #expect(notices.count == 2)
+        #expect(notices[0].contains(#"for the goal "Find tea.""#))
+        #expect(notices[1].contains("with the tools search"))
+    }
+
     @Test("Reports files that cannot be read or made")
     func files() {
         #expect(throws: RecordingError.self) { try Recording.load(path: "/nonexistent/x") }

@@ -139,7 +139,7 @@ struct PlannerMachineTests {
         harness.expect(.closePlan(joinInstruction: nil))
         harness.settle()
         let request = harness.expectCall(.joiner)
-        #expect(request?.messages.last?.text.contains("Calls made:\nnone\n") == true)
+        #expect(request?.messages.last?.text.contains("No tool can help with it") == true)
         harness.reply("Hello.")
         harness.expect(.answerDelta("Hello."))
         harness.expect(.answer(RawJSON("Hello.")))

@@ -3,6 +3,7 @@ import Configuration
 import Core
 import Foundation
 import JSON
+import Plans
 import Testing
 import Wire
 
@@ -150,6 +151,55 @@ import Wire
                 "d: pass_env names UNSET, which is not set in the worker's environment.",
             ]
         )
+    }
+}
+
+@Suite struct ManifestExampleTests {
+    private let tools = """
+        tools:
+          - name: area
+            description: The area of a country.
+            parameters: {type: object, properties: {country: {type: string}}, required: [country]}
+            command: [x, "{country}"]
+            examples: [{goal: How large is Peru?, calls: ['area("Peru")']}]
+          - name: sum
+            command: [y]
+
+        """
+
+    @Test func `plans go with the tool that they call first`() throws {
+        let plans = """
+            plans:
+              - {goal: Both., calls: ['sum(a=1)', 'area("$1")']}
+              - {goal: A joke., calls: []}
+            """
+        let tools = try Manifest.parse(yaml: tools + plans, path: "t.yaml").tools
+        #expect(
+            tools[0].description.examples == [
+                PlanExample(goal: "How large is Peru?", calls: ["area(\"Peru\")"]),
+                PlanExample(goal: "A joke.", calls: []),
+            ]
+        )
+        #expect(tools[1].description.examples.map(\.goal) == ["Both."])
+    }
+
+    @Test(arguments: [
+        ("['arae(\"Peru\")']", "calls the tool \"arae\", which does not exist"),
+        ("['area()']", "cannot be used"), ("['area(\"$2\")']", "cannot be used"),
+        ("[just words]", "each line must be one call"), ("area", "must have a goal and calls"),
+    ])
+    func `an example that cannot be planned is a problem of the manifest`(
+        calls: String,
+        problem: String
+    ) {
+        let error = #expect(throws: ManifestError.self) {
+            try Manifest.parse(
+                yaml: tools + "plans:\n  - {goal: A., calls: \(calls)}\n",
+                path: "t.yaml"
+            )
+        }
+        #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("line 10: ") == true)
     }
 }
 

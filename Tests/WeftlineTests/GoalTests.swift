@@ -105,7 +105,8 @@ struct GoalTests {
                 let node = written(isFirst ? "t1" : "t2", "echo", #"{"value":7}"#)
                 reply.write(writtenPlan(node))
                 reply.report(TokenUsage(input: 10, output: 1))
-            } else if request.messages.contains(where: { $0.text.contains("Calls made by plan 2") }) {
+            } else if request.messages.contains(where: { $0.text.contains("Calls made by plan 2") })
+            {
                 reply.report(TokenUsage(input: 5, output: 2))
                 for piece in writtenAnswer(#""Seven and seven.""#) { reply.write(String(piece)) }
             } else {

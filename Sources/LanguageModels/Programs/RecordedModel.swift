@@ -18,6 +18,8 @@ public final class RecordedModel: CallableModel {
     private let pace: Pace
     private let isRepeated: Bool
     private let makeTimer: MakeTimer
+    private let onNotice: ((String) -> Void)?
+    private var hasNotice = false
     private var next = 0
 
     /// Makes a model.
@@ -29,18 +31,22 @@ public final class RecordedModel: CallableModel {
     ///   - pace: How fast to replay.
     ///   - isRepeated: Whether it starts again after the last call; otherwise further calls fail.
     ///   - makeTimer: Makes the timers that the events wait for.
+    ///   - onNotice: Called once, with a sentence, when a call is for another goal or for other
+    ///     tools than the recorded one; it is replayed all the same.
     public init(
         loop: EventLoop,
         recording: Recording,
         label: String? = nil,
         pace: Pace = .recorded,
         isRepeated: Bool = true,
-        makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
+        makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) },
+        onNotice: ((String) -> Void)? = nil
     ) {
         self.loop = loop
         self.pace = pace
         self.isRepeated = isRepeated
         self.makeTimer = makeTimer
+        self.onNotice = onNotice
         let labelled = recording.calls.filter { $0.label == label }
         calls = label == nil || labelled.isEmpty ? recording.calls : labelled
     }
@@ -55,11 +61,22 @@ public final class RecordedModel: CallableModel {
         var entries = [Recording.Entry(time: .zero, event: .failed(Self.usedUp))]
         if next < calls.count {
             entries = calls[next].entries
+            compare(request.subject, with: calls[next].subject)
             next += 1
         }
         let call = RecordedCall(loop: loop, entries: entries, pace: pace, report: report)
         call.begin(makeTimer)
         return call
+    }
+
+    private func compare(_ asked: ModelSubject?, with recorded: ModelSubject?) {
+        guard let asked, let recorded, asked != recorded, !hasNotice else { return }
+        hasNotice = true
+        let difference =
+            asked.goal == recorded.goal
+            ? "with the tools \(recorded.tools.joined(separator: ", "))"
+            : "for the goal \"\(recorded.goal.prefix(200))\""
+        onNotice?("The recording was made \(difference); it is replayed all the same.")
     }
 
     private static let usedUp = ModelFailure(

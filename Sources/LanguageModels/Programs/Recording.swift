@@ -5,7 +5,7 @@
 // fraction; they never decrease within a call.
 //
 //     {"weft_recording":1}                              the version; the first line
-//     {"call":"planner"}                                a call begins; its label may be missing
+//     {"call":"planner","goal":"…","tools":["…"]}       a call begins; all of this may be missing
 //     {"at_ms":210,"lowered":"text"}                    the form was lowered: text or json_object
 //     {"at_ms":212.5,"delta":"{\"tasks\":"}             a piece of text
 //     {"at_ms":900,"usage":{"input":812,"output":96}}   tokens used
@@ -38,12 +38,15 @@ public struct Recording: Sendable, Equatable {
     public struct Call: Sendable, Equatable {
         /// Which of several models was called.
         public var label: String?
+        /// What the call was for, if the recording tells.
+        public var subject: ModelSubject?
         /// The reports, in order.
         public var entries: [Entry]
 
         /// Makes a call.
-        public init(label: String? = nil, entries: [Entry]) {
+        public init(label: String? = nil, subject: ModelSubject? = nil, entries: [Entry]) {
             self.label = label
+            self.subject = subject
             self.entries = entries
         }
     }
@@ -112,6 +115,13 @@ extension Recording.Call {
     func encode(into writer: inout JSONWriter) {
         writer.beginObject()
         if let label { writer.field("call", label) } else { writer.field("call", RawJSON.null) }
+        if let subject {
+            writer.field("goal", subject.goal)
+            writer.key("tools")
+            writer.beginArray()
+            for name in subject.tools { writer.string(name) }
+            writer.endArray()
+        }
         writer.endObject()
         writer.newline()
         for entry in entries {
@@ -184,7 +194,11 @@ private struct RecordingReader {
             guard open == nil else {
                 throw RecordingError(message: "The previous call has no end: ended or failed.")
             }
-            open = Recording.Call(label: label.stringValue, entries: [])
+            let subject = value["goal"]?.stringValue.map { goal in
+                let tools = value["tools"]?.arrayValue ?? []
+                return ModelSubject(goal: goal, tools: tools.compactMap(\.stringValue))
+            }
+            open = Recording.Call(label: label.stringValue, subject: subject, entries: [])
             return
         }
         try readEntry(value)

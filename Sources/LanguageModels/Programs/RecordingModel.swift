@@ -14,12 +14,22 @@ public final class ModelRecorder {
     private let path: String
     private var file: Int32
 
-    /// Makes the file, readable only by its owner, and empties an existing one.
-    public init(path: String) throws(RecordingError) {
+    /// Makes the file, readable only by its owner; one with content is emptied only if
+    /// `replacesFile`.
+    public init(path: String, replacesFile: Bool = false) throws(RecordingError) {
         self.path = path
-        file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (replacesFile ? O_TRUNC : 0)
+        file = open(path, flags, 0o600)
         guard file >= 0 else {
             throw RecordingError(message: "The recording \(path) cannot be written.")
+        }
+        var status = stat()
+        if fstat(file, &status) == 0, status.st_size > 0 {
+            Glibc.close(file)
+            file = -1
+            throw RecordingError(
+                message: "There is a file \(path) already. Say --force to replace it."
+            )
         }
         var writer = JSONWriter()
         Recording.writeHeader(into: &writer)
@@ -93,7 +103,7 @@ private final class RecordingModel: CallableModel {
         report: @escaping (ModelEvent) -> Void
     ) -> any ModelCall {
         let start = loop.nowNanoseconds
-        var call = Recording.Call(label: label, entries: [])
+        var call = Recording.Call(label: label, subject: request.subject, entries: [])
         return model.call(request) { [loop, recorder] event in
             let time = Duration.nanoseconds(loop.nowNanoseconds - start)
             call.entries.append(Recording.Entry(time: time, event: event))

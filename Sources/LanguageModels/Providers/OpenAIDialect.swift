@@ -22,6 +22,7 @@ struct OpenAIDialect: ProviderDialect {
     }
 
     func refusedField(_ error: ProviderError) -> OptionalField? {
+        if error.mentions("grammar") { return .grammar }
         if error.mentions("stream_options") { return .streamOptions }
         if error.mentions("max_completion_tokens") { return .oldTokenLimit }
         if error.mentions("temperature") { return .temperature }
@@ -67,6 +68,16 @@ struct OpenAIDialect: ProviderDialect {
             writer.beginArray()
             for text in request.stop { writer.string(text) }
             writer.endArray()
+        }
+        if let grammar = request.grammar, settings.takesGrammar,
+            !adaptation.omitted.contains(.grammar)
+        {
+            // llama.cpp has the one field, vLLM the other.
+            writer.field("grammar", grammar)
+            writer.key("structured_outputs")
+            writer.beginObject()
+            writer.field("grammar", grammar)
+            writer.endObject()
         }
         write(adaptation.format, into: &writer)
         writer.endObject()

@@ -12,6 +12,8 @@ enum OptionalField: Sendable, Hashable, CaseIterable {
     case stop
     /// The request to report the usage of a stream.
     case streamOptions
+    /// The grammar of the reply; otherwise the reader of the reply has to check all.
+    case grammar
     /// The old name of the limit on tokens; the new one is used instead.
     case oldTokenLimit
 }

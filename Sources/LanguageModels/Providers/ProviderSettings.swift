@@ -14,6 +14,8 @@ public struct ProviderSettings: Sendable, Equatable {
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
+    /// Whether the server binds replies to a grammar in GBNF, as llama.cpp and vLLM do.
+    public var takesGrammar: Bool
     /// The longest time of a call as a whole, with its retries and the waits between them.
     public var timeout: Duration
     /// The longest time until a connection is open.
@@ -39,6 +41,7 @@ public struct ProviderSettings: Sendable, Equatable {
         key: ModelKeySource? = nil,
         maxTokens: Int? = nil,
         temperature: Double? = nil,
+        takesGrammar: Bool = false,
         timeout: Duration = .seconds(600),
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(180),
@@ -51,6 +54,7 @@ public struct ProviderSettings: Sendable, Equatable {
         self.key = key
         self.maxTokens = maxTokens
         self.temperature = temperature
+        self.takesGrammar = takesGrammar
         self.timeout = timeout
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout

@@ -19,6 +19,8 @@ public final class ModelCatalogue {
     ///   - loop: The loop that the models are confined to.
     ///   - environment: Where keys are read from, and variables for programs.
     ///   - recorder: Records all calls, under `planner` and `joiner`; nil for none.
+    ///   - onNotice: Called with a sentence for people when a recording is replayed for something
+    ///     else than it was made for.
     ///   - ownPlanner: Plans in place of the configuration's; nil for that one.
     ///   - ownJoiner: Joins in place of the configuration's; nil for that one.
     /// - Returns: The models; they have to be closed.
@@ -28,11 +30,17 @@ public final class ModelCatalogue {
         loop: EventLoop,
         environment: [String: String],
         recorder: ModelRecorder? = nil,
+        onNotice: ((String) -> Void)? = nil,
         ownPlanner: (any CallableModel)? = nil,
         ownJoiner: (any CallableModel)? = nil
     ) throws(ModelConfigurationError) -> ModelCatalogue {
         let client = HTTPClient(loop: loop)
-        var maker = ModelMaker(loop: loop, client: client, environment: environment)
+        var maker = ModelMaker(
+            loop: loop,
+            client: client,
+            environment: environment,
+            onNotice: onNotice
+        )
         let planner = ownPlanner ?? maker.make(configuration.planner, "planner")
         let joiner = ownJoiner ?? maker.makeJoiner(configuration)
         guard maker.problems.isEmpty else {
@@ -72,6 +80,7 @@ private struct ModelMaker {
     let loop: EventLoop
     let client: HTTPClient
     let environment: [String: String]
+    let onNotice: ((String) -> Void)?
     var problems: [FileProblem] = []
 
     mutating func make(
@@ -91,6 +100,9 @@ private struct ModelMaker {
             return recorded(path, pace, isRepeated, name)
         case .command(let settings):
             return CommandModel(loop: loop, settings: settings, environment: environment)
+        case .anyOf(let models):
+            let made = models.compactMap { make($0, name) }
+            return made.isEmpty ? nil : FallbackModel(made)
         }
     }
 
@@ -132,7 +144,8 @@ private struct ModelMaker {
                 recording: try Recording.load(path: path),
                 label: name,
                 pace: pace,
-                isRepeated: isRepeated
+                isRepeated: isRepeated,
+                onNotice: onNotice
             )
         } catch {
             problems.append(FileProblem(entry: name, message: error.message))

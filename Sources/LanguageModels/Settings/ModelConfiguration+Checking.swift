@@ -24,6 +24,9 @@ extension ModelConfiguration {
         _ name: String,
         _ environment: [String: String]
     ) -> [FileProblem] {
+        if case .anyOf(let models) = model {
+            return models.flatMap { problems($0, name, environment) }
+        }
         var messages: [String?] = []
         switch model {
         case .openai(let settings), .anthropic(let settings):
@@ -36,7 +39,7 @@ extension ModelConfiguration {
             }
         case .command(let settings):
             messages = [settings.programProblem(environment)]
-        case nil:
+        case nil, .anyOf:
             break
         }
         return messages.compactMap(\.self).map { FileProblem(entry: name, message: $0) }

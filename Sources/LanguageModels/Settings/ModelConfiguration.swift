@@ -8,9 +8,12 @@ public import Configuration
 ///       planner: {api: openai, base_url: https://…/v1, model: …, key_env: OPENAI_API_KEY}
 ///       joiner: {api: command, command: [./join.sh]}
 ///
+/// A list of models in place of one: the next is called when one fails before its first text.
+///
 /// Fields of `openai` and `anthropic`: `model`, `base_url`, `key_env` or `key_file`, `max_tokens`,
 /// `temperature`, `timeout`, `connect_timeout`, `idle_timeout`, `retries`, `proxy`, `ca_file` (the
-/// certificates to trust instead of the host's), `insecure` (a key may go over plain http). Of
+/// certificates to trust instead of the host's), `insecure` (a key may go over plain http),
+/// `grammar` (the server binds a reply to a grammar in GBNF, as llama.cpp and vLLM do). Of
 /// `recorded`: `file`, `pace` (`recorded`, or the time between two events), `repeat`. Of `command`:
 /// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Durations have a unit: `500ms`,
 /// `10s`, `2m`. Paths start in the folder of the file.
@@ -25,6 +28,13 @@ public struct ModelConfiguration: Sendable, Equatable {
         case recorded(path: String, pace: RecordedModel.Pace, isRepeated: Bool)
         /// A program.
         case command(CommandSettings)
+        /// The first one; if that fails before its first text, the next one, and so on.
+        case anyOf([Model])
+
+        /// The models that it consists of.
+        var parts: [Model] {
+            if case .anyOf(let models) = self { models.flatMap(\.parts) } else { [self] }
+        }
     }
 
     /// The model that writes plans; nil when there is none.
@@ -40,14 +50,14 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// The environment variables that contain the models' keys, or are passed to their programs.
     public var keyVariables: Set<String> {
-        [planner, joiner].compactMap(\.self)
+        [planner, joiner].compactMap(\.self).flatMap(\.parts)
             .reduce(into: []) { names, model in
                 switch model {
                 case .openai(let settings), .anthropic(let settings):
                     if case .environment(let name) = settings.key { names.insert(name) }
                 case .command(let settings):
                     names.formUnion(settings.passedVariables)
-                case .recorded:
+                case .recorded, .anyOf:
                     break
                 }
             }

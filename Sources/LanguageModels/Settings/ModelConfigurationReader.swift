@@ -16,7 +16,7 @@ struct ModelConfigurationReader: FieldReading {
     private static let apis = ["openai", "anthropic", "recorded", "command"]
     static let providerFields = [
         "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
-        "connect_timeout", "idle_timeout", "retries", "proxy", "ca_file", "insecure",
+        "connect_timeout", "idle_timeout", "retries", "proxy", "ca_file", "insecure", "grammar",
     ]
     private static let durations = Duration.milliseconds(1) ... .seconds(86_400)
     static let recordedFields = ["api", "file", "pace", "repeat"]
@@ -65,6 +65,10 @@ struct ModelConfigurationReader: FieldReading {
     }
 
     private mutating func readModel(_ node: Node) -> ModelConfiguration.Model? {
+        if let list = node.sequence {
+            if list.isEmpty { report(node, field: nil, "must name at least one model.") }
+            return .anyOf(list.compactMap { readModel($0) })
+        }
         guard let fields = node.mapping else {
             report(node, field: nil, "must have fields, such as {api: openai, model: …}.")
             return nil
@@ -78,6 +82,9 @@ struct ModelConfigurationReader: FieldReading {
             return readProvider(fields, node, base: "https://api.openai.com/v1")
                 .map(ModelConfiguration.Model.openai)
         case "anthropic":
+            if fields["grammar"] != nil {
+                report(fields["grammar"], field: "grammar", "is for api: openai only. Remove it.")
+            }
             return readProvider(fields, node, base: "https://api.anthropic.com")
                 .map(ModelConfiguration.Model.anthropic)
         case "recorded":
@@ -106,6 +113,7 @@ struct ModelConfigurationReader: FieldReading {
         settings.key = keySource(fields)
         settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
         settings.temperature = number(fields, "temperature", 0...10)
+        settings.takesGrammar = bool(fields, "grammar") ?? false
         settings.timeout = duration(fields, "timeout", Self.durations) ?? settings.timeout
         settings.connectTimeout =
             duration(fields, "connect_timeout", Self.durations) ?? settings.connectTimeout

@@ -58,6 +58,7 @@ extension ModelConfiguration.Model {
         case .recorded(let path, _, _): "recorded, \(path)"
         // Arguments may contain secrets.
         case .command(let settings): "command, \(settings.arguments.first ?? "")"
+        case .anyOf(let models): models.map(\.summary).joined(separator: "; else ")
         }
     }
 }

@@ -124,6 +124,7 @@ struct ClusterOptions: ParsableArguments {
                 workers: processes,
                 models: try models.models(configuration, on: session.loop),
                 limits: configuration.limits,
+                plans: configuration.plans,
                 software: WeftlineVersion.software,
                 logger: Shell.logger("coordinator", level: .warning),
                 onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },

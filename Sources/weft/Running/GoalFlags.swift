@@ -6,10 +6,23 @@ internal import Plans
 internal import Weftline
 internal import Wire
 
+/// The form of a plan, or the choice of it.
+enum PlanFormatChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto, text, json
+
+    /// Nil leaves the choice to the coordinator.
+    var format: PlanFormat? { PlanFormat(rawValue: rawValue) }
+}
+
 /// The flags of a run that has a goal.
 struct GoalFlags: ParsableArguments {
-    @Option(help: "The form that the planner writes: json or text (default: the coordinator's).")
-    var planFormat: PlanFormat?
+    @Option(
+        help: """
+            The form that the planner writes: text, json, or auto, the form that takes the fewest \
+            tokens (default: auto).
+            """
+    )
+    var planFormat: PlanFormatChoice?
     @Option(
         help: """
             When nodes start: streamed (as they are written, the default), planned (when the plan \
@@ -101,7 +114,7 @@ struct GoalFlags: ParsableArguments {
     /// How the goal is planned, for the library.
     var planner: PlannerOptions {
         PlannerOptions(
-            format: planFormat,
+            format: planFormat?.format,
             repairs: repairs,
             rounds: rounds,
             onModelFailure: onModelFailure ?? .finish,

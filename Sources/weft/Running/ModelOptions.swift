@@ -25,6 +25,8 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("Record what the models say, to replay it later.", valueName: "file")
     )
     var record: String?
+    @Flag(help: "Let --record replace a file that is there.")
+    var force = false
 
     /// The path of the configuration, if there is one.
     var path: String? { ConfigurationFile.path(flag: config) }
@@ -46,7 +48,8 @@ struct ModelOptions: ParsableArguments {
                 configuration.models,
                 loop: loop,
                 environment: ProcessInfo.processInfo.environment,
-                recorder: try record.map { try Self.recorder($0) }
+                recorder: try record.map { try Self.recorder($0, replacesFile: force) },
+                onNotice: { Shell.tell("warning: \($0)") }
             )
         } catch let failure as CommandFailure {
             throw failure
@@ -59,8 +62,8 @@ struct ModelOptions: ParsableArguments {
 
     /// A recorder that can write to its file; a later write error is reported, and the command
     /// fails.
-    private static func recorder(_ path: String) throws -> ModelRecorder {
-        let recorder = try ModelRecorder(path: path)
+    private static func recorder(_ path: String, replacesFile: Bool) throws -> ModelRecorder {
+        let recorder = try ModelRecorder(path: path, replacesFile: replacesFile)
         if let problem = recorder.problem { throw CommandFailure(.failed, problem) }
         recorder.onProblem = { WriteFailures.report($0) }
         return recorder

@@ -1,0 +1,67 @@
+// A model with others behind it, for when it fails before it has said anything.
+internal import PlannerCore
+
+/// Calls the first of several models; if that fails before its first text, the next one.
+///
+/// A cancelled call is not made again. Which model answered is not remembered: the next call begins
+/// with the first one.
+final class FallbackModel: CallableModel {
+    private let models: [any CallableModel]
+
+    /// At least one model, the preferred one first.
+    init(_ models: [any CallableModel]) {
+        precondition(!models.isEmpty, "there is no model to call")
+        self.models = models
+    }
+
+    @discardableResult
+    func call(
+        _ request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) -> any ModelCall {
+        let call = FallbackCall(models: models, request: request, report: report)
+        call.begin()
+        return call
+    }
+}
+
+private final class FallbackCall: ModelCall {
+    private var rest: [any CallableModel]
+    private let request: ModelRequest
+    private let report: (ModelEvent) -> Void
+    private var open: (any ModelCall)?
+    private var hasText = false
+    private var isCancelled = false
+
+    init(
+        models: [any CallableModel],
+        request: ModelRequest,
+        report: @escaping (ModelEvent) -> Void
+    ) {
+        rest = models
+        self.request = request
+        self.report = report
+    }
+
+    func begin() {
+        let model = rest.removeFirst()
+        open = model.call(request) { [self] in handle($0) }
+    }
+
+    func cancel() {
+        isCancelled = true
+        open?.cancel()
+    }
+
+    private func handle(_ event: ModelEvent) {
+        switch event {
+        case .failed where !hasText && !isCancelled && !rest.isEmpty:
+            begin()
+        case .delta:
+            hasText = true
+            report(event)
+        case .usage, .formatLowered, .ended, .failed:
+            report(event)
+        }
+    }
+}

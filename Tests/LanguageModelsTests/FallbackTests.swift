@@ -1,0 +1,104 @@
+// Models behind each other: the next one is called when one fails before its first text.
+
+import Core
+import Foundation
+import HTTPTestKit
+import PlannerCore
+import Testing
+import UVLoop
+
+@testable import LanguageModels
+
+@Suite("Models with others behind them")
+struct FallbackTests {
+    private static let down = ModelFailure(code: .unreachable, message: "no connection")
+
+    private func model(_ loop: EventLoop, _ events: ModelEvent...) -> RecordedModel {
+        let entries = events.map { Recording.Entry(time: .zero, event: $0) }
+        return RecordedModel(
+            loop: loop,
+            recording: Recording(calls: [Recording.Call(entries: entries)]),
+            pace: .every(.zero)
+        )
+    }
+
+    private func events(
+        _ make: @escaping @Sendable (EventLoop) -> [RecordedModel]
+    ) async throws
+        -> [ModelEvent]
+    {
+        try await onLoopWithoutProxy { loop in
+            let transcript = Transcript()
+            transcript.onEvent = { if $0.isEnd { loop.stop() } }
+            FallbackModel(make(loop)).call(simpleRequest(), report: transcript.report)
+            loop.run()
+            return transcript.events
+        }
+    }
+
+    @Test("The next model answers when one fails before its first text")
+    func next() async throws {
+        let found = try await events { loop in
+            [
+                model(loop, .failed(Self.down)),
+                model(loop, .usage(TokenUsage(input: 1, output: 0)), .failed(Self.down)),
+                model(loop, .delta("7"), .ended(.end)), model(loop, .delta("8"), .ended(.end)),
+            ]
+        }
+        #expect(found.suffix(2) == [.delta("7"), .ended(.end)])
+    }
+
+    @Test("A failure after the first text, and the last model's, are reported")
+    func failures() async throws {
+        let late = try await events { loop in
+            [
+                model(loop, .delta("7"), .failed(Self.down)),
+                model(loop, .delta("8"), .ended(.end)),
+            ]
+        }
+        #expect(late == [.delta("7"), .failed(Self.down)])
+        let all = try await events { loop in
+            [model(loop, .failed(Self.down)), model(loop, .failed(Self.down))]
+        }
+        #expect(all == [.failed(Self.down)])
+    }
+
+    @Test("A cancelled call is not made by the next model")
+    func cancelled() async throws {
+        let found = try await onLoopWithoutProxy { loop in
+            let transcript = Transcript()
+            let models = [
+                model(loop, .delta("7"), .ended(.end)), model(loop, .delta("8"), .ended(.end)),
+            ]
+            FallbackModel(models).call(simpleRequest(), report: transcript.report).cancel()
+            return transcript.events
+        }
+        #expect(found == [.failed(.cancelled)])
+    }
+
+    @Test("A configuration names several models as a list")
+    func configuration() throws {
+        let yaml = """
+            models:
+              planner:
+                - {api: openai, model: a, base_url: "http://127.0.0.1:1/v1", grammar: true}
+                - {api: command, command: [cat]}
+            """
+        let planner = try #require(try ModelConfiguration.parse(yaml: yaml, path: "/x/y").planner)
+        #expect(planner.parts.count == 2)
+        guard case .openai(let settings) = planner.parts[0] else {
+            Issue.record("the first one is not openai")
+            return
+        }
+        #expect(settings.takesGrammar)
+        #expect(throws: ModelConfigurationError.self) {
+            try ModelConfiguration.parse(yaml: "models: {planner: []}", path: "/x/y")
+        }
+        #expect(throws: ModelConfigurationError.self) {
+            try ModelConfiguration.parse(
+                yaml: "models: {planner: {api: anthropic, model: a, grammar: true}}",
+                path: "/x/y"
+            )
+        }
+    }
+}
