@@ -331,7 +331,7 @@ extension ArgumentTemplate.Reference {
 
 extension NodeDefinition {
     /// Whether two nodes are equal apart from their spelling.
-    fileprivate func isSame(as other: NodeDefinition) -> Bool {
+    func isSame(as other: NodeDefinition) -> Bool {
         if self == other { return true }
         var twin = other
         twin.arguments = arguments

@@ -10,6 +10,10 @@ import Plans
 struct NodeIntake: Sendable {
     let tools: PlannerTools
     var gate: NodeGate
+    private let oldNodes: OrderedDictionary<NodeID, NodeDefinition>
+    /// Nodes of this reply that got another id, because theirs was taken by an earlier reply.
+    private var renamed: [NodeID: NodeID] = [:]
+    private var nextNumber: Int
     private var repeats: RepeatedCalls
     private let mergesRepeats: Bool
     /// Whether there was any node, usable or not.
@@ -21,6 +25,8 @@ struct NodeIntake: Sendable {
     init(tools: PlannerTools, goal: String, nodes: [NodeDefinition]?, gate: NodeGate) {
         self.tools = tools
         self.gate = gate
+        oldNodes = gate.ledger.nodes
+        nextNumber = gate.ledger.nextNumber
         repeats = RepeatedCalls(goal: goal, nodes: nodes ?? [])
         mergesRepeats = nodes != nil
     }
@@ -29,7 +35,7 @@ struct NodeIntake: Sendable {
     mutating func offer(_ written: NodeDefinition, source: String) {
         guard !isEndless else { return }
         hasCalls = true
-        var definition = written
+        var definition = renumbered(written)
         let id = definition.id
         guard let entry = tools[definition.tool] else {
             gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(definition.tool))
@@ -88,6 +94,30 @@ struct NodeIntake: Sendable {
             isWarning: true
         )
         gate.replace(id, by: twin)
+    }
+
+    /// The node under an id of its own: models begin again with 1 although earlier plans had a 1.
+    ///
+    /// What follows in the reply refers to it by the id that was written. A node that is there
+    /// already, unchanged, keeps its id.
+    private mutating func renumbered(_ written: NodeDefinition) -> NodeDefinition {
+        var node = written
+        if !renamed.isEmpty {
+            node.dependencies = node.dependencies.map { renamed[$0] ?? $0 }
+            node.arguments = rewritingReferences(in: node.arguments) { id in
+                renamed[id].map { .rename($0) }
+            }
+        }
+        let isTaken = oldNodes[node.id].map { !$0.isSame(as: node) } ?? false
+        guard isTaken || renamed.values.contains(node.id), renamed[node.id] == nil else {
+            return node
+        }
+        let prefix = node.id.text.hasPrefix("t") ? "t" : ""
+        let id = NodeID(checked: "\(prefix)\(nextNumber)")
+        nextNumber += 1
+        renamed[node.id] = id
+        node.id = id
+        return node
     }
 
     private mutating func dropDependencyOnItself(_ definition: inout NodeDefinition) {

@@ -78,7 +78,7 @@ extension PlannerTools.Entry {
         for name in unknown {
             let meant =
                 missing.first { $0.isSpelled(like: name) }
-                ?? Suggestions.closest(to: name, among: missing)
+                ?? (name.count < 3 ? nil : Suggestions.closest(to: name, among: missing))
             guard let meant else { continue }
             renamed[name] = meant
             missing.removeAll { $0 == meant }

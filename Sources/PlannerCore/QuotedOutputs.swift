@@ -1,5 +1,5 @@
 // Calls and their outcomes as shown to a model: `capital("Peru") = "Lima"`, one line each, cut to a
-// size.
+// size; with `$1: ` before it where the model may refer to the output.
 
 import Core
 import JSON
@@ -24,7 +24,7 @@ struct QuotedOutputs {
     /// large becomes the start of its text, with its size.
     mutating func line(of part: JoinPart, written call: String, isNamed: Bool) -> String? {
         guard rest > 0 else { return nil }
-        var line = isNamed ? "\(part.id): \(call)" : call
+        var line = isNamed ? "$\(part.id): \(call)" : call
         if let output = part.outcome.output {
             line += " = " + text(of: output)
         } else if let failure = part.outcome.failure {

@@ -35,7 +35,7 @@ extension Integration {
                 reply = {"tasks": [task(1, {"n": 1}), task(2, {"n": "$t1"})],
                          "join_instruction": "Compare."}
             elif text.startswith("You reach a goal"):
-                done = len(re.findall(r"^t\d: echo\(", text, re.M))
+                done = len(re.findall(r"^\$t\d: echo\(", text, re.M))
                 reply = {"thought": "", "action": "finish", "answer": f"after {done} calls",
                          "tasks": []}
                 if done < 2:

@@ -163,6 +163,32 @@ struct LenientPlanTests {
         }
     }
 
+    @Test("A later reply may begin with 1 again: its nodes get ids of their own")
+    func numbersAgain() throws {
+        let old = PlanLedger(nodes: [
+            try definition("1", "search", #"{"query":"a"}"#),
+            try definition("2", "search", #"{"query":"b"}"#),
+        ])
+        let again = text(
+            "1. search(a)\n2. math(\"of $1\")\n3. math(\"of $2\")\n4. join()",
+            ledger: old
+        )
+        #expect(again.codes == [])
+        #expect(
+            again.lines == [
+                #"3 math {"problem":"of $1"}"#, #"4 math {"problem":"of $3"}"#,
+            ]
+        )
+        // What refers to itself by a taken number refers to the earlier node.
+        let own = text("1. math(\"of $1\")\n2. join()", ledger: old)
+        #expect(own.lines == [#"3 math {"problem":"of $1"}"#])
+        let object = json(
+            #"{"tasks":[\#(task("t1", "c")),\#(task("t2", "$t1"))]}"#,
+            ledger: PlanLedger(nodes: [try definition("t1", "search", #"{"query":"a"}"#)])
+        )
+        #expect(object.lines == [#"t2 search {"query":"c"}"#, #"t3 search {"query":"$t2"}"#])
+    }
+
     // MARK: - The machine
 
     private func split(_ text: String, _ seed: UInt64, _ report: (ModelEvent) -> Void) {

@@ -285,9 +285,11 @@ struct TextPlanTests {
     func restartedIDs() throws {
         let ledger = PlanLedger(nodes: [try definition("1", "search", #"{"query":"a"}"#)])
         let reading = text("1. search(new)\n2. math($1)\n3. join()", ledger: ledger)
-        #expect(reading.lines == [])
-        #expect(reading.codes == ["duplicate_id", "duplicate_id"])
-        // The same if the new call cannot be used anyway.
+        #expect(
+            reading.lines == [#"2 search {"query":"new"}"#, #"3 math {"problem":"$2"} <- 2"#]
+        )
+        #expect(reading.codes == [])
+        // Nor if the new call cannot be used anyway.
         let other = text("1. fetch(new)\n2. math($1)\n3. join()", ledger: ledger)
         #expect(other.lines == [])
         #expect(other.codes == ["unknown_tool", "duplicate_id"])

@@ -84,6 +84,9 @@ struct ModelNode {
     var references: [ModelReference]
     /// The number for a typed tool, unless it is a reference.
     var number: Int?
+    /// Whether its id is among its arguments too, so that no two calls are equal: a planner merges
+    /// equal calls.
+    var isMarked = false
 
     /// Draws a node that depends on some of the others.
     init(
@@ -129,6 +132,7 @@ struct ModelNode {
     /// The expected arguments of a dispatch, or nil if there must be none.
     func arguments(outputs: [String: RawJSON]) -> String? {
         var fields = number.map { ["\"n\":\($0)"] } ?? []
+        if isMarked { fields.append("\"u\":\"u\(self.id)\"") }
         for reference in references {
             guard let output = outputs[reference.dependency],
                 let value = reference.value(in: output)
@@ -140,9 +144,12 @@ struct ModelNode {
     }
 
     /// The node in a plan document.
-    var text: NodeText {
+    var text: NodeText { text(as: id) }
+
+    /// The node in a plan document, under another id.
+    func text(as id: String) -> NodeText {
         let fields =
-            (number.map { ["\"n\":\($0)"] } ?? [])
+            (number.map { ["\"n\":\($0)"] } ?? []) + (isMarked ? ["\"u\":\"u\(self.id)\""] : [])
             + references.map { "\"\($0.key)\":\"\($0.written)\"" }
         return NodeText(
             id,
@@ -153,9 +160,12 @@ struct ModelNode {
     }
 
     /// The node as a call on a line of its own.
-    var line: String {
+    var line: String { line(as: id) }
+
+    /// The node as a call on a line of its own, with another number.
+    func line(as id: String) -> String {
         let arguments =
-            (number.map { ["n=\($0)"] } ?? [])
+            (number.map { ["n=\($0)"] } ?? []) + (isMarked ? ["u=\"u\(self.id)\""] : [])
             + references.map { reference in
                 let written = reference.written
                 return "\(reference.key)=\(reference.isWithinText ? "\"\(written)\"" : written)"

@@ -16,6 +16,7 @@ extension SimulatedCluster {
         case forbiddenTool
         case badArguments
         case duplicate
+        case twin
         case circle
         case selfReference
         case unknownDependency
@@ -60,20 +61,21 @@ extension SimulatedCluster {
         let place = draw.int(0...count)
         for index in 0...count {
             if let defect, index == place {
-                parts += flaw(defect, author, known: (known ?? []) + written).map { ($0, nil) }
+                parts += flaw(defect, author, written: written).map { ($0, nil) }
             }
             guard index < count else { break }
             if let old = draw.element(repeatable), draw.permille(150) {
                 // A model often repeats itself; a repeated node is not another one.
                 parts.append((old.text.text, nil))
             }
-            let node = ModelNode(
+            var node = ModelNode(
                 id: author.nextID(),
                 after: (known ?? []) + written,
                 tools: tools,
                 mayDeclare: !isText,
                 drawing: &draw
             )
+            node.isMarked = true
             written.append(node.id)
             author.written.append(node)
             parts.append((isText ? node.line : node.text.text, node))
@@ -106,8 +108,8 @@ extension SimulatedCluster {
         reply.add(draw.permille(300) ? #"],"join_instruction":"all of it"}"# : "]}")
     }
 
-    /// The faulty part of a plan, as written among the nodes; none of it may run.
-    private func flaw(_ defect: Defect, _ author: SimulatedAuthor, known: [String]) -> [String] {
+    /// The faulty part of a plan, as written among the nodes of the reply; none of it may run.
+    private func flaw(_ defect: Defect, _ author: SimulatedAuthor, written: [String]) -> [String] {
         let isText = author.goal.format == .text
         func node(_ id: String, _ tool: String, call: String = "", args: String = "{}") -> String {
             isText ? "\(id). \(tool)(\(call))" : NodeText(id, tool: tool, args: args).text
@@ -123,8 +125,16 @@ extension SimulatedCluster {
             return [node(id, forbidden ?? "forbidden")]
         case .badArguments: return [node(id, "typed", call: "n=[]", args: #"{"n":[]}"#)]
         case .duplicate:
-            guard let other = draw.element(known) else { return [node(id, "no_such_tool")] }
+            // Of this reply: an id of an earlier one is given to another node.
+            guard let other = draw.element(written) else { return [node(id, "no_such_tool")] }
             return [node(other, "quick", call: "z=1", args: #"{"z":1}"#)]
+        case .twin:
+            // An equal call, which is no node of its own if the tool may be repeated.
+            let last = author.written.last { written.contains($0.id) }
+            guard let last, SimulatedTools.isIdempotent(last.tool) else {
+                return [node(id, "no_such_tool")]
+            }
+            return [isText ? last.line(as: id) : last.text(as: id).text]
         case .circle:
             let other = author.nextID()
             return [referring(id, to: other), referring(other, to: id)]
@@ -132,7 +142,7 @@ extension SimulatedCluster {
         case .behindRefused:
             return [node(id, "no_such_tool"), referring(author.nextID(), to: id)]
         case .unknownDependency:
-            return [NodeText(id, tool: "quick", after: ["t9999"]).text]
+            return [referring(id, to: isText ? "9999" : "t9999")]
         case .junk: return [draw.element(["oops", "null", "{", "]]", "7", "\"", ")"]) ?? "oops"]
         case .unknownTool: return [node(id, "no_such_tool")]
         case .prose, .empty, .tooMany, .runsOn: return []
@@ -152,15 +162,16 @@ extension SimulatedCluster {
         let tools = state?.plannerSettings?.tools.map(\.name) ?? []
         var parts: [(text: String, node: ModelNode?)] = []
         if let defect {
-            parts += flaw(defect, author, known: known ?? []).map { ($0, nil) }
+            parts += flaw(defect, author, written: []).map { ($0, nil) }
         } else if !tools.isEmpty {
-            let node = ModelNode(
+            var node = ModelNode(
                 id: author.nextID(),
                 after: known ?? [],
                 tools: tools,
                 mayDeclare: !isText,
                 drawing: &draw
             )
+            node.isMarked = true
             parts.append((isText ? node.line : node.text.text, node))
         }
         reply.add(isText ? "Thought: so\n" : #"{"thought":"","action":"call","tasks":["#)
