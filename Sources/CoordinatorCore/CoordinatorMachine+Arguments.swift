@@ -113,7 +113,9 @@ extension CoordinatorMachine {
         guard coerced != value, tool.schema.problems(of: coerced).isEmpty else {
             throw Failure.badArguments(problems)
         }
-        return .whole(RawJSON(coerced))
+        let made = RawJSON(coerced)
+        return made.count > limits.announced.largestInline
+            ? .pieces(JSONPieces(made, isShared: false)) : .whole(made)
     }
 
     /// Arguments that are about to be sent, checked now if they were made before any worker had

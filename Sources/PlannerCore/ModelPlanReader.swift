@@ -60,8 +60,8 @@ public struct ModelPlanReader: Sendable {
     private var hasEnd = false
     private var isOver = false
     private var position = 0
-    /// Whether the reply has anything but digits and marks.
-    private var hasWords = false
+    /// The last line, while it may be the number of a call that did not come.
+    private var lastLine: [UInt8] = []
     private let oldCount: Int
 
     /// Where a call or an element of `tasks` may end: at its own end, at the head of the next call,
@@ -126,7 +126,7 @@ public struct ModelPlanReader: Sendable {
         while !rest.isEmpty, !isAtEnd {
             let before = rest.prefix { !ModelPlanReader.endsOfCalls.contains($0) }
             let step = rest.prefix(min(before.count + 1, PlannerLimits.replyBytes - bytesRead))
-            if !hasWords { hasWords = step.contains { $0 >= UInt8(ascii: "A") } }
+            noteLastLine(step)
             let count = scan(step)
             bytesRead += count
             rest = rest.dropFirst(count)
@@ -165,7 +165,10 @@ public struct ModelPlanReader: Sendable {
             calls.finish(isCut: isCut || isOver) { findings.append($0) }
             for finding in findings { handle(finding) }
             // A server that stops before `join()` leaves the number of its line.
-            if !isCut, !hasWords, bytesRead > 0 { hasEnd = true }
+            let number = lastLine.drop(while: isBlank).prefix(while: isDigit)
+            if !isCut, !number.isEmpty, number.count == lastLine.filter({ !isBlank($0) }).count {
+                hasEnd = true
+            }
             if isCut, !hasEnd { missing = "the reply was cut off before the plan was complete" }
         }
         if let missing, !isOver {
@@ -174,13 +177,13 @@ public struct ModelPlanReader: Sendable {
         }
         intake.gate.finish(isCut: missing != nil || isOver)
         if intake.gate.ledger.count == oldCount, intake.gate.problems.isEmpty {
-            intake.gate.report(
-                .emptyPlan,
-                nil,
-                intake.hasCalls
-                    ? "every node of the plan is there already" : "the plan has no nodes",
-                isWarning: !intake.hasCalls && hasEnd
-            )
+            let needsNone = !intake.hasCalls && hasEnd
+            let message =
+                needsNone
+                ? "the plan calls no tool"
+                : intake.hasCalls
+                    ? "every node of the plan is there already" : "the plan has no nodes"
+            intake.gate.report(.emptyPlan, nil, message, isWarning: needsNone)
         }
         return Summary(
             nodes: intake.gate.removePassed(),
@@ -188,6 +191,14 @@ public struct ModelPlanReader: Sendable {
             hasEnd: hasEnd,
             problems: intake.gate.problems
         )
+    }
+
+    private mutating func noteLastLine(_ bytes: ArraySlice<UInt8>) {
+        if let end = bytes.lastIndex(of: UInt8(ascii: "\n")) {
+            lastLine = Array(bytes[(end + 1)...].prefix(PlannerLimits.headBytes))
+        } else if lastLine.count < PlannerLimits.headBytes {
+            lastLine += bytes.prefix(PlannerLimits.headBytes)
+        }
     }
 
     /// Reads bytes up to the end of the plan; returns how many.
@@ -317,16 +328,28 @@ extension PlanFormat {
     /// An object, also in a fence, is the JSON form, and a numbered line the text form; anything
     /// else is taken to be what was asked for.
     fileprivate init?(ofReply text: [UInt8], asked: PlanFormat) {
-        var rest = text[...].drop(while: isBlank)
-        if rest.first == UInt8(ascii: "`") {
-            guard rest.count <= PlannerLimits.headBytes else {
+        // Only the beginning counts, so that it does not matter how the reply was split.
+        var rest = text.prefix(PlannerLimits.headBytes).drop(while: isBlank)
+        let isLong = text.count >= PlannerLimits.headBytes
+        if rest.first == UInt8(ascii: "`"), let line = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            rest = rest[line...].drop(while: isBlank)
+        }
+        let number = rest.prefix(while: isDigit)
+        switch rest.first {
+        case nil, UInt8(ascii: "`"):
+            guard isLong else { return nil }
+            self = asked
+        case UInt8(ascii: "{"):
+            self = .json
+        case _ where !number.isEmpty:
+            guard let mark = rest.dropFirst(number.count).first else {
+                guard isLong else { return nil }
                 self = asked
                 return
             }
-            guard let line = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-            rest = rest[line...].drop(while: isBlank)
+            self = ".):".utf8.contains(mark) ? .text : asked
+        default:
+            self = asked
         }
-        guard let first = rest.first else { return nil }
-        self = first == UInt8(ascii: "{") ? .json : isDigit(first) ? .text : asked
     }
 }

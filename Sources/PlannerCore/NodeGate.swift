@@ -20,6 +20,7 @@ struct NodeGate: Sendable {
 
     private(set) var ledger: PlanLedger
     private(set) var problems: [PlanProblem] = []
+    private var warningCount = 0
     /// Nodes that have passed and were not removed yet.
     private(set) var passed: [PlannerNode] = []
 
@@ -49,7 +50,10 @@ struct NodeGate: Sendable {
         _ message: String,
         isWarning: Bool = false
     ) {
-        guard problems.count < PlanLimits.problemsReported else { return }
+        // Warnings must not take the room of problems: a plan with a problem is repaired.
+        let alike = isWarning ? warningCount : problems.count - warningCount
+        guard alike < PlanLimits.problemsReported else { return }
+        if isWarning { warningCount += 1 }
         problems.append(
             PlanProblem(code: code, node: id?.text, message: message, isWarning: isWarning)
         )
@@ -58,6 +62,7 @@ struct NodeGate: Sendable {
     /// Records that the plan has a node of that id which cannot be used, for reasons reported
     /// elsewhere.
     mutating func refuse(_ id: NodeID) {
+        ledger.remove(alias: id)
         if ledger.nodes[id] != nil || held[id] != nil {
             ambiguous.insert(id)
         } else {
@@ -69,15 +74,44 @@ struct NodeGate: Sendable {
     func meaning(of id: NodeID) -> NodeID { ledger.aliases[id] ?? id }
 
     /// A node with this id makes the same call as another one, which takes its place.
+    ///
+    /// Not if the id is that of another node already, which is a problem.
     mutating func replace(_ id: NodeID, by twin: NodeID) {
-        guard id != twin, ledger.nodes[id] == nil, held[id] == nil else { return }
+        guard ledger.nodes[id] == nil, held[id] == nil else { return reportSecond(id) }
         ledger.add(alias: id, of: twin)
         refused.remove(id)
+        report(
+            .duplicateCall,
+            id,
+            "node \(id) makes the same call as node \(twin), which takes its place",
+            isWarning: true
+        )
+        let other = meaning(of: id)
         for dependent in waiting.removeValue(forKey: id) ?? [] {
-            guard let entry = held.removeValue(forKey: dependent) else { continue }
-            offer(followingAliases(entry.node))
+            guard let isDeclared = held[dependent]?.missing.removeValue(forKey: id) else {
+                continue
+            }
+            if ledger.nodes[other] == nil, dependent != other {
+                held[dependent]?.missing[other] = isDeclared
+                waiting[other, default: []].append(dependent)
+            }
+            guard let entry = held[dependent], entry.missing.isEmpty else { continue }
+            held[dependent] = nil
+            pass(entry.node)
         }
     }
+
+    private mutating func reportSecond(_ id: NodeID) {
+        ambiguous.insert(id)
+        report(
+            .duplicateID,
+            id,
+            "there is a node \(id) already, which is not changed; give the new one another id"
+        )
+    }
+
+    /// Whether an id is that of a node, passed or not.
+    func hasNode(_ id: NodeID) -> Bool { ledger.nodes[id] != nil || held[id] != nil }
 
     /// The node, with references to replaced nodes changed to those that replace them.
     func followingAliases(_ node: PlannerNode) -> PlannerNode {
@@ -94,14 +128,7 @@ struct NodeGate: Sendable {
         let definition = node.definition
         let id = definition.id
         if let earlier = ledger.nodes[id] ?? held[id]?.node.definition {
-            if earlier.isSame(as: definition) { return }
-            ambiguous.insert(id)
-            report(
-                .duplicateID,
-                id,
-                "there is a node \(id) already, which is not changed; give the new one another id"
-            )
-            return
+            return earlier.isSame(as: definition) ? () : reportSecond(id)
         }
         var missing: OrderedDictionary<NodeID, Bool> = [:]
         for dependency in definition.dependencies where ledger.nodes[dependency] == nil {
@@ -135,7 +162,8 @@ struct NodeGate: Sendable {
 
     private mutating func pass(_ node: PlannerNode) {
         var ready = [node]
-        while let next = ready.popLast() {
+        while let written = ready.popLast() {
+            let next = followingAliases(written)
             let id = next.definition.id
             guard room > 0 else {
                 if !isFull { report(.limit, id, "the run has no room for more nodes") }
@@ -182,9 +210,10 @@ struct NodeGate: Sendable {
             let references = ArgumentTemplate(compiling: entry.node.definition.arguments).references
             // Beside a reference to a node, a number that the next node could have is meant as one.
             let hasOthers = references.contains { held[$0.id] != nil || ledger.nodes[$0.id] != nil }
+            let usesByID = Dictionary(grouping: references, by: \.id)
             for (other, isDeclared) in entry.missing
             where held[other] == nil && !refused.contains(other) {
-                let uses = references.filter { $0.id == other }
+                let uses = usesByID[other] ?? []
                 if isCut
                     || uses.contains(where: {
                         hasOthers && isNear($0.id) || $0.isMeant(ifWritten: isDeclared)
@@ -243,9 +272,11 @@ struct NodeGate: Sendable {
         let ids = Array(held.keys)
         for id in ids {
             guard var entry = held[id] else { continue }
-            let unknown = entry.missing.keys.filter { held[$0] == nil && ledger.nodes[$0] == nil }
+            let unknown = Set(
+                entry.missing.keys.filter { held[$0] == nil && ledger.nodes[$0] == nil }
+            )
             guard !unknown.isEmpty else { continue }
-            for other in unknown {
+            for other in unknown.sorted() {
                 entry.missing[other] = nil
                 report(
                     .unknownReference,
@@ -335,6 +366,11 @@ extension NodeDefinition {
         if self == other { return true }
         var twin = other
         twin.arguments = arguments
-        return self == twin && JSONValue(arguments) == JSONValue(other.arguments)
+        guard self == twin else { return false }
+        // A price that was written as $15 is kept as $$15.
+        func plain(_ arguments: RawJSON) -> JSONValue {
+            JSONValue(arguments).mappingTexts { $0.replacing("$$", with: "$") }
+        }
+        return plain(arguments) == plain(other.arguments)
     }
 }

@@ -10,9 +10,13 @@ import Plans
 struct NodeIntake: Sendable {
     let tools: PlannerTools
     var gate: NodeGate
-    private let oldNodes: OrderedDictionary<NodeID, NodeDefinition>
+    /// The nodes before this reply.
+    private let old: PlanLedger
     /// Nodes of this reply that got another id, because theirs was taken by an earlier reply.
     private var renamed: [NodeID: NodeID] = [:]
+    private var newIDs: Set<NodeID> = []
+    /// Ids that this reply has written or referred to.
+    private var mentioned: Set<NodeID> = []
     private var nextNumber: Int
     private var repeats: RepeatedCalls
     private let mergesRepeats: Bool
@@ -25,7 +29,7 @@ struct NodeIntake: Sendable {
     init(tools: PlannerTools, goal: String, nodes: [NodeDefinition]?, gate: NodeGate) {
         self.tools = tools
         self.gate = gate
-        oldNodes = gate.ledger.nodes
+        old = gate.ledger
         nextNumber = gate.ledger.nextNumber
         repeats = RepeatedCalls(goal: goal, nodes: nodes ?? [])
         mergesRepeats = nodes != nil
@@ -35,14 +39,19 @@ struct NodeIntake: Sendable {
     mutating func offer(_ written: NodeDefinition, source: String) {
         guard !isEndless else { return }
         hasCalls = true
-        var definition = renumbered(written)
-        let id = definition.id
+        mentioned.insert(written.id)
+        mentioned.formUnion(ArgumentTemplate(compiling: written.arguments).references.map(\.id))
+        var definition = followingRenames(written)
         guard let entry = tools[definition.tool] else {
+            renumber(&definition)
+            let id = definition.id
             gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(definition.tool))
             gate.refuse(id)
             return
         }
         definition.arguments = entry.repaired(definition.arguments)
+        renumber(&definition)
+        let id = definition.id
         dropDependencyOnItself(&definition)
         do {
             // The plan's own checks of a node: limits, a reference to itself.
@@ -84,40 +93,42 @@ struct NodeIntake: Sendable {
             )
             return
         }
-        guard isHarmless, let twin, twin != id else {
+        // A call that was noted may have been refused since.
+        guard isHarmless, let twin, twin != id, gate.hasNode(gate.meaning(of: twin)) else {
             return gate.offer(node)
         }
-        gate.report(
-            .duplicateCall,
-            id,
-            "node \(id) makes the same call as node \(twin), which takes its place",
-            isWarning: true
-        )
         gate.replace(id, by: twin)
     }
 
-    /// The node under an id of its own: models begin again with 1 although earlier plans had a 1.
+    /// The node with its references to renamed nodes of this reply changed.
+    private func followingRenames(_ written: NodeDefinition) -> NodeDefinition {
+        guard !renamed.isEmpty else { return written }
+        var node = written
+        node.dependencies = node.dependencies.map { renamed[$0] ?? $0 }
+        node.arguments = rewritingReferences(in: node.arguments) { id in
+            renamed[id].map { .rename($0) }
+        }
+        return node
+    }
+
+    /// Gives the node an id of its own if an earlier reply has used it: models begin again with 1.
     ///
     /// What follows in the reply refers to it by the id that was written. A node that is there
     /// already, unchanged, keeps its id.
-    private mutating func renumbered(_ written: NodeDefinition) -> NodeDefinition {
-        var node = written
-        if !renamed.isEmpty {
-            node.dependencies = node.dependencies.map { renamed[$0] ?? $0 }
-            node.arguments = rewritingReferences(in: node.arguments) { id in
-                renamed[id].map { .rename($0) }
-            }
-        }
-        let isTaken = oldNodes[node.id].map { !$0.isSame(as: node) } ?? false
-        guard isTaken || renamed.values.contains(node.id), renamed[node.id] == nil else {
-            return node
-        }
-        let prefix = node.id.text.hasPrefix("t") ? "t" : ""
-        let id = NodeID(checked: "\(prefix)\(nextNumber)")
-        nextNumber += 1
-        renamed[node.id] = id
-        node.id = id
-        return node
+    private mutating func renumber(_ node: inout NodeDefinition) {
+        let id = node.id
+        let isTaken =
+            old.nodes[id].map { !$0.isSame(as: node) } ?? (old.aliases[id] != nil)
+        guard renamed[id] == nil, isTaken || newIDs.contains(id) else { return }
+        let prefix = id.text.hasPrefix("t") ? "t" : ""
+        var new = id
+        repeat {
+            new = NodeID(checked: "\(prefix)\(nextNumber)")
+            nextNumber += 1
+        } while gate.hasNode(new) || mentioned.contains(new)
+        renamed[id] = new
+        newIDs.insert(new)
+        node.id = new
     }
 
     private mutating func dropDependencyOnItself(_ definition: inout NodeDefinition) {

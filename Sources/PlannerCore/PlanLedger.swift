@@ -27,6 +27,7 @@ public struct PlanLedger: Sendable, Equatable {
 
     mutating func add(_ node: NodeDefinition) {
         nodes[node.id] = node
+        aliases[node.id] = nil
         noteID(node.id)
     }
 
@@ -34,6 +35,9 @@ public struct PlanLedger: Sendable, Equatable {
         aliases[alias] = aliases[id] ?? id
         noteID(alias)
     }
+
+    /// An id stands for another node no longer.
+    mutating func remove(alias: NodeID) { aliases[alias] = nil }
 
     /// Prevents the numbers of `7` and `t7` from being used again.
     private mutating func noteID(_ id: NodeID) {

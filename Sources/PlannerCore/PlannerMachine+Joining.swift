@@ -101,11 +101,11 @@ extension PlannerMachine {
         case .ended(.refusal):
             end(with: refusal(of: .joiner), into: &actions)
         case .ended(let stop):
-            let isCut = stop == .length || stop == .other
-            decide(verdict, isCut: isCut && !verdict.isStopping, into: &actions)
+            let isCut = stop == .length || stop == .other || verdict.isStopping
+            decide(verdict, isCut: isCut && !verdict.reader.isComplete, into: &actions)
         case .failed(let cause):
             if verdict.isStopping || verdict.reader.isComplete {
-                decide(verdict, isCut: false, into: &actions)
+                decide(verdict, isCut: !verdict.reader.isComplete, into: &actions)
             } else {
                 end(with: failure(cause, of: .joiner), into: &actions)
             }

@@ -23,7 +23,14 @@ extension PlannerMachine {
             giveUp(tokensSpent, into: &actions)
             return
         }
-        state = .planning(Draft(reader: planReader(), messages: messages, repairs: repairs))
+        state = .planning(
+            Draft(
+                reader: planReader(),
+                messages: messages,
+                firstNode: nodes.count,
+                repairs: repairs
+            )
+        )
         let request = request(
             messages,
             format: prompt.planFormat,
@@ -106,7 +113,7 @@ extension PlannerMachine {
     }
 
     /// Whether a node may start before the plan is complete.
-    private var startsAtOnce: Bool {
+    var startsAtOnce: Bool {
         settings.options.strategy == .streamed && !settings.options.isPlanOnly
     }
 
@@ -140,9 +147,14 @@ extension PlannerMachine {
         // A repair that adds nothing leaves the plan as it was.
         let problems = reading.problems.filter { $0.code != .emptyPlan || nodes.isEmpty }
             .map { problem in
-                // A later plan without anything new says that there is nothing to add.
                 var problem = problem
-                if problem.code == .emptyPlan, !rounds.isEmpty { problem.isWarning = true }
+                if problem.code == .emptyPlan {
+                    // A later plan without anything new says that there is nothing to add. Without
+                    // a model that joins, a first plan without calls would be no answer.
+                    let isFine = problem.isWarning && settings.join == .model
+                    problem.isWarning =
+                        !settings.options.isPlanOnly && (isFine || !rounds.isEmpty)
+                }
                 return problem
             }
         if !problems.isEmpty { actions.append(.noteProblems(problems)) }

@@ -65,7 +65,8 @@ extension PlannerMachine {
         case .failed(let cause):
             // If its call or its answer is complete, a reply that breaks off is complete too.
             if step.verdict.isStopping || step.node != nil || step.verdict.reader.isComplete {
-                finishStep(step, isCut: false, into: &actions)
+                let isWhole = step.node != nil || step.verdict.reader.isComplete
+                finishStep(step, isCut: !isWhole, into: &actions)
             } else {
                 end(with: failure(cause, of: .planner), into: &actions)
             }
@@ -138,7 +139,7 @@ extension PlannerMachine {
             return
         }
         let (decision, text) = step.verdict.reader.finish(
-            isCut: isCut && !step.verdict.isStopping,
+            isCut: isCut,
             mayBePlain: false
         )
         switch decision {

@@ -102,6 +102,8 @@ public struct PlannerMachine: Sendable {
         var reader: ModelPlanReader
         var messages: [ModelMessage]
         var reply = ""
+        /// How many nodes the plan had before this reply.
+        var firstNode = 0
         var repairs = 0
         /// Whether the reply has brought nodes.
         var hasNodes = false
@@ -258,12 +260,16 @@ public struct PlannerMachine: Sendable {
             writtenBytes += text.utf8.count
             for piece in thoughts.feed(text) {
                 switch piece {
-                case .text(let text): pass(.delta(text), into: &actions)
-                case .wasThought: forgetThought()
+                case .text where endless.isFound:
+                    break
+                case .text(let text):
+                    let read = endless.feed(text, repetitions: isPlanning ? 4 : 8)
+                    pass(.delta(read), into: &actions)
+                    if endless.isFound { stopEndlessReply(into: &actions) }
+                case .wasThought:
+                    forgetThought()
                 }
             }
-            endless.feed(text, repetitions: isPlanning ? 4 : 8)
-            if endless.isFound { stopEndlessReply(into: &actions) }
         }
     }
 
@@ -284,11 +290,20 @@ public struct PlannerMachine: Sendable {
     /// What the open call has written so far was a thought; what it has started stays.
     private mutating func forgetThought() {
         switch state {
-        case .planning(let draft) where !draft.hasNodes:
+        case .planning(let draft) where !draft.isStopping && (!draft.hasNodes || !startsAtOnce):
+            // What does not start before the plan is complete can still be taken back.
+            let kept = draft.firstNode
+            held.removeLast(min(held.count, nodes.count - kept))
+            nodes.removeLast(nodes.count - kept)
             state = .planning(
-                Draft(reader: planReader(), messages: draft.messages, repairs: draft.repairs)
+                Draft(
+                    reader: planReader(),
+                    messages: draft.messages,
+                    firstNode: kept,
+                    repairs: draft.repairs
+                )
             )
-        case .joining(let verdict) where !verdict.hasDeltas:
+        case .joining(let verdict) where !verdict.hasDeltas && !verdict.isStopping:
             state = .joining(Verdict(messages: verdict.messages, repairs: verdict.repairs))
         case .reacting(let step) where step.node == nil && !step.verdict.hasDeltas:
             let verdict = Verdict(messages: step.verdict.messages, repairs: step.verdict.repairs)

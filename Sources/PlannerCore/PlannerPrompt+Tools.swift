@@ -14,22 +14,26 @@ extension PlannerPrompt {
     /// A plan may call the others, too.
     static func shown(_ tools: [PlannerTool], for goal: String, within bytes: Int) -> [PlannerTool]
     {
-        let sizes = tools.map { $0.name.utf8.count + $0.description.utf8.count + 40 }
+        let sizes = tools.map {
+            $0.name.utf8.count + min($0.description.utf8.count, descriptionBytes) + 40
+        }
         guard sizes.reduce(0, +) > bytes else { return tools }
         let index = TextIndex(tools.map(\.searchText))
         var room = bytes
-        var chosen: [Int] = []
+        var chosen: Set<Int> = []
         for position in index.ranked(goal) + Array(tools.indices) {
-            guard sizes[position] <= room else { break }
-            guard !chosen.contains(position) else { continue }
+            guard sizes[position] <= room, chosen.insert(position).inserted else { continue }
             room -= sizes[position]
-            chosen.append(position)
         }
         return chosen.sorted().map { tools[$0] }
     }
 
+    /// Bytes of a description that are shown.
+    private static let descriptionBytes = 2 << 10
+
     private func toolLine(_ tool: PlannerTool) -> String {
-        let description = tool.description.isEmpty ? "" : " - " + oneLine(tool.description)
+        let words = shortened(oneLine(tool.description), to: PlannerPrompt.descriptionBytes)
+        let description = words.isEmpty ? "" : " - " + words
         switch format {
         case .text: return signature(of: tool) + description + details(of: tool)
         case .json: return "\(tool.name)\(description) args: \(tool.parameters.text)"

@@ -72,23 +72,23 @@ extension PlannerTools.Entry {
         _ fields: OrderedDictionary<String, JSONValue>
     ) -> OrderedDictionary<String, JSONValue> {
         let unknown = fields.keys.filter { !names.contains($0) }
-        guard !unknown.isEmpty, !names.isEmpty else { return fields }
+        guard !unknown.isEmpty, unknown.count <= names.count else { return fields }
+        let required = (parameters["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+        let isClosed = parameters["additionalProperties"] == false
         var missing = names.filter { fields[$0] == nil }
         var renamed: [String: String] = [:]
         for name in unknown {
+            // A field that the schema allows stays, unless the call cannot be made without another.
             let meant =
                 missing.first { $0.isSpelled(like: name) }
-                ?? (name.count < 3 ? nil : Suggestions.closest(to: name, among: missing))
+                ?? missing.first { (isClosed || required.contains($0)) && $0.isSlip(of: name) }
             guard let meant else { continue }
             renamed[name] = meant
             missing.removeAll { $0 == meant }
         }
-        let required = (parameters["required"]?.arrayValue ?? []).compactMap(\.stringValue)
         let stillMissing = missing.filter(required.contains)
         let stillUnknown = unknown.filter { renamed[$0] == nil }
-        if stillMissing.count == 1, stillUnknown.count == 1,
-            parameters["additionalProperties"] == false
-        {
+        if stillMissing.count == 1, stillUnknown.count == 1, isClosed {
             renamed[stillUnknown[0]] = stillMissing[0]
         }
         guard !renamed.isEmpty else { return fields }
@@ -173,6 +173,17 @@ extension JSONValue {
 }
 
 extension String {
+    /// Whether another name is this one with letters in another order, or with one letter more,
+    /// less or different; short names are too easily something else.
+    fileprivate func isSlip(of other: String) -> Bool {
+        guard count >= 5, other.count >= 5 else { return false }
+        if sorted() == other.sorted() { return true }
+        guard abs(count - other.count) <= 1 else { return false }
+        let start = zip(self, other).prefix { $0 == $1 }.count
+        let end = zip(reversed(), other.reversed()).prefix { $0 == $1 }.count
+        return start + end >= max(count, other.count) - 1
+    }
+
     /// Whether two names differ in capitals, dashes and underscores only.
     fileprivate func isSpelled(like other: String) -> Bool {
         func plain(_ text: String) -> String {

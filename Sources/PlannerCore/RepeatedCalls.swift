@@ -20,11 +20,14 @@ struct RepeatedCalls: Sendable {
     }
 
     private var calls: [Call: NodeID] = [:]
+    /// How often each call is in this reply.
+    private var counts: [Call: Int] = [:]
     /// Numbers that the goal contains, as written.
     private let goalNumbers: Set<String>
     private let longestCount: Int
-    /// Calls that were planned already, one after the other, up to the latest call.
+    /// Calls that this reply has already, one after the other, up to the latest call.
     private var repeated = 0
+    private var latestCount = 0
     private var mostRepeated = RepeatedCalls.usualCount
     private var pattern = ""
     private var counted = 0
@@ -40,13 +43,22 @@ struct RepeatedCalls: Sendable {
     init(goal: String, nodes: [NodeDefinition]) {
         let numbers = RepeatedCalls.numbers(in: goal)
         goalNumbers = Set(numbers)
-        let counts = numbers.compactMap { Int($0) }.filter { $0 <= RepeatedCalls.largestCount }
-        longestCount = max(RepeatedCalls.usualCount, (counts.max() ?? 0) + 1)
+        let values = numbers.compactMap { Int($0) }
+        // "The first 50 pages", or "the orders 1001 to 1040".
+        let count = values.filter { $0 <= RepeatedCalls.largestCount }.max() ?? 0
+        let range = (values.max() ?? 0) - (values.min() ?? 0)
+        let bound = range <= RepeatedCalls.largestCount ? max(count, range) : count
+        longestCount = max(RepeatedCalls.usualCount, bound + 1)
         for node in nodes { calls[Call(node)] = node.id }
     }
 
     /// Whether the plan only repeats itself or counts up, so that what follows is of no use.
-    var isEndless: Bool { repeated >= mostRepeated || counted > longestCount }
+    ///
+    /// Calls of an earlier reply may be written once more, and a plan may need a call several times.
+    var isEndless: Bool {
+        repeated >= mostRepeated && latestCount >= RepeatedCalls.mostRepeated
+            || counted > longestCount
+    }
 
     /// The node that makes the same call already; without one, the call is noted.
     ///
@@ -55,11 +67,10 @@ struct RepeatedCalls: Sendable {
         noteCount(node)
         mostRepeated = isHarmless ? RepeatedCalls.mostRepeated : RepeatedCalls.usualCount
         let call = Call(node)
-        if let earlier = calls[call] {
-            repeated += 1
-            return earlier
-        }
-        repeated = 0
+        latestCount = counts[call, default: 0] + 1
+        counts[call] = latestCount
+        repeated = latestCount > 1 ? repeated + 1 : 0
+        if let earlier = calls[call] { return earlier }
         calls[call] = node.id
         return nil
     }

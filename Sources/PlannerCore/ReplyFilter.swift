@@ -81,22 +81,29 @@ struct EndlessText: Sendable {
     private var unchecked = 0
     private(set) var isFound = false
 
-    /// Bytes that a repetition covers at least, on average, before it counts.
-    private static let covered = 60
+    /// Bytes that are the same piece again and again before they count; less if all are blank.
+    private static let covered = 960
+    private static let coveredBlanks = 240
     /// Bytes of the end that are checked.
-    private static let window = 960
+    private static let window = 1_920
     private static let checkEvery = 48
 
-    /// Reads the next piece of text; how it was split does not matter.
+    /// Reads the next piece of text, and returns it up to where it is found to be endless; how it
+    /// was split does not matter.
     ///
     /// `repetitions` is how often a piece must be there; an answer may rightly repeat more than a
     /// plan.
-    mutating func feed(_ text: String, repetitions: Int) {
-        for byte in text.utf8 where !isFound {
+    mutating func feed(_ text: String, repetitions: Int) -> String {
+        var count = 0
+        for byte in text.utf8 {
+            if isFound { break }
+            count += 1
             tail.append(byte)
             unchecked += 1
             if unchecked == EndlessText.checkEvery { check(repetitions) }
         }
+        return count == text.utf8.count
+            ? text : String(decoding: text.utf8.prefix(count), as: UTF8.self)
     }
 
     private mutating func check(_ repetitions: Int) {
@@ -112,7 +119,9 @@ struct EndlessText: Sendable {
             borders[index] = border
             let length = index + 1
             let period = length - border
-            if length >= repetitions * max(EndlessText.covered, period) {
+            let isBlankOnly = period == 1 && isBlank(text[0])
+            let covered = isBlankOnly ? EndlessText.coveredBlanks : EndlessText.covered
+            if length >= max(covered, repetitions * period) {
                 isFound = true
                 tail = []
                 return

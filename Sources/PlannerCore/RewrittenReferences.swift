@@ -26,7 +26,7 @@ func rewritingReferences(
 }
 
 extension JSONValue {
-    fileprivate func mappingTexts(_ change: (String) -> String) -> JSONValue {
+    func mappingTexts(_ change: (String) -> String) -> JSONValue {
         switch self {
         case .string(let text): .string(change(text))
         case .array(let elements): .array(elements.map { $0.mappingTexts(change) })

@@ -17,6 +17,9 @@ struct TextReply: Sendable {
         case end
     }
 
+    /// Bytes of a line in which an action or a label may begin.
+    private static let labelBytes = 64
+
     private var place = Place.line
     private var line: [UInt8] = []
     private var isReplan = false
@@ -85,13 +88,15 @@ struct TextReply: Sendable {
 
     /// The text without its thoughts is the answer, or the wish for another plan.
     private mutating func usePlainWords() {
-        var lines = String(decoding: words, as: UTF8.self).split(separator: "\n")
+        var lines = String(decoding: words, as: UTF8.self)
+            .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         lines.removeAll { $0.lowercased().hasPrefix("thought:") }
         guard !lines.contains(where: { $0.lowercased().hasPrefix("action:") }),
             lines.contains(where: { $0.utf8.contains { !isBlank($0) } })
         else { return }
         let text = lines.joined(separator: "\n")
-        isReplan = text.lowercased().hasPrefix("replan")
+        let first = text.lowercased().drop(while: \.isWhitespace).prefix(while: \.isLetter)
+        isReplan = first == "replan"
         for byte in text.utf8 { append(byte) }
         place = .end
     }
@@ -107,6 +112,8 @@ struct TextReply: Sendable {
         switch Unicode.Scalar(byte) {
         case "\n":
             startLine()
+        case "(" where line.count > TextReply.labelBytes:
+            place = .prose
         case "(":
             guard let word = actionWord() else {
                 place = .prose
@@ -114,7 +121,7 @@ struct TextReply: Sendable {
             }
             isReplan = word == "replan"
             place = .content
-        case ":" where labelledWord() != nil:
+        case ":" where line.count <= TextReply.labelBytes && labelledWord() != nil:
             isReplan = labelledWord() == "replan"
             place = .labelled
         case "{" where line.allSatisfy(isBlank):
