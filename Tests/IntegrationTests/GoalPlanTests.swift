@@ -169,7 +169,7 @@ extension Integration {
                 ran: ranA,
                 says: "circle"
             ),
-            Malformed("no tasks", json: planText(), ran: "{}"),
+            Malformed("no tasks", json: planText(), ran: "{}", says: "calls no tool"),
             Malformed("nothing", json: "", ran: "{}", says: "no plan"),
             Malformed("only words", json: "I would rather not.", ran: "{}", says: "no plan"),
             Malformed(
@@ -257,7 +257,12 @@ extension Integration {
                 ran: lineRanA,
                 says: "circle"
             ),
-            Malformed("only join", text: "1. join()<END_OF_PLAN>", ran: "{}"),
+            Malformed(
+                "only join",
+                text: "1. join()<END_OF_PLAN>",
+                ran: "{}",
+                says: "calls no tool"
+            ),
             Malformed("nothing", text: "", ran: "{}", says: "no nodes"),
             Malformed("only words", text: "I would rather not.", ran: "{}", says: "no nodes"),
             Malformed("no join", text: lineA + lineB, ran: lineRanBoth),
