@@ -57,9 +57,11 @@ extension PlannerPrompt {
     private var textStep: String {
         """
         Reply in one of these forms and with nothing else:
-        Thought: and a sentence of reasoning, then on the next line a call, as 1. tool("text", limit=3)
+        Thought: I need the area of Chile.
+        1. area("Chile")
         or
-        Thought: and a sentence of reasoning, then on the next line Answer: and the answer
+        Thought: The output has it.
+        Answer: Chile has 756102 square kilometres.
         A call is one line, with the number that you are told. Strings have quotes; write \\" for a \
         quote within. Arguments without a name come in the order shown. $1 stands for the output of \
         call 1. Write $$ for a dollar sign.

@@ -326,11 +326,19 @@ struct ActionHead: Sendable, Equatable {
 
     /// The head in the start of a line, or nil if it is other text.
     ///
-    /// Marks of lists, quotes and emphasis around its parts are ignored. An unknown name makes a
+    /// Marks of lists, quotes and emphasis around its parts are ignored, and so is a label such as
+    /// `Call:` before a number. An unknown name makes a
     /// head only after a number and directly before the parenthesis: `1. First (see below)` is
     /// prose.
     init?(_ line: [UInt8], tools: Set<String>) {
         var rest = line[...].drop(while: ActionHead.isDecoration)
+        if let end = rest.firstIndex(of: UInt8(ascii: ":")) {
+            let label = String(decoding: rest[..<end], as: UTF8.self).lowercased()
+            let behind = rest[(end + 1)...].drop(while: ActionHead.isDecoration)
+            if label == "call" || label == "action", behind.first.map(isDigit) == true {
+                rest = behind
+            }
+        }
         let digits = rest.prefix(while: isDigit)
         if !digits.isEmpty {
             guard digits.count <= 9 else { return nil }

@@ -150,6 +150,16 @@ struct LaterReplyTests {
         #expect(text("No tool tells jokes.").codes == ["empty_plan"])
     }
 
+    @Test(
+        "A label before a number is no part of the call",
+        arguments: ["Call: ", "Action: ", "- call: "]
+    )
+    func labels(label: String) {
+        let reading = text("Thought: so.\n\(label)1. search(a)\n")
+        #expect(reading.lines == [#"1 search {"query":"a"}"#])
+        #expect(text("Note: 1. see (below)").lines == [])
+    }
+
     @Test("Without a model that joins, a plan without calls is no answer")
     func nothingToJoin() {
         var harness = MachineHarness(format: .text) {
