@@ -292,6 +292,7 @@ public struct ModelPlanReader: Sendable {
                 "node \(id) " + intake.tools.unknownTool(call.name)
             )
             intake.gate.refuse(id)
+            intake.noteRefusal(of: call.name + String(decoding: call.arguments, as: UTF8.self))
             return
         }
         let written = WrittenArguments(call.arguments, tools: intake.tools.names)

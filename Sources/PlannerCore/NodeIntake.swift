@@ -20,6 +20,8 @@ struct NodeIntake: Sendable {
     private var nextNumber: Int
     private var repeats: RepeatedCalls
     private let mergesRepeats: Bool
+    private var latestRefusal = ""
+    private var refusalsInRow = 0
     /// Whether there was any node, usable or not.
     private(set) var hasCalls = false
     /// Whether the plan only repeats itself, so that nothing more is taken in.
@@ -33,6 +35,14 @@ struct NodeIntake: Sendable {
         nextNumber = gate.ledger.nextNumber
         repeats = RepeatedCalls(goal: goal, nodes: nodes ?? [])
         mergesRepeats = nodes != nil
+    }
+
+    /// Notes a call that cannot be used, as it is written: the same one again and again ends the
+    /// plan.
+    mutating func noteRefusal(of call: String) {
+        refusalsInRow = call == latestRefusal ? refusalsInRow + 1 : 1
+        latestRefusal = call
+        if refusalsInRow > RepeatedCalls.mostRepeated { isEndless = true }
     }
 
     /// Takes in a node, or reports what is wrong with it.

@@ -33,7 +33,7 @@ struct RepeatedCalls: Sendable {
     private var counted = 0
 
     /// Repeated calls one after the other, after which the plan ends, if each takes no effect.
-    private static let mostRepeated = 3
+    static let mostRepeated = 3
     /// Calls that count up one after the other, after which the plan ends; more if the goal names a
     /// larger number.
     private static let usualCount = 16
