@@ -72,7 +72,7 @@ public struct ModelSubject: Sendable, Hashable {
 public struct ModelRequest: Sendable, Hashable {
     /// The conversation so far, system messages first.
     public var messages: [ModelMessage]
-    /// What the call is for; nil if nobody said so.
+    /// What the call is for; nil if that is not known.
     public var subject: ModelSubject?
     /// The form the reply must have.
     public var format: ResponseFormat

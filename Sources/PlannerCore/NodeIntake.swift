@@ -57,6 +57,7 @@ struct NodeIntake: Sendable {
             let id = definition.id
             gate.report(.unknownTool, id, "node \(id) " + tools.unknownTool(definition.tool))
             gate.refuse(id)
+            noteRefusal(of: written.tool + written.arguments.text)
             return
         }
         definition.arguments = entry.repaired(definition.arguments)
@@ -75,6 +76,7 @@ struct NodeIntake: Sendable {
                 gate.report(problem.code, id, problem.message)
             }
             gate.refuse(id)
+            noteRefusal(of: written.tool + written.arguments.text)
             return
         }
         let faults = entry.problems(of: definition.arguments)
@@ -82,6 +84,7 @@ struct NodeIntake: Sendable {
             let list = faults.prefix(5).joined(separator: "; ")
             gate.report(.badArguments, id, "node \(id): arguments of \(definition.tool): \(list)")
             gate.refuse(id)
+            noteRefusal(of: written.tool + written.arguments.text)
             return
         }
         offer(PlannerNode(definition: definition, source: source), entry)

@@ -82,7 +82,7 @@ extension Run {
         )
     }
 
-    /// The event by which a late watcher hears about a node: how it ended, or that a worker has it;
+    /// The event that tells a late watcher about a node: how it ended, or that a worker has it;
     /// nil while it waits.
     public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
         let state = nodes[node]
