@@ -300,6 +300,7 @@ public struct ModelPlanReader: Sendable {
         case .fault(let fault):
             intake.gate.report(.badArguments, id, "node \(id) \(fault)")
             intake.gate.refuse(id)
+            intake.noteRefusal(of: call.name + String(decoding: call.arguments, as: UTF8.self))
         case .bound(let fields):
             intake.offer(
                 NodeDefinition(

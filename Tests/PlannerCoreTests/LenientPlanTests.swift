@@ -139,6 +139,8 @@ struct LenientPlanTests {
         #expect(refused.codes == Array(repeating: "unknown_tool", count: 4))
         let wrong = (1...500).map { "\($0). add(one, two)\n" }.joined()
         #expect(read(wrong, tools).codes == Array(repeating: "bad_args", count: 4))
+        let many = (1...500).map { "\($0). add(1, 2, 3)\n" }.joined()
+        #expect(read(many, tools).codes == Array(repeating: "bad_args", count: 4))
         let tasks = (1...500).map { #"{"id":"t\#($0)","tool_name":"lower","args":{}}"# }
         #expect(json(#"{"tasks":[\#(tasks.joined(separator: ","))]}"#).codes.count == 4)
         let counting = (1...500).map { "\($0). search(\"day \($0)\")\n" }.joined()
