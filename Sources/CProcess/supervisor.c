@@ -40,6 +40,15 @@ static int64_t now(void) {
 
 // MARK: - Starting
 
+// The thread sanitizer takes every `clone` for a fork with memory of its own and would change that
+// of the supervisor; it does not know glibc's other name of the same function.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+extern int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
+#define clone __clone
+#endif
+#endif
+
 struct launch {
     const struct program *program;
     int error;
