@@ -112,7 +112,7 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "Plans", "Wire", "CoordinatorCore",
+                "UVLoop", "Transport", "Core", "Plans", "Wire", "Runs", "CoordinatorCore",
                 "PlannerCore", "LanguageModels", "Configuration", logging, yaml,
             ]
         ),

@@ -73,6 +73,17 @@ package enum Text {
         return "\(whole).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
     }
 
+    /// An amount of money: two digits after the point, or as many as show two that are not 0.
+    package static func amount(_ value: Double) -> String {
+        var digits = 2
+        var least = 0.1
+        while abs(value) < least, value != 0, digits < 12 {
+            digits += 1
+            least /= 10
+        }
+        return fixed(value, digits: digits)
+    }
+
     private static func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

@@ -7,6 +7,7 @@ internal import Glibc
 public import LanguageModels
 public import Logging
 internal import PlannerCore
+internal import Runs
 internal import Transport
 public import UVLoop
 internal import Wire
@@ -73,6 +74,7 @@ public final class CoordinatorService {
         self.loop = loop
         var options = options
         options.machine.hasModels = models?.planner != nil
+        options.machine.highestPrices = models?.highestPrices
         options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models
@@ -247,7 +249,7 @@ public final class CoordinatorService {
         modelCalls[id] = model.call(request) { [weak self] event in
             switch event {
             case .ended, .failed: self?.modelCalls[id] = nil
-            case .delta, .usage, .formatLowered: break
+            case .charged, .delta, .usage, .formatLowered: break
             }
             self?.handle(.modelReported(id, event))
         }
@@ -297,12 +299,29 @@ public final class CoordinatorService {
             )
         case .runAccepted(let run, let nodes):
             logger.debug("run accepted", metadata: ["run": "\(run)", "nodes": "\(nodes)"])
-        case .runEnded(let run, let status, let milliseconds):
-            logger.debug(
-                "run ended",
-                metadata: ["run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)"]
-            )
+        case .runEnded(let run, let status, let milliseconds, let planning):
+            var metadata: Logger.Metadata = [
+                "run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)",
+            ]
+            metadata.merge(planning.metadata(at: milliseconds * 1_000)) { $1 }
+            logger.debug("run ended", metadata: metadata)
         }
+    }
+}
+
+extension PlanningCourse {
+    /// What models did for a run that ended at this age in microseconds, for the log; empty without
+    /// calls.
+    fileprivate func metadata(at age: Int) -> Logger.Metadata {
+        guard calls > 0 else { return [:] }
+        var metadata: Logger.Metadata = [
+            "calls": "\(calls)", "repairs": "\(repairs)", "replans": "\(replans)",
+            "tokens_in": "\(usage.input)", "tokens_out": "\(usage.output)",
+            "model_ms": "\(modelTime(at: age) / 1_000)",
+        ]
+        metadata["first_node_ms"] = firstNodeAt.map { "\($0 / 1_000)" }
+        metadata["cost"] = usage.cost.map { "\($0)" }
+        return metadata
     }
 }
 

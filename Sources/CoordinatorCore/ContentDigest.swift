@@ -31,6 +31,7 @@ struct ContentDigest {
         fields.add(submit.budget.nodes)
         fields.add(submit.budget.wallMilliseconds)
         fields.add(submit.budget.tokens)
+        fields.add(submit.budget.cost.map { "\($0)" })
         fields.add(submit.budget.running)
         fields.add(submit.onMissingTool.rawValue)
         fields.add(submit.joinInstruction)

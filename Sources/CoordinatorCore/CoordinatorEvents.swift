@@ -3,6 +3,7 @@
 
 public import Core
 public import PlannerCore
+public import Runs
 public import Wire
 
 /// One call of a language model for a run.
@@ -92,6 +93,6 @@ extension CoordinatorMachine {
         /// A run was accepted.
         case runAccepted(RunID, nodes: Int)
         /// A run ended.
-        case runEnded(RunID, status: String, milliseconds: Int)
+        case runEnded(RunID, status: String, milliseconds: Int, PlanningCourse)
     }
 }

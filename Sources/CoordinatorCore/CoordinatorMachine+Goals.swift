@@ -28,6 +28,8 @@ extension CoordinatorMachine {
             var settings = PlannerSettings(tools: [], format: configuration.planFormat)
             settings.join = GoalJoin(submit.join)
             settings.maxTokens = submit.budget.tokens
+            settings.maxCost = submit.budget.cost
+            settings.highestPrices = configuration.highestPrices
             return PlannerMachine(goal: "", settings: settings)
         }
         let allowed = submit.tools.map(Set.init)
@@ -49,6 +51,8 @@ extension CoordinatorMachine {
         settings.options = submit.planner
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
         settings.maxTokens = submit.budget.tokens
+        settings.maxCost = submit.budget.cost
+        settings.highestPrices = configuration.highestPrices
         return PlannerMachine(goal: goal, settings: settings)
     }
 
@@ -59,6 +63,11 @@ extension CoordinatorMachine {
             let purpose = submit.goal != nil ? "plan" : "join"
             return "This coordinator has no language model to \(purpose) with; start it with "
                 + "--config FILE that names one under models."
+        }
+        if submit.budget.cost != nil, configuration.highestPrices == nil {
+            return
+                "The run has a bound on its cost, and no model has prices; add prices: {input: …, "
+                + "output: …}, for a million tokens, to the models of the configuration."
         }
         if submit.goal != nil,
             let missing = submit.tools?.first(where: { fleet.catalogue[$0] == nil })
@@ -108,7 +117,8 @@ extension CoordinatorMachine {
         case .ended, .failed:
             runs[run].modelCall = nil
             runs.deadlines.ofClosingCalls.remove(call)
-        case .delta, .usage, .formatLowered: break
+            if !runs[run].state.isEnded { record(.modelReplied, run, in: &turn) }
+        case .charged, .delta, .usage, .formatLowered: break
         }
         advance(run, .modelReported(event), in: &turn)
         guard runs[run].modelCall?.id == call, runs[run].hasCompleteReply,
@@ -174,7 +184,7 @@ extension CoordinatorMachine {
     ) {
         switch action {
         case .callModel(let request, let purpose):
-            record(.modelCalled, run, in: &turn)
+            record(.modelCalled(isRepair: runs[run].isRepairing), run, in: &turn)
             let number = runs[run].state.planning.calls
             let call = ModelCallID(run: runs[run].id, number: number)
             runs[run].modelCall = OpenModelCall(id: call)

@@ -170,8 +170,9 @@ extension CoordinatorMachine {
         runs[run].answers.dropPresent()
         note(end, answer: smallAnswer(of: run), run, in: &turn)
         let wall = (turn.now - runs[run].state.acceptedAt).wholeMilliseconds
+        let planning = runs[run].state.planning
         turn.append(
-            .report(.runEnded(id, status: status.rawValue, milliseconds: wall))
+            .report(.runEnded(id, status: status.rawValue, milliseconds: wall, planning))
         )
         retire(run)
     }

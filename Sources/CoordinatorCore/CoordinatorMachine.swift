@@ -50,6 +50,8 @@ public struct CoordinatorMachine: Sendable {
         public var software: String
         /// Whether there are language models to plan and join with.
         public var hasModels = false
+        /// The highest prices of the models; nil if none has prices.
+        public var highestPrices: TokenPrices?
         /// Whether records of runs are returned by `takeRecords`.
         public var keepsRecords = false
         /// Milliseconds of Unix time at the zero of the monotonic clock.

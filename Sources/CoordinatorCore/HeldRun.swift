@@ -116,6 +116,8 @@ struct HeldRun: Sendable {
     var plannerSettings: PlannerSettings? { planners.first?.settings }
     /// Whether the planner needs nothing more of the open call.
     var hasCompleteReply: Bool { !planners.isEmpty && planners[0].hasCompleteReply }
+    /// Whether the planner's open call asks a model to repair its reply.
+    var isRepairing: Bool { !planners.isEmpty && planners[0].isRepairing }
     /// What the models used for this run; nil without a planner.
     var plannerUsage: TokenUsage? { planners.isEmpty ? nil : planners[0].usage }
 

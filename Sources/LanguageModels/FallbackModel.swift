@@ -1,4 +1,5 @@
 // A model with others behind it, for when it fails before it has said anything.
+internal import Core
 internal import PlannerCore
 
 /// Calls the first of several models; if that fails before its first text, the next one.
@@ -31,6 +32,8 @@ private final class FallbackCall: ModelCall {
     private let report: (ModelEvent) -> Void
     private var open: (any ModelCall)?
     private var hasText = false
+    /// The prices of the open call, which count only if it says anything else.
+    private var prices: TokenPrices?
     private var isCancelled = false
 
     init(
@@ -56,11 +59,14 @@ private final class FallbackCall: ModelCall {
     private func handle(_ event: ModelEvent) {
         switch event {
         case .failed where !hasText && !isCancelled && !rest.isEmpty:
+            prices = nil
             begin()
-        case .delta:
-            hasText = true
-            report(event)
-        case .usage, .formatLowered, .ended, .failed:
+        case .charged(let told):
+            prices = told
+        case .delta, .usage, .formatLowered, .ended, .failed:
+            if case .delta = event { hasText = true }
+            if let told = prices { report(.charged(told)) }
+            prices = nil
             report(event)
         }
     }

@@ -81,12 +81,16 @@ public struct ModelFailure: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(code): \(message)" }
 }
 
-/// The reports of a model call: any number of deltas and usages, then exactly one `ended` or
-/// `failed`.
+/// The reports of a model call: any number of deltas, usages and prices, then exactly one `ended`
+/// or `failed`.
 public enum ModelEvent: Sendable, Hashable {
     /// More text of the reply; deltas are split only between Unicode scalars.
     case delta(String)
+    /// The tokens of this call have these prices; a later report replaces an earlier one.
+    case charged(TokenPrices)
     /// Tokens used so far by this call; a later report replaces an earlier one.
+    ///
+    /// Its cost is not read: it follows from the prices.
     case usage(TokenUsage)
     /// The provider refused the requested form, and the call continues with a looser one.
     case formatLowered(to: ResponseFormat)

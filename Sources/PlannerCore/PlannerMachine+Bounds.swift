@@ -22,19 +22,19 @@ extension PlannerMachine {
         actions.append(.cancelModel)
     }
 
-    mutating func checkTokens(into actions: inout [Action]) {
-        guard let limit = settings.maxTokens, usage.total > limit else { return }
+    mutating func checkBudget(into actions: inout [Action]) {
+        guard isOverBudget else { return }
         switch state {
         case .planning(let draft) where !draft.isStopping && !draft.reader.isAtEnd:
             actions.append(.cancelModel)
-            giveUp(tokensSpent, into: &actions)
+            giveUp(budgetSpent, into: &actions)
         case .reacting(let step)
         where step.node == nil && !step.verdict.isStopping && !step.verdict.reader.isComplete:
             actions.append(.cancelModel)
-            end(with: tokensSpent, into: &actions)
+            end(with: budgetSpent, into: &actions)
         case .joining(let verdict) where !verdict.isStopping && !verdict.reader.isComplete:
             actions.append(.cancelModel)
-            end(with: tokensSpent, into: &actions)
+            end(with: budgetSpent, into: &actions)
         default:
             // A complete reply is used; the limit prevents the next call.
             break
@@ -71,20 +71,36 @@ extension PlannerMachine {
             + 2 * writtenBytes + 384 * nodeCount
     }
 
-    /// The rest of the limit on tokens, which is the most that a reply may have.
+    /// The rest of the limits on tokens and cost, which is the most that a reply may have.
     var tokensLeft: Int? {
-        settings.maxTokens.map { max(1, $0 - usage.total) }
+        var most = settings.maxTokens.map { max(1, $0 - usage.total) }
+        if let maxCost = settings.maxCost, let price = settings.highestPrices?.output, price > 0 {
+            let affordable = (maxCost - (usage.cost ?? 0)) / price * 1_000_000
+            most = min(most ?? .max, Int(min(max(affordable, 1), 1e9)))
+        }
+        return most
     }
 
-    var tokensSpent: Failure {
-        Failure(
-            code: .limit,
-            message: "the models have used \(usage.total) tokens; at most "
-                + "\(settings.maxTokens ?? 0) are allowed"
-        )
+    private var isOverBudget: Bool {
+        let isTooMany = settings.maxTokens.map { usage.total > $0 } ?? false
+        let isTooDear = settings.maxCost.map { usage.cost ?? 0 > $0 } ?? false
+        return isTooMany || isTooDear
     }
 
-    var hasTokensLeft: Bool {
-        settings.maxTokens.map { usage.total < $0 } ?? true
+    var budgetSpent: Failure {
+        var message =
+            "the models have used \(usage.total) tokens; at most "
+            + "\(settings.maxTokens ?? 0) are allowed"
+        if let maxCost = settings.maxCost, let cost = usage.cost, cost >= maxCost {
+            message = "the models have cost \(cost); at most \(maxCost) is allowed"
+        }
+        return Failure(code: .limit, message: message)
+    }
+
+    /// Whether another call may be made.
+    var hasBudgetLeft: Bool {
+        let hasTokens = settings.maxTokens.map { usage.total < $0 } ?? true
+        let hasMoney = settings.maxCost.map { usage.cost ?? 0 < $0 } ?? true
+        return hasTokens && hasMoney
     }
 }

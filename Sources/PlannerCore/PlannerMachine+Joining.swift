@@ -74,8 +74,8 @@ extension PlannerMachine {
         repairs: Int,
         into actions: inout [Action]
     ) {
-        guard hasTokensLeft else {
-            end(with: tokensSpent, into: &actions)
+        guard hasBudgetLeft else {
+            end(with: budgetSpent, into: &actions)
             return
         }
         state = .joining(Verdict(messages: messages, repairs: repairs))
@@ -109,7 +109,7 @@ extension PlannerMachine {
             } else {
                 end(with: failure(cause, of: .joiner), into: &actions)
             }
-        case .usage, .formatLowered:
+        case .charged, .usage, .formatLowered:
             state = .joining(verdict)
         }
     }

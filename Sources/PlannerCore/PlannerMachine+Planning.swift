@@ -19,8 +19,8 @@ extension PlannerMachine {
         repairs: Int,
         into actions: inout [Action]
     ) {
-        guard hasTokensLeft else {
-            giveUp(tokensSpent, into: &actions)
+        guard hasBudgetLeft else {
+            giveUp(budgetSpent, into: &actions)
             return
         }
         state = .planning(
@@ -83,7 +83,7 @@ extension PlannerMachine {
             } else {
                 giveUp(failure(cause, of: .planner), into: &actions)
             }
-        case .usage, .formatLowered:
+        case .charged, .usage, .formatLowered:
             state = .planning(draft)
         }
     }

@@ -23,7 +23,7 @@ extension PlannerMachine {
         repairs: Int,
         into actions: inout [Action]
     ) {
-        guard hasTokensLeft else { return end(with: tokensSpent, into: &actions) }
+        guard hasBudgetLeft else { return end(with: budgetSpent, into: &actions) }
         state = .reacting(
             Step(calls: stepReader(), verdict: Verdict(messages: messages, repairs: repairs))
         )
@@ -70,7 +70,7 @@ extension PlannerMachine {
             } else {
                 end(with: failure(cause, of: .planner), into: &actions)
             }
-        case .usage, .formatLowered:
+        case .charged, .usage, .formatLowered:
             state = .reacting(step)
         }
     }

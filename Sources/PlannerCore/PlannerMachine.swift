@@ -151,6 +151,8 @@ public struct PlannerMachine: Sendable {
     var loweredFormat: ResponseFormat?
     var finishedUsage = TokenUsage()
     var callUsage = TokenUsage()
+    /// The prices of the open call, as far as they are known.
+    private var callPrices: TokenPrices?
     /// Whether the open call has reported its usage.
     private var hasUsage = false
     /// Bytes that the open call has written.
@@ -188,6 +190,16 @@ public struct PlannerMachine: Sendable {
     public var isCalling: Bool {
         switch state {
         case .planning, .reacting, .joining: true
+        case .idle, .working, .failing, .joiningByTool, .ended: false
+        }
+    }
+
+    /// Whether the open call asks a model to repair its reply.
+    public var isRepairing: Bool {
+        switch state {
+        case .planning(let draft): draft.repairs > 0
+        case .reacting(let step): step.verdict.repairs > 0
+        case .joining(let verdict): verdict.repairs > 0
         case .idle, .working, .failing, .joiningByTool, .ended: false
         }
     }
@@ -237,17 +249,22 @@ public struct PlannerMachine: Sendable {
     private mutating func handleReport(_ report: ModelEvent, into actions: inout [Action]) {
         guard isCalling else { return }
         switch report {
+        case .charged(let prices):
+            callPrices = prices
+            callUsage = callUsage.charged(at: prices)
+            return
         case .usage(let usage):
-            callUsage = usage
+            callUsage = usage.charged(at: callPrices)
             hasUsage = true
-            checkTokens(into: &actions)
+            checkBudget(into: &actions)
             return
         case .formatLowered(let format):
             loweredFormat = format
             return
         case .ended, .failed:
-            finishedUsage += hasUsage ? callUsage : estimatedUsage
+            finishedUsage += hasUsage ? callUsage : estimatedUsage.charged(at: callPrices)
             callUsage = TokenUsage()
+            callPrices = nil
             hasUsage = false
             replyBytes = 0
             let rest = thoughts.finish()

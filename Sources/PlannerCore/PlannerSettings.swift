@@ -1,4 +1,5 @@
 // The settings of one goal: tools, forms, limits, and what happens to a run whose planner fails.
+public import Core
 public import Plans
 
 /// How the outputs of a run become its answer.
@@ -32,6 +33,12 @@ public struct PlannerSettings: Sendable {
     /// Providers count at the end of a call, so the last call may exceed the limit by its request;
     /// without a count, four bytes are one token.
     public var maxTokens: Int?
+    /// What the models may cost together; nil for no limit.
+    ///
+    /// Holds as exactly as the limit on tokens does. Calls of models without prices cost nothing.
+    public var maxCost: Double?
+    /// The highest prices of the models that may be called; nil if none has prices.
+    public var highestPrices: TokenPrices?
     /// How many tokens one reply may have; nil leaves it to the model's configuration, and to what a
     /// plan of `maxNodes` or an answer needs at most.
     public var replyTokens: Int?

@@ -151,11 +151,13 @@ extension RunChange {
             self = .joinerAdded(tool: try reader.text("tool"), arguments: try reader.value("args"))
         case "join_instructed": self = .joinInstructed(try reader.text("text"))
         case "plan_closed": self = .planClosed(isFinal: try reader.flag("final"))
-        case "model_called": self = .modelCalled
+        case "model_called": self = .modelCalled(isRepair: try reader.flag("repair"))
+        case "model_replied": self = .modelReplied
         case "tokens_used":
             let usage = TokenUsage(
                 input: try reader.integer("input"),
-                output: try reader.integer("output")
+                output: try reader.integer("output"),
+                cost: reader.optional("cost")?.doubleValue
             )
             self = .tokensUsed(usage)
         case "plan_refused": self = .planRefused(try reader.problems())

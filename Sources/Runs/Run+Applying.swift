@@ -121,6 +121,7 @@ extension Run {
         nodes[node].dispatchedAt = Int64(at)
         nodes[node].queued = Int32(clamping: Int64(at) - nodes[node].readyAt)
         counts.running += 1
+        if planning.firstNodeAt == nil, planning.calls > 0 { planning.firstNodeAt = at }
     }
 
     private mutating func leaveWorker(_ node: Int, _ at: Int) {
@@ -173,7 +174,13 @@ extension Run {
 
     private mutating func applyToRun(_ record: RunRecord) {
         switch record.change {
-        case .modelCalled: planning.calls += 1
+        case .modelCalled(let isRepair):
+            planning.calls += 1
+            if isRepair { planning.repairs += 1 }
+            planning.callStartedAt = record.at
+        case .modelReplied:
+            planning.closedModelTime = planning.modelTime(at: record.at)
+            planning.callStartedAt = nil
         case .tokensUsed(let usage): planning.usage = usage
         case .planRefused: break
         case .roundSettled: phase = .joining

@@ -27,7 +27,8 @@ extension RunChange {
         case .ended(.cancelled): .runCancelled
         case .ended: .runFailed
         case .accepted, .joinInstructed, .planClosed, .calledBack, .worked, .pauseEnded,
-            .modelCalled, .tokensUsed, .roundSettled, .answered, .cancelAsked, .failureDecided,
+            .modelCalled, .modelReplied, .tokensUsed, .roundSettled, .answered, .cancelAsked,
+            .failureDecided,
             .intakeEnded, .outputsDropped:
             nil
         }

@@ -176,10 +176,24 @@ public struct WorkTimes: Sendable, Hashable {
 public struct PlanningCourse: Sendable, Hashable {
     /// Calls of models so far.
     public internal(set) var calls = 0
+    /// Those of them that asked a model to repair its reply.
+    public internal(set) var repairs = 0
+    /// How long the calls that have ended took together, in microseconds.
+    var closedModelTime = 0
+    /// When the open call began, in microseconds since the run was accepted; nil without one.
+    public internal(set) var callStartedAt: Int?
+    /// When the first node left for a worker, on the same clock.
+    public internal(set) var firstNodeAt: Int?
     /// Tokens that they used, as far as they say.
     public internal(set) var usage = TokenUsage()
     /// Rounds of planning after the first.
     public internal(set) var replans = 0
     /// The planner's answer.
     public internal(set) var answer: RawJSON?
+
+    /// How long all calls took together, in microseconds, when the run has this age in microseconds;
+    /// a call that is open counts up to there.
+    public func modelTime(at age: Int) -> Int {
+        closedModelTime + max(age - (callStartedAt ?? age), 0)
+    }
 }

@@ -23,7 +23,8 @@ extension Run {
             ageMilliseconds: (now - acceptedAt).wholeMilliseconds,
             counts: counts,
             timing: timing(at: now),
-            usage: usage
+            usage: usage,
+            planning: planningDocument(at: microseconds(at: now))
         )
     }
 
@@ -63,12 +64,25 @@ extension Run {
             reason: cancelReason,
             counts: counts,
             timing: timing(at: acceptedAt),
-            usage: usage
+            usage: usage,
+            planning: planningDocument(at: endedAt ?? 0)
         )
     }
 
     /// The tokens that models used; nil if none was used, or none that counts.
     var usage: TokenUsage? { planning.usage.total > 0 ? planning.usage : nil }
+
+    /// What models did until then; nil if none was called.
+    private func planningDocument(at time: Int) -> PlanningDocument? {
+        guard planning.calls > 0 else { return nil }
+        return PlanningDocument(
+            calls: planning.calls,
+            repairs: planning.repairs,
+            replans: planning.replans,
+            modelTime: planning.modelTime(at: endedAt ?? time),
+            firstNode: planning.firstNodeAt
+        )
+    }
 
     private func timing(at now: Instant) -> RunTiming {
         RunTiming(

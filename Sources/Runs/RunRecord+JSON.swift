@@ -68,6 +68,7 @@ extension RunChange {
         case .skipped: "skipped"
         case .cancelled: "cancelled"
         case .modelCalled: "model_called"
+        case .modelReplied: "model_replied"
         case .tokensUsed: "tokens_used"
         case .planRefused: "plan_refused"
         case .roundSettled: "round_settled"
@@ -117,9 +118,11 @@ extension RunChange {
         case .failed(_, let failure), .failureDecided(let failure):
             writer.field("error", failure.json)
         case .skipped(_, let cause): writer.field("because", Int(cause))
+        case .modelCalled(let isRepair): writer.field("repair", isRepair)
         case .tokensUsed(let usage):
             writer.field("input", usage.input)
             writer.field("output", usage.output)
+            writer.field("cost", usage.cost)
         case .planRefused(let problems):
             writer.key("problems")
             writer.beginArray()
@@ -133,7 +136,7 @@ extension RunChange {
             writer.field("reason", reason)
             writer.field("cut_short", isCutShort)
         case .ended(let status): writer.field("status", status.rawValue)
-        case .nodeReady, .pauseEnded, .cancelled, .modelCalled, .roundSettled, .intakeEnded,
+        case .nodeReady, .pauseEnded, .cancelled, .modelReplied, .roundSettled, .intakeEnded,
             .outputsDropped, .joined:
             break
         }

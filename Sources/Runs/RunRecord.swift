@@ -129,8 +129,10 @@ public enum RunChange: Sendable, Hashable {
     /// The node was cancelled with its run.
     case cancelled(Int32)
 
-    /// A model was called to plan or to join.
-    case modelCalled
+    /// A model was called to plan or to join, or to repair what it wrote.
+    case modelCalled(isRepair: Bool)
+    /// The call has ended; there is one at a time.
+    case modelReplied
     /// All calls of models together have used so many tokens.
     case tokensUsed(TokenUsage)
     /// A model's plan had problems; it is asked to repair it.

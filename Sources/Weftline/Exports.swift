@@ -12,6 +12,7 @@
 @_exported public import enum Core.MissingToolPolicy
 @_exported public import struct Core.NodeID
 @_exported public import struct Core.RunID
+@_exported public import struct Core.TokenPrices
 @_exported public import struct Core.TokenUsage
 @_exported public import struct JSON.JSONError
 @_exported public import enum JSON.JSONValue

@@ -31,6 +31,7 @@ struct ModelSetup: Sendable {
             }
         } else {
             configuration.planner = planner.configured("planner", &problems)
+                .map(planner.withPrices)
         }
         if let joiner {
             if case .configuration(let path) = joiner.source {
@@ -38,6 +39,7 @@ struct ModelSetup: Sendable {
                 configuration.joiner = other.joiner ?? other.planner
             } else {
                 configuration.joiner = joiner.configured("joiner", &problems)
+                    .map(joiner.withPrices)
             }
         }
         guard problems.isEmpty else { throw ModelConfigurationError(problems: problems) }
@@ -92,8 +94,17 @@ extension LanguageModel {
         }
     }
 
+    fileprivate func withPrices(_ model: ModelConfiguration.Model) -> ModelConfiguration.Model {
+        prices.map { .priced(model, $0) } ?? model
+    }
+
     /// The model itself, if it is a function of the program.
     fileprivate func made(on loop: EventLoop) -> (any CallableModel)? {
+        guard let prices else { return function(on: loop) }
+        return function(on: loop).map { PricedModel($0, prices: prices) }
+    }
+
+    private func function(on loop: EventLoop) -> (any CallableModel)? {
         switch source {
         case .scripted(let replies, let interval):
             RecordedModel(

@@ -1,5 +1,6 @@
 // The language model for planning and joining, as a program names it. Not here: making it on the
 // loop (LanguageModel+Making), functions as models (FunctionModel).
+public import Core
 public import LanguageModels
 public import PlannerCore
 
@@ -61,6 +62,22 @@ public struct LanguageModel: Sendable {
     }
 
     let source: Source
+    /// What its tokens cost; nil if that is not known.
+    private(set) var prices: TokenPrices?
+
+    init(source: Source) {
+        self.source = source
+    }
+
+    /// The same model with these prices of a million tokens, so that runs tell their cost and can be
+    /// bound by `RunOptions.maxCost`.
+    ///
+    /// For the models of a configuration file, the prices in the file are used instead.
+    public func priced(_ prices: TokenPrices) -> LanguageModel {
+        var model = self
+        model.prices = prices
+        return model
+    }
 
     // MARK: - Providers
 

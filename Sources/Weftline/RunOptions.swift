@@ -23,6 +23,10 @@ public struct RunOptions: Sendable {
     public var maxNodes: Int?
     /// How many tokens the models may use; nil for any number.
     public var maxTokens: Int?
+    /// What the models may cost, in the currency of their prices; nil for no bound.
+    ///
+    /// A bound needs a model with prices.
+    public var maxCost: Double?
     /// How many nodes may be with workers at the same time; nil for as many as there are slots.
     public var maxRunning: Int?
     /// How long the run may take before it fails; nil for no limit.
@@ -40,6 +44,7 @@ public struct RunOptions: Sendable {
         planner: PlannerOptions = PlannerOptions(),
         maxNodes: Int? = nil,
         maxTokens: Int? = nil,
+        maxCost: Double? = nil,
         maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
         reportsNodes: Bool = true,
@@ -51,6 +56,7 @@ public struct RunOptions: Sendable {
         self.planner = planner
         self.maxNodes = maxNodes
         self.maxTokens = maxTokens
+        self.maxCost = maxCost
         self.maxRunning = maxRunning
         self.timeLimit = timeLimit
         self.reportsNodes = reportsNodes
@@ -99,6 +105,7 @@ public struct RunOptions: Sendable {
         Budget(
             wallMilliseconds: timeLimit.map { max($0.millisecondsRoundedUp, 1) },
             tokens: maxTokens,
+            cost: maxCost,
             running: maxRunning
         )
     }
@@ -119,6 +126,7 @@ public struct RunOptions: Sendable {
         )
         try demand(maxRunning.map(Self.counts.contains), "maxRunning is at least 1.")
         try demand(maxTokens.map(Self.counts.contains), "maxTokens is at least 1.")
+        try demand(maxCost.map { $0 > 0 && $0.isFinite }, "maxCost is above 0.")
         if case .tool(let name) = join {
             try demand(
                 JoinKind(rawValue: "tool:\(name)") != nil,

@@ -15,11 +15,22 @@ extension RunResult {
         failure = outcome.error
         cancelReason = outcome.reason
         usage = outcome.usage
+        planning = outcome.planning.map(Planning.init)
         timing = Timing(
             wall: .microseconds(outcome.timing.wall),
             criticalPath: .microseconds(outcome.timing.criticalPath),
             work: .microseconds(outcome.timing.work)
         )
+    }
+}
+
+extension RunResult.Planning {
+    fileprivate init(_ document: PlanningDocument) {
+        calls = document.calls
+        repairs = document.repairs
+        replans = document.replans
+        modelTime = .microseconds(document.modelTime)
+        firstNode = document.firstNode.map { .microseconds($0) }
     }
 }
 

@@ -24,6 +24,21 @@ public struct RunResult: Sendable {
         public var work: Duration
     }
 
+    /// What language models did for a run.
+    public struct Planning: Sendable, Hashable {
+        /// Calls of models.
+        public var calls: Int
+        /// Those of them that asked a model to repair its reply.
+        public var repairs: Int
+        /// Plans after the first one.
+        public var replans: Int
+        /// How long all calls took together; nodes may have run meanwhile.
+        public var modelTime: Duration
+        /// From the run's acceptance to the moment when its first node left for a worker; nil if
+        /// none did.
+        public var firstNode: Duration?
+    }
+
     /// The run.
     public var run: RunID
     /// How it ended.
@@ -43,6 +58,8 @@ public struct RunResult: Sendable {
     public var cancelReason: String?
     /// The tokens that language models used, estimated where they do not count; nil without them.
     public var usage: TokenUsage?
+    /// The calls of language models; nil without any.
+    public var planning: Planning?
 
     /// Whether every node has its output.
     public var isSuccess: Bool { status == .succeeded }

@@ -162,7 +162,7 @@ extension Integration {
             }
         }
 
-        @Test("Nodes, plans, tokens and time are limited, and the run names the limit")
+        @Test("Nodes, plans, tokens, cost and time are limited, and the run names the limit")
         func budgets() async throws {
             try await atPlace { place in
                 let server = try await ModelServer(place)
@@ -179,7 +179,7 @@ extension Integration {
                 let counted: Reply = [
                     .say(planText(node("t1", "echo"))), .finish(), .usage(900, 200), .done,
                 ]
-                try server.script("tokens", planner: [counted])
+                try server.script("tokens", planner: [counted, counted])
                 try server.script("uncounted", planner: [Self.one])
                 let second = Reply.text(planText(node("t2", "echo")))
                 try server.script(
@@ -188,12 +188,14 @@ extension Integration {
                     joiner: [Self.replan, Self.replan]
                 )
                 try server.script("time", planner: [[.say("{\"tasks\":["), .hang]])
-                try await place.startCluster(try server.configuration())
+                let prices = "prices: {input: 1, output: 2}"
+                try await place.startCluster(try server.configuration(prices))
                 for (goal, flags, ran, words) in [
                     ("nodes", ["--max-nodes", "2"], ["t1", "t2"], "more than 2 nodes"),
                     ("all nodes", ["--max-nodes", "2"], ["t1", "t2"], "more than 2 nodes"),
                     ("tokens", ["--max-tokens", "1000"], ["t1"], "have used 1100 tokens"),
                     ("uncounted", ["--max-tokens", "100"], ["t1"], "tokens; at most 100"),
+                    ("tokens", ["--max-cost", "0.001"], ["t1"], "have cost 0.0013; at most 0.001"),
                     ("plans", ["--rounds", "2"], ["t1", "t2"], "2 plans did not reach the goal"),
                     ("time", ["--timeout", "300ms"], [], "300"),
                 ] as [(String, [String], Set<String>, String)] {
@@ -211,7 +213,7 @@ extension Integration {
                 }
                 // A limit on tokens is sent to the provider; the configuration's own comes first.
                 let limits = try server.requests(for: "tokens").map { $0.body["max_tokens"].number }
-                #expect(limits == [1000])
+                #expect(limits == [1000, 500])
             }
         }
 

@@ -48,6 +48,37 @@ struct FallbackTests {
         #expect(found.suffix(2) == [.delta("7"), .ended(.end)])
     }
 
+    @Test("Tokens have the prices of the model that answers, none if it has none")
+    func prices() async throws {
+        let (cheap, dear) = (
+            TokenPrices(input: 1, output: 2), TokenPrices(input: 10, output: 20)
+        )
+        let found = try await onLoopWithoutProxy { loop in
+            let transcript = Transcript()
+            transcript.onEvent = { if $0.isEnd { loop.stop() } }
+            let models: [any CallableModel] = [
+                PricedModel(model(loop, .failed(Self.down)), prices: dear),
+                PricedModel(model(loop, .delta("7"), .delta("8"), .ended(.end)), prices: cheap),
+            ]
+            FallbackModel(models).call(simpleRequest(), report: transcript.report)
+            loop.run()
+            return transcript.events
+        }
+        #expect(found == [.charged(cheap), .delta("7"), .delta("8"), .ended(.end)])
+        let unpriced = try await onLoopWithoutProxy { loop in
+            let transcript = Transcript()
+            transcript.onEvent = { if $0.isEnd { loop.stop() } }
+            let models: [any CallableModel] = [
+                PricedModel(model(loop, .failed(Self.down)), prices: dear),
+                model(loop, .delta("7"), .ended(.end)),
+            ]
+            FallbackModel(models).call(simpleRequest(), report: transcript.report)
+            loop.run()
+            return transcript.events
+        }
+        #expect(unpriced == [.delta("7"), .ended(.end)])
+    }
+
     @Test("A failure after the first text, and the last model's, are reported")
     func failures() async throws {
         let late = try await events { loop in

@@ -15,6 +15,7 @@ private let sample = """
     {"at_ms":1.5,"delta":"He\\u00e4"}
 
     {"at_ms":1.5,"delta":"llo","note":"unknown fields are skipped"}
+    {"at_ms":39,"prices":{"input":0.5,"output":2}}
     {"at_ms":40,"usage":{"input":3,"output":2}}
     {"at_ms":41,"ended":"length"}
     {"call":"joiner"}
@@ -26,7 +27,8 @@ private let sample = """
 
 private let first: [ModelEvent] = [
     .formatLowered(to: .text), .delta("He\u{E4}"), .delta("llo"),
-    .usage(TokenUsage(input: 3, output: 2)), .ended(.length),
+    .charged(TokenPrices(input: 0.5, output: 2)), .usage(TokenUsage(input: 3, output: 2)),
+    .ended(.length),
 ]
 private let second: [ModelEvent] = [
     .failed(ModelFailure(code: .timeout, message: "too late", isRetryable: true, status: 504))

@@ -29,7 +29,7 @@ struct MachineHarness {
         if case .modelReported(let report) = event {
             switch report {
             case .ended, .failed: openCalls = max(0, openCalls - 1)
-            case .delta, .usage, .formatLowered: break
+            case .charged, .delta, .usage, .formatLowered: break
             }
         }
         for action in new {

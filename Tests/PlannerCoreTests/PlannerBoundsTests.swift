@@ -106,6 +106,85 @@ struct PlannerBoundsTests {
         #expect(harness.expectCall(.joiner)?.maxTokens == 180)
     }
 
+    private static let prices = TokenPrices(input: 1, output: 10)
+
+    @Test("Tokens cost what the model that was called says, counted or estimated")
+    func cost() {
+        var harness = MachineHarness(format: .text)
+        harness.start()
+        harness.report(.usage(TokenUsage(input: 1_000, output: 1)))
+        harness.report(.charged(Self.prices))
+        harness.report(.delta("1. search(a)\n2. join()"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 1_000, output: 100, cost: 77)))
+        #expect(harness.machine.usage == TokenUsage(input: 1_000, output: 100, cost: 0.002))
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        harness.expectCall(.joiner)
+        // The next call is one of another model: the old prices do not hold for it.
+        harness.report(.usage(TokenUsage(input: 1_000, output: 100)))
+        #expect(harness.machine.usage == TokenUsage(input: 2_000, output: 200, cost: 0.002))
+        harness.report(.charged(TokenPrices(input: 0, output: 20)))
+        #expect(harness.machine.usage.cost == 0.004)
+
+        var uncounted = MachineHarness(format: .text)
+        uncounted.start()
+        uncounted.report(.charged(TokenPrices(input: 0, output: 1_000_000)))
+        uncounted.reply("1. search(a)\n2. join()")
+        #expect(uncounted.machine.usage.cost == Double(uncounted.machine.usage.output))
+    }
+
+    @Test("The models stop when their cost is reached, and replies are no longer than can be paid")
+    func boundOfCost() {
+        var harness = MachineHarness(format: .text) {
+            $0.maxCost = 0.005
+            $0.highestPrices = Self.prices
+        }
+        harness.handle(.started)
+        #expect(harness.expectCall(.planner)?.maxTokens == 500)
+        harness.report(.charged(Self.prices))
+        harness.report(.delta("1. search(a)\n2. join()"))
+        harness.expectAdded("1")
+        harness.report(.usage(TokenUsage(input: 1_000, output: 100)))
+        harness.report(.ended(.end))
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.settle()
+        #expect(harness.expectCall(.joiner)?.maxTokens == 300)
+        harness.report(.charged(Self.prices))
+        harness.report(.usage(TokenUsage(input: 2_000, output: 101)))
+        harness.expect(.cancelModel)
+        harness.expect(
+            .fail(
+                Failure(
+                    code: .limit,
+                    message: "the models have cost 0.00501; at most 0.005 is allowed"
+                )
+            )
+        )
+
+        var spent = MachineHarness(format: .text) {
+            $0.maxCost = 0.005
+            $0.highestPrices = Self.prices
+        }
+        spent.start()
+        spent.report(.charged(Self.prices))
+        spent.report(.delta("1. search(a)\n2. join()"))
+        spent.expectAdded("1")
+        spent.report(.usage(TokenUsage(input: 0, output: 500)))
+        spent.report(.ended(.end))
+        spent.expect(.closePlan(joinInstruction: nil))
+        spent.settle()
+        spent.expect(
+            .fail(
+                Failure(
+                    code: .limit,
+                    message: "the models have cost 0.005; at most 0.005 is allowed"
+                )
+            )
+        )
+    }
+
     @Test("A connection that breaks after the end of a plan or decision does no harm")
     func lateFailures() {
         var harness = MachineHarness(format: .json)

@@ -11,6 +11,7 @@ struct ModelCallChecker {
         var rounds: Int
         var repairs: Int
         var tokens: Int?
+        var cost: Double?
         /// How many calls of tools there may be, each after a call of the model.
         var steps: Int?
     }
@@ -24,7 +25,9 @@ struct ModelCallChecker {
         var ended: (call: ModelCallID, at: Instant)?
         var counts: [PlannerMachine.Purpose: Int] = [:]
         var tokens = 0
-        var tokensOfCall = 0
+        var cost = 0.0
+        var usageOfCall = TokenUsage()
+        var pricesOfCall: TokenPrices?
         var isEnded = false
     }
 
@@ -42,6 +45,9 @@ struct ModelCallChecker {
         if call.number != book.latest + 1 { return "\(call) follows call \(book.latest)" }
         if let bound = book.bounds.tokens, book.tokens >= bound {
             return "\(call) was made after \(book.tokens) tokens, though \(bound) are allowed"
+        }
+        if let bound = book.bounds.cost, book.cost >= bound {
+            return "\(call) was made after a cost of \(book.cost), though \(bound) is allowed"
         }
         count += 1
         book.latest = call.number
@@ -64,13 +70,16 @@ struct ModelCallChecker {
 
     mutating func report(_ event: ModelEvent, of call: ModelCallID, at now: Instant) {
         switch event {
-        case .usage(let usage): books[call.run]?.tokensOfCall = usage.total
+        case .charged(let prices): books[call.run]?.pricesOfCall = prices
+        case .usage(let usage): books[call.run]?.usageOfCall = usage
         case .ended, .failed:
             guard var book = books[call.run] else { return }
             book.open = nil
             book.ended = (call, now)
-            book.tokens += book.tokensOfCall
-            book.tokensOfCall = 0
+            book.tokens += book.usageOfCall.total
+            book.cost += book.usageOfCall.charged(at: book.pricesOfCall).cost ?? 0
+            book.usageOfCall = TokenUsage()
+            book.pricesOfCall = nil
             books[call.run] = book
         case .delta, .formatLowered: break
         }

@@ -248,6 +248,7 @@ final class SimulatedClient {
             )
             submit.budget.nodes = goal.maxNodes
             submit.budget.tokens = goal.tokens
+            submit.budget.cost = goal.cost
         }
         return .submit(submit)
     }

@@ -99,7 +99,7 @@ extension SimulatedCluster {
     private func look(at notice: CoordinatorMachine.Notice) {
         trace.add(now, "notice \(notice)")
         switch notice {
-        case .runEnded(let run, let status, _):
+        case .runEnded(let run, let status, _, _):
             broken(runEnds.end(run, status))
             broken(modelCalls.end(run))
             noteEnd(of: run, status)
@@ -248,6 +248,7 @@ extension SimulatedCluster {
                 rounds: goal.rounds,
                 repairs: goal.repairs,
                 tokens: goal.tokens,
+                cost: goal.cost,
                 steps: goal.isReacting ? goal.maxNodes : nil
             )
         )

@@ -103,7 +103,7 @@ extension ModelEvent {
     var isEnd: Bool {
         switch self {
         case .ended, .failed: true
-        case .delta, .usage, .formatLowered: false
+        case .charged, .delta, .usage, .formatLowered: false
         }
     }
 
@@ -111,6 +111,7 @@ extension ModelEvent {
     var word: String {
         switch self {
         case .delta(let text): "says \(text.count > 60 ? "\(text.prefix(60))…" : text)"
+        case .charged(let prices): "costs \(prices.input) and \(prices.output) a million"
         case .usage(let usage): "used \(usage.total)"
         case .formatLowered: "lowers the format"
         case .ended(let stop): "ended: \(stop.rawValue)"

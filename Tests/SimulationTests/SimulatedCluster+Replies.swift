@@ -252,6 +252,13 @@ extension SimulatedCluster {
             )
         }
         if draw.permille(100) { pieces.insert(drawUsage(), at: draw.int(0...pieces.count)) }
+        if draw.permille(700) {
+            let prices = TokenPrices(
+                input: Double(draw.int(0...9)),
+                output: Double(draw.int(0...90))
+            )
+            pieces.insert(SimulatedCall.Piece(event: .charged(prices), pause: .zero), at: 0)
+        }
         if draw.permille(800) { pieces.append(drawUsage()) }
         pieces.append(end)
         pieces[0].pause = draw.duration(.milliseconds(1) ... .milliseconds(150))

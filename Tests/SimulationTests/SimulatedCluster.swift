@@ -116,6 +116,7 @@ final class SimulatedCluster {
             keys: Scenario.keys
         )
         configuration.hasModels = true
+        configuration.highestPrices = TokenPrices(input: 9, output: 90)
         configuration.keepsRecords = true
         coordinator = CoordinatorMachine(
             configuration: configuration,

@@ -16,6 +16,8 @@ struct ModelGoal {
     var repairs: Int
     var maxNodes: Int
     var tokens: Int?
+    /// Of all calls, in the currency of their prices.
+    var cost: Double?
     var finishesOnFailure: Bool
 
     init(drawing draw: inout SeededDraw) {
@@ -27,6 +29,7 @@ struct ModelGoal {
         repairs = draw.int(0...2)
         maxNodes = draw.permille(200) ? draw.int(1...5) : draw.int(10...30)
         tokens = draw.permille(150) ? draw.int(50...600) : nil
+        cost = draw.permille(150) ? Double(draw.int(1...200)) / 100_000 : nil
         finishesOnFailure = draw.permille(500)
     }
 

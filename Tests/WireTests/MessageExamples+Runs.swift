@@ -120,7 +120,7 @@ extension MessageExamples {
         MessageExample(
             #"{"type":"submit","key":"k1","goal":"Find it.","planner":{"#
                 + #""on_model_failure":"finish","strategy":"react","plan_only":true},"#
-                + #""join":"tool:report","budget":{"running":1},"on_missing_tool":"wait"}"#,
+                + #""join":"tool:report","budget":{"cost":0.5,"running":1},"on_missing_tool":"wait"}"#,
             .submit(
                 Submit(
                     key: "k1",
@@ -128,7 +128,7 @@ extension MessageExamples {
                     goal: "Find it.",
                     planner: PlannerOptions(strategy: .react, isPlanOnly: true),
                     join: .tool("report"),
-                    budget: Budget(running: 1)
+                    budget: Budget(cost: 0.5, running: 1)
                 )
             )
         ),

@@ -139,6 +139,12 @@ extension ModelEvent {
         switch self {
         case .delta(let text):
             writer.field("delta", text)
+        case .charged(let prices):
+            writer.key("prices")
+            writer.beginObject()
+            writer.field("input", prices.input)
+            writer.field("output", prices.output)
+            writer.endObject()
         case .usage(let usage):
             writer.key("usage")
             writer.beginObject()
@@ -163,7 +169,7 @@ extension ModelEvent {
     var isEnd: Bool {
         switch self {
         case .ended, .failed: true
-        case .delta, .usage, .formatLowered: false
+        case .charged, .delta, .usage, .formatLowered: false
         }
     }
 }
@@ -226,7 +232,7 @@ private struct RecordingReader {
         }
         guard let event = ModelEvent(recorded: value) else {
             throw RecordingError(
-                message: "An event is one of delta, usage, lowered, ended and failed."
+                message: "An event is one of delta, usage, prices, lowered, ended and failed."
             )
         }
         call.entries.append(Recording.Entry(time: .milliseconds(milliseconds), event: event))
@@ -243,6 +249,10 @@ extension ModelEvent {
             self = .usage(
                 TokenUsage(input: usage.count("input"), output: usage.count("output"))
             )
+        } else if let prices = value["prices"], let input = prices["input"]?.doubleValue,
+            let output = prices["output"]?.doubleValue, input >= 0, output >= 0
+        {
+            self = .charged(TokenPrices(input: input, output: output))
         } else if let form = value["lowered"]?.stringValue {
             self = .formatLowered(to: form == "text" ? .text : .jsonObject)
         } else if let name = value["ended"]?.stringValue, let stop = ModelStop(rawValue: name) {

@@ -1,5 +1,6 @@
 // The models of a coordinator, made from its configuration. Not here: reading the configuration.
 internal import Configuration
+public import Core
 internal import HTTP
 public import UVLoop
 
@@ -9,6 +10,8 @@ public final class ModelCatalogue {
     public let planner: (any CallableModel)?
     /// The joiner's model: the planner's, unless there is a separate one.
     public let joiner: (any CallableModel)?
+    /// The highest prices of all models; nil if none has prices.
+    public let highestPrices: TokenPrices?
 
     private let client: HTTPClient
 
@@ -53,6 +56,10 @@ public final class ModelCatalogue {
         return ModelCatalogue(
             planner: recorded(planner, "planner"),
             joiner: recorded(joiner ?? planner, "joiner"),
+            highestPrices: [
+                configuration.highestPrices, (ownPlanner as? PricedModel)?.prices,
+                (ownJoiner as? PricedModel)?.prices,
+            ].compactMap(\.self).highest,
             client: client
         )
     }
@@ -60,8 +67,10 @@ public final class ModelCatalogue {
     private init(
         planner: (any CallableModel)?,
         joiner: (any CallableModel)?,
+        highestPrices: TokenPrices?,
         client: HTTPClient
     ) {
+        self.highestPrices = highestPrices
         self.planner = planner
         self.joiner = joiner
         self.client = client
@@ -100,6 +109,8 @@ private struct ModelMaker {
             return recorded(path, pace, isRepeated, name)
         case .command(let settings):
             return CommandModel(loop: loop, settings: settings, environment: environment)
+        case .priced(let model, let prices):
+            return make(model, name).map { PricedModel($0, prices: prices) }
         case .anyOf(let models):
             let made = models.compactMap { make($0, name) }
             return made.isEmpty ? nil : FallbackModel(made)
@@ -110,7 +121,8 @@ private struct ModelMaker {
     ///
     /// A recording may contain calls of both; each model then replays its own.
     mutating func makeJoiner(_ configuration: ModelConfiguration) -> (any CallableModel)? {
-        if configuration.joiner == nil, case .recorded(let path, _, _) = configuration.planner,
+        if configuration.joiner == nil,
+            case .recorded(let path, _, _) = configuration.planner?.unpriced,
             let recording = try? Recording.load(path: path),
             recording.calls.contains(where: { $0.label == "joiner" })
         {

@@ -27,6 +27,7 @@ extension ModelConfiguration {
         if case .anyOf(let models) = model {
             return models.flatMap { problems($0, name, environment) }
         }
+        if case .priced(let model, _) = model { return problems(model, name, environment) }
         var messages: [String?] = []
         switch model {
         case .openai(let settings), .anthropic(let settings):
@@ -39,7 +40,7 @@ extension ModelConfiguration {
             }
         case .command(let settings):
             messages = [settings.programProblem(environment)]
-        case nil, .anyOf:
+        case nil, .anyOf, .priced:
             break
         }
         return messages.compactMap(\.self).map { FileProblem(entry: name, message: $0) }

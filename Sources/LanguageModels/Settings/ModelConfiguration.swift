@@ -1,6 +1,7 @@
 // The models for planning and joining in the configuration file. Not here: reading the YAML
 // (ModelConfigurationReader), making the models (ModelCatalogue).
 public import Configuration
+public import Core
 
 /// The models of a coordinator: the part `models` of its configuration file.
 ///
@@ -15,7 +16,8 @@ public import Configuration
 /// certificates to trust instead of the host's), `insecure` (a key may go over plain http),
 /// `grammar` (the server binds a reply to a grammar in GBNF, as llama.cpp and vLLM do). Of
 /// `recorded`: `file`, `pace` (`recorded`, or the time between two events), `repeat`. Of `command`:
-/// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Durations have a unit: `500ms`,
+/// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Of all: `prices`, of a million
+/// tokens, `{input: 0.15, output: 0.6}`. Durations have a unit: `500ms`,
 /// `10s`, `2m`. Paths start in the folder of the file.
 public struct ModelConfiguration: Sendable, Equatable {
     /// How one model is called.
@@ -30,10 +32,30 @@ public struct ModelConfiguration: Sendable, Equatable {
         case command(CommandSettings)
         /// The first one; if that fails before its first text, the next one, and so on.
         case anyOf([Model])
+        /// A model whose tokens have these prices.
+        indirect case priced(Model, TokenPrices)
 
-        /// The models that it consists of.
+        /// The models that it consists of, without their prices.
         var parts: [Model] {
-            if case .anyOf(let models) = self { models.flatMap(\.parts) } else { [self] }
+            switch self {
+            case .anyOf(let models): models.flatMap(\.parts)
+            case .priced(let model, _): model.parts
+            case .openai, .anthropic, .recorded, .command: [self]
+            }
+        }
+
+        /// The model without its prices.
+        var unpriced: Model {
+            if case .priced(let model, _) = self { model } else { self }
+        }
+
+        /// The highest prices of its models; nil if none has prices.
+        var highestPrices: TokenPrices? {
+            switch self {
+            case .anyOf(let models): models.compactMap(\.highestPrices).highest
+            case .priced(_, let prices): prices
+            case .openai, .anthropic, .recorded, .command: nil
+            }
         }
     }
 
@@ -48,6 +70,11 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.joiner = joiner
     }
 
+    /// The highest prices of all models; nil if none has prices.
+    var highestPrices: TokenPrices? {
+        [planner, joiner].compactMap { $0?.highestPrices }.highest
+    }
+
     /// The environment variables that contain the models' keys, or are passed to their programs.
     public var keyVariables: Set<String> {
         [planner, joiner].compactMap(\.self).flatMap(\.parts)
@@ -57,7 +84,7 @@ public struct ModelConfiguration: Sendable, Equatable {
                     if case .environment(let name) = settings.key { names.insert(name) }
                 case .command(let settings):
                     names.formUnion(settings.passedVariables)
-                case .recorded, .anyOf:
+                case .recorded, .anyOf, .priced:
                     break
                 }
             }
@@ -80,6 +107,14 @@ public struct ModelConfiguration: Sendable, Equatable {
             throw ModelConfigurationError(path: path, problems: reader.problems)
         }
         return configuration
+    }
+}
+
+extension [TokenPrices] {
+    /// The highest of each kind; nil without prices.
+    var highest: TokenPrices? {
+        guard let first else { return nil }
+        return dropFirst().reduce(first) { $0.highest(with: $1) }
     }
 }
 

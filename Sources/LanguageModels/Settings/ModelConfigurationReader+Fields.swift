@@ -1,6 +1,7 @@
 // The single fields of a model's configuration: each is checked; absent and invalid fields are
 // different.
 internal import Configuration
+internal import Core
 internal import Yams
 
 extension ModelConfigurationReader {
@@ -17,6 +18,28 @@ extension ModelConfigurationReader {
         let value = text(fields, name)
         if value?.isEmpty == true { report(fields[name], field: name, "is empty. \(advice)") }
         return value ?? ""
+    }
+
+    /// The prices of a million tokens; both have to be there.
+    mutating func prices(_ fields: Node.Mapping) -> TokenPrices? {
+        guard let node = fields["prices"] else { return nil }
+        guard let prices = node.mapping else {
+            report(
+                node,
+                field: "prices",
+                "must be the prices of a million tokens, such as {input: 0.15, output: 0.6}."
+            )
+            return nil
+        }
+        checkNames(prices, ["input", "output"])
+        let advice = "Say what a million tokens cost."
+        for name in ["input", "output"] where prices[name] == nil {
+            report(node, field: "prices.\(name)", "is missing. \(advice)")
+        }
+        guard let input = number(prices, "input", 0...1e9),
+            let output = number(prices, "output", 0...1e9)
+        else { return nil }
+        return TokenPrices(input: input, output: output)
     }
 
     mutating func list(_ fields: Node.Mapping, _ name: String, _ example: String) -> [String] {

@@ -17,11 +17,12 @@ struct ModelConfigurationReader: FieldReading {
     static let providerFields = [
         "api", "base_url", "model", "key_env", "key_file", "max_tokens", "temperature", "timeout",
         "connect_timeout", "idle_timeout", "retries", "proxy", "ca_file", "insecure", "grammar",
+        "prices",
     ]
     private static let durations = Duration.milliseconds(1) ... .seconds(86_400)
-    static let recordedFields = ["api", "file", "pace", "repeat"]
+    static let recordedFields = ["api", "file", "pace", "repeat", "prices"]
     static let commandFields = [
-        "api", "command", "pass_env", "max_tokens", "temperature", "timeout",
+        "api", "command", "pass_env", "max_tokens", "temperature", "timeout", "prices",
     ]
 
     init(path: String) {
@@ -77,6 +78,16 @@ struct ModelConfigurationReader: FieldReading {
             report(node, field: "api", "is missing. Choose \(Self.apis.joined(separator: ", ")).")
             return nil
         }
+        let model = readModel(fields, node, api: api)
+        guard let prices = prices(fields) else { return model }
+        return model.map { .priced($0, prices) }
+    }
+
+    private mutating func readModel(
+        _ fields: Node.Mapping,
+        _ node: Node,
+        api: Node
+    ) -> ModelConfiguration.Model? {
         switch api.plainText {
         case "openai":
             return readProvider(fields, node, base: "https://api.openai.com/v1")

@@ -112,12 +112,17 @@ extension JSONWriter {
 
 extension TokenUsage: Document {
     package init(reading fields: FieldReader) throws(WireError) {
-        self.init(input: try fields.integer("input"), output: try fields.integer("output"))
+        self.init(
+            input: try fields.integer("input"),
+            output: try fields.integer("output"),
+            cost: try fields.optionalDouble("cost")
+        )
     }
 
     package func write(into writer: inout JSONWriter) {
         writer.field("input", input)
         writer.field("output", output)
+        writer.field("cost", cost)
     }
 }
 

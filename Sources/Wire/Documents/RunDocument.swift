@@ -32,6 +32,8 @@ package struct RunDocument: Sendable, Equatable {
     package var timing: RunTiming
     /// The tokens that language models used, estimated where they do not count.
     package var usage: TokenUsage?
+    /// What language models did; nil if none was called.
+    package var planning: PlanningDocument?
 
     /// Makes the document of its fields.
     package init(
@@ -48,7 +50,8 @@ package struct RunDocument: Sendable, Equatable {
         ageMilliseconds: Int,
         counts: NodeCounts,
         timing: RunTiming,
-        usage: TokenUsage? = nil
+        usage: TokenUsage? = nil,
+        planning: PlanningDocument? = nil
     ) {
         self.run = run
         self.label = label
@@ -64,6 +67,7 @@ package struct RunDocument: Sendable, Equatable {
         self.counts = counts
         self.timing = timing
         self.usage = usage
+        self.planning = planning
     }
 }
 
@@ -106,6 +110,7 @@ extension RunDocument: Document {
         counts = try fields.document("counts")
         timing = try fields.document("timing")
         usage = try fields.optionalDocument("usage")
+        planning = try fields.optionalDocument("planning")
     }
 
     package func write(into writer: inout JSONWriter) {
@@ -123,6 +128,7 @@ extension RunDocument: Document {
         writer.field("counts", counts)
         writer.field("timing", timing)
         writer.field("usage", usage)
+        writer.field("planning", planning)
     }
 }
 

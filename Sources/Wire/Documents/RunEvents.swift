@@ -134,6 +134,8 @@ package struct RunEndDocument: Sendable, Equatable {
     package var timing: RunTiming
     /// The tokens that language models used.
     package var usage: TokenUsage?
+    /// What language models did; nil if none was called.
+    package var planning: PlanningDocument?
 
     /// Makes the document of its fields.
     package init(
@@ -142,7 +144,8 @@ package struct RunEndDocument: Sendable, Equatable {
         reason: String? = nil,
         counts: NodeCounts,
         timing: RunTiming,
-        usage: TokenUsage? = nil
+        usage: TokenUsage? = nil,
+        planning: PlanningDocument? = nil
     ) {
         self.answer = answer
         self.error = error
@@ -150,6 +153,7 @@ package struct RunEndDocument: Sendable, Equatable {
         self.counts = counts
         self.timing = timing
         self.usage = usage
+        self.planning = planning
     }
 }
 
@@ -242,6 +246,7 @@ extension RunEndDocument: Document {
         counts = try fields.document("counts")
         timing = try fields.document("timing")
         usage = try fields.optionalDocument("usage")
+        planning = try fields.optionalDocument("planning")
     }
 
     package func write(into writer: inout JSONWriter) {
@@ -252,5 +257,6 @@ extension RunEndDocument: Document {
         writer.field("counts", counts)
         writer.field("timing", timing)
         writer.field("usage", usage)
+        writer.field("planning", planning)
     }
 }

@@ -31,8 +31,12 @@ extension Submit: MessageBody {
                 in: 1...Limits.largestInteger
             ),
             tokens: try bounds?.optionalInteger("tokens", in: 1...Limits.largestInteger),
+            cost: try bounds?.optionalDouble("cost"),
             running: try bounds?.optionalInteger("running", in: 1...Limits.largestInteger)
         )
+        if let cost = budget.cost, !(cost > 0) {
+            throw fields.bad("budget.cost", "must be above 0")
+        }
         onMissingTool = try fields.optionalChoice("on_missing_tool") ?? .wait
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")
@@ -67,6 +71,7 @@ extension Submit: MessageBody {
             writer.field("nodes", budget.nodes)
             writer.field("wall_ms", budget.wallMilliseconds)
             writer.field("tokens", budget.tokens)
+            writer.field("cost", budget.cost)
             writer.field("running", budget.running)
             writer.endObject()
         }

@@ -73,6 +73,8 @@ public struct Budget: Sendable, Equatable {
     public var wallMilliseconds: Int?
     /// Tokens that language models may use for it.
     public var tokens: Int?
+    /// What language models may cost for it, in the currency of the configured prices; more than 0.
+    public var cost: Double?
     /// Attempts that workers may hold of it at a time.
     public var running: Int?
 
@@ -81,11 +83,13 @@ public struct Budget: Sendable, Equatable {
         nodes: Int? = nil,
         wallMilliseconds: Int? = nil,
         tokens: Int? = nil,
+        cost: Double? = nil,
         running: Int? = nil
     ) {
         self.nodes = nodes
         self.wallMilliseconds = wallMilliseconds
         self.tokens = tokens
+        self.cost = cost
         self.running = running
     }
 }

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import Console
 internal import Coordinator
+internal import Core
 internal import LanguageModels
 
 struct ConfigCommand: ParsableCommand {
@@ -59,6 +60,8 @@ extension ModelConfiguration.Model {
         // Arguments may contain secrets.
         case .command(let settings): "command, \(settings.arguments.first ?? "")"
         case .anyOf(let models): models.map(\.summary).joined(separator: "; else ")
+        case .priced(let model, let prices):
+            "\(model.summary), \(prices.input) in and \(prices.output) out a million tokens"
         }
     }
 }

@@ -9,6 +9,7 @@ struct ModelCheck {
     private(set) var failure: ModelFailure?
     private(set) var stop: ModelStop?
     private(set) var usage: TokenUsage?
+    private var prices: TokenPrices?
     private(set) var text = ""
     private var lowered: ResponseFormat?
     private var pieces = 0
@@ -42,6 +43,7 @@ struct ModelCheck {
             pieces += 1
             firstText = firstText ?? milliseconds
             lastText = milliseconds
+        case .charged(let prices): self.prices = prices
         case .usage(let usage): self.usage = usage
         case .formatLowered(let format): lowered = format
         case .ended(let stop):
@@ -133,6 +135,7 @@ struct ModelCheck {
                     + (fitsSchema ? ", the reply fits" : ", the reply does not fit")
             ),
             ("usage", usage.map { "\($0.input) in, \($0.output) out" } ?? "not reported"),
+            ("cost", usage?.charged(at: prices).cost.map(Text.amount)),
         ]
     }
 
@@ -162,6 +165,7 @@ struct ModelCheck {
                 writer.beginObject()
                 writer.field("input", usage.input)
                 writer.field("output", usage.output)
+                writer.field("cost", usage.charged(at: prices).cost)
                 writer.endObject()
             }
         }

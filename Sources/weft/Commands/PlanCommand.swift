@@ -111,6 +111,7 @@ struct PlanCommand: ParsableCommand {
                 planner: planning.planner,
                 maxNodes: planning.maxNodes,
                 maxTokens: planning.maxTokens,
+                maxCost: planning.maxCost,
                 timeLimit: timeout
             )
             submission = try options.submission(of: goal, onlyPlan: true, watching: .progress)

@@ -126,6 +126,7 @@ struct RunCommand: ParsableCommand {
             planner: planning.planner,
             maxNodes: planning.maxNodes,
             maxTokens: planning.maxTokens,
+            maxCost: planning.maxCost,
             maxRunning: maxRunning,
             timeLimit: timeout
         )

@@ -55,6 +55,13 @@ struct GoalFlags: ParsableArguments {
     var maxTokens: Int?
     @Option(
         help: ArgumentHelp(
+            "What the models may cost; they need prices in the configuration (default: any).",
+            valueName: "amount"
+        )
+    )
+    var maxCost: Double?
+    @Option(
+        help: ArgumentHelp(
             "A tool that the run may use, and no other; may be repeated (default: all).",
             valueName: "tool"
         )
@@ -74,6 +81,9 @@ struct GoalFlags: ParsableArguments {
         if let maxNodes, maxNodes < 1 { throw ValidationError("--max-nodes must be at least 1.") }
         if let maxTokens, maxTokens < 1 {
             throw ValidationError("--max-tokens must be at least 1.")
+        }
+        if let maxCost, !(maxCost > 0 && maxCost.isFinite) {
+            throw ValidationError("--max-cost must be above 0.")
         }
     }
 
@@ -103,8 +113,10 @@ struct GoalFlags: ParsableArguments {
                     + "are for goals."
             )
         }
-        if goal == nil, maxTokens != nil, join != .llm {
-            throw ValidationError("--max-tokens is for goals and for --join llm.")
+        if goal == nil, maxTokens != nil || maxCost != nil, join != .llm {
+            throw ValidationError(
+                "--max-tokens and --max-cost are for goals and for --join llm."
+            )
         }
     }
 

@@ -159,6 +159,9 @@ extension PlanRun {
         if let hint = failures.hint(settings.isRemote ? outcome.run : nil) { lines.append(hint) }
         if terminal.isTerminal, settings.planFormat == nil {
             lines.append(terminal.style.paint(outcome.summary, .dim))
+            if let models = outcome.modelsLine {
+                lines.append(terminal.style.paint("models: \(models)", .dim))
+            }
         }
         bar.say(lines)
     }
