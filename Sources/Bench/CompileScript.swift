@@ -28,7 +28,8 @@ struct CompileScript {
             case .react: react
             case .sequential: sequential
             case .planned: planned
-            case .streamed: streamed
+            // The script has no calls that follow from outputs.
+            case .streamed, .growing: streamed
             }
         }
     }

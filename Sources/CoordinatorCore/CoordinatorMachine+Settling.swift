@@ -3,6 +3,7 @@
 internal import Core
 internal import DequeModule
 internal import JSON
+internal import PlannerCore
 internal import Plans
 internal import Runs
 internal import Scheduling
@@ -153,6 +154,9 @@ extension CoordinatorMachine {
         if runs[run].state.joiner == node {
             settleJoin(run, in: &turn)
         } else {
+            if runs[run].isGrowingByOutputs, !runs[run].state.isEnded {
+                advance(run, .nodeSettled(runs[run].state.joinPart(of: node)), in: &turn)
+            }
             settleRoundIfDone(run, in: &turn)
         }
     }

@@ -114,6 +114,8 @@ struct HeldRun: Sendable {
     var hasPlanner: Bool { !planners.isEmpty }
     /// What the planner was told at its start, for checks; nil without a planner.
     var plannerSettings: PlannerSettings? { planners.first?.settings }
+    /// Whether the planner wants to be told each outcome.
+    var isGrowingByOutputs: Bool { !planners.isEmpty && planners[0].grows }
     /// Whether the planner needs nothing more of the open call.
     var hasCompleteReply: Bool { !planners.isEmpty && planners[0].hasCompleteReply }
     /// Whether the planner's open call asks a model to repair its reply.

@@ -57,6 +57,7 @@ extension PlannerMachine {
             case .planning(let draft): draft.messages
             case .reacting(let step): step.verdict.messages
             case .joining(let verdict): verdict.messages
+            case .growing(let conversation): conversation
             case .idle, .working, .failing, .joiningByTool, .ended: []
             }
         return messages.reduce(0) { $0 + $1.text.utf8.count }
@@ -92,6 +93,8 @@ extension PlannerMachine {
             "the models have used \(usage.total) tokens; at most "
             + "\(settings.maxTokens ?? 0) are allowed"
         if let maxCost = settings.maxCost, let cost = usage.cost, cost >= maxCost {
+            // Sums of prices end in digits that nobody wants to read.
+            let cost = (cost * 1e9).rounded() / 1e9
             message = "the models have cost \(cost); at most \(maxCost) is allowed"
         }
         return Failure(code: .limit, message: message)

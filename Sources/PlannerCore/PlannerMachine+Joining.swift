@@ -25,7 +25,7 @@ extension PlannerMachine {
             )
             nodes = []
             join(into: &actions)
-        case .idle, .planning, .reacting, .joining, .joiningByTool, .ended:
+        case .idle, .planning, .growing, .reacting, .joining, .joiningByTool, .ended:
             break
         }
     }

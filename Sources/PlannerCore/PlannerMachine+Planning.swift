@@ -10,11 +10,12 @@ extension PlannerMachine {
         nodes = []
         held = []
         joinInstruction = nil
+        growth = Growth()
         let messages = prompt.plan(after: rounds, nextNumber: ledger.nextNumber)
         callPlanner(messages, repairs: 0, into: &actions)
     }
 
-    private mutating func callPlanner(
+    mutating func callPlanner(
         _ messages: [ModelMessage],
         repairs: Int,
         into actions: inout [Action]
@@ -106,6 +107,7 @@ extension PlannerMachine {
         let definitions = found.map(\.definition)
         nodes += definitions
         if startsAtOnce {
+            growth.running += definitions.count
             actions.append(.addNodes(definitions))
         } else {
             held += definitions
@@ -114,11 +116,14 @@ extension PlannerMachine {
 
     /// Whether a node may start before the plan is complete.
     var startsAtOnce: Bool {
-        settings.options.strategy == .streamed && !settings.options.isPlanOnly
+        switch settings.options.strategy {
+        case .streamed, .growing: !settings.options.isPlanOnly
+        case .planned, .sequential, .react: false
+        }
     }
 
-    /// The plan is complete and valid.
-    private mutating func closePlan(into actions: inout [Action]) {
+    /// The reply is complete and valid, and with it the plan, unless it grows.
+    private mutating func closePlan(after draft: Draft, into actions: inout [Action]) {
         if nodes.isEmpty, !rounds.isEmpty { hasNothingToAdd = true }
         if settings.options.isPlanOnly {
             let document = PlanDocument(nodes: nodes, joinInstruction: joinInstruction)
@@ -127,6 +132,7 @@ extension PlannerMachine {
             end(withAnswer: RawJSON(trusted: writer.bytes[...]), into: &actions)
             return
         }
+        if grows, growth.running > 0 { return beginGrowing(after: draft, into: &actions) }
         state = .working
         if !held.isEmpty { actions.append(.addNodes(held)) }
         held = []
@@ -160,17 +166,19 @@ extension PlannerMachine {
         if !problems.isEmpty { actions.append(.noteProblems(problems)) }
         let errors = problems.filter { !$0.isWarning }
         if errors.isEmpty {
-            closePlan(into: &actions)
+            closePlan(after: draft, into: &actions)
         } else if ledger.count >= settings.maxNodes, errors.contains(where: { $0.code == .limit }) {
             let message = "the plans have more than \(settings.maxNodes) nodes"
             giveUp(Failure(code: .limit, message: message), into: &actions)
         } else if draft.repairs >= settings.maxRepairs {
-            // With the outputs of an earlier plan there can be an answer all the same.
-            if rounds.isEmpty || settings.options.isPlanOnly {
+            // With outputs there can be an answer all the same.
+            if growth.hasBegun {
+                stopGrowing(because: unplannable(errors).message, into: &actions)
+            } else if rounds.isEmpty || settings.options.isPlanOnly {
                 giveUp(unplannable(errors), into: &actions)
             } else {
                 hasNothingToAdd = true
-                closePlan(into: &actions)
+                closePlan(after: draft, into: &actions)
             }
         } else {
             let messages = prompt.repair(
@@ -197,6 +205,7 @@ extension PlannerMachine {
     /// Ends the run because of a fault of the planner; running nodes may finish, if that is the
     /// policy.
     mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
+        if growth.hasBegun { return stopGrowing(because: failure.message, into: &actions) }
         guard settings.options.onModelFailure == .finish, nodes.count > held.count else {
             end(with: failure, into: &actions)
             return

@@ -12,6 +12,7 @@ public import Plans
 /// |---|---|---|
 /// | idle | nothing was asked | `started` |
 /// | planning | a model writes a plan, or repairs one; its nodes run already | the end of the call |
+/// | growing | the reply was read, its nodes run, and the plan may get more | an outcome |
 /// | working | the plan is complete, its nodes run | `roundSettled` |
 /// | failing | the planner failed, what runs may finish | `roundSettled` |
 /// | reacting | a model decides on the next call, or answers | the end of the call |
@@ -35,6 +36,8 @@ public struct PlannerMachine: Sendable {
         case planGiven([NodeDefinition], joinInstruction: String?)
         /// The open call reports.
         case modelReported(ModelEvent)
+        /// A node has its outcome; only plans that grow need to be told.
+        case nodeSettled(JoinPart)
         /// Every node has its outcome; the parts are those of all plans, or of the last one.
         ///
         /// Comes exactly once after each `closePlan`, never before it.
@@ -89,6 +92,7 @@ public struct PlannerMachine: Sendable {
     enum State: Sendable {
         case idle
         case planning(Draft)
+        case growing([ModelMessage])
         case working
         case failing(Failure)
         case reacting(Step)
@@ -143,6 +147,7 @@ public struct PlannerMachine: Sendable {
     /// Those of them that do not start before the plan is complete.
     var held: [NodeDefinition] = []
     var joinInstruction: String?
+    var growth = Growth()
     /// Whether the planner had nothing to add to what was done, so that there is no other plan.
     var hasNothingToAdd = false
     /// Whether the run had its nodes from the beginning.
@@ -165,7 +170,7 @@ public struct PlannerMachine: Sendable {
     /// A machine for that goal, before the first event.
     public init(goal: String, settings: PlannerSettings) {
         self.settings = settings
-        prompt = PlannerPrompt(
+        var prompt = PlannerPrompt(
             goal: goal,
             tools: settings.tools,
             examples: settings.examples,
@@ -173,6 +178,8 @@ public struct PlannerMachine: Sendable {
             outputBytes: settings.outputBytes,
             outputsBytes: settings.outputsBytes
         )
+        prompt.grows = settings.options.strategy == .growing && !settings.options.isPlanOnly
+        self.prompt = prompt
     }
 
     /// The tokens that all calls have used so far.
@@ -190,7 +197,7 @@ public struct PlannerMachine: Sendable {
     public var isCalling: Bool {
         switch state {
         case .planning, .reacting, .joining: true
-        case .idle, .working, .failing, .joiningByTool, .ended: false
+        case .idle, .growing, .working, .failing, .joiningByTool, .ended: false
         }
     }
 
@@ -200,7 +207,7 @@ public struct PlannerMachine: Sendable {
         case .planning(let draft): draft.repairs > 0
         case .reacting(let step): step.verdict.repairs > 0
         case .joining(let verdict): verdict.repairs > 0
-        case .idle, .working, .failing, .joiningByTool, .ended: false
+        case .idle, .growing, .working, .failing, .joiningByTool, .ended: false
         }
     }
 
@@ -212,7 +219,7 @@ public struct PlannerMachine: Sendable {
         case .planning(let draft): draft.reader.isAtEnd
         case .joining(let verdict): verdict.reader.isComplete
         case .reacting(let step): step.node != nil || step.verdict.reader.isComplete
-        case .idle, .working, .failing, .joiningByTool, .ended: false
+        case .idle, .growing, .working, .failing, .joiningByTool, .ended: false
         }
     }
 
@@ -235,6 +242,8 @@ public struct PlannerMachine: Sendable {
             actions.append(.closePlan(joinInstruction: instruction))
         case .modelReported(let report):
             handleReport(report, into: &actions)
+        case .nodeSettled(let part):
+            noteOutcome(part, into: &actions)
         case .roundSettled(let parts):
             settle(parts, into: &actions)
         case .toolJoined(let outcome):
@@ -300,7 +309,7 @@ public struct PlannerMachine: Sendable {
         case .planning: readPlan(report, into: &actions)
         case .reacting: readStep(report, into: &actions)
         case .joining: readDecision(report, into: &actions)
-        case .idle, .working, .failing, .joiningByTool, .ended: break
+        case .idle, .growing, .working, .failing, .joiningByTool, .ended: break
         }
     }
 

@@ -7,7 +7,8 @@ extension PlannerPrompt {
     /// The rules of planning, with the tools.
     var planRules: String {
         """
-        You plan calls of tools whose outputs together reach a goal. \(format == .text ? textRules : jsonRules)
+        You plan calls of tools whose outputs together reach a goal. \(format == .text ? textRules : jsonRules)\
+        \(grows ? " While calls run you are told their outputs, and can add calls then." : "")
 
         Only these tools exist; their outputs are in the units that they name:
         \(toolLines)

@@ -42,6 +42,8 @@ public struct PlannerPrompt: Sendable {
         examples.reduce(0) { $0 + $1.goal.utf8.count + 384 * $1.nodes.count }
     }
 
+    /// Whether the planner is told outputs while other calls run.
+    var grows = false
     /// Bytes of one output that are shown.
     public var outputBytes: Int
     /// Bytes of all outputs together that are shown; beyond this the oldest are left out.
@@ -118,6 +120,22 @@ public struct PlannerPrompt: Sendable {
             text += "Ids go on with \(id(nextNumber)).\n"
         }
         return messages + [.user(text)]
+    }
+
+    /// The messages that ask for the calls that follow from outputs that have just come.
+    ///
+    /// `conversation` ends with the model's last reply, `told` are the new outcomes, `nodes` those of
+    /// the plan so far.
+    func grow(
+        _ conversation: [ModelMessage],
+        told: [JoinPart],
+        nodes: [NodeDefinition],
+        nextNumber: Int
+    ) -> [ModelMessage] {
+        var text = history([PlannedRound(parts: told, nodes: nodes)], isNamed: true)
+        text += "\nOther calls run still. Write the calls that follow from these outputs, if any; "
+        text += "refer to outputs by their ids. Ids go on with \(id(nextNumber)).\n"
+        return conversation + [.user(text)]
     }
 
     /// The messages that ask to repair a plan that cannot be used.
@@ -229,6 +247,15 @@ public struct PlannerPrompt: Sendable {
             var writer = JSONWriter()
             node.encode(into: &writer)
             return String(decoding: writer.bytes, as: UTF8.self)
+        }
+    }
+
+    /// The reply of a model that wrote these nodes, which have their ids already.
+    func reply(with nodes: [NodeDefinition], nextNumber: Int) -> String {
+        let lines = nodes.map(line)
+        return switch format {
+        case .text: (lines + ["\(nextNumber). join()"]).joined(separator: "\n")
+        case .json: "{\"tasks\":[\(lines.joined(separator: ","))],\"join_instruction\":\"\"}"
         }
     }
 

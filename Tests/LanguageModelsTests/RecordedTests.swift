@@ -69,8 +69,8 @@ struct RecordedTests {
         #expect(recording.calls.map { $0.entries.map(\.event) } == [first, second, third])
         #expect(
             recording.calls[0].entries.map(\.time) == [
-                .zero, .microseconds(1500), .microseconds(1500), .milliseconds(40),
-                .milliseconds(41),
+                .zero, .microseconds(1500), .microseconds(1500), .milliseconds(39),
+                .milliseconds(40), .milliseconds(41),
             ]
         )
     }

@@ -249,7 +249,7 @@ extension SimulatedCluster {
                 repairs: goal.repairs,
                 tokens: goal.tokens,
                 cost: goal.cost,
-                steps: goal.isReacting ? goal.maxNodes : nil
+                steps: goal.isReacting || goal.isGrowing ? goal.maxNodes + goal.rounds : nil
             )
         )
         guard authors[run] == nil, isPlanner || client.join == .llm else { return }

@@ -14,7 +14,8 @@ extension SimulatedCluster {
         broken(modelCalls.begin(id, purpose))
         guard let author = authors[id.run] else { return broken("\(id) is for no goal") }
         switch (author.latest, purpose) {
-        case (.planner, .planner) where author.goal.isReacting: faults.note(.furtherStep)
+        case (.planner, .planner) where author.goal.isReacting || author.goal.isGrowing:
+            faults.note(.furtherStep)
         case (.planner, .planner), (.joiner, .joiner): faults.note(.repair)
         case (.joiner, .planner): faults.note(.replan)
         default: break

@@ -47,6 +47,9 @@ struct ModelGoal {
     /// Whether the model is asked before every call.
     var isReacting: Bool { strategy == .react && !isPlanOnly }
 
+    /// Whether the planner is asked again while nodes run.
+    var isGrowing: Bool { strategy == .growing && !isPlanOnly }
+
     /// Whether nodes wait for the end of the reply in which they are written.
     var waitsForPlan: Bool { strategy == .planned || strategy == .sequential }
 }

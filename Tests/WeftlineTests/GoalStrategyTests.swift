@@ -46,6 +46,29 @@ struct GoalStrategyTests {
         }
     }
 
+    @Test("A growing plan gets calls that follow from an output while another call runs")
+    func growing() async throws {
+        let isOpen = Locked(false)
+        let slow = FunctionTool(name: "slow", description: "Ends when it is opened.") { _, _ in
+            #expect(await eventually { isOpen.withLock { $0 } })
+            return "ended"
+        }
+        let open = FunctionTool(name: "open", description: "Opens.") { call, _ in
+            isOpen.withLock { $0 = true }
+            return call["by"] ?? nil
+        }
+        let model = LanguageModel.scripted([
+            writtenPlan(written("t1", "echo", #"{"value":7}"#), written("t2", "slow")),
+            writtenPlan(written("t3", "open", #"{"by":"$t1"}"#)), writtenPlan(), writtenPlan(),
+        ])
+        let planner = PlannerOptions(strategy: .growing)
+        let result = try await LocalCluster.with(tools: [echo, slow, open], model: model) {
+            try await $0.run(goal: "Open.", options: RunOptions(join: .json, planner: planner))
+        }
+        #expect(try result.answered().answer == ["t1": 7, "t2": "ended", "t3": 7])
+        #expect(result.planning?.calls ?? 0 >= 2)
+    }
+
     @Test("A tool may join: its output is the answer")
     func joinedByTool() async throws {
         let report = FunctionTool(name: "report", description: "Reports.") { call, _ in

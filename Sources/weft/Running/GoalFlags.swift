@@ -25,9 +25,9 @@ struct GoalFlags: ParsableArguments {
     var planFormat: PlanFormatChoice?
     @Option(
         help: """
-            When nodes start: streamed (as they are written, the default), planned (when the plan \
-            is complete), sequential (then, one at a time); or react: no plan, the model is asked \
-            before every call.
+            When nodes start: streamed (as they are written, the default), growing (so, and the \
+            model adds calls while others run), planned (when the plan is complete), sequential \
+            (then, one at a time); or react: no plan, the model is asked before every call.
             """
     )
     var strategy: PlanningStrategy?
