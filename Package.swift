@@ -112,7 +112,7 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "Plans", "Wire", "Runs", "CoordinatorCore",
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Runs", "CoordinatorCore",
                 "PlannerCore", "LanguageModels", "Configuration", logging, yaml,
             ]
         ),

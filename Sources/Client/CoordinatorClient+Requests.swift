@@ -96,6 +96,27 @@ extension CoordinatorClient {
         command(.drain(drain), about: worker, then)
     }
 
+    /// Asks to remember a plan; `then` tells whether it is remembered.
+    public func remember(
+        _ source: Remember.Source,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        let about =
+            switch source {
+            case .run(let run): run.text
+            case .plan(_, let goal): goal
+            }
+        command(.remember(Remember(source)), about: about, then)
+    }
+
+    /// Asks to forget a remembered plan, or all; `then` tells that it is forgotten.
+    public func forget(
+        plan: String?,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        command(.forget(Forget(plan: plan)), about: plan ?? "all plans", then)
+    }
+
     private func command(
         _ message: Message,
         about: String,

@@ -35,7 +35,8 @@ package struct CommandFailure: Error, Equatable {
                 .unreachable
             case (.refused, _): .refused
             case (.rejected, ErrorCode.badPlan?), (.rejected, ErrorCode.unknownRun?),
-                (.rejected, ErrorCode.unknownNode?), (.rejected, ErrorCode.unknownWorker?):
+                (.rejected, ErrorCode.unknownNode?), (.rejected, ErrorCode.unknownWorker?),
+                (.rejected, ErrorCode.unknownPlan?):
                 .usage
             case (.rejected, _): .failed
             }

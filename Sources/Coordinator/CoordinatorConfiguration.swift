@@ -16,6 +16,7 @@ internal import Yams
 ///       - goal: How warm is it in the capital of Peru?
 ///         calls: ['capital("Peru")', 'temperature("$1")']
 ///
+/// With `remember_plans: true` planners are also shown plans that reached their goals before.
 /// Planners are shown the `plans` whose tools there are, as good examples.
 /// The names under `limits` are those of the table of limits in the protocol document. Sizes may
 /// have a unit, durations must have one.
@@ -26,6 +27,8 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
     public var limits = Limits()
     /// Goals with plans that reach them, which planners are shown.
     public var plans: [PlanExample] = []
+    /// Whether the plans of goals that were reached are remembered without being asked.
+    public var remembersPlans = false
 
     /// The defaults.
     public init() {}
@@ -52,11 +55,12 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         let root = (try? Yams.compose(yaml: yaml))?.mapping
         if let root {
             var top = TopReader()
-            top.checkNames(root, ["models", "limits", "plans"])
+            top.checkNames(root, ["models", "limits", "plans", "remember_plans"])
             var limits = LimitsReader()
             limits.read(root["limits"])
             configuration.limits = limits.limits
             configuration.plans = top.readPlans(root)
+            configuration.remembersPlans = top.bool(root, "remember_plans") ?? false
             problems = top.problems + problems + limits.problems
         }
         guard problems.isEmpty else { throw CoordinatorConfigurationError(problems: problems) }

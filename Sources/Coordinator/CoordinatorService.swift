@@ -25,13 +25,17 @@ public final class CoordinatorService {
         public var port: Int
         /// The configuration of the machine.
         public var machine: CoordinatorMachine.Configuration
+        /// Where remembered plans are kept; nil keeps them until the coordinator stops.
+        public var memoryFile: PlanMemoryFile?
 
         /// Describes a coordinator.
         public init(
             host: String = "127.0.0.1",
             port: Int = 7420,
-            machine: CoordinatorMachine.Configuration
+            machine: CoordinatorMachine.Configuration,
+            memoryFile: PlanMemoryFile? = nil
         ) {
+            self.memoryFile = memoryFile
             self.host = host
             self.port = port
             self.machine = machine
@@ -222,6 +226,7 @@ public final class CoordinatorService {
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
+            case .storePlans(let plans): store(plans)
             case .report(let notice): report(notice)
             }
         }
@@ -253,6 +258,11 @@ public final class CoordinatorService {
             }
             self?.handle(.modelReported(id, event))
         }
+    }
+
+    private func store(_ plans: [RememberedPlan]) {
+        guard let problem = options.memoryFile?.store(plans) else { return }
+        logger.warning("plans are not kept", metadata: ["error": "\(problem)"])
     }
 
     /// Tells the machine what waits for a peer; its actions follow in a later turn.

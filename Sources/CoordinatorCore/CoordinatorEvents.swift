@@ -72,6 +72,8 @@ extension CoordinatorMachine {
         case letOthersGoFirst(ConnectionID)
         /// Call a model; answered by `modelReported`, exactly one of which ends the call.
         case callModel(ModelCallID, ModelRequest, PlannerMachine.Purpose)
+        /// Keep these remembered plans, and no others, for the next start.
+        case storePlans([RememberedPlan])
         /// Cancel a call, which still ends with a report.
         case cancelModel(ModelCallID)
         /// Tell the people who read the log.

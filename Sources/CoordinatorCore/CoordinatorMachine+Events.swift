@@ -22,6 +22,8 @@ extension CoordinatorMachine {
                 return unknownRun(request.run, request: request.request, id, in: &turn)
             }
             watch(run, request, id, in: &turn)
+        case .remember(let request): remember(request, id, in: &turn)
+        case .forget(let request): forget(request, id, in: &turn)
         case .get(let get): answer(get, id, in: &turn)
         case .drain(let drain): self.drain(drain, id, in: &turn)
         case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))

@@ -33,8 +33,23 @@ extension CoordinatorMachine {
             return PlannerMachine(goal: "", settings: settings)
         }
         let allowed = submit.tools.map(Set.init)
-        let tools = fleet.catalogue.names.filter { allowed?.contains($0) ?? true }
-            .compactMap { fleet.catalogue[$0]?.description }
+        let tools = plannerTools { allowed?.contains($0) ?? true }
+        let format = submit.planner.format ?? configuration.planFormat
+        var settings = PlannerSettings(tools: tools, format: format)
+        settings.examples = configuration.planExamples
+        settings.remembered = usablePlans
+        settings.join = GoalJoin(submit.join)
+        settings.options = submit.planner
+        settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
+        settings.maxTokens = submit.budget.tokens
+        settings.maxCost = submit.budget.cost
+        settings.highestPrices = configuration.highestPrices
+        return PlannerMachine(goal: goal, settings: settings)
+    }
+
+    /// Those of the catalogue's tools, as planners are shown them, in the order of their names.
+    func plannerTools(where isWanted: (String) -> Bool) -> [PlannerTool] {
+        fleet.catalogue.names.filter(isWanted).compactMap { fleet.catalogue[$0]?.description }
             .map {
                 PlannerTool(
                     name: $0.name,
@@ -44,16 +59,6 @@ extension CoordinatorMachine {
                     examples: $0.examples
                 )
             }
-        let format = submit.planner.format ?? configuration.planFormat
-        var settings = PlannerSettings(tools: tools, format: format)
-        settings.examples = configuration.planExamples
-        settings.join = GoalJoin(submit.join)
-        settings.options = submit.planner
-        settings.maxNodes = submit.budget.nodes ?? settings.maxNodes
-        settings.maxTokens = submit.budget.tokens
-        settings.maxCost = submit.budget.cost
-        settings.highestPrices = configuration.highestPrices
-        return PlannerMachine(goal: goal, settings: settings)
     }
 
     /// Why a run cannot be planned or joined in the way that the submission asks for; nil if it can.

@@ -19,6 +19,7 @@ extension CoordinatorMachine {
         case .status: page = (JSONPieces(statusDocument(turn.now).json), nil)
         case .workers: page = workersPage(turn.now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
+        case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: page = runsPage(turn.now, from: from, limit: get.limit ?? 100)
         case .run, .nodes, .node, .answer, .explain, .story:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
@@ -200,6 +201,20 @@ extension CoordinatorMachine {
             return ToolDocument(
                 description: entry.description,
                 workers: entry.workers.members.compactMap { fleet[$0]?.name }
+            )
+        }
+    }
+
+    private func plansPage(from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
+        page(of: memory.plans, from: from, limit: limit) { plan, work in
+            work.look(1 + plan.tools.count)
+            return RememberedPlanDocument(
+                plan: plan.name,
+                goal: plan.example.goal,
+                calls: plan.example.calls,
+                run: plan.run,
+                addedAt: UnixTime(milliseconds: plan.unixMilliseconds),
+                obstacle: obstacle(to: plan)
             )
         }
     }

@@ -178,6 +178,7 @@ extension CoordinatorMachine {
         turn.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall, planning))
         )
+        rememberIfGood(run, in: &turn)
         retire(run)
     }
 

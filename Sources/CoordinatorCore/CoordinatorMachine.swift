@@ -28,6 +28,7 @@ public struct CoordinatorMachine: Sendable {
     var fleet = Fleet()
     var runs = RunTable()
     var audience = Audience()
+    var memory: PlanMemory
     /// Room and time for the arguments of ready nodes.
     var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
@@ -60,6 +61,10 @@ public struct CoordinatorMachine: Sendable {
         public var planFormat = PlanFormat.text
         /// Goals with plans that reach them, which planners are shown.
         public var planExamples: [PlanExample] = []
+        /// Plans that were remembered before, of which planners are shown the nearest.
+        public var rememberedPlans: [RememberedPlan] = []
+        /// Whether the plans of goals that were reached are remembered without being asked.
+        public var remembersPlans = false
 
         /// Describes a coordinator.
         public init(
@@ -87,6 +92,7 @@ public struct CoordinatorMachine: Sendable {
         schedulerLimits.cancelGrace = configuration.limits.cancelGrace
         scheduler = Scheduler(limits: schedulerLimits, seed: generator.next())
         startedAt = now
+        memory = PlanMemory(configuration.rememberedPlans)
     }
 
     /// Takes in one event and appends what follows from it.

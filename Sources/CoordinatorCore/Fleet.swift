@@ -114,6 +114,7 @@ struct Fleet: Sendable {
         let wanted = Set(offer.tools.filter { catalogue.agrees(with: $0) }.map(\.name))
         catalogue.withdraw(before.filter { !wanted.contains($0) }, of: session.id)
         let kept = Set(before).intersection(wanted)
+        for tool in offer.tools where kept.contains(tool.name) { catalogue.restate(tool) }
         let admitted = admitTools(of: offer, by: session.id, keeping: kept)
         sessions.inPlace(session.id) { $0.offered = admitted.offered }
         return admitted

@@ -14,6 +14,8 @@ struct ToolCatalogue: Sendable {
         var schema: Schema
         /// The schema with sorted keys, to compare with.
         var canonical: JSONValue
+        /// A digest of what a planner is shown, in hexadecimal.
+        var digest: String
         /// The workers that offer it, in the order in which they came.
         var workers: Roster<WorkerID>
 
@@ -48,6 +50,7 @@ struct ToolCatalogue: Sendable {
                 description: tool,
                 schema: schema,
                 canonical: canonical,
+                digest: Self.digest(of: tool.description, canonical),
                 workers: workers
             )
             return nil
@@ -59,6 +62,14 @@ struct ToolCatalogue: Sendable {
     /// Whether the tool would be taken in beside those of other workers that are there now.
     func agrees(with tool: ToolDescription) -> Bool {
         entries[tool.name]?.canonical == Self.canonical(JSONValue(tool.parameters))
+    }
+
+    /// Takes over what the only worker that offers a tool says of it now; the schema is the same.
+    mutating func restate(_ tool: ToolDescription) {
+        guard let entry = entries[tool.name], entry.workers.count == 1, entry.description != tool
+        else { return }
+        entries[tool.name]?.description = tool
+        entries[tool.name]?.digest = Self.digest(of: tool.description, entry.canonical)
     }
 
     /// Takes out tools that a worker offers no longer, which stays.
@@ -76,6 +87,13 @@ struct ToolCatalogue: Sendable {
             entries[name]?.workers.removeOne(where: isConnected)
             if entries[name]?.workers.count == 0 { entries[name] = nil }
         }
+    }
+
+    private static func digest(of description: String, _ parameters: JSONValue) -> String {
+        var hash = SHA256()
+        hash.update(Array(description.utf8) + [0])
+        hash.update(RawJSON(parameters).bytes)
+        return Hex.encode(hash.digest().prefix(16))
     }
 
     fileprivate static func canonical(_ value: JSONValue) -> JSONValue {

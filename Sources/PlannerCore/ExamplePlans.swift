@@ -81,6 +81,26 @@ enum ExamplePlans {
     }
 }
 
+extension [ExamplePlans.Sound] {
+    /// How many remembered plans are shown.
+    private static var mostRemembered: Int { 3 }
+
+    /// These, and behind them the remembered plans whose goals are nearest, the nearest last: the
+    /// beginning of the prompt does not depend on the goal.
+    func withNearest(
+        of remembered: [PlanExample],
+        to goal: String,
+        tools: [PlannerTool]
+    ) -> Self {
+        guard !remembered.isEmpty else { return self }
+        let shown = Set(map(\.goal))
+        let ranked = TextIndex(remembered.map(\.goal)).ranked(goal).map { remembered[$0] }
+        let nearest = ranked.lazy.filter { !shown.contains($0.goal) }
+            .compactMap { ExamplePlans.Sound($0, tools) }
+        return self + nearest.prefix(Self.mostRemembered).reversed()
+    }
+}
+
 extension ExamplePlans.Sound {
     /// Nil if the plan cannot be made with these tools.
     init?(_ example: PlanExample, _ tools: [PlannerTool]) {

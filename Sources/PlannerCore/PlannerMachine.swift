@@ -174,6 +174,7 @@ public struct PlannerMachine: Sendable {
             goal: goal,
             tools: settings.tools,
             examples: settings.examples,
+            remembered: settings.remembered,
             format: settings.format,
             outputBytes: settings.outputBytes,
             outputsBytes: settings.outputsBytes

@@ -56,6 +56,7 @@ public struct PlannerPrompt: Sendable {
         goal: String,
         tools: [PlannerTool],
         examples: [PlanExample] = [],
+        remembered: [PlanExample] = [],
         format: PlanFormat,
         toolBytes: Int = 8 << 10,
         outputBytes: Int = 8 << 10,
@@ -66,7 +67,9 @@ public struct PlannerPrompt: Sendable {
         shownTools = PlannerPrompt.shown(tools, for: goal, within: toolBytes)
         self.examples =
             goal.isEmpty
-            ? [] : ExamplePlans.chosen(for: goal, tools: shownTools, given: examples)
+            ? []
+            : ExamplePlans.chosen(for: goal, tools: shownTools, given: examples)
+                .withNearest(of: remembered, to: goal, tools: tools)
         self.format = format
         self.outputBytes = outputBytes
         self.outputsBytes = outputsBytes

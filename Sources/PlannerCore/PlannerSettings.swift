@@ -20,6 +20,8 @@ public struct PlannerSettings: Sendable {
     public var tools: [PlannerTool]
     /// Goals with plans that reach them, shown beside those of the tools.
     public var examples: [PlanExample] = []
+    /// Plans that reached their goals, of which the nearest are shown.
+    public var remembered: [PlanExample] = []
     /// The form in which plans are written.
     public var format: PlanFormat
     /// What was asked of the planning; its format is not read here.

@@ -57,6 +57,10 @@ public enum Message: Sendable, Equatable {
     case event(EventMessage)
     /// Stop a run.
     case cancelRun(CancelRun)
+    /// Keep a plan that reached its goal.
+    case remember(Remember)
+    /// Do not keep a plan any more.
+    case forget(Forget)
     /// A question.
     case get(Get)
     /// The answer to a question.
@@ -92,6 +96,8 @@ public enum Message: Sendable, Equatable {
         case .watch: .watch
         case .event: .event
         case .cancelRun: .cancelRun
+        case .remember: .remember
+        case .forget: .forget
         case .get: .get
         case .reply: .reply
         }

@@ -87,6 +87,10 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case event
     /// Stop a run.
     case cancelRun = "cancel_run"
+    /// Keep a plan that reached its goal, to show it to planners.
+    case remember
+    /// Do not keep a plan any more.
+    case forget
     /// A question.
     case get
     /// The answer to a question.
@@ -106,7 +110,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
             sender == .worker
         case .chunk, .window:
             sender == .worker || sender == .coordinator
-        case .submit, .nodes, .cancelRun:
+        case .submit, .nodes, .cancelRun, .remember, .forget:
             sender == .client
         case .watch, .get:
             sender == .client || sender == .viewer

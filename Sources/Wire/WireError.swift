@@ -44,6 +44,8 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable, CustomStringConve
     public static let unknownNode = ErrorCode(rawValue: "unknown_node")
     /// No connected worker has this name.
     public static let unknownWorker = ErrorCode(rawValue: "unknown_worker")
+    /// No remembered plan has this name.
+    public static let unknownPlan = ErrorCode(rawValue: "unknown_plan")
     /// The plan does not validate; the message carries the problems.
     public static let badPlan = ErrorCode(rawValue: "bad_plan")
     /// The key of a submission is taken by another content.

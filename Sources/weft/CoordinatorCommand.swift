@@ -85,13 +85,21 @@ struct CoordinatorCommand: ParsableCommand {
             software: WeftlineVersion.software
         )
         machine.planExamples = configuration.plans
+        machine.remembersPlans = configuration.remembersPlans
+        let memoryFile = PlanMemoryFile(in: stateFolder.path)
+        do {
+            machine.rememberedPlans = try memoryFile.load()
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
         let models = try models.models(configuration, on: loop)
         let service = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
                 host: endpoint.host,
                 port: endpoint.port,
-                machine: machine
+                machine: machine,
+                memoryFile: memoryFile
             ),
             models: models,
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)

@@ -37,6 +37,7 @@ struct Weft: ParsableCommand {
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
             CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
+            PlansCommand.self,
         ]
     )
 

@@ -438,6 +438,8 @@ class FramingTests(CoordinatorTest):
                 {"type": "watch", "run": "r7", "from": 3, "level": "nodes", "request": 3},
                 {"type": "get", "request": 4, "what": "node", "id": "r7", "node": "t1"},
                 {"type": "cancel_run", "run": "r7"}, {"type": "drain", "worker": "w"},
+                {"type": "remember", "run": "r7"}, {"type": "forget", "plan": "p1"},
+                {"type": "remember", "goal": "Find it.", "plan": plan(("a", tool, {}))},
             ],
             "worker": [
                 {"type": "register", "slots": 4, "tools": [

@@ -24,6 +24,8 @@ final class MachineHarness {
     private(set) var peers: [ConnectionID: TestPeer] = [:]
     private(set) var closed: Set<ConnectionID> = []
     private(set) var notices: [CoordinatorMachine.Notice] = []
+    /// The remembered plans as they are to be kept; nil if there was no change.
+    private(set) var storedPlans: [RememberedPlan]?
     private(set) var lineLimits: [ConnectionID: Int] = [:]
     /// Calls of models that no test has checked yet.
     private(set) var calls: [TestCall] = []
@@ -40,7 +42,8 @@ final class MachineHarness {
         limits: Limits = Limits(),
         epoch: Int = 1,
         keys: [Role: HandshakeKey] = MachineHarness.keys,
-        hasModels: Bool = false
+        hasModels: Bool = false,
+        configure: (inout CoordinatorMachine.Configuration) -> Void = { _ in }
     ) {
         var configuration = CoordinatorMachine.Configuration(
             limits: limits,
@@ -49,6 +52,7 @@ final class MachineHarness {
             software: "test"
         )
         configuration.hasModels = hasModels
+        configure(&configuration)
         self.limits = limits
         machine = CoordinatorMachine(configuration: configuration, seed: 1, at: .zero)
     }
@@ -157,6 +161,7 @@ final class MachineHarness {
             case .callModel(let id, let request, let purpose):
                 calls.append(TestCall(id: id, request: request, purpose: purpose))
             case .cancelModel(let id): cancelledCalls.append(id)
+            case .storePlans(let plans): storedPlans = plans
             case .report(let notice): notices.append(notice)
             }
         }

@@ -90,11 +90,25 @@ extension SimulatedCluster {
         case .raiseLineLimit, .letOthersGoFirst: break
         case .callModel(let call, _, let purpose): callModel(call, purpose)
         case .cancelModel(let call): cancelModel(call)
+        case .storePlans(let plans): look(at: plans)
         case .report(let notice): look(at: notice)
         }
     }
 
     // MARK: - Looking on
+
+    /// Only plans of goals that were reached are remembered, one for each goal, with their tools.
+    private func look(at plans: [RememberedPlan]) {
+        if Set(plans.map(\.example.goal)).count < plans.count { broken("a goal has two plans") }
+        for plan in plans {
+            trace.add(now, "\(plan.name) is remembered: \(plan.example.calls)")
+            let called = Set(plan.example.calls.map { String($0.prefix { $0 != "(" }) })
+            if called != Set(plan.tools.keys) { broken("\(plan.name) has not all its tools") }
+            guard let slot = plan.run.flatMap({ coordinator.runs.slot(of: $0) }) else { continue }
+            let run = coordinator.runs[slot].state
+            if run.status != .succeeded { broken("\(plan.name) is of a run that \(run.status)") }
+        }
+    }
 
     private func look(at notice: CoordinatorMachine.Notice) {
         trace.add(now, "notice \(notice)")

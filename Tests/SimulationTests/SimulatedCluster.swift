@@ -118,6 +118,7 @@ final class SimulatedCluster {
         configuration.hasModels = true
         configuration.highestPrices = TokenPrices(input: 9, output: 90)
         configuration.keepsRecords = true
+        configuration.remembersPlans = true
         coordinator = CoordinatorMachine(
             configuration: configuration,
             seed: draw.next(),

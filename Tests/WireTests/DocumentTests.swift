@@ -67,6 +67,15 @@ enum DocumentExamples {
             CoolingToolDocument(name: "x", refusals: 2, pauseMilliseconds: 500, reason: "why")
         ]
     )
+    static let plan = RememberedPlanDocument(
+        plan: "p3",
+        goal: "How warm is it in Lima?",
+        calls: [#"weather("Lima")"#],
+        run: RunID("r7"),
+        addedAt: UnixTime(milliseconds: 1_795_833_783_250),
+        obstacle: "weather has changed since then"
+    )
+
     static let tool = ToolDocument(
         description: ToolDescription(
             name: "search",
@@ -177,6 +186,7 @@ struct DocumentTests {
         #expect(try trip(Examples.details) == Examples.details)
         #expect(try trip(Examples.explanation) == Examples.explanation)
         #expect(try trip(Examples.story) == Examples.story)
+        #expect(try trip(Examples.plan) == Examples.plan)
         let workers = RawJSON(trusted: Array("[\(Examples.worker.json.text)]".utf8)[...])
         #expect(try WorkerDocument.list(decoding: workers) == [Examples.worker])
     }

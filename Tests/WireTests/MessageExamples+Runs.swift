@@ -165,6 +165,13 @@ extension MessageExamples {
             #"{"type":"cancel_run","run":"r7","reason":"enough"}"#,
             .cancelRun(CancelRun(run: run, reason: "enough"))
         ),
+        MessageExample(#"{"type":"remember","run":"r7"}"#, .remember(Remember(.run(run)))),
+        MessageExample(
+            #"{"type":"remember","goal":"Find it.","plan":{"tasks":[]}}"#,
+            .remember(Remember(.plan(raw(#"{"tasks":[]}"#), goal: "Find it.")))
+        ),
+        MessageExample(#"{"type":"forget","plan":"p3"}"#, .forget(Forget(plan: "p3"))),
+        MessageExample(#"{"type":"forget","all":true}"#, .forget(Forget(plan: nil))),
     ]
 
     static let queries = [

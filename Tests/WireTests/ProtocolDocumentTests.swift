@@ -110,6 +110,7 @@ struct ProtocolDocumentTests {
             return writer.finish(next: page.next, total: page.total).joined
         case .explain: return try ExplanationDocument(decoding: data).json
         case .story: return try StoryDocument(decoding: data).json
+        case .plans: return list(try RememberedPlanDocument.list(decoding: data))
         case .answer: return data
         }
     }
@@ -121,6 +122,7 @@ struct ProtocolDocumentTests {
         let answers = [
             Examples.status.json, Examples.worker.json, Examples.tool.json, Examples.wholeRun.json,
             Examples.details.json, Examples.explanation.json, Examples.story.json,
+            Examples.plan.json,
         ]
         for document in answers + Examples.events.map(\.1.json) {
             for name in Self.names(in: document) {
@@ -162,7 +164,8 @@ struct ProtocolDocumentTests {
         let codes: [ErrorCode] = [
             .badJSON, .badMessage, .unknownType, .lineTooLong, .unsupportedVersion, .authFailed,
             .authTimeout, .forbidden, .duplicateName, .notReady, .limit, .busy, .unknownRun,
-            .unknownNode, .unknownWorker, .badPlan, .conflict, .shuttingDown, .internal,
+            .unknownNode, .unknownWorker, .unknownPlan, .badPlan, .conflict, .shuttingDown,
+            .internal,
         ]
         var names = codes.map(\.rawValue)
         names += EventKind.allCases.map(\.rawValue)

@@ -49,6 +49,8 @@ extension Message {
         case .watch: self = .watch(try Watch(reading: fields))
         case .event: self = .event(try EventMessage(reading: fields))
         case .cancelRun: self = .cancelRun(try CancelRun(reading: fields))
+        case .remember: self = .remember(try Remember(reading: fields))
+        case .forget: self = .forget(try Forget(reading: fields))
         case .get: self = .get(try Get(reading: fields))
         case .reply: self = .reply(try Reply(reading: fields))
         }
@@ -86,6 +88,8 @@ extension Message {
         case .watch(let body): body.write(into: &writer)
         case .event(let body): body.write(into: &writer)
         case .cancelRun(let body): body.write(into: &writer)
+        case .remember(let body): body.write(into: &writer)
+        case .forget(let body): body.write(into: &writer)
         case .get(let body): body.write(into: &writer)
         case .reply(let body): body.write(into: &writer)
         }

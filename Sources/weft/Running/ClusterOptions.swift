@@ -105,6 +105,11 @@ struct ClusterOptions: ParsableArguments {
         let session = run.session
         do {
             let configuration = try models.configuration()
+            if configuration.remembersPlans {
+                Shell.tell(
+                    "warning: remember_plans is for a coordinator; without one, nothing is kept"
+                )
+            }
             let processes = WorkerProcesses(
                 loop: session.loop,
                 options: WorkerProcesses.Options(

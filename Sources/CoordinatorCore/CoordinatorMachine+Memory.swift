@@ -1,0 +1,156 @@
+// Remembered plans: clients add and forget them, runs that succeed may add theirs, planners are shown
+// those whose tools are as they were.
+
+internal import Core
+internal import JSON
+internal import PlannerCore
+internal import Plans
+internal import Runs
+internal import Wire
+
+extension CoordinatorMachine {
+    // MARK: - Clients
+
+    mutating func remember(
+        _ request: Remember,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) {
+        switch request.source {
+        case .run(let name):
+            guard let run = runs.slot(of: name) else {
+                return unknownRun(name, request: nil, id, in: &turn)
+            }
+            if let problem = remember(run, in: &turn) {
+                let message = "The plan of run \(name) is not remembered: \(problem)."
+                refuse(message, name.text, id, in: &turn)
+            }
+        case .plan(let document, let goal):
+            var problem: String?
+            do throws(PlanProblems) {
+                let plan = try Plan(reading: document.bytes)
+                let count = min(plan.count, PlanExample.mostCalls + 1)
+                let nodes = (0..<count).map { plan.definition(of: $0) }
+                problem = remember(nodes, for: goal, of: nil, in: &turn)
+            } catch {
+                problem = error.problems.first?.message ?? "it is not valid"
+            }
+            if let problem {
+                refuse("The plan is not remembered: \(problem).", goal, id, in: &turn)
+            }
+        }
+    }
+
+    mutating func forget(_ request: Forget, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        if let name = request.plan {
+            guard memory.forget(name) else {
+                let error = ErrorMessage(
+                    code: .unknownPlan,
+                    message: "No plan has the name \(name); `weft plans list` has those that are "
+                        + "remembered.",
+                    isFatal: false,
+                    about: name
+                )
+                return turn.append(.send(id, .error(error)))
+            }
+        } else {
+            memory.forgetAll()
+        }
+        turn.append(.storePlans(memory.plans))
+    }
+
+    private func refuse(
+        _ message: String,
+        _ about: String,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) {
+        let error = ErrorMessage(code: .badPlan, message: message, isFatal: false, about: about)
+        turn.append(.send(id, .error(error)))
+    }
+
+    // MARK: - Runs
+
+    /// Remembers the plan of a goal that was reached at the first attempt, if that is configured.
+    mutating func rememberIfGood(_ run: Int, in turn: inout CoordinatorTurn) {
+        let state = runs[run].state
+        guard configuration.remembersPlans, state.status == .succeeded,
+            state.planning.calls > 0, state.planning.repairs == 0, state.planning.replans == 0,
+            state.counts.succeeded == state.counts.total, state.plan.count > 0
+        else { return }
+        _ = remember(run, in: &turn)
+    }
+
+    /// What keeps the plan of a run from being remembered; nil if it is.
+    private mutating func remember(_ run: Int, in turn: inout CoordinatorTurn) -> String? {
+        let state = runs[run].state
+        guard let goal = state.acceptance.goal else { return "it has no goal" }
+        guard state.isEnded else { return "it has not ended" }
+        guard state.status == .succeeded else { return "it has not succeeded" }
+        guard state.plan.count <= PlanExample.mostCalls else {
+            return "it has more than \(PlanExample.mostCalls) calls"
+        }
+        let nodes = (0..<state.plan.count).filter { $0 != state.joiner }
+            .map { state.plan.definition(of: $0) }
+        return remember(nodes, for: goal, of: state.id, in: &turn)
+    }
+
+    private mutating func remember(
+        _ nodes: [NodeDefinition],
+        for goal: String,
+        of run: RunID?,
+        in turn: inout CoordinatorTurn
+    ) -> String? {
+        let names = Set(nodes.map(\.tool))
+        if let missing = names.sorted().first(where: { fleet.catalogue[$0] == nil }) {
+            return "no connected worker has its tool \(missing)"
+        }
+        let tools = plannerTools { names.contains($0) }
+        switch PlanExample.made(for: goal, of: nodes, tools: tools) {
+        case .failure(let problems):
+            return problems.problems.first?.message ?? "it is not valid"
+        case .success(let example):
+            let digests = names.reduce(into: [:]) { $0[$1] = fleet.catalogue[$1]?.digest }
+            let time = configuration.unixMillisecondsAtZero + Int(turn.now.milliseconds)
+            memory.remember(example) { name in
+                RememberedPlan(
+                    name: name,
+                    example: example,
+                    tools: digests,
+                    run: run,
+                    unixMilliseconds: time
+                )
+            }
+            turn.append(.storePlans(memory.plans))
+            return nil
+        }
+    }
+
+    // MARK: - Planners
+
+    /// The plans that planners are shown now.
+    var usablePlans: [PlanExample] {
+        memory.plans.filter { obstacle(to: $0) == nil }.map(\.example)
+    }
+
+    /// Why planners are not shown a plan; nil if they are.
+    func obstacle(to plan: RememberedPlan) -> String? {
+        for (name, digest) in plan.tools.sorted(by: { $0.key < $1.key }) {
+            guard let tool = fleet.catalogue[name] else { return "no worker has \(name)" }
+            if tool.digest != digest { return "\(name) has changed since then" }
+        }
+        return nil
+    }
+}
+
+extension Plan {
+    /// A node with all its dependencies.
+    fileprivate func definition(of node: Int) -> NodeDefinition {
+        NodeDefinition(
+            id: self[node].id,
+            tool: self[node].tool,
+            arguments: self[node].template.source,
+            dependencies: dependencies(of: node).map { self[$0].id }
+        )
+    }
+}
