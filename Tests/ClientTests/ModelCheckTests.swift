@@ -45,6 +45,20 @@ struct ModelCheckTests {
         #expect(check.lines.contains { $0.name == "answer" && $0.value?.hasPrefix("no") == true })
     }
 
+    @Test("Only the very text that a grammar allows keeps to it")
+    func grammar() {
+        for (text, isKept) in [("7-7", true), ("Hello! 7-7", false), ("", false)] {
+            var check = ModelCheck()
+            check.handle(.delta("one"), milliseconds: 1)
+            check.handle(.ended(.end), milliseconds: 2)
+            #expect(check.keepsToGrammar == nil)
+            let ends = [.delta(text), .ended(.end)].map { check.handleBound($0) }
+            #expect(ends == [false, true])
+            #expect(check.keepsToGrammar == isKept)
+            #expect(check.works)
+        }
+    }
+
     @Test("A failure, a cut reply and an empty reply do not work")
     func fails() {
         var failed = ModelCheck()

@@ -79,6 +79,7 @@ class Llama(unittest.TestCase):
         self.assertEqual((found["form"], found["fits_schema"]), ("schema", True))
         self.assertTrue(found["streaming"])
         self.assertGreater(found["usage"]["input"], 100)
+        self.assertTrue(found["keeps_to_grammar"])
         check = self.weft("models", "check", "--json", api="anthropic", fields=", max_tokens: 50")
         found = json.loads(check.stdout)["models"][0]
         self.assertTrue(found["streaming"], check.stdout)

@@ -49,6 +49,18 @@ public struct ModelConfiguration: Sendable, Equatable {
             if case .priced(let model, _) = self { model } else { self }
         }
 
+        /// The first of its models, sending grammars; nil if it has no field for one.
+        var tryingGrammar: Model? {
+            switch self {
+            case .openai(var settings):
+                settings.takesGrammar = true
+                return .openai(settings)
+            case .anyOf(let models): return models.first?.tryingGrammar
+            case .priced(let model, _): return model.tryingGrammar
+            case .anthropic, .recorded, .command: return nil
+            }
+        }
+
         /// The highest prices of its models; nil if none has prices.
         var highestPrices: TokenPrices? {
             switch self {
@@ -68,6 +80,12 @@ public struct ModelConfiguration: Sendable, Equatable {
     public init(planner: Model? = nil, joiner: Model? = nil) {
         self.planner = planner
         self.joiner = joiner
+    }
+
+    /// The same models, sending grammars also where the file does not say that the server takes one;
+    /// nil where no model could.
+    public var tryingGrammars: ModelConfiguration {
+        ModelConfiguration(planner: planner?.tryingGrammar, joiner: joiner?.tryingGrammar)
     }
 
     /// The highest prices of all models; nil if none has prices.

@@ -4,6 +4,7 @@ internal import Core
 internal import JSON
 internal import OrderedCollections
 internal import PlannerCore
+internal import Plans
 
 struct ModelCheck {
     private(set) var failure: ModelFailure?
@@ -16,6 +17,9 @@ struct ModelCheck {
     private var firstText: Double?
     private var lastText = 0.0
     private var end = 0.0
+    private var boundText = ""
+    /// Whether a reply keeps to a grammar that it was sent; nil if that was not tried.
+    private(set) var keepsToGrammar: Bool?
 
     /// Long enough to distinguish a stream from a reply in one piece.
     static let request = ModelRequest(
@@ -34,6 +38,25 @@ struct ModelCheck {
         ),
         maxTokens: 1024
     )
+
+    /// A question whose answer no model would give without the grammar.
+    static let boundRequest = ModelRequest(
+        messages: [.user("Say hello.")],
+        grammar: "root ::= \"7\" \"-\" \"7\"",
+        maxTokens: 16
+    )
+
+    /// Takes in what is reported about the call with a grammar; true at its end.
+    mutating func handleBound(_ event: ModelEvent) -> Bool {
+        switch event {
+        case .delta(let piece): boundText += piece
+        case .ended, .failed:
+            keepsToGrammar = boundText == "7-7"
+            return true
+        case .charged, .usage, .formatLowered: break
+        }
+        return false
+    }
 
     mutating func handle(_ event: ModelEvent, milliseconds: Double) {
         switch event {
@@ -134,6 +157,13 @@ struct ModelCheck {
                 (lowered == nil ? "schema taken" : "schema refused, lowered to \(form)")
                     + (fitsSchema ? ", the reply fits" : ", the reply does not fit")
             ),
+            (
+                "grammar",
+                keepsToGrammar.map {
+                    $0 ? "kept; grammar: true binds plans to the tools" : "not kept"
+                }
+            ),
+            ("plans", "text form, the fewest tokens"),
             ("usage", usage.map { "\($0.input) in, \($0.output) out" } ?? "not reported"),
             ("cost", usage?.charged(at: prices).cost.map(Text.amount)),
         ]
@@ -160,6 +190,8 @@ struct ModelCheck {
             writer.field("characters_per_s", pace)
             writer.field("form", form)
             writer.field("fits_schema", fitsSchema)
+            writer.field("keeps_to_grammar", keepsToGrammar)
+            writer.field("plan_format", PlanFormat.text.rawValue)
             if let usage {
                 writer.key("usage")
                 writer.beginObject()

@@ -23,10 +23,11 @@ struct ModelsCheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Calls each configured model once and says what works.",
         discussion: """
-            A model works if it can be reached and replies to what it is asked, to the end. Whether it streams, keeps to \
-            a schema and reports its usage is said too, but does not make it fail: plans are read \
-            from any text. The exit code is 0 if all models work, 1 if one does not, 2 for a \
-            configuration that cannot be used. The calls cost a few tokens. Example:
+            A model works if it can be reached and replies to what it is asked, to the end. \
+            Whether it streams, keeps to a schema or a grammar and reports its usage is said too, \
+            but does not make it fail: plans are read from any text. The exit code is 0 if all \
+            models work, 1 if one does not, 2 for a configuration that cannot be used. The calls \
+            cost a few tokens. Example:
 
               weft models check --config weft.yaml
             """
@@ -43,19 +44,13 @@ struct ModelsCheckCommand: ParsableCommand {
         }
         var checks: [(name: String, check: ModelCheck)] = []
         try Session.run { session in
-            let models: ModelCatalogue
-            do throws(ModelConfigurationError) {
-                models = try ModelCatalogue.make(
-                    configuration,
-                    loop: session.loop,
-                    environment: ProcessInfo.processInfo.environment
-                )
-            } catch {
-                throw CommandFailure(.usage, error.problems.map { "error: \($0)" })
-            }
+            let models = try Self.models(of: configuration, session)
+            // Whether a server binds replies to a grammar is tried even if no file says so.
+            let bound = try Self.models(of: configuration.tryingGrammars, session)
             var open: (any ModelCall)?
             session.onEnd = { then in
                 models.close()
+                bound.close()
                 then()
             }
             // A program that is called must not be left running.
@@ -63,11 +58,16 @@ struct ModelsCheckCommand: ParsableCommand {
                 open?.cancel()
                 session.end(CommandFailure(.interrupted))
             }
-            var waiting = [("planner", configuration.planner == nil ? nil : models.planner)]
-            waiting.append(("joiner", configuration.joiner == nil ? nil : models.joiner))
+            var waiting = [
+                ("planner", configuration.planner.flatMap { _ in models.planner }, bound.planner),
+                (
+                    "joiner", configuration.joiner.flatMap { _ in models.joiner },
+                    configuration.joiner.flatMap { _ in bound.joiner }
+                ),
+            ]
             func next() {
                 guard !waiting.isEmpty else { return session.end() }
-                let (name, model) = waiting.removeFirst()
+                let (name, model, bound) = waiting.removeFirst()
                 guard let model else { return next() }
                 let start = session.loop.nowNanoseconds
                 var check = ModelCheck()
@@ -75,15 +75,38 @@ struct ModelsCheckCommand: ParsableCommand {
                     let time = Double(session.loop.nowNanoseconds - start) / 1e6
                     check.handle(event, milliseconds: time)
                     guard check.hasEnded else { return }
-                    checks.append((name, check))
                     // Cancelled by an interrupt: no further calls.
-                    if check.failure?.code != .cancelled { next() }
+                    if check.failure?.code == .cancelled { return checks.append((name, check)) }
+                    guard check.works, let bound else {
+                        checks.append((name, check))
+                        return next()
+                    }
+                    open = bound.call(ModelCheck.boundRequest) { event in
+                        guard check.handleBound(event) else { return }
+                        checks.append((name, check))
+                        next()
+                    }
                 }
             }
             next()
         }
         show(checks)
         guard checks.allSatisfy(\.check.works) else { throw CommandFailure(.failed) }
+    }
+
+    private static func models(
+        of configuration: ModelConfiguration,
+        _ session: Session
+    ) throws(CommandFailure) -> ModelCatalogue {
+        do throws(ModelConfigurationError) {
+            return try ModelCatalogue.make(
+                configuration,
+                loop: session.loop,
+                environment: ProcessInfo.processInfo.environment
+            )
+        } catch {
+            throw CommandFailure(.usage, error.problems.map { "error: \($0)" })
+        }
     }
 
     private func show(_ checks: [(name: String, check: ModelCheck)]) {
