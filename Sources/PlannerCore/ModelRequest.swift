@@ -78,6 +78,8 @@ public struct ModelRequest: Sendable, Hashable {
     public var format: ResponseFormat
     /// The grammar of the reply in GBNF, for servers that bind a reply to one; others ignore it.
     public var grammar: String?
+    /// Whether an earlier reply could not be used: a grammar then helps where it otherwise would not.
+    public var isRepair: Bool
     /// Texts at which the model stops; they are not part of the reply.
     public var stop: [String]
     /// The most tokens of the reply; the model's configuration may allow fewer.
@@ -91,6 +93,7 @@ public struct ModelRequest: Sendable, Hashable {
         subject: ModelSubject? = nil,
         format: ResponseFormat = .text,
         grammar: String? = nil,
+        isRepair: Bool = false,
         stop: [String] = [],
         maxTokens: Int? = nil,
         temperature: Double? = nil
@@ -99,6 +102,7 @@ public struct ModelRequest: Sendable, Hashable {
         self.subject = subject
         self.format = format
         self.grammar = grammar
+        self.isRepair = isRepair
         self.stop = stop
         self.maxTokens = maxTokens
         self.temperature = temperature

@@ -36,6 +36,7 @@ extension PlannerMachine {
             messages,
             format: prompt.planFormat,
             grammar: prompt.planGrammar,
+            isRepair: repairs > 0,
             stop: prompt.stop,
             mostTokens: PlannerLimits.planTokens + PlannerLimits.callTokens * settings.maxNodes
         )

@@ -367,6 +367,7 @@ public struct PlannerMachine: Sendable {
         _ messages: [ModelMessage],
         format: ResponseFormat,
         grammar: String? = nil,
+        isRepair: Bool = false,
         stop: [String],
         mostTokens: Int
     ) -> ModelRequest {
@@ -375,6 +376,7 @@ public struct PlannerMachine: Sendable {
             subject: ModelSubject(goal: prompt.goal, tools: settings.tools.map(\.name)),
             format: format == .text ? .text : loweredFormat ?? format,
             grammar: grammar,
+            isRepair: isRepair,
             stop: stop,
             maxTokens: [settings.replyTokens, tokensLeft, mostTokens].compactMap(\.self).min(),
             temperature: settings.temperature

@@ -107,6 +107,45 @@ struct FallbackTests {
         #expect(found == [.failed(.cancelled)])
     }
 
+    @Test("A grammar is for repairs where the file says nothing, and never for OpenAI itself")
+    func grammarUse() throws {
+        for (fields, use) in [
+            ("base_url: \"http://127.0.0.1:1/v1\"", GrammarUse.repairs), ("retries: 1", .never),
+            ("base_url: \"http://127.0.0.1:1/v1\", grammar: false", .never),
+            ("grammar: true", .always),
+        ] {
+            let yaml = "models: {planner: {api: openai, model: a, \(fields)}}"
+            let planner = try ModelConfiguration.parse(yaml: yaml, path: "/x/y").planner
+            guard case .openai(let settings) = planner else {
+                Issue.record("it is not openai")
+                continue
+            }
+            #expect(settings.grammar == use, "\(fields)")
+        }
+    }
+
+    @Test("Prices belong to a model of any kind, and both have to be there")
+    func pricesOfConfiguration() throws {
+        let yaml = """
+            models:
+              planner:
+                - {api: openai, model: a, prices: {input: 0.5, output: 2}}
+                - {api: command, command: [cat], prices: {input: 1, output: 0}}
+              joiner: {api: anthropic, model: b}
+            """
+        let configuration = try ModelConfiguration.parse(yaml: yaml, path: "/x/y")
+        #expect(configuration.highestPrices == TokenPrices(input: 1, output: 2))
+        #expect(configuration.planner?.parts.count == 2)
+        for prices in ["{input: 1}", "{input: -1, output: 1}", "7", "{input: 1, output: 1, x: 1}"] {
+            #expect(throws: ModelConfigurationError.self, "\(prices)") {
+                try ModelConfiguration.parse(
+                    yaml: "models: {planner: {api: openai, model: a, prices: \(prices)}}",
+                    path: "/x/y"
+                )
+            }
+        }
+    }
+
     @Test("A configuration names several models as a list")
     func configuration() throws {
         let yaml = """
@@ -121,7 +160,7 @@ struct FallbackTests {
             Issue.record("the first one is not openai")
             return
         }
-        #expect(settings.takesGrammar)
+        #expect(settings.grammar == .always)
         #expect(throws: ModelConfigurationError.self) {
             try ModelConfiguration.parse(yaml: "models: {planner: []}", path: "/x/y")
         }

@@ -315,7 +315,7 @@ struct OpenAITests {
             temperature: 0
         )
         let result = try await call(.openai, [request, request]) {
-            $0.takesGrammar = true
+            $0.grammar = .always
         } script: { _, request, exchange in
             for (field, words) in [
                 ("\"grammar\"", "Unrecognized request argument supplied: grammar"),
@@ -333,11 +333,21 @@ struct OpenAITests {
         #expect(result.bodies.last?["max_completion_tokens"] == 5)
     }
 
-    @Test("Sends a grammar only to servers that are said to take one", arguments: [true, false])
-    func grammar(isTaken: Bool) async throws {
-        let request = ModelRequest(messages: [.user("x")], grammar: "root ::= \"a\"")
+    @Test(
+        "Sends a grammar always, never, or with requests for a repair",
+        arguments: [
+            (GrammarUse.always, false, true), (.always, true, true), (.never, true, false),
+            (.repairs, false, false), (.repairs, true, true),
+        ]
+    )
+    func grammar(use: GrammarUse, isRepair: Bool, isTaken: Bool) async throws {
+        let request = ModelRequest(
+            messages: [.user("x")],
+            grammar: "root ::= \"a\"",
+            isRepair: isRepair
+        )
         let result = try await call(.openai, [request]) {
-            $0.takesGrammar = isTaken
+            $0.grammar = use
         } script: { _, _, exchange in
             exchange.stream(Interface.openai.stream("a"))
         }

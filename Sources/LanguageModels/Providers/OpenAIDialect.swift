@@ -22,7 +22,7 @@ struct OpenAIDialect: ProviderDialect {
     }
 
     func refusedField(_ error: ProviderError) -> OptionalField? {
-        if error.mentions("grammar") { return .grammar }
+        if error.mentions("grammar", "structured_outputs") { return .grammar }
         if error.mentions("stream_options") { return .streamOptions }
         if error.mentions("max_completion_tokens") { return .oldTokenLimit }
         if error.mentions("temperature") { return .temperature }
@@ -69,9 +69,13 @@ struct OpenAIDialect: ProviderDialect {
             for text in request.stop { writer.string(text) }
             writer.endArray()
         }
-        if let grammar = request.grammar, settings.takesGrammar,
-            !adaptation.omitted.contains(.grammar)
-        {
+        let isWanted =
+            switch settings.grammar {
+            case .always: true
+            case .repairs: request.isRepair
+            case .never: false
+            }
+        if let grammar = request.grammar, isWanted, !adaptation.omitted.contains(.grammar) {
             // llama.cpp has the one field, vLLM the other.
             writer.field("grammar", grammar)
             writer.key("structured_outputs")

@@ -2,6 +2,16 @@
 // file.
 internal import HTTP
 
+/// When a server is sent the grammar of a reply.
+public enum GrammarUse: Sendable, Hashable {
+    /// With every request that has one.
+    case always
+    /// With requests that ask for a repair. A server that refuses it is not sent one again.
+    case repairs
+    /// Never.
+    case never
+}
+
 /// How to call a model over HTTP.
 public struct ProviderSettings: Sendable, Equatable {
     /// The URL that the interface's paths are appended to, without a slash at its end.
@@ -14,8 +24,8 @@ public struct ProviderSettings: Sendable, Equatable {
     public var maxTokens: Int?
     /// The sampling temperature, unless a request says it.
     public var temperature: Double?
-    /// Whether the server binds replies to a grammar in GBNF, as llama.cpp and vLLM do.
-    public var takesGrammar: Bool
+    /// When the server is sent a grammar in GBNF, as llama.cpp and vLLM take one.
+    public var grammar: GrammarUse
     /// The longest time of a call as a whole, with its retries and the waits between them.
     public var timeout: Duration
     /// The longest time until a connection is open.
@@ -41,7 +51,7 @@ public struct ProviderSettings: Sendable, Equatable {
         key: ModelKeySource? = nil,
         maxTokens: Int? = nil,
         temperature: Double? = nil,
-        takesGrammar: Bool = false,
+        grammar: GrammarUse? = nil,
         timeout: Duration = .seconds(600),
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(180),
@@ -54,7 +64,8 @@ public struct ProviderSettings: Sendable, Equatable {
         self.key = key
         self.maxTokens = maxTokens
         self.temperature = temperature
-        self.takesGrammar = takesGrammar
+        // OpenAI itself is known to take none.
+        self.grammar = grammar ?? (baseURL == "https://api.openai.com/v1" ? .never : .repairs)
         self.timeout = timeout
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout

@@ -14,7 +14,8 @@ public import Core
 /// Fields of `openai` and `anthropic`: `model`, `base_url`, `key_env` or `key_file`, `max_tokens`,
 /// `temperature`, `timeout`, `connect_timeout`, `idle_timeout`, `retries`, `proxy`, `ca_file` (the
 /// certificates to trust instead of the host's), `insecure` (a key may go over plain http),
-/// `grammar` (the server binds a reply to a grammar in GBNF, as llama.cpp and vLLM do). Of
+/// `grammar` (whether the server is sent a grammar in GBNF, as llama.cpp and vLLM take one; only for
+/// repairs if it is not said). Of
 /// `recorded`: `file`, `pace` (`recorded`, or the time between two events), `repeat`. Of `command`:
 /// `command`, `pass_env`, `max_tokens`, `temperature`, `timeout`. Of all: `prices`, of a million
 /// tokens, `{input: 0.15, output: 0.6}`. Durations have a unit: `500ms`,
@@ -53,7 +54,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         var tryingGrammar: Model? {
             switch self {
             case .openai(var settings):
-                settings.takesGrammar = true
+                settings.grammar = .always
                 return .openai(settings)
             case .anyOf(let models): return models.first?.tryingGrammar
             case .priced(let model, _): return model.tryingGrammar

@@ -124,7 +124,7 @@ struct ModelConfigurationReader: FieldReading {
         settings.key = keySource(fields)
         settings.maxTokens = integer(fields, "max_tokens", 1...10_000_000)
         settings.temperature = number(fields, "temperature", 0...10)
-        settings.takesGrammar = bool(fields, "grammar") ?? false
+        if let isTaken = bool(fields, "grammar") { settings.grammar = isTaken ? .always : .never }
         settings.timeout = duration(fields, "timeout", Self.durations) ?? settings.timeout
         settings.connectTimeout =
             duration(fields, "connect_timeout", Self.durations) ?? settings.connectTimeout

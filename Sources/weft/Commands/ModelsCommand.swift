@@ -45,7 +45,7 @@ struct ModelsCheckCommand: ParsableCommand {
         var checks: [(name: String, check: ModelCheck)] = []
         try Session.run { session in
             let models = try Self.models(of: configuration, session)
-            // Whether a server binds replies to a grammar is tried even if no file says so.
+            // Grammars are tried even if the file does not ask for them.
             let bound = try Self.models(of: configuration.tryingGrammars, session)
             var open: (any ModelCall)?
             session.onEnd = { then in
