@@ -61,6 +61,10 @@ public final class CoordinatorService {
     private var hook: TurnHook?
     private var timer: Timer?
     private var armedFor: Instant?
+    /// Remembered plans that are still to be written, and until when none are.
+    private var unstoredPlans: [RememberedPlan]?
+    private var storingPause: Int64?
+    private var storingTimer: Timer?
     private var isStopped = false
     private var isCarryingOut = false
     private var hasFurtherTurn = false
@@ -122,6 +126,9 @@ public final class CoordinatorService {
             self?.armedFor = nil
             self?.handle(.deadlineReached)
         }
+        if options.memoryFile != nil {
+            storingTimer = Timer(loop: loop) { [weak self] in self?.storePlans() }
+        }
         return listener.localAddress
     }
 
@@ -133,6 +140,8 @@ public final class CoordinatorService {
         listener?.close()
         hook?.cancel()
         timer?.close()
+        storingTimer?.close()
+        storePlans()
         outboxes?.flush()
         for call in modelCalls.values { call.cancel() }
         modelCalls = [:]
@@ -260,8 +269,22 @@ public final class CoordinatorService {
         }
     }
 
+    /// Writes the remembered plans, at most once a second: the loop waits for the disk.
     private func store(_ plans: [RememberedPlan]) {
-        guard let problem = options.memoryFile?.store(plans) else { return }
+        guard options.memoryFile != nil else { return }
+        unstoredPlans = plans
+        if storingPause.map({ loop.nowNanoseconds >= $0 }) ?? true {
+            storePlans()
+        } else {
+            storingTimer?.schedule(at: storingPause ?? 0)
+        }
+    }
+
+    private func storePlans() {
+        guard let plans = unstoredPlans, let file = options.memoryFile else { return }
+        unstoredPlans = nil
+        storingPause = loop.nowNanoseconds + 1_000_000_000
+        guard let problem = file.store(plans) else { return }
         logger.warning("plans are not kept", metadata: ["error": "\(problem)"])
     }
 

@@ -20,7 +20,7 @@ public struct PlanMemoryFile: Sendable {
     ///
     /// - Throws: `CoordinatorStateError` that names the line that cannot be read.
     public func load() throws(CoordinatorStateError) -> [RememberedPlan] {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             if errno == ENOENT { return [] }
             throw CoordinatorStateError(
@@ -28,12 +28,21 @@ public struct PlanMemoryFile: Sendable {
             )
         }
         defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw CoordinatorStateError(description: "\(path) is no file; move it away.")
+        }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = read(file, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
+            guard count >= 0 else {
+                throw CoordinatorStateError(
+                    description: "\(path) cannot be read (error \(errno)); check the disk."
+                )
+            }
+            if count == 0 { break }
             bytes += buffer[..<count]
         }
         var plans: [RememberedPlan] = []
@@ -87,12 +96,15 @@ public struct PlanMemoryFile: Sendable {
 extension RememberedPlan {
     fileprivate init?(_ value: JSONValue) {
         guard let name = value["plan"]?.stringValue, name.utf8.first == UInt8(ascii: "p"),
+            (2...16).contains(name.utf8.count), Int(name.dropFirst()).map({ $0 > 0 }) ?? false,
             let goal = value["goal"]?.stringValue, !goal.isEmpty,
             let calls = value["calls"]?.arrayValue,
             let tools = value["tools"]?.objectValue
         else { return nil }
         let texts = calls.compactMap(\.stringValue)
-        guard texts.count == calls.count, texts.count <= PlanExample.mostCalls else { return nil }
+        guard texts.count == calls.count, texts.count <= PlanExample.mostCalls,
+            tools.allSatisfy({ $0.value.stringValue != nil })
+        else { return nil }
         self.init(
             name: name,
             example: PlanExample(goal: goal, calls: texts),

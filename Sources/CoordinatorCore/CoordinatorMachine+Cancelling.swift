@@ -30,9 +30,14 @@ extension CoordinatorMachine {
     mutating func cancelNodes(of run: Int, in turn: inout CoordinatorTurn) {
         let id = runs[run].id
         let wasOpen = runs[run].author != nil || runs[run].hasPlanner
+        let used = runs[run].plannerUsageWhenCancelled
+        if let used, used != runs[run].state.planning.usage {
+            record(.tokensUsed(used), run, in: &turn)
+        }
         cancelModel(run, in: &turn)
         // A planner that is gone takes no further report and asks for nothing more.
         runs[run].dropPlanner()
+        if runs[run].modelCall != nil { record(.modelReplied, run, in: &turn) }
         runs[run].modelCall = nil
         forgetAuthor(of: run)
         runs.markUnbooked(run)

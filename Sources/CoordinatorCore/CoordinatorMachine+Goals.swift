@@ -37,7 +37,7 @@ extension CoordinatorMachine {
         let format = submit.planner.format ?? configuration.planFormat
         var settings = PlannerSettings(tools: tools, format: format)
         settings.examples = configuration.planExamples
-        settings.remembered = usablePlans
+        settings.remembered = usablePlans(with: allowed)
         settings.join = GoalJoin(submit.join)
         settings.options = submit.planner
         settings.maxNodes = submit.budget.nodes ?? settings.maxNodes

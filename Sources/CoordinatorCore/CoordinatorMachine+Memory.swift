@@ -56,7 +56,12 @@ extension CoordinatorMachine {
         } else {
             memory.forgetAll()
         }
-        turn.append(.storePlans(memory.plans))
+    }
+
+    /// Has the plans stored if they have changed: once a turn, however many changes there were.
+    mutating func storePlans(in turn: inout CoordinatorTurn) {
+        guard let plans = memory.takeChanged() else { return }
+        turn.append(.storePlans(plans))
     }
 
     private func refuse(
@@ -72,9 +77,12 @@ extension CoordinatorMachine {
     // MARK: - Runs
 
     /// Remembers the plan of a goal that was reached at the first attempt, if that is configured.
+    ///
+    /// Only one that was written before its outputs were known: others have them in their arguments.
     mutating func rememberIfGood(_ run: Int, in turn: inout CoordinatorTurn) {
         let state = runs[run].state
         guard configuration.remembersPlans, state.status == .succeeded,
+            runs[run].plannerSettings?.options.strategy.plansAhead ?? false,
             state.planning.calls > 0, state.planning.repairs == 0, state.planning.replans == 0,
             state.counts.succeeded == state.counts.total, state.plan.count > 0
         else { return }
@@ -87,11 +95,12 @@ extension CoordinatorMachine {
         guard let goal = state.acceptance.goal else { return "it has no goal" }
         guard state.isEnded else { return "it has not ended" }
         guard state.status == .succeeded else { return "it has not succeeded" }
-        guard state.plan.count <= PlanExample.mostCalls else {
+        let positions = (0..<state.plan.count).filter { $0 != state.joiner }
+        guard !positions.isEmpty else { return "it has made no call" }
+        guard positions.count <= PlanExample.mostCalls else {
             return "it has more than \(PlanExample.mostCalls) calls"
         }
-        let nodes = (0..<state.plan.count).filter { $0 != state.joiner }
-            .map { state.plan.definition(of: $0) }
+        let nodes = positions.map { state.plan.definition(of: $0) }
         return remember(nodes, for: goal, of: state.id, in: &turn)
     }
 
@@ -112,7 +121,7 @@ extension CoordinatorMachine {
         case .success(let example):
             let digests = names.reduce(into: [:]) { $0[$1] = fleet.catalogue[$1]?.digest }
             let time = configuration.unixMillisecondsAtZero + Int(turn.now.milliseconds)
-            memory.remember(example) { name in
+            memory.remember(example, tools: digests) { name in
                 RememberedPlan(
                     name: name,
                     example: example,
@@ -121,16 +130,18 @@ extension CoordinatorMachine {
                     unixMilliseconds: time
                 )
             }
-            turn.append(.storePlans(memory.plans))
             return nil
         }
     }
 
     // MARK: - Planners
 
-    /// The plans that planners are shown now.
-    var usablePlans: [PlanExample] {
-        memory.plans.filter { obstacle(to: $0) == nil }.map(\.example)
+    /// The plans that a planner is shown now who may use these tools; nil for all.
+    func usablePlans(with allowed: Set<String>?) -> [PlanExample] {
+        memory.plans.filter { plan in
+            guard obstacle(to: plan) == nil else { return false }
+            return allowed.map { plan.tools.keys.allSatisfy($0.contains) } ?? true
+        }.map(\.example)
     }
 
     /// Why planners are not shown a plan; nil if they are.

@@ -151,6 +151,7 @@ public struct CoordinatorMachine: Sendable {
         let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)
+        storePlans(in: &turn)
         peers.forgetTold()
         fleet.endTurn()
     }

@@ -123,6 +123,9 @@ struct HeldRun: Sendable {
     /// What the models used for this run; nil without a planner.
     var plannerUsage: TokenUsage? { planners.isEmpty ? nil : planners[0].usage }
 
+    /// As `plannerUsage`, if the planner's open call is cancelled.
+    var plannerUsageWhenCancelled: TokenUsage? { planners.first?.usageWhenCancelled }
+
     /// Hands an event to the planner, and returns what it asks for.
     mutating func advancePlanner(_ event: PlannerMachine.Event) -> [PlannerMachine.Action] {
         guard !planners.isEmpty else { return [] }

@@ -44,35 +44,66 @@ public struct RememberedPlan: Sendable, Hashable {
 /// The remembered plans, the oldest first, one for each goal.
 struct PlanMemory: Sendable {
     /// How many there may be; beyond it the oldest is forgotten.
-    static let most = 1_000
+    ///
+    /// Their goals are searched for each new goal, so they are not very many.
+    static let most = 300
     /// Bytes that all may have.
-    static let mostBytes = 4 << 20
+    static let mostBytes = 1 << 20
 
     private(set) var plans: [RememberedPlan]
+    /// Whether they differ from those that were stored.
+    private var isChanged = false
     private var nextNumber: Int
 
     init(_ plans: [RememberedPlan]) {
         self.plans = plans
         nextNumber = 1 + (plans.compactMap { Int($0.name.dropFirst()) }.max() ?? 0)
+        makeRoom()
     }
 
     /// Keeps a plan, in place of an earlier one with the same goal; the oldest ones make room.
-    mutating func remember(_ example: PlanExample, _ describe: (String) -> RememberedPlan) {
-        plans.removeAll { $0.example.goal == example.goal }
+    ///
+    /// An equal one stays as it is.
+    mutating func remember(
+        _ example: PlanExample,
+        tools: [String: String],
+        _ describe: (String) -> RememberedPlan
+    ) {
+        let earlier = plans.firstIndex { $0.example.goal == example.goal }
+        if let earlier {
+            if plans[earlier].example == example, plans[earlier].tools == tools { return }
+            plans.remove(at: earlier)
+        }
         plans.append(describe("p\(nextNumber)"))
         nextNumber += 1
+        isChanged = true
+        makeRoom()
+    }
+
+    /// False if there is no plan of that name.
+    mutating func forget(_ name: String) -> Bool {
+        guard let position = plans.firstIndex(where: { $0.name == name }) else { return false }
+        plans.remove(at: position)
+        isChanged = true
+        return true
+    }
+
+    mutating func forgetAll() {
+        isChanged = isChanged || !plans.isEmpty
+        plans = []
+    }
+
+    /// The plans, if they differ from those that were stored.
+    mutating func takeChanged() -> [RememberedPlan]? {
+        guard isChanged else { return nil }
+        isChanged = false
+        return plans
+    }
+
+    private mutating func makeRoom() {
         var bytes = plans.reduce(0) { $0 + $1.bytes }
         while plans.count > Self.most || bytes > Self.mostBytes {
             bytes -= plans.removeFirst().bytes
         }
     }
-
-    /// False if there is no plan of that name.
-    mutating func forget(_ name: String) -> Bool {
-        let count = plans.count
-        plans.removeAll { $0.name == name }
-        return plans.count < count
-    }
-
-    mutating func forgetAll() { plans = [] }
 }

@@ -32,6 +32,8 @@ private final class FallbackCall: ModelCall {
     private let report: (ModelEvent) -> Void
     private var open: (any ModelCall)?
     private var hasText = false
+    /// Whether prices or a usage of the open call were reported.
+    private var hasCost = false
     /// The prices of the open call, which count only if it says anything else.
     private var prices: TokenPrices?
     private var isCancelled = false
@@ -60,12 +62,22 @@ private final class FallbackCall: ModelCall {
         switch event {
         case .failed where !hasText && !isCancelled && !rest.isEmpty:
             prices = nil
+            // The next one begins with nothing used, at no price.
+            if hasCost {
+                report(.charged(TokenPrices(input: 0, output: 0)))
+                report(.usage(TokenUsage()))
+            }
+            hasCost = false
             begin()
         case .charged(let told):
             prices = told
         case .delta, .usage, .formatLowered, .ended, .failed:
             if case .delta = event { hasText = true }
-            if let told = prices { report(.charged(told)) }
+            if case .usage = event { hasCost = true }
+            if let told = prices {
+                hasCost = true
+                report(.charged(told))
+            }
             prices = nil
             report(event)
         }

@@ -84,6 +84,8 @@ enum ExamplePlans {
 extension [ExamplePlans.Sound] {
     /// How many remembered plans are shown.
     private static var mostRemembered: Int { 3 }
+    /// Bytes of a goal in which words are searched.
+    private static var searchedBytes: Int { 512 }
 
     /// These, and behind them the remembered plans whose goals are nearest, the nearest last: the
     /// beginning of the prompt does not depend on the goal.
@@ -94,10 +96,16 @@ extension [ExamplePlans.Sound] {
     ) -> Self {
         guard !remembered.isEmpty else { return self }
         let shown = Set(map(\.goal))
-        let ranked = TextIndex(remembered.map(\.goal)).ranked(goal).map { remembered[$0] }
-        let nearest = ranked.lazy.filter { !shown.contains($0.goal) }
-            .compactMap { ExamplePlans.Sound($0, tools) }
-        return self + nearest.prefix(Self.mostRemembered).reversed()
+        let index = TextIndex(remembered.map { shortened($0.goal, to: Self.searchedBytes) })
+        var nearest: Self = []
+        for position in index.ranked(shortened(goal, to: Self.searchedBytes)) {
+            guard nearest.count < Self.mostRemembered else { break }
+            guard !shown.contains(remembered[position].goal),
+                let sound = ExamplePlans.Sound(remembered[position], tools)
+            else { continue }
+            nearest.append(sound)
+        }
+        return self + nearest.reversed()
     }
 }
 

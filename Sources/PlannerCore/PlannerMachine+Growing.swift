@@ -12,6 +12,10 @@ struct Growth: Sendable {
     var running = 0
     /// Whether the model was told outcomes of the current plan.
     var hasBegun = false
+    /// Bytes of what it was told.
+    var toldBytes = 0
+    /// Nodes without an output, whose calls may be made again.
+    var unsuccessful: Set<NodeID> = []
 }
 
 extension PlannerMachine {
@@ -23,6 +27,7 @@ extension PlannerMachine {
         guard grows, growth.running > 0 else { return }
         growth.running -= 1
         growth.untold.append(part)
+        if part.outcome.output == nil { growth.unsuccessful.insert(part.id) }
         goOnGrowing(into: &actions)
     }
 
@@ -39,9 +44,10 @@ extension PlannerMachine {
     private mutating func goOnGrowing(into actions: inout [Action]) {
         guard case .growing(let conversation) = state else { return }
         guard growth.running > 0 else { return completePlan(into: &actions) }
-        guard !growth.untold.isEmpty, hasBudgetLeft, ledger.count < settings.maxNodes else {
-            return
-        }
+        // The conversation is sent whole each time, so that its outputs have a bound together.
+        guard !growth.untold.isEmpty, hasBudgetLeft, ledger.count < settings.maxNodes,
+            growth.toldBytes < settings.outputsBytes
+        else { return }
         let messages = prompt.grow(
             conversation,
             told: growth.untold,
@@ -50,6 +56,7 @@ extension PlannerMachine {
         )
         growth.untold = []
         growth.hasBegun = true
+        growth.toldBytes += messages.last?.text.utf8.count ?? 0
         callPlanner(messages, repairs: 0, into: &actions)
     }
 

@@ -49,7 +49,7 @@ extension PlannerMachine {
             tools: settings.tools,
             ledger: ledger,
             goal: prompt.goal,
-            nodes: nodes + succeededNodes,
+            nodes: nodes.filter { !growth.unsuccessful.contains($0.id) } + succeededNodes,
             room: max(0, settings.maxNodes - ledger.count)
         )
     }
@@ -172,10 +172,8 @@ extension PlannerMachine {
             let message = "the plans have more than \(settings.maxNodes) nodes"
             giveUp(Failure(code: .limit, message: message), into: &actions)
         } else if draft.repairs >= settings.maxRepairs {
-            // With outputs there can be an answer all the same.
-            if growth.hasBegun {
-                stopGrowing(because: unplannable(errors).message, into: &actions)
-            } else if rounds.isEmpty || settings.options.isPlanOnly {
+            // With the outputs of an earlier plan there can be an answer all the same.
+            if growth.hasBegun || rounds.isEmpty || settings.options.isPlanOnly {
                 giveUp(unplannable(errors), into: &actions)
             } else {
                 hasNothingToAdd = true
@@ -206,7 +204,9 @@ extension PlannerMachine {
     /// Ends the run because of a fault of the planner; running nodes may finish, if that is the
     /// policy.
     mutating func giveUp(_ failure: Failure, into actions: inout [Action]) {
-        if growth.hasBegun { return stopGrowing(because: failure.message, into: &actions) }
+        if growth.hasBegun, settings.options.onModelFailure == .finish {
+            return stopGrowing(because: failure.message, into: &actions)
+        }
         guard settings.options.onModelFailure == .finish, nodes.count > held.count else {
             end(with: failure, into: &actions)
             return

@@ -169,7 +169,7 @@ public struct PlannerMachine: Sendable {
 
     /// A machine for that goal, before the first event.
     public init(goal: String, settings: PlannerSettings) {
-        self.settings = settings
+        self.settings = settings.withoutRemembered
         var prompt = PlannerPrompt(
             goal: goal,
             tools: settings.tools,
@@ -185,6 +185,14 @@ public struct PlannerMachine: Sendable {
 
     /// The tokens that all calls have used so far.
     public var usage: TokenUsage { finishedUsage + callUsage }
+
+    /// The tokens that all calls have used, if the open one is cancelled now: what that has written
+    /// is estimated if it did not report it.
+    public var usageWhenCancelled: TokenUsage {
+        var copy = self
+        if copy.isCalling { copy.finishUsage() }
+        return copy.usage
+    }
 
     /// The number of the current plan, from 1.
     public var roundNumber: Int { rounds.count + 1 }
@@ -251,7 +259,11 @@ public struct PlannerMachine: Sendable {
             handleToolJoin(outcome, into: &actions)
         case .cancelRequested(let failure):
             if hasEnded { return }
-            if isCalling { actions.append(.cancelModel) }
+            if isCalling {
+                // What the call has written so far is paid for, though it reports no usage.
+                finishUsage()
+                actions.append(.cancelModel)
+            }
             end(with: failure, into: &actions)
         }
     }
@@ -272,11 +284,7 @@ public struct PlannerMachine: Sendable {
             loweredFormat = format
             return
         case .ended, .failed:
-            finishedUsage += hasUsage ? callUsage : estimatedUsage.charged(at: callPrices)
-            callUsage = TokenUsage()
-            callPrices = nil
-            hasUsage = false
-            replyBytes = 0
+            finishUsage()
             let rest = thoughts.finish()
             thoughts = ThoughtFilter()
             endless = EndlessText()
@@ -298,6 +306,15 @@ public struct PlannerMachine: Sendable {
                 }
             }
         }
+    }
+
+    /// Adds what the open call has used to the sum, estimated if it did not say it.
+    private mutating func finishUsage() {
+        finishedUsage += hasUsage ? callUsage : estimatedUsage.charged(at: callPrices)
+        callUsage = TokenUsage()
+        callPrices = nil
+        hasUsage = false
+        replyBytes = 0
     }
 
     private var isPlanning: Bool {

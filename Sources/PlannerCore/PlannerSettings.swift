@@ -56,6 +56,13 @@ public struct PlannerSettings: Sendable {
     /// How many times a plan, and a joiner's reply, may be sent back for repair.
     var maxRepairs: Int { options.repairs ?? PlannerOptions.usualRepairs }
 
+    /// Without the remembered plans, of which a prompt has taken what it shows.
+    var withoutRemembered: PlannerSettings {
+        var settings = self
+        settings.remembered = []
+        return settings
+    }
+
     /// The usual settings for these tools.
     public init(tools: [PlannerTool], format: PlanFormat = .json) {
         self.tools = tools

@@ -23,6 +23,14 @@ public enum PlanningStrategy: String, Sendable, Hashable, CaseIterable {
     case sequential
     /// There is no plan: the model is asked before every call, with all outputs so far.
     case react
+
+    /// Whether a plan is written before the outputs of its calls are known.
+    public var plansAhead: Bool {
+        switch self {
+        case .streamed, .planned, .sequential: true
+        case .growing, .react: false
+        }
+    }
 }
 
 /// What happens to running nodes when the model fails in the middle of a plan.

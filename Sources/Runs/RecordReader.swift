@@ -151,7 +151,9 @@ extension RunChange {
             self = .joinerAdded(tool: try reader.text("tool"), arguments: try reader.value("args"))
         case "join_instructed": self = .joinInstructed(try reader.text("text"))
         case "plan_closed": self = .planClosed(isFinal: try reader.flag("final"))
-        case "model_called": self = .modelCalled(isRepair: try reader.flag("repair"))
+        case "model_called":
+            let isRepair = reader.optional("repair")?.boolValue
+            self = .modelCalled(isRepair: isRepair ?? false)
         case "model_replied": self = .modelReplied
         case "tokens_used":
             let usage = TokenUsage(

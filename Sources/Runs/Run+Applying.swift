@@ -121,7 +121,7 @@ extension Run {
         nodes[node].dispatchedAt = Int64(at)
         nodes[node].queued = Int32(clamping: Int64(at) - nodes[node].readyAt)
         counts.running += 1
-        if planning.firstNodeAt == nil, planning.calls > 0 { planning.firstNodeAt = at }
+        if planning.firstNodeAt == nil { planning.firstNodeAt = at }
     }
 
     private mutating func leaveWorker(_ node: Int, _ at: Int) {

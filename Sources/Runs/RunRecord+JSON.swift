@@ -118,7 +118,7 @@ extension RunChange {
         case .failed(_, let failure), .failureDecided(let failure):
             writer.field("error", failure.json)
         case .skipped(_, let cause): writer.field("because", Int(cause))
-        case .modelCalled(let isRepair): writer.field("repair", isRepair)
+        case .modelCalled(let isRepair): writer.field("repair", isRepair ? true : nil)
         case .tokensUsed(let usage):
             writer.field("input", usage.input)
             writer.field("output", usage.output)

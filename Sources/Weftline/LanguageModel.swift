@@ -73,7 +73,13 @@ public struct LanguageModel: Sendable {
     /// bound by `RunOptions.maxCost`.
     ///
     /// For the models of a configuration file, the prices in the file are used instead.
+    /// - Precondition: The prices are finite, and 0 or more.
     public func priced(_ prices: TokenPrices) -> LanguageModel {
+        let range = 0...Double.greatestFiniteMagnitude
+        precondition(
+            range.contains(prices.input) && range.contains(prices.output),
+            "a price is 0 or more"
+        )
         var model = self
         model.prices = prices
         return model

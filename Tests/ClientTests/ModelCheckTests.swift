@@ -57,6 +57,10 @@ struct ModelCheckTests {
             #expect(check.keepsToGrammar == isKept)
             #expect(check.works)
         }
+        var check = ModelCheck()
+        let failed = ModelEvent.failed(ModelFailure(code: .rateLimited, message: "wait"))
+        let ends = check.handleBound(failed)
+        #expect(ends && check.keepsToGrammar == nil && !check.isInterrupted)
     }
 
     @Test("A failure, a cut reply and an empty reply do not work")

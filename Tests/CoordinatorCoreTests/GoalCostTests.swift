@@ -65,6 +65,26 @@ struct GoalCostTests {
         #expect(modelTime?.doubleValue == 350)
     }
 
+    @Test("A run whose time is over tells the tokens of the call that was cancelled")
+    func timedOut() throws {
+        harness.worker()
+        let client = harness.client()
+        submit(client, budget: Budget(wallMilliseconds: 1_500))
+        let run = try client.nextAccepted().run
+        let planner = try harness.nextCall(.planner)
+        harness.say(#"{"tasks":["#, in: planner)
+        harness.advance(.milliseconds(1_500))
+        #expect(harness.cancelledCalls == [planner.id])
+        let end = client.take().compactMap { message in
+            if case .event(let event) = message { event } else { nil }
+        }
+        #expect(end.last?.kind == .runFailed)
+        let told = try #require(end.last?.data?.value(at: [.key("usage"), .key("input")]))
+        #expect(told.intValue ?? 0 > 100)
+        harness.end(planner)
+        #expect(try client.get(.run, run)["usage"]?["input"]?.intValue == told.intValue)
+    }
+
     @Test("A bound on the cost needs models with prices")
     func costWithoutPrices() throws {
         harness.worker()

@@ -157,6 +157,38 @@ struct MemoryTests {
         )
         #expect(harness.storedPlans?.map(\.name) == ["p2"])
         #expect(harness.storedPlans?.first?.example.calls == ["weather(\"Oslo\")"])
+        // The same plan again is no change.
+        _ = try reach(
+            "Weather?",
+            "1. weather(\"Oslo\")\n2. join()",
+            harness,
+            worker,
+            client,
+            key: "third"
+        )
+        #expect(harness.storedPlans?.map(\.name) == ["p2"])
+        // Neither is one whose calls were written with earlier outputs at hand.
+        client.send(
+            .submit(
+                Submit(
+                    key: "react",
+                    plan: nil,
+                    goal: "React?",
+                    planner: PlannerOptions(strategy: .react),
+                    join: .llm
+                )
+            )
+        )
+        _ = try client.nextAccepted()
+        let step = try harness.nextCall(.planner)
+        harness.say("1. weather(\"Oslo\")\n", in: step)
+        harness.end(step)
+        worker.succeed(try worker.nextDispatch().attempt)
+        let last = try harness.nextCall(.planner)
+        harness.say("Answer: warm", in: last)
+        harness.end(last)
+        _ = client.take()
+        #expect(harness.storedPlans?.map(\.name) == ["p2"])
         // One that needed a repair is not.
         _ = try ask("Capital?", client)
         let broken = try harness.nextCall(.planner)
@@ -187,6 +219,24 @@ struct MemoryTests {
         #expect(try refusal(.run(running)).message.contains("it has no goal"))
         let goal = try ask("Weather?", client)
         #expect(try refusal(.run(goal)).message.contains("it has not ended"))
+        client.send(
+            .submit(
+                Submit(
+                    key: "only",
+                    plan: nil,
+                    goal: "Only plan.",
+                    planner: PlannerOptions(isPlanOnly: true),
+                    join: .llm
+                )
+            )
+        )
+        let planned = try client.nextAccepted().run
+        _ = try harness.nextCall(.planner)
+        let planner = try harness.nextCall(.planner)
+        harness.say("1. weather(\"Rome\")\n2. join()", in: planner)
+        harness.end(planner)
+        _ = client.take()
+        #expect(try refusal(.run(planned)).message.contains("it has made no call"))
         func raw(_ text: String) -> RawJSON { RawJSON(trusted: Array(text.utf8)[...]) }
         let cases = [
             (#"{"tasks":[{"id":"a","tool_name":"sum","args":{}}]}"#, "has its tool sum"),
@@ -228,9 +278,9 @@ struct MemoryTests {
         #expect(try client.get(.plans) == [])
     }
 
-    @Test("Keeps the newest thousand; names are never used again")
+    @Test("Keeps the newest three hundred; names are never used again")
     func bound() throws {
-        let old = (1...1_000).map { number in
+        let old = (1...300).map { number in
             RememberedPlan(
                 name: "p\(number)",
                 example: PlanExample(goal: "goal \(number)", calls: []),
@@ -241,8 +291,8 @@ struct MemoryTests {
         harness.worker(tools: [Self.weather])
         let client = harness.client()
         client.send(.remember(Remember(.plan(plan("weather", "city"), goal: "new"))))
-        #expect(harness.storedPlans?.count == 1_000)
+        #expect(harness.storedPlans?.count == 300)
         #expect(harness.storedPlans?.first?.name == "p2")
-        #expect(harness.storedPlans?.last?.name == "p1001")
+        #expect(harness.storedPlans?.last?.name == "p301")
     }
 }

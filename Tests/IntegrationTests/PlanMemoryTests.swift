@@ -86,7 +86,10 @@ extension Integration {
                 let file = place.lines(of: "state/plans.jsonl")
                 #expect(file.count == 1 && file[0].contains("Twice"))
                 #expect(try await place.weft("plans", "forget", "--all").code == 0)
-                #expect(place.lines(of: "state/plans.jsonl").isEmpty)
+                // The file is written at most once a second.
+                try await eventually("the file is empty") {
+                    place.lines(of: "state/plans.jsonl").isEmpty
+                }
                 _ = processes
             }
         }
@@ -115,6 +118,15 @@ extension Integration {
                     process.signal(SIGTERM)
                     _ = try await process.end()
                 }
+                let folder = "\(place.folder)/state/plans.jsonl"
+                try FileManager.default.createDirectory(
+                    atPath: folder,
+                    withIntermediateDirectories: false
+                )
+                let noFile = try await place.weft("coordinator", "--listen", "127.0.0.1:0")
+                #expect(noFile.code == 2)
+                #expect(noFile.errors.contains("plans.jsonl is no file"))
+                try FileManager.default.removeItem(atPath: folder)
                 try place.write("\n{\"plan\":\"p1\"}\n", to: "state/plans.jsonl")
                 let coordinator = try await place.weft(
                     "coordinator",

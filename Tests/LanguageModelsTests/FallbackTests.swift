@@ -77,6 +77,26 @@ struct FallbackTests {
             return transcript.events
         }
         #expect(unpriced == [.delta("7"), .ended(.end)])
+        // What the first one reported before it failed does not stand for the next one.
+        let counted = try await onLoopWithoutProxy { loop in
+            let transcript = Transcript()
+            transcript.onEvent = { if $0.isEnd { loop.stop() } }
+            let used = ModelEvent.usage(TokenUsage(input: 9, output: 0))
+            let models: [any CallableModel] = [
+                PricedModel(model(loop, used, .failed(Self.down)), prices: dear),
+                model(loop, .delta("7"), .ended(.end)),
+            ]
+            FallbackModel(models).call(simpleRequest(), report: transcript.report)
+            loop.run()
+            return transcript.events
+        }
+        #expect(
+            counted == [
+                .charged(dear), .usage(TokenUsage(input: 9, output: 0)),
+                .charged(TokenPrices(input: 0, output: 0)), .usage(TokenUsage()), .delta("7"),
+                .ended(.end),
+            ]
+        )
     }
 
     @Test("A failure after the first text, and the last model's, are reported")

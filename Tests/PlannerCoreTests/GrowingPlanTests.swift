@@ -144,6 +144,64 @@ struct GrowingPlanTests {
         }
     }
 
+    @Test("With the other policy a model that fails fails the run")
+    func failureThatCancels() throws {
+        var harness = harness { $0.options.onModelFailure = .cancel }
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. search(b)\n3. join()"))
+        harness.expectAdded("1", "2")
+        harness.report(.ended(.end))
+        harness.handle(try settled("1", "found A"))
+        harness.expectCall(.planner)
+        harness.report(.failed(down))
+        harness.expectFailure("model_unreachable")
+    }
+
+    @Test("A call that has failed may be made again")
+    func failedCall() throws {
+        var harness = harness {
+            for tool in $0.tools.indices { $0.tools[tool].mayBeRepeated = true }
+        }
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. search(b)\n3. join()"))
+        harness.expectAdded("1", "2")
+        harness.report(.ended(.end))
+        let failure = Failure(code: .timeout, message: "late")
+        let id = try #require(NodeID("1"))
+        harness.handle(
+            .nodeSettled(JoinPart(id: id, tool: "search", outcome: .failed(failure)))
+        )
+        let request = harness.expectCall(.planner)
+        #expect(request?.messages.last?.text.contains("failed (timeout)") == true)
+        // A call that runs still is not made twice.
+        harness.reply("3. search(a)\n4. search(b)\n5. search($3)\n6. join()")
+        harness.expectAdded("3", "5")
+        harness.expectProblems("duplicate_call")
+        harness.expectNothingElse()
+    }
+
+    @Test("All outputs that are told have a bound together")
+    func boundOfConversation() throws {
+        var harness = harness { $0.outputsBytes = 300 }
+        harness.start()
+        let calls = (1...9).map { "\($0). search(q\($0))\n" }.joined()
+        harness.report(.delta(calls + "10. join()"))
+        harness.expectAdded("1", "2", "3", "4", "5", "6", "7", "8", "9")
+        harness.report(.ended(.end))
+        var asked = 0
+        for number in 1...8 {
+            harness.handle(try settled("\(number)", String(repeating: "x", count: 60)))
+            guard !harness.actions.isEmpty else { continue }
+            harness.expectCall(.planner)
+            asked += 1
+            harness.reply("\(10 + number). join()")
+            harness.expectNothingElse()
+        }
+        #expect((1...3).contains(asked))
+        harness.handle(try settled("9", "y"))
+        harness.expect(.closePlan(joinInstruction: nil))
+    }
+
     @Test("No outputs are told when no node may follow, or no token is left")
     func limits() throws {
         for isOfTokens in [true, false] {

@@ -135,6 +135,29 @@ struct PlannerBoundsTests {
         #expect(uncounted.machine.usage.cost == Double(uncounted.machine.usage.output))
     }
 
+    @Test("A call that is cancelled has used what it has written, and its request")
+    func usageOfCancelledCall() {
+        for isCounted in [true, false] {
+            var harness = MachineHarness(format: .text)
+            harness.handle(.started)
+            let request = harness.expectCall(.planner)
+            harness.report(.charged(Self.prices))
+            harness.report(.delta("1. search(a)\n2. sea"))
+            harness.expectAdded("1")
+            if isCounted { harness.report(.usage(TokenUsage(input: 500, output: 9))) }
+            harness.handle(.cancelRequested(Failure(code: .timeout, message: "late")))
+            harness.expect(.cancelModel)
+            harness.expectFailure("timeout")
+            let bytes = request?.messages.reduce(0) { $0 + $1.text.utf8.count } ?? 0
+            let estimated = TokenUsage(input: (bytes + 3) / 4, output: 5)
+            let used = isCounted ? TokenUsage(input: 500, output: 9) : estimated
+            #expect(harness.machine.usage == used.charged(at: Self.prices))
+            // The late end of the call changes nothing.
+            harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
+            #expect(harness.machine.usage == used.charged(at: Self.prices))
+        }
+    }
+
     @Test("The models stop when their cost is reached, and replies are no longer than can be paid")
     func boundOfCost() {
         var harness = MachineHarness(format: .text) {

@@ -20,6 +20,8 @@ struct ModelCheck {
     private var boundText = ""
     /// Whether a reply keeps to a grammar that it was sent; nil if that was not tried.
     private(set) var keepsToGrammar: Bool?
+    /// Whether the call with a grammar was cancelled.
+    private(set) var isInterrupted = false
 
     /// Long enough to distinguish a stream from a reply in one piece.
     static let request = ModelRequest(
@@ -50,8 +52,11 @@ struct ModelCheck {
     mutating func handleBound(_ event: ModelEvent) -> Bool {
         switch event {
         case .delta(let piece): boundText += piece
-        case .ended, .failed:
+        case .ended:
             keepsToGrammar = boundText == "7-7"
+            return true
+        case .failed(let failure):
+            isInterrupted = failure.code == .cancelled
             return true
         case .charged, .usage, .formatLowered: break
         }

@@ -46,7 +46,8 @@ struct ModelsCheckCommand: ParsableCommand {
         try Session.run { session in
             let models = try Self.models(of: configuration, session)
             // Grammars are tried even if the file does not ask for them.
-            let bound = try Self.models(of: configuration.tryingGrammars, session)
+            let trying = configuration.tryingGrammars
+            let bound = try Self.models(of: trying, session)
             var open: (any ModelCall)?
             session.onEnd = { then in
                 models.close()
@@ -55,14 +56,17 @@ struct ModelsCheckCommand: ParsableCommand {
             }
             // A program that is called must not be left running.
             session.onInterrupt = {
-                open?.cancel()
                 session.end(CommandFailure(.interrupted))
+                open?.cancel()
             }
             var waiting = [
-                ("planner", configuration.planner.flatMap { _ in models.planner }, bound.planner),
+                (
+                    "planner", configuration.planner.flatMap { _ in models.planner },
+                    trying.planner.flatMap { _ in bound.planner }
+                ),
                 (
                     "joiner", configuration.joiner.flatMap { _ in models.joiner },
-                    configuration.joiner.flatMap { _ in bound.joiner }
+                    trying.joiner.flatMap { _ in bound.joiner }
                 ),
             ]
             func next() {
@@ -84,7 +88,7 @@ struct ModelsCheckCommand: ParsableCommand {
                     open = bound.call(ModelCheck.boundRequest) { event in
                         guard check.handleBound(event) else { return }
                         checks.append((name, check))
-                        next()
+                        if !check.isInterrupted { next() }
                     }
                 }
             }
