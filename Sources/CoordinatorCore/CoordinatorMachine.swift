@@ -1,7 +1,7 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Its parts are Peers, Fleet, RunTable, Audience, Presence, ArgumentBudget and the Scheduler; what
-// happens is in the extensions, topic by topic.
+// Its parts are Peers, Fleet, RunTable, Audience, PlanMemory, Presence, ArgumentBudget and the
+// Scheduler; what happens is in the extensions, topic by topic.
 
 public import Core
 internal import PlannerCore
