@@ -25,6 +25,7 @@ WAYS = {
     "grammar": (["--plan-format", "text"], ", grammar: true"),
     "json": (["--plan-format", "json"], ""),
     "planned": (["--plan-format", "text", "--strategy", "planned"], ""),
+    "growing": (["--plan-format", "text", "--strategy", "growing"], ""),
     "react": (["--strategy", "react"], ""),
 }
 PEERS = ["pack", "pack-examples", "llamaindex-react", "langchain"]
