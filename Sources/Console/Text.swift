@@ -73,7 +73,7 @@ package enum Text {
         return "\(whole).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
     }
 
-    /// An amount of money: two digits after the point, or as many as show two that are not 0.
+    /// An amount of money: two digits after the point, or so many that small ones are not 0.
     package static func amount(_ value: Double) -> String {
         var digits = 2
         var least = 0.1

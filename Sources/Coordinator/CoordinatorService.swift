@@ -337,7 +337,9 @@ public final class CoordinatorService {
                 "run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)",
             ]
             metadata.merge(planning.metadata(at: milliseconds * 1_000)) { $1 }
-            logger.debug("run ended", metadata: metadata)
+            // What models cost is of interest without asking for more of the log.
+            let level: Logger.Level = planning.calls > 0 ? .info : .debug
+            logger.log(level: level, "run ended", metadata: metadata)
         }
     }
 }

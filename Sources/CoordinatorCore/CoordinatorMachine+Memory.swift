@@ -76,6 +76,20 @@ extension CoordinatorMachine {
 
     // MARK: - Runs
 
+    /// A goal was reached: notes what its tools are now, as they may change before its plan is
+    /// remembered.
+    mutating func noteTools(of run: Int) {
+        let state = runs[run].state
+        guard state.acceptance.goal != nil, state.status == .succeeded,
+            state.plan.count <= PlanExample.mostCalls + 1
+        else { return }
+        for node in 0..<state.plan.count where node != state.joiner {
+            let tool = state.plan[node].tool
+            runs[run].toolDigests[tool] = fleet.catalogue[tool]?.digest
+        }
+        runs.markUnbooked(run)
+    }
+
     /// Remembers the plan of a goal that was reached at the first attempt, if that is configured.
     ///
     /// Only one that was written before its outputs were known: others have them in their arguments.
@@ -101,6 +115,10 @@ extension CoordinatorMachine {
             return "it has more than \(PlanExample.mostCalls) calls"
         }
         let nodes = positions.map { state.plan.definition(of: $0) }
+        for (tool, digest) in runs[run].toolDigests.sorted(by: { $0.key < $1.key })
+        where fleet.catalogue[tool].map({ $0.digest != digest }) ?? false {
+            return "its tool \(tool) has changed since then"
+        }
         return remember(nodes, for: goal, of: state.id, in: &turn)
     }
 

@@ -178,6 +178,7 @@ extension CoordinatorMachine {
         turn.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall, planning))
         )
+        noteTools(of: run)
         rememberIfGood(run, in: &turn)
         retire(run)
     }

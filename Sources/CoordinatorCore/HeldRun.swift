@@ -35,6 +35,8 @@ struct HeldRun: Sendable {
     var modelCall: OpenModelCall?
     /// The answer, made when a client asks for it.
     var answers = AnswerCache()
+    /// What the called tools were when a goal was reached, for those who remember its plan.
+    var toolDigests: [String: String] = [:]
     /// Bytes of what never changes.
     private let fixedBytes: Int
 
@@ -147,7 +149,11 @@ struct HeldRun: Sendable {
     var heldBytes: Int {
         fixedBytes + state.heldBytes + arguments.bytes + arguments.toolBytes + incoming.bytes
             + log.bytes + plannerBytes
-            + answers.bytes
+            + answers.bytes + digestBytes
+    }
+
+    private var digestBytes: Int {
+        toolDigests.isEmpty ? 0 : toolDigests.reduce(0) { $0 + $1.key.utf8.count + 128 }
     }
 
     /// `heldBytes`, computed again from all parts; for checks.
@@ -155,6 +161,7 @@ struct HeldRun: Sendable {
         fixedBytes + state.countedBytes + arguments.countedBytes + arguments.toolBytes
             + incoming.countedBytes
             + log.countedBytes + (planners.first?.heldBytes ?? 0) + answers.bytes
+            + digestBytes
     }
 
     /// Where most of the bytes are, for a person who has to make a run smaller.

@@ -11,7 +11,11 @@ extension PlannerMachine {
         held = []
         joinInstruction = nil
         growth = Growth()
-        let messages = prompt.plan(after: rounds, nextNumber: ledger.nextNumber)
+        let messages = prompt.plan(
+            after: rounds,
+            nextNumber: ledger.nextNumber,
+            callsLeft: settings.maxNodes - ledger.count
+        )
         callPlanner(messages, repairs: 0, into: &actions)
     }
 

@@ -104,14 +104,22 @@ public struct PlannerPrompt: Sendable {
 
     /// The messages that ask for a plan.
     ///
-    /// `rounds` are the earlier plans; the first plan has none. Ids continue with `nextNumber`.
-    public func plan(after rounds: [PlannedRound] = [], nextNumber: Int = 1) -> [ModelMessage] {
+    /// `rounds` are the earlier plans; the first plan has none. Ids continue with `nextNumber`. How
+    /// many calls are left is told if they are few.
+    public func plan(
+        after rounds: [PlannedRound] = [],
+        nextNumber: Int = 1,
+        callsLeft: Int? = nil
+    ) -> [ModelMessage] {
         var messages = [ModelMessage.system(planRules)]
         for example in examples {
             messages.append(.user("Goal: \(example.goal)\n"))
             messages.append(.assistant(plan(of: example.nodes)))
         }
         var text = "Goal: \(goal)\n"
+        if let callsLeft, callsLeft < PlannerLimits.toldCalls {
+            text += "\(callsLeft == 1 ? "One call" : "\(callsLeft) calls") at most.\n"
+        }
         if !rounds.isEmpty {
             text += "\n" + history(rounds, isNamed: true)
             if let reason = rounds.last?.reason, !reason.isEmpty {

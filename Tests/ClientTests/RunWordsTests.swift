@@ -43,6 +43,52 @@ private func event(
 
 @Suite("The end of a run")
 struct RunEndTests {
+    @Test("What models did is one line, of which the least important parts are left out")
+    func models() {
+        let short = PlanningDocument(
+            calls: 2,
+            repairs: 0,
+            replans: 0,
+            modelTime: 3_300_000,
+            firstNode: 970_000
+        )
+        let usage = TokenUsage(input: 1_280, output: 27, cost: 0.00213)
+        #expect(
+            short.words(usage, columns: 71)
+                == "2 calls in 3.3 s, 1280 + 27 tokens, cost 0.0021, first node 970 ms"
+        )
+        #expect(
+            short.words(usage, columns: 64)
+                == "2 calls in 3.3 s, 1280 + 27 tokens, cost 0.0021"
+        )
+        #expect(short.words(nil, columns: 71) == "2 calls in 3.3 s, first node 970 ms")
+        let long = PlanningDocument(
+            calls: 12,
+            repairs: 3,
+            replans: 2,
+            modelTime: 333_000_000,
+            firstNode: 970_000
+        )
+        let used = TokenUsage(input: 123_456_789, output: 1_234_567, cost: 1_234.5)
+        let line = long.words(used, columns: 71)
+        #expect(line.hasPrefix("12 calls in 5 min 33 s, 123456789 + 1234567 tokens"))
+        #expect(line.count <= 71)
+        #expect(
+            PlanningDocument(calls: 1, repairs: 1, replans: 1, modelTime: 5_000)
+                .words(nil, columns: 71) == "1 call in 5.00 ms, 1 repair, 1 replan"
+        )
+    }
+
+    @Test("Small amounts have more digits after the point")
+    func amounts() {
+        for (amount, text) in [
+            (0.0, "0.00"), (1.005, "1.00"), (12.345, "12.35"), (0.05, "0.050"), (0.00213, "0.0021"),
+            (1e-9, "0.00000000100"),
+        ] {
+            #expect(Text.amount(amount) == text)
+        }
+    }
+
     @Test("A report has the nodes of its pages, with commas between them")
     func report() throws {
         var text = RunReport.Text()

@@ -112,6 +112,26 @@ struct MemoryTests {
         #expect(!shownGoals(try harness.nextCall(.planner)).contains { $0.contains("Peru") })
     }
 
+    @Test("Does not remember the plan of a run whose tools have changed since then")
+    func changedSinceRun() throws {
+        let harness = harness()
+        let worker = harness.worker(tools: [Self.weather, Self.capital])
+        let client = harness.client()
+        let plan = "1. weather(\"Rome\")\n2. join()"
+        let run = try reach("Weather?", plan, harness, worker, client)
+        var changed = Self.weather
+        changed.description = "How cold it is."
+        worker.send(.offer(Offer(slots: 4, tools: [changed, Self.capital])))
+        client.send(.remember(Remember(.run(run))))
+        let error = try client.nextError()
+        #expect(error.code == .badPlan)
+        #expect(error.message.contains("its tool weather has changed since then"))
+        // A tool that the run has not called may change.
+        worker.send(.offer(Offer(slots: 4, tools: [Self.weather])))
+        client.send(.remember(Remember(.run(run))))
+        #expect(harness.storedPlans?.count == 1)
+    }
+
     @Test("Planners are not shown a plan whose tools have changed or are gone")
     func changedTools() throws {
         let harness = harness()

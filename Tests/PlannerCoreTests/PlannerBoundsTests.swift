@@ -247,6 +247,35 @@ struct PlannerBoundsTests {
         harness.expectNothingElse()
     }
 
+    @Test("A repair says that it is one, and every plan in the text form has a grammar")
+    func grammarOfRepair() {
+        var harness = MachineHarness(format: .text)
+        harness.handle(.started)
+        let first = harness.expectCall(.planner)
+        #expect(first?.grammar?.contains("search") == true)
+        #expect(first?.isRepair == false)
+        harness.reply("1. nothing_like_it()\n2. join()")
+        harness.expectProblems("unknown_tool")
+        let repair = harness.expectCall(.planner)
+        #expect(repair?.grammar == first?.grammar)
+        #expect(repair?.isRepair == true)
+    }
+
+    @Test("Tells how many calls are left if they are few")
+    func callsLeft() {
+        var texts: [String] = []
+        for count in [1, 4, 1_000] {
+            var harness = MachineHarness(format: .text) { $0.maxNodes = count }
+            harness.handle(.started)
+            let messages = harness.expectCall(.planner)?.messages ?? []
+            texts.append(messages.last?.text ?? "")
+            #expect(!messages.dropLast().contains { $0.text.contains("at most.") })
+        }
+        #expect(texts[0].hasSuffix("\nOne call at most.\n"))
+        #expect(texts[1].hasSuffix("\n4 calls at most.\n"))
+        #expect(!texts[2].contains("at most"))
+    }
+
     @Test("Does not ask again for a form that the provider refused")
     func loweredFormat() {
         var harness = MachineHarness(format: .json)

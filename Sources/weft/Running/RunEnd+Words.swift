@@ -38,7 +38,7 @@ extension RunEnd {
     }
 
     /// What the models did, in a line; nil if none was called.
-    var modelsLine: String? { outcome.planning?.words(outcome.usage) }
+    var modelsLine: String? { outcome.planning?.words(outcome.usage, columns: 71) }
 
     /// The answer as text: a string without its quotes, anything else as JSON; one line end.
     static func text(of answer: RawJSON) -> [UInt8] {
@@ -49,22 +49,25 @@ extension RunEnd {
 }
 
 extension PlanningDocument {
-    /// `2 calls in 3.3 s, first node after 0.97 s, 1280 tokens in, 27 out, cost 0.0021, 1 repair`.
+    /// `2 calls in 3.3 s, 1280 + 27 tokens, cost 0.0021, first node 970 ms, 1 repair`: tokens of
+    /// requests and of replies.
     ///
-    /// Later parts are left out where they do not fit into a line of a terminal.
-    func words(_ usage: TokenUsage?) -> String {
+    /// Later parts are left out where they do not fit into so many columns.
+    func words(_ usage: TokenUsage?, columns: Int) -> String {
         var parts = [
             "\(Text.count(calls, "call")) in \(Text.duration(microseconds: modelTime))"
         ]
-        if let usage { parts.append("\(usage.input) tokens in, \(usage.output) out") }
+        if let usage { parts.append("\(usage.input) + \(usage.output) tokens") }
         if let cost = usage?.cost { parts.append("cost \(Text.amount(cost))") }
         if let firstNode {
-            parts.append("first node after \(Text.duration(microseconds: firstNode))")
+            parts.append("first node \(Text.duration(microseconds: firstNode))")
         }
         if repairs > 0 { parts.append(Text.count(repairs, "repair")) }
         if replans > 0 { parts.append(Text.count(replans, "replan")) }
         var line = parts[0]
-        for part in parts.dropFirst() where line.count + part.count < 70 { line += ", \(part)" }
+        for part in parts.dropFirst() where line.count + part.count + 2 <= columns {
+            line += ", \(part)"
+        }
         return line
     }
 }

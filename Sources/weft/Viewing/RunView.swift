@@ -111,7 +111,7 @@ struct RunView {
             ("critical path", Text.duration(microseconds: run.timing.criticalPath)),
             ("work", Text.duration(microseconds: run.timing.work)),
             ("speedup", Text.fixed(run.timing.speedup, digits: 2)),
-            ("models", run.planning.map { $0.words(run.usage) }),
+            ("models", run.planning.map { $0.words(run.usage, columns: 64) }),
             ("join", run.joinInstruction),
         ]
     }
