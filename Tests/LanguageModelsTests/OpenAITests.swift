@@ -333,6 +333,24 @@ struct OpenAITests {
         #expect(result.bodies.last?["max_completion_tokens"] == 5)
     }
 
+    @Test("Leaves a grammar out where a server refuses the request without saying why")
+    func silentRefusal() async throws {
+        let request = ModelRequest(
+            messages: [.user("x")],
+            grammar: "root ::= \"a\"",
+            isRepair: true
+        )
+        let result = try await call(.openai, [request, request]) { _ in
+        } script: { _, request, exchange in
+            guard !request.text.contains("\"grammar\"") else {
+                return exchange.respond(400, "{\"error\":{\"message\":\"Bad request\"}}")
+            }
+            exchange.stream(Interface.openai.stream("ok"))
+        }
+        #expect(result.events == [.delta("ok"), .ended(.end), .delta("ok"), .ended(.end)])
+        #expect(result.requests.count == 3, "the second call does not try it again")
+    }
+
     @Test(
         "Sends a grammar always, never, or with requests for a repair",
         arguments: [

@@ -27,6 +27,8 @@ struct AnthropicDialect: ProviderDialect {
         return nil
     }
 
+    func hasGrammar(_ request: ModelRequest, _ settings: ProviderSettings) -> Bool { false }
+
     func body(
         _ request: ModelRequest,
         _ adaptation: Adaptation,

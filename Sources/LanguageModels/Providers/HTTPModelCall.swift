@@ -253,6 +253,14 @@ final class HTTPModelCall: ModelCall {
             return next
         }
         let isAboutRequest = status == 400 || status == 422
+        // Few servers take a grammar, and some do not say which field they refuse.
+        if isAboutRequest, endpoint.dialect.hasGrammar(request, endpoint.settings),
+            !adaptation.omitted.contains(.grammar)
+        {
+            var next = adaptation
+            next.omitted.insert(.grammar)
+            return next
+        }
         let isAboutFormat = error.mentions(
             "response_format",
             "json_schema",

@@ -30,6 +30,15 @@ struct OpenAIDialect: ProviderDialect {
         return nil
     }
 
+    func hasGrammar(_ request: ModelRequest, _ settings: ProviderSettings) -> Bool {
+        guard request.grammar != nil else { return false }
+        return switch settings.grammar {
+        case .always: true
+        case .repairs: request.isRepair
+        case .never: false
+        }
+    }
+
     func body(
         _ request: ModelRequest,
         _ adaptation: Adaptation,
@@ -69,13 +78,9 @@ struct OpenAIDialect: ProviderDialect {
             for text in request.stop { writer.string(text) }
             writer.endArray()
         }
-        let isWanted =
-            switch settings.grammar {
-            case .always: true
-            case .repairs: request.isRepair
-            case .never: false
-            }
-        if let grammar = request.grammar, isWanted, !adaptation.omitted.contains(.grammar) {
+        if let grammar = request.grammar, hasGrammar(request, settings),
+            !adaptation.omitted.contains(.grammar)
+        {
             // llama.cpp has the one field, vLLM the other.
             writer.field("grammar", grammar)
             writer.key("structured_outputs")

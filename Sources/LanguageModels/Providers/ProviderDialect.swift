@@ -39,6 +39,8 @@ protocol ProviderDialect: Sendable {
         _ settings: ProviderSettings
     )
         -> [UInt8]
+    /// Whether a request is written with its grammar, unless that was refused.
+    func hasGrammar(_ request: ModelRequest, _ settings: ProviderSettings) -> Bool
     /// The strictest form the interface has that is no stricter than the one wanted.
     func bestFormat(for format: ResponseFormat) -> ResponseFormat
     /// The next looser form after a refused one; nil after plain text.
