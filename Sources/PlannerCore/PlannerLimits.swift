@@ -26,7 +26,7 @@ public enum PlannerLimits {
     public static let schemaDepth = 8
     /// Bytes of its own reply that a model is shown again for a repair.
     public static let quotedReplyBytes = 16 << 10
-    /// A planner is told how many calls are left if they are fewer than this.
+    /// The prompt gives the number of calls that are left if it is below this.
     public static let toldCalls = 50
     /// Problems that a repair lists.
     public static let quotedProblems = 20

@@ -93,7 +93,7 @@ extension PlannerMachine {
             "the models have used \(usage.total) tokens; at most "
             + "\(settings.maxTokens ?? 0) are allowed"
         if let maxCost = settings.maxCost, let cost = usage.cost, cost >= maxCost {
-            // Sums of prices end in digits that nobody wants to read.
+            // A sum of prices can have rounding errors in its last digits.
             let cost = (cost * 1e9).rounded() / 1e9
             message = "the models have cost \(cost); at most \(maxCost) is allowed"
         }

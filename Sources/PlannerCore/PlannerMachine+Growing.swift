@@ -1,5 +1,5 @@
-// A plan that grows: while calls run, the model is told the outputs that have come, and may add calls.
-// It is one conversation, of which nothing is written again.
+// A plan that grows: while calls run, the model gets new outputs and may add calls. It is one
+// conversation, to which messages are only appended.
 
 import Core
 import Plans

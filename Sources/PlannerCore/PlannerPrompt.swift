@@ -42,7 +42,7 @@ public struct PlannerPrompt: Sendable {
         examples.reduce(0) { $0 + $1.goal.utf8.count + 384 * $1.nodes.count }
     }
 
-    /// Whether the planner is told outputs while other calls run.
+    /// Whether the planner gets outputs while other calls run.
     var grows = false
     /// Bytes of one output that are shown.
     public var outputBytes: Int
@@ -104,8 +104,8 @@ public struct PlannerPrompt: Sendable {
 
     /// The messages that ask for a plan.
     ///
-    /// `rounds` are the earlier plans; the first plan has none. Ids continue with `nextNumber`. How
-    /// many calls are left is told if they are few.
+    /// `rounds` are the earlier plans; the first plan has none. Ids continue with `nextNumber`. The
+    /// number of calls that are left is given if it is small.
     public func plan(
         after rounds: [PlannedRound] = [],
         nextNumber: Int = 1,

@@ -14,8 +14,8 @@ public enum PlanFormat: String, Sendable, Hashable, CaseIterable {
 public enum PlanningStrategy: String, Sendable, Hashable, CaseIterable {
     /// Each node starts as soon as the model has written it and its dependencies are done.
     case streamed
-    /// As streamed, and the model is told outputs while other calls run, so that it can add calls
-    /// that follow from them.
+    /// As streamed, and the model gets outputs while other calls run, so that it can add calls that
+    /// follow from them.
     case growing
     /// Nodes start when the plan is complete.
     case planned
