@@ -2,6 +2,7 @@
 /usr/local and /var, so that units can be started without a trace on this host. Needs root.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -48,6 +49,20 @@ class CannotBoot(Exception):
     """Why there can be no such systemd on this host."""
 
 
+def control_group():
+    """Makes a control group below that of this process, which the systemd takes for all there is."""
+    place = pathlib.Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+    for root in [pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/sys/fs/cgroup/unified")]:
+        if (root / "cgroup.controllers").exists():
+            group = root / place / f"weft-test-{os.getpid()}"
+            try:
+                group.mkdir()
+            except OSError as error:
+                raise CannotBoot(f"no control group can be made: {error}") from error
+            return group
+    raise CannotBoot("there are no control groups of version 2")
+
+
 class Machine:
     """A running systemd, which ends with everything that it has started by `stop`.
 
@@ -60,9 +75,11 @@ class Machine:
         for needed in ["unshare", "nsenter", "ip", "systemctl", "/lib/systemd/systemd"]:
             if shutil.which(needed) is None:
                 raise CannotBoot(f"there is no {needed}")
+        self.group = control_group()
         self.log = open(log, "w+b")
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork",
+            ["sh", "-ec", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self.group),
+             "unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork",
              "--kill-child", "bash", "-e", "-c", BOOT],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env={**os.environ, "PROGRAM": str(program), "SOURCE": str(source)})
@@ -122,3 +139,10 @@ class Machine:
         self.process.kill()
         self.process.wait()
         self.log.close()
+        # The last processes of the namespaces may still be on their way out.
+        deadline = time.monotonic() + PATIENCE
+        while self.group.exists() and time.monotonic() < deadline:
+            for folder in sorted(self.group.glob("**/"), reverse=True):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            time.sleep(0.01)
