@@ -66,6 +66,9 @@ public final class PollSource {
         }
     }
 
+    /// Lets the loop end although the descriptor is watched.
+    func detachFromLoopLife() { uv_unref(memory.handle) }
+
     /// Stops watching and calls no callback; the descriptor may be closed at once.
     ///
     /// Calling it again does nothing.

@@ -14,6 +14,10 @@ public struct WorkerOptions {
     public var host: String
     /// The coordinator's port.
     public var port: Int
+    /// Other coordinators, tried in turn when there is no connection to the first one.
+    public var alternatives: [(host: String, port: Int)] = [] {
+        didSet { configuration.coordinators = 1 + alternatives.count }
+    }
     /// The key of the worker's role.
     public var key: HandshakeKey
     /// The tools that it runs.

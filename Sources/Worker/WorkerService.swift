@@ -83,6 +83,11 @@ public final class WorkerService {
         handle(.drainRequested(deadline: deadline))
     }
 
+    /// Drains because what started this process has gone: what runs gets a few seconds.
+    public func noteStarterGone() {
+        handle(.starterGone)
+    }
+
     /// Ends now; running tools are killed.
     public func stop() {
         handle(.stopRequested)
@@ -158,10 +163,13 @@ public final class WorkerService {
     }
 
     private func connect() {
+        let place = machine.coordinator
+        let (host, port) =
+            place == 0 ? (options.host, options.port) : options.alternatives[place - 1]
         connecting = TCPConnection.connect(
             loop: loop,
-            host: options.host,
-            port: options.port,
+            host: host,
+            port: port,
             timeout: options.configuration.limits.handshake
         ) { [weak self] result in
             guard let self, !hasExited else {

@@ -29,6 +29,8 @@ struct Connection: Sendable {
     private var terms: SessionTerms
     private var silence: SilenceWatch
     private var outage = Outage()
+    /// Which coordinator the connection goes to, from 0.
+    private(set) var coordinator = 0
     /// Lines of unknown type on this connection.
     private var unknownTypes = 0
     /// Whether a message came on the connection under way or the last one.
@@ -102,6 +104,7 @@ struct Connection: Sendable {
             preconditionFailure("connectFailed answers connect, but the link is \(link)")
         }
         let pause = backoff.nextPause()
+        moveOn()
         link = .waiting(until: turn.now + pause)
         turn.report(.connectFailed(reason: reason, retryIn: pause))
         return .unreachable
@@ -186,6 +189,8 @@ struct Connection: Sendable {
 
     /// The coordinator ends, and its runs end with it.
     mutating func handleBye(_ bye: Bye, in turn: inout WorkerTurn) -> Change {
+        // A coordinator that ends has no session to come back to.
+        if isReady { moveOn() }
         let change = close("The coordinator said bye: \(bye.reason)", isFault: false, in: &turn)
         outage.noteCoordinatorEnd()
         return change
@@ -253,12 +258,19 @@ struct Connection: Sendable {
         isRefusal: Bool = false,
         in turn: inout WorkerTurn
     ) -> Change {
+        // After a session its coordinator comes first: it keeps the attempts for a while.
+        if !isReady { moveOn() }
         outage.noteLoss(at: turn.now, hadSession: isReady, isRefusal: isRefusal)
         backoff.noteEnd(byFault: isFault)
         let pause = backoff.nextPause()
         link = .waiting(until: turn.now + pause)
         turn.report(.connectionLost(reason: reason, retryIn: pause))
         return .lost
+    }
+
+    /// Takes the next coordinator of the list.
+    private mutating func moveOn() {
+        coordinator = (coordinator + 1) % configuration.coordinators
     }
 
     /// Whether there was no connection for as long as the coordinator keeps the attempts.

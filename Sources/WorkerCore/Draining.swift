@@ -10,11 +10,13 @@ struct Draining: Sendable {
     private var cancelsAt: Instant?
     /// When the worker ends even though results are not acknowledged.
     private var endsAt: Instant?
+    /// When the worker ends whatever it still does; nil if it may take its time.
+    private var mustEndAt: Instant?
 
     var isUnderWay: Bool { reason != nil }
 
     /// When `shouldCancel` or `shouldEnd` changes.
-    var deadline: Instant? { cancelsAt ?? endsAt }
+    var deadline: Instant? { (cancelsAt ?? endsAt).orEarlier(mustEndAt) }
 
     /// Begins to drain; a worker that drains already keeps the earlier deadline of both.
     mutating func begin(_ reason: String, allowing allowed: Duration?, in turn: inout WorkerTurn) {
@@ -26,6 +28,11 @@ struct Draining: Sendable {
         } else if let deadline, endsAt == nil {
             cancelsAt = min(cancelsAt ?? deadline, deadline)
         }
+    }
+
+    /// Bounds the time until the worker has ended, whatever it still does.
+    mutating func mustEnd(by instant: Instant) {
+        mustEndAt = mustEndAt.orEarlier(instant)
     }
 
     /// Tells the coordinator.
@@ -45,6 +52,6 @@ struct Draining: Sendable {
     }
 
     func shouldEnd(at now: Instant) -> Bool {
-        endsAt.map { now >= $0 } ?? false
+        endsAt.orEarlier(mustEndAt).map { now >= $0 } ?? false
     }
 }

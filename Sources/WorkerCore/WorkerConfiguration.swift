@@ -27,6 +27,12 @@ public struct WorkerConfiguration: Sendable {
     public var replaces = false
     /// Whether its tools may come and go, so that `checkTools` makes sense.
     public var hasChangingTools = false
+    /// How many coordinators it may connect to; it tries one after the other.
+    public var coordinators = 1
+    /// How long it runs nothing while it is connected before it drains; nil for as long as it takes.
+    public var idleTimeout: Duration?
+    /// How long it runs at all: it drains before, and has ended by then; nil for no limit.
+    public var timeLimit: Duration?
     /// Attempts beyond its slots that it takes on before they can run, in all.
     public var queueLimit = 1_024
 

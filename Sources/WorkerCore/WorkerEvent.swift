@@ -55,6 +55,8 @@ extension WorkerMachine {
         case toolsChecked([WithheldTool])
         /// The worker is to end when what runs has ended; with a deadline, by force after it.
         case drainRequested(deadline: Duration?)
+        /// What started the worker has gone: it drains, and ends soon whatever still runs.
+        case starterGone
         /// The worker is to end now.
         case stopRequested
         /// `nextDeadline()` may have been reached; does no harm if it has not.

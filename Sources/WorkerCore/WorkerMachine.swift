@@ -20,6 +20,7 @@ public struct WorkerMachine: Sendable {
     private(set) var attempts: HeldAttempts
     private var tools: ToolAvailability
     private var draining = Draining()
+    private var lifetime: Lifetime
 
     /// A worker that has not begun; `startRequested` begins.
     ///
@@ -34,6 +35,7 @@ public struct WorkerMachine: Sendable {
         connection = Connection(configuration, key: key, seed: seed)
         attempts = HeldAttempts(configuration)
         tools = ToolAvailability(configuration)
+        lifetime = Lifetime(configuration)
     }
 
     /// Whether the coordinator has taken the worker on.
@@ -41,6 +43,9 @@ public struct WorkerMachine: Sendable {
 
     /// Whether there was an `exit`.
     public var hasEnded: Bool { connection.hasEnded }
+
+    /// Which of the configured coordinators `connect` means, from 0.
+    public var coordinator: Int { connection.coordinator }
 
     /// The longest line to accept from the coordinator now, in bytes; grows with `welcome`.
     public var maximumLine: Int { connection.maximumLine }
@@ -67,6 +72,7 @@ public struct WorkerMachine: Sendable {
         if hasEnded { return }
         var turn = WorkerTurn(at: now, after: exchange(&actions, with: []))
         attempts.endTurn(over: channel, in: &turn)
+        lifetime.note(isIdle: isReady && attempts.isEmpty && !isDraining, at: now)
         if isDraining, attempts.isEmpty { exit(.drained, in: &turn) }
         actions = turn.actions
     }
@@ -95,6 +101,7 @@ public struct WorkerMachine: Sendable {
             tools.handleChecked(withheld, over: channel, in: &turn)
         case .startRequested:
             tools.check(in: &turn)
+            lifetime.start(at: turn.now)
             connection.start(in: &turn)
         case .connected(let nonce):
             connection.handleConnected(nonce: nonce, in: &turn)
@@ -107,7 +114,11 @@ public struct WorkerMachine: Sendable {
         case .written:
             attempts.handleWritten(over: channel, in: &turn)
         case .drainRequested(let deadline):
-            drain(allowing: deadline, in: &turn)
+            drain("The worker was asked to end.", allowing: deadline, in: &turn)
+        case .starterGone:
+            draining.mustEnd(by: turn.now + Lifetime.orphanLimit)
+            let reason = "What started the worker has ended."
+            drain(reason, allowing: Lifetime.orphanGrace, in: &turn)
         case .stopRequested:
             exit(.stopped, in: &turn)
         case .deadlineReached:
@@ -238,8 +249,12 @@ public struct WorkerMachine: Sendable {
 
     // MARK: - Ending
 
-    private mutating func drain(allowing allowed: Duration?, in turn: inout WorkerTurn) {
-        draining.begin("The worker was asked to end.", allowing: allowed, in: &turn)
+    private mutating func drain(
+        _ reason: String,
+        allowing allowed: Duration?,
+        in turn: inout WorkerTurn
+    ) {
+        draining.begin(reason, allowing: allowed, in: &turn)
         if connection.hasCoordinatorEnded { giveUpUnwantedAttempts(in: &turn) }
         if isReady { announceDrain(in: &turn) }
     }
@@ -283,12 +298,14 @@ public struct WorkerMachine: Sendable {
             .orEarlier(tools.deadline)
             .orEarlier(draining.deadline)
             .orEarlier(connection.exitDeadline)
+            .orEarlier(lifetime.deadline)
     }
 
     private mutating func handleDeadlines(in turn: inout WorkerTurn) {
         follow(connection.handleDeadline(in: &turn), in: &turn)
         attempts.handleDeadline(over: channel, in: &turn)
         tools.handleDeadline(in: &turn)
+        handleEndOfLife(in: &turn)
         let limits = configuration.limits
         if draining.shouldCancel(at: turn.now, endingAfter: limits.cancelGrace + limits.lease) {
             attempts.cancelRunning(in: &turn)
@@ -296,6 +313,18 @@ public struct WorkerMachine: Sendable {
         if draining.shouldEnd(at: turn.now) { exit(.stopped, in: &turn) }
         if let deadline = connection.exitDeadline, turn.now >= deadline {
             exit(.noCoordinator, in: &turn)
+        }
+    }
+
+    /// Drains when the worker has had nothing to do for long enough, or its time is nearly over.
+    private mutating func handleEndOfLife(in turn: inout WorkerTurn) {
+        if let last = lifetime.takeLastPhase(at: turn.now) {
+            draining.mustEnd(by: last.endsAt)
+            let reason = "The worker's time limit is near."
+            return drain(reason, allowing: last.allowed, in: &turn)
+        }
+        if !isDraining, attempts.isEmpty, let reason = lifetime.idleReason(at: turn.now) {
+            drain(reason, allowing: nil, in: &turn)
         }
     }
 }

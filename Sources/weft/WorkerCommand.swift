@@ -25,6 +25,10 @@ struct WorkerCommand: ParsableCommand {
             it: what runs is finished, nothing new is taken. A second one, or SIGQUIT, ends it at \
             once. However it ends, nothing of its tools is left: no process and no folder.
 
+            With --exit-with-stdin it ends with what started it: when its standard input ends it \
+            takes nothing new, gives what runs 5 s, and has ended after 10 s. Until then the line \
+            drain on it does what SIGTERM does, and the line stop what SIGQUIT does.
+
             Examples:
               weft worker --tools tools.yaml
               weft worker --coordinator 10.0.0.5:7420 --tools tools.yaml --slots 8 \
@@ -32,7 +36,15 @@ struct WorkerCommand: ParsableCommand {
             """
     )
 
-    @Option(help: "The coordinator (default: WEFT_COORDINATOR, else 127.0.0.1:7420).")
+    @Option(
+        help: ArgumentHelp(
+            """
+            The coordinator, or several separated by commas, which are tried in turn (default: \
+            WEFT_COORDINATOR, else 127.0.0.1:7420).
+            """,
+            valueName: "host:port"
+        )
+    )
     var coordinator: String?
 
     @Option(help: "The manifest of the tools to offer.")
@@ -75,6 +87,26 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "End after this time without a coordinator, such as 30s (default: never).")
     var exitAfter: String?
 
+    @Option(
+        help: "Drain after this time without work while connected, such as 5m (default: never).",
+        transform: positiveDuration
+    )
+    var idleTimeout: Duration?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Have ended after this time, such as 2h: nothing new is taken in its last quarter, one \
+            minute at most (default: no limit).
+            """
+        ),
+        transform: positiveDuration
+    )
+    var timeLimit: Duration?
+
+    @Flag(help: "End when standard input ends, as when what started the worker is gone.")
+    var exitWithStdin = false
+
     @Flag(name: .shortAndLong, help: "Log warnings only.")
     var quiet = false
 
@@ -91,11 +123,18 @@ struct WorkerCommand: ParsableCommand {
                 "The worker would have no tools: give --tools FILE, or --diagnostics to try it."
             )
         }
+        if exitWithStdin, keyFile == "-" {
+            throw ValidationError(
+                "--key-file - reads standard input to its end, so --exit-with-stdin would end the "
+                    + "worker at once. Name a file, or leave one of them out."
+            )
+        }
         _ = try parsedExitAfter()
     }
 
     func run() throws {
-        let endpoint = try WorkerDefaults.endpoint(flag: coordinator)
+        let coordinators = CoordinatorList(flag: coordinator)
+        let endpoint = try WorkerDefaults.endpoint(flag: coordinators.first)
         let manifest = try readManifest()
         let key = try WorkerDefaults.key(file: keyFile, state: state, endpoint: endpoint)
         let labels = try parsedLabels()
@@ -115,6 +154,9 @@ struct WorkerCommand: ParsableCommand {
             software: WeftlineVersion.software,
             exitAfter: try parsedExitAfter()
         )
+        options.alternatives = try coordinators.alternatives()
+        options.configuration.idleTimeout = idleTimeout
+        options.configuration.timeLimit = timeLimit
         options.configuration.replaces = replace
         if offerAll { options.configuration.hasChangingTools = false }
         let service = WorkerService(loop: loop, options: options, logger: logger)
@@ -130,16 +172,34 @@ struct WorkerCommand: ParsableCommand {
             timer.detachFromLoopLife()
         }
         var signalCount = 0
-        let signals = try Shell.onEndingSignals(loop) { isUrgent in
+        let end = { (isUrgent: Bool) in
             signalCount += 1
             if hasExited { return loop.stop() }
             if signalCount == 1, !isUrgent { service.drain() } else { service.stop() }
         }
+        let signals = try Shell.onEndingSignals(loop, end)
+        let input = exitWithStdin ? watchInput(loop, end, service.noteStarterGone) : nil
         service.start()
         loop.run()
         for signal in signals { signal.close() }
+        input?.close()
         loop.close()
         if let failure { throw failure }
+    }
+
+    /// Follows the orders of what started this process, and its end.
+    private func watchInput(
+        _ loop: EventLoop,
+        _ end: @escaping (_ isUrgent: Bool) -> Void,
+        _ onEnd: @escaping () -> Void
+    ) -> StandardInput {
+        StandardInput(
+            loop: loop,
+            onLine: { line in
+                if line == "drain" || line == "stop" { end(line == "stop") }
+            },
+            onEnd: onEnd
+        )
     }
 
     private func readManifest() throws -> Manifest? {

@@ -31,7 +31,8 @@ struct WorkerHarness {
         queueLimit: Int = 1_024,
         hasChangingTools: Bool = false,
         replaces: Bool = false,
-        seed: UInt64 = 1
+        seed: UInt64 = 1,
+        change: (inout WorkerConfiguration) -> Void = { _ in }
     ) {
         var configuration = WorkerConfiguration(
             name: "w-1",
@@ -43,6 +44,7 @@ struct WorkerHarness {
         configuration.queueLimit = queueLimit
         configuration.hasChangingTools = hasChangingTools
         configuration.replaces = replaces
+        change(&configuration)
         self.slots = slots
         machine = WorkerMachine(configuration: configuration, key: Self.key, seed: seed)
         announced = limits.announced

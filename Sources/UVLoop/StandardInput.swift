@@ -1,0 +1,88 @@
+// The standard input of this process on the loop: its lines and its end. Not here: what the lines
+// mean; reading it before there is a loop.
+internal import CLibuv
+internal import Glibc
+
+/// Reads standard input line by line without blocking the loop.
+///
+/// Lives until it is closed, and does not keep the loop alive. Whoever else has this input open, such
+/// as the shell of a terminal, is not disturbed where the system allows it: a pipe or a terminal is
+/// opened once more for reading, so that it stays blocking for others.
+public final class StandardInput {
+    private let loop: EventLoop
+    private let descriptor: Int32
+    private var source: PollSource?
+    private var onLine: ((String) -> Void)?
+    private var onEnd: (() -> Void)?
+    private var rest: [UInt8] = []
+    private var isClosed = false
+
+    /// Longer lines are cut; nothing of use is as long.
+    private static let longestLine = 4096
+
+    /// Begins to read; `onEnd` is called once, in a later turn, when there is nothing more to come.
+    public init(loop: EventLoop, onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) {
+        loop.preconditionNotClosed()
+        self.loop = loop
+        self.onLine = onLine
+        self.onEnd = onEnd
+        let reopened = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+        // A socket cannot be opened again, nor can the pipe of another user.
+        descriptor = reopened >= 0 ? reopened : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+        source = try? PollSource(loop: loop, descriptor: descriptor) { [self] _ in read() }
+        if let source {
+            source.watch(.readable)
+            source.detachFromLoopLife()
+        } else {
+            // A file cannot be watched, and need not be: all of it is there.
+            loop.nextTurn { [self] in read() }
+        }
+    }
+
+    /// Reads no more and calls nobody.
+    ///
+    /// Calling it again does nothing.
+    public func close() {
+        loop.assertOnLoop()
+        guard !isClosed else { return }
+        isClosed = true
+        onLine = nil
+        onEnd = nil
+        source?.close()
+        source = nil
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
+
+    private func read() {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while !isClosed {
+            let count = Glibc.read(descriptor, &bytes, bytes.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { return }
+            // An input that cannot be read is as good as ended.
+            guard count > 0 else { return end() }
+            take(bytes[..<count])
+        }
+    }
+
+    private func take(_ bytes: ArraySlice<UInt8>) {
+        for byte in bytes {
+            if byte != UInt8(ascii: "\n") {
+                if rest.count < Self.longestLine { rest.append(byte) }
+                continue
+            }
+            let line = String(decoding: rest, as: UTF8.self)
+            rest = []
+            onLine?(line)
+        }
+    }
+
+    private func end() {
+        let onEnd = onEnd
+        close()
+        onEnd?()
+    }
+}
+
+@available(*, unavailable)
+extension StandardInput: Sendable {}
