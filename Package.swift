@@ -68,6 +68,11 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+        // TLS 1.3 with pre-shared keys, over memory.
+        .target(
+            name: "CTLS",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
+        ),
         // What libuv has no call for: protecting this process, keeping those of tools.
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
@@ -101,7 +106,7 @@ let package = Package(
             "LanguageModels",
             ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", yaml]
         ),
-        shell("Transport", ["UVLoop", "JSON", "Wire"]),
+        shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
         shell(
             "Tools",
             [

@@ -72,7 +72,7 @@ final class BenchCluster {
     /// Options for another client.
     func clientOptions(_ name: String) -> CoordinatorClient.Options {
         CoordinatorClient.Options(
-            endpoint: endpoint,
+            endpoints: [endpoint],
             role: .client,
             key: key(of: .client),
             name: name,

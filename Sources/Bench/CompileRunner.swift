@@ -68,7 +68,7 @@ final class CompileRunner {
             software: WeftlineVersion.software,
             logger: Shell.logger("coordinator", level: .warning),
             onReady: { [self] endpoint, key in
-                session.connect(.client(to: endpoint, key: key)) { [self] in run(on: $0) }
+                session.connect(.client(to: [endpoint], key: key)) { [self] in run(on: $0) }
             },
             onFailure: { session.end(CommandFailure(.failed, $0)) }
         )

@@ -77,7 +77,7 @@ struct CoreLoad {
         var keys: [Role: HandshakeKey] = [:]
         for role in [Role.worker, .client] { keys[role] = Self.key }
         machine = CoordinatorMachine(
-            configuration: CoordinatorMachine.Configuration(limits: limits, keys: keys),
+            configuration: CoordinatorMachine.Configuration(limits: limits, keyring: Keyring(keys)),
             seed: 1,
             at: .zero
         )

@@ -1,6 +1,7 @@
 // Why a connection or a request of a client failed. Not here: why nodes fail.
 public import Core
 public import Plans
+public import Transport
 public import UVLoop
 public import Wire
 
@@ -71,6 +72,12 @@ extension ClientError {
         switch error.code {
         case .authFailed:
             self = .notAuthenticated(error.message, by: endpoint)
+        case .encryption:
+            self.init(
+                kind: .refused,
+                code: error.code,
+                message: "\(endpoint): \(error.message)"
+            )
         case .authTimeout, .unsupportedVersion, .forbidden, .duplicateName:
             self.init(
                 kind: .refused,

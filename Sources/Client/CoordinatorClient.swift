@@ -2,7 +2,7 @@
 // connecting (PendingClient), runs (+Runs), questions and commands (+Requests).
 internal import Core
 internal import JSON
-internal import Transport
+public import Transport
 public import UVLoop
 public import Wire
 
@@ -13,12 +13,15 @@ public import Wire
 public final class CoordinatorClient {
     /// How to connect.
     public struct Options: Sendable {
-        /// The coordinator's address.
-        public var endpoint: Endpoint
+        /// The coordinators, which are tried in turn until one can be connected to; at least
+        /// one.
+        public var endpoints: [Endpoint]
         /// `client` or `viewer`.
         public var role: Role
         /// The key of that role.
         public var key: HandshakeKey
+        /// When the connection is encrypted.
+        public var tls: TLSPolicy
         /// A name for people; must be valid for `PeerName`.
         public var name: String
         /// Time for connecting and the handshake.
@@ -26,13 +29,16 @@ public final class CoordinatorClient {
 
         /// Makes options.
         public init(
-            endpoint: Endpoint,
+            endpoints: [Endpoint],
             role: Role,
             key: HandshakeKey,
             name: String,
+            tls: TLSPolicy = .offHost,
             timeout: Duration = .seconds(5)
         ) {
-            self.endpoint = endpoint
+            precondition(!endpoints.isEmpty, "there is a coordinator to connect to")
+            self.endpoints = endpoints
+            self.tls = tls
             self.role = role
             self.key = key
             self.name = name

@@ -10,6 +10,10 @@ internal import Wire
 public final class PendingClient {
     private let loop: EventLoop
     private let options: CoordinatorClient.Options
+    /// The coordinator that is tried.
+    private var endpoint: Endpoint
+    /// Those that are tried after it.
+    private var others: ArraySlice<Endpoint>
     private var then: ((Result<CoordinatorClient, ClientError>) -> Void)?
     private var connecting: PendingConnect?
     private var connection: MessageConnection?
@@ -27,6 +31,8 @@ public final class PendingClient {
     ) {
         self.loop = loop
         self.options = options
+        endpoint = options.endpoints[0]
+        others = options.endpoints.dropFirst()
         self.then = then
         initiator = HandshakeInitiator(
             role: options.role,
@@ -35,17 +41,26 @@ public final class PendingClient {
             nonce: SecureRandom.bytes(Limits.nonceBytes)
         )
         timer = Timer(loop: loop) { [self] in passDeadline() }
+        connect()
+    }
+
+    private func connect() {
         startTime()
         connecting = TCPConnection.connect(
             loop: loop,
-            host: options.endpoint.host,
-            port: options.endpoint.port,
+            host: endpoint.host,
+            port: endpoint.port,
             timeout: options.timeout
         ) { [self] result in
             connecting = nil
             switch result {
             case .success(let socket): begin(socket)
-            case .failure(let error): fail(.unreachable(options.endpoint, error))
+            case .failure(let error):
+                guard then != nil, let next = others.popFirst() else {
+                    return fail(.unreachable(endpoint, error))
+                }
+                endpoint = next
+                connect()
             }
         }
     }
@@ -76,6 +91,8 @@ public final class PendingClient {
         let connection = MessageConnection(
             loop: loop,
             socket: socket,
+            tls: options.tls.encrypts(host: endpoint.host)
+                ? .peer(options.key, role: options.role) : nil,
             maximumLine: Limits().maxLineBeforeAuthentication
         )
         self.connection = connection
@@ -108,13 +125,13 @@ public final class PendingClient {
                     message: error.message,
                     isFatal: true
                 )
-                fail(ClientError(atHandshake: refusal, with: options.endpoint))
+                fail(ClientError(atHandshake: refusal, with: endpoint))
             }
         case .welcome(let welcome):
             succeed(welcome)
         case .error(let error):
             guard error.isFatal else { return }
-            fail(ClientError(atHandshake: error, with: options.endpoint))
+            fail(ClientError(atHandshake: error, with: endpoint))
         case .ping(let ping):
             connection?.send(.pong(Pong(n: ping.n)))
         case .bye(let bye):
@@ -126,20 +143,28 @@ public final class PendingClient {
 
     private func receive(_ violation: WireError) {
         guard violation.code != .unknownType else { return }
+        if violation.code == .encryption || violation.code == .authFailed {
+            let refusal = ErrorMessage(
+                code: violation.code,
+                message: violation.message,
+                isFatal: true
+            )
+            return fail(ClientError(atHandshake: refusal, with: endpoint))
+        }
         fail(failure("the program that listens there does not speak Weftline's protocol"))
     }
 
     private func succeed(_ welcome: Welcome) {
         guard let connection, hasAnswered else {
             return fail(
-                .notAuthenticated("it did not prove itself.", by: options.endpoint)
+                .notAuthenticated("it did not prove itself.", by: endpoint)
             )
         }
         connection.maximumLine = max(connection.maximumLine, welcome.limits.maxLine)
         let client = CoordinatorClient(
             loop: loop,
             connection: connection,
-            endpoint: options.endpoint,
+            endpoint: endpoint,
             welcome: welcome
         )
         self.client = client
@@ -149,7 +174,7 @@ public final class PendingClient {
     private func failure(_ cause: String) -> ClientError {
         ClientError(
             kind: .unreachable,
-            message: "No coordinator can be reached at \(options.endpoint): \(cause)."
+            message: "No coordinator can be reached at \(endpoint): \(cause)."
         )
     }
 

@@ -3,12 +3,15 @@ public import ArgumentParser
 internal import Configuration
 package import Core
 package import Plans
+public import Transport
 public import Wire
 
 extension JoinKind: ExpressibleByArgument {}
 extension PlanningStrategy: ExpressibleByArgument {}
 extension MissingToolPolicy: ExpressibleByArgument {}
 extension NodeStatus: ExpressibleByArgument {}
+extension Role: ExpressibleByArgument {}
+extension TLSPolicy: ExpressibleByArgument {}
 extension PlanFormat: ExpressibleByArgument {}
 extension ModelFailurePolicy: ExpressibleByArgument {}
 

@@ -4,6 +4,7 @@ package import Client
 package import Core
 internal import Glibc
 package import JSON
+package import Transport
 package import UVLoop
 package import Wire
 
@@ -117,15 +118,17 @@ package final class Session {
 extension CoordinatorClient.Options {
     /// How this command connects with a key.
     package static func client(
-        to endpoint: Endpoint,
+        to endpoints: [Endpoint],
         role: Role = .client,
-        key: HandshakeKey
+        key: HandshakeKey,
+        tls: TLSPolicy = .offHost
     ) -> CoordinatorClient.Options {
         CoordinatorClient.Options(
-            endpoint: endpoint,
+            endpoints: endpoints,
             role: role,
             key: key,
-            name: "weft-\(ProcessTable.pid)"
+            name: "weft-\(ProcessTable.pid)",
+            tls: tls
         )
     }
 }
@@ -138,11 +141,13 @@ extension Session {
         id: String? = nil,
         node: NodeID? = nil,
         from: Int? = nil,
-        limit: Int? = nil
+        limit: Int? = nil,
+        onConnected: @escaping (Endpoint) -> Void = { _ in }
     ) throws -> RawJSON {
         var answer = RawJSON.null
         try run { session in
             session.connect(options) { client in
+                onConnected(client.endpoint)
                 client.get(what, id: id, node: node, from: from, limit: limit) { result in
                     switch result {
                     case .success(let data):

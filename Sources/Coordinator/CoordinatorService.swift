@@ -8,7 +8,7 @@ public import LanguageModels
 public import Logging
 internal import PlannerCore
 internal import Runs
-internal import Transport
+public import Transport
 public import UVLoop
 internal import Wire
 
@@ -27,14 +27,23 @@ public final class CoordinatorService {
         public var machine: CoordinatorMachine.Configuration
         /// Where remembered plans are kept; nil keeps them until the coordinator stops.
         public var memoryFile: PlanMemoryFile?
+        /// Whether connections are encrypted; by default they are beyond this host.
+        public var tls: TLSPolicy
+        /// The state folder whose keys are read again when they change; nil keeps those of the
+        /// start.
+        public var keyFolder: String?
 
         /// Describes a coordinator.
         public init(
             host: String = "127.0.0.1",
             port: Int = 7420,
             machine: CoordinatorMachine.Configuration,
-            memoryFile: PlanMemoryFile? = nil
+            memoryFile: PlanMemoryFile? = nil,
+            tls: TLSPolicy = .offHost,
+            keyFolder: String? = nil
         ) {
+            self.tls = tls
+            self.keyFolder = keyFolder
             self.memoryFile = memoryFile
             self.host = host
             self.port = port
@@ -56,6 +65,9 @@ public final class CoordinatorService {
     private var connections: [ConnectionID: MessageConnection] = [:]
     private var connectionCount = 0
     private var listener: TCPListener?
+    /// The keys that encrypt connections; nil if they are not encrypted.
+    private var tls: TLSContext?
+    private var keyWatch: KeyWatch?
     private var outboxes: Outboxes?
     private var inboxes: Inboxes?
     private var hook: TurnHook?
@@ -117,6 +129,7 @@ public final class CoordinatorService {
             }
         )
         self.listener = listener
+        useKeys()
         // The machine's hook comes before that of the outboxes, so that its messages leave in this
         // turn.
         hook = loop.onTurnEnd { [weak self] in self?.endTurn() }
@@ -132,12 +145,42 @@ public final class CoordinatorService {
         return listener.localAddress
     }
 
+    /// Prepares encryption, and notices when keys change.
+    private func useKeys() {
+        if options.tls.encrypts(host: options.host) {
+            let tls = TLSContext.coordinator()
+            tls.use(options.machine.keyring, at: unixMilliseconds)
+            self.tls = tls
+        }
+        guard let folder = options.keyFolder else { return }
+        keyWatch = KeyWatch(
+            loop: loop,
+            folder: folder,
+            keyring: options.machine.keyring,
+            onChange: { [weak self] in self?.useKeyring($0) },
+            onProblem: { [logger] in
+                logger.warning("keys stay as they were", metadata: ["reason": "\($0)"])
+            }
+        )
+    }
+
+    private func useKeyring(_ keyring: Keyring) {
+        logger.info("keys changed")
+        tls?.use(keyring, at: unixMilliseconds)
+        handle(.keyringChanged(keyring))
+    }
+
+    private var unixMilliseconds: Int {
+        options.machine.unixMillisecondsAtZero + Int(loop.nowNanoseconds / 1_000_000)
+    }
+
     /// Tells every peer, and closes everything that keeps the loop alive.
     public func stop() {
         guard !isStopped else { return }
         handle(.shutdownRequested)
         isStopped = true
         listener?.close()
+        keyWatch?.close()
         hook?.cancel()
         timer?.close()
         storingTimer?.close()
@@ -185,6 +228,7 @@ public final class CoordinatorService {
         let connection = MessageConnection(
             loop: loop,
             socket: socket,
+            tls: tls,
             maximumLine: options.machine.limits.maxLineBeforeAuthentication,
             cutting: Outbox.Cutting(
                 largestInline: options.machine.limits.announced.largestInline,
@@ -196,6 +240,7 @@ public final class CoordinatorService {
         connections[id] = connection
         socket.setKeepAlive(seconds: 30)
         connection.onBacklog = { [weak self] in self?.report($0, of: id) }
+        connection.onEncrypted = { [weak self] in self?.handle(.encrypted(id, key: $0)) }
         connection.onLinesWaiting = { [weak self] in self?.handle(.heard(id)) }
         handle(.connected(id, nonce: SecureRandom.bytes(Limits.nonceBytes)))
         connection.start(
@@ -330,8 +375,16 @@ public final class CoordinatorService {
                 "peer dismissed",
                 metadata: ["peer": "\(id)", "error": "\(error)"]
             )
-        case .runAccepted(let run, let nodes):
-            logger.debug("run accepted", metadata: ["run": "\(run)", "nodes": "\(nodes)"])
+        case .runAccepted(let run, let identity, let nodes):
+            logger.debug(
+                "run accepted",
+                metadata: ["run": "\(run)", "by": "\(identity ?? "?")", "nodes": "\(nodes)"]
+            )
+        case .cancelAsked(let run, let identity):
+            logger.info(
+                "run is cancelled",
+                metadata: ["run": "\(run)", "by": "\(identity ?? "?")"]
+            )
         case .runEnded(let run, let status, let milliseconds, let planning):
             var metadata: Logger.Metadata = [
                 "run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)",

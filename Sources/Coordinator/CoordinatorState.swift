@@ -9,8 +9,8 @@ public import Wire
 public final class CoordinatorState {
     /// The folder.
     public let path: String
-    /// The key of each role.
-    public let keys: [Role: HandshakeKey]
+    /// The keys that are accepted.
+    public let keyring: Keyring
     /// How many times a coordinator was started with this folder, this time included.
     public let epoch: Int
 
@@ -22,11 +22,7 @@ public final class CoordinatorState {
     public init(path: String) throws(CoordinatorStateError) {
         self.path = path
         do {
-            var keys: [Role: HandshakeKey] = [:]
-            for role in Role.allCases {
-                keys[role] = try KeyFile.loadOrCreate(role: role, in: path)
-            }
-            self.keys = keys
+            keyring = try KeyStore.load(from: path, makesKeys: true).keyring
         } catch {
             throw CoordinatorStateError(description: "\(error)")
         }

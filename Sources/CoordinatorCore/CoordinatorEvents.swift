@@ -28,6 +28,10 @@ extension CoordinatorMachine {
     public enum Event: Sendable {
         /// A peer connected. The nonce is 32 fresh random bytes for its handshake.
         case connected(ConnectionID, nonce: [UInt8])
+        /// The connection is encrypted with the key of that name, which both sides have proved.
+        case encrypted(ConnectionID, key: String)
+        /// These keys, and no others, are accepted from now on.
+        case keyringChanged(Keyring)
         /// A message arrived.
         case received(ConnectionID, Message)
         /// Lines of the peer have arrived and will follow in a later turn: it is not silent.
@@ -92,8 +96,10 @@ extension CoordinatorMachine {
         case offerChanged(worker: String, tools: Int, withheld: [WithheldTool])
         /// A peer failed the handshake, broke the protocol or was too slow.
         case peerDismissed(ConnectionID, WireError)
-        /// A run was accepted.
-        case runAccepted(RunID, nodes: Int)
+        /// An identity submitted a run.
+        case runAccepted(RunID, by: String?, nodes: Int)
+        /// An identity asked to end a run.
+        case cancelAsked(RunID, by: String?)
         /// A run ended.
         case runEnded(RunID, status: String, milliseconds: Int, PlanningCourse)
     }

@@ -19,10 +19,13 @@ extension CoordinatorMachine {
             return unknownRun(cancel.run, request: nil, id, in: &turn)
         }
         guard runs[run].state.phase.isGoingOn else { return }
+        let identity = peers[id]?.access?.identity.name
         let change = RunChange.cancelAsked(
             reason: cancel.reason ?? "cancelled by a client",
+            by: identity,
             isCutShort: runs[run].author != nil || runs[run].hasPlanner
         )
+        turn.append(.report(.cancelAsked(cancel.run, by: identity)))
         record(change, run, in: &turn)
         cancelNodes(of: run, in: &turn)
     }

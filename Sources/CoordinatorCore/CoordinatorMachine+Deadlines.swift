@@ -33,6 +33,7 @@ extension CoordinatorMachine {
             end(run, because: failure, in: &turn)
         }
         closeCalls(in: &turn)
+        endKeys(in: &turn)
         schedule(.deadlineReached, in: &turn)
         if let due = audience.progress.due, due <= turn.now { sendProgress(in: &turn) }
     }

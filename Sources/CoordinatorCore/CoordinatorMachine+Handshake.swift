@@ -17,11 +17,7 @@ extension CoordinatorMachine {
             turn.append(.close(id))
             return
         }
-        let responder = HandshakeResponder(
-            keys: configuration.keys,
-            nonce: nonce,
-            session: makeName()
-        )
+        let responder = HandshakeResponder(nonce: nonce, session: makeName())
         let time = presence.judgingTime(at: turn.now)
         let peer = Peer(id: id, state: .handshaking(responder), lastHeard: time)
         peers.add(peer, handshakeDeadline: time + limits.handshake)
@@ -117,7 +113,11 @@ extension CoordinatorMachine {
         do throws(WireError) {
             switch message {
             case .hello(let hello):
-                let challenge = try responder.receive(hello)
+                let challenge = try responder.receive(
+                    hello,
+                    keyring: keyring,
+                    at: unixMilliseconds(at: turn.now)
+                )
                 peers.inPlace(id) { $0.state = .handshaking(responder) }
                 turn.append(.send(id, .challenge(challenge)))
             case .auth(let auth):
@@ -140,6 +140,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         peers.endHandshake(of: id)
+        peers.inPlace(id) { $0.access = proved.entry }
         var session = proved.session
         let name = proved.name
         if proved.role == .worker {

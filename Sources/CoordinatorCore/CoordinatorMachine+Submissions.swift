@@ -11,11 +11,13 @@ internal import Schemas
 internal import Wire
 
 extension CoordinatorMachine {
-    mutating func submit(_ submit: Submit, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+    mutating func submit(_ asked: Submit, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        let identity = peers[id]?.access?.identity
+        let submit = asked.restricted(to: identity)
         if !submit.unreadable.isEmpty {
             return refuse(unreadable(submit.unreadable), about: submit.key, id, in: &turn)
         }
-        let digest = ContentDigest(of: submit).bytes
+        let digest = ContentDigest(of: asked).bytes
         if let run = runs.slot(ofKey: submit.key) {
             return submitAgain(submit, run, digest, id, in: &turn)
         }
@@ -39,7 +41,7 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
-        let acceptance = acceptance(of: submit, digest, turn.now)
+        let acceptance = acceptance(of: submit, by: identity?.name, digest, turn.now)
         var run = HeldRun(
             Run(acceptance, at: turn.now),
             author: submit.isStreamed ? id : nil,
@@ -72,6 +74,7 @@ extension CoordinatorMachine {
 
     private mutating func acceptance(
         of submit: Submit,
+        by identity: String?,
         _ digest: [UInt8],
         _ now: Instant
     ) -> Acceptance {
@@ -86,7 +89,8 @@ extension CoordinatorMachine {
             digest: digest,
             goal: submit.goal,
             isStreamed: submit.isStreamed,
-            unixMilliseconds: configuration.unixMillisecondsAtZero + Int(now.milliseconds)
+            submitter: identity,
+            unixMilliseconds: unixMilliseconds(at: now)
         )
     }
 
@@ -131,7 +135,10 @@ extension CoordinatorMachine {
         if run.author != nil { audience.noteInterest(of: id, in: run.id) }
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
         turn.append(.send(id, .accepted(accepted)))
-        turn.append(.report(.runAccepted(run.id, nodes: run.state.plan.count)))
+        let submitter = run.state.acceptance.submitter
+        turn.append(
+            .report(.runAccepted(run.id, by: submitter, nodes: run.state.plan.count))
+        )
         if let level = submit.watch { addWatcher(id, level, of: slot) }
         let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
         let bound = isSequential ? 1 : submit.budget.running

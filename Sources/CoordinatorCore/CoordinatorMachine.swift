@@ -29,6 +29,9 @@ public struct CoordinatorMachine: Sendable {
     var runs = RunTable()
     var audience = Audience()
     var memory: PlanMemory
+    /// The keys that are accepted, and when the next of them ends.
+    var keyring: Keyring
+    var keyringEnd: Instant?
     /// Room and time for the arguments of ready nodes.
     var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
@@ -43,8 +46,8 @@ public struct CoordinatorMachine: Sendable {
         public var limits: Limits
         /// The scheduler's numbers.
         public var schedulerLimits: SchedulerLimits
-        /// The key of each role; a role without a key is refused.
-        public var keys: [Role: HandshakeKey]
+        /// The keys that are accepted at the start.
+        public var keyring: Keyring
         /// Counts the starts of this coordinator; a session of another epoch is not resumed.
         public var epoch: Int
         /// Name and version, told to peers.
@@ -70,13 +73,13 @@ public struct CoordinatorMachine: Sendable {
         public init(
             limits: Limits = Limits(),
             schedulerLimits: SchedulerLimits = SchedulerLimits(),
-            keys: [Role: HandshakeKey],
+            keyring: Keyring,
             epoch: Int = 1,
             software: String = "weft"
         ) {
             self.limits = limits
             self.schedulerLimits = schedulerLimits
-            self.keys = keys
+            self.keyring = keyring
             self.epoch = epoch
             self.software = software
         }
@@ -93,6 +96,8 @@ public struct CoordinatorMachine: Sendable {
         scheduler = Scheduler(limits: schedulerLimits, seed: generator.next())
         startedAt = now
         memory = PlanMemory(configuration.rememberedPlans)
+        keyring = configuration.keyring
+        keyringEnd = keyringEnd(after: now)
     }
 
     /// Takes in one event and appends what follows from it.
@@ -120,6 +125,10 @@ public struct CoordinatorMachine: Sendable {
             disconnect(connection, in: &turn)
         case .backlog(let connection, let backlog):
             noteBacklog(backlog, of: connection, in: &turn)
+        case .encrypted(let connection, let key):
+            noteEncryption(of: connection, withKey: key)
+        case .keyringChanged(let keyring):
+            changeKeyring(keyring, in: &turn)
         case .modelReported(let call, let event):
             handleReport(call, event, in: &turn)
         case .deadlineReached:
@@ -177,6 +186,7 @@ public struct CoordinatorMachine: Sendable {
         consider(audience.progress.due)
         consider(fleet.acknowledgementTimes.due)
         consider(runs.deadlines.ofRuns.next)
+        consider(keyringEnd)
         consider(judging: fleet.twins.next)
         consider(furtherTurn)
         return next

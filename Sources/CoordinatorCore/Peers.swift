@@ -9,6 +9,8 @@ internal import Wire
 struct Peer: Sendable {
     let id: ConnectionID
     var state: State
+    /// The key that it has proved to hold, and whose that is; nil before that.
+    var access: Keyring.Entry?
     /// When anything was last heard from it, on the judging clock.
     var lastHeard: Instant
     /// Messages of unknown type so far.

@@ -123,6 +123,7 @@ struct RecordReader {
             digest: try digest(),
             goal: optional("goal")?.stringValue,
             isStreamed: try flag("streamed"),
+            submitter: optional("by")?.stringValue,
             unixMilliseconds: try integer("unix_ms")
         )
     }
@@ -170,6 +171,7 @@ extension RunChange {
         case "cancel_asked":
             self = .cancelAsked(
                 reason: try reader.text("reason"),
+                by: reader.optional("by")?.stringValue,
                 isCutShort: try reader.flag("cut_short")
             )
         case "failure_decided": self = .failureDecided(try reader.failure())

@@ -190,8 +190,8 @@ extension Run {
         case .answered(let answer):
             planning.answer = answer
             phase = .answered
-        case .cancelAsked(let reason, let isCutShort):
-            phase = .ending(.cancelling(reason: reason, isCutShort: isCutShort))
+        case .cancelAsked(let reason, let identity, let isCutShort):
+            phase = .ending(.cancelling(reason: reason, by: identity, isCutShort: isCutShort))
         case .failureDecided(let failure):
             phase = .ending(.failing(failure))
         case .intakeEnded:

@@ -32,6 +32,7 @@ extension Run {
 
     private var endingBytes: Int {
         (failure?.heldBytes ?? 0) + (cancelReason?.utf8.count ?? 0)
+            + (canceller?.utf8.count ?? 0)
     }
 }
 

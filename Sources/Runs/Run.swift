@@ -61,7 +61,12 @@ public struct Run: Sendable {
 
     /// The reason of a client that asked for its end, if one did.
     public var cancelReason: String? {
-        if case .cancelling(let reason, _) = ending { reason } else { nil }
+        if case .cancelling(let reason, _, _) = ending { reason } else { nil }
+    }
+
+    /// The identity that asked for its end, if one did.
+    public var canceller: String? {
+        if case .cancelling(_, let identity, _) = ending { identity } else { nil }
     }
 
     /// When it ended, in microseconds since it was accepted.
@@ -91,7 +96,7 @@ public struct Run: Sendable {
         switch phase {
         case .ended(let end): end.status
         case .ending(.failing): .failed
-        case .ending(.cancelling(_, let isCutShort)) where isCutShort || counts.cancelled > 0:
+        case .ending(.cancelling(_, _, let isCutShort)) where isCutShort || counts.cancelled > 0:
             .cancelled
         case .answered: .succeeded
         default: counts.failed + counts.skipped > 0 ? .failed : .succeeded

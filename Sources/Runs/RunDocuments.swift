@@ -18,6 +18,8 @@ extension Run {
             joinInstruction: plan.joinInstruction,
             error: failure,
             reason: cancelReason,
+            submittedBy: acceptance.submitter,
+            cancelledBy: canceller,
             startedAt: UnixTime(milliseconds: startedAt),
             endedAt: endedAt.map { UnixTime(milliseconds: startedAt + $0 / 1_000) },
             ageMilliseconds: (now - acceptedAt).wholeMilliseconds,

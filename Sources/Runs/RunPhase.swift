@@ -36,8 +36,8 @@ public enum RunPhase: Sendable, Hashable {
 public indirect enum RunEnding: Sendable, Hashable {
     /// It fails as a whole.
     case failing(Failure)
-    /// A client asked for it. `isCutShort`: its plan was not complete, or it had no answer.
-    case cancelling(reason: String, isCutShort: Bool)
+    /// An identity asked for it. `isCutShort`: its plan was not complete, or it had no answer.
+    case cancelling(reason: String, by: String?, isCutShort: Bool)
 }
 
 /// How a run ended.

@@ -132,8 +132,9 @@ extension RunChange {
             writer.field("round", round)
             writer.field("reason", reason)
         case .answered(let answer): writer.field("answer", answer)
-        case .cancelAsked(let reason, let isCutShort):
+        case .cancelAsked(let reason, let identity, let isCutShort):
             writer.field("reason", reason)
+            writer.field("by", identity)
             writer.field("cut_short", isCutShort)
         case .ended(let status): writer.field("status", status.rawValue)
         case .nodeReady, .pauseEnded, .cancelled, .modelReplied, .roundSettled, .intakeEnded,
@@ -161,6 +162,7 @@ extension Acceptance {
         writer.field("digest", digest.hexadecimal)
         writer.field("goal", goal)
         writer.field("streamed", isStreamed)
+        writer.field("by", submitter)
         writer.field("unix_ms", unixMilliseconds)
     }
 }

@@ -46,6 +46,8 @@ public struct Acceptance: Sendable, Hashable {
     public var goal: String?
     /// Whether its client sends nodes after the submission.
     public var isStreamed: Bool
+    /// The identity that submitted it; nil if none is known.
+    public var submitter: String?
     /// When it was accepted, in milliseconds of Unix time.
     public var unixMilliseconds: Int
 
@@ -61,6 +63,7 @@ public struct Acceptance: Sendable, Hashable {
         digest: [UInt8] = [],
         goal: String? = nil,
         isStreamed: Bool = false,
+        submitter: String? = nil,
         unixMilliseconds: Int = 0
     ) {
         self.id = id
@@ -73,6 +76,7 @@ public struct Acceptance: Sendable, Hashable {
         self.digest = digest
         self.goal = goal
         self.isStreamed = isStreamed
+        self.submitter = submitter
         self.unixMilliseconds = unixMilliseconds
     }
 }
@@ -144,8 +148,9 @@ public enum RunChange: Sendable, Hashable {
     /// The planner gave the answer.
     indirect case answered(RawJSON)
 
-    /// A client asked to end the run. `isCutShort`: its plan was not complete, or it had no answer.
-    indirect case cancelAsked(reason: String, isCutShort: Bool)
+    /// An identity asked to end the run. `isCutShort`: its plan was not complete, or it had no
+    /// answer.
+    indirect case cancelAsked(reason: String, by: String?, isCutShort: Bool)
     /// The run fails as a whole: what still runs is called back.
     indirect case failureDecided(Failure)
     /// Outputs that still come are not kept: the run holds too much.

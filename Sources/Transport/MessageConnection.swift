@@ -20,7 +20,13 @@ public final class MessageConnection {
     /// each time the peer has read some of it, and once when nothing waits any more.
     public var onBacklog: ((Backlog) -> Void)?
 
-    private let socket: TCPConnection
+    /// Called once with the name of the key, when a coordinator's connection is encrypted.
+    public var onEncrypted: ((String) -> Void)?
+
+    private let socket: any ByteConnection
+    private let isEncrypted: Bool
+    /// Whether anything was received.
+    private var hasReceived = false
     private let outboxes: Outboxes
     private let ownsOutboxes: Bool
     private let inboxes: Inboxes
@@ -64,6 +70,7 @@ public final class MessageConnection {
     /// - Parameters:
     ///   - loop: The loop of the socket.
     ///   - socket: The socket; closed with the connection.
+    ///   - tls: The keys to encrypt with; nil leaves the connection as it is.
     ///   - maximumLine: The longest line to accept, in bytes.
     ///   - cutting: How large values are split into chunks; nil if the messages sent here have none.
     ///   - outboxes: The list shared by the connections of the loop; a process with many
@@ -72,19 +79,26 @@ public final class MessageConnection {
     public init(
         loop: EventLoop,
         socket: TCPConnection,
+        tls: TLSContext? = nil,
         maximumLine: Int,
         cutting: Outbox.Cutting? = nil,
         outboxes: Outboxes? = nil,
         inboxes: Inboxes? = nil
     ) {
-        self.socket = socket
+        let encrypted = tls.map { TLSConnection(socket: socket, context: $0) }
+        self.socket = encrypted ?? socket
+        isEncrypted = tls != nil
         outbox = Outbox(cutting: cutting)
         self.outboxes = outboxes ?? Outboxes(loop: loop)
         ownsOutboxes = outboxes == nil
         self.inboxes = inboxes ?? Inboxes(loop: loop)
         ownsInboxes = inboxes == nil
         reader = LineReader(maximumLine: maximumLine)
-        socket.onDrained = { [weak self] in self?.flush() }
+        self.socket.onDrained = { [weak self] in self?.flush() }
+        encrypted?.onFailure = { [weak self] in self?.loseFraming($0) }
+        encrypted?.onOpen = { [weak self, weak encrypted] in
+            if let name = encrypted?.keyName { self?.onEncrypted?(name) }
+        }
     }
 
     /// Starts reading.
@@ -235,6 +249,12 @@ public final class MessageConnection {
 
     private func receive(_ bytes: [UInt8]) {
         guard !isClosed, !hasLostFraming else { return }
+        if !hasReceived {
+            hasReceived = true
+            if !isEncrypted, bytes.first == TLSConnection.firstByte {
+                return loseFraming(Self.peerEncrypts)
+            }
+        }
         reader.feed(bytes)
         if !hasWaitingLines, !isPaused { handleLines() }
     }
@@ -271,16 +291,26 @@ public final class MessageConnection {
                 // The clock is read only after some lines, or a long one.
                 cost += 1 + line.count >> 9
             } catch {
-                hasLostFraming = true
-                socket.pauseReading()
-                onViolation?(error)
-                return
+                return loseFraming(error)
             }
             guard cost >= Self.costPerLook else { continue }
             cost = 0
             if !isClosed, inboxes.isSpent(share) { return waitForTurn() }
         }
     }
+
+    /// Nothing can be read any more.
+    private func loseFraming(_ error: WireError) {
+        hasLostFraming = true
+        socket.pauseReading()
+        onViolation?(error)
+    }
+
+    private static let peerEncrypts = WireError(
+        code: .encryption,
+        message: "The peer encrypts, and this port takes connections without encryption only. Use "
+            + "a join line that begins with weft://, or --tls never."
+    )
 
     /// Leaves the other lines, and the data in the socket, for the next turn.
     private func waitForTurn() {
@@ -346,6 +376,7 @@ public final class MessageConnection {
         onDrained = nil
         onLinesWaiting = nil
         onBacklog = nil
+        onEncrypted = nil
     }
 }
 

@@ -24,6 +24,9 @@ struct HandleMemory {
     var signal: UnsafeMutablePointer<uv_signal_t> { raw.assumingMemoryBound(to: uv_signal_t.self) }
     var poll: UnsafeMutablePointer<uv_poll_t> { raw.assumingMemoryBound(to: uv_poll_t.self) }
     var async: UnsafeMutablePointer<uv_async_t> { raw.assumingMemoryBound(to: uv_async_t.self) }
+    var fsEvent: UnsafeMutablePointer<uv_fs_event_t> {
+        raw.assumingMemoryBound(to: uv_fs_event_t.self)
+    }
     var prepare: UnsafeMutablePointer<uv_prepare_t> {
         raw.assumingMemoryBound(to: uv_prepare_t.self)
     }

@@ -1,12 +1,12 @@
 // A cluster inside one program: a coordinator on the program's loop and workers, over loopback TCP
 // on a port that the system chooses, with keys that exist only in memory. Not here: the workers
 // (LocalWorker, WorkerProcesses), clients of the cluster.
-package import Client
 internal import Coordinator
 internal import CoordinatorCore
 package import LanguageModels
 package import Logging
 package import Plans
+package import Transport
 package import UVLoop
 package import Wire
 
@@ -90,7 +90,7 @@ package final class EmbeddedCluster {
         clientKey = keys.client
         var machine = CoordinatorMachine.Configuration(
             limits: limits,
-            keys: [.client: keys.client, .worker: keys.worker],
+            keyring: Keyring([.client: keys.client, .worker: keys.worker]),
             software: software
         )
         machine.planExamples = plans

@@ -1,8 +1,8 @@
 // A worker inside another program, which offers its functions to a coordinator elsewhere.
-public import Client
 public import Logging
 internal import OrderedCollections
 public import Tools
+public import Transport
 internal import UVLoop
 internal import Wire
 internal import Worker
@@ -158,8 +158,7 @@ extension WorkerOptions {
     ) {
         let labels = options.labels.sorted { $0.key < $1.key }
         self.init(
-            host: endpoint.host,
-            port: endpoint.port,
+            endpoints: [endpoint],
             name: options.name,
             slots: options.slots,
             labels: OrderedDictionary(

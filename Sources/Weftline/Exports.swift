@@ -3,8 +3,6 @@
 // machines and shells, are not exported.
 
 @_exported public import struct Client.ClientError
-@_exported public import struct Client.Endpoint
-@_exported public import struct Client.EndpointError
 @_exported public import struct Configuration.FileProblem
 @_exported public import struct Core.Failure
 @_exported public import enum Core.FailureClass
@@ -39,6 +37,8 @@
 @_exported public import struct Tools.ManifestError
 @_exported public import struct Tools.ToolContext
 @_exported public import struct Tools.ToolboxError
+@_exported public import struct Transport.Endpoint
+@_exported public import struct Transport.EndpointError
 @_exported public import struct Transport.KeyFileError
 @_exported public import struct UVLoop.UVError
 @_exported public import struct Wire.ErrorCode

@@ -1,9 +1,9 @@
 // A whole cluster inside this process: the public interface. The code on its loop is in
 // LocalClusterLoop.
-public import Client
 public import Logging
 public import Plans
 public import Tools
+public import Transport
 internal import UVLoop
 public import Wire
 

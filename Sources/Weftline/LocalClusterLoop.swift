@@ -4,6 +4,7 @@ internal import Client
 internal import LanguageModels
 internal import Logging
 internal import Tools
+internal import Transport
 internal import UVLoop
 internal import Wire
 
@@ -67,7 +68,7 @@ final class LocalClusterLoop: Closable {
     private func connect(to endpoint: Endpoint, _ key: HandshakeKey) {
         guard !isClosed else { return }
         let options = CoordinatorClient.Options(
-            endpoint: endpoint,
+            endpoints: [endpoint],
             role: .client,
             key: key,
             name: PeerName.ofProcess

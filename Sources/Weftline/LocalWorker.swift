@@ -2,6 +2,7 @@
 internal import Client
 internal import Logging
 internal import Tools
+internal import Transport
 internal import UVLoop
 internal import Wire
 internal import Worker
@@ -32,8 +33,7 @@ final class LocalWorker: ClusterWorkers {
     ) {
         self.onFailure = onFailure
         var options = WorkerOptions(
-            host: coordinator.host,
-            port: coordinator.port,
+            endpoints: [coordinator],
             name: "local",
             slots: slots,
             key: key,

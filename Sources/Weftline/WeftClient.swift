@@ -1,8 +1,8 @@
 // A coordinator as used by a Swift program: plans in, results out, from any task. The code on the
 // loop is in RunTracker.
-public import Client
+internal import Client
 public import Plans
-internal import Transport
+public import Transport
 internal import UVLoop
 public import Wire
 
@@ -47,7 +47,7 @@ public final class WeftClient: Sendable {
             )
         }
         let options = CoordinatorClient.Options(
-            endpoint: endpoint,
+            endpoints: [endpoint],
             role: .client,
             key: try key.resolve(for: .client),
             name: name,

@@ -1,7 +1,7 @@
 // The workers of an embedded cluster as processes, usually of this same program. Their output is
 // passed on line by line.
-package import Client
 internal import Glibc
+package import Transport
 package import UVLoop
 package import Wire
 

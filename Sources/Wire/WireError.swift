@@ -26,6 +26,8 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable, CustomStringConve
     public static let unsupportedVersion = ErrorCode(rawValue: "unsupported_version")
     /// The key, the role or the name was not accepted; which of them is not said (fatal).
     public static let authFailed = ErrorCode(rawValue: "auth_failed")
+    /// One side encrypts and the other one does not (fatal).
+    public static let encryption = ErrorCode(rawValue: "encryption")
     /// The handshake took too long (fatal).
     public static let authTimeout = ErrorCode(rawValue: "auth_timeout")
     /// The role may not send this message (fatal).
@@ -75,7 +77,7 @@ public struct WireError: Error, Sendable, Equatable, CustomStringConvertible {
 
 extension WireError {
     /// Every failed handshake looks like this one, whatever was wrong.
-    static let authFailed = WireError(
+    package static let authFailed = WireError(
         code: .authFailed,
         message: "Not authenticated: the key, the role or the name is not accepted."
     )

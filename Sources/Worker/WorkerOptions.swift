@@ -2,6 +2,7 @@
 
 public import OrderedCollections
 public import Tools
+public import Transport
 internal import UVLoop
 public import Wire
 public import WorkerCore
@@ -10,14 +11,10 @@ public import WorkerCore
 ///
 /// Confined to the loop of its toolbox.
 public struct WorkerOptions {
-    /// The coordinator's host: a name or an address.
-    public var host: String
-    /// The coordinator's port.
-    public var port: Int
-    /// Other coordinators, tried in turn when there is no connection to the first one.
-    public var alternatives: [(host: String, port: Int)] = [] {
-        didSet { configuration.coordinators = 1 + alternatives.count }
-    }
+    /// The coordinators, which are tried in turn; at least one.
+    public let endpoints: [Endpoint]
+    /// When the connection is encrypted.
+    public var tls: TLSPolicy
     /// The key of the worker's role.
     public var key: HandshakeKey
     /// The tools that it runs.
@@ -33,21 +30,22 @@ public struct WorkerOptions {
     /// slots are 1–4096; host name and process id are shown to people; `exitAfter` is how long it
     /// runs without a coordinator before it ends, nil for ever.
     public init(
-        host: String,
-        port: Int,
+        endpoints: [Endpoint],
         name: String,
         slots: Int,
         labels: OrderedDictionary<String, String> = [:],
         key: HandshakeKey,
+        tls: TLSPolicy = .offHost,
         toolbox: Toolbox,
         hostName: String? = nil,
         processID: Int? = nil,
         software: String? = nil,
         exitAfter: Duration? = nil
     ) {
-        self.host = host
-        self.port = port
+        precondition(!endpoints.isEmpty, "there is a coordinator to connect to")
+        self.endpoints = endpoints
         self.key = key
+        self.tls = tls
         self.toolbox = toolbox
         wantedSlots = slots
         let descriptors = ProcessTable.fileDescriptors()
@@ -61,6 +59,7 @@ public struct WorkerOptions {
             software: software,
             exitAfter: exitAfter
         )
+        configuration.coordinators = endpoints.count
         configuration.hasChangingTools = toolbox.hasPrograms
     }
 }

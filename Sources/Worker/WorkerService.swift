@@ -163,13 +163,11 @@ public final class WorkerService {
     }
 
     private func connect() {
-        let place = machine.coordinator
-        let (host, port) =
-            place == 0 ? (options.host, options.port) : options.alternatives[place - 1]
+        let endpoint = options.endpoints[machine.coordinator]
         connecting = TCPConnection.connect(
             loop: loop,
-            host: host,
-            port: port,
+            host: endpoint.host,
+            port: endpoint.port,
             timeout: options.configuration.limits.handshake
         ) { [weak self] result in
             guard let self, !hasExited else {
@@ -178,16 +176,18 @@ public final class WorkerService {
             }
             connecting = nil
             switch result {
-            case .success(let socket): begin(socket)
+            case .success(let socket):
+                begin(socket, isEncrypted: options.tls.encrypts(host: endpoint.host))
             case .failure(let error): handle(.connectFailed(reason: "\(error)"))
             }
         }
     }
 
-    private func begin(_ socket: TCPConnection) {
+    private func begin(_ socket: TCPConnection, isEncrypted: Bool) {
         let connection = MessageConnection(
             loop: loop,
             socket: socket,
+            tls: isEncrypted ? .peer(options.key, role: .worker) : nil,
             maximumLine: machine.maximumLine,
             outboxes: outboxes
         )

@@ -172,7 +172,7 @@ struct Connection: Sendable {
     mutating func handleError(_ error: ErrorMessage, in turn: inout WorkerTurn) -> Change? {
         turn.report(.complained(error))
         switch error.code {
-        case .authFailed, .unsupportedVersion:
+        case .authFailed, .encryption, .unsupportedVersion:
             return .failed(.refused(WireError(code: error.code, message: error.message)))
         case .duplicateName:
             // Not registered yet: this worker is the newer one, and another worker has the name.
@@ -201,6 +201,10 @@ struct Connection: Sendable {
         // A line may still be on its way through the shell when the connection is given up.
         guard isConnected else { return nil }
         hasMessage = true
+        // What cannot be encrypted now cannot be later.
+        if error.code == .authFailed || error.code == .encryption, !isWelcome {
+            return .failed(.refused(error))
+        }
         unknownTypes += error.code == .unknownType ? 1 : 0
         guard error.code == .unknownType, isWelcome,
             unknownTypes <= configuration.limits.unknownTypes

@@ -35,7 +35,16 @@ struct CoordinatorCommand: ParsableCommand {
     @Flag(help: "Keep nothing: a temporary state folder with fresh keys, removed at the end.")
     var ephemeral = false
 
-    @Flag(help: "Listen beyond this host although nothing is encrypted.")
+    @Option(
+        help: ArgumentHelp(
+            "Encrypt connections always, never, or off-host: when listening beyond this host "
+                + "(default: WEFT_TLS, else off-host).",
+            valueName: "when"
+        )
+    )
+    var tls: TLSPolicy?
+
+    @Flag(help: "Listen beyond this host without encryption.")
     var insecurePlaintext = false
 
     @OptionGroup(title: "Configuration") var models: ModelOptions
@@ -48,20 +57,22 @@ struct CoordinatorCommand: ParsableCommand {
         if ephemeral, state != nil {
             throw ValidationError("--ephemeral has a state folder of its own; drop --state.")
         }
-        guard Self.isLoopback(endpoint.host) || insecurePlaintext else {
+        guard !insecurePlaintext || tls != .always else {
+            throw ValidationError("--insecure-plaintext contradicts --tls always; drop one.")
+        }
+        let isOpen = try !encryption().encrypts(host: endpoint.host)
+        guard TLSPolicy.isLoopback(endpoint.host) || !isOpen || insecurePlaintext else {
             throw ValidationError(
                 """
-                \(listen) can be reached from other hosts, and the connection is not encrypted. \
-                Listen on 127.0.0.1 and let workers come through an encrypted tunnel \
-                (ssh -N -L 7420:127.0.0.1:7420 HOST), or accept the risk with \
-                --insecure-plaintext.
+                \(listen) can be reached from other hosts, and --tls never leaves it without \
+                encryption. Drop --tls never, or accept the risk with --insecure-plaintext.
                 """
             )
         }
     }
 
-    private static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    private func encryption() throws -> TLSPolicy {
+        insecurePlaintext ? .never : try EncryptionFlag.policy(tls)
     }
 
     func run() throws {
@@ -80,7 +91,7 @@ struct CoordinatorCommand: ParsableCommand {
         let configuration = try models.configuration()
         var machine = CoordinatorMachine.Configuration(
             limits: configuration.limits,
-            keys: state.keys,
+            keyring: state.keyring,
             epoch: state.epoch,
             software: WeftlineVersion.software
         )
@@ -99,7 +110,9 @@ struct CoordinatorCommand: ParsableCommand {
                 host: endpoint.host,
                 port: endpoint.port,
                 machine: machine,
-                memoryFile: memoryFile
+                memoryFile: memoryFile,
+                tls: try encryption(),
+                keyFolder: stateFolder.path
             ),
             models: models,
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
@@ -113,7 +126,17 @@ struct CoordinatorCommand: ParsableCommand {
                 "\(error). Choose another --listen address, or stop what uses this one."
             )
         }
-        Shell.tell("coordinator listens on \(address), state in \(stateFolder.path)")
+        let isEncrypted = try encryption().encrypts(host: endpoint.host)
+        if !isEncrypted, !TLSPolicy.isLoopback(endpoint.host) {
+            Shell.tell(
+                "warning: connections are not encrypted (--insecure-plaintext); the "
+                    + "network sees plans, arguments and results"
+            )
+        }
+        Shell.tell(
+            "coordinator listens on \(address)\(isEncrypted ? ", encrypted" : ""), state in "
+                + stateFolder.path
+        )
         let signals = try Shell.onEndingSignals(loop) { _ in
             service.stop()
             models?.close()

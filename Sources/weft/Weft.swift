@@ -25,7 +25,8 @@ struct Weft: ParsableCommand {
 
             Where a command needs a coordinator it takes --coordinator, else WEFT_COORDINATOR, \
             else 127.0.0.1:7420. It proves itself by the key file client.key in the state folder \
-            (--state, WEFT_STATE_DIR), or by --key-file or WEFT_KEY_FILE.
+            (--state, WEFT_STATE_DIR), by --key-file or WEFT_KEY_FILE; or a join line of weft keys \
+            export names both: --join or WEFT_JOIN.
 
             Exit codes: 0 success, 1 the run failed or was cancelled, 2 a bad command line, plan \
             or manifest, 3 no coordinator, 4 refused by it, 130 interrupted.
@@ -37,7 +38,7 @@ struct Weft: ParsableCommand {
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
             CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
-            PlansCommand.self,
+            PlansCommand.self, KeysCommand.self,
         ]
     )
 

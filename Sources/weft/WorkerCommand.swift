@@ -37,15 +37,23 @@ struct WorkerCommand: ParsableCommand {
     )
 
     @Option(
-        help: ArgumentHelp(
-            """
-            The coordinator, or several separated by commas, which are tried in turn (default: \
+        help: """
+            The coordinator, or several that are tried in turn, with commas (default: \
             WEFT_COORDINATOR, else 127.0.0.1:7420).
-            """,
-            valueName: "host:port"
-        )
+            """
     )
     var coordinator: String?
+
+    @Option(
+        help: """
+            A file with a join line, which names coordinator and key; - for a line of standard \
+            input (default: WEFT_JOIN).
+            """
+    )
+    var join: String?
+
+    @Option(help: EncryptionFlag.help)
+    var tls: TLSPolicy?
 
     @Option(help: "The manifest of the tools to offer.")
     var tools: String?
@@ -112,6 +120,7 @@ struct WorkerCommand: ParsableCommand {
 
     func validate() throws {
         _ = try parsedLabels()
+        try JoinFlag.check(join, coordinator: coordinator, keyFile: keyFile, tls: tls)
         if let slots, !(1...Limits.largestSlots).contains(slots) {
             throw ValidationError("--slots must be from 1 to \(Limits.largestSlots).")
         }
@@ -133,28 +142,31 @@ struct WorkerCommand: ParsableCommand {
     }
 
     func run() throws {
-        let coordinators = CoordinatorList(flag: coordinator)
-        let endpoint = try WorkerDefaults.endpoint(flag: coordinators.first)
         let manifest = try readManifest()
-        let key = try WorkerDefaults.key(file: keyFile, state: state, endpoint: endpoint)
+        let access = try WorkerDefaults.access(
+            join: join,
+            coordinator: coordinator,
+            keyFile: keyFile,
+            state: state,
+            tls: tls
+        )
         let labels = try parsedLabels()
         let loop = try Shell.makeLoop()
         let logger = Shell.logger("worker", level: quiet ? .warning : .info)
         let toolbox = try makeToolbox(manifest, loop: loop, logger: logger)
         var options = WorkerOptions(
-            host: endpoint.host,
-            port: endpoint.port,
+            endpoints: access.endpoints,
             name: name ?? PeerName.ofProcess,
             slots: slots ?? Computer.coreCount,
             labels: labels,
-            key: key,
+            key: access.key,
+            tls: access.tls,
             toolbox: toolbox,
             hostName: Computer.hostName,
             processID: Int(ProcessTable.pid),
             software: WeftlineVersion.software,
             exitAfter: try parsedExitAfter()
         )
-        options.alternatives = try coordinators.alternatives()
         options.configuration.idleTimeout = idleTimeout
         options.configuration.timeLimit = timeLimit
         options.configuration.replaces = replace

@@ -11,19 +11,52 @@ internal import WorkerCore
 
 enum WorkerDefaults {
     /// The coordinator of the flag, of WEFT_COORDINATOR, or the default one.
-    static func endpoint(flag: String?) throws -> Endpoint {
-        let named = flag ?? ProcessInfo.processInfo.environment["WEFT_COORDINATOR"]
-        guard let named, !named.isEmpty else { return .default }
-        do {
-            return try Endpoint.parse(named)
-        } catch {
-            let source = flag == nil ? "WEFT_COORDINATOR" : "--coordinator"
-            throw ValidationError("\(source): \(error)")
+    static func endpoints(flag: String?) throws -> [Endpoint] {
+        let named = flag ?? ConnectionChoice.environment("WEFT_COORDINATOR")
+        guard let named, !named.isEmpty else { return [.default] }
+        return try Endpoints.parse(named, flag == nil ? "WEFT_COORDINATOR" : "--coordinator")
+    }
+
+    /// Where a worker connects, and how.
+    struct Access {
+        var endpoints: [Endpoint]
+        var key: HandshakeKey
+        var tls: TLSPolicy
+    }
+
+    /// Where to connect and how, as the flags and the environment say.
+    static func access(
+        join: String?,
+        coordinator: String?,
+        keyFile: String?,
+        state: String?,
+        tls: TLSPolicy?
+    ) throws -> Access {
+        let isNamed = coordinator != nil || keyFile != nil
+        if let join = join ?? (isNamed ? nil : ConnectionChoice.environment("WEFT_JOIN")) {
+            let invitation = try JoinFlag.load(join)
+            guard invitation.role == .worker else {
+                throw CommandFailure(
+                    .refused,
+                    "\(join) is the join line of a \(invitation.role.rawValue). Use a worker's."
+                )
+            }
+            return Access(
+                endpoints: invitation.endpoints,
+                key: invitation.key,
+                tls: invitation.isEncrypted ? .always : .never
+            )
         }
+        let endpoints = try endpoints(flag: coordinator)
+        return Access(
+            endpoints: endpoints,
+            key: try key(file: keyFile, state: state, endpoint: endpoints[0]),
+            tls: try EncryptionFlag.policy(tls)
+        )
     }
 
     /// The worker's key: from the flag, from WEFT_KEY_FILE, or from the state folder.
-    static func key(
+    private static func key(
         file: String?,
         state: String?,
         endpoint: Endpoint

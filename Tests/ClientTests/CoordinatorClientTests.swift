@@ -83,10 +83,8 @@ struct ConnectingTests {
                 )
                 var failure: ClientError?
                 var options = try ScriptedCoordinator(loop: loop).options
-                options.endpoint = Endpoint(
-                    host: "127.0.0.1",
-                    port: listener.localAddress.port
-                )
+                let port = listener.localAddress.port
+                options.endpoints = [Endpoint(host: "127.0.0.1", port: port)]
                 options.timeout = .milliseconds(150)
                 CoordinatorClient.connect(loop: loop, options: options) { result in
                     if case .failure(let error) = result { failure = error }

@@ -1,6 +1,7 @@
 // HOST:PORT as people write it.
 import Client
 import Testing
+import Transport
 
 @Suite("Endpoints")
 struct EndpointTests {

@@ -42,7 +42,7 @@ final class ScriptedCoordinator {
     /// How a client connects here.
     var options: CoordinatorClient.Options {
         CoordinatorClient.Options(
-            endpoint: endpoint,
+            endpoints: [endpoint],
             role: .client,
             key: Self.key,
             name: "tester"
@@ -60,7 +60,6 @@ final class ScriptedCoordinator {
         let connection = MessageConnection(loop: loop, socket: socket, maximumLine: limits.maxLine)
         self.connection = connection
         responder = HandshakeResponder(
-            keys: keys,
             nonce: [UInt8](repeating: 2, count: Limits.nonceBytes),
             session: "s1"
         )
@@ -75,7 +74,8 @@ final class ScriptedCoordinator {
         do throws(WireError) {
             switch message {
             case .hello(let hello):
-                guard let challenge = try responder?.receive(hello) else { return }
+                guard let challenge = try responder?.receive(hello, keyring: Keyring(keys), at: 0)
+                else { return }
                 send(.challenge(challenge))
             case .auth(let auth):
                 _ = try responder?.receive(auth)

@@ -43,7 +43,7 @@ struct UsageErrorTests {
             ("run --json=7", #"--json takes no value, but was given "7"."#),
             (
                 "run --join all",
-                #"--join cannot be "all". It can be concat, json, llm or tool:NAME."#
+                "--join all is neither concat, json, llm or tool:NAME nor a file with a join line."
             ),
             (
                 "run --timeout 5",

@@ -47,7 +47,7 @@ final class MachineHarness {
     ) {
         var configuration = CoordinatorMachine.Configuration(
             limits: limits,
-            keys: keys,
+            keyring: Keyring(keys),
             epoch: epoch,
             software: "test"
         )

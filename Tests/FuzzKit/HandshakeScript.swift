@@ -64,7 +64,10 @@ final class HandshakeScript {
         limits.toolsPerWorker = 4
         limits.maxValue = 1 << 20
         self.limits = limits
-        var configuration = CoordinatorMachine.Configuration(limits: limits, keys: Self.keys)
+        var configuration = CoordinatorMachine.Configuration(
+            limits: limits,
+            keyring: Keyring(Self.keys)
+        )
         configuration.hasModels = true
         machine = CoordinatorMachine(configuration: configuration, seed: 1, at: .zero)
     }

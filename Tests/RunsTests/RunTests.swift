@@ -115,13 +115,13 @@ struct RunTests {
         #expect(failing.run.finalStatus == .failed && failing.run.failure == failure)
 
         var late = try Course()
-        late.add(.cancelAsked(reason: "why", isCutShort: false))
+        late.add(.cancelAsked(reason: "why", by: "c", isCutShort: false))
         #expect(late.run.finalStatus == .succeeded, "nothing was kept from being done")
         late.add(.cancelled(0))
         #expect(late.run.finalStatus == .cancelled && late.run.cancelReason == "why")
 
         var cut = try Course()
-        cut.add(.cancelAsked(reason: "why", isCutShort: true))
+        cut.add(.cancelAsked(reason: "why", by: "c", isCutShort: true))
         #expect(cut.run.finalStatus == .cancelled)
 
         var node = try Course()
@@ -163,7 +163,7 @@ struct RunTests {
             .joinerAdded(tool: "j", arguments: output), .nodeReady(2),
             .skipped(node: 2, because: 1),
             .intakeEnded, .outputsDropped, .answered(output),
-            .cancelAsked(reason: "r", isCutShort: true), .failureDecided(failure), .joined,
+            .cancelAsked(reason: "r", by: "c", isCutShort: true), .failureDecided(failure), .joined,
             .ended(.failed),
         ]
         for change in changes { course.add(change) }

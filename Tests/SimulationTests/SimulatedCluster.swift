@@ -113,7 +113,7 @@ final class SimulatedCluster {
         var configuration = CoordinatorMachine.Configuration(
             limits: scenario.limits,
             schedulerLimits: scenario.schedulerLimits,
-            keys: Scenario.keys
+            keyring: Keyring(Scenario.keys)
         )
         configuration.hasModels = true
         configuration.highestPrices = TokenPrices(input: 9, output: 90)

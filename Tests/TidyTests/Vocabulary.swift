@@ -28,6 +28,9 @@ enum Vocabulary {
     /// Modules that talk to HTTP servers, which are not coordinators.
     static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "PlannerCore"]
 
+    /// The shim over libssl, whose functions have these words in their names.
+    static let moduleOfTLS = "CTLS"
+
     static func findings(in file: SourceFile) -> [Finding] {
         // Most files contain none of the letters in a row, and splitting them takes time.
         let text = file.text.lowercased()
@@ -49,7 +52,8 @@ enum Vocabulary {
 
     private static func better(than word: String, in module: String?) -> String? {
         let isOfHTTP = word.hasPrefix("server") && modulesWithServers.contains(module ?? "")
-        if let better = bans[word], !isOfHTTP { return better }
+        let isOfTLS = module == moduleOfTLS && ["server", "master"].contains(word)
+        if let better = bans[word], !isOfHTTP, !isOfTLS { return better }
         guard word == swiftTask, let module, !modulesWithTasks.contains(module) else { return nil }
         return "node"
     }

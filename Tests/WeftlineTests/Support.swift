@@ -6,6 +6,7 @@ import Foundation
 import LanguageModels
 import Logging
 import TestKit
+import Transport
 import UVLoop
 import Weftline
 import Wire
@@ -127,7 +128,7 @@ final class StandaloneCoordinator: Sendable {
                 loop: loop,
                 options: CoordinatorService.Options(
                     port: port,
-                    machine: CoordinatorMachine.Configuration(keys: keys)
+                    machine: CoordinatorMachine.Configuration(keyring: Keyring(keys))
                 ),
                 models: models,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

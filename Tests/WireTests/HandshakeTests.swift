@@ -35,14 +35,14 @@ struct HandshakeTests {
     }
 
     private func responder(nonce: UInt8 = 8, session: String = "s2") -> HandshakeResponder {
-        HandshakeResponder(keys: keys, nonce: Self.nonce(nonce), session: session)
+        HandshakeResponder(nonce: Self.nonce(nonce), session: session)
     }
 
     @Test("Both sides have the key")
     func succeeds() throws {
         var worker = initiator()
         var coordinator = responder()
-        let challenge = try coordinator.receive(worker.hello())
+        let challenge = try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
         #expect(challenge.version == 1)
         let peer = try coordinator.receive(try worker.answer(to: challenge))
         #expect(peer.role == .worker)
@@ -54,7 +54,7 @@ struct HandshakeTests {
     func coordinatorWithoutKey() throws {
         var worker = initiator(key: 9)
         var coordinator = responder()
-        let challenge = try coordinator.receive(worker.hello())
+        let challenge = try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
         let error = #expect(throws: WireError.self) { try worker.answer(to: challenge) }
         #expect(error?.code == .authFailed)
     }
@@ -63,7 +63,7 @@ struct HandshakeTests {
     func peerWithoutKey() throws {
         let hello = initiator(key: 9).hello()
         var coordinator = responder()
-        let challenge = try coordinator.receive(hello)
+        let challenge = try coordinator.receive(hello, keyring: Keyring(keys), at: 0)
         let guess = Handshake.mac(
             key: Self.key(9),
             side: .peer,
@@ -83,7 +83,7 @@ struct HandshakeTests {
     func reflectedProof() throws {
         let worker = initiator()
         var coordinator = responder()
-        let challenge = try coordinator.receive(worker.hello())
+        let challenge = try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
         let error = #expect(throws: WireError.self) {
             try coordinator.receive(Auth(mac: challenge.mac))
         }
@@ -94,17 +94,19 @@ struct HandshakeTests {
     func swappedRoles() throws {
         var client = initiator(role: .client, key: 1)
         var coordinator = responder()
-        let challenge = try coordinator.receive(client.hello())
+        let challenge = try coordinator.receive(client.hello(), keyring: Keyring(keys), at: 0)
         #expect(throws: WireError.self) { try client.answer(to: challenge) }
 
         // A worker that presents its honest challenge as one for a client.
         var worker = initiator()
         var honest = responder()
-        let auth = try worker.answer(to: try honest.receive(worker.hello()))
+        let auth = try worker.answer(
+            to: try honest.receive(worker.hello(), keyring: Keyring(keys), at: 0)
+        )
         var second = responder()
         var hello = worker.hello()
         hello.role = .client
-        _ = try second.receive(hello)
+        _ = try second.receive(hello, keyring: Keyring(keys), at: 0)
         #expect(throws: WireError.self) { try second.receive(auth) }
     }
 
@@ -113,18 +115,24 @@ struct HandshakeTests {
         var worker = initiator()
         var coordinator = responder(nonce: 8)
         let hello = worker.hello()
-        let auth = try worker.answer(to: try coordinator.receive(hello))
+        let auth = try worker.answer(
+            to: try coordinator.receive(hello, keyring: Keyring(keys), at: 0)
+        )
         _ = try coordinator.receive(auth)
 
         var later = responder(nonce: 9)
-        _ = try later.receive(hello)
+        _ = try later.receive(hello, keyring: Keyring(keys), at: 0)
         #expect(throws: WireError.self) { try later.receive(auth) }
     }
 
     @Test("Refuses a recorded challenge for a new hello")
     func replayedChallenge() throws {
         var coordinator = responder()
-        let recorded = try coordinator.receive(initiator(nonce: 7).hello())
+        let recorded = try coordinator.receive(
+            initiator(nonce: 7).hello(),
+            keyring: Keyring(keys),
+            at: 0
+        )
         var later = initiator(nonce: 6)
         #expect(throws: WireError.self) { try later.answer(to: recorded) }
     }
@@ -139,7 +147,7 @@ struct HandshakeTests {
             var coordinator = responder()
             var hello = worker.hello()
             edit(&hello)
-            let challenge = try coordinator.receive(hello)
+            let challenge = try coordinator.receive(hello, keyring: Keyring(keys), at: 0)
             #expect(throws: WireError.self) { try worker.answer(to: challenge) }
         }
         let changes: [(inout Challenge) -> Void] = [
@@ -149,7 +157,7 @@ struct HandshakeTests {
         for change in changes {
             var worker = initiator()
             var coordinator = responder()
-            var challenge = try coordinator.receive(worker.hello())
+            var challenge = try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
             change(&challenge)
             #expect(throws: WireError.self) { try worker.answer(to: challenge) }
         }
@@ -161,15 +169,19 @@ struct HandshakeTests {
         var first = responder()
         errors.append(
             #expect(throws: WireError.self) {
-                try first.receive(initiator(role: .viewer).hello())
+                try first.receive(initiator(role: .viewer).hello(), keyring: Keyring(keys), at: 0)
             }
         )
         var second = responder()
         var hello = initiator().hello()
         hello.name = "a b"
-        errors.append(#expect(throws: WireError.self) { try second.receive(hello) })
+        errors.append(
+            #expect(throws: WireError.self) {
+                try second.receive(hello, keyring: Keyring(keys), at: 0)
+            }
+        )
         var third = responder()
-        _ = try third.receive(initiator().hello())
+        _ = try third.receive(initiator().hello(), keyring: Keyring(keys), at: 0)
         errors.append(
             #expect(throws: WireError.self) { try third.receive(Auth(mac: Self.nonce(0))) }
         )
@@ -181,7 +193,9 @@ struct HandshakeTests {
         var hello = initiator().hello()
         hello.versions = [2, 3]
         var coordinator = responder()
-        let error = #expect(throws: WireError.self) { try coordinator.receive(hello) }
+        let error = #expect(throws: WireError.self) {
+            try coordinator.receive(hello, keyring: Keyring(keys), at: 0)
+        }
         #expect(error?.code == .unsupportedVersion)
         #expect(error?.message.contains("1") == true)
     }
@@ -194,8 +208,10 @@ struct HandshakeTests {
         }
         #expect(early?.code == .notReady)
         var worker = initiator()
-        let challenge = try coordinator.receive(worker.hello())
-        #expect(throws: WireError.self) { try coordinator.receive(worker.hello()) }
+        let challenge = try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
+        #expect(throws: WireError.self) {
+            try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
+        }
         let auth = try worker.answer(to: challenge)
         #expect(throws: WireError.self) { try worker.answer(to: challenge) }
         _ = try coordinator.receive(auth)
@@ -206,7 +222,9 @@ struct HandshakeTests {
     func failsForGood() throws {
         var worker = initiator()
         var coordinator = responder()
-        let auth = try worker.answer(to: try coordinator.receive(worker.hello()))
+        let auth = try worker.answer(
+            to: try coordinator.receive(worker.hello(), keyring: Keyring(keys), at: 0)
+        )
         #expect(throws: WireError.self) { try coordinator.receive(Auth(mac: Self.nonce(0))) }
         #expect(throws: WireError.self) { try coordinator.receive(auth) }
     }

@@ -209,7 +209,6 @@ private struct Life {
         network = .shaking
         sessions += 1
         responder = HandshakeResponder(
-            keys: [.worker: WorkerHarness.key],
             nonce: [UInt8](repeating: 3, count: 32),
             session: "s\(sessions)"
         )
@@ -229,7 +228,13 @@ private struct Life {
         #expect(writer.bytes.count <= limits.maxLine + 1)
         switch message {
         case .hello(let hello):
-            guard let challenge = try responder?.receive(hello) else { return }
+            guard
+                let challenge = try responder?.receive(
+                    hello,
+                    keyring: Keyring([.worker: WorkerHarness.key]),
+                    at: 0
+                )
+            else { return }
             try feed(.received(.challenge(challenge)))
         case .auth(let auth):
             guard let peer = try responder?.receive(auth) else { return }

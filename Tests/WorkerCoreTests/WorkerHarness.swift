@@ -134,11 +134,12 @@ struct WorkerHarness {
             throw Unexpected("hello was expected")
         }
         var responder = HandshakeResponder(
-            keys: [.worker: Self.key],
             nonce: [UInt8](repeating: 2, count: Limits.nonceBytes),
             session: session
         )
-        try receive(.challenge(try responder.receive(hello)))
+        try receive(
+            .challenge(try responder.receive(hello, keyring: Keyring([.worker: Self.key]), at: 0))
+        )
         guard case .send(.auth(let auth)) = nextAction() else {
             throw Unexpected("auth was expected")
         }

@@ -47,7 +47,6 @@ final class ScriptedCoordinator {
         let connection = MessageConnection(loop: loop, socket: socket, maximumLine: 1 << 20)
         self.connection = connection
         responder = HandshakeResponder(
-            keys: keys,
             nonce: [UInt8](repeating: 2, count: Limits.nonceBytes),
             session: "s\(sessions)"
         )
@@ -62,7 +61,8 @@ final class ScriptedCoordinator {
         do {
             switch message {
             case .hello(let hello):
-                guard let challenge = try responder?.receive(hello) else { return }
+                guard let challenge = try responder?.receive(hello, keyring: Keyring(keys), at: 0)
+                else { return }
                 send(.challenge(challenge))
             case .auth(let auth):
                 guard let peer = try responder?.receive(auth) else { return }

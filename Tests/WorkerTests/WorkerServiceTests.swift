@@ -6,6 +6,7 @@ import Logging
 import TestKit
 import Testing
 import Tools
+import Transport
 import UVLoop
 import Wire
 import Worker
@@ -240,8 +241,7 @@ private func makeWorker(
 ) throws -> WorkerService {
     let toolbox = try Toolbox.make(loop: loop, diagnostics: true)
     let options = WorkerOptions(
-        host: "127.0.0.1",
-        port: port,
+        endpoints: [Endpoint(host: "127.0.0.1", port: port)],
         name: "w-1",
         slots: 2,
         key: key,

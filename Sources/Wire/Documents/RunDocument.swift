@@ -20,6 +20,10 @@ package struct RunDocument: Sendable, Equatable {
     package var error: Failure?
     /// Why it was cancelled, if it was.
     package var reason: String?
+    /// The identity that submitted it.
+    package var submittedBy: String?
+    /// The identity that asked for its end, if one did.
+    package var cancelledBy: String?
     /// When it was accepted, by the clock of the coordinator.
     package var startedAt: UnixTime?
     /// When it ended, by the same clock.
@@ -45,6 +49,8 @@ package struct RunDocument: Sendable, Equatable {
         joinInstruction: String? = nil,
         error: Failure? = nil,
         reason: String? = nil,
+        submittedBy: String? = nil,
+        cancelledBy: String? = nil,
         startedAt: UnixTime? = nil,
         endedAt: UnixTime? = nil,
         ageMilliseconds: Int,
@@ -61,6 +67,8 @@ package struct RunDocument: Sendable, Equatable {
         self.joinInstruction = joinInstruction
         self.error = error
         self.reason = reason
+        self.submittedBy = submittedBy
+        self.cancelledBy = cancelledBy
         self.startedAt = startedAt
         self.endedAt = endedAt
         self.ageMilliseconds = ageMilliseconds
@@ -104,6 +112,8 @@ extension RunDocument: Document {
         joinInstruction = try fields.optionalString("join_instruction")
         error = try fields.optionalDocument("error")
         reason = try fields.optionalString("reason")
+        submittedBy = try fields.optionalString("submitted_by")
+        cancelledBy = try fields.optionalString("cancelled_by")
         startedAt = try fields.optionalTime("started_at")
         endedAt = try fields.optionalTime("ended_at")
         ageMilliseconds = try fields.integer("age_ms")
@@ -122,6 +132,8 @@ extension RunDocument: Document {
         writer.field("join_instruction", joinInstruction)
         writer.field("error", error)
         writer.field("reason", reason)
+        writer.field("submitted_by", submittedBy)
+        writer.field("cancelled_by", cancelledBy)
         writer.field("started_at", startedAt?.text)
         writer.field("ended_at", endedAt?.text)
         writer.field("age_ms", ageMilliseconds)

@@ -1,15 +1,18 @@
 // How both sides prove that they hold the key of a role without sending it. The messages are in
 // Messages/Opening.swift; clocks and random bytes stay with the caller.
 
-/// The secret of a role: 32 bytes.
+/// A secret of 32 bytes that proves an identity.
 public struct HandshakeKey: Sendable, Equatable, CustomStringConvertible {
     /// The secret.
     public let bytes: [UInt8]
+    /// The name under which the coordinator knows it; nil for the first key of a role.
+    public let name: String?
 
     /// Makes a key of 32 bytes; nil for any other number.
     public init?(_ bytes: [UInt8]) {
         guard bytes.count == Limits.nonceBytes else { return nil }
         self.bytes = bytes
+        name = nil
     }
 
     /// Makes a key of 64 hex digits; nil for anything else.
@@ -18,15 +21,25 @@ public struct HandshakeKey: Sendable, Equatable, CustomStringConvertible {
         self.init(bytes)
     }
 
+    /// The same secret under a name, which keeps the rule of `KeyName`.
+    public init(_ key: HandshakeKey, named name: String) {
+        precondition(KeyName.isValid(name), "the name of a key is \(KeyName.rule)")
+        bytes = key.bytes
+        self.name = name
+    }
+
+    /// The name that the coordinator looks for when a peer of a role has the key.
+    public func name(for role: Role) -> String { name ?? role.rawValue }
+
     /// The secret as 64 hex digits.
     public var hex: String { Hex.encode(bytes) }
 
     /// Says that it is a key, never which: keys must not get into logs.
     public var description: String { "HandshakeKey(secret)" }
 
-    /// Compares in a time that does not depend on the keys.
+    /// Compares the secrets in a time that does not depend on them, and the names.
     public static func == (left: HandshakeKey, right: HandshakeKey) -> Bool {
-        constantTimeEqual(left.bytes, right.bytes)
+        constantTimeEqual(left.bytes, right.bytes) && left.name == right.name
     }
 }
 
@@ -99,7 +112,7 @@ public struct HandshakeInitiator: Sendable {
 
     /// The first message.
     public func hello() -> Hello {
-        Hello(role: role, name: name, nonce: nonce, resume: resume)
+        Hello(role: role, name: name, nonce: nonce, key: key.name, resume: resume)
     }
 
     /// Checks the coordinator's proof and makes the own one.
@@ -146,31 +159,38 @@ public struct HandshakeInitiator: Sendable {
 public struct HandshakeResponder: Sendable {
     private enum State {
         case waitingForHello
-        case waitingForAuth(Hello, mac: [UInt8])
+        case waitingForAuth(Hello, Keyring.Entry, mac: [UInt8])
         case ended
     }
 
-    private let keys: [Role: HandshakeKey]
     private let nonce: [UInt8]
     private let session: String
     private var state = State.waitingForHello
+    /// The name of the key that encrypts the connection; nil if nothing does.
+    private var encryptingKey: String?
 
     /// Prepares the handshake of one connection.
     ///
-    /// A role without a key cannot connect. The nonce has 32 bytes, never used before; the session
-    /// keeps the rule of `PeerName`.
-    public init(keys: [Role: HandshakeKey], nonce: [UInt8], session: String) {
+    /// The nonce has 32 bytes, never used before; the session keeps the rule of `PeerName`.
+    public init(nonce: [UInt8], session: String) {
         precondition(nonce.count == Limits.nonceBytes, "a nonce has 32 bytes")
         precondition(PeerName.isValid(session), "a session has \(PeerName.rule)")
-        self.keys = keys
         self.nonce = nonce
         self.session = session
+    }
+
+    /// The connection is encrypted with the key of that name, so that the peer must prove to hold
+    /// that one and no other.
+    public mutating func noteEncryption(withKey name: String) {
+        encryptingKey = name
     }
 
     /// A peer that has proved itself, and the session that it was offered.
     public struct Proved: Sendable {
         /// Its role.
         public let role: Role
+        /// The key that it holds, and whose that is.
+        public let entry: Keyring.Entry
         /// Its name.
         public let name: String
         /// The session's name, as the challenge said it.
@@ -181,9 +201,18 @@ public struct HandshakeResponder: Sendable {
 
     /// Chooses the version and proves itself.
     ///
-    /// - Throws: `unsupported_version` if none is common, `auth_failed` if the role has no key,
-    ///   `not_ready` for a second hello.
-    public mutating func receive(_ hello: Hello) throws(WireError) -> Challenge {
+    /// - Parameters:
+    ///   - hello: The first message of the peer.
+    ///   - keyring: The keys that are accepted.
+    ///   - time: Now, in milliseconds of Unix time.
+    /// - Returns: The answer, with the coordinator's proof.
+    /// - Throws: `unsupported_version` if none is common, `auth_failed` if there is no such key for
+    ///   the role, `not_ready` for a second hello.
+    public mutating func receive(
+        _ hello: Hello,
+        keyring: Keyring,
+        at time: Int
+    ) throws(WireError) -> Challenge {
         guard case .waitingForHello = state else {
             throw WireError(code: .notReady, message: "There was a hello already.")
         }
@@ -196,15 +225,17 @@ public struct HandshakeResponder: Sendable {
                 message: "Versions spoken here: \(spoken)."
             )
         }
-        guard let key = keys[hello.role], PeerName.isValid(hello.name) else {
-            throw WireError.authFailed
-        }
-        state = .waitingForAuth(hello, mac: mac(.peer, hello, key))
+        let name = hello.key ?? encryptingKey ?? hello.role.rawValue
+        guard encryptingKey == nil || encryptingKey == name,
+            let entry = keyring.entry(named: name, at: time), entry.identity.role == hello.role,
+            PeerName.isValid(hello.name)
+        else { throw WireError.authFailed }
+        state = .waitingForAuth(hello, entry, mac: mac(.peer, hello, entry.key))
         return Challenge(
             version: version,
             nonce: nonce,
             session: session,
-            mac: mac(.coordinator, hello, key)
+            mac: mac(.coordinator, hello, entry.key)
         )
     }
 
@@ -215,12 +246,18 @@ public struct HandshakeResponder: Sendable {
     public mutating func receive(
         _ auth: Auth
     ) throws(WireError) -> Proved {
-        guard case .waitingForAuth(let hello, let expected) = state else {
+        guard case .waitingForAuth(let hello, let entry, let expected) = state else {
             throw WireError(code: .notReady, message: "This is not the time for an auth.")
         }
         state = .ended
         guard constantTimeEqual(auth.mac, expected) else { throw WireError.authFailed }
-        return Proved(role: hello.role, name: hello.name, session: session, resume: hello.resume)
+        return Proved(
+            role: hello.role,
+            entry: entry,
+            name: hello.name,
+            session: session,
+            resume: hello.resume
+        )
     }
 
     private func mac(_ side: Handshake.Side, _ hello: Hello, _ key: HandshakeKey) -> [UInt8] {

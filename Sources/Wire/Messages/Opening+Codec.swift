@@ -20,6 +20,9 @@ extension Hello: MessageBody {
         self.role = role
         name = try fields.string("name")
         nonce = try fields.hex("nonce", count: Limits.nonceBytes)
+        key = try fields.optionalString("key")
+        // Every name that cannot be one of a key is unknown, like any other.
+        if let key, !KeyName.isValid(key) { throw WireError.authFailed }
         resume = try fields.optionalObject("resume").map { (object) throws(WireError) in
             Resume(session: try object.name("session"), epoch: try object.integer("epoch"))
         }
@@ -35,6 +38,7 @@ extension Hello: MessageBody {
         writer.field("role", role.rawValue)
         writer.field("name", name)
         writer.field(hex: "nonce", nonce)
+        writer.field("key", key)
         if let resume {
             writer.key("resume")
             writer.beginObject()

@@ -12,6 +12,8 @@ public struct Hello: Sendable, Equatable {
     public var name: String
     /// 32 random bytes.
     public var nonce: [UInt8]
+    /// The name of the key that it proves to hold; nil for the key of its role.
+    public var key: String?
     /// The session a worker wants back after its connection broke.
     public var resume: Resume?
 
@@ -21,12 +23,14 @@ public struct Hello: Sendable, Equatable {
         role: Role,
         name: String,
         nonce: [UInt8],
+        key: String? = nil,
         resume: Resume? = nil
     ) {
         self.versions = versions
         self.role = role
         self.name = name
         self.nonce = nonce
+        self.key = key
         self.resume = resume
     }
 

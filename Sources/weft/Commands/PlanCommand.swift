@@ -72,7 +72,7 @@ struct PlanCommand: ParsableCommand {
             )
         }
         try planning.check(goal: goal, plan: nil, join: nil)
-        let isRemote = try connection.namedEndpoint() != nil
+        let isRemote = try connection.namesCoordinator()
         try cluster.check(isRemote: isRemote, models: models, modelUser: "A goal")
     }
 
@@ -101,7 +101,7 @@ struct PlanCommand: ParsableCommand {
     // MARK: - A goal
 
     private func plan(_ goal: String) throws {
-        let isRemote = try connection.namedEndpoint() != nil
+        let isRemote = try connection.namesCoordinator()
         if !isRemote { _ = try cluster.check(allowed: planning.allowedTools) }
         let submission: Submission
         do throws(ClientError) {

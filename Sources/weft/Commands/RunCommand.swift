@@ -42,7 +42,7 @@ struct RunCommand: ParsableCommand {
     var goal: String?
     @Option(help: ArgumentHelp("The plan; - for standard input.", valueName: "file"))
     var plan: String?
-    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var coordinator: CoordinatorFlags
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
     @OptionGroup(title: "Language models") var models: ModelOptions
     @OptionGroup(title: "Goals") var planning: GoalFlags
@@ -50,11 +50,13 @@ struct RunCommand: ParsableCommand {
         help: ArgumentHelp(
             "How outputs become the answer: concat (text), json (by node), llm (a model answers; "
                 + "the default for a goal) or tool:NAME (one more call, of that tool, with goal, "
-                + "join_instruction, outputs and failures by node; its output is the answer).",
-            valueName: "concat|json|llm|tool:NAME"
+                + "join_instruction, outputs and failures by node; its output is the answer). Any "
+                + "other value is a file with a join line, which names coordinator and key "
+                + "(default: WEFT_JOIN); both may be given.",
+            valueName: "concat|json|llm|tool:NAME|file"
         )
     )
-    var join: JoinKind?
+    var join: [JoinFlag.Value] = []
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
     var json = false
     @Flag(help: "Print the run's id as soon as the coordinator has the plan, and leave.")
@@ -78,12 +80,14 @@ struct RunCommand: ParsableCommand {
     var onMissingTool: MissingToolPolicy?
 
     func validate() throws {
-        let isRemote = try connection.namedEndpoint() != nil
-        try planning.check(goal: goal, plan: plan, join: join)
+        try JoinFlag.check(join)
+        try connection.validate()
+        let isRemote = try connection.namesCoordinator()
+        try planning.check(goal: goal, plan: plan, join: joinKind)
         if let maxRunning, maxRunning < 1 {
             throw ValidationError("--max-running must be at least 1.")
         }
-        let modelUser = goal != nil ? "A goal" : join == .llm ? "--join llm" : nil
+        let modelUser = goal != nil ? "A goal" : joinKind == .llm ? "--join llm" : nil
         try cluster.check(isRemote: isRemote, models: models, modelUser: modelUser)
         if !isRemote, detach {
             throw ValidationError(
@@ -93,8 +97,17 @@ struct RunCommand: ParsableCommand {
         }
     }
 
+    private var joinKind: JoinKind? {
+        join.compactMap { if case .kind(let kind) = $0 { kind } else { nil } }.last
+    }
+
+    private var connection: ConnectionChoice {
+        let files = join.compactMap { if case .file(let path) = $0 { path } else { nil } }
+        return ConnectionChoice(coordinator, join: files.last)
+    }
+
     func run() throws {
-        let isRemote = try connection.namedEndpoint() != nil
+        let isRemote = try connection.namesCoordinator()
         let check = isRemote ? nil : try cluster.check(allowed: planning.allowedTools)
         let input = try goal == nil ? readPlan(plan ?? "-", check) : nil
         let settings = PlanRun.Settings(
@@ -120,7 +133,7 @@ struct RunCommand: ParsableCommand {
         let policy = onMissingTool ?? (isRemote ? .wait : .fail)
         let isSeen = Terminal.of(.error).isLive
         let options = RunOptions(
-            join: join,
+            join: joinKind,
             onMissingTool: policy,
             tools: planning.allowedTools,
             planner: planning.planner,

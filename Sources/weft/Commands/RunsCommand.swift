@@ -33,14 +33,14 @@ struct RunsCommand: ParsableCommand {
         guard !runs.isEmpty else {
             return printer.lines([
                 "No runs yet. Start one: weft run --plan plan.json --coordinator "
-                    + "\(options.endpoint)"
+                    + "\(options.endpoints[0])"
             ])
         }
         var table = TextTable([
             .init(title: "RUN"), .init(title: "STATUS"), .init(title: "DONE", isNumeric: true),
             .init(title: "NODES", isNumeric: true), .init(title: "FAILED", isNumeric: true),
             .init(title: "STARTED", isNumeric: true), .init(title: "TOOK", isNumeric: true),
-            .init(title: "LABEL", isElastic: true),
+            .init(title: "BY"), .init(title: "LABEL", isElastic: true),
         ])
         for run in runs {
             let counts = run.counts
@@ -48,7 +48,8 @@ struct RunsCommand: ParsableCommand {
                 .init(run.run.text), .state(run.status.rawValue), .init("\(counts.settled)"),
                 .init("\(counts.total)"), .init("\(counts.failed)", counts.failed > 0 ? .red : nil),
                 .init(Text.duration(milliseconds: Double(run.ageMilliseconds)) + " ago"),
-                .init(Text.duration(microseconds: run.timing.wall)), .init(run.label ?? ""),
+                .init(Text.duration(microseconds: run.timing.wall)),
+                .init(run.submittedBy ?? ""), .init(run.label ?? ""),
             ])
         }
         printer.table(table)

@@ -17,13 +17,14 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
-        let data = try Session.ask(options, .status)
+        var endpoint = options.endpoints[0]
+        let data = try Session.ask(options, .status) { endpoint = $0 }
         let printer = Printer()
         if json { return printer.json(data) }
         let status = try read { () throws(WireError) in try StatusDocument(decoding: data) }
         let (workers, runs) = (status.workers, status.runs)
         printer.pairs([
-            ("coordinator", "\(options.endpoint)"),
+            ("coordinator", "\(endpoint)"),
             ("software", status.software),
             ("epoch", "\(status.epoch)"),
             ("up for", Text.duration(milliseconds: Double(status.uptimeMilliseconds))),

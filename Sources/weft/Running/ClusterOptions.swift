@@ -132,7 +132,7 @@ struct ClusterOptions: ParsableArguments {
                 plans: configuration.plans,
                 software: WeftlineVersion.software,
                 logger: Shell.logger("coordinator", level: .warning),
-                onReady: { endpoint, key in run.start(.client(to: endpoint, key: key)) },
+                onReady: { endpoint, key in run.start(.client(to: [endpoint], key: key)) },
                 onFailure: { message in
                     // The worker's message begins with the same word.
                     let cause = message.replacing("error: ", with: "")

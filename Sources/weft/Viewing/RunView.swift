@@ -102,9 +102,11 @@ struct RunView {
         return [
             ("run", run.run.text),
             ("label", run.label),
+            ("by", run.submittedBy),
             ("status", run.status.rawValue + (run.isGrowing ? ", its plan still grows" : "")),
             ("error", run.error?.description),
             ("reason", run.reason),
+            ("ended by", run.cancelledBy),
             ("nodes", "\(counts.total)\(nodes)"),
             ("started", "\(age) ago"),
             ("took", Text.duration(microseconds: run.timing.wall)),

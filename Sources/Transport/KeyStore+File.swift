@@ -1,0 +1,283 @@
+// How a key store lies in the state folder: `keys.json`, one object, and a key file for each role.
+//
+//     {"version":1,"identities":[{"name":"alice","role":"client","key":{"name":"alice~2",
+//     "digits":"…"},"made_ms":…,"former":[{"name":"alice","digits":"…","until_ms":…}],
+//     "allow_tools":["search"],"max_running":4}]}
+//
+// The key of a role's own identity is in its key file, not here.
+internal import Glibc
+internal import JSON
+internal import Wire
+
+extension KeyStore {
+    /// The path of the file of identities.
+    public static func path(in stateDirectory: String) -> String { "\(stateDirectory)/keys.json" }
+
+    /// Reads the store of a state folder; makes the folder and missing keys of roles if asked to.
+    public static func load(
+        from stateDirectory: String,
+        makesKeys: Bool
+    ) throws(KeyFileError) -> KeyStore {
+        var others = try readFile(path(in: stateDirectory))
+        var firsts: [Holder] = []
+        for role in Role.allCases {
+            var holder = Holder(identity: Identity(first: role), former: [])
+            if let index = others.firstIndex(where: { $0.identity.name == role.rawValue }) {
+                holder = others.remove(at: index)
+            }
+            if !holder.isRevoked {
+                holder.current = try key(of: role, in: stateDirectory, makesKeys: makesKeys)
+            }
+            firsts.append(holder)
+        }
+        return KeyStore(holders: firsts + others)
+    }
+
+    private static func key(
+        of role: Role,
+        in stateDirectory: String,
+        makesKeys: Bool
+    ) throws(KeyFileError) -> HandshakeKey? {
+        if makesKeys { return try KeyFile.loadOrCreate(role: role, in: stateDirectory) }
+        do throws(KeyFileError) {
+            return try KeyFile.load(path: KeyFile.path(of: role, in: stateDirectory))
+        } catch {
+            guard error.reason == .missing else { throw error }
+            return nil
+        }
+    }
+
+    /// Changes the store of a state folder; two changes at a time come one after the other.
+    ///
+    /// - Parameters:
+    ///   - stateDirectory: The folder; made if it is missing.
+    ///   - time: Now, in milliseconds of Unix time; former keys that have ended are forgotten.
+    ///   - body: What to change.
+    /// - Returns: What the body returns.
+    /// - Throws: `KeyFileError`; and what the body throws, when nothing changes.
+    public static func change<Value, Failure: Error>(
+        in stateDirectory: String,
+        at time: Int,
+        _ body: (inout KeyStore) throws(Failure) -> Value
+    ) throws -> Value {
+        try StateDirectory.prepare(stateDirectory)
+        let lockPath = "\(stateDirectory)/keys.lock"
+        let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
+            throw KeyFileError(path: lockPath, reason: .notCreated(lastError()))
+        }
+        defer { close(lock) }
+        let before = try load(from: stateDirectory, makesKeys: true)
+        var store = before
+        let value = try body(&store)
+        store.prune(at: time)
+        try store.save(in: stateDirectory, after: before)
+        return value
+    }
+
+    /// Writes what has changed.
+    private func save(
+        in stateDirectory: String,
+        after before: KeyStore
+    ) throws(KeyFileError) {
+        // The identities come first: a key that was revoked or replaced must not be accepted as
+        // the key of its role if this process ends in between.
+        try SecretFile.replace(Self.path(in: stateDirectory), text: text)
+        for holder in holders where holder.isFirst {
+            guard holder.current != before[holder.identity.name]?.current else { continue }
+            let path = KeyFile.path(of: holder.identity.role, in: stateDirectory)
+            if let key = holder.current {
+                try SecretFile.replace(path, text: KeyFile.text(of: key))
+            } else {
+                unlink(path)
+            }
+        }
+    }
+
+    // MARK: - Writing
+
+    private static let version = 1
+
+    private var text: String {
+        var writer = JSONWriter(reserving: 256)
+        writer.beginObject()
+        writer.field("version", Self.version)
+        writer.key("identities")
+        writer.beginArray()
+        for holder in holders where !holder.isFirst || holder.isNotable { holder.encode(&writer) }
+        writer.endArray()
+        writer.endObject()
+        return String(decoding: writer.bytes, as: UTF8.self) + "\n"
+    }
+
+    // MARK: - Reading
+
+    private static func readFile(_ path: String) throws(KeyFileError) -> [Holder] {
+        do throws(KeyFileError) {
+            return try SecretFile.read(path) { (text) throws(KeyFileError) in
+                do throws(StoredProblem) {
+                    return try decode(text)
+                } catch {
+                    throw KeyFileError(path: path, reason: .noIdentities(error.text))
+                }
+            }
+        } catch {
+            guard error.reason == .missing else { throw error }
+            return []
+        }
+    }
+
+    private static func decode(_ text: ArraySlice<UInt8>) throws(StoredProblem) -> [Holder] {
+        let file = try StoredObject(text: text)
+        let version = try file.integer("version")
+        guard version == Self.version else {
+            throw StoredProblem("it has the version \(version), and this program reads 1")
+        }
+        var holders: [Holder] = []
+        for element in try file.elements("identities") {
+            let holder = try Holder(reading: StoredObject(element))
+            guard !holders.contains(where: { $0.identity.name == holder.identity.name }) else {
+                throw StoredProblem("it has \(holder.identity.name) twice")
+            }
+            holders.append(holder)
+        }
+        return holders
+    }
+}
+
+extension KeyStore.Holder {
+    /// Whether there is more to say of the identity of a role than its key file does.
+    fileprivate var isNotable: Bool {
+        isRevoked || !former.isEmpty || madeAt != nil || identity != Identity(first: identity.role)
+    }
+
+    fileprivate func encode(_ writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("name", identity.name)
+        writer.field("role", identity.role.rawValue)
+        if let current, !isFirst {
+            writer.key("key")
+            writer.beginObject()
+            writer.field("name", current.name ?? identity.name)
+            writer.field("digits", current.hex)
+            writer.endObject()
+        }
+        writer.field("made_ms", madeAt)
+        writer.field("revoked", isRevoked ? true : nil)
+        writer.key("former")
+        writer.beginArray()
+        for former in former {
+            writer.beginObject()
+            writer.field("name", former.key.name ?? identity.name)
+            writer.field("digits", former.key.hex)
+            writer.field("until_ms", former.validUntil)
+            writer.endObject()
+        }
+        writer.endArray()
+        if let tools = identity.allowedTools {
+            writer.key("allow_tools")
+            writer.beginArray()
+            for tool in tools { writer.string(tool) }
+            writer.endArray()
+        }
+        writer.field("max_running", identity.maxRunning)
+        writer.endObject()
+    }
+
+    fileprivate init(reading object: StoredObject) throws(StoredProblem) {
+        let name = try object.text("name")
+        guard PeerName.isValid(name) else {
+            throw StoredProblem("the identity \(name) needs a name with \(PeerName.rule)")
+        }
+        guard let role = Role(rawValue: try object.text("role")) else {
+            throw StoredProblem("\(name) has an unknown role")
+        }
+        identity = Identity(name: name, role: role)
+        if object.has("allow_tools") {
+            identity.allowedTools = try object.elements("allow_tools").compactMap(\.stringValue)
+        }
+        if object.has("max_running") {
+            identity.maxRunning = try object.integer("max_running")
+            guard (identity.maxRunning ?? 0) > 0 else {
+                throw StoredProblem("max_running of \(name) must be at least 1")
+            }
+        }
+        madeAt = object.has("made_ms") ? try object.integer("made_ms") : nil
+        isRevoked = object.flag("revoked")
+        if object.has("key") {
+            current = try StoredObject(object.value("key")).key(of: name)
+        }
+        former = []
+        for element in object.has("former") ? try object.elements("former") : [] {
+            let stored = try StoredObject(element)
+            former.append(
+                KeyStore.FormerKey(
+                    key: try stored.key(of: name),
+                    validUntil: try stored.integer("until_ms")
+                )
+            )
+        }
+        guard isFirst || current != nil else { throw StoredProblem("\(name) has no key") }
+    }
+}
+
+/// What is wrong with a stored object.
+private struct StoredProblem: Error {
+    let text: String
+
+    init(_ text: String) { self.text = text }
+}
+
+/// One object of the file.
+private struct StoredObject {
+    private let fields: JSONFields
+
+    init(text: ArraySlice<UInt8>) throws(StoredProblem) {
+        do throws(JSONError) {
+            fields = try JSONFields(parsing: text)
+        } catch {
+            throw StoredProblem("it is no JSON object (\(error))")
+        }
+    }
+
+    init(_ value: RawJSON) throws(StoredProblem) { try self.init(text: value.bytes) }
+
+    func has(_ key: StaticString) -> Bool { fields[key] != nil }
+
+    func flag(_ key: StaticString) -> Bool { fields[key]?.boolValue ?? false }
+
+    func value(_ key: StaticString) throws(StoredProblem) -> RawJSON {
+        guard let value = fields[key] else { throw StoredProblem("\(key) is missing") }
+        return value
+    }
+
+    func text(_ key: StaticString) throws(StoredProblem) -> String {
+        guard let text = try value(key).stringValue else {
+            throw StoredProblem("\(key) is no text")
+        }
+        return text
+    }
+
+    func integer(_ key: StaticString) throws(StoredProblem) -> Int {
+        guard let number = try value(key).intValue else {
+            throw StoredProblem("\(key) is no whole number")
+        }
+        return number
+    }
+
+    func elements(_ key: StaticString) throws(StoredProblem) -> [RawJSON] {
+        let list = try value(key)
+        guard list.kind == .array else { throw StoredProblem("\(key) is no list") }
+        var elements: [RawJSON] = []
+        list.forEachElement { elements.append($0) }
+        return elements
+    }
+
+    func key(of identity: String) throws(StoredProblem) -> HandshakeKey {
+        let name = try text("name")
+        guard KeyName.parse(name)?.identity == identity,
+            let key = HandshakeKey(hex: try text("digits"))
+        else { throw StoredProblem("a key of \(identity) is damaged") }
+        return HandshakeKey(key, named: name)
+    }
+}

@@ -1,0 +1,133 @@
+// Files that hold secrets: only their owner may read them, and they are always complete. What is in
+// them does not matter here.
+internal import Glibc
+internal import Wire
+
+/// Reads and writes files that only their owner may read.
+enum SecretFile {
+    /// What standard input is called in messages.
+    static let standardInput = "(standard input)"
+    /// More than any file with secrets has, in bytes.
+    private static let largest = 4 << 20
+
+    /// Reads a file and what it says.
+    ///
+    /// - Throws: If there is none, if it is a link or not a file, belongs to another user, or can be
+    ///   read by others; and what the body throws.
+    static func read<Content>(
+        _ path: String,
+        _ body: (ArraySlice<UInt8>) throws(KeyFileError) -> Content
+    ) throws(KeyFileError) -> Content {
+        // Without O_NONBLOCK, opening a pipe at the path would block for ever.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard file >= 0 else {
+            switch errno {
+            case ENOENT: throw KeyFileError(path: path, reason: .missing)
+            case ELOOP: throw KeyFileError(path: path, reason: .symbolicLink)
+            default: throw KeyFileError(path: path, reason: .unreadable(lastError()))
+            }
+        }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0 else {
+            throw KeyFileError(path: path, reason: .unreadable(lastError()))
+        }
+        try checkKind(status, path)
+        let content = try body(readAll(file, path)[...])
+        // Another file may be readable by others for a good reason, so first say that it is not
+        // what is wanted.
+        try checkAccess(status, path)
+        return content
+    }
+
+    /// Reads standard input to its end.
+    static func readStandardInput() throws(KeyFileError) -> ArraySlice<UInt8> {
+        try readAll(STDIN_FILENO, standardInput)[...]
+    }
+
+    /// Reads the first line of standard input, and not a byte more.
+    static func readLineOfStandardInput() throws(KeyFileError) -> ArraySlice<UInt8> {
+        var line: [UInt8] = []
+        var byte: [UInt8] = [0]
+        while line.count < 64 << 10 {
+            let count = Glibc.read(STDIN_FILENO, &byte, 1)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw KeyFileError(path: standardInput, reason: .unreadable(lastError()))
+            }
+            guard count > 0, byte[0] != UInt8(ascii: "\n") else { break }
+            line.append(byte[0])
+        }
+        return line[...]
+    }
+
+    private static func readAll(_ file: Int32, _ path: String) throws(KeyFileError) -> [UInt8] {
+        var text: [UInt8] = []
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while text.count < largest {
+            let count = Glibc.read(file, &bytes, bytes.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw KeyFileError(path: path, reason: .unreadable(lastError()))
+            }
+            guard count > 0 else { break }
+            text += bytes[..<count]
+        }
+        return text
+    }
+
+    private static func checkKind(_ status: stat, _ path: String) throws(KeyFileError) {
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw KeyFileError(path: path, reason: .folder)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw KeyFileError(path: path, reason: .notAFile)
+        }
+    }
+
+    private static func checkAccess(_ status: stat, _ path: String) throws(KeyFileError) {
+        guard status.st_uid == geteuid() else {
+            throw KeyFileError(path: path, reason: .anotherOwner)
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            throw KeyFileError(path: path, reason: .readableByOthers)
+        }
+    }
+
+    /// Writes a new file; one that is there stays as it is, and is an error unless it may exist.
+    static func create(
+        _ path: String,
+        text: String,
+        mayExist: Bool
+    ) throws(KeyFileError) {
+        try writeDraft(of: path, text: text) {
+            link($0, path) == 0 || mayExist && errno == EEXIST
+        }
+    }
+
+    /// Writes a file in place of the one that is there.
+    static func replace(_ path: String, text: String) throws(KeyFileError) {
+        try writeDraft(of: path, text: text) { rename($0, path) == 0 }
+    }
+
+    /// Writes another file and puts it at the path, so that the file is always complete.
+    private static func writeDraft(
+        of path: String,
+        text: String,
+        place: (String) -> Bool
+    ) throws(KeyFileError) {
+        let draft = "\(path).\(Hex.encode(SecureRandom.bytes(8)))"
+        let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw KeyFileError(path: path, reason: .notCreated(lastError()))
+        }
+        defer {
+            close(file)
+            unlink(draft)
+        }
+        let bytes = Array(text.utf8)
+        guard write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0, place(draft) else {
+            throw KeyFileError(path: path, reason: .notCreated(lastError()))
+        }
+    }
+}

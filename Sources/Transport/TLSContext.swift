@@ -1,0 +1,119 @@
+// The keys with which connections are encrypted, and one encrypted stream over memory. Sockets are
+// in TLSConnection.swift.
+internal import CTLS
+public import Wire
+
+/// The keys that one side of TLS 1.3 connections uses: external pre-shared keys (RFC 8446, section
+/// 4.2.11), and nothing else; there are no certificates.
+///
+/// Confined to one thread. Connections keep the context that they were made with.
+public final class TLSContext {
+    private let context: OpaquePointer
+    let isCoordinator: Bool
+
+    private init(isCoordinator: Bool) {
+        guard let context = weft_tls_context_new(isCoordinator) else {
+            preconditionFailure("libssl has no TLS 1.3 with pre-shared keys")
+        }
+        self.context = context
+        self.isCoordinator = isCoordinator
+    }
+
+    deinit { weft_tls_context_free(context) }
+
+    /// A context for a peer that holds one key of a role.
+    public static func peer(_ key: HandshakeKey, role: Role) -> TLSContext {
+        let context = TLSContext(isCoordinator: false)
+        context.add(key, named: key.name(for: role))
+        return context
+    }
+
+    /// A context for a coordinator, which accepts the keys of `use`.
+    public static func coordinator() -> TLSContext { TLSContext(isCoordinator: true) }
+
+    /// Accepts these keys from now on; open connections stay.
+    ///
+    /// The time is in milliseconds of Unix time; keys that have ended by then are left out.
+    public func use(_ keyring: Keyring, at time: Int) {
+        weft_tls_clear_keys(context)
+        for entry in keyring.entries(at: time) {
+            add(entry.key, named: entry.key.name(for: entry.identity.role))
+        }
+    }
+
+    private func add(_ key: HandshakeKey, named name: String) {
+        let bytes = Array(name.utf8)
+        let isAdded = weft_tls_add_key(context, bytes, bytes.count, key.bytes)
+        precondition(isAdded, "the name of a key is short")
+    }
+
+    /// Begins a stream.
+    func makeStream() -> TLSStream {
+        guard let tls = weft_tls_new(context) else {
+            preconditionFailure("memory ran out for an encrypted connection")
+        }
+        return TLSStream(tls)
+    }
+}
+
+@available(*, unavailable)
+extension TLSContext: Sendable {}
+
+/// One encrypted stream: received bytes in, plain bytes out, and the reverse.
+final class TLSStream {
+    private let tls: OpaquePointer
+
+    fileprivate init(_ tls: OpaquePointer) { self.tls = tls }
+
+    deinit { weft_tls_free(tls) }
+
+    enum State {
+        case shakingHands, open, ended, failed
+    }
+
+    var state: State {
+        switch weft_tls_state_of(tls) {
+        case WEFT_TLS_SHAKING_HANDS: .shakingHands
+        case WEFT_TLS_OPEN: .open
+        case WEFT_TLS_ENDED: .ended
+        default: .failed
+        }
+    }
+
+    /// The name of the key that a client has proved to hold; nil before that.
+    var keyName: String? {
+        var name = [UInt8](repeating: 0, count: Int(WEFT_TLS_NAME_BYTES))
+        let count = weft_tls_key_name(tls, &name, name.count)
+        return count > 0 ? String(decoding: name[..<count], as: UTF8.self) : nil
+    }
+
+    /// Begins the handshake, on the side that does.
+    func begin() { _ = weft_tls_go_on(tls) }
+
+    /// Takes received bytes.
+    func receive(_ bytes: [UInt8]) { _ = weft_tls_receive(tls, bytes, bytes.count) }
+
+    /// Decrypted bytes, about as many as were given; empty if there are none now.
+    func read(about count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let read = weft_tls_read(tls, &bytes, bytes.count)
+        bytes.removeLast(count - read)
+        return bytes
+    }
+
+    /// Encrypts bytes of an open stream.
+    func write(_ bytes: [UInt8]) -> Bool { weft_tls_write(tls, bytes, bytes.count) }
+
+    /// Tells the peer that no more follows.
+    func end() { weft_tls_end(tls) }
+
+    /// Moves what is to be sent into the array, in place of what is there.
+    func takePending(into bytes: inout [UInt8]) {
+        let count = weft_tls_pending(tls)
+        bytes.removeAll(keepingCapacity: true)
+        guard count > 0 else { return }
+        bytes.append(contentsOf: repeatElement(0, count: count))
+        let taken = weft_tls_take(tls, &bytes, count)
+        bytes.removeLast(count - taken)
+    }
+}
