@@ -79,7 +79,7 @@ class Image(unittest.TestCase):
                               text=True, timeout=120, **options)
 
     @classmethod
-    def start(cls, name, *arguments, options=(), key=None):
+    def start(cls, name, *arguments, options=(), line=""):
         """Starts a container that is removed at its end."""
         with open(cls.folder / name, "wb") as log:
             process = subprocess.Popen(
@@ -87,7 +87,7 @@ class Image(unittest.TestCase):
                  "--volume", f"{cls.folder}:/given:ro", *options, cls.name, *arguments],
                 env=cls.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log,
                 text=True)
-        process.stdin.write(key or "")
+        process.stdin.write(line)
         process.stdin.close()
         cls.addClassCleanup(process.wait, PATIENCE)
         cls.addClassCleanup(cls.call, "rm", "--force", name)
@@ -109,12 +109,13 @@ class Image(unittest.TestCase):
         cls.coordinator = f"{cls.name}-coordinator"
         cls.addClassCleanup(cls.call, "volume", "rm", "--force", state)
         cls.start(cls.coordinator, "coordinator", "--listen", "127.0.0.1:0",
-                  options=["--volume", f"{state}:/var/lib/weftline"])
+                  options=["--volume", f"{state}:/var/lib/weftline", "--env", "WEFT_TLS=always"])
         cls.address = cls.wait_until(cls.listening, "the coordinator does not listen")
-        key = cls.call("exec", cls.coordinator, "cat", "/var/lib/weftline/state/worker.key").stdout
+        line = cls.call("exec", cls.coordinator, "weft", "keys", "export", "worker", "--for",
+                        cls.address).stdout
         cls.worker = cls.start(
             f"{cls.name}-worker", "worker", "--tools", "/given/tools.yaml", "--name", "inside",
-            "--coordinator", cls.address, "--key-file", "-", key=key)
+            "--join", "-", line=line)
         cls.wait_until(cls.workers, "no worker arrives")
 
     @classmethod

@@ -36,11 +36,11 @@ def files():
     return [document for name in names for document in parsed((BASE / name).read_text())]
 
 
-def built():
+def built(folder=BASE):
     """What kustomize makes of the base, or without kubectl the files as they are."""
     if shutil.which("kubectl") is None:
         return files()
-    said = subprocess.run(["kubectl", "kustomize", BASE], capture_output=True, text=True)
+    said = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
     if said.returncode != 0 or said.stderr:
         raise AssertionError(f"kubectl kustomize: {said.stderr}")
     return parsed(said.stdout)
@@ -112,6 +112,24 @@ class Documents(unittest.TestCase):
                 labels = self.pods[name]["metadata"]["labels"]
                 self.assertLessEqual(selector.get("matchLabels", selector).items(), labels.items())
 
+    def test_an_overlay_brings_image_and_tools_as_the_first_lines_say(self):
+        if shutil.which("kubectl") is None:
+            self.skipTest("there is no kubectl")
+        comment = (BASE / "kustomization.yaml").read_text()
+        overlay = "".join(re.findall(r"^#   ([a-zA-Z]+: .*\n)", comment, flags=re.MULTILINE))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.relpath(ROOT, os.path.realpath(folder))
+            pathlib.Path(folder, "kustomization.yaml").write_text(overlay.replace("PATH", path))
+            pathlib.Path(folder, "tools.yaml").write_text("tools: []\n")
+            documents = built(folder)
+        self.assertEqual(len(self.documents), len(documents))
+        tools = next(document for document in documents if document["kind"] == "ConfigMap")
+        self.assertEqual("tools: []\n", tools["data"]["tools.yaml"])
+        images = [container["image"] for document in documents
+                  if "template" in document.get("spec", {})
+                  for container in document["spec"]["template"]["spec"]["containers"]]
+        self.assertEqual(["REGISTRY/weft:0.1.0"] * 2, images)
+
     def test_the_secret_is_filled_as_its_file_says(self):
         if shutil.which("kubectl") is None:
             self.skipTest("there is no kubectl")
@@ -144,7 +162,7 @@ class Commands(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.places = {
-            "0.0.0.0:7420": f"127.0.0.1:{port}", "127.0.0.1:7420": f"127.0.0.1:{port}",
+            "0.0.0.0:7420": f"0.0.0.0:{port}", "127.0.0.1:7420": f"127.0.0.1:{port}",
             "weft-coordinator:7420": f"127.0.0.1:{port}", "/usr/local/bin/weft": WEFT,
             "/bin/busybox": shutil.which("sh"), "$(POD_NAME)": "pod-1"}
         for folder in ["/var/lib/weftline", "/run/weftline", "/secret", "/etc/weftline"]:
@@ -194,8 +212,9 @@ class Commands(unittest.TestCase):
         self.assertEqual(0, self.probe("readinessProbe"))
         self.assertEqual(0, self.probe("livenessProbe"))
 
-        state = pathlib.Path(self.environment["WEFT_STATE_DIR"])
-        shutil.copy(state / "worker.key", self.places["/secret"])
+        exported = self.run_here(WEFT, "keys", "export", "worker", "--for", "weft-coordinator:7420")
+        self.assertTrue(exported.stdout.startswith("wefts://"), exported.stderr)
+        pathlib.Path(self.places["/secret"], "worker.join").write_text(exported.stdout)
         # It may be run again, when a pod's host was restarted.
         for _ in range(2):
             made = self.run_here(*self.key["command"])
@@ -203,13 +222,11 @@ class Commands(unittest.TestCase):
         manifest = pathlib.Path(self.places["/etc/weftline"], "tools.yaml")
         manifest.write_text(self.here((BASE / "tools.yaml").read_text()))
         worker = self.start(self.worker)
-        address = ["--coordinator", "127.0.0.1:7420"]
         self.wait_until(
-            lambda: "pod-1" in self.run_here(WEFT, "workers", *address).stdout,
-            "no worker arrives")
+            lambda: "pod-1" in self.run_here(WEFT, "workers").stdout, "no worker arrives")
         plan = self.folder / "plan.json"
         plan.write_text('{"tasks": [{"id": "v", "tool_name": "weft_version", "args": {}}]}')
-        run = self.run_here(WEFT, "run", "--plan", str(plan), *address)
+        run = self.run_here(WEFT, "run", "--plan", str(plan))
         self.assertEqual(0, run.returncode, run.stderr)
         self.assertIn("weft ", run.stdout)
 
