@@ -50,6 +50,34 @@ struct HandshakeTests {
         #expect(peer.resume == Hello.Resume(session: "s1", epoch: 2))
     }
 
+    @Test("A key with a name of its own proves its identity")
+    func namedKey() throws {
+        var keyring = Keyring(keys)
+        let key = HandshakeKey(Self.key(5), named: "bob~2")
+        keyring.add(key, of: Identity(name: "bob", role: .worker), until: 1_000)
+        for time in [999, 1_000] {
+            var worker = HandshakeInitiator(
+                role: .worker,
+                name: "w-1",
+                key: key,
+                nonce: Self.nonce(7)
+            )
+            var coordinator = responder()
+            let hello = worker.hello()
+            #expect(hello.key == "bob~2")
+            guard time < 1_000 else {
+                let error = #expect(throws: WireError.self) {
+                    try coordinator.receive(hello, keyring: keyring, at: time)
+                }
+                #expect(error == .authFailed)
+                continue
+            }
+            let challenge = try coordinator.receive(hello, keyring: keyring, at: time)
+            let peer = try coordinator.receive(try worker.answer(to: challenge))
+            #expect(peer.entry.identity.name == "bob")
+        }
+    }
+
     @Test("The worker notices that the coordinator has another key")
     func coordinatorWithoutKey() throws {
         var worker = initiator(key: 9)

@@ -1,0 +1,165 @@
+// Keys that come and go while the coordinator runs, and what identities may do.
+import CoordinatorCore
+import Core
+import JSON
+import Testing
+import Wire
+
+@Suite("Keys and identities at the coordinator")
+struct AccessTests {
+    private func key(_ byte: UInt8, _ name: String) throws -> HandshakeKey {
+        HandshakeKey(
+            try #require(HandshakeKey([UInt8](repeating: byte, count: 32))),
+            named: name
+        )
+    }
+
+    private func keyring(
+        _ entries: [(byte: UInt8, name: String, identity: Identity, until: Int?)]
+    ) throws -> Keyring {
+        var keyring = Keyring(MachineHarness.keys)
+        for entry in entries {
+            keyring.add(try key(entry.byte, entry.name), of: entry.identity, until: entry.until)
+        }
+        return keyring
+    }
+
+    private func harness(_ keyring: Keyring) -> MachineHarness {
+        MachineHarness { $0.keyring = keyring }
+    }
+
+    /// Sends the first message of a peer, which is enough to be refused.
+    private func sayHello(_ peer: TestPeer) {
+        let nonce = [UInt8](repeating: 9, count: 32)
+        let hello = Hello(role: peer.role, name: peer.name, nonce: nonce, key: peer.key.name)
+        peer.send(.hello(hello))
+    }
+
+    @Test("A key proves its identity, in the role of that and no other")
+    func roles() throws {
+        let alice = Identity(name: "alice", role: .viewer)
+        let harness = harness(try keyring([(7, "alice", alice, nil)]))
+        let viewer = harness.connect(.viewer, "v", key: try key(7, "alice"))
+        viewer.shakeHands()
+        #expect(!harness.isClosed(viewer))
+        let client = harness.connect(.client, "c", key: try key(7, "alice"))
+        sayHello(client)
+        #expect(harness.isClosed(client))
+    }
+
+    @Test("Over an encrypted connection the same key has to be proved")
+    func sameKey() throws {
+        let harness = harness(Keyring(MachineHarness.keys))
+        for (encrypting, isAccepted) in [("client", true), ("viewer", false)] {
+            let peer = harness.connect(.client, "c")
+            harness.handle(.encrypted(peer.id, key: encrypting))
+            sayHello(peer)
+            #expect(harness.isClosed(peer) == !isAccepted)
+        }
+    }
+
+    @Test("Peers whose key is gone or has changed are closed at once; others notice nothing")
+    func revoked() throws {
+        let bob = Identity(name: "bob", role: .worker)
+        let eve = Identity(name: "eve", role: .viewer)
+        let harness = harness(
+            try keyring([(7, "bob", bob, nil), (8, "eve", eve, nil)])
+        )
+        let worker = harness.connect(.worker, "w", key: try key(7, "bob"))
+        worker.shakeHands()
+        worker.send(.register(Register(slots: 1, tools: [])))
+        let viewer = harness.connect(.viewer, "v", key: try key(8, "eve"))
+        viewer.shakeHands()
+        let client = harness.client()
+        harness.handle(.keyringChanged(try keyring([(9, "eve", eve, nil)])))
+        #expect(harness.isClosed(worker) && harness.isClosed(viewer))
+        #expect(!harness.isClosed(client))
+        let again = harness.connect(.worker, "w", key: try key(7, "bob"))
+        sayHello(again)
+        #expect(harness.isClosed(again))
+    }
+
+    @Test("A former key is accepted until its time ends, which closes its connections")
+    func ended() throws {
+        let bob = Identity(name: "bob", role: .viewer)
+        let harness = harness(
+            try keyring([(7, "bob", bob, 5_000), (8, "bob~2", bob, nil)])
+        )
+        let former = harness.connect(.viewer, "v1", key: try key(7, "bob"))
+        former.shakeHands()
+        let current = harness.connect(.viewer, "v2", key: try key(8, "bob~2"))
+        current.shakeHands()
+        harness.advance(.milliseconds(4_999))
+        #expect(!harness.isClosed(former))
+        harness.advance(.milliseconds(1))
+        #expect(harness.isClosed(former))
+        #expect(!harness.isClosed(current))
+        harness.advance(.seconds(60))
+        #expect(!harness.isClosed(current))
+    }
+
+    @Test("A run knows who submitted it and who cancelled it")
+    func whoDidIt() throws {
+        let alice = Identity(name: "alice", role: .client)
+        let harness = harness(try keyring([(7, "alice", alice, nil)]))
+        let submitter = harness.connect(.client, "c1", key: try key(7, "alice"))
+        submitter.shakeHands()
+        let plan = #"{"tasks":[{"id":"a","tool_name":"t","args":{}}]}"#
+        submitter.send(.submit(Submit(key: "k", plan: try RawJSON(validating: plan))))
+        let run = try submitter.next {
+            if case .accepted(let accepted) = $0 { accepted.run } else { nil }
+        }
+        let canceller = harness.client()
+        canceller.send(.cancelRun(CancelRun(run: run)))
+        canceller.send(.get(Get(request: 1, what: .run, id: run.text)))
+        let reply = try canceller.next {
+            if case .reply(let reply) = $0 { reply } else { nil }
+        }
+        let document = try #require(reply.data.inlineValue)
+        #expect(document.value(at: [.key("submitted_by")])?.stringValue == "alice")
+        #expect(document.value(at: [.key("cancelled_by")])?.stringValue == "client")
+        #expect(harness.notices.contains(.runAccepted(run, by: "alice", nodes: 1)))
+        #expect(harness.notices.contains(.cancelAsked(run, by: "client")))
+    }
+
+    @Test("An identity that is bound to tools may use no others, whatever its run allows")
+    func boundToTools() throws {
+        let alice = Identity(name: "alice", role: .client, allowedTools: ["t"])
+        let harness = harness(try keyring([(7, "alice", alice, nil)]))
+        let client = harness.connect(.client, "c", key: try key(7, "alice"))
+        client.shakeHands()
+        for (tools, problems) in [(nil, 1), (["u"], 2), (["t", "u"], 1)] as [([String]?, Int)] {
+            let plan = """
+                {"tasks":[{"id":"a","tool_name":"t","args":{}},
+                {"id":"b","tool_name":"u","args":{}}]}
+                """
+            let submit = Submit(
+                key: "k-\(tools?.count ?? 0)",
+                plan: try RawJSON(validating: plan),
+                tools: tools
+            )
+            client.send(.submit(submit))
+            let error = try client.next {
+                if case .error(let error) = $0 { error } else { nil }
+            }
+            #expect(error.code == .badPlan)
+            #expect(error.problems.count == problems)
+        }
+    }
+
+    @Test("An identity that is bound to a number of running nodes has no more at a time")
+    func boundToRunning() throws {
+        let alice = Identity(name: "alice", role: .client, maxRunning: 2)
+        let harness = harness(try keyring([(7, "alice", alice, nil)]))
+        let worker = harness.worker(slots: 8)
+        let client = harness.connect(.client, "c", key: try key(7, "alice"))
+        client.shakeHands()
+        let nodes = (0..<6).map { #"{"id":"n\#($0)","tool_name":"t","args":{}}"# }
+        let plan = "{\"tasks\":[\(nodes.joined(separator: ","))]}"
+        client.send(.submit(Submit(key: "k", plan: try RawJSON(validating: plan))))
+        let dispatched = worker.take().filter {
+            if case .dispatch = $0 { true } else { false }
+        }
+        #expect(dispatched.count == 2)
+    }
+}
