@@ -37,8 +37,6 @@ func tests(
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 // Diagnostics of the shells; pure modules have no logger.
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-// Tool manifests are YAML; Yams wraps libyaml.
-let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 // Heaps, deques and ordered dictionaries of the scheduler and the JSON tree.
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -54,7 +52,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C: system libraries and the shims over them.
@@ -67,6 +64,8 @@ let package = Package(
             name: "CSimdJSON",
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
+        // Manifests and configuration files are YAML.
+        .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
         // TLS 1.3 with pre-shared keys, over memory.
         .target(
@@ -83,6 +82,7 @@ let package = Package(
         // Pure: values in, values out.
         pure("Core", []),
         pure("JSON", ["CSimdJSON", ordered]),
+        pure("YAML", ["CYAML"]),
         pure("Schemas", ["JSON", ordered]),
         pure("Plans", ["Core", "JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "Core", "JSON", "Plans", deques, ordered]),
@@ -100,25 +100,25 @@ let package = Package(
 
         // Shells: sockets, timers, processes, logging.
         shell("UVLoop", ["CLibuv", "CProcess", "Core"]),
-        shell("Configuration", ["Core", yaml]),
+        shell("Configuration", ["Core", "YAML"]),
         shell("HTTP", ["CCurl", "UVLoop", "Core"]),
         shell(
             "LanguageModels",
-            ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", yaml]
+            ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"]
         ),
         shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
         shell(
             "Tools",
             [
                 "UVLoop", "Core", "JSON", "Schemas", "Plans", "Wire", "PlannerCore",
-                "Configuration", yaml, ordered,
+                "Configuration", "YAML", ordered,
             ]
         ),
         shell(
             "Coordinator",
             [
                 "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Runs", "CoordinatorCore",
-                "PlannerCore", "LanguageModels", "Configuration", logging, yaml,
+                "PlannerCore", "LanguageModels", "Configuration", "YAML", logging,
             ]
         ),
         shell(
@@ -197,6 +197,7 @@ let package = Package(
         ),
         tests("CoreTests", ["Core"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
+        tests("YAMLTests", ["YAML"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Plans", "Wire", "Coordinator", "LanguageModels"]
@@ -273,8 +274,8 @@ let package = Package(
         .target(
             name: "FuzzKit",
             dependencies: [
-                "Core", "JSON", "Plans", "Wire", "PlannerCore", "CoordinatorCore", "TestKit",
-                ordered,
+                "Core", "JSON", "YAML", "Plans", "Wire", "PlannerCore", "CoordinatorCore",
+                "TestKit", ordered,
             ],
             path: "Tests/FuzzKit",
             swiftSettings: settings

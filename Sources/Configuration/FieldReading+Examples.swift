@@ -1,6 +1,6 @@
 // Reads example plans: a goal, and the calls that reach it. Not here: whether the calls can be made.
 import Core
-public import Yams
+public import YAML
 
 /// A goal with calls as a file has them.
 public struct WrittenExample {
@@ -9,12 +9,12 @@ public struct WrittenExample {
     /// The calls, one text each.
     public var calls: [String]
     /// Where it is, for problems.
-    public var node: Node
+    public var node: YAMLNode
 }
 
 extension FieldReading {
     /// A list of `{goal: …, calls: [search("tea"), …]}`; empty if there is none.
-    public mutating func examples(_ fields: Node.Mapping, _ name: String) -> [WrittenExample] {
+    public mutating func examples(_ fields: YAMLNode.Mapping, _ name: String) -> [WrittenExample] {
         guard let list = fields[name] else { return [] }
         guard let entries = list.sequence else {
             report(list, field: name, "must be a list of goals with their calls.")

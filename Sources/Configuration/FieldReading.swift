@@ -1,7 +1,7 @@
 // Reads the fields of a YAML mapping; each is checked, and absent and invalid fields are different.
 // Used for manifests and configuration files.
 import Core
-public import Yams
+public import YAML
 
 /// Reads the fields of a file and collects all problems.
 ///
@@ -13,15 +13,15 @@ public protocol FieldReading {
     ///   - node: Where it is; nil if unknown.
     ///   - field: The name of the field; nil if it concerns no field.
     ///   - message: What is wrong and what to do, to follow the name.
-    mutating func report(_ node: Node?, field: String?, _ message: String)
+    mutating func report(_ node: YAMLNode?, field: String?, _ message: String)
 
     /// The message for an unknown field.
-    mutating func reportUnknown(_ key: Node, _ known: [String])
+    mutating func reportUnknown(_ key: YAMLNode, _ known: [String])
 }
 
 extension FieldReading {
     /// A text.
-    public mutating func text(_ fields: Node.Mapping, _ name: String) -> String? {
+    public mutating func text(_ fields: YAMLNode.Mapping, _ name: String) -> String? {
         guard let node = fields[name] else { return nil }
         guard let scalar = node.scalar else {
             report(node, field: name, "must be a text.")
@@ -31,7 +31,7 @@ extension FieldReading {
     }
 
     /// `true` or `false`.
-    public mutating func bool(_ fields: Node.Mapping, _ name: String) -> Bool? {
+    public mutating func bool(_ fields: YAMLNode.Mapping, _ name: String) -> Bool? {
         guard let node = fields[name] else { return nil }
         switch node.unquotedText {
         case "true", "True", "TRUE": return true
@@ -44,7 +44,7 @@ extension FieldReading {
 
     /// A whole number in that range.
     public mutating func integer(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ name: String,
         _ range: ClosedRange<Int>
     ) -> Int? {
@@ -62,7 +62,7 @@ extension FieldReading {
 
     /// A number in that range.
     public mutating func number(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ name: String,
         _ range: ClosedRange<Double>
     ) -> Double? {
@@ -77,7 +77,7 @@ extension FieldReading {
 
     /// A duration with its unit, in that range; longer than zero by default.
     public mutating func duration(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ name: String,
         _ range: ClosedRange<Duration> = .nanoseconds(1) ... .seconds(36_000_000)
     ) -> Duration? {
@@ -101,7 +101,7 @@ extension FieldReading {
 
     /// A size in bytes, in that range; more than zero by default.
     public mutating func size(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ name: String,
         _ range: ClosedRange<Int> = 1...Int.max
     ) -> Int? {
@@ -124,17 +124,17 @@ extension FieldReading {
     }
 
     /// Reports each unknown field.
-    public mutating func checkNames(_ fields: Node.Mapping, _ known: [String]) {
+    public mutating func checkNames(_ fields: YAMLNode.Mapping, _ known: [String]) {
         for (key, _) in fields where !known.contains(key.plainText) { reportUnknown(key, known) }
     }
 
     /// Reports the field with the name that was probably meant.
-    public mutating func reportUnknown(_ key: Node, _ known: [String]) {
+    public mutating func reportUnknown(_ key: YAMLNode, _ known: [String]) {
         reportUnknownField(key, known)
     }
 
     /// Reports an unknown field, with the name that was probably meant.
-    public mutating func reportUnknownField(_ key: Node, _ known: [String]) {
+    public mutating func reportUnknownField(_ key: YAMLNode, _ known: [String]) {
         let name = key.plainText
         report(
             key,
@@ -145,19 +145,19 @@ extension FieldReading {
     }
 }
 
-extension Node {
+extension YAMLNode {
     /// The text of a scalar; empty for anything else.
     public var plainText: String { scalar?.string ?? "" }
 
     /// The text of a scalar without quotes; empty for anything else.
     public var unquotedText: String {
-        guard let scalar, scalar.style == .plain else { return "" }
+        guard let scalar, scalar.isPlain else { return "" }
         return scalar.string
     }
 
     /// Whether a value is missing.
     public var isNull: Bool {
-        guard let scalar, scalar.style == .plain else { return false }
+        guard let scalar, scalar.isPlain else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }

@@ -1,5 +1,5 @@
 // The problems of a file written by a person.
-internal import Yams
+public import YAML
 
 /// Something wrong with a configuration file or a manifest.
 public struct FileProblem: Sendable, Equatable, CustomStringConvertible {
@@ -20,22 +20,9 @@ public struct FileProblem: Sendable, Equatable, CustomStringConvertible {
         self.message = message
     }
 
-    /// The error of the YAML parser.
-    public init(yaml error: any Error) {
-        let (line, words): (Int?, String) =
-            switch error {
-            case YamlError.scanner(_, let problem, let mark, _),
-                YamlError.parser(_, let problem, let mark, _),
-                YamlError.composer(_, let problem, let mark, _):
-                (mark.line, problem)
-            case YamlError.duplicatedKeysInMapping(let duplicates, let context):
-                (context.mark.line, "\(duplicates.joined(separator: ", ")) is given twice")
-            case YamlError.reader(let problem, _, _, _):
-                (nil, problem)
-            default:
-                (nil, "\(error)")
-            }
-        self.init(line: line, message: "The file is not valid YAML: \(words).")
+    /// The problem of a text that is not YAML.
+    public init(yaml error: YAMLError) {
+        self.init(line: error.line, message: error.message)
     }
 
     /// `line 12: planner: timeout: …`, with the parts that are known.

@@ -5,7 +5,7 @@ public import LanguageModels
 internal import PlannerCore
 public import Plans
 public import Wire
-internal import Yams
+internal import YAML
 
 /// The content of a coordinator's configuration file.
 ///
@@ -52,7 +52,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
             problems = error.problems
         }
         // A file that is not YAML or has no fields was just reported.
-        let root = (try? Yams.compose(yaml: yaml))?.mapping
+        let root = (try? YAMLNode.parse(yaml))?.mapping
         if let root {
             var top = TopReader()
             top.checkNames(root, ["models", "limits", "plans", "remember_plans"])
@@ -109,7 +109,7 @@ private struct TopReader: FieldReading {
     var problems: [FileProblem] = []
 
     /// The example plans; which tools there are is known only when a goal comes.
-    mutating func readPlans(_ root: Node.Mapping) -> [PlanExample] {
+    mutating func readPlans(_ root: YAMLNode.Mapping) -> [PlanExample] {
         examples(root, "plans").map { written in
             let example = PlanExample(goal: written.goal, calls: written.calls)
             for call in written.calls where !PlanExample.isCall(call) {
@@ -123,7 +123,7 @@ private struct TopReader: FieldReading {
         }
     }
 
-    mutating func report(_ node: Node?, field: String?, _ message: String) {
-        problems.append(FileProblem(line: node?.mark?.line, field: field, message: message))
+    mutating func report(_ node: YAMLNode?, field: String?, _ message: String) {
+        problems.append(FileProblem(line: node?.line, field: field, message: message))
     }
 }

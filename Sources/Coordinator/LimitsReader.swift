@@ -2,7 +2,7 @@
 // and their defaults are in Wire's Limits.
 internal import Configuration
 internal import Wire
-internal import Yams
+internal import YAML
 
 struct LimitsReader: FieldReading {
     private(set) var limits = Limits()
@@ -53,7 +53,7 @@ struct LimitsReader: FieldReading {
     /// The names of the fields, in the order of the documentation.
     static let names = sizes.map(\.name) + counts.map(\.name) + times.map(\.name)
 
-    mutating func read(_ node: Node?) {
+    mutating func read(_ node: YAMLNode?) {
         guard let node, !node.isNull else { return }
         guard let fields = node.mapping else {
             report(node, field: nil, "must have fields, such as {max_line: 4MiB}.")
@@ -88,7 +88,7 @@ struct LimitsReader: FieldReading {
     }
 
     /// Combinations of fields that are not allowed.
-    private mutating func checkTogether(_ fields: Node.Mapping) {
+    private mutating func checkTogether(_ fields: YAMLNode.Mapping) {
         if limits.maxLine < 2 * limits.chunkBytes + 1024 {
             report(
                 fields["chunk"] ?? fields["max_line"],
@@ -131,9 +131,9 @@ struct LimitsReader: FieldReading {
         }
     }
 
-    mutating func report(_ node: Node?, field: String?, _ message: String) {
+    mutating func report(_ node: YAMLNode?, field: String?, _ message: String) {
         problems.append(
-            FileProblem(line: node?.mark?.line, entry: "limits", field: field, message: message)
+            FileProblem(line: node?.line, entry: "limits", field: field, message: message)
         )
     }
 }

@@ -13,6 +13,8 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
     case plan
     /// The text of a model: a plan in either form, or a decision.
     case goal
+    /// A manifest or a configuration file.
+    case yaml
 
     /// Tries the bytes; throws if a property does not hold, and traps if the code does.
     public func run(_ bytes: [UInt8]) throws {
@@ -21,6 +23,7 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
         case .handshake: try tryHandshake(bytes)
         case .plan: try tryPlan(bytes)
         case .goal: try tryGoal(bytes)
+        case .yaml: try tryYAML(bytes)
         }
     }
 }

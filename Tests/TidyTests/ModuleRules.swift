@@ -12,7 +12,7 @@ enum ModuleRules {
 
     /// What pure modules may depend on beside each other: collections, and C code that computes.
     static let pureDependencies: Set<String> = [
-        "CSimdJSON", "COpenSSL", "HeapModule", "DequeModule", "OrderedCollections",
+        "CSimdJSON", "COpenSSL", "CYAML", "HeapModule", "DequeModule", "OrderedCollections",
     ]
 
     /// The module of the loop, where code of C is wrapped.

@@ -2,13 +2,13 @@
 // different.
 internal import Configuration
 internal import Core
-internal import Yams
+internal import YAML
 
 extension ModelConfigurationReader {
     mutating func required(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ name: String,
-        _ node: Node,
+        _ node: YAMLNode,
         _ advice: String
     ) -> String {
         guard fields[name] != nil else {
@@ -21,7 +21,7 @@ extension ModelConfigurationReader {
     }
 
     /// The prices of a million tokens; both have to be there.
-    mutating func prices(_ fields: Node.Mapping) -> TokenPrices? {
+    mutating func prices(_ fields: YAMLNode.Mapping) -> TokenPrices? {
         guard let node = fields["prices"] else { return nil }
         guard let prices = node.mapping else {
             report(
@@ -42,7 +42,7 @@ extension ModelConfigurationReader {
         return TokenPrices(input: input, output: output)
     }
 
-    mutating func list(_ fields: Node.Mapping, _ name: String, _ example: String) -> [String] {
+    mutating func list(_ fields: YAMLNode.Mapping, _ name: String, _ example: String) -> [String] {
         guard let node = fields[name] else { return [] }
         let texts = node.sequence.map { $0.compactMap { $0.scalar?.string } } ?? []
         guard let sequence = node.sequence, texts.count == sequence.count,
@@ -55,7 +55,7 @@ extension ModelConfigurationReader {
     }
 
     /// The URL without a slash at its end, and without the path that is appended anyway.
-    mutating func baseURL(_ fields: Node.Mapping) -> String? {
+    mutating func baseURL(_ fields: YAMLNode.Mapping) -> String? {
         guard let node = fields["base_url"], var url = text(fields, "base_url") else { return nil }
         while url.hasSuffix("/") { url.removeLast() }
         for path in ["/chat/completions", "/messages"] where url.hasSuffix(path) {
@@ -76,7 +76,7 @@ extension ModelConfigurationReader {
         return url
     }
 
-    mutating func keySource(_ fields: Node.Mapping) -> ModelKeySource? {
+    mutating func keySource(_ fields: YAMLNode.Mapping) -> ModelKeySource? {
         if fields["key_env"] != nil, fields["key_file"] != nil {
             report(fields["key_file"], field: "key_file", "excludes key_env. Choose one.")
         }

@@ -2,7 +2,7 @@
 // fields (ModelConfigurationReader+Fields).
 internal import Configuration
 internal import FoundationEssentials
-internal import Yams
+internal import YAML
 
 struct ModelConfigurationReader: FieldReading {
     /// The folder of the file, where relative paths start.
@@ -33,9 +33,9 @@ struct ModelConfigurationReader: FieldReading {
 
     mutating func read(_ yaml: String) -> ModelConfiguration {
         var configuration = ModelConfiguration()
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: yaml)
+        let root: YAMLNode?
+        do throws(YAMLError) {
+            root = try YAMLNode.parse(yaml)
         } catch {
             problems.append(FileProblem(yaml: error))
             return configuration
@@ -65,7 +65,7 @@ struct ModelConfigurationReader: FieldReading {
         return configuration
     }
 
-    private mutating func readModel(_ node: Node) -> ModelConfiguration.Model? {
+    private mutating func readModel(_ node: YAMLNode) -> ModelConfiguration.Model? {
         if let list = node.sequence {
             if list.isEmpty { report(node, field: nil, "must name at least one model.") }
             return .anyOf(list.compactMap { readModel($0) })
@@ -84,9 +84,9 @@ struct ModelConfigurationReader: FieldReading {
     }
 
     private mutating func readModel(
-        _ fields: Node.Mapping,
-        _ node: Node,
-        api: Node
+        _ fields: YAMLNode.Mapping,
+        _ node: YAMLNode,
+        api: YAMLNode
     ) -> ModelConfiguration.Model? {
         switch api.plainText {
         case "openai":
@@ -111,8 +111,8 @@ struct ModelConfigurationReader: FieldReading {
     // MARK: - Kinds of models
 
     private mutating func readProvider(
-        _ fields: Node.Mapping,
-        _ node: Node,
+        _ fields: YAMLNode.Mapping,
+        _ node: YAMLNode,
         base: String
     ) -> ProviderSettings? {
         checkNames(fields, Self.providerFields)
@@ -152,8 +152,8 @@ struct ModelConfigurationReader: FieldReading {
     }
 
     private mutating func readRecorded(
-        _ fields: Node.Mapping,
-        _ node: Node
+        _ fields: YAMLNode.Mapping,
+        _ node: YAMLNode
     ) -> ModelConfiguration.Model? {
         checkNames(fields, Self.recordedFields)
         let file = required(fields, "file", node, "Name the file of the recording.")
@@ -179,8 +179,8 @@ struct ModelConfigurationReader: FieldReading {
     }
 
     private mutating func readCommand(
-        _ fields: Node.Mapping,
-        _ node: Node
+        _ fields: YAMLNode.Mapping,
+        _ node: YAMLNode
     ) -> ModelConfiguration.Model? {
         checkNames(fields, Self.commandFields)
         var arguments = list(fields, "command", "such as [./model.sh, --fast]")
@@ -205,10 +205,10 @@ struct ModelConfigurationReader: FieldReading {
 
     // MARK: - Problems
 
-    mutating func report(_ node: Node?, field: String?, _ message: String) {
+    mutating func report(_ node: YAMLNode?, field: String?, _ message: String) {
         problems.append(
             FileProblem(
-                line: node?.mark?.line,
+                line: node?.line,
                 entry: modelName,
                 field: field,
                 message: message
@@ -216,7 +216,7 @@ struct ModelConfigurationReader: FieldReading {
         )
     }
 
-    mutating func reportUnknown(_ key: Node, _ known: [String]) {
+    mutating func reportUnknown(_ key: YAMLNode, _ known: [String]) {
         let name = key.plainText
         guard ["key", "api_key", "token"].contains(name) else {
             return reportUnknownField(key, known)

@@ -1,7 +1,7 @@
 // YAML as JSON, by the rules of YAML 1.2's core schema: `no` is a text and not false.
 internal import JSON
 internal import OrderedCollections
-internal import Yams
+internal import YAML
 
 /// A part of YAML that JSON does not have.
 struct YAMLConversionError: Error {
@@ -13,23 +13,23 @@ struct YAMLConversionError: Error {
 
 extension JSONValue {
     /// Converts a node and its contents.
-    init(_ node: Node) throws(YAMLConversionError) {
+    init(_ node: YAMLNode) throws(YAMLConversionError) {
         var budget = 100_000
         try self.init(node, depth: 1, &budget)
     }
 
     /// Aliases can expand small files to large values, so the number of values is limited.
-    private init(_ node: Node, depth: Int, _ budget: inout Int) throws(YAMLConversionError) {
+    private init(_ node: YAMLNode, depth: Int, _ budget: inout Int) throws(YAMLConversionError) {
         budget -= 1
         guard budget > 0, depth <= JSONLimits.depth else {
             throw YAMLConversionError(
-                line: node.mark?.line,
+                line: node.line,
                 message: "is too large or nests deeper than \(JSONLimits.depth) levels."
             )
         }
-        switch node {
+        switch node.content {
         case .scalar(let scalar):
-            self = try JSONValue(scalar)
+            self = try JSONValue(scalar, line: node.line)
         case .sequence(let sequence):
             var elements: [JSONValue] = []
             for element in sequence {
@@ -41,24 +41,19 @@ extension JSONValue {
             for (key, value) in mapping {
                 guard let name = key.scalar?.string else {
                     throw YAMLConversionError(
-                        line: key.mark?.line,
+                        line: key.line,
                         message: "has a key that is not a text."
                     )
                 }
                 fields[name] = try JSONValue(value, depth: depth + 1, &budget)
             }
             self = .object(fields)
-        case .alias:
-            throw YAMLConversionError(
-                line: node.mark?.line,
-                message: "has an alias without an anchor."
-            )
         }
     }
 
-    private init(_ scalar: Node.Scalar) throws(YAMLConversionError) {
+    private init(_ scalar: YAMLNode.Scalar, line: Int) throws(YAMLConversionError) {
         let text = scalar.string
-        guard scalar.style == .plain else {
+        guard scalar.isPlain else {
             self = .string(text)
             return
         }
@@ -71,7 +66,7 @@ extension JSONValue {
             self = .bool(false)
         case ".inf", "-.inf", "+.inf", ".nan", ".Inf", "-.Inf", "+.Inf", ".NaN":
             throw YAMLConversionError(
-                line: scalar.mark?.line,
+                line: line,
                 message: "holds \(text), which is not a number in JSON."
             )
         default:

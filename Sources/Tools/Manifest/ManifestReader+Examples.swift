@@ -5,11 +5,11 @@ internal import OrderedCollections
 internal import PlannerCore
 internal import Plans
 internal import Wire
-internal import Yams
+internal import YAML
 
 extension ManifestReader {
     /// Adds the manifest's plans to its tools.
-    mutating func readExamples(_ fields: Node.Mapping, _ tools: inout [ManifestTool]) {
+    mutating func readExamples(_ fields: YAMLNode.Mapping, _ tools: inout [ManifestTool]) {
         let known = tools.map {
             PlannerTool(
                 name: $0.description.name,
@@ -17,7 +17,7 @@ extension ManifestReader {
                 parameters: $0.description.parameters
             )
         }
-        let entries = fields["tools"]?.sequence.map(Array.init) ?? []
+        let entries = fields["tools"]?.sequence ?? []
         for (position, entry) in entries.enumerated() where position < tools.count {
             guard let tool = entry.mapping else { continue }
             tools[position].description.examples = sound(examples(tool, "examples"), known)

@@ -5,11 +5,11 @@ internal import JSON
 internal import OrderedCollections
 internal import Plans
 internal import Schemas
-internal import Yams
+internal import YAML
 
 extension ManifestReader {
     /// The name: 1–128 of letters, digits and `_ . - / :`.
-    mutating func readName(_ node: Node?, _ entry: Node) -> String {
+    mutating func readName(_ node: YAMLNode?, _ entry: YAMLNode) -> String {
         guard let node else {
             report(entry, field: "name", "is missing. Plans call the tool by it.")
             return ""
@@ -35,14 +35,14 @@ extension ManifestReader {
         return name
     }
 
-    mutating func outputFormat(_ fields: Node.Mapping) -> OutputFormat {
+    mutating func outputFormat(_ fields: YAMLNode.Mapping) -> OutputFormat {
         guard let node = fields["output"] else { return .text }
         if let format = OutputFormat(rawValue: node.plainText) { return format }
         report(node, field: "output", "must be text or json.")
         return .text
     }
 
-    mutating func exitCodes(_ fields: Node.Mapping) -> Set<Int> {
+    mutating func exitCodes(_ fields: YAMLNode.Mapping) -> Set<Int> {
         guard let node = fields["success_exit_codes"] else { return [0] }
         let codes = (try? JSONValue(node))?.arrayValue?.map { $0.intValue ?? -1 } ?? []
         guard !codes.isEmpty, codes.allSatisfy({ (0...255).contains($0) }) else {
@@ -56,7 +56,7 @@ extension ManifestReader {
         return Set(codes)
     }
 
-    mutating func parameters(_ fields: Node.Mapping) -> RawJSON {
+    mutating func parameters(_ fields: YAMLNode.Mapping) -> RawJSON {
         guard let node = fields["parameters"] else { return .emptyObject }
         guard node.mapping != nil else {
             report(node, field: "parameters", "must be a JSON Schema, such as {type: object}.")
@@ -71,7 +71,7 @@ extension ManifestReader {
             }
             return schema
         } catch {
-            add(error.message, field: "parameters", line: error.line ?? node.mark?.line)
+            add(error.message, field: "parameters", line: error.line ?? node.line)
             return .emptyObject
         }
     }
@@ -81,11 +81,11 @@ extension ManifestReader {
     /// Which values may start with a dash: all with `allow_dash: true` of the tool, or those of a
     /// parameter with `allow_dash: true` in its schema.
     mutating func dashPermissions(
-        _ fields: Node.Mapping,
+        _ fields: YAMLNode.Mapping,
         _ schema: JSONValue
     ) -> DashPermissions {
         var permissions = DashPermissions(allowsAll: bool(fields, "allow_dash") ?? false)
-        let properties = fields["parameters"]?.mapping?["properties"]?.mapping ?? Node.Mapping([])
+        let properties = fields["parameters"]?.mapping?["properties"]?.mapping ?? YAMLNode.Mapping()
         for (name, parameter) in properties {
             guard let parameter = parameter.mapping else { continue }
             if bool(parameter, Self.dashField) == true {
@@ -126,7 +126,7 @@ extension ManifestReader {
 
     // MARK: - Environment
 
-    mutating func variables(_ fields: Node.Mapping) -> OrderedDictionary<String, String> {
+    mutating func variables(_ fields: YAMLNode.Mapping) -> OrderedDictionary<String, String> {
         guard let node = fields["env"] else { return [:] }
         guard let mapping = node.mapping else {
             report(node, field: "env", "must be names with their values, such as {LANG: C.UTF-8}.")
@@ -147,7 +147,7 @@ extension ManifestReader {
         return variables
     }
 
-    mutating func passedVariables(_ fields: Node.Mapping) -> [String] {
+    mutating func passedVariables(_ fields: YAMLNode.Mapping) -> [String] {
         guard let node = fields["pass_env"] else { return [] }
         guard let list = node.sequence else {
             report(node, field: "pass_env", "must be a list of names, such as [API_KEY].")
@@ -157,7 +157,7 @@ extension ManifestReader {
         return list.map(\.plainText)
     }
 
-    private mutating func checkVariable(_ node: Node, field: String) {
+    private mutating func checkVariable(_ node: YAMLNode, field: String) {
         let name = node.plainText
         if name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0) {
             report(node, field: field, "holds something that cannot be the name of a variable.")

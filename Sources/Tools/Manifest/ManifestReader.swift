@@ -8,7 +8,7 @@ internal import OrderedCollections
 internal import Plans
 internal import Schemas
 internal import Wire
-internal import Yams
+internal import YAML
 
 /// Reads one manifest.
 struct ManifestReader: FieldReading {
@@ -35,9 +35,9 @@ struct ManifestReader: FieldReading {
 
     /// The tools; incomplete when there are problems.
     mutating func read(_ yaml: String) -> [ManifestTool] {
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: yaml)
+        let root: YAMLNode?
+        do throws(YAMLError) {
+            root = try YAMLNode.parse(yaml)
         } catch {
             problems.append(FileProblem(yaml: error))
             return []
@@ -69,7 +69,7 @@ struct ManifestReader: FieldReading {
         return tools
     }
 
-    private mutating func readTools(_ entries: Node.Sequence) -> [ManifestTool] {
+    private mutating func readTools(_ entries: [YAMLNode]) -> [ManifestTool] {
         var tools: [ManifestTool] = []
         var lines: [String: Int] = [:]
         for (position, entry) in entries.enumerated() {
@@ -87,14 +87,14 @@ struct ManifestReader: FieldReading {
                     "is used twice, first on line \(line). Names must differ."
                 )
             }
-            lines[name] = lines[name] ?? entry.mark?.line
+            lines[name] = lines[name] ?? entry.line
             tools.append(tool)
             toolName = nil
         }
         return tools
     }
 
-    private mutating func readTool(_ fields: Node.Mapping, at entry: Node) -> ManifestTool {
+    private mutating func readTool(_ fields: YAMLNode.Mapping, at entry: YAMLNode) -> ManifestTool {
         checkNames(fields, Self.toolFields)
         var tool = ManifestTool(
             description: ToolDescription(
@@ -123,7 +123,10 @@ struct ManifestReader: FieldReading {
         return tool
     }
 
-    private mutating func describe(_ description: inout ToolDescription, _ fields: Node.Mapping) {
+    private mutating func describe(
+        _ description: inout ToolDescription,
+        _ fields: YAMLNode.Mapping
+    ) {
         description.description = text(fields, "description") ?? ""
         description.version = text(fields, "version")
         description.parameters = parameters(fields)
@@ -138,8 +141,8 @@ struct ManifestReader: FieldReading {
 
     private mutating func readCommand(
         _ tool: inout ManifestTool,
-        _ fields: Node.Mapping,
-        at entry: Node
+        _ fields: YAMLNode.Mapping,
+        at entry: YAMLNode
     ) {
         guard let node = fields["command"] else {
             return report(
@@ -158,7 +161,7 @@ struct ManifestReader: FieldReading {
         var entries: [CommandEntry] = []
         for element in list {
             if let scalar = element.scalar {
-                entries.append(CommandEntry(words: [scalar.string], line: element.mark?.line))
+                entries.append(CommandEntry(words: [scalar.string], line: element.line))
             } else if let inner = element.sequence, !inner.isEmpty,
                 inner.allSatisfy({ $0.scalar != nil })
             {
@@ -166,7 +169,7 @@ struct ManifestReader: FieldReading {
                     CommandEntry(
                         words: inner.compactMap(\.scalar?.string),
                         isGroup: true,
-                        line: element.mark?.line
+                        line: element.line
                     )
                 )
             } else {
@@ -187,7 +190,7 @@ struct ManifestReader: FieldReading {
         )
         reader.read(entries)
         for problem in reader.problems {
-            add(problem.message, field: "command", line: problem.line ?? node.mark?.line)
+            add(problem.message, field: "command", line: problem.line ?? node.line)
         }
         if tool.isPersistent, reader.template.takesArguments {
             report(
@@ -202,8 +205,8 @@ struct ManifestReader: FieldReading {
 
     // MARK: - Problems
 
-    mutating func report(_ node: Node?, field: String?, _ message: String) {
-        add(message, field: field, line: node?.mark?.line)
+    mutating func report(_ node: YAMLNode?, field: String?, _ message: String) {
+        add(message, field: field, line: node?.line)
     }
 
     mutating func add(_ message: String, field: String?, line: Int?) {
