@@ -78,6 +78,13 @@ let package = Package(
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
         // Timers that are precise to microseconds, for benchmarks.
         .target(name: "CBench"),
+        // What Deploy/build tells about a build. It is C, so that a new commit compiles one file.
+        .target(
+            name: "CBuild",
+            cSettings: ["WEFT_BUILD_COMMIT", "WEFT_BUILD_SWIFT"].compactMap { name in
+                Context.environment[name].map { .define(name, to: "\"\($0)\"") }
+            }
+        ),
 
         // Pure: values in, values out.
         pure("Core", []),
@@ -158,11 +165,10 @@ let package = Package(
         .executableTarget(
             name: "weft",
             dependencies: [
-                "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "Schemas", "Plans",
-                "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore", "CoordinatorCore",
-                "Client",
-                "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
-                ordered,
+                "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
+                "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
+                "CoordinatorCore", "Client", "HTTP", "LanguageModels", "PlannerCore",
+                "Configuration", "Weftline", arguments, logging, ordered,
             ],
             swiftSettings: settings
         ),
@@ -226,7 +232,7 @@ let package = Package(
             "ClientTests",
             [
                 "UVLoop", "Core", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
-                "LanguageModels", "Weftline", "Console", "weft", "TestKit", arguments,
+                "LanguageModels", "Weftline", "Console", "weft", "TestKit", arguments, ordered,
             ]
         ),
         tests(

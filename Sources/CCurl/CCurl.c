@@ -61,6 +61,7 @@ struct weft_transfer {
     use(url_set) \
     use(url_get) \
     use(getdate) \
+    use(version_info) \
     use(free)
 
 #define DECLARE(name) __typeof__(&curl_##name) name;
@@ -82,6 +83,10 @@ static void load(void) {
 static bool is_there(void) {
     pthread_once(&once, load);
     return is_loaded;
+}
+
+const char *weft_curl_version(void) {
+    return is_there() ? api.version_info(CURLVERSION_NOW)->version : NULL;
 }
 
 // MARK: - Events

@@ -38,7 +38,7 @@ struct Weft: ParsableCommand {
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
             CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
-            PlansCommand.self, KeysCommand.self,
+            PlansCommand.self, KeysCommand.self, VersionCommand.self,
         ]
     )
 

@@ -28,6 +28,29 @@ extension Integration {
             }
         }
 
+        @Test("Tells its version, its protocol, its build and its libraries")
+        func version() async throws {
+            try await atPlace { place in
+                let outcome = try await place.weft("version")
+                #expect(outcome.code == 0, "\(outcome)")
+                let names = outcome.output.split(separator: "\n").map { $0.prefix { $0 != " " } }
+                #expect(names == ["weft", "protocol", "build", "libraries"], "\(outcome.output)")
+                let about = try await place.weft("version", "--json").document
+                let short = try await place.weft("--version").output
+                #expect("weft \(about["version"].text ?? "")\n" == short)
+                #expect(about["software"].text == "weft/\(about["version"].text ?? "")")
+                #expect(about["protocol"]["newest"].number == 1)
+                #expect(about["protocol"]["supported"].list.map(\.number) == [1])
+                #expect(["debug", "release"].contains(about["build"]["configuration"].text))
+                #expect(about["build"]["swift"].text?.hasPrefix("6.") == true)
+                for library in ["libuv", "OpenSSL", "simdjson", "libyaml", "libcurl"] {
+                    let version = about["libraries"][library].text ?? ""
+                    #expect(version.first?.isNumber == true, "\(library): \(version)")
+                    #expect(outcome.output.contains("\(library) \(version)"))
+                }
+            }
+        }
+
         @Test("Recognizes a plan file given as a goal")
         func planAsGoal() async throws {
             try await atPlace { place in

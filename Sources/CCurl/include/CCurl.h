@@ -62,6 +62,9 @@ typedef struct {
     int64_t connect_timeout_ms;
 } weft_transfer_options;
 
+// The version of libcurl, which is loaded for it; null when it is not there.
+const char *_Nullable weft_curl_version(void);
+
 // Null when libcurl is not there, or no memory.
 weft_curl *_Nullable weft_curl_new(void);
 // Frees it; all its transfers have to be freed before.

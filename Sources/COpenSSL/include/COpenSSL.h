@@ -41,6 +41,9 @@ void weft_base64_encode(const uint8_t *bytes, size_t length, uint8_t *text);
 /// many bytes it wrote, or -1 if the text is anything else.
 ptrdiff_t weft_base64_decode(const uint8_t *text, size_t length, uint8_t *bytes);
 
+/// The version of OpenSSL that is linked, such as 3.0.19.
+const char *weft_openssl_version(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -82,6 +82,9 @@ size_t weft_json_value_end(const uint8_t *base, size_t from, size_t to);
 /// Whether the bytes are valid UTF-8.
 bool weft_is_utf8(const uint8_t *bytes, size_t length);
 
+/// The version of simdjson that this was compiled with, such as 3.0.1.
+const char *weft_simdjson_version(void);
+
 #ifdef __cplusplus
 }
 #endif
