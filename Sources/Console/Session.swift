@@ -135,6 +135,8 @@ extension CoordinatorClient.Options {
 
 extension Session {
     /// Connects, asks one question and returns the answer.
+    ///
+    /// `onConnected` gets the client before the question goes out.
     package static func ask(
         _ options: CoordinatorClient.Options,
         _ what: GetKind,
@@ -142,12 +144,12 @@ extension Session {
         node: NodeID? = nil,
         from: Int? = nil,
         limit: Int? = nil,
-        onConnected: @escaping (Endpoint) -> Void = { _ in }
+        onConnected: @escaping (CoordinatorClient) -> Void = { _ in }
     ) throws -> RawJSON {
         var answer = RawJSON.null
         try run { session in
             session.connect(options) { client in
-                onConnected(client.endpoint)
+                onConnected(client)
                 client.get(what, id: id, node: node, from: from, limit: limit) { result in
                     switch result {
                     case .success(let data):

@@ -7,7 +7,7 @@ internal import WorkerCore
 
 extension WorkerMachine.Notice {
     /// Writes the notice to the log, at a level by its importance to people.
-    func log(to logger: Logger) {
+    func log(to logger: Logger, ownSoftware: String?) {
         switch self {
         case .registered(let session, let epoch, let software, let isResumed):
             logger.info(
@@ -16,6 +16,7 @@ extension WorkerMachine.Notice {
                     "session": "\(session)", "epoch": "\(epoch)", "coordinator": "\(software)",
                 ]
             )
+            Self.logOtherVersion(software, here: ownSoftware, to: logger)
         case .toolRefused(let tool):
             logger.warning(
                 "the coordinator refuses a tool",
@@ -72,5 +73,13 @@ extension WorkerMachine.Notice {
         case .draining(let reason):
             logger.info("draining", metadata: ["reason": "\(reason)"])
         }
+    }
+
+    private static func logOtherVersion(_ software: String, here own: String?, to logger: Logger) {
+        guard let own, own != software else { return }
+        logger.notice(
+            "the coordinator has another version; both speak the same protocol",
+            metadata: ["coordinator": "\(software)", "here": "\(own)"]
+        )
     }
 }

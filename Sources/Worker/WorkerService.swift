@@ -157,7 +157,7 @@ public final class WorkerService {
         case .awaitWritten: awaitWritten()
         case .report(let notice):
             onNotice?(notice)
-            notice.log(to: logger)
+            notice.log(to: logger, ownSoftware: options.configuration.software)
         case .exit(let reason): exit(reason)
         }
     }

@@ -2,6 +2,7 @@
 // terminal.
 import Core
 import JSON
+import OrderedCollections
 import Testing
 import Wire
 
@@ -159,6 +160,39 @@ struct RunViewTests {
         for line in view.table.lines(width: width, style: plain) {
             #expect(Text.width(of: line) <= width, "\(line)")
         }
+    }
+}
+
+@Suite("Remarks about workers")
+struct WorkerRemarkTests {
+    private func worker(_ name: String, _ software: String?) -> WorkerDocument {
+        WorkerDocument(
+            name: name,
+            state: .ready,
+            slots: 1,
+            inFlight: 0,
+            software: software,
+            connectedMilliseconds: 1,
+            labels: [:],
+            tools: [],
+            refusedTools: [],
+            withheldTools: [],
+            coolingTools: []
+        )
+    }
+
+    @Test("Workers of another version are named, once for each version")
+    func otherVersions() {
+        let workers =
+            [worker("same", "weft/2"), worker("silent", nil), worker("old", "weft/1")]
+            + (1...5).map { worker("p\($0)", "python") }
+        #expect(
+            WorkersCommand.otherVersions(workers, coordinator: "weft/2") == [
+                "old: weft/1, while the coordinator is weft/2; they speak the same protocol",
+                "p1, p2, p3 and 2 more: python, while the coordinator is weft/2; they speak the"
+                    + " same protocol",
+            ]
+        )
     }
 }
 

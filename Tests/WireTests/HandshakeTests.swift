@@ -225,7 +225,11 @@ struct HandshakeTests {
             try coordinator.receive(hello, keyring: Keyring(keys), at: 0)
         }
         #expect(error?.code == .unsupportedVersion)
-        #expect(error?.message.contains("1") == true)
+        #expect(
+            error?.message == "The coordinator speaks version 1 of the protocol, and 2, 3 was"
+                + " offered. Use programs of the same version on both sides; `weft version` shows"
+                + " what one speaks."
+        )
     }
 
     @Test("Accepts each message once and in order")

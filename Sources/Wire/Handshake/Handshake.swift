@@ -128,7 +128,8 @@ public struct HandshakeInitiator: Sendable {
         guard ProtocolVersion.supported.contains(challenge.version) else {
             throw WireError(
                 code: .unsupportedVersion,
-                message: "The coordinator chose version \(challenge.version), not offered here."
+                message: "The coordinator chose version \(challenge.version) of the protocol, which"
+                    + " was not offered. \(ProtocolVersion.advice)"
             )
         }
         guard constantTimeEqual(challenge.mac, mac(.coordinator, challenge)) else {
@@ -219,10 +220,12 @@ public struct HandshakeResponder: Sendable {
         state = .ended
         guard let version = ProtocolVersion.supported.first(where: hello.versions.contains)
         else {
+            let offered = hello.versions.map(String.init).joined(separator: ", ")
             let spoken = ProtocolVersion.supported.map(String.init).joined(separator: ", ")
             throw WireError(
                 code: .unsupportedVersion,
-                message: "Versions spoken here: \(spoken)."
+                message: "The coordinator speaks version \(spoken) of the protocol, and \(offered)"
+                    + " was offered. \(ProtocolVersion.advice)"
             )
         }
         let name = hello.key ?? encryptingKey ?? hello.role.rawValue

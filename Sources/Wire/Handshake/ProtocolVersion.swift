@@ -11,4 +11,8 @@ public enum ProtocolVersion {
     public static let current = 1
     /// All versions, newest first.
     public static let supported = [1]
+
+    /// What a person can do when two sides have no version in common.
+    static let advice =
+        "Use programs of the same version on both sides; `weft version` shows what one speaks."
 }

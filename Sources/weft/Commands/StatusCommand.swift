@@ -18,7 +18,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
         var endpoint = options.endpoints[0]
-        let data = try Session.ask(options, .status) { endpoint = $0 }
+        let data = try Session.ask(options, .status) { endpoint = $0.endpoint }
         let printer = Printer()
         if json { return printer.json(data) }
         let status = try read { () throws(WireError) in try StatusDocument(decoding: data) }

@@ -1,5 +1,6 @@
 // `weft workers`: the connected workers.
 internal import ArgumentParser
+internal import Client
 internal import Console
 internal import OrderedCollections
 internal import Wire
@@ -11,8 +12,9 @@ struct WorkersCommand: ParsableCommand {
         discussion: """
             States: ready, draining (gets nothing new), silent (not heard from), congested (does \
             not read), disconnected (may come back for a moment). Below the table are tools that \
-            are not offered, and tools that a worker could not start lately, for which others come \
-            first for a while.
+            are not offered, tools that a worker could not start lately, for which others come \
+            first for a while, and workers with another version than the coordinator's, which is \
+            no fault.
             """
     )
 
@@ -21,7 +23,10 @@ struct WorkersCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let data = try Session.ask(try connection.clientOptions(readsOnly: true), .workers)
+        var software = ""
+        let data = try Session.ask(try connection.clientOptions(readsOnly: true), .workers) {
+            software = $0.welcome.software
+        }
         let printer = Printer()
         if json { return printer.json(data) }
         let workers = try read { () throws(WireError) in try WorkerDocument.list(decoding: data) }
@@ -47,8 +52,26 @@ struct WorkersCommand: ParsableCommand {
             ])
         }
         printer.table(table)
-        let remarks = refusals(workers) + coolingTools(workers)
+        let remarks =
+            refusals(workers) + coolingTools(workers)
+            + Self.otherVersions(workers, coordinator: software)
         printer.lines(remarks.map { printer.style.paint($0, .yellow) })
+    }
+
+    /// Workers with another version than the coordinator's, one sentence for each version.
+    static func otherVersions(_ workers: [WorkerDocument], coordinator: String) -> [String] {
+        var names: OrderedDictionary<String, [String]> = [:]
+        for worker in workers {
+            guard let software = worker.software, software != coordinator else { continue }
+            names[software, default: []].append(worker.name)
+        }
+        return names.map { software, names in
+            let rest = names.count > 3 ? " and \(names.count - 3) more" : ""
+            return Text.printable(
+                "\(names.prefix(3).joined(separator: ", "))\(rest): \(software), while the"
+                    + " coordinator is \(coordinator); they speak the same protocol"
+            )
+        }
     }
 
     /// Tools that recently failed to start on a worker.
