@@ -93,6 +93,23 @@ struct Weft: ParsableCommand {
 
     private static var arguments: [String] { Array(CommandLine.arguments.dropFirst()) }
 
+    /// Whether the arguments are commands and then a wish for help, or only `--version`.
+    ///
+    /// Then none is unknown. The description of all commands, in which the others are looked up,
+    /// takes more time than the rest of the program's start.
+    static func asksOnlyForHelp(_ arguments: [String]) -> Bool {
+        guard let last = arguments.last else { return true }
+        var command: any ParsableCommand.Type = Weft.self
+        for argument in arguments.dropLast() {
+            let next = command.configuration.subcommands.first {
+                $0.configuration.commandName == argument
+            }
+            guard let next else { return false }
+            command = next
+        }
+        return ["--help", "-h"].contains(last) || arguments == ["--version"]
+    }
+
     private static func usageError(_ error: any Error) -> UsageError {
         let message = message(for: error)
         guard let shape = CommandShape.weft else {
@@ -102,7 +119,7 @@ struct Weft: ParsableCommand {
     }
 
     private static func unknownArgument(wantsHelp: Bool) -> UsageError? {
-        guard let shape = CommandShape.weft else { return nil }
+        guard !asksOnlyForHelp(arguments), let shape = CommandShape.weft else { return nil }
         return CommandLineCheck(shape, checksOptions: !wantsHelp, entry: Files.entry(at:))
             .problem(in: arguments)
             .map { UsageError(sentence: $0.sentence, command: $0.command) }

@@ -105,6 +105,23 @@ struct CommandLineTests {
         #expect(problem("run --paln x --help", wantsHelp: true) == nil)
     }
 
+    @Test("Commands and a wish for help are not looked up, as none is unknown")
+    func onlyHelp() {
+        func asks(_ line: String) -> Bool {
+            Weft.asksOnlyForHelp(line.split(separator: " ").map(String.init))
+        }
+        for line in ["", "--help", "-h", "--version", "run --help", "bench all -h"] {
+            #expect(asks(line), "\(line)")
+            #expect(problem(line, wantsHelp: true) == nil, "\(line)")
+        }
+        for line in [
+            "rnu --help", "--hepl", "run --plan --help", "run --version", "bench alll -h",
+            "help run",
+        ] {
+            #expect(!asks(line), "\(line)")
+        }
+    }
+
     @Test(
         "Suggests the option for a file given instead of a goal",
         arguments: [
