@@ -5,7 +5,7 @@ internal import Glibc
 
 /// Reads standard input line by line without blocking the loop.
 ///
-/// Lives until it is closed, and does not keep the loop alive. Whoever else has this input open, such
+/// Lives until it is closed, and does not keep the loop alive. A process that shares this input, such
 /// as the shell of a terminal, is not disturbed where the system allows it: a pipe or a terminal is
 /// opened once more for reading, so that it stays blocking for others.
 public final class StandardInput {
@@ -61,11 +61,11 @@ public final class StandardInput {
             if count < 0, errno == EAGAIN { return }
             // An input that cannot be read is as good as ended.
             guard count > 0 else { return end() }
-            take(bytes[..<count])
+            addBytes(bytes[..<count])
         }
     }
 
-    private func take(_ bytes: ArraySlice<UInt8>) {
+    private func addBytes(_ bytes: ArraySlice<UInt8>) {
         for byte in bytes {
             if byte != UInt8(ascii: "\n") {
                 if rest.count < Self.longestLine { rest.append(byte) }
