@@ -17,6 +17,7 @@ final class BenchCluster {
     let loop: EventLoop
     private let workers: Int
     private let slots: Int
+    private let tls: TLSPolicy
     private let folder: StateFolder
     private let keeper: ProcessKeeper?
     private let onReady: (CoordinatorClient) -> Void
@@ -44,17 +45,20 @@ final class BenchCluster {
         loop: EventLoop,
         workers: Int,
         slots: Int,
+        isEncrypted: Bool = false,
         onReady: @escaping (CoordinatorClient) -> Void,
         onFailure: @escaping (String) -> Void
     ) throws {
         self.loop = loop
         self.workers = workers
         self.slots = slots
+        tls = isEncrypted ? .always : .never
         self.onReady = onReady
         self.onFailure = onFailure
         folder = try StateFolder.open(nil, isEphemeral: true)
         keeper = try folder.startRemover(on: loop)
-        let arguments = ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
+        let arguments =
+            ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path] + tlsArguments
         coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
         let deadline = Timer(loop: loop) { [weak self] in
             self?.fail("The cluster was not ready within 20 s.")
@@ -69,6 +73,14 @@ final class BenchCluster {
         return key
     }
 
+    /// The arguments of a command that connects, or listens.
+    var tlsArguments: [String] { ["--tls", tls.rawValue] }
+
+    /// The keys with which another worker encrypts; nil if connections are not encrypted.
+    var workerEncryption: TLSContext? {
+        tls == .always ? .peer(key(of: .worker), role: .worker) : nil
+    }
+
     /// Options for another client.
     func clientOptions(_ name: String) -> CoordinatorClient.Options {
         CoordinatorClient.Options(
@@ -76,6 +88,7 @@ final class BenchCluster {
             role: .client,
             key: key(of: .client),
             name: name,
+            tls: tls,
             timeout: .seconds(10)
         )
     }
@@ -142,12 +155,13 @@ final class BenchCluster {
             """
         try tools.write(toFile: manifest, atomically: true, encoding: .utf8)
         for number in 0..<workers {
-            let arguments = [
-                "worker", "--precise-timers", "--coordinator", "\(endpoint)", "--name",
-                "bench-\(number + 1)",
-                "--key-file", KeyFile.path(of: .worker, in: folder.path), "--slots", "\(slots)",
-                "--tools", manifest, "--diagnostics", "--quiet", "--exit-after", "5s",
-            ]
+            let arguments =
+                [
+                    "worker", "--precise-timers", "--coordinator", "\(endpoint)", "--name",
+                    "bench-\(number + 1)",
+                    "--key-file", KeyFile.path(of: .worker, in: folder.path), "--slots", "\(slots)",
+                    "--tools", manifest, "--diagnostics", "--quiet", "--exit-after", "5s",
+                ] + tlsArguments
             _ = try spawn(arguments) { [weak self] bytes in self?.said += bytes }
         }
     }

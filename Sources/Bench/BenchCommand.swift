@@ -65,6 +65,9 @@ struct BenchPlanCommand: ParsableCommand {
     @Option(help: "Slots of each worker (default: 4, for sleep 64).")
     var slots: Int?
 
+    @Flag(help: "Encrypt all connections of the cluster, as between hosts.")
+    var tls = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -88,7 +91,8 @@ struct BenchPlanCommand: ParsableCommand {
             shape: shape,
             nodes: nodes ?? shape.defaultNodes,
             workers: workers,
-            slots: slots ?? shape.defaultSlots
+            slots: slots ?? shape.defaultSlots,
+            isEncrypted: tls
         )
         if isatty(STDERR_FILENO) == 1 {
             Shell.tell("measuring \(shape.rawValue), \(settings.nodes) \(shape.unit) …")

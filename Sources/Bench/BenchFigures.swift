@@ -37,6 +37,7 @@ struct BenchFigures {
     var nodes: Int
     var workers: Int
     var slots: Int
+    var isEncrypted = false
     var cores: Int
     var figures: [BenchFigure]
 
@@ -49,6 +50,7 @@ struct BenchFigures {
         writer.field("nodes", nodes)
         writer.field("workers", workers)
         writer.field("slots", slots)
+        writer.field("tls", isEncrypted)
         writer.field("cores", cores)
         for figure in figures {
             writer.key(escaping: figure.name)
@@ -59,7 +61,9 @@ struct BenchFigures {
 
     /// A line for each figure, for people.
     var lines: [(name: String, value: String?)] {
-        let head = "\(shape.rawValue), \(nodes) \(shape.unit), \(workers) workers × \(slots) slots"
+        let head =
+            "\(shape.rawValue), \(nodes) \(shape.unit), \(workers) workers × \(slots) slots"
+            + (isEncrypted ? ", encrypted" : "")
         return [("shape", head), ("machine", cores == 1 ? "1 core" : "\(cores) cores")]
             + figures.map { ($0.label, "\(Self.text($0.value)) \($0.meaning)") }
     }

@@ -17,6 +17,8 @@ final class BenchRunner {
         var nodes: Int
         var workers: Int
         var slots: Int
+        /// Whether the cluster's connections are encrypted.
+        var isEncrypted = false
         /// How long idle workers are watched: three heartbeats, so that each is pinged at the usual
         /// rate.
         var idleTime: Duration = .seconds(6)
@@ -102,6 +104,7 @@ final class BenchRunner {
                 loop: loop,
                 workers: settings.shape == .idle ? 0 : settings.workers,
                 slots: settings.slots,
+                isEncrypted: settings.isEncrypted,
                 onReady: { [weak self] client in
                     self?.client = client
                     self?.warmUp()
@@ -324,6 +327,7 @@ final class BenchRunner {
                     nodes: settings.nodes,
                     workers: settings.workers,
                     slots: settings.slots,
+                    isEncrypted: settings.isEncrypted,
                     cores: ProcessInfo.processInfo.activeProcessorCount,
                     figures: figures
                 )

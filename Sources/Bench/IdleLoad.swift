@@ -133,6 +133,7 @@ final class IdleLoad {
 final class WorkerDouble {
     private var connection: MessageConnection?
     private var initiator: HandshakeInitiator
+    private let encryption: TLSContext?
     private let onRegistered: () -> Void
     private let onLost: (String) -> Void
 
@@ -145,6 +146,7 @@ final class WorkerDouble {
     ) {
         self.onRegistered = onRegistered
         self.onLost = onLost
+        encryption = cluster.workerEncryption
         initiator = HandshakeInitiator(
             role: .worker,
             name: name,
@@ -169,6 +171,7 @@ final class WorkerDouble {
         let connection = MessageConnection(
             loop: loop,
             socket: socket,
+            tls: encryption,
             maximumLine: Limits().maxLine,
             outboxes: outboxes
         )

@@ -71,7 +71,7 @@ final class PlanFileLoad {
                 [
                     "run", "--plan", path, "--coordinator", "\(cluster.endpoint)",
                     "--key-file", cluster.clientKeyPath, "--join", "json", "--detach",
-                ],
+                ] + cluster.tlsArguments,
                 onOutput: { [weak self] in self?.complaints += $0 },
                 onExit: { [weak self] in self?.noteSent($0) }
             )

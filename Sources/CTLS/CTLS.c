@@ -122,11 +122,12 @@ static bool configure(SSL_CTX *shared, bool is_server) {
         || !SSL_CTX_set1_groups_list(shared, "X25519:P-256")) {
         return false;
     }
-    SSL_CTX_set_mode(shared, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-                                 | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(shared, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(shared, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(shared, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     if (is_server) {
+        // Most of its many connections are idle; a peer has one.
+        SSL_CTX_set_mode(shared, SSL_MODE_RELEASE_BUFFERS);
         SSL_CTX_set_psk_find_session_callback(shared, find_key);
         return SSL_CTX_set_num_tickets(shared, 0) && SSL_CTX_set_max_early_data(shared, 0);
     }
@@ -238,7 +239,9 @@ weft_tls_state weft_tls_receive(weft_tls *tls, const uint8_t *bytes, size_t leng
 size_t weft_tls_read(weft_tls *tls, uint8_t *bytes, size_t capacity) {
     if (tls->state != WEFT_TLS_OPEN) return 0;
     size_t total = 0;
-    while (total < capacity) {
+    // Asking an empty stream would cost as much as a short record.
+    while (total < capacity
+           && (SSL_has_pending(tls->ssl) || BIO_ctrl_pending(SSL_get_rbio(tls->ssl)) > 0)) {
         size_t count = 0;
         ERR_clear_error();
         int result = SSL_read_ex(tls->ssl, bytes + total, capacity - total, &count);

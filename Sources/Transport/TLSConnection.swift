@@ -25,8 +25,6 @@ final class TLSConnection: ByteConnection {
     private var isClosed = false
     /// What was written before the handshake was over.
     private var waiting: [UInt8] = []
-    /// What is being sent; its memory is reused.
-    private var pending: [UInt8] = []
 
     /// The first byte of a TLS record that begins a handshake.
     static let firstByte: UInt8 = 0x16
@@ -129,10 +127,10 @@ final class TLSConnection: ByteConnection {
         stream.receive(bytes)
         openIfReady()
         while !isClosed, isOpen {
-            // A record that was cut before may be whole now.
-            let plain = stream.read(about: bytes.count + Self.largestRecord)
+            let plain = stream.read()
             guard !plain.isEmpty else { break }
             onBytes?(plain)
+            guard plain.count == stream.atOnce else { break }
         }
         guard !isClosed else { return }
         sendPending()
@@ -145,8 +143,6 @@ final class TLSConnection: ByteConnection {
         case .failed: fail(isOpen ? Self.damaged : isCoordinator ? .authFailed : Self.refused)
         }
     }
-
-    private static let largestRecord = 16 << 10
 
     private func openIfReady() {
         guard !isOpen, stream.state == .open else { return }
@@ -191,14 +187,11 @@ final class TLSConnection: ByteConnection {
     }
 
     private func sendPending() {
+        var pending: [UInt8] = []
         stream.takePending(into: &pending)
         guard !pending.isEmpty else { return }
         socket.write(&pending)
-        if pending.capacity > Self.keptCapacity { pending = [] }
     }
-
-    /// A larger buffer is freed, because many connections are idle most of the time.
-    private static let keptCapacity = 64 << 10
 
     private static let damaged = WireError(
         code: .encryption,

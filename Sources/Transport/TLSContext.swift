@@ -10,6 +10,8 @@ public import Wire
 public final class TLSContext {
     private let context: OpaquePointer
     let isCoordinator: Bool
+    /// Where streams put what they decrypt before it has its own memory.
+    fileprivate var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
     private init(isCoordinator: Bool) {
         guard let context = weft_tls_context_new(isCoordinator) else {
@@ -52,7 +54,7 @@ public final class TLSContext {
         guard let tls = weft_tls_new(context) else {
             preconditionFailure("memory ran out for an encrypted connection")
         }
-        return TLSStream(tls)
+        return TLSStream(tls, context: self)
     }
 }
 
@@ -62,8 +64,12 @@ extension TLSContext: Sendable {}
 /// One encrypted stream: received bytes in, plain bytes out, and the reverse.
 final class TLSStream {
     private let tls: OpaquePointer
+    private let context: TLSContext
 
-    fileprivate init(_ tls: OpaquePointer) { self.tls = tls }
+    fileprivate init(_ tls: OpaquePointer, context: TLSContext) {
+        self.tls = tls
+        self.context = context
+    }
 
     deinit { weft_tls_free(tls) }
 
@@ -93,13 +99,14 @@ final class TLSStream {
     /// Takes received bytes.
     func receive(_ bytes: [UInt8]) { _ = weft_tls_receive(tls, bytes, bytes.count) }
 
-    /// Decrypted bytes, about as many as were given; empty if there are none now.
-    func read(about count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let read = weft_tls_read(tls, &bytes, bytes.count)
-        bytes.removeLast(count - read)
-        return bytes
+    /// Decrypted bytes; empty if there are none now, and more follow after as many as `atOnce`.
+    func read() -> [UInt8] {
+        let count = weft_tls_read(tls, &context.buffer, context.buffer.count)
+        return [UInt8](context.buffer[..<count])
     }
+
+    /// The most bytes that one read returns.
+    var atOnce: Int { context.buffer.count }
 
     /// Encrypts bytes of an open stream.
     func write(_ bytes: [UInt8]) -> Bool { weft_tls_write(tls, bytes, bytes.count) }
@@ -110,9 +117,8 @@ final class TLSStream {
     /// Moves what is to be sent into the array, in place of what is there.
     func takePending(into bytes: inout [UInt8]) {
         let count = weft_tls_pending(tls)
-        bytes.removeAll(keepingCapacity: true)
+        bytes = count > 0 ? [UInt8](repeating: 0, count: count) : []
         guard count > 0 else { return }
-        bytes.append(contentsOf: repeatElement(0, count: count))
         let taken = weft_tls_take(tls, &bytes, count)
         bytes.removeLast(count - taken)
     }

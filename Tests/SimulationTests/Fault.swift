@@ -35,6 +35,10 @@ enum Fault: String, CaseIterable, Sendable {
     case killer
     /// Other nodes were on the worker that it killed.
     case killedWithOthers
+    /// A worker gets a new key; its old one is accepted for a while, or not at all.
+    case keyChanged
+    /// A worker ends because its key is not accepted.
+    case keyRefused
     /// A client asks to drain a worker.
     case drainOrdered
     /// A worker drains by itself.

@@ -56,7 +56,11 @@ struct Scenario {
         case slowReader
         case clientCut
         case pause
+        case keyChange
     }
+
+    /// The most workers of a scenario.
+    static let mostWorkers = 3
 
     /// Whether every loss must be the fault of the coordinator itself.
     let isCalm: Bool
@@ -91,7 +95,9 @@ struct Scenario {
         self.schedulerLimits = schedulerLimits
         faultsEnd = .zero + draw.duration(.seconds(2) ... .seconds(10))
         var workers: [(name: String, slots: Int)] = []
-        for index in 0..<max(draw.int(0...3), 1) { workers.append(("w\(index)", draw.int(1...3))) }
+        for index in 0..<max(draw.int(0...Self.mostWorkers), 1) {
+            workers.append(("w\(index)", draw.int(1...3)))
+        }
         self.workers = workers
         clientCount = draw.int(2...6)
         goalPermille = draw.element([0, 0, 300, 1_000]) ?? 0

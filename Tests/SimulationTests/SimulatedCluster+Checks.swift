@@ -22,6 +22,20 @@ extension SimulatedCluster {
         checkThatNothingWaitsInVain(coordinator)
         checkBeliefs(coordinator)
         checkBounds(coordinator)
+        checkKeys(coordinator)
+    }
+
+    /// Nobody is connected with a key that is not accepted any more.
+    private func checkKeys(_ coordinator: CoordinatorMachine) {
+        for id in coordinator.peers.ids {
+            guard let peer = coordinator.peers[id], peer.isAuthenticated else { continue }
+            guard let key = peer.access?.key, let name = key.name else {
+                broken("\(id) has proved no key")
+                continue
+            }
+            let entry = coordinator.keyring.entry(named: name, at: Int(now.milliseconds))
+            if entry?.key != key { broken("\(id) is connected with the old key \(name)") }
+        }
     }
 
     /// The coordinator's state of a worker was told over its connection, is no more than the worker

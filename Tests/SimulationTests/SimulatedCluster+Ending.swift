@@ -202,7 +202,7 @@ extension SimulatedCluster {
     private var hasLostWorkers: Bool {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
-            .drainForced, .slowReaderDismissed,
+            .drainForced, .slowReaderDismissed, .keyChanged,
         ]
         return causes.contains { faults[$0] > 0 }
     }

@@ -36,6 +36,7 @@ extension SimulatedCluster {
                 slowDown(link)
             }
         case .pause: pauseCoordinator()
+        case .keyChange: changeKey(of: worker)
         case .stop, .clientCut: break
         }
     }
@@ -120,6 +121,15 @@ extension SimulatedCluster {
         faults.note(.twin)
         trace.add(now, "FAULT a twin of \(worker.label)")
         begin(worker.name, slots: draw.int(1...3), replaces: draw.permille(500))
+    }
+
+    /// The worker's process goes on with the key that it has.
+    private func changeKey(of worker: SimulatedWorker) {
+        faults.note(.keyChanged)
+        let grace = draw.permille(500) ? draw.int(1...4_000) : 0
+        trace.add(now, "FAULT the key of \(worker.name) changes, the old one ends in \(grace) ms")
+        workerKeys.change(worker.name, oldEndsAt: Int(now.milliseconds) + grace)
+        plan(.keyringChanged(workerKeys.keyring), after: .zero)
     }
 
     private func orderDrain(of worker: SimulatedWorker) {

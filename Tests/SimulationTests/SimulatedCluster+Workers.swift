@@ -16,14 +16,13 @@ extension SimulatedCluster {
     /// A process of this name starts, whether or not there is one already.
     func begin(_ name: String, slots: Int, replaces: Bool = false) {
         incarnations[name, default: 0] += 1
-        guard let key = Scenario.keys[.worker] else { return }
         let worker = SimulatedWorker(
             name: name,
             incarnation: incarnations[name] ?? 1,
             slots: slots,
             tools: SimulatedTools.descriptions,
             limits: scenario.limits,
-            key: key,
+            key: workerKeys.current(of: name),
             replaces: replaces,
             seed: draw.next()
         )
@@ -107,20 +106,31 @@ extension SimulatedCluster {
                 cancelTool(of: worker, attempt, grace)
             case .report(let notice):
                 trace.add(now, "\(worker.label) \(notice)")
-            case .exit(let reason):
-                trace.add(now, "\(worker.label) exits: \(reason)")
-                if case .stopped = reason { faults.note(.drainForced) }
-                if case .nameTaken = reason { faults.note(.twinRefused) }
-                end(worker)
-                if !isHealed, draw.permille(700) {
-                    plan(
-                        .startWorker(worker.name),
-                        after: draw.duration(.milliseconds(100) ... .seconds(3))
-                    )
-                }
+            case .exit(let reason): noteExit(of: worker, reason)
             }
         }
         actions.removeAll()
+    }
+
+    /// A worker's machine has decided to end.
+    private func noteExit(of worker: SimulatedWorker, _ reason: WorkerMachine.ExitReason) {
+        trace.add(now, "\(worker.label) exits: \(reason)")
+        var hasOldKey = false
+        switch reason {
+        case .stopped: faults.note(.drainForced)
+        case .nameTaken: faults.note(.twinRefused)
+        case .refused:
+            faults.note(.keyRefused)
+            hasOldKey = true
+        default: break
+        }
+        end(worker)
+        // A worker is always given its new key, at last.
+        guard hasOldKey || !isHealed && draw.permille(700) else { return }
+        plan(
+            .startWorker(worker.name),
+            after: draw.duration(.milliseconds(100) ... .seconds(3))
+        )
     }
 
     /// The process ends, with everything in it.

@@ -41,6 +41,8 @@ final class SimulatedCluster {
     var workersByLink: [ConnectionID: SimulatedWorker] = [:]
     var clientsByLink: [ConnectionID: SimulatedClient] = [:]
     var isHealed = false
+    /// The keys of each worker, and those that the coordinator was told of last.
+    var workerKeys = SimulatedKeys()
     /// Until when the coordinator's process is stopped.
     var pausedUntil = Instant.zero
 
@@ -75,6 +77,7 @@ final class SimulatedCluster {
         case toolEnds(SimulatedWorker, AttemptID, version: Int)
         case toolKills(SimulatedWorker, AttemptID)
         case startWorker(String)
+        case keyringChanged(Keyring)
         case connectClient(SimulatedClient)
         case stream(SimulatedClient)
         case submitAgain(SimulatedClient)
@@ -113,7 +116,7 @@ final class SimulatedCluster {
         var configuration = CoordinatorMachine.Configuration(
             limits: scenario.limits,
             schedulerLimits: scenario.schedulerLimits,
-            keyring: Keyring(Scenario.keys)
+            keyring: workerKeys.keyring
         )
         configuration.hasModels = true
         configuration.highestPrices = TokenPrices(input: 9, output: 90)
@@ -191,7 +194,7 @@ final class SimulatedCluster {
     private func concernsCoordinator(_ what: What) -> Bool {
         switch what {
         case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .answerConnect,
-            .connectClient, .speak, .readOn, .reportBacklog:
+            .connectClient, .speak, .readOn, .reportBacklog, .keyringChanged:
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
             .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush:
@@ -212,6 +215,7 @@ final class SimulatedCluster {
         case .toolEnds(let worker, let attempt, let version):
             endTool(of: worker, attempt, version)
         case .startWorker(let name): startWorker(name)
+        case .keyringChanged(let keyring): tell(.keyringChanged(keyring))
         case .connectClient(let client): connect(client)
         case .stream(let client): stream(client)
         case .submitAgain(let client): submitAgain(client)

@@ -251,7 +251,7 @@ struct TLSConnectionTests {
         near.takePending(into: &bytes)
         bytes[place] ^= 0x40
         far.receive(bytes)
-        #expect(far.read(about: 100).isEmpty)
+        #expect(far.read().isEmpty)
         #expect(far.state == .failed)
     }
 }
