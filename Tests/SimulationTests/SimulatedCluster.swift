@@ -41,7 +41,7 @@ final class SimulatedCluster {
     var workersByLink: [ConnectionID: SimulatedWorker] = [:]
     var clientsByLink: [ConnectionID: SimulatedClient] = [:]
     var isHealed = false
-    /// The keys of each worker, and those that the coordinator was told of last.
+    /// The keys of each worker, and those that the coordinator accepts.
     var workerKeys = SimulatedKeys()
     /// Until when the coordinator's process is stopped.
     var pausedUntil = Instant.zero
