@@ -103,6 +103,7 @@ let package = Package(
                 deques, heaps, ordered,
             ]
         ),
+        pure("LaunchCore", ["Core"]),
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
@@ -137,6 +138,14 @@ let package = Package(
         ),
         shell("Client", ["UVLoop", "Transport", "Core", "JSON", "Plans", "Wire"]),
 
+        shell(
+            "Launch",
+            [
+                "UVLoop", "Transport", "Core", "JSON", "YAML", "Wire", "Tools", "Configuration",
+                "LaunchCore",
+            ]
+        ),
+
         // Faces: the library and the command.
         shell(
             "Weftline",
@@ -167,7 +176,7 @@ let package = Package(
             dependencies: [
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
-                "CoordinatorCore", "Client", "HTTP", "LanguageModels", "PlannerCore",
+                "CoordinatorCore", "Client", "Launch", "LaunchCore", "HTTP", "LanguageModels", "PlannerCore",
                 "Configuration", "Weftline", arguments, logging, ordered,
             ],
             swiftSettings: settings
@@ -220,6 +229,8 @@ let package = Package(
             ]
         ),
         tests("TransportTests", ["UVLoop", "JSON", "Wire", "Transport", "TestKit"]),
+        tests("LaunchCoreTests", ["Core", "LaunchCore"]),
+        tests("LaunchTests", ["Configuration", "Core", "JSON", "Launch", "LaunchCore", "Tools"]),
         tests("WorkerCoreTests", ["Core", "JSON", "Wire", "WorkerCore"]),
         tests(
             "WorkerTests",

@@ -36,7 +36,8 @@ struct Weft: ParsableCommand {
             RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             StatusCommand.self, WorkersCommand.self,
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
-            CancelCommand.self, DrainCommand.self, ExplainCommand.self, BenchCommand.self,
+            CancelCommand.self, DrainCommand.self, LaunchCommand.self, ExplainCommand.self,
+            BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
             PlansCommand.self, KeysCommand.self, VersionCommand.self,
         ]

@@ -115,6 +115,11 @@ struct WorkerCommand: ParsableCommand {
     @Flag(help: "End when standard input ends, as when what started the worker is gone.")
     var exitWithStdin = false
 
+    @Flag(
+        help: ArgumentHelp("Tell on standard output whether it is connected.", visibility: .hidden)
+    )
+    var tellState = false
+
     @Flag(name: .shortAndLong, help: "Log warnings only.")
     var quiet = false
 
@@ -183,6 +188,7 @@ struct WorkerCommand: ParsableCommand {
             timer.schedule(after: PersistentRunner.shutDownGrace + .seconds(1))
             timer.detachFromLoopLife()
         }
+        if tellState { service.onNotice = { Self.tell($0) } }
         var signalCount = 0
         let end = { (isUrgent: Bool) in
             signalCount += 1
@@ -197,6 +203,16 @@ struct WorkerCommand: ParsableCommand {
         input?.close()
         loop.close()
         if let failure { throw failure }
+    }
+
+    /// Tells what started this process whether there is a coordinator.
+    private static func tell(_ notice: WorkerMachine.Notice) {
+        switch notice {
+        case .registered: Shell.output("weft-worker ready")
+        case .connectFailed(let reason, _), .connectionLost(let reason, _):
+            Shell.output("weft-worker waiting \(reason)")
+        default: break
+        }
     }
 
     /// Follows the orders of what started this process, and its end.

@@ -6,7 +6,7 @@ enum ModuleRules {
     static let system: [String: Set<String>?] = [
         "Glibc": nil,
         "FoundationEssentials": [
-            "Tools", "LanguageModels", "Weftline", "Console", "Bench", "weft",
+            "Tools", "LanguageModels", "Launch", "Weftline", "Console", "Bench", "weft",
         ],
     ]
 

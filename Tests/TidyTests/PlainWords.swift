@@ -73,7 +73,8 @@ enum PlainWords {
     /// The modules that do without `cleanPhrases`.
     static let cleanModules: Set = [
         "Bench", "Client", "Configuration", "Console", "Coordinator", "CoordinatorCore", "Core",
-        "HTTP", "JSON", "LanguageModels", "PlannerCore", "Plans", "Runs", "Scheduling", "Schemas",
+        "HTTP", "JSON", "LanguageModels", "Launch", "LaunchCore", "PlannerCore", "Plans", "Runs",
+        "Scheduling", "Schemas",
         "Tools", "Transport", "UVLoop", "Weftline", "Wire", "Worker", "WorkerCore", "weft",
     ]
 

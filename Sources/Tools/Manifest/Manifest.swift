@@ -78,7 +78,7 @@ public struct Manifest: Sendable {
         }
     }
 
-    private static func absoluteFolder(of path: String) -> String {
+    static func absoluteFolder(of path: String) -> String {
         var parts: [Substring] = []
         let start = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
         // The last part is the file itself. `..` stays, because a link may come before it.

@@ -23,6 +23,9 @@ final class ProgressBar {
     /// since the beginning.
     var above: ((_ width: Int, _ room: Int, _ elapsedMilliseconds: Double) -> [String])?
 
+    /// Makes the last line, for a width; nil for the line of a run's progress.
+    var bottom: ((_ width: Int) -> String)?
+
     /// The shortest time between two drawings, in nanoseconds.
     private static let pause: Int64 = 100_000_000
 
@@ -109,12 +112,13 @@ final class ProgressBar {
         let room = max(terminal.rows - 3, 0)
         var lines = Array((above?(width, room, elapsed) ?? []).prefix(room))
         lines.append(
-            ProgressLine.text(
-                progress,
-                elapsedMilliseconds: elapsed,
-                width: width,
-                style: terminal.style
-            )
+            bottom?(width)
+                ?? ProgressLine.text(
+                    progress,
+                    elapsedMilliseconds: elapsed,
+                    width: width,
+                    style: terminal.style
+                )
         )
         // Overwrites the old lines, so that nothing flickers, and erases the rest below.
         let text = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")

@@ -1,0 +1,58 @@
+// Shows a launch while it runs: lines that change on a terminal, a line for each change elsewhere.
+internal import Console
+internal import JSON
+internal import Launch
+internal import LaunchCore
+internal import UVLoop
+
+/// The output of a launch.
+///
+/// Confined to its loop.
+final class LaunchDisplay {
+    private let json: Bool
+    private let terminal: Terminal
+    private let bar: ProgressBar
+    private var document: LaunchDocument?
+    /// The words last shown for each worker.
+    private var told: [String: String] = [:]
+
+    init(loop: EventLoop, json: Bool) {
+        self.json = json
+        terminal = Terminal.of(.error)
+        bar = ProgressBar(loop: loop, terminal: terminal)
+        bar.above = { [weak self] width, room, _ in
+            guard let self, let document else { return [] }
+            return LaunchView.lines(document, width: width, room: room, style: terminal.style)
+        }
+        bar.bottom = { [weak self] width in
+            Text.cut(self?.document.map(LaunchView.summary) ?? "starting", to: width - 1)
+        }
+    }
+
+    /// Shows a new state.
+    func show(_ document: LaunchDocument) {
+        self.document = document
+        let isLive = terminal.isLive && !json
+        for worker in document.workers {
+            let words = "\(worker.state) \(worker.note)"
+            guard told[worker.name] != words else { continue }
+            told[worker.name] = words
+            if json {
+                Shell.output("\(RawJSON(LaunchDocument.json(worker)))")
+            } else if !isLive {
+                let note = worker.note.isEmpty ? "" : ": \(worker.note)"
+                Shell.output(
+                    Text.printable("\(worker.name) \(worker.state.rawValue) \(worker.site)\(note)")
+                )
+            }
+        }
+        if isLive { bar.touch() }
+    }
+
+    /// One line for people.
+    func say(_ line: String) {
+        if terminal.isLive, !json { bar.say([Text.printable(line)]) } else { Shell.tell(line) }
+    }
+
+    func end() { bar.end() }
+}

@@ -1,0 +1,83 @@
+// The state of a launch: what other commands read, what --json prints, what the terminal shows.
+// Pure.
+internal import Console
+internal import JSON
+internal import Launch
+internal import LaunchCore
+internal import OrderedCollections
+
+/// A launch with its workers.
+struct LaunchDocument {
+    var name: String
+    var coordinator: String
+    var groups: [(group: String, count: Int)]
+    var workers: [LaunchedWorker]
+
+    init(
+        name: String,
+        coordinator: String,
+        groups: [(group: String, count: Int)],
+        workers: [LaunchedWorker]
+    ) {
+        self.name = name
+        self.coordinator = coordinator
+        self.groups = groups
+        self.workers = workers
+    }
+
+    /// Reads the document of another process; nil if it is not one.
+    init?(_ value: JSONValue) {
+        guard let name = value["name"]?.stringValue else { return nil }
+        self.name = name
+        coordinator = value.text("coordinator")
+        groups = (value["groups"]?.arrayValue ?? []).map { ($0.text("name"), $0.number("workers")) }
+        workers = (value["workers"]?.arrayValue ?? []).compactMap { worker in
+            guard let state = MemberState(rawValue: worker.text("state")) else { return nil }
+            return LaunchedWorker(
+                name: worker.text("name"),
+                group: worker.text("group"),
+                site: worker.text("host"),
+                state: state,
+                note: worker.text("note"),
+                starts: worker.number("starts")
+            )
+        }
+    }
+
+    /// The document; the commands that remove what a killed launch leaves are for its successor.
+    func json(removals: [[String]]? = nil) -> RawJSON {
+        var fields: [(String, JSONValue)] = [
+            ("name", .string(name)), ("coordinator", .string(coordinator)),
+            (
+                "groups",
+                .array(
+                    groups.map {
+                        ["name": .string($0.group), "workers": .integer(Int64($0.count))]
+                    }
+                )
+            ),
+            ("workers", .array(workers.map(Self.json))),
+        ]
+        if let removals {
+            fields.append(("removals", .array(removals.map { .array($0.map { .string($0) }) })))
+        }
+        return RawJSON(.object(.init(uniqueKeysWithValues: fields)))
+    }
+
+    static func json(_ worker: LaunchedWorker) -> JSONValue {
+        var fields: [(String, JSONValue)] = [
+            ("name", .string(worker.name)), ("group", .string(worker.group)),
+            ("host", .string(worker.site)), ("state", .string(worker.state.rawValue)),
+            ("starts", .integer(Int64(worker.starts))),
+        ]
+        if !worker.note.isEmpty { fields.append(("note", .string(worker.note))) }
+        return .object(.init(uniqueKeysWithValues: fields))
+    }
+
+    /// Whether every worker runs, has ended or has failed.
+    var isSettled: Bool {
+        workers.allSatisfy { [.running, .ended, .failed].contains($0.state) }
+    }
+
+    var runningCount: Int { workers.count { $0.state == .running } }
+}

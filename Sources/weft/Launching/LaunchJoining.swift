@@ -1,0 +1,47 @@
+// The line by which the workers of a launch join: address, identity and key in one.
+internal import Console
+internal import FoundationEssentials
+internal import Launch
+internal import Transport
+internal import Wire
+
+extension LaunchSurroundings {
+    /// Makes the join line for workers that find the coordinator at an address.
+    ///
+    /// The key is read for each worker, so that those that start later have a renewed one.
+    func joinLine(at endpoint: Endpoint) throws -> String {
+        if var invitation {
+            // A tunnel leads elsewhere; what is behind it encrypts or does not.
+            invitation.endpoints =
+                endpoint == invitation.endpoints[0]
+                ? invitation.endpoints : [endpoint]
+            return invitation.line
+        }
+        let isEncrypted = tls.encrypts(host: try address().host)
+        return Invitation(
+            endpoints: [endpoint],
+            role: .worker,
+            key: try workerKey(),
+            isEncrypted: isEncrypted
+        ).line
+    }
+
+    /// The newest key of the identity for workers.
+    private func workerKey() throws -> HandshakeKey {
+        let store: KeyStore
+        do {
+            store = try KeyStore.load(from: keyFolder, makesKeys: false)
+        } catch {
+            throw CommandFailure(.refused, "\(error)")
+        }
+        guard let key = store[Role.worker.rawValue]?.current else {
+            throw CommandFailure(
+                .refused,
+                "There is no key for workers in \(keyFolder). Name the coordinator's state folder "
+                    + "by --state, or give a join line of it: weft keys export worker --for "
+                    + "HOST:PORT > worker.join, then --join worker.join."
+            )
+        }
+        return key
+    }
+}

@@ -1,0 +1,80 @@
+// What a launch gets from its command line and this host: the state folder, the coordinator, the key.
+internal import ArgumentParser
+internal import Client
+internal import Console
+internal import FoundationEssentials
+internal import Launch
+internal import Transport
+internal import Wire
+
+/// Where a launch is started, and for which coordinator.
+struct LaunchSurroundings {
+    let file: LaunchFile
+    let stateFolder: String
+    let coordinator: String?
+    /// The join line that was given, which names coordinator and key.
+    let invitation: Invitation?
+    /// When connections are encrypted, if there is no join line to say so.
+    let tls: TLSPolicy
+
+    /// The environment of every process of a launch: this one's without what is meant for this
+    /// command alone.
+    static var environment: [(String, String)] {
+        ProcessInfo.processInfo.environment
+            .filter { !Self.ownVariables.contains($0.key) }
+            .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    private static let ownVariables = [
+        "WEFT_COORDINATOR", "WEFT_JOIN", "WEFT_KEY_FILE", "WEFT_PARENT",
+    ]
+
+    /// Where workers find the coordinator, as far as it is known before one is started.
+    func address() throws -> Endpoint {
+        if let invitation { return invitation.endpoints[0] }
+        let entry = file.coordinator
+        if let address = entry?.address {
+            return try Self.parse(address, "\(file.path): coordinator")
+        }
+        if let listen = entry?.listen {
+            return try Self.parseListen(listen, "\(file.path): coordinator")
+        }
+        if let coordinator { return try Self.parse(coordinator, "--coordinator") }
+        guard let named = ConnectionChoice.environment("WEFT_COORDINATOR") else { return .default }
+        return try Self.parse(named, "WEFT_COORDINATOR")
+    }
+
+    private static func parse(_ text: String, _ source: String) throws -> Endpoint {
+        do throws(EndpointError) {
+            return try Endpoint.parse(text)
+        } catch {
+            throw CommandFailure(.usage, "\(source): \(error)")
+        }
+    }
+
+    /// Unlike a coordinator's address, this one may have port 0, but no host that stands for all.
+    private static func parseListen(_ text: String, _ source: String) throws -> Endpoint {
+        let isAny = text.hasSuffix(":0")
+        var address = try parse(isAny ? "\(text.dropLast())1" : text, source)
+        if ["0.0.0.0", "::"].contains(address.host) {
+            throw CommandFailure(
+                .usage,
+                "\(source): workers cannot find \(address.host). Add where they find this host: "
+                    + "{listen: \"\(text)\", address: \"10.0.0.1:\(address.port)\"}."
+            )
+        }
+        if isAny { address.port = 0 }
+        return address
+    }
+
+    /// The folder that holds the keys of the coordinator.
+    var keyFolder: String { file.coordinator?.state ?? stateFolder }
+
+    /// The arguments of the coordinator that the launch starts; nil if it uses a running one.
+    func coordinatorArguments() -> [String]? {
+        guard let entry = file.coordinator, let listen = entry.listen else { return nil }
+        var arguments = ["coordinator", "--listen", listen, "--state", keyFolder]
+        if let config = entry.config { arguments += ["--config", config] }
+        return arguments + entry.arguments
+    }
+}

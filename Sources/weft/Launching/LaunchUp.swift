@@ -1,0 +1,257 @@
+// Runs a launch in this process, from its first worker to its last: the coordinator if it starts one,
+// the service, orders of other commands, signals, and the end.
+internal import Console
+internal import Core
+internal import FoundationEssentials
+internal import Glibc
+internal import JSON
+internal import Launch
+internal import LaunchCore
+internal import Transport
+internal import UVLoop
+internal import Wire
+
+/// A launch in this process.
+///
+/// Confined to its loop.
+final class LaunchUp {
+    private let surroundings: LaunchSurroundings
+    private let json: Bool
+    private let isInBackground: Bool
+    private let loop: EventLoop
+    private let display: LaunchDisplay
+    private var state: LaunchState?
+    private var coordinator: CoordinatorProcess?
+    private var service: LaunchService?
+    private var address: Endpoint
+    private var failure: CommandFailure?
+    private var interrupts = 0
+    private var isPublishing = false
+    private var isEnding = false
+
+    private static let prefix = "weft-launch-"
+    /// The longest path of a folder in which ssh can have a socket.
+    private static let longestFolder = 70
+
+    init(_ surroundings: LaunchSurroundings, json: Bool, isInBackground: Bool) throws {
+        self.surroundings = surroundings
+        self.json = json
+        self.isInBackground = isInBackground
+        address = try surroundings.address()
+        loop = try Shell.makeLoop()
+        display = LaunchDisplay(loop: loop, json: json)
+    }
+
+    /// Runs until nothing of the launch is left.
+    func run() throws {
+        let state = try takeState()
+        self.state = state
+        defer { state.remove() }
+        let folder = try Self.temporaryFolder()
+        defer { folder.remove() }
+        let keeper = ProcessKeeper(loop: loop, folder: folder)
+        try keeper.start()
+        defer { keeper.shutDown() }
+        try start(folder: folder.path)
+        let signals =
+            try Shell.onEndingSignals(loop) { [self] isUrgent in interrupt(isUrgent: isUrgent) }
+            + [SignalSource(loop: loop, signal: SIGUSR1) { [self] in followOrders() }]
+        loop.run()
+        for signal in signals { signal.close() }
+        display.end()
+        loop.close()
+        if let failure { throw failure }
+    }
+
+    // MARK: - Beginning
+
+    private func takeState() throws -> LaunchState {
+        let name = surroundings.file.name
+        let folder = surroundings.stateFolder
+        do throws(KeyFileError) {
+            try StateDirectory.prepare(folder)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+        LaunchLeftovers.sweep(folder, except: nil)
+        do throws(LaunchStateError) {
+            if let state = try LaunchState(taking: name, in: folder) { return state }
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+        throw CommandFailure(
+            .usage,
+            "The launch \(name) runs already. See it with weft launch --status, end it with weft "
+                + "launch --down, or give this one another --name."
+        )
+    }
+
+    private static func temporaryFolder() throws -> TemporaryFolder {
+        let named = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        let base = named.utf8.count + prefix.utf8.count > longestFolder ? "/tmp" : named
+        TemporaryFolder.sweep(base, prefix: prefix)
+        do {
+            return try TemporaryFolder(in: base, prefix: prefix)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+    }
+
+    /// Starts the coordinator and then the workers, or the workers at once.
+    private func start(folder: String) throws {
+        guard let arguments = surroundings.coordinatorArguments() else {
+            return try startWorkers(folder: folder)
+        }
+        coordinator = try CoordinatorProcess(
+            loop: loop,
+            arguments: [Shell.ownPath] + arguments,
+            environment: Shell.environmentOfOwnProcess(without: ["WEFT_COORDINATOR", "WEFT_JOIN"]),
+            onReady: { [self] found in
+                address.port =
+                    surroundings.file.coordinator?.address == nil
+                    ? found.port : address.port
+                display.say("the coordinator listens on \(found)")
+                do {
+                    try startWorkers(folder: folder)
+                } catch {
+                    end(error as? CommandFailure ?? CommandFailure(.failed, "\(error)"))
+                }
+            },
+            onEnd: { [self] line in
+                coordinator = nil
+                let message = line.replacing("error: ", with: "")
+                end(CommandFailure(.failed, "The coordinator ended: \(message)"))
+            }
+        )
+    }
+
+    private func startWorkers(folder: String) throws {
+        let service = LaunchService(
+            loop: loop,
+            options: LaunchService.Options(
+                file: surroundings.file,
+                program: Shell.ownPath,
+                id: Self.identity(of: surroundings.file),
+                environment: LaunchSurroundings.environment,
+                folder: folder,
+                stateFolder: state?.folder ?? folder,
+                coordinator: address,
+                joinLine: { [surroundings] in try surroundings.joinLine(at: $0) }
+            )
+        )
+        self.service = service
+        service.onLine = { [self] in display.say($0) }
+        service.onChange = { [self] in publishSoon() }
+        service.onFinish = { [self] outcome in finish(outcome) }
+        service.start()
+    }
+
+    private static func identity(of file: LaunchFile) -> String {
+        "\(file.name)-\(Hex.encode(SecureRandom.bytes(4)))"
+    }
+
+    // MARK: - While it runs
+
+    private func publishSoon() {
+        guard !isPublishing else { return }
+        isPublishing = true
+        loop.nextTurn { [self] in
+            isPublishing = false
+            publish()
+        }
+    }
+
+    private func publish() {
+        guard let service, let state else { return }
+        let document = LaunchDocument(
+            name: surroundings.file.name,
+            coordinator: "\(address)",
+            groups: service.counts,
+            workers: service.workers
+        )
+        state.publish(document.json(removals: service.removals))
+        display.show(document)
+    }
+
+    private func followOrders() {
+        guard let state else { return }
+        for (order, remove) in state.orders() {
+            switch order {
+            case .scale(let group, let count): _ = service?.scale(group, to: count)
+            case .down(let isUrgent): down(isUrgent: isUrgent)
+            }
+            publish()
+            remove()
+        }
+    }
+
+    private func interrupt(isUrgent: Bool) {
+        interrupts += 1
+        let isUrgent = isUrgent || interrupts > 1
+        if isUrgent { failure = CommandFailure(.interrupted) }
+        if interrupts == 1, !isUrgent { display.say("draining; a second Ctrl-C stops at once") }
+        down(isUrgent: isUrgent)
+    }
+
+    private func down(isUrgent: Bool) {
+        if let service { return service.down(isUrgent: isUrgent) }
+        end(nil)
+    }
+
+    // MARK: - Ending
+
+    private func finish(_ outcome: LaunchMachine.Outcome) {
+        publish()
+        switch outcome {
+        case .down: break
+        case .deserted: display.say("all workers have left")
+        case .stopped:
+            failure = failure ?? CommandFailure(.failed, "Some workers were stopped.")
+        case .failed:
+            failure = failure ?? CommandFailure(.failed, "No worker could be started.")
+        }
+        service = nil
+        end(nil)
+    }
+
+    /// Ends what is left of the launch, then the command.
+    private func end(_ failure: CommandFailure?) {
+        self.failure = self.failure ?? failure
+        if let service, coordinator == nil || !isEnding {
+            isEnding = true
+            return service.down(isUrgent: coordinator == nil)
+        }
+        guard let coordinator else { return loop.stop() }
+        self.coordinator = nil
+        coordinator.stop { [self] in loop.stop() }
+    }
+
+    // MARK: - Without running anything
+
+    /// Prints every command that the launch would run.
+    static func printCommands(_ surroundings: LaunchSurroundings) throws {
+        let loop = try Shell.makeLoop()
+        let service = LaunchService(
+            loop: loop,
+            options: LaunchService.Options(
+                file: surroundings.file,
+                program: Shell.ownPath,
+                id: identity(of: surroundings.file),
+                environment: [],
+                folder: "/tmp/\(prefix)XXXXXX",
+                stateFolder:
+                    "\(LaunchState.base(surroundings.stateFolder))/\(surroundings.file.name)",
+                coordinator: try surroundings.address(),
+                joinLine: { _ in "" }
+            )
+        )
+        var lines: [String] = []
+        if let arguments = surroundings.coordinatorArguments() {
+            lines += ["# the coordinator", ([Shell.ownPath] + arguments).joined(separator: " ")]
+        }
+        lines += service.commands
+        lines.append("# each worker reads one line from its standard input: address and key")
+        Printer().lines(lines)
+        loop.close()
+    }
+}
