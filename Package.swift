@@ -176,7 +176,8 @@ let package = Package(
             dependencies: [
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
-                "CoordinatorCore", "Client", "Launch", "LaunchCore", "HTTP", "LanguageModels", "PlannerCore",
+                "CoordinatorCore", "Client", "Launch", "LaunchCore", "HTTP", "LanguageModels",
+                "PlannerCore",
                 "Configuration", "Weftline", arguments, logging, ordered,
             ],
             swiftSettings: settings

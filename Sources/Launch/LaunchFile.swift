@@ -3,6 +3,7 @@
 public import Configuration
 internal import FoundationEssentials
 public import Tools
+internal import Wire
 
 /// A file that says where workers run.
 public struct LaunchFile: Sendable {
@@ -90,6 +91,14 @@ public struct GroupEntry: Sendable {
     public var idleTimeout: Duration?
     /// How long each worker runs at most.
     public var timeLimit: Duration?
+}
+
+extension GroupEntry {
+    /// The names of the tools that its workers have.
+    public var toolNames: Set<String> {
+        let own = manifest?.tools.map(\.description.name) ?? []
+        return Set(own + (hasDiagnostics ? DiagnosticTools.descriptions.map(\.name) : []))
+    }
 }
 
 /// Hosts that are reached by ssh.

@@ -166,7 +166,7 @@ extension LaunchFileReader {
             }
         } else if !group.hasDiagnostics {
             report(
-                fields.first?.key,
+                Array(fields).first?.key,
                 field: "tools",
                 "is missing. Name the manifest of the group's tools: tools: tools.yaml"
             )

@@ -115,7 +115,10 @@ struct LaunchFileReader: FieldReading {
     }
 
     /// Names with their values; empty if there are none.
-    mutating func pairs(_ fields: YAMLNode.Mapping, _ name: String) -> [(key: String, value: String)] {
+    mutating func pairs(
+        _ fields: YAMLNode.Mapping,
+        _ name: String
+    ) -> [(key: String, value: String)] {
         guard let node = fields[name] else { return [] }
         guard let mapping = node.mapping else {
             report(node, field: name, "must be names with their values, such as {zone: a}.")

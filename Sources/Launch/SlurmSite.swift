@@ -113,12 +113,15 @@ final class SlurmSite: LaunchSite {
         }
     }
 
+    /// How many seconds before its time limit a batch is told to drain.
+    private var margin: Int64 { min(60, (entry.time?.components.seconds ?? 240) / 4) }
+
     private func submission(_ plan: MemberPlan) -> [String] {
         var words = [
-            "sbatch", "--parsable", "--no-requeue", "--nodes=1", "--ntasks=1",
+            "sbatch", "--parsable", "--no-requeue", "--nodes=1", "--ntasks=1", "--exclusive",
             "--job-name=\(plan.name)", "--output=\(folder)/\(plan.name).log",
             // Without B: the signal goes to the worker, which drains.
-            "--signal=TERM@60", "--export=ALL",
+            "--signal=TERM@\(margin)", "--export=ALL",
         ]
         if let partition = entry.partition { words.append("--partition=\(partition)") }
         if let time = entry.time {

@@ -29,6 +29,8 @@ struct WorkerCommand: ParsableCommand {
             takes nothing new, gives what runs 5 s, and has ended after 10 s. Until then the line \
             drain on it does what SIGTERM does, and the line stop what SIGQUIT does.
 
+            In a batch of Slurm name, host and slots come from Slurm unless they are given.
+
             Examples:
               weft worker --tools tools.yaml
               weft worker --coordinator 10.0.0.5:7420 --tools tools.yaml --slots 8 \
@@ -156,18 +158,19 @@ struct WorkerCommand: ParsableCommand {
             tls: tls
         )
         let labels = try parsedLabels()
+        let slurm = SlurmDefaults()
         let loop = try Shell.makeLoop()
         let logger = Shell.logger("worker", level: quiet ? .warning : .info)
         let toolbox = try makeToolbox(manifest, loop: loop, logger: logger)
         var options = WorkerOptions(
             endpoints: access.endpoints,
-            name: name ?? PeerName.ofProcess,
-            slots: slots ?? Computer.coreCount,
+            name: name ?? slurm.name ?? PeerName.ofProcess,
+            slots: slots ?? slurm.slots ?? Computer.coreCount,
             labels: labels,
             key: access.key,
             tls: access.tls,
             toolbox: toolbox,
-            hostName: Computer.hostName,
+            hostName: slurm.host ?? Computer.hostName,
             processID: Int(ProcessTable.pid),
             software: WeftlineVersion.software,
             exitAfter: try parsedExitAfter()

@@ -102,7 +102,7 @@ struct LaunchCommand: ParsableCommand {
         }
         if orders == 0, file == nil {
             throw ValidationError(
-                "Name the file that says where workers run: weft launch hosts.yaml"
+                "Name the file that says where workers run, such as weft launch hosts.yaml."
             )
         }
         _ = try sizes()

@@ -1,8 +1,10 @@
 // The line by which the workers of a launch join: address, identity and key in one.
+internal import Client
 internal import Console
 internal import FoundationEssentials
 internal import Launch
 internal import Transport
+internal import UVLoop
 internal import Wire
 
 extension LaunchSurroundings {
@@ -24,6 +26,35 @@ extension LaunchSurroundings {
             key: try workerKey(),
             isEncrypted: isEncrypted
         ).line
+    }
+
+    /// Asks the coordinator for waiting nodes; nil if no group is elastic.
+    func demand(
+        on loop: EventLoop,
+        of endpoint: Endpoint,
+        _ onDemand: @escaping (_ group: Int, _ nodes: Int) -> Void
+    ) throws -> LaunchDemand? {
+        let groups = file.groups.enumerated().filter { $0.element.range != nil }
+            .map { (place: $0.offset, tools: $0.element.toolNames) }
+        guard !groups.isEmpty else { return nil }
+        let store = try? KeyStore.load(from: keyFolder, makesKeys: false)
+        let found = [Role.viewer, .client].lazy.compactMap { role in
+            store?[role.rawValue]?.current.map { (role, $0) }
+        }
+        guard let (role, key) = found.first else {
+            throw CommandFailure(
+                .refused,
+                "A group has min and max, so the coordinator has to be asked what waits, but there "
+                    + "is no key for that in \(keyFolder). Copy viewer.key there, or leave min and "
+                    + "max out."
+            )
+        }
+        return LaunchDemand(
+            loop: loop,
+            options: .client(to: [endpoint], role: role, key: key, tls: tls),
+            groups: groups,
+            onDemand: onDemand
+        )
     }
 
     /// The newest key of the identity for workers.

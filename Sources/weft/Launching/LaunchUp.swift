@@ -23,6 +23,7 @@ final class LaunchUp {
     private var state: LaunchState?
     private var coordinator: CoordinatorProcess?
     private var service: LaunchService?
+    private var demand: LaunchDemand?
     private var address: Endpoint
     private var failure: CommandFailure?
     private var interrupts = 0
@@ -143,6 +144,9 @@ final class LaunchUp {
         service.onLine = { [self] in display.say($0) }
         service.onChange = { [self] in publishSoon() }
         service.onFinish = { [self] outcome in finish(outcome) }
+        demand = try surroundings.demand(on: loop, of: address) { [weak service] group, nodes in
+            service?.noteDemand(group, nodes: nodes)
+        }
         service.start()
     }
 
@@ -211,6 +215,7 @@ final class LaunchUp {
             failure = failure ?? CommandFailure(.failed, "No worker could be started.")
         }
         service = nil
+        demand?.close()
         end(nil)
     }
 
