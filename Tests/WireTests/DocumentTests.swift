@@ -98,6 +98,8 @@ enum DocumentExamples {
         joinInstruction: "add",
         error: failure,
         reason: "why",
+        submittedBy: "alice",
+        cancelledBy: "bob",
         startedAt: UnixTime(milliseconds: 1_795_833_783_250),
         endedAt: UnixTime(milliseconds: 1_795_833_785_400),
         ageMilliseconds: 4,

@@ -45,6 +45,11 @@ enum MessageExamples {
             .hello(Hello(role: .client, name: "ada", nonce: bytes))
         ),
         MessageExample(
+            #"{"type":"hello","versions":[1],"role":"client","name":"ada","nonce":"\#(digits)","#
+                + #""key":"alice~2"}"#,
+            .hello(Hello(role: .client, name: "ada", nonce: bytes, key: "alice~2"))
+        ),
+        MessageExample(
             #"{"type":"hello","versions":[2,1],"role":"worker","name":"w-1","nonce":"\#(digits)","#
                 + #""resume":{"session":"s1","epoch":3}}"#,
             .hello(

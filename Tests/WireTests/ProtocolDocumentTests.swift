@@ -163,7 +163,8 @@ struct ProtocolDocumentTests {
         let text = try #require(ProtocolDocument.text)
         let codes: [ErrorCode] = [
             .badJSON, .badMessage, .unknownType, .lineTooLong, .unsupportedVersion, .authFailed,
-            .authTimeout, .forbidden, .duplicateName, .notReady, .limit, .busy, .unknownRun,
+            .authTimeout, .encryption, .forbidden, .duplicateName, .notReady, .limit, .busy,
+            .unknownRun,
             .unknownNode, .unknownWorker, .unknownPlan, .badPlan, .conflict, .shuttingDown,
             .internal,
         ]
