@@ -29,14 +29,14 @@ extension CoordinatorMachine {
         let time = unixMilliseconds(at: turn.now)
         keyringEnd = keyringEnd(after: turn.now)
         for id in Array(peers.ids) {
-            guard let key = peers[id]?.access?.key, let name = key.name else { continue }
-            if let entry = keyring.entry(named: name, at: time), entry.key == key {
+            guard let key = peers[id]?.access?.key else { continue }
+            if let entry = keyring.entry(of: key, at: time) {
                 peers.inPlace(id) { $0.access = entry }
                 continue
             }
             let error = WireError(
                 code: .authFailed,
-                message: "The key \(name) is not accepted any more; get a new one."
+                message: "The key \(key.name ?? "") is not accepted any more; get a new one."
             )
             violate(id, error, in: &turn)
         }

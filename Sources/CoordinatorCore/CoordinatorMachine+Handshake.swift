@@ -122,7 +122,12 @@ extension CoordinatorMachine {
                 turn.append(.send(id, .challenge(challenge)))
             case .auth(let auth):
                 let proved = try responder.receive(auth)
-                welcome(id, proved, in: &turn)
+                // It may have been revoked since the challenge.
+                let time = unixMilliseconds(at: turn.now)
+                guard let access = keyring.entry(of: proved.entry.key, at: time) else {
+                    throw WireError.authFailed
+                }
+                welcome(id, proved, access, in: &turn)
             default:
                 throw WireError(
                     code: .notReady,
@@ -137,10 +142,11 @@ extension CoordinatorMachine {
     private mutating func welcome(
         _ id: ConnectionID,
         _ proved: HandshakeResponder.Proved,
+        _ access: Keyring.Entry,
         in turn: inout CoordinatorTurn
     ) {
         peers.endHandshake(of: id)
-        peers.inPlace(id) { $0.access = proved.entry }
+        peers.inPlace(id) { $0.access = access }
         var session = proved.session
         let name = proved.name
         if proved.role == .worker {

@@ -62,6 +62,35 @@ struct HandshakeTests {
         #expect(other == refusal)
     }
 
+    @Test("A key that is revoked during the handshake, or after it, gives nothing")
+    func revokedKey() throws {
+        let peer = harness.connect(.client, "p")
+        var initiator = HandshakeInitiator(
+            role: .client,
+            name: "p",
+            key: peer.key,
+            nonce: [UInt8](repeating: 3, count: 32)
+        )
+        peer.send(.hello(initiator.hello()))
+        guard case .challenge(let challenge)? = peer.take().first else {
+            Issue.record("no challenge")
+            return
+        }
+        let auth = try initiator.answer(to: challenge)
+        let viewer = harness.client("v", role: .viewer)
+        let client = harness.client("c")
+        let others = MachineHarness.keys.filter { $0.key != .client }
+        harness.handle(.keyringChanged(Keyring(others)))
+        #expect(try client.nextError().code == .authFailed)
+        #expect(harness.isClosed(client))
+        peer.send(.auth(auth))
+        let refusal = try peer.nextError()
+        #expect(refusal.code == .authFailed)
+        #expect(refusal.isFatal)
+        #expect(harness.isClosed(peer))
+        #expect(!harness.isClosed(viewer))
+    }
+
     @Test("A handshake that takes too long ends with auth_timeout at its time")
     func slowHandshake() throws {
         let first = harness.connect(.client, "a")

@@ -103,6 +103,12 @@ public struct Keyring: Sendable, Equatable {
         entries[name].flatMap { $0.isValid(at: time) ? $0 : nil }
     }
 
+    /// What a named key gives at a time, in milliseconds of Unix time; nil if the key of that name
+    /// is another one now, or is not accepted any more.
+    public func entry(of key: HandshakeKey, at time: Int) -> Entry? {
+        key.name.flatMap { entry(named: $0, at: time) }.flatMap { $0.key == key ? $0 : nil }
+    }
+
     /// The keys that are accepted at a time, sorted by name.
     public func entries(at time: Int) -> [Entry] {
         entries.sorted { $0.key < $1.key }.map(\.value).filter { $0.isValid(at: time) }
