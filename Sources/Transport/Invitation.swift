@@ -93,12 +93,26 @@ public struct Invitation: Sendable, Equatable, CustomStringConvertible {
             let line = try SecretFile.readLineOfStandardInput()
             return try read(line, SecretFile.standardInput)
         }
-        return try SecretFile.read(path) { (text) throws(KeyFileError) in try read(text, path) }
+        do throws(KeyFileError) {
+            return try SecretFile.read(path) { (text) throws(KeyFileError) in try read(text, path) }
+        } catch {
+            switch error.reason {
+            case .missing: throw KeyFileError(path: path, reason: .missingJoinLine)
+            case .folder:
+                throw KeyFileError(path: path, reason: .noJoinLine("is missing: it is a folder"))
+            default: throw error
+            }
+        }
     }
 
     /// Writes the line into a new file that only its owner can read.
     public func write(to path: String) throws(KeyFileError) {
-        try SecretFile.create(path, text: line + "\n", mayExist: false)
+        do throws(KeyFileError) {
+            try SecretFile.create(path, text: line + "\n", mayExist: false)
+        } catch {
+            guard case .notCreated(let cause) = error.reason else { throw error }
+            throw KeyFileError(path: path, reason: .notWritten(cause))
+        }
     }
 
     private static func read(
@@ -106,7 +120,9 @@ public struct Invitation: Sendable, Equatable, CustomStringConvertible {
         _ path: String
     ) throws(KeyFileError) -> Invitation {
         let lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
-        guard let line = lines.first else { throw KeyFileError(path: path, reason: .empty) }
+        guard let line = lines.first else {
+            throw KeyFileError(path: path, reason: .noJoinLine("is missing"))
+        }
         guard lines.count == 1 else {
             throw KeyFileError(path: path, reason: .noJoinLine("is followed by other lines"))
         }

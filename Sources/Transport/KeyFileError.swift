@@ -37,6 +37,8 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case wrongLength(Int)
         /// The file contains something else.
         case noKey
+        /// There is no such file with a join line.
+        case missingJoinLine
         /// It holds no join line; this is wrong with it.
         case noJoinLine(String)
         /// The file of identities is damaged in this way.
@@ -45,6 +47,10 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case unreadable(String)
         /// It cannot be made; the system says why.
         case notCreated(String)
+        /// There is such a file, which must not be overwritten.
+        case exists
+        /// The file cannot be written; the system says why.
+        case notWritten(String)
     }
 
     /// What is wrong and what to do about it, in a sentence or two.
@@ -76,6 +82,9 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .noKey:
             "The key file \(path) does not hold a key: 64 hex digits and a line end. Copy it "
                 + "again, or remove it and let the coordinator make a new one."
+        case .missingJoinLine:
+            "There is no file \(path) with a join line. Make one on the coordinator's host: weft "
+                + "keys export NAME --for HOST:PORT"
         case .noJoinLine(let problem):
             "The join line in \(path) \(problem). Make one on the coordinator's host: weft keys "
                 + "export NAME --for HOST:PORT"
@@ -86,6 +95,10 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path) cannot be read: \(cause)."
         case .notCreated(let cause):
             "\(path) cannot be made: \(cause). Name another directory with --state."
+        case .exists:
+            "\(path) is there already, and stays as it is. Remove it, or name another file."
+        case .notWritten(let cause):
+            "\(path) cannot be written: \(cause). Name another file."
         }
     }
 }

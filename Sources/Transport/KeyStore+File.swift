@@ -129,6 +129,7 @@ extension KeyStore {
 
     private static func decode(_ text: ArraySlice<UInt8>) throws(StoredProblem) -> [Holder] {
         let file = try StoredObject(text: text)
+        try file.check("the file", has: ["version", "identities"])
         let version = try file.integer("version")
         guard version == Self.version else {
             throw StoredProblem("it has the version \(version), and this program reads 1")
@@ -184,6 +185,10 @@ extension KeyStore.Holder {
         writer.endObject()
     }
 
+    private static let fields = [
+        "name", "role", "key", "made_ms", "revoked", "former", "allow_tools", "max_running",
+    ]
+
     fileprivate init(reading object: StoredObject) throws(StoredProblem) {
         let name = try object.text("name")
         guard PeerName.isValid(name) else {
@@ -192,9 +197,17 @@ extension KeyStore.Holder {
         guard let role = Role(rawValue: try object.text("role")) else {
             throw StoredProblem("\(name) has an unknown role")
         }
+        // A field that were left out by mistake would give more than was meant.
+        try object.check(name, has: Self.fields)
         identity = Identity(name: name, role: role)
         if object.has("allow_tools") {
-            identity.allowedTools = try object.elements("allow_tools").compactMap(\.stringValue)
+            identity.allowedTools = try object.elements("allow_tools").map {
+                (element) throws(StoredProblem) in
+                guard let tool = element.stringValue else {
+                    throw StoredProblem("allow_tools of \(name) has an element that is no text")
+                }
+                return tool
+            }
         }
         if object.has("max_running") {
             identity.maxRunning = try object.integer("max_running")
@@ -203,13 +216,16 @@ extension KeyStore.Holder {
             }
         }
         madeAt = object.has("made_ms") ? try object.integer("made_ms") : nil
-        isRevoked = object.flag("revoked")
+        isRevoked = try object.flag("revoked")
         if object.has("key") {
-            current = try StoredObject(object.value("key")).key(of: name)
+            let stored = try StoredObject(object.value("key"))
+            try stored.check("the key of \(name)", has: ["name", "digits"])
+            current = try stored.key(of: name)
         }
         former = []
         for element in object.has("former") ? try object.elements("former") : [] {
             let stored = try StoredObject(element)
+            try stored.check("a former key of \(name)", has: ["name", "digits", "until_ms"])
             former.append(
                 KeyStore.FormerKey(
                     key: try stored.key(of: name),
@@ -244,7 +260,24 @@ private struct StoredObject {
 
     func has(_ key: StaticString) -> Bool { fields[key] != nil }
 
-    func flag(_ key: StaticString) -> Bool { fields[key]?.boolValue ?? false }
+    /// Refuses fields that have no meaning.
+    func check(_ place: String, has known: [String]) throws(StoredProblem) {
+        var names: [String] = []
+        let note = { (name: String, _: RawJSON) in names.append(name) }
+        fields.forEach(note)
+        guard let unknown = names.first(where: { !known.contains($0) }) else { return }
+        throw StoredProblem(
+            "\(place) has the unknown field \(unknown); there are \(known.joined(separator: ", "))"
+        )
+    }
+
+    func flag(_ key: StaticString) throws(StoredProblem) -> Bool {
+        guard let value = fields[key] else { return false }
+        guard let flag = value.boolValue else {
+            throw StoredProblem("\(key) is neither true nor false")
+        }
+        return flag
+    }
 
     func value(_ key: StaticString) throws(StoredProblem) -> RawJSON {
         guard let value = fields[key] else { throw StoredProblem("\(key) is missing") }

@@ -127,7 +127,8 @@ enum SecretFile {
         }
         let bytes = Array(text.utf8)
         guard write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0, place(draft) else {
-            throw KeyFileError(path: path, reason: .notCreated(lastError()))
+            let isTaken = errno == EEXIST
+            throw KeyFileError(path: path, reason: isTaken ? .exists : .notCreated(lastError()))
         }
     }
 }

@@ -150,6 +150,15 @@ struct KeyStoreTests {
                 #"{"version":1,"identities":[{"name":"a","role":"client","key":{"name":"b","#
                     + #""digits":""}}]}"#, "damaged"
             ),
+            (#"{"version":1,"identities":[],"identity":[]}"#, "unknown field identity;"),
+            (held(#","allow_tool":["x"]"#), "a has the unknown field allow_tool;"),
+            (held(#","allow_tools":"x""#), "allow_tools is no list"),
+            (held(#","allow_tools":[1]"#), "allow_tools of a has an element that is no text"),
+            (held(#","max_running":0"#), "max_running of a must be at least 1"),
+            (held(#","revoked":"yes""#), "revoked is neither true nor false"),
+            (held(#","former":[{"name":"a"}]"#), "digits is missing"),
+            (held(#","former":[{"name":"a","end":1}]"#), "a former key of a has the unknown"),
+            (held(#"},{"name":"a","role":"viewer","key":KEY"#), "it has a twice"),
         ]
     )
     func damaged(text: String, problem: String) throws {
@@ -158,6 +167,23 @@ struct KeyStoreTests {
             try SecretFile.replace(KeyStore.path(in: folder), text: text)
             let error = #expect(throws: KeyFileError.self) { try load(folder) }
             #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    /// A file whose one identity has a key and these fields.
+    private static func held(_ fields: String) -> String {
+        let key = #"{"name":"a","digits":"\#(String(repeating: "0a", count: 32))"}"#
+        let identity = #"{"name":"a","role":"client","key":KEY\#(fields)}"#
+        return #"{"version":1,"identities":[\#(identity)]}"#.replacing("KEY", with: key)
+    }
+
+    @Test("What no damage was done to is read")
+    func undamaged() throws {
+        try inFolder { folder in
+            _ = try KeyStore.load(from: folder, makesKeys: true)
+            let text = Self.held(#","allow_tools":["x"],"max_running":1"#)
+            try SecretFile.replace(KeyStore.path(in: folder), text: text)
+            #expect(try load(folder)["a"]?.identity.allowedTools == ["x"])
         }
     }
 
