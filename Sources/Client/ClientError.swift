@@ -133,6 +133,9 @@ extension ClientError {
             return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "
                 + "run it again."
         }
+        if code == .authFailed {
+            return "Run \(run) goes on there; with a key that is accepted: weft watch \(run)."
+        }
         return "If the coordinator still runs, run \(run) goes on there: weft watch \(run). If it "
             + "was stopped, the run is lost, because runs are kept in memory."
     }

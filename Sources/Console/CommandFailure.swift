@@ -31,6 +31,8 @@ package struct CommandFailure: Error, Equatable {
     package init(_ error: ClientError) {
         let status: ExitStatus =
             switch (error.kind, error.code) {
+            // The key was taken away while the command ran.
+            case (.lost, ErrorCode.authFailed?): .refused
             case (.unreachable, _), (.lost, _), (_, ErrorCode.busy?), (_, ErrorCode.shuttingDown?):
                 .unreachable
             case (.refused, _): .refused
