@@ -53,7 +53,8 @@ class Peer:
     def __init__(self, sock, answers_pings=True):
         self.socket = sock
         self.socket.settimeout(PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.answers_pings = answers_pings
 
@@ -200,16 +201,21 @@ class Process:
 class Coordinator:
     """A real coordinator with a state folder of its own, and raw peers for it."""
 
-    def __init__(self, **limits):
+    def __init__(self, *options, **limits):
         self.peers = []
         self.folder = tempfile.TemporaryDirectory()
-        arguments = [WEFT, "coordinator", "--listen", "127.0.0.1:0", "--state", self.folder.name]
+        arguments = [WEFT, "coordinator", "--listen", "127.0.0.1:0", "--state", self.folder.name,
+                     *options]
         if limits:
             path = pathlib.Path(self.folder.name, "weft.yaml")
             path.write_text(f"limits: {json.dumps(limits)}\n")
             arguments += ["--config", str(path)]
         self.process = Process(arguments)
         self.port = int(self.process.wait_for(r"listens on 127\.0\.0\.1:(\d+)")[1])
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
 
     def key(self, role):
         return bytes.fromhex(pathlib.Path(self.folder.name, f"{role}.key").read_text().strip())
@@ -225,14 +231,16 @@ class Coordinator:
             peer.close()
         self.peers = []
 
-    def greet(self, role, name=None, resume=None, key=None, **options):
+    def greet(self, role, name=None, resume=None, key=None, key_name=None, peer=None, **options):
         """A peer after the handshake, with the message in its `welcome`."""
-        peer = self.connect(**options)
+        peer = peer or self.connect(**options)
         name = name or f"{role}-{secrets.token_hex(4)}"
         nonce = secrets.token_hex(32)
         hello = {"type": "hello", "versions": [1], "role": role, "name": name, "nonce": nonce}
         if resume:
             hello["resume"] = resume
+        if key_name:
+            hello["key"] = key_name
         peer.send(**hello)
         challenge = peer.expect("challenge", version=1)
         key = key or self.key(role)

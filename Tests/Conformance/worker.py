@@ -13,6 +13,7 @@ import random
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import time
 
@@ -60,9 +61,21 @@ def fits(tool, args):
     return tool != "sleep" or isinstance(args.get("ms"), (int, float)) and args["ms"] >= 0
 
 
+def encryption(name, key):
+    """TLS 1.3 by the key alone: no authority is known, so that no certificate can pass."""
+    if not hasattr(ssl.SSLContext, "set_psk_client_callback"):
+        sys.exit("--tls needs Python 3.13; before that, stunnel can encrypt")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_psk_client_callback(lambda hint: (name, key))
+    return context
+
+
 class Worker:
-    def __init__(self, options, key):
-        self.options, self.key = options, key
+    def __init__(self, options, name, key):
+        self.options, self.name, self.key = options, name, key
+        self.tls = encryption(name or "worker", key) if options.tls else None
         self.slots = asyncio.Semaphore(options.slots)
         self.held = {}  # attempt -> its task, whether it began, and its result once there is one
         self.resume = self.writer = None
@@ -97,7 +110,7 @@ class Worker:
     async def shake_hands(self, reader):
         nonce = secrets.token_bytes(32)
         self.send(type="hello", versions=[1], role="worker", name=self.options.name,
-                  nonce=nonce.hex(), resume=self.resume)
+                  nonce=nonce.hex(), key=self.name, resume=self.resume)
         challenge = await self.receive(reader, 5)
         self.refused(challenge)
         if not hmac.compare_digest(challenge["mac"], self.mac(b"coordinator", nonce, challenge)):
@@ -225,13 +238,16 @@ class Worker:
         pause = 0.1
         while True:
             try:
-                reader, self.writer = await asyncio.open_connection(host, port, limit=1 << 20)
+                reader, self.writer = await asyncio.open_connection(host, port, limit=1 << 20,
+                                                                    ssl=self.tls)
                 begin = time.monotonic()
                 await self.session(reader)
             except KeyError as missing:
                 self.send(type="error", code="bad_message", message=f"no {missing}", fatal=True)
             except (OSError, Lost, asyncio.IncompleteReadError, asyncio.TimeoutError) as reason:
                 print(f"connection lost: {reason}", file=sys.stderr)
+                if isinstance(reason, ssl.SSLError) and not self.writer:
+                    sys.exit(4)  # another key, or a port that does not encrypt
             if self.writer:
                 self.writer.close()
                 pause = 0.1 if time.monotonic() - begin > 5 else pause
@@ -244,9 +260,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A worker with noop, echo, sleep and fail.")
     parser.add_argument("--coordinator", default="127.0.0.1:7420")
     parser.add_argument("--key-file", required=True)
+    parser.add_argument("--tls", action="store_true", help="encrypt; needs Python 3.13")
     parser.add_argument("--name", default=f"python-{os.getpid()}")
     parser.add_argument("--slots", type=int, default=2)
     arguments = parser.parse_args()
     with open(arguments.key_file) as file:
-        secret = bytes.fromhex(file.read().strip())
-    asyncio.run(Worker(arguments, secret).work())
+        key_name, _, digits = file.read().strip().rpartition(":")
+    asyncio.run(Worker(arguments, key_name or None, bytes.fromhex(digits)).work())
