@@ -67,6 +67,9 @@ public final class CoordinatorService {
     private var listener: TCPListener?
     /// The keys that encrypt connections; nil if they are not encrypted.
     private var tls: TLSContext?
+    /// The keys that are accepted, and when the next of them ends, in milliseconds of Unix time.
+    private var keyring = Keyring()
+    private var nextKeyEnd: Int?
     private var keyWatch: KeyWatch?
     private var outboxes: Outboxes?
     private var inboxes: Inboxes?
@@ -148,9 +151,8 @@ public final class CoordinatorService {
     /// Prepares encryption, and notices when keys change.
     private func useKeys() {
         if options.tls.encrypts(host: options.host) {
-            let tls = TLSContext.coordinator()
-            tls.use(options.machine.keyring, at: unixMilliseconds)
-            self.tls = tls
+            tls = TLSContext.coordinator()
+            encrypt(with: options.machine.keyring)
         }
         guard let folder = options.keyFolder else { return }
         keyWatch = KeyWatch(
@@ -166,8 +168,16 @@ public final class CoordinatorService {
 
     private func useKeyring(_ keyring: Keyring) {
         logger.info("keys changed")
-        tls?.use(keyring, at: unixMilliseconds)
+        encrypt(with: keyring)
         handle(.keyringChanged(keyring))
+    }
+
+    /// Encrypts new connections with the keys that are accepted now.
+    private func encrypt(with keyring: Keyring) {
+        let time = unixMilliseconds
+        tls?.use(keyring, at: time)
+        self.keyring = keyring
+        nextKeyEnd = keyring.nextEnd(after: time)
     }
 
     private var unixMilliseconds: Int {
@@ -224,6 +234,8 @@ public final class CoordinatorService {
 
     private func accept(_ socket: TCPConnection) {
         connectionCount += 1
+        // A key whose time is over must look like one that never was.
+        if let nextKeyEnd, nextKeyEnd <= unixMilliseconds { encrypt(with: keyring) }
         let id = ConnectionID(connectionCount)
         let connection = MessageConnection(
             loop: loop,

@@ -181,6 +181,11 @@ class ListingTests(KeysTest):
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
                 self.assertIn(problem, done.stderr)
                 self.assertNotRegex(done.stderr, "[0-9a-f]{64}")
+        for words in [["status"], ["keys", "export", "viewer", *at, "--state", self.state],
+                      ["coordinator", "--ephemeral"]]:
+            done = weft(*words, environment={**os.environ, "WEFT_TLS": "sometimes"})
+            self.assertEqual(done.returncode, 2)
+            self.assertIn('WEFT_TLS is "sometimes"; it may be one of', done.stderr)
         done = weft("keys", "--state", self.folder / "none")
         self.assertIn("No keys in", done.stdout)
 
@@ -323,14 +328,14 @@ class ChangeTests(KeysTest):
                 name, old = self.add(role)
                 before = self.greet(old)
                 begin = time.monotonic()
-                self.assertIn(f"has the new key {name}~2. The former one is accepted for 2s.",
-                              self.keys("rotate", name, "--grace", "2s"))
+                self.assertIn(f"has the new key {name}~2. The former one is accepted for 3s.",
+                              self.keys("rotate", name, "--grace", "3s"))
                 new = self.join_file(name)
                 self.assertIn(f"//{name}~2:", new.read_text())
                 with_new, with_old = self.greet(new), self.greet(old)
-                self.assertLess(time.monotonic() - begin, 2, "the machine is too slow for this")
+                self.assertLess(time.monotonic() - begin, 3, "the machine is too slow for this")
                 for peer in [before, with_old]:
-                    self.assertGreaterEqual(self.ended(peer) - begin, 2 - 0.1)
+                    self.assertGreaterEqual(self.ended(peer) - begin, 3 - 0.1)
                 with_new.send(type="ping", n=5)
                 with_new.skip_to("pong", n=5)
                 self.refused(old)
@@ -342,9 +347,7 @@ class ChangeTests(KeysTest):
             self.greet(join)
         role = join.read_text().rstrip("\n").rsplit("/", 1)[1]
         words = ["worker", "--diagnostics"] if role == "worker" else ["status"]
-        done = weft(*words, "--join", join)
-        self.assertEqual(done.returncode, 4, done.stderr)
-        self.assertRegex(done.stderr, "does not accept the key|Not authenticated")
+        self.refuses(*words, "--join", join)
 
     def test_no_grace_ends_a_key_at_once(self):
         name, old = self.add("viewer")
