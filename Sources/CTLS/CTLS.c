@@ -30,6 +30,8 @@ struct weft_tls {
     weft_tls_context *context;
     SSL *ssl;
     weft_tls_state state;
+    // The alert that was received last; 0 for none.
+    int alert;
     // The name that a client offered last.
     uint8_t name[WEFT_TLS_NAME_BYTES];
     size_t name_length;
@@ -162,6 +164,13 @@ void weft_tls_context_free(weft_tls_context *context) {
 
 // MARK: - Connections
 
+static void note_event(const SSL *ssl, int where, int value) {
+    if (where == SSL_CB_READ_ALERT) {
+        weft_tls *tls = SSL_get_app_data(ssl);
+        tls->alert = value & 0xff;
+    }
+}
+
 weft_tls *weft_tls_new(weft_tls_context *context) {
     weft_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) return NULL;
@@ -182,6 +191,7 @@ weft_tls *weft_tls_new(weft_tls_context *context) {
     tls->context = context;
     context->references += 1;
     SSL_set_app_data(tls->ssl, tls);
+    SSL_set_info_callback(tls->ssl, note_event);
     if (context->is_server) {
         SSL_set_accept_state(tls->ssl);
     } else {
@@ -221,7 +231,9 @@ weft_tls_state weft_tls_go_on(weft_tls *tls) {
     return tls->state;
 }
 
-weft_tls_state weft_tls_receive(weft_tls *tls, const uint8_t *bytes, size_t length) {
+weft_tls_state weft_tls_receive(
+    weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length) {
+    bytes += offset;
     if (tls->state == WEFT_TLS_FAILED || tls->state == WEFT_TLS_ENDED) return tls->state;
     BIO *in = SSL_get_rbio(tls->ssl);
     while (length > 0) {
@@ -256,8 +268,9 @@ size_t weft_tls_read(weft_tls *tls, uint8_t *bytes, size_t capacity) {
 
 weft_tls_state weft_tls_state_of(const weft_tls *tls) { return tls->state; }
 
-bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t length) {
-    if (tls->state != WEFT_TLS_OPEN) return false;
+bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length) {
+    if (tls->state != WEFT_TLS_OPEN && tls->state != WEFT_TLS_ENDED) return false;
+    bytes += offset;
     size_t sent = 0;
     while (sent < length) {
         size_t count = 0;
@@ -280,9 +293,9 @@ void weft_tls_end(weft_tls *tls) {
 
 size_t weft_tls_pending(const weft_tls *tls) { return BIO_ctrl_pending(SSL_get_wbio(tls->ssl)); }
 
-size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t capacity) {
+size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t offset, size_t capacity) {
     int limit = capacity > INT_MAX ? INT_MAX : (int)capacity;
-    int count = BIO_read(SSL_get_wbio(tls->ssl), bytes, limit);
+    int count = BIO_read(SSL_get_wbio(tls->ssl), bytes + offset, limit);
     return count > 0 ? (size_t)count : 0;
 }
 
@@ -291,4 +304,9 @@ size_t weft_tls_key_name(const weft_tls *tls, uint8_t *name, size_t capacity) {
     if (tls->name_length > capacity) return 0;
     memcpy(name, tls->name, tls->name_length);
     return tls->name_length;
+}
+
+bool weft_tls_key_was_refused(const weft_tls *tls) {
+    return tls->alert == SSL_AD_ILLEGAL_PARAMETER || tls->alert == SSL_AD_DECRYPT_ERROR
+        || tls->alert == SSL_AD_UNKNOWN_PSK_IDENTITY;
 }

@@ -14,6 +14,8 @@ public final class PendingClient {
     private var endpoint: Endpoint
     /// Those that are tried after it.
     private var others: ArraySlice<Endpoint>
+    /// Why the first one could not be connected to.
+    private var firstFailure: ClientError?
     private var then: ((Result<CoordinatorClient, ClientError>) -> Void)?
     private var connecting: PendingConnect?
     private var connection: MessageConnection?
@@ -23,6 +25,7 @@ public final class PendingClient {
     private var deadline: Int64 = 0
     private var client: CoordinatorClient?
     private var hasAnswered = false
+    private var isCancelled = false
 
     init(
         loop: EventLoop,
@@ -34,12 +37,7 @@ public final class PendingClient {
         endpoint = options.endpoints[0]
         others = options.endpoints.dropFirst()
         self.then = then
-        initiator = HandshakeInitiator(
-            role: options.role,
-            name: options.name,
-            key: options.key,
-            nonce: SecureRandom.bytes(Limits.nonceBytes)
-        )
+        initiator = Self.makeInitiator(options)
         timer = Timer(loop: loop) { [self] in passDeadline() }
         connect()
     }
@@ -55,12 +53,7 @@ public final class PendingClient {
             connecting = nil
             switch result {
             case .success(let socket): begin(socket)
-            case .failure(let error):
-                guard then != nil, let next = others.popFirst() else {
-                    return fail(.unreachable(endpoint, error))
-                }
-                endpoint = next
-                connect()
+            case .failure(let error): fail(.unreachable(endpoint, error))
             }
         }
     }
@@ -68,6 +61,7 @@ public final class PendingClient {
     /// Gives up; the outcome is `unreachable`, unless there was one already.
     public func cancel() {
         guard then != nil else { return }
+        isCancelled = true
         let error = failure("the attempt was cancelled")
         loop.nextTurn { [self] in fail(error) }
     }
@@ -184,7 +178,22 @@ public final class PendingClient {
         connecting = nil
         connection?.close()
         connection = nil
-        answer(.failure(error))
+        let failure = firstFailure ?? error
+        guard !isCancelled, let next = others.popFirst() else { return answer(.failure(failure)) }
+        firstFailure = failure
+        endpoint = next
+        hasAnswered = false
+        initiator = Self.makeInitiator(options)
+        connect()
+    }
+
+    private static func makeInitiator(_ options: CoordinatorClient.Options) -> HandshakeInitiator {
+        HandshakeInitiator(
+            role: options.role,
+            name: options.name,
+            key: options.key,
+            nonce: SecureRandom.bytes(Limits.nonceBytes)
+        )
     }
 
     private func answer(_ result: Result<CoordinatorClient, ClientError>) {

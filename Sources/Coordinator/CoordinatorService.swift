@@ -29,9 +29,9 @@ public final class CoordinatorService {
         public var memoryFile: PlanMemoryFile?
         /// Whether connections are encrypted; by default they are beyond this host.
         public var tls: TLSPolicy
-        /// The state folder whose keys are read again when they change; nil keeps those of the
-        /// start.
-        public var keyFolder: String?
+        /// The state folder whose keys are read again when they change, and what was read of it;
+        /// nil keeps the keys of the start.
+        public var keys: (folder: String, store: KeyStore)?
 
         /// Describes a coordinator.
         public init(
@@ -40,10 +40,10 @@ public final class CoordinatorService {
             machine: CoordinatorMachine.Configuration,
             memoryFile: PlanMemoryFile? = nil,
             tls: TLSPolicy = .offHost,
-            keyFolder: String? = nil
+            keys: (folder: String, store: KeyStore)? = nil
         ) {
             self.tls = tls
-            self.keyFolder = keyFolder
+            self.keys = keys
             self.memoryFile = memoryFile
             self.host = host
             self.port = port
@@ -67,9 +67,8 @@ public final class CoordinatorService {
     private var listener: TCPListener?
     /// The keys that encrypt connections; nil if they are not encrypted.
     private var tls: TLSContext?
-    /// The keys that are accepted, and when the next of them ends, in milliseconds of Unix time.
+    /// The keys that are accepted.
     private var keyring = Keyring()
-    private var nextKeyEnd: Int?
     private var keyWatch: KeyWatch?
     private var outboxes: Outboxes?
     private var inboxes: Inboxes?
@@ -140,6 +139,7 @@ public final class CoordinatorService {
         inboxes = Inboxes(loop: loop)
         timer = Timer(loop: loop) { [weak self] in
             self?.armedFor = nil
+            self?.noteCalendar()
             self?.handle(.deadlineReached)
         }
         if options.memoryFile != nil {
@@ -150,15 +150,16 @@ public final class CoordinatorService {
 
     /// Prepares encryption, and notices when keys change.
     private func useKeys() {
+        keyring = options.machine.keyring
         if options.tls.encrypts(host: options.host) {
             tls = TLSContext.coordinator()
-            encrypt(with: options.machine.keyring)
+            encryptWithValidKeys()
         }
-        guard let folder = options.keyFolder else { return }
+        guard let keys = options.keys else { return }
         keyWatch = KeyWatch(
             loop: loop,
-            folder: folder,
-            keyring: options.machine.keyring,
+            folder: keys.folder,
+            store: keys.store,
             onChange: { [weak self] in self?.useKeyring($0) },
             onProblem: { [logger] in
                 logger.warning("keys stay as they were", metadata: ["reason": "\($0)"])
@@ -168,20 +169,26 @@ public final class CoordinatorService {
 
     private func useKeyring(_ keyring: Keyring) {
         logger.info("keys changed")
-        encrypt(with: keyring)
+        self.keyring = keyring
+        encryptWithValidKeys()
         handle(.keyringChanged(keyring))
     }
 
-    /// Encrypts new connections with the keys that are accepted now.
-    private func encrypt(with keyring: Keyring) {
-        let time = unixMilliseconds
-        tls?.use(keyring, at: time)
-        self.keyring = keyring
-        nextKeyEnd = keyring.nextEnd(after: time)
+    /// Encrypts new connections with the keys that are accepted now: one whose time is over must
+    /// look like one that never was.
+    private func encryptWithValidKeys() {
+        tls?.use(keyring, at: unixMilliseconds)
+    }
+
+    /// Tells the machine the time of the calendar, by which keys end; a clock that was set, or a
+    /// host that slept, changes how it runs beside the clock of the loop.
+    private func noteCalendar() {
+        guard machine.awaitsEndOfKey else { return }
+        handle(.calendarRead(unixMillisecondsAtZero: Self.unixMillisecondsAtZero(of: loop)))
     }
 
     private var unixMilliseconds: Int {
-        options.machine.unixMillisecondsAtZero + Int(loop.nowNanoseconds / 1_000_000)
+        Self.unixMillisecondsAtZero(of: loop) + Int(loop.nowNanoseconds / 1_000_000)
     }
 
     /// Tells every peer, and closes everything that keeps the loop alive.
@@ -234,8 +241,6 @@ public final class CoordinatorService {
 
     private func accept(_ socket: TCPConnection) {
         connectionCount += 1
-        // A key whose time is over must look like one that never was.
-        if let nextKeyEnd, nextKeyEnd <= unixMilliseconds { encrypt(with: keyring) }
         let id = ConnectionID(connectionCount)
         let connection = MessageConnection(
             loop: loop,
@@ -292,6 +297,7 @@ public final class CoordinatorService {
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
+            case .dropEndedKeys: encryptWithValidKeys()
             case .storePlans(let plans): store(plans)
             case .report(let notice): report(notice)
             }

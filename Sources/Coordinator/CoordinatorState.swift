@@ -2,15 +2,15 @@
 // two coordinators cannot use one folder. Runs are not stored here.
 
 internal import Glibc
-internal import Transport
-public import Wire
+public import Transport
+internal import Wire
 
 /// The state folder of one running coordinator; holds its lock while it exists.
 public final class CoordinatorState {
     /// The folder.
     public let path: String
-    /// The keys that are accepted.
-    public let keyring: Keyring
+    /// The identities and their keys.
+    public let keys: KeyStore
     /// How many times a coordinator was started with this folder, this time included.
     public let epoch: Int
 
@@ -22,7 +22,7 @@ public final class CoordinatorState {
     public init(path: String) throws(CoordinatorStateError) {
         self.path = path
         do {
-            keyring = try KeyStore.load(from: path, makesKeys: true).keyring
+            keys = try KeyStore.load(from: path, makesKeys: true)
         } catch {
             throw CoordinatorStateError(description: "\(error)")
         }

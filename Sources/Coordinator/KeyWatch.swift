@@ -5,49 +5,57 @@ internal import Transport
 internal import UVLoop
 internal import Wire
 
-/// Reads the keys again when a file of the state folder was changed.
+/// Reads the keys again when one of their files was changed.
 ///
 /// Confined to its loop; lives until it is closed.
 final class KeyWatch {
     private let folder: String
     private let onChange: (Keyring) -> Void
     private let onProblem: (String) -> Void
-    private var keyring: Keyring
+    private var store: KeyStore
     private var watch: FolderWatch?
     private var timer: Timer?
+    private var isScheduled = false
+    /// The problem that was reported last.
+    private var lastProblem: String?
 
     /// A change takes several steps, each of which is reported.
     private static let pause = Duration.milliseconds(20)
+    /// After a problem, and where changes are not reported, the files are read this often: a
+    /// revoked key must not be accepted for long.
+    private static let retryPause = Duration.seconds(1)
 
     /// Watches a folder.
     ///
     /// - Parameters:
     ///   - loop: The loop.
     ///   - folder: The state folder.
-    ///   - keyring: The keys as they were read at the start.
+    ///   - store: The keys as they were read at the start.
     ///   - onChange: Called with the keys when they are others.
     ///   - onProblem: Called with a sentence when they cannot be read, and stay as they were.
     init(
         loop: EventLoop,
         folder: String,
-        keyring: Keyring,
+        store: KeyStore,
         onChange: @escaping (Keyring) -> Void,
         onProblem: @escaping (String) -> Void
     ) {
         self.folder = folder
-        self.keyring = keyring
+        self.store = store
         self.onChange = onChange
         self.onProblem = onProblem
-        timer = Timer(loop: loop) { [weak self] in self?.read() }
-        do throws(UVError) {
-            watch = try FolderWatch(loop: loop, path: folder) { [weak self] in
-                self?.timer?.schedule(after: Self.pause)
-            }
-        } catch {
-            onProblem("\(error); restart the coordinator after a change of its keys.")
+        let timer = Timer(loop: loop) { [weak self] in
+            self?.isScheduled = false
+            self?.read()
+        }
+        timer.detachFromLoopLife()
+        self.timer = timer
+        watch = try? FolderWatch(loop: loop, path: folder) { [weak self] name in
+            guard name.map(KeyStore.isPart) ?? true else { return }
+            self?.schedule(Self.pause)
         }
         // What was changed since the start was not reported.
-        timer?.schedule(after: Self.pause)
+        schedule(Self.pause)
     }
 
     func close() {
@@ -57,14 +65,25 @@ final class KeyWatch {
         timer = nil
     }
 
+    private func schedule(_ pause: Duration) {
+        guard !isScheduled else { return }
+        isScheduled = true
+        timer?.schedule(after: pause)
+    }
+
     private func read() {
+        var problem: String?
         do throws(KeyFileError) {
-            let read = try KeyStore.load(from: folder, makesKeys: false).keyring
-            guard read != keyring else { return }
-            keyring = read
-            onChange(read)
+            let read = try KeyStore.load(from: folder, makesKeys: false)
+            if let error = read.fileGone(since: store, in: folder) { throw error }
+            let isChanged = read.keyring != store.keyring
+            store = read
+            if isChanged { onChange(read.keyring) }
         } catch {
-            onProblem("\(error)")
+            problem = "\(error)"
         }
+        if let problem, problem != lastProblem { onProblem(problem) }
+        lastProblem = problem
+        if problem != nil || watch == nil { schedule(Self.retryPause) }
     }
 }

@@ -30,6 +30,9 @@ extension CoordinatorMachine {
         case connected(ConnectionID, nonce: [UInt8])
         /// The connection is encrypted with the key of that name, which both sides have proved.
         case encrypted(ConnectionID, key: String)
+        /// Unix time at the zero of the monotonic clock is this now; it differs from before when
+        /// a clock was set. By it keys end.
+        case calendarRead(unixMillisecondsAtZero: Int)
         /// These keys, and no others, are accepted from now on.
         case keyringChanged(Keyring)
         /// A message arrived.
@@ -80,6 +83,8 @@ extension CoordinatorMachine {
         case storePlans([RememberedPlan])
         /// Cancel a call, which still ends with a report.
         case cancelModel(ModelCallID)
+        /// Keys of the keyring have ended: use those that have not, to encrypt.
+        case dropEndedKeys
         /// Tell the people who read the log.
         case report(Notice)
     }

@@ -10,11 +10,16 @@ extension CoordinatorMachine {
         configuration.unixMillisecondsAtZero + Int(now.milliseconds)
     }
 
+    /// Unix time in milliseconds, for the ends of keys.
+    func calendarTime(at now: Instant) -> Int { calendar + Int(now.milliseconds) }
+
+    /// Whether a key ends by itself, so that the calendar matters.
+    public var awaitsEndOfKey: Bool { keyringEnd != nil }
+
     /// When the next key ends.
     func keyringEnd(after now: Instant) -> Instant? {
-        keyring.nextEnd(after: unixMilliseconds(at: now)).map {
-            Instant(nanoseconds: 0)
-                + .milliseconds($0 - configuration.unixMillisecondsAtZero)
+        keyring.nextEnd(after: calendarTime(at: now)).map {
+            Instant(milliseconds: Int64($0 - calendar))
         }
     }
 
@@ -24,21 +29,32 @@ extension CoordinatorMachine {
         checkKeys(in: &turn)
     }
 
-    /// Closes connections whose key is not accepted any more.
+    /// Closes connections whose key is not accepted any more, and ends the sessions of workers
+    /// that are away and could not come back.
     private mutating func checkKeys(in turn: inout CoordinatorTurn) {
-        let time = unixMilliseconds(at: turn.now)
+        let time = calendarTime(at: turn.now)
         keyringEnd = keyringEnd(after: turn.now)
         for id in Array(peers.ids) {
-            guard let key = peers[id]?.access?.key else { continue }
-            if let entry = keyring.entry(of: key, at: time) {
+            guard let access = peers[id]?.access else { continue }
+            let entry = keyring.entry(of: access.key, at: time)
+            if let entry, entry.identity.role == access.identity.role {
                 peers.inPlace(id) { $0.access = entry }
                 continue
             }
+            // It gets nothing more, not even what waits for it.
+            turn.append(.discardBacklog(id))
             let error = WireError(
                 code: .authFailed,
-                message: "The key \(key.name ?? "") is not accepted any more; get a new one."
+                message: "The key \(access.key.name ?? "") is not accepted any more; get a new one."
             )
             violate(id, error, in: &turn)
+        }
+        for worker in Array(fleet.ids) {
+            guard let session = fleet[worker], session.connection == nil,
+                let identity = session.about.identity,
+                !keyring.hasKey(of: identity, at: time)
+            else { continue }
+            lose(worker, reason: "the keys of \(identity) are not accepted any more", in: &turn)
         }
     }
 
@@ -46,7 +62,19 @@ extension CoordinatorMachine {
     mutating func endKeys(in turn: inout CoordinatorTurn) {
         guard let due = keyringEnd, due <= turn.now else { return }
         checkKeys(in: &turn)
+        turn.append(.dropEndedKeys)
     }
+
+    /// The calendar was read again; only a clock that was set changes anything.
+    mutating func changeCalendar(_ calendar: Int, in turn: inout CoordinatorTurn) {
+        guard abs(calendar - self.calendar) >= Self.toleratedDrift else { return }
+        self.calendar = calendar
+        checkKeys(in: &turn)
+        turn.append(.dropEndedKeys)
+    }
+
+    /// Milliseconds by which two readings of the clocks may differ for no reason.
+    private static let toleratedDrift = 100
 
     /// The connection is encrypted with a key of that name.
     mutating func noteEncryption(
@@ -62,14 +90,18 @@ extension CoordinatorMachine {
 }
 
 extension Submit {
+    /// A tool that was asked for and that the identity may not use.
+    func forbiddenTool(for identity: Identity?) -> String? {
+        guard let allowed = identity?.allowedTools else { return nil }
+        return tools?.first { !allowed.contains($0) }
+    }
+
     /// The submission as an identity may make it: with no further tools, and with no more nodes
     /// running at a time.
     func restricted(to identity: Identity?) -> Submit {
         guard let identity else { return self }
         var submit = self
-        if let allowed = identity.allowedTools {
-            submit.tools = tools.map { $0.filter(allowed.contains) } ?? allowed
-        }
+        if let allowed = identity.allowedTools { submit.tools = tools ?? allowed }
         if let bound = identity.maxRunning {
             submit.budget.running = min(budget.running ?? bound, bound)
         }

@@ -62,7 +62,9 @@ extension CoordinatorMachine {
     }
 
     /// Why a run cannot be planned or joined in the way that the submission asks for; nil if it can.
-    func joinFault(of submit: Submit) -> String? {
+    ///
+    /// `asked` are the tools that its client named.
+    func joinFault(of submit: Submit, asked: [String]?) -> String? {
         let needsModel = submit.goal != nil || submit.join == .llm
         if needsModel, !configuration.hasModels {
             let purpose = submit.goal != nil ? "plan" : "join"
@@ -75,7 +77,7 @@ extension CoordinatorMachine {
                 + "output: …}, for a million tokens, to the models of the configuration."
         }
         if submit.goal != nil,
-            let missing = submit.tools?.first(where: { fleet.catalogue[$0] == nil })
+            let missing = asked?.first(where: { fleet.catalogue[$0] == nil })
         {
             let names = fleet.catalogue.names
             let offer = names.prefix(10).joined(separator: ", ")

@@ -116,7 +116,7 @@ extension CoordinatorMachine {
                 let challenge = try responder.receive(
                     hello,
                     keyring: keyring,
-                    at: unixMilliseconds(at: turn.now)
+                    at: calendarTime(at: turn.now)
                 )
                 peers.inPlace(id) { $0.state = .handshaking(responder) }
                 turn.append(.send(id, .challenge(challenge)))

@@ -31,7 +31,10 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
-        if let fault = joinFault(of: submit) {
+        let forbidden = asked.forbiddenTool(for: identity).map {
+            "The run is allowed the tool \($0), which \(identity?.name ?? "its client") may not use."
+        }
+        if let fault = forbidden ?? joinFault(of: submit, asked: asked.tools) {
             let error = ErrorMessage(
                 code: .badPlan,
                 message: fault,

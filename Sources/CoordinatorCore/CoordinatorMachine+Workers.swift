@@ -23,6 +23,14 @@ extension CoordinatorMachine {
             )
             return violate(id, error, in: &turn)
         }
+        let identity = peers[id]?.access?.identity.name
+        if let known, fleet[known]?.about.identity != identity {
+            let error = WireError(
+                code: .duplicateName,
+                message: "A worker of another identity has the name \(name); choose another --name."
+            )
+            return violate(id, error, in: &turn)
+        }
         if let known, resume != nil, fleet[known]?.link.session == session {
             return self.resume(known, register, id, in: &turn)
         }
@@ -74,7 +82,11 @@ extension CoordinatorMachine {
             WorkerSession(
                 id: worker,
                 name: name,
-                about: WorkerSession.About(register, joinedAt: turn.now),
+                about: WorkerSession.About(
+                    register,
+                    joinedAt: turn.now,
+                    identity: peers[id]?.access?.identity.name
+                ),
                 offered: admitted.offered,
                 link: WorkerSession.Link(session: session, connection: id)
             )

@@ -32,6 +32,8 @@ public struct CoordinatorMachine: Sendable {
     /// The keys that are accepted, and when the next of them ends.
     var keyring: Keyring
     var keyringEnd: Instant?
+    /// Milliseconds of Unix time at the zero of the monotonic clock, for the ends of keys.
+    var calendar: Int
     /// Room and time for the arguments of ready nodes.
     var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
@@ -97,6 +99,7 @@ public struct CoordinatorMachine: Sendable {
         startedAt = now
         memory = PlanMemory(configuration.rememberedPlans)
         keyring = configuration.keyring
+        calendar = configuration.unixMillisecondsAtZero
         keyringEnd = keyringEnd(after: now)
     }
 
@@ -127,6 +130,8 @@ public struct CoordinatorMachine: Sendable {
             noteBacklog(backlog, of: connection, in: &turn)
         case .encrypted(let connection, let key):
             noteEncryption(of: connection, withKey: key)
+        case .calendarRead(let calendar):
+            changeCalendar(calendar, in: &turn)
         case .keyringChanged(let keyring):
             changeKeyring(keyring, in: &turn)
         case .modelReported(let call, let event):

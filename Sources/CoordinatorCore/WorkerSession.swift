@@ -37,8 +37,11 @@ struct WorkerSession: Sendable {
         let software: String?
         let labels: OrderedDictionary<String, String>
         let joinedAt: Instant
+        /// Who proved to be the worker.
+        let identity: String?
 
-        init(_ register: Register, joinedAt: Instant) {
+        init(_ register: Register, joinedAt: Instant, identity: String?) {
+            self.identity = identity
             host = register.host
             processID = register.pid
             software = register.software

@@ -89,6 +89,10 @@ public struct Invitation: Sendable, Equatable, CustomStringConvertible {
     /// Reads a file with a join line, which others must not be able to read; `-` is the first line
     /// of standard input, of which not a byte more is read.
     public static func load(path: String) throws(KeyFileError) -> Invitation {
+        guard !path.hasPrefix("weft://"), !path.hasPrefix("wefts://") else {
+            // The line itself: it holds a key, so it is not said again.
+            throw KeyFileError(path: "(the value of --join)", reason: .joinLineForFile)
+        }
         if path == "-" {
             let line = try SecretFile.readLineOfStandardInput()
             return try read(line, SecretFile.standardInput)

@@ -39,6 +39,10 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case noKey
         /// There is no such file with a join line.
         case missingJoinLine
+        /// A join line stands where the name of its file should.
+        case joinLineForFile
+        /// The key is of this identity, which is not the one of the role.
+        case otherIdentity(String)
         /// It holds no join line; this is wrong with it.
         case noJoinLine(String)
         /// The file of identities is damaged in this way.
@@ -85,6 +89,13 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .missingJoinLine:
             "There is no file \(path) with a join line. Make one on the coordinator's host: weft "
                 + "keys export NAME --for HOST:PORT"
+        case .joinLineForFile:
+            "A join line was given where the file with it is expected; other users of this host "
+                + "can see it there. Put it into a file that only you can read, or give it to "
+                + "--join - by standard input."
+        case .otherIdentity(let name):
+            "\(path) holds a key of \(name), which is not the identity of the role. Put the role's "
+                + "key there, or remove the file and let the coordinator make a new one."
         case .noJoinLine(let problem):
             "The join line in \(path) \(problem). Make one on the coordinator's host: weft keys "
                 + "export NAME --for HOST:PORT"

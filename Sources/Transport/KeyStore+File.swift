@@ -13,53 +13,96 @@ extension KeyStore {
     /// The path of the file of identities.
     public static func path(in stateDirectory: String) -> String { "\(stateDirectory)/keys.json" }
 
+    /// Whether a file of the state folder is part of its key store.
+    public static func isPart(_ file: String) -> Bool {
+        file == "keys.json" || file.hasSuffix(".key")
+    }
+
     /// Reads the store of a state folder; makes the folder and missing keys of roles if asked to.
     public static func load(
         from stateDirectory: String,
         makesKeys: Bool
     ) throws(KeyFileError) -> KeyStore {
-        var others = try readFile(path(in: stateDirectory))
+        let path = path(in: stateDirectory)
+        let isRevoked = Set(
+            try readFile(path)?.filter(\.isRevoked).map(\.identity.name) ?? []
+        )
+        // A change writes the identities first. Read in the other order, the key of a role is the
+        // former or the new one, and never one that the identities do not know yet.
+        var keys: [Role: HandshakeKey] = [:]
+        for role in Role.allCases {
+            let makesKey = makesKeys && !isRevoked.contains(role.rawValue)
+            keys[role] = try key(of: role, in: stateDirectory, makesKey: makesKey)
+        }
+        let file = try readFile(path)
+        var others = file ?? []
         var firsts: [Holder] = []
         for role in Role.allCases {
             var holder = Holder(identity: Identity(first: role), former: [])
             if let index = others.firstIndex(where: { $0.identity.name == role.rawValue }) {
                 holder = others.remove(at: index)
             }
-            if !holder.isRevoked {
-                holder.current = try key(of: role, in: stateDirectory, makesKeys: makesKeys)
-            }
+            if !holder.isRevoked { holder.current = keys[role] }
             firsts.append(holder)
         }
-        return KeyStore(holders: firsts + others)
+        return KeyStore(holders: firsts + others, hasFile: file != nil)
     }
 
     private static func key(
         of role: Role,
         in stateDirectory: String,
-        makesKeys: Bool
+        makesKey: Bool
     ) throws(KeyFileError) -> HandshakeKey? {
-        if makesKeys { return try KeyFile.loadOrCreate(role: role, in: stateDirectory) }
+        let path = KeyFile.path(of: role, in: stateDirectory)
         do throws(KeyFileError) {
-            return try KeyFile.load(path: KeyFile.path(of: role, in: stateDirectory))
+            let key =
+                makesKey
+                ? try KeyFile.loadOrCreate(role: role, in: stateDirectory)
+                : try KeyFile.load(path: path)
+            let identity = key.name.flatMap(KeyName.parse)?.identity
+            guard let identity, identity != role.rawValue else { return key }
+            throw KeyFileError(path: path, reason: .otherIdentity(identity))
         } catch {
-            guard error.reason == .missing else { throw error }
+            guard error.reason == .missing, !makesKey else { throw error }
             return nil
         }
+    }
+
+    /// A key or the file of identities that was there before and is gone, without having been
+    /// revoked.
+    ///
+    /// What moves or restores the folder must not end the connections of everybody.
+    public func fileGone(since before: KeyStore, in stateDirectory: String) -> KeyFileError? {
+        if before.hasFile, !hasFile {
+            return KeyFileError(path: Self.path(in: stateDirectory), reason: .missing)
+        }
+        for holder in holders where holder.isFirst && !holder.isRevoked && holder.current == nil {
+            guard before[holder.identity.name]?.current != nil else { continue }
+            let path = KeyFile.path(of: holder.identity.role, in: stateDirectory)
+            return KeyFileError(path: path, reason: .missing)
+        }
+        return nil
     }
 
     /// Changes the store of a state folder; two changes at a time come one after the other.
     ///
     /// - Parameters:
-    ///   - stateDirectory: The folder; made if it is missing.
+    ///   - stateDirectory: The folder.
+    ///   - makesFolder: Whether the folder is made if it is missing.
     ///   - time: Now, in milliseconds of Unix time; former keys that have ended are forgotten.
     ///   - body: What to change.
     /// - Returns: What the body returns.
     /// - Throws: `KeyFileError`; and what the body throws, when nothing changes.
     public static func change<Value, Failure: Error>(
         in stateDirectory: String,
+        makesFolder: Bool = true,
         at time: Int,
         _ body: (inout KeyStore) throws(Failure) -> Value
     ) throws -> Value {
+        var status = stat()
+        guard makesFolder || stat(stateDirectory, &status) == 0 else {
+            throw KeyFileError(path: stateDirectory, reason: .notADirectory)
+        }
         try StateDirectory.prepare(stateDirectory)
         let lockPath = "\(stateDirectory)/keys.lock"
         let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -67,7 +110,7 @@ extension KeyStore {
             throw KeyFileError(path: lockPath, reason: .notCreated(lastError()))
         }
         defer { close(lock) }
-        let before = try load(from: stateDirectory, makesKeys: true)
+        let before = try load(from: stateDirectory, makesKeys: false)
         var store = before
         let value = try body(&store)
         store.prune(at: time)
@@ -89,7 +132,7 @@ extension KeyStore {
             if let key = holder.current {
                 try SecretFile.replace(path, text: KeyFile.text(of: key))
             } else {
-                unlink(path)
+                SecretFile.remove(path)
             }
         }
     }
@@ -112,7 +155,8 @@ extension KeyStore {
 
     // MARK: - Reading
 
-    private static func readFile(_ path: String) throws(KeyFileError) -> [Holder] {
+    /// The identities of the file; nil if there is none.
+    private static func readFile(_ path: String) throws(KeyFileError) -> [Holder]? {
         do throws(KeyFileError) {
             return try SecretFile.read(path) { (text) throws(KeyFileError) in
                 do throws(StoredProblem) {
@@ -123,7 +167,7 @@ extension KeyStore {
             }
         } catch {
             guard error.reason == .missing else { throw error }
-            return []
+            return nil
         }
     }
 
@@ -199,6 +243,9 @@ extension KeyStore.Holder {
         }
         // A field that were left out by mistake would give more than was meant.
         try object.check(name, has: Self.fields)
+        guard Role(rawValue: name) ?? role == role else {
+            throw StoredProblem("\(name) is the identity of a role and has another one")
+        }
         identity = Identity(name: name, role: role)
         if object.has("allow_tools") {
             identity.allowedTools = try object.elements("allow_tools").map {

@@ -37,6 +37,8 @@ public struct KeyStore: Sendable, Equatable {
 
     /// The identities: those of the roles first, the others in the order in which they came.
     public internal(set) var holders: [Holder]
+    /// Whether the file of identities was there.
+    let hasFile: Bool
 
     /// The holder of that name.
     public subscript(name: String) -> Holder? { holders.first { $0.identity.name == name } }
@@ -73,7 +75,7 @@ public struct KeyStore: Sendable, Equatable {
         )
         if let index = holders.firstIndex(where: { $0.identity.name == identity.name }) {
             // The name of a role is always there; it may have no key.
-            guard holders[index].current == nil else { throw .taken(identity.name) }
+            guard holders[index].isRevoked else { throw .taken(identity.name) }
             holders[index] = holder
         } else {
             holders.append(holder)
@@ -96,7 +98,9 @@ public struct KeyStore: Sendable, Equatable {
         at time: Int
     ) throws(KeyStoreError) -> Holder {
         let index = try index(of: name)
-        guard let former = holders[index].current else { throw .revoked(name) }
+        guard let former = holders[index].current else {
+            throw holders[index].isRevoked ? .revoked(name) : .noKey(name)
+        }
         let formerName = former.name ?? name
         let number = KeyName.parse(formerName)?.number ?? 1
         if grace > 0 {
@@ -109,6 +113,18 @@ public struct KeyStore: Sendable, Equatable {
         return holders[index]
     }
 
+    /// Sets what the runs of a client are bound to, in place of what there was.
+    public mutating func bind(
+        _ name: String,
+        toTools tools: [String]?,
+        maxRunning: Int?
+    ) throws(KeyStoreError) {
+        let index = try index(of: name)
+        guard holders[index].identity.role == .client else { throw .noRuns(name) }
+        holders[index].identity.allowedTools = tools
+        holders[index].identity.maxRunning = maxRunning
+    }
+
     /// Takes all keys of an identity away.
     public mutating func revoke(_ name: String) throws(KeyStoreError) {
         let index = try index(of: name)
@@ -116,7 +132,7 @@ public struct KeyStore: Sendable, Equatable {
             holders.remove(at: index)
             return
         }
-        guard holders[index].current != nil else { throw .revoked(name) }
+        guard !holders[index].isRevoked else { throw .revoked(name) }
         holders[index].current = nil
         holders[index].former = []
         holders[index].madeAt = nil
@@ -150,4 +166,8 @@ public enum KeyStoreError: Error, Sendable, Equatable {
     case unknown(String, known: [String])
     /// The identity of a role has no key any more.
     case revoked(String)
+    /// The identity of a role has no key yet.
+    case noKey(String)
+    /// The identity submits no runs.
+    case noRuns(String)
 }

@@ -85,7 +85,7 @@ public final class MessageConnection {
         outboxes: Outboxes? = nil,
         inboxes: Inboxes? = nil
     ) {
-        let encrypted = tls.map { TLSConnection(socket: socket, context: $0) }
+        let encrypted = tls.map { TLSConnection(loop: loop, socket: socket, context: $0) }
         self.socket = encrypted ?? socket
         isEncrypted = tls != nil
         outbox = Outbox(cutting: cutting)

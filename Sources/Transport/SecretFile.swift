@@ -130,5 +130,21 @@ enum SecretFile {
             let isTaken = errno == EEXIST
             throw KeyFileError(path: path, reason: isTaken ? .exists : .notCreated(lastError()))
         }
+        syncFolder(of: path)
+    }
+
+    /// Removes a file for good.
+    static func remove(_ path: String) {
+        unlink(path)
+        syncFolder(of: path)
+    }
+
+    /// Makes a change of the folder itself last: a removed key must not be back after a power cut.
+    private static func syncFolder(of path: String) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 }

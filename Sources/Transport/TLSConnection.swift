@@ -14,6 +14,7 @@ final class TLSConnection: ByteConnection {
     /// no bytes follow, and the connection is to be closed.
     var onFailure: ((WireError) -> Void)?
 
+    private let loop: EventLoop
     private let socket: TCPConnection
     private let stream: TLSStream
     private let isCoordinator: Bool
@@ -29,7 +30,8 @@ final class TLSConnection: ByteConnection {
     /// The first byte of a TLS record that begins a handshake.
     static let firstByte: UInt8 = 0x16
 
-    init(socket: TCPConnection, context: TLSContext) {
+    init(loop: EventLoop, socket: TCPConnection, context: TLSContext) {
+        self.loop = loop
         self.socket = socket
         stream = context.makeStream()
         isCoordinator = context.isCoordinator
@@ -72,9 +74,14 @@ final class TLSConnection: ByteConnection {
             bytes.removeAll(keepingCapacity: true)
             return
         }
-        let isWritten = stream.write(bytes)
+        var encrypted: [UInt8] = []
+        encrypted.reserveCapacity(bytes.count + bytes.count >> 8 + 64)
+        let isWritten = stream.write(bytes, into: &encrypted)
         bytes.removeAll(keepingCapacity: true)
-        if isWritten { sendPending() } else { fail(Self.damaged) }
+        socket.write(&encrypted)
+        guard !isWritten else { return }
+        // Not here: the writer does not expect the connection to end meanwhile.
+        loop.nextTurn { [weak self] in self?.fail(Self.damaged) }
     }
 
     func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool) {
@@ -87,10 +94,7 @@ final class TLSConnection: ByteConnection {
         var hasEnded = false
         socket.closeAfterWriting { piece in
             var plain: [UInt8] = []
-            if !hasEnded, rest(&plain), stream.write(plain) {
-                stream.takePending(into: &piece)
-                return true
-            }
+            if !hasEnded, rest(&plain), stream.write(plain, into: &piece) { return true }
             guard !hasEnded else { return false }
             hasEnded = true
             stream.end()
@@ -124,13 +128,10 @@ final class TLSConnection: ByteConnection {
                 return receivePlainText()
             }
         }
-        stream.receive(bytes)
-        openIfReady()
-        while !isClosed, isOpen {
-            let plain = stream.read()
-            guard !plain.isEmpty else { break }
-            onBytes?(plain)
-            guard plain.count == stream.atOnce else { break }
+        stream.receive(bytes) { plain in
+            openIfReady()
+            if !isClosed, !plain.isEmpty { onBytes?(plain) }
+            return !isClosed
         }
         guard !isClosed else { return }
         sendPending()
@@ -140,8 +141,13 @@ final class TLSConnection: ByteConnection {
             let onEnd = onEnd
             self.onEnd = nil
             onEnd?(nil)
-        case .failed: fail(isOpen ? Self.damaged : isCoordinator ? .authFailed : Self.refused)
+        case .failed: fail(isOpen ? Self.damaged : handshakeFailure)
         }
+    }
+
+    private var handshakeFailure: WireError {
+        if isCoordinator { return .authFailed }
+        return stream.keyWasRefused ? Self.refused : Self.noTLS
     }
 
     private func openIfReady() {
@@ -199,8 +205,13 @@ final class TLSConnection: ByteConnection {
     )
     private static let peerIsPlain = WireError(
         code: .encryption,
-        message: "The coordinator does not encrypt. Use a join line that begins with weft://, or "
-            + "--tls never."
+        message: "The coordinator there does not encrypt, or another program answers in its place. "
+            + "Start it with --tls always; on this host or behind a tunnel, connect with --tls "
+            + "never."
+    )
+    private static let noTLS = WireError(
+        code: .badMessage,
+        message: "What answers there does not encrypt as a coordinator does."
     )
     private static let refused = WireError(
         code: .authFailed,

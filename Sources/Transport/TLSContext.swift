@@ -96,30 +96,48 @@ final class TLSStream {
     /// Begins the handshake, on the side that does.
     func begin() { _ = weft_tls_go_on(tls) }
 
-    /// Takes received bytes.
-    func receive(_ bytes: [UInt8]) { _ = weft_tls_receive(tls, bytes, bytes.count) }
-
-    /// Decrypted bytes; empty if there are none now, and more follow after as many as `atOnce`.
-    func read() -> [UInt8] {
-        let count = weft_tls_read(tls, &context.buffer, context.buffer.count)
-        return [UInt8](context.buffer[..<count])
+    /// Takes received bytes, about a record at a time, and hands over what they decrypt to; stops
+    /// when the body says so.
+    func receive(_ bytes: [UInt8], _ body: ([UInt8]) -> Bool) {
+        for start in stride(from: 0, to: bytes.count, by: Self.slice) {
+            let count = min(Self.slice, bytes.count - start)
+            _ = weft_tls_receive(tls, bytes, start, count)
+            // Each read takes all that is there, unless that is more than fits.
+            repeat {
+                let read = weft_tls_read(tls, &context.buffer, context.buffer.count)
+                let isGoingOn = body([UInt8](context.buffer[..<read]))
+                guard isGoingOn else { return }
+                guard read == context.buffer.count else { break }
+            } while true
+        }
     }
 
-    /// The most bytes that one read returns.
-    var atOnce: Int { context.buffer.count }
+    /// Encrypts bytes and appends what is to be sent; false if that failed.
+    func write(_ bytes: [UInt8], into encrypted: inout [UInt8]) -> Bool {
+        for start in stride(from: 0, to: bytes.count, by: Self.slice) {
+            let count = min(Self.slice, bytes.count - start)
+            guard weft_tls_write(tls, bytes, start, count) else { return false }
+            takePending(into: &encrypted)
+        }
+        return true
+    }
 
-    /// Encrypts bytes of an open stream.
-    func write(_ bytes: [UInt8]) -> Bool { weft_tls_write(tls, bytes, bytes.count) }
+    /// How many bytes libssl is given at a time: its memory stays as large as it once was.
+    private static let slice = 16 << 10
 
     /// Tells the peer that no more follows.
     func end() { weft_tls_end(tls) }
 
-    /// Moves what is to be sent into the array, in place of what is there.
+    /// Appends what is to be sent.
     func takePending(into bytes: inout [UInt8]) {
-        let count = weft_tls_pending(tls)
-        bytes = count > 0 ? [UInt8](repeating: 0, count: count) : []
-        guard count > 0 else { return }
-        let taken = weft_tls_take(tls, &bytes, count)
-        bytes.removeLast(count - taken)
+        let pending = weft_tls_pending(tls)
+        guard pending > 0 else { return }
+        let start = bytes.count
+        bytes.append(contentsOf: [UInt8](repeating: 0, count: pending))
+        let taken = weft_tls_take(tls, &bytes, start, pending)
+        bytes.removeLast(pending - taken)
     }
+
+    /// Whether the peer says that it does not accept the key, which is not proved.
+    var keyWasRefused: Bool { weft_tls_key_was_refused(tls) }
 }

@@ -20,6 +20,14 @@ public enum TLSPolicy: String, Sendable, CaseIterable {
 
     /// Whether the host is this one by an address that others cannot reach.
     public static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+        if host == "localhost" || host == "::1" { return true }
+        // Names may begin with 127 too.
+        let mapped = "::ffff:"
+        let address = host.lowercased().hasPrefix(mapped) ? host.dropFirst(mapped.count) : host[...]
+        let parts = address.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127"
+            && parts.allSatisfy { part in
+                part.utf8.allSatisfy { 0x30...0x39 ~= $0 } && UInt8(part) != nil
+            }
     }
 }

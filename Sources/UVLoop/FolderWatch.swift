@@ -1,22 +1,22 @@
 // Changes of the files in a folder, delivered on the loop. What changed is for the user to find out.
 internal import CLibuv
 
-/// Calls a closure on the loop when a file of a folder was changed, made or removed; does not keep
-/// the loop alive.
+/// Calls a closure on the loop when a file of a folder was changed, made or removed, with the name
+/// of the file if the system tells it; does not keep the loop alive.
 ///
 /// Lives until it is closed. Changes in quick succession may be delivered as one, and there may be
 /// calls without a change. Files below its folders are not watched.
 public final class FolderWatch {
     private let loop: EventLoop
     private let memory = HandleMemory(UV_FS_EVENT)
-    private var onChange: (() -> Void)?
+    private var onChange: ((String?) -> Void)?
     private var isClosed = false
 
     /// Watches a folder; throws if it cannot be watched.
     public init(
         loop: EventLoop,
         path: String,
-        onChange: @escaping () -> Void
+        onChange: @escaping (_ name: String?) -> Void
     ) throws(UVError) {
         loop.preconditionNotClosed()
         self.loop = loop
@@ -46,9 +46,9 @@ public final class FolderWatch {
         memory.close()
     }
 
-    fileprivate func changed() {
+    fileprivate func changed(_ name: String?) {
         guard loop.phase == .open else { return }
-        onChange?()
+        onChange?(name)
     }
 }
 
@@ -61,10 +61,10 @@ extension FolderWatch: Sendable {}
 
 private func folderChanged(
     _ handle: UnsafeMutablePointer<uv_fs_event_t>?,
-    _: UnsafePointer<CChar>?,
+    name: UnsafePointer<CChar>?,
     _: Int32,
     _: Int32
 ) {
     guard let data = handle?.pointee.data else { return }
-    owner(data, as: FolderWatch.self).changed()
+    owner(data, as: FolderWatch.self).changed(name.map { String(cString: $0) })
 }

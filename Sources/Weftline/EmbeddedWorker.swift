@@ -61,6 +61,7 @@ public final class EmbeddedWorker: Sendable {
     ///   - manifest: More tools, as a manifest declares them.
     ///   - endpoint: The coordinator's address.
     ///   - key: The key of its workers.
+    ///   - tls: When the connection is encrypted; by default if the address is of another host.
     ///   - options: Name, slots and labels.
     ///   - logger: The log of the worker; nil for none.
     /// - Returns: The registered worker.
@@ -71,11 +72,67 @@ public final class EmbeddedWorker: Sendable {
         manifest: Manifest? = nil,
         coordinator endpoint: Endpoint = .default,
         key: AccessKey = .standard,
+        tls: TLSPolicy = .offHost,
         options: Options = Options(),
         logger: Logger? = nil
     ) async throws -> EmbeddedWorker {
         try options.check()
-        let key = try key.resolve(for: .worker)
+        let access = Access(
+            endpoints: [endpoint],
+            key: try key.resolve(for: .worker),
+            tls: tls
+        )
+        return try await start(tools, manifest, access, options, logger)
+    }
+
+    /// Starts a worker for the coordinators of a join line, which it tries in turn, and returns
+    /// when one has registered it.
+    ///
+    /// - Parameters:
+    ///   - tools: The tools that are Swift functions.
+    ///   - manifest: More tools, as a manifest declares them.
+    ///   - invitation: A join line of `weft keys export`; read one by ``Invitation/load(path:)``.
+    ///   - options: Name, slots and labels.
+    ///   - logger: The log of the worker; nil for none.
+    /// - Returns: The registered worker.
+    /// - Throws: `ToolboxError` if the tools cannot be offered, ``EmbeddedWorkerError`` if the
+    ///   worker ended or the line is not a worker's, `UVError` if there can be no thread.
+    public static func start(
+        tools: [FunctionTool],
+        manifest: Manifest? = nil,
+        joining invitation: Invitation,
+        options: Options = Options(),
+        logger: Logger? = nil
+    ) async throws -> EmbeddedWorker {
+        try options.check()
+        guard invitation.role == .worker else {
+            throw EmbeddedWorkerError(
+                message: "The join line is that of a \(invitation.role.rawValue); a worker's is "
+                    + "needed."
+            )
+        }
+        let access = Access(
+            endpoints: invitation.endpoints,
+            key: invitation.key,
+            tls: invitation.isEncrypted ? .always : .never
+        )
+        return try await start(tools, manifest, access, options, logger)
+    }
+
+    /// Where a worker connects, and how.
+    fileprivate struct Access: Sendable {
+        var endpoints: [Endpoint]
+        var key: HandshakeKey
+        var tls: TLSPolicy
+    }
+
+    private static func start(
+        _ tools: [FunctionTool],
+        _ manifest: Manifest?,
+        _ access: Access,
+        _ options: Options,
+        _ logger: Logger?
+    ) async throws -> EmbeddedWorker {
         let logger = logger ?? .silent
         let registered = Promise<Void>()
         let ending = Promise<Void>()
@@ -83,7 +140,7 @@ public final class EmbeddedWorker: Sendable {
             let toolbox = try Toolbox.make(loop: loop, manifest: manifest, functions: tools)
             let service = WorkerService(
                 loop: loop,
-                options: WorkerOptions(endpoint, key, options, toolbox),
+                options: WorkerOptions(access, options, toolbox),
                 logger: logger
             )
             return WorkerLoop(service, registered: registered, ending: ending)
@@ -151,20 +208,20 @@ extension EmbeddedWorker.Options {
 
 extension WorkerOptions {
     fileprivate init(
-        _ endpoint: Endpoint,
-        _ key: HandshakeKey,
+        _ access: EmbeddedWorker.Access,
         _ options: EmbeddedWorker.Options,
         _ toolbox: Toolbox
     ) {
         let labels = options.labels.sorted { $0.key < $1.key }
         self.init(
-            endpoints: [endpoint],
+            endpoints: access.endpoints,
             name: options.name,
             slots: options.slots,
             labels: OrderedDictionary(
                 uniqueKeysWithValues: labels.map { ($0.key, $0.value) }
             ),
-            key: key,
+            key: access.key,
+            tls: access.tls,
             toolbox: toolbox,
             hostName: Computer.hostName,
             processID: Int(ProcessTable.pid),

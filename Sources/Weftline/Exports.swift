@@ -39,7 +39,9 @@
 @_exported public import struct Tools.ToolboxError
 @_exported public import struct Transport.Endpoint
 @_exported public import struct Transport.EndpointError
+@_exported public import struct Transport.Invitation
 @_exported public import struct Transport.KeyFileError
+@_exported public import enum Transport.TLSPolicy
 @_exported public import struct UVLoop.UVError
 @_exported public import struct Wire.ErrorCode
 @_exported public import enum Wire.EventKind

@@ -29,6 +29,7 @@ public final class WeftClient: Sendable {
     /// - Parameters:
     ///   - endpoint: The coordinator's address.
     ///   - key: The key of its clients.
+    ///   - tls: When the connection is encrypted; by default if the address is of another host.
     ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
     ///   - timeout: How long connecting may take.
     /// - Returns: The connected client.
@@ -36,8 +37,54 @@ public final class WeftClient: Sendable {
     public static func connect(
         to endpoint: Endpoint = .default,
         key: AccessKey = .standard,
+        tls: TLSPolicy = .offHost,
         name: String? = nil,
         timeout: Duration = .seconds(5)
+    ) async throws -> WeftClient {
+        try await connect(
+            to: [endpoint],
+            key: try key.resolve(for: .client),
+            tls: tls,
+            name: name,
+            timeout: timeout
+        )
+    }
+
+    /// Connects to the first of the coordinators of a join line that can be reached, with its key.
+    ///
+    /// - Parameters:
+    ///   - invitation: A join line of `weft keys export`; read one by ``Invitation/load(path:)``.
+    ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
+    ///   - timeout: How long connecting may take.
+    /// - Returns: The connected client.
+    /// - Throws: `ClientError`, or `UVError` if there can be no thread.
+    public static func connect(
+        joining invitation: Invitation,
+        name: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) async throws -> WeftClient {
+        guard invitation.role == .client else {
+            throw ClientError(
+                kind: .refused,
+                message: "The join line is that of a \(invitation.role.rawValue); a client's is "
+                    + "needed."
+            )
+        }
+        return try await connect(
+            to: invitation.endpoints,
+            key: invitation.key,
+            tls: invitation.isEncrypted ? .always : .never,
+            name: name,
+            timeout: timeout
+        )
+    }
+
+    private static func connect(
+        to endpoints: [Endpoint],
+        key: HandshakeKey,
+        tls: TLSPolicy,
+        name: String?,
+        timeout: Duration
     ) async throws -> WeftClient {
         let name = name ?? PeerName.ofProcess
         guard PeerName.isValid(name) else {
@@ -47,10 +94,11 @@ public final class WeftClient: Sendable {
             )
         }
         let options = CoordinatorClient.Options(
-            endpoints: [endpoint],
+            endpoints: endpoints,
             role: .client,
-            key: try key.resolve(for: .client),
+            key: key,
             name: name,
+            tls: tls,
             timeout: timeout
         )
         let ready = Promise<Void>()

@@ -172,7 +172,9 @@ struct Connection: Sendable {
     mutating func handleError(_ error: ErrorMessage, in turn: inout WorkerTurn) -> Change? {
         turn.report(.complained(error))
         switch error.code {
-        case .authFailed, .encryption, .unsupportedVersion:
+        case .encryption:
+            return handleMismatch(WireError(code: error.code, message: error.message), in: &turn)
+        case .authFailed, .unsupportedVersion:
             return .failed(.refused(WireError(code: error.code, message: error.message)))
         case .duplicateName:
             // Not registered yet: this worker is the newer one, and another worker has the name.
@@ -201,9 +203,8 @@ struct Connection: Sendable {
         // A line may still be on its way through the shell when the connection is given up.
         guard isConnected else { return nil }
         hasMessage = true
-        // What cannot be encrypted now cannot be later.
         if error.code == .authFailed || error.code == .encryption, !isWelcome {
-            return .failed(.refused(error))
+            return handleMismatch(error, in: &turn)
         }
         unknownTypes += error.code == .unknownType ? 1 : 0
         guard error.code == .unknownType, isWelcome,
@@ -211,6 +212,21 @@ struct Connection: Sendable {
         else { return close(dueTo: error, in: &turn) }
         turn.send(.error(ErrorMessage(error, isFatal: false)))
         return nil
+    }
+
+    /// The key, or the encryption, does not fit what answers.
+    ///
+    /// Nobody has proved to be the coordinator, so a worker that was taken on before, or that knows
+    /// other coordinators, tries again; one at its start ends, because it was probably given the
+    /// wrong key.
+    private mutating func handleMismatch(
+        _ error: WireError,
+        in turn: inout WorkerTurn
+    ) -> Change {
+        guard wasRegistered || configuration.coordinators > 1 else {
+            return .failed(.refused(error))
+        }
+        return close(dueTo: error, in: &turn)
     }
 
     /// Closes the connection because of a message that the coordinator may not send, or not now.

@@ -91,7 +91,7 @@ struct CoordinatorCommand: ParsableCommand {
         let configuration = try models.configuration()
         var machine = CoordinatorMachine.Configuration(
             limits: configuration.limits,
-            keyring: state.keyring,
+            keyring: state.keys.keyring,
             epoch: state.epoch,
             software: WeftlineVersion.software
         )
@@ -112,7 +112,7 @@ struct CoordinatorCommand: ParsableCommand {
                 machine: machine,
                 memoryFile: memoryFile,
                 tls: try encryption(),
-                keyFolder: stateFolder.path
+                keys: (stateFolder.path, state.keys)
             ),
             models: models,
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)

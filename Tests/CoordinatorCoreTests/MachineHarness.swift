@@ -162,6 +162,7 @@ final class MachineHarness {
                 calls.append(TestCall(id: id, request: request, purpose: purpose))
             case .cancelModel(let id): cancelledCalls.append(id)
             case .storePlans(let plans): storedPlans = plans
+            case .dropEndedKeys: break
             case .report(let notice): notices.append(notice)
             }
         }

@@ -346,7 +346,7 @@ final class HandshakeScript {
             .resumeReading(let id):
             try demand(placesByID[id] != nil, "something of \(id), which is closed")
         case .callModel(let id, _, _): calls.append(id)
-        case .cancelModel, .storePlans, .report: break
+        case .cancelModel, .storePlans, .dropEndedKeys, .report: break
         }
     }
 

@@ -91,6 +91,7 @@ extension SimulatedCluster {
         case .callModel(let call, _, let purpose): callModel(call, purpose)
         case .cancelModel(let call): cancelModel(call)
         case .storePlans(let plans): look(at: plans)
+        case .dropEndedKeys: break
         case .report(let notice): look(at: notice)
         }
     }

@@ -160,6 +160,8 @@ struct TLSPolicyTests {
         "Unless it is said otherwise, beyond this host",
         arguments: [
             ("127.0.0.1", false), ("127.9.9.9", false), ("localhost", false), ("::1", false),
+            ("::ffff:127.0.0.1", false), ("127.evil.example", true), ("127.0.0.1.example", true),
+            ("127.1", true),
             ("10.0.0.1", true), ("0.0.0.0", true), ("::", true), ("build-host", true),
         ]
     )

@@ -67,6 +67,7 @@ struct KeyStoreTests {
     @Test("A renewed key has another name, and the former one counts until its time ends")
     func rotates() throws {
         try inFolder { folder in
+            _ = try KeyStore.load(from: folder, makesKeys: true)
             for name in ["worker", "bob"] {
                 let before = try KeyStore.change(in: folder, at: now) {
                     (store) throws(KeyStoreError) in
@@ -184,6 +185,36 @@ struct KeyStoreTests {
             let text = Self.held(#","allow_tools":["x"],"max_running":1"#)
             try SecretFile.replace(KeyStore.path(in: folder), text: text)
             #expect(try load(folder)["a"]?.identity.allowedTools == ["x"])
+        }
+    }
+
+    @Test("A key that is gone without having been revoked is told from one that was revoked")
+    func goneFiles() throws {
+        try inFolder { folder in
+            let before = try KeyStore.load(from: folder, makesKeys: true)
+            try KeyStore.change(in: folder, at: now) { (store) throws(KeyStoreError) in
+                try store.revoke("viewer")
+            }
+            #expect(try load(folder).fileGone(since: before, in: folder) == nil)
+            let path = KeyFile.path(of: .worker, in: folder)
+            try FileManager.default.removeItem(atPath: path)
+            #expect(try load(folder).fileGone(since: before, in: folder)?.path == path)
+            let known = try load(folder)
+            try FileManager.default.removeItem(atPath: KeyStore.path(in: folder))
+            let gone = try load(folder).fileGone(since: known, in: folder)
+            #expect(gone?.path == KeyStore.path(in: folder))
+        }
+    }
+
+    @Test("The key file of a role with the key of another identity is refused")
+    func foreignKey() throws {
+        try inFolder { folder in
+            _ = try KeyStore.load(from: folder, makesKeys: true)
+            let path = KeyFile.path(of: .worker, in: folder)
+            let key = HandshakeKey(.fresh(), named: "alice")
+            try SecretFile.replace(path, text: KeyFile.text(of: key))
+            let error = #expect(throws: KeyFileError.self) { try load(folder) }
+            #expect(error?.reason == .otherIdentity("alice"))
         }
     }
 

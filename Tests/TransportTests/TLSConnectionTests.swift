@@ -40,6 +40,12 @@ private func key(_ byte: UInt8, named name: String? = nil) throws -> HandshakeKe
     return name.map { HandshakeKey(key, named: $0) } ?? key
 }
 
+private func pending(of stream: TLSStream) -> [UInt8] {
+    var bytes: [UInt8] = []
+    stream.takePending(into: &bytes)
+    return bytes
+}
+
 private func coordinator(accepting keyring: Keyring) -> TLSContext {
     let context = TLSContext.coordinator()
     context.use(keyring, at: 0)
@@ -156,10 +162,10 @@ struct TLSConnectionTests {
             let (near, far) = (peer.makeStream(), context.makeStream())
             var bytes: [UInt8] = []
             near.begin()
-            near.takePending(into: &bytes)
-            far.receive(bytes)
+            bytes = pending(of: near)
+            far.receive(bytes) { _ in true }
             #expect(far.state == .failed)
-            far.takePending(into: &bytes)
+            bytes = pending(of: far)
             answers.append(bytes)
         }
         #expect(!answers[0].isEmpty)
@@ -178,10 +184,10 @@ struct TLSConnectionTests {
             var bytes: [UInt8] = []
             near.begin()
             for _ in 0..<3 {
-                near.takePending(into: &bytes)
-                far.receive(bytes)
-                far.takePending(into: &bytes)
-                near.receive(bytes)
+                bytes = pending(of: near)
+                far.receive(bytes) { _ in true }
+                bytes = pending(of: far)
+                near.receive(bytes) { _ in true }
             }
             return near.state == .open && far.state == .open
         }
@@ -241,17 +247,53 @@ struct TLSConnectionTests {
         var bytes: [UInt8] = []
         near.begin()
         for _ in 0..<3 {
-            near.takePending(into: &bytes)
-            far.receive(bytes)
-            far.takePending(into: &bytes)
-            near.receive(bytes)
+            bytes = pending(of: near)
+            far.receive(bytes) { _ in true }
+            bytes = pending(of: far)
+            near.receive(bytes) { _ in true }
         }
         #expect(far.state == .open)
-        #expect(near.write(Array("{\"type\":\"ping\",\"n\":1} and more text\n".utf8)))
-        near.takePending(into: &bytes)
+        bytes = []
+        #expect(near.write(Array("{\"type\":\"ping\",\"n\":1} and more text\n".utf8), into: &bytes))
         bytes[place] ^= 0x40
-        far.receive(bytes)
-        #expect(far.read().isEmpty)
+        var plain: [UInt8] = []
+        far.receive(bytes) {
+            plain += $0
+            return true
+        }
+        #expect(plain.isEmpty)
         #expect(far.state == .failed)
+    }
+
+    @Test("What was sent before the peer ended its side is still answered")
+    func endedByPeer() throws {
+        let context = coordinator(accepting: Keyring([.client: try key(1)]))
+        let (near, far) = (
+            try TLSContext.peer(key(1), role: .client).makeStream(), context.makeStream()
+        )
+        near.begin()
+        for _ in 0..<3 {
+            far.receive(pending(of: near)) { _ in true }
+            near.receive(pending(of: far)) { _ in true }
+        }
+        var bytes: [UInt8] = []
+        #expect(near.write(Array("question".utf8), into: &bytes))
+        near.end()
+        near.takePending(into: &bytes)
+        var plain: [UInt8] = []
+        far.receive(bytes) {
+            plain += $0
+            return true
+        }
+        #expect(String(decoding: plain, as: UTF8.self) == "question")
+        #expect(far.state == .ended)
+        bytes = []
+        #expect(far.write(Array("answer".utf8), into: &bytes))
+        plain = []
+        near.receive(bytes) {
+            plain += $0
+            return true
+        }
+        #expect(String(decoding: plain, as: UTF8.self) == "answer")
     }
 }

@@ -45,8 +45,10 @@ typedef enum weft_tls_state {
     WEFT_TLS_FAILED,
 } weft_tls_state;
 
-/// Takes received bytes and goes on as far as they allow.
-weft_tls_state weft_tls_receive(weft_tls *tls, const uint8_t *bytes, size_t length);
+/// Takes `length` received bytes from `offset` on and goes on as far as they allow. What is left of
+/// them is kept, so the caller reads after about a record's length of them.
+weft_tls_state weft_tls_receive(
+    weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length);
 /// Begins or goes on; a client calls it once before it has received anything.
 weft_tls_state weft_tls_go_on(weft_tls *tls);
 /// Moves decrypted bytes into `bytes`; returns how many, 0 if there are none now.
@@ -54,14 +56,18 @@ size_t weft_tls_read(weft_tls *tls, uint8_t *bytes, size_t capacity);
 /// The state after the last call.
 weft_tls_state weft_tls_state_of(const weft_tls *tls);
 
-/// Encrypts bytes of an open connection; false if that failed.
-bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t length);
+/// Encrypts `length` bytes from `offset` on; false if that failed. The peer may have ended its own
+/// side. What is to be sent is kept until it is taken.
+bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length);
 /// Tells the peer that no more bytes follow.
 void weft_tls_end(weft_tls *tls);
 /// How many bytes wait to be sent to the peer.
 size_t weft_tls_pending(const weft_tls *tls);
-/// Moves bytes that are to be sent into `bytes`; returns how many.
-size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t capacity);
+/// Moves bytes that are to be sent into `bytes`, from `offset` on; returns how many.
+size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t offset, size_t capacity);
+/// Whether the peer has refused the key, as far as its alert tells, which is not
+/// authenticated.
+bool weft_tls_key_was_refused(const weft_tls *tls);
 
 /// Copies the name of the key that the peer has proved, on the side of a server; returns its
 /// length, 0 before the connection is open.

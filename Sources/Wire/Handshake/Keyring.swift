@@ -114,6 +114,11 @@ public struct Keyring: Sendable, Equatable {
         entries.sorted { $0.key < $1.key }.map(\.value).filter { $0.isValid(at: time) }
     }
 
+    /// Whether an identity has a key that is accepted at a time, in milliseconds of Unix time.
+    public func hasKey(of identity: String, at time: Int) -> Bool {
+        entries.values.contains { $0.identity.name == identity && $0.isValid(at: time) }
+    }
+
     /// When the next key stops being accepted after a time, in milliseconds of Unix time.
     public func nextEnd(after time: Int) -> Int? {
         entries.values.compactMap(\.validUntil).filter { $0 > time }.min()

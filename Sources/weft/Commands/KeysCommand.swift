@@ -22,12 +22,12 @@ struct KeysCommand: ParsableCommand {
 
               weft keys
               weft keys add alice --role client
-              weft keys export alice --for 10.0.0.5:7420 > alice.join
+              weft keys export alice --for 10.0.0.5:7420 --out alice.join
               weft keys rotate worker --grace 1h
               weft keys revoke alice
             """,
         subcommands: [
-            ListKeysCommand.self, AddKeyCommand.self, RotateKeyCommand.self,
+            ListKeysCommand.self, AddKeyCommand.self, BindKeyCommand.self, RotateKeyCommand.self,
             RevokeKeyCommand.self, ExportKeyCommand.self,
         ],
         defaultSubcommand: ListKeysCommand.self
@@ -62,10 +62,16 @@ struct KeyFolder: ParsableArguments {
 
     /// Changes the store.
     func change<Value>(
+        makesFolder: Bool = false,
         _ body: (inout KeyStore) throws(KeyStoreError) -> Value
     ) throws(CommandFailure) -> Value {
         do {
-            return try KeyStore.change(in: path, at: Self.now, body)
+            return try KeyStore.change(
+                in: path,
+                makesFolder: makesFolder,
+                at: Self.now,
+                body
+            )
         } catch let error as KeyStoreError {
             throw CommandFailure(.usage, error.sentence)
         } catch {
@@ -90,6 +96,10 @@ extension KeyStoreError {
             "There is no identity \(name)."
                 + (Suggestions.closest(to: name, among: known).map { " Did you mean \($0)?" }
                     ?? " weft keys lists those that there are.")
+        case .noKey(let name):
+            "\(name) has no key yet; a coordinator makes it at its first start."
+        case .noRuns(let name):
+            "\(name) submits no runs, so that there is nothing to bind."
         case .revoked(let name):
             "The keys of \(name) were revoked. Make a new one by weft keys add \(name) --role "
                 + "\(name)."
@@ -198,6 +208,63 @@ struct AddKeyCommand: ParsableCommand {
         help: "What it connects as: client submits runs, viewer watches, worker runs tools."
     )
     var role: Role
+    @OptionGroup var bounds: BoundFlags
+    @OptionGroup var folder: KeyFolder
+
+    func validate() throws {
+        guard role == .client || bounds.isEmpty else {
+            throw ValidationError("--allow-tool and --max-running are for clients, who have runs.")
+        }
+    }
+
+    func run() throws {
+        let identity = Identity(
+            name: name,
+            role: role,
+            allowedTools: bounds.tools,
+            maxRunning: bounds.maxRunning
+        )
+        _ = try folder.change(makesFolder: true) { (store) throws(KeyStoreError) in
+            try store.add(identity, at: KeyFolder.now)
+        }
+        Printer().lines([
+            "\(name) may connect as \(role.rawValue). Give it its join line: weft keys export "
+                + "\(name) --for HOST:PORT"
+        ])
+    }
+}
+
+struct BindKeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bind",
+        abstract: "Sets what the runs of a client are bound to, in place of what there was.",
+        discussion: """
+            Without --allow-tool they may use every tool, without --max-running there is no bound \
+            of its own. The key stays, and so do connections; runs that were accepted go on. Example:
+
+              weft keys bind alice --allow-tool search --max-running 4
+            """
+    )
+
+    @Argument(help: "The identity.")
+    var name: String
+    @OptionGroup var bounds: BoundFlags
+    @OptionGroup var folder: KeyFolder
+
+    func run() throws {
+        _ = try folder.change { (store) throws(KeyStoreError) in
+            try store.bind(name, toTools: bounds.tools, maxRunning: bounds.maxRunning)
+        }
+        let identity = try folder.load()[name]?.identity
+        let words = identity?.bounds ?? ""
+        Printer().lines([
+            words.isEmpty ? "\(name) is bound to nothing." : "\(name) is bound to: \(words)."
+        ])
+    }
+}
+
+/// What the runs of a client are bound to.
+struct BoundFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A tool that its runs may use; all others are refused. May be repeated.",
@@ -207,36 +274,19 @@ struct AddKeyCommand: ParsableCommand {
     var allowTool: [String] = []
     @Option(
         help: ArgumentHelp(
-            "How many nodes of one of its runs may run at a time.",
+            "How many nodes of each of its runs may be with workers at a time.",
             valueName: "number"
         )
     )
     var maxRunning: Int?
-    @OptionGroup var folder: KeyFolder
+
+    var tools: [String]? { allowTool.isEmpty ? nil : allowTool }
+    var isEmpty: Bool { allowTool.isEmpty && maxRunning == nil }
 
     func validate() throws {
         guard maxRunning.map({ $0 > 0 }) ?? true else {
             throw ValidationError("--max-running must be at least 1.")
         }
-        guard role == .client || allowTool.isEmpty && maxRunning == nil else {
-            throw ValidationError("--allow-tool and --max-running are for clients, who have runs.")
-        }
-    }
-
-    func run() throws {
-        let identity = Identity(
-            name: name,
-            role: role,
-            allowedTools: allowTool.isEmpty ? nil : allowTool,
-            maxRunning: maxRunning
-        )
-        _ = try folder.change { (store) throws(KeyStoreError) in
-            try store.add(identity, at: KeyFolder.now)
-        }
-        Printer().lines([
-            "\(name) may connect as \(role.rawValue). Give it its join line: weft keys export "
-                + "\(name) --for HOST:PORT"
-        ])
     }
 }
 
