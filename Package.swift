@@ -231,7 +231,7 @@ let package = Package(
         ),
         tests("TransportTests", ["UVLoop", "JSON", "Wire", "Transport", "TestKit"]),
         tests("LaunchCoreTests", ["Core", "LaunchCore"]),
-        tests("LaunchTests", ["Configuration", "Core", "JSON", "Launch", "LaunchCore", "Tools"]),
+        tests("LaunchTests", ["Configuration", "Launch", "LaunchCore", "Tools", "Transport"]),
         tests("WorkerCoreTests", ["Core", "JSON", "Wire", "WorkerCore"]),
         tests(
             "WorkerTests",
@@ -244,7 +244,8 @@ let package = Package(
             "ClientTests",
             [
                 "UVLoop", "Core", "JSON", "Plans", "Wire", "Transport", "Client", "PlannerCore",
-                "LanguageModels", "Weftline", "Console", "weft", "TestKit", arguments, ordered,
+                "LanguageModels", "Weftline", "Console", "weft", "Launch", "LaunchCore", "TestKit",
+                arguments, ordered,
             ]
         ),
         tests(

@@ -7,8 +7,10 @@ internal import Wire
 internal import YAML
 
 extension LaunchFileReader {
-    private static let places = ["local", "ssh", "slurm", "container"]
-    private static let commonFields = [
+    static let places = ["local", "ssh", "slurm", "container"]
+    static let slurmFields = ["nodes", "partition", "time", "sbatch"]
+    static let containerFields = ["image", "count", "runtime", "args"]
+    static let commonFields = [
         "name", "count", "tools", "slots", "labels", "env", "diagnostics", "min", "max",
         "scale_after", "idle_timeout", "time_limit", "tunnel", "ssh_options",
     ]
@@ -88,7 +90,7 @@ extension LaunchFileReader {
             report(fields["slurm"], field: "slurm", "must have fields, such as {nodes: 2}.")
             return nil
         }
-        checkNames(slurm, ["nodes", "partition", "time", "sbatch"])
+        checkNames(slurm, Self.slurmFields)
         let place = SlurmEntry(
             partition: text(slurm, "partition"),
             time: duration(slurm, "time", .seconds(60) ... .seconds(36_000_000)),
@@ -107,7 +109,7 @@ extension LaunchFileReader {
             )
             return nil
         }
-        checkNames(container, ["image", "count", "runtime", "args"])
+        checkNames(container, Self.containerFields)
         let place = ContainerEntry(
             image: text(container, "image") ?? "",
             runtime: text(container, "runtime"),

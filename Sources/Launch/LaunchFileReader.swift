@@ -14,8 +14,8 @@ struct LaunchFileReader: FieldReading {
     /// The group that is being read, for problems.
     var entry: String?
 
-    private static let fields = ["name", "coordinator", "workers", "drain_limit"]
-    private static let coordinatorFields = ["listen", "address", "config", "state", "args"]
+    static let fields = ["name", "coordinator", "workers", "drain_limit"]
+    static let coordinatorFields = ["listen", "address", "config", "state", "args"]
     private static let example = "workers: [{local: 2, tools: tools.yaml}]"
 
     init(path: String) {

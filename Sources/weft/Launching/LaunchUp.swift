@@ -227,8 +227,10 @@ final class LaunchUp {
             return service.down(isUrgent: coordinator == nil)
         }
         guard let coordinator else { return loop.stop() }
-        self.coordinator = nil
-        coordinator.stop { [self] in loop.stop() }
+        coordinator.stop { [self] in
+            self.coordinator = nil
+            loop.stop()
+        }
     }
 
     // MARK: - Without running anything

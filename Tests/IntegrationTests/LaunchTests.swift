@@ -1,0 +1,148 @@
+// Launches of workers on this host: their life, orders from other commands, and what is said about
+// mistakes. Other hosts are in Tests/Hosts.
+import Foundation
+import Glibc
+import Testing
+
+extension Integration {
+    @Suite("Launches")
+    struct LaunchTests {
+        private func hosts(_ place: Place, _ workers: String = "local: 2") throws -> String {
+            try place.write(
+                """
+                coordinator: {listen: "127.0.0.1:0"}
+                workers: [{\(workers), diagnostics: true, slots: 2}]
+                """,
+                to: "hosts.yaml"
+            )
+        }
+
+        /// The workers of the running launch by name, with their states.
+        private func states(_ place: Place) async throws -> [String: String] {
+            let outcome = try await place.weft("launch", "--status", "--json")
+            guard outcome.code == 0 else { return [:] }
+            var states: [String: String] = [:]
+            for worker in try outcome.document["workers"].list {
+                states[worker["name"].text ?? ""] = worker["state"].text
+            }
+            return states
+        }
+
+        private func wait(_ place: Place, for expected: [String: String]) async throws {
+            try await eventually("the workers are \(expected)") {
+                try await states(place) == expected
+            }
+        }
+
+        /// Workers and launches of a place.
+        private func processes(_ place: Place) -> [pid_t] { place.marked() }
+
+        @Test("Workers start, are scaled, started again, and drained; nothing is left")
+        func life() async throws {
+            try await atPlace { place in
+                let launch = try place.start("launch", try hosts(place))
+                try await wait(
+                    place,
+                    for: ["hosts-local-1": "running", "hosts-local-2": "running"]
+                )
+                let scaled = try await place.weft("launch", "--scale", "local=1")
+                #expect(scaled.code == 0, "\(scaled.errors)")
+                try await wait(place, for: ["hosts-local-1": "running", "hosts-local-2": "ended"])
+                let worker = try #require(
+                    processes(place).first { pid in
+                        let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
+                        let text = String(decoding: line ?? Data(), as: UTF8.self)
+                        return text.contains("worker\0--join")
+                    }
+                )
+                kill(worker, SIGKILL)
+                try await launch.line(with: "hosts-local-1 ended: it ended with status 137")
+                try await launch.outputLine(with: "hosts-local-1 starting")
+                try await wait(place, for: ["hosts-local-1": "running", "hosts-local-2": "ended"])
+                let down = try await place.weft("launch", "--down")
+                #expect(down.output == "The launch hosts has ended.\n")
+                #expect(try await launch.end().code == 0)
+                #expect(launch.output.contains("hosts-local-1 draining this host"))
+                #expect(processes(place).isEmpty)
+                #expect(place.lines(of: "state/launches/hosts/status.json").isEmpty)
+            }
+        }
+
+        @Test("An interrupt drains, and a second one stops")
+        func interrupts() async throws {
+            try await atPlace { place in
+                let launch = try place.start("launch", try hosts(place), "--json")
+                try await launch.outputLine(with: #""state":"running""#)
+                launch.signal(SIGINT)
+                #expect(try await launch.end().code == 0)
+                let second = try place.start("launch", try hosts(place))
+                try await wait(
+                    place,
+                    for: ["hosts-local-1": "running", "hosts-local-2": "running"]
+                )
+                second.signal(SIGQUIT)
+                #expect(try await second.end().code == 130)
+                #expect(processes(place).isEmpty)
+            }
+        }
+
+        @Test("A launch in the background goes on, and when it is killed its workers end")
+        func background() async throws {
+            try await atPlace { place in
+                let begun = try await place.weft("launch", try hosts(place), "--detach")
+                #expect(begun.code == 0, "\(begun.errors)")
+                #expect(begun.output.contains("hosts-local-2  running"))
+                let again = try await place.weft("launch", try hosts(place))
+                #expect(again.code == 2)
+                #expect(again.errors.contains("The launch hosts runs already."))
+                let launcher = try #require(
+                    processes(place).first { pid in
+                        let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
+                        return String(decoding: line ?? Data(), as: UTF8.self)
+                            .contains("--in-background")
+                    }
+                )
+                kill(launcher, SIGKILL)
+                try await eventually("all processes end") { processes(place).isEmpty }
+                let status = try await place.weft("launch", "--status")
+                #expect(status.code == 2)
+                #expect(
+                    status.errors == "error: No launch runs. Start one: weft launch hosts.yaml\n"
+                )
+            }
+        }
+
+        @Test("A worker whose tools are wrong is named with the reason, and is not tried again")
+        func wrongTools() async throws {
+            try await atPlace { place in
+                try place.write("tools: [{name: a}]", to: "bad.yaml")
+                try place.write(
+                    "workers: [{local: 1, tools: bad.yaml}]",
+                    to: "hosts.yaml"
+                )
+                let outcome = try await place.weft("launch", "\(place.folder)/hosts.yaml")
+                #expect(outcome.code == 2)
+                #expect(outcome.errors.contains("bad.yaml: line 1: a: command: is missing."))
+            }
+        }
+
+        @Test("Mistakes on the command line say what to write")
+        func mistakes() async throws {
+            try await atPlace { place in
+                let file = try hosts(place)
+                for (arguments, words) in [
+                    (["launch"], "Name the file that says where workers run"),
+                    (["launch", "nothing.yaml"], "nothing.yaml: There is no such file."),
+                    (["launch", file, "--now"], "--now is for --down."),
+                    (["launch", "--scale", "local"], "write it as group=number"),
+                    (["launch", file, "--status", "--down"], "are for one command each"),
+                    (["launch", file, "--scale", "local=1"], "No launch hosts runs."),
+                ] {
+                    let outcome = try await place.start(arguments).end()
+                    #expect(outcome.code == 2, "\(arguments)")
+                    #expect(outcome.errors.contains(words), "\(arguments): \(outcome.errors)")
+                }
+            }
+        }
+    }
+}
