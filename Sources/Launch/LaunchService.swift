@@ -221,7 +221,7 @@ public final class LaunchService {
     }
 
     private func site(of id: MemberID) -> (any LaunchSite)? {
-        machine.statuses.first { $0.id == id }.map { sites[$0.site] }
+        machine.site(of: id).map { sites[$0] }
     }
 
     private func handleReport(_ report: SiteReport, ofSite site: Int) {

@@ -41,7 +41,7 @@ extension LaunchMachine {
         /// Remove what `prepare` left at a site; answered by `siteReleased`.
         case release(Int)
         /// Start a worker at a site; answered by `memberEnded` when it has ended. `isAgain` tells
-        /// that the same worker has been started before.
+        /// that the same worker was ready before, so that a coordinator may still have its name.
         case start(MemberID, site: Int, isAgain: Bool)
         /// Let a worker finish what it runs, and end.
         case drain(MemberID)

@@ -46,6 +46,9 @@ public struct LaunchMachine: Sendable {
     /// The groups as they were given.
     public var groups: [GroupSettings] { settings.groups }
 
+    /// Where a worker is; nil if there is no such worker.
+    public func site(of id: MemberID) -> Int? { members[id]?.site }
+
     /// How many workers a group should have.
     public func count(of group: Int) -> Int {
         members.values.count { $0.id.group == group && $0.isWanted }
@@ -238,7 +241,7 @@ public struct LaunchMachine: Sendable {
             if let notBefore, turn.now < notBefore { return }
             members[id]?.state = .starting(note: "")
             members[id]?.starts += 1
-            turn.append(.start(id, site: member.site, isAgain: member.starts > 0))
+            turn.append(.start(id, site: member.site, isAgain: member.retries.hasWorked))
         case .failed(let reason):
             members[id]?.state = .failed(reason: reason)
         case .preparing, .pausing, .releasing, .released:

@@ -12,7 +12,8 @@ struct Retries: Sendable, Equatable {
     private static let recovery = Duration.seconds(30)
 
     private var failures = 0
-    private var hasWorked = false
+    /// Whether it ever worked.
+    private(set) var hasWorked = false
     private var worksSince: Instant?
 
     mutating func noteWorking(at now: Instant) {

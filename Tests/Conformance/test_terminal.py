@@ -241,5 +241,22 @@ class HarmlessTests(TerminalTest):
         self.assertIn(b"[noop] null\n\nJoin: Add them up.\n", piped.stdout)
 
 
+class LaunchTests(TerminalTest):
+    def test_workers_fit_any_window_and_an_interrupt_ends_them(self):
+        path = f"{self.folder.name}/hosts.yaml"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('coordinator: {listen: "127.0.0.1:0"}\n'
+                       "workers: [{local: 14, diagnostics: true, slots: 1}]\n")
+        for columns, rows in [(80, 24), (40, 10), (20, 5)]:
+            with self.subTest(columns=columns, rows=rows):
+                self.start("launch", path, columns=columns, rows=rows)
+                self.read(until="14 workers: 14 r"[:columns - 2])
+                self.process.send_signal(signal.SIGINT)
+                self.read()
+                self.assertEqual(self.process.wait(PATIENCE), 0)
+                self.assertNotIn("hosts-local-1 ", "\n".join(self.screen.lines))
+                self.assertEqual("more" in self.text, rows < 17)
+
+
 if __name__ == "__main__":
     unittest.main()

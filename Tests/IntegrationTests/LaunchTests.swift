@@ -62,7 +62,7 @@ extension Integration {
                 let down = try await place.weft("launch", "--down")
                 #expect(down.output == "The launch hosts has ended.\n")
                 #expect(try await launch.end().code == 0)
-                #expect(launch.output.contains("hosts-local-1 draining this host"))
+                #expect(launch.output.contains("hosts-local-1 ended this host"))
                 #expect(processes(place).isEmpty)
                 #expect(place.lines(of: "state/launches/hosts/status.json").isEmpty)
             }

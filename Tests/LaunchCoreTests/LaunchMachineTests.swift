@@ -128,6 +128,24 @@ struct LaunchMachineTests {
         )
     }
 
+    @Test("A worker that never was ready does not take its name over from another one")
+    func nameOfAnother() {
+        var launch = LaunchHarness([GroupSettings(name: "local", sites: [0], count: 1)])
+        launch.send(.startRequested)
+        launch.expect(.prepare(0))
+        launch.send(.sitePrepared(0))
+        for pause in [1, 2, 4, 8] {
+            launch.expectStart(1, isAgain: false)
+            launch.end(1, status: 4, "the name is taken")
+            launch.wait(.seconds(pause))
+        }
+        launch.expectStart(1, isAgain: false)
+        launch.end(1, status: 4, "the name is taken")
+        launch.expect(.release(0))
+        launch.send(.siteReleased(0))
+        launch.expect(.finish(.failed))
+    }
+
     @Test("A wrong command line or manifest is not tried again")
     func usage() {
         var launch = LaunchHarness([GroupSettings(name: "local", sites: [0], count: 1)])

@@ -139,6 +139,13 @@ struct LaunchCommand: ParsableCommand {
         guard let path = join ?? (isNamed ? nil : ConnectionChoice.environment("WEFT_JOIN")) else {
             return nil
         }
+        if file.coordinator?.listen != nil {
+            throw CommandFailure(
+                .usage,
+                "\(file.path) starts a coordinator, so its workers cannot join another one by "
+                    + "--join. Leave one of them out."
+            )
+        }
         let invitation = try JoinFlag.load(path)
         guard invitation.role == .worker else {
             throw CommandFailure(

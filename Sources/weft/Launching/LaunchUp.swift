@@ -27,7 +27,9 @@ final class LaunchUp {
     private var address: Endpoint
     private var failure: CommandFailure?
     private var interrupts = 0
-    private var isPublishing = false
+    private var publishing: Timer?
+    /// Changes in quick succession are written together.
+    private static let publishPause = Duration.milliseconds(30)
     private var isEnding = false
 
     private static let prefix = "weft-launch-"
@@ -157,12 +159,9 @@ final class LaunchUp {
     // MARK: - While it runs
 
     private func publishSoon() {
-        guard !isPublishing else { return }
-        isPublishing = true
-        loop.nextTurn { [self] in
-            isPublishing = false
-            publish()
-        }
+        let timer = publishing ?? Timer(loop: loop) { [weak self] in self?.publish() }
+        publishing = timer
+        if !timer.isScheduled { timer.schedule(after: Self.publishPause) }
     }
 
     private func publish() {
@@ -206,6 +205,7 @@ final class LaunchUp {
 
     private func finish(_ outcome: LaunchMachine.Outcome) {
         publish()
+        publishing?.close()
         switch outcome {
         case .down: break
         case .deserted: display.say("all workers have left")

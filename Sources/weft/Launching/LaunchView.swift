@@ -51,11 +51,16 @@ enum LaunchView {
 
     /// One worker in one line.
     static func line(_ worker: LaunchedWorker, width: Int, style: Style) -> String {
-        let name = Text.filled(Text.shortened(Text.printable(worker.name), to: 28), to: 16)
+        let widest = min(28, max(8, width - 20))
+        let name = Text.filled(
+            Text.shortened(Text.printable(worker.name), to: widest),
+            to: min(16, widest)
+        )
         let state = Text.filled(worker.state.rawValue, to: 9)
         let rest = worker.note.isEmpty ? worker.site : "\(worker.site): \(worker.note)"
         let head = "  \(name)  \(state)  "
-        let room = max(width - 1 - Text.width(of: head), 0)
+        let room = width - 1 - Text.width(of: head)
+        guard room > 0 else { return Text.cut(head, to: max(width - 1, 0)) }
         return "  \(name)  " + style.paint(state, color(worker.state)) + "  "
             + Text.cut(Text.printable(rest), to: room)
     }
