@@ -15,7 +15,8 @@ final class KeyWatch {
     private var store: KeyStore
     private var watch: FolderWatch?
     private var timer: Timer?
-    private var isScheduled = false
+    /// How long the timer was set to wait; nil when it was not.
+    private var scheduledPause: Duration?
     /// The problem that was reported last.
     private var lastProblem: String?
 
@@ -45,7 +46,7 @@ final class KeyWatch {
         self.onChange = onChange
         self.onProblem = onProblem
         let timer = Timer(loop: loop) { [weak self] in
-            self?.isScheduled = false
+            self?.scheduledPause = nil
             self?.read()
         }
         timer.detachFromLoopLife()
@@ -66,8 +67,9 @@ final class KeyWatch {
     }
 
     private func schedule(_ pause: Duration) {
-        guard !isScheduled else { return }
-        isScheduled = true
+        // A change does not wait for the next try after a problem.
+        guard scheduledPause.map({ pause < $0 }) ?? true else { return }
+        scheduledPause = pause
         timer?.schedule(after: pause)
     }
 

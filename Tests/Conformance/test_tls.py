@@ -21,8 +21,9 @@ ROLES = ["client", "viewer", "worker"]
 SENTENCES = {
     "encrypts": "This port takes encrypted connections only. Use a join line that begins with "
                 "wefts://, or --tls always.",
-    "plain": "The coordinator does not encrypt. Use a join line that begins with weft://, or "
-             "--tls never.",
+    "plain": "The coordinator there does not encrypt, or another program answers in its place. "
+             "Start it with --tls always; on this host or behind a tunnel, connect with --tls "
+             "never.",
     "key": "The coordinator does not accept the key: it is another coordinator's, or it was "
            "revoked.",
 }
