@@ -112,6 +112,48 @@ extension Integration {
             }
         }
 
+        @Test("A group grows while nodes wait for its slots, and shrinks when they are done")
+        func elastic() async throws {
+            try await atPlace { place in
+                let group =
+                    "local: 1, min: 1, max: 3, scale_after: 500ms, idle_timeout: 1s, name: pool"
+                try place.write(
+                    """
+                    coordinator: {listen: "127.0.0.1:0"}
+                    workers: [{\(group), diagnostics: true, slots: 1}]
+                    """,
+                    to: "hosts.yaml"
+                )
+                let path = "\(place.folder)/hosts.yaml"
+                let launch = try place.start("launch", path)
+                let line = try await launch.line(with: "the coordinator listens on ")
+                let address = String(line.split(separator: " ").last ?? "")
+                try await wait(place, for: ["hosts-pool-1": "running"])
+                let nodes = (1...3).map {
+                    #"{"id":"n\#($0)","tool_name":"sleep","args":{"ms":8000}}"#
+                }
+                let plan = try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: "p")
+                let run = try place.start("run", "--plan", plan, "--coordinator", address)
+                try await launch.line(with: "pool has 3 workers from now on, because nodes wait")
+                try await wait(
+                    place,
+                    for: [
+                        "hosts-pool-1": "running", "hosts-pool-2": "running",
+                        "hosts-pool-3": "running",
+                    ]
+                )
+                #expect(try await run.end(within: .seconds(30)).code == 0)
+                try await wait(
+                    place,
+                    for: [
+                        "hosts-pool-1": "running", "hosts-pool-2": "ended", "hosts-pool-3": "ended",
+                    ]
+                )
+                #expect(try await place.weft("launch", "--down").code == 0)
+                try await launch.end()
+            }
+        }
+
         @Test("A worker whose tools are wrong is named with the reason, and is not tried again")
         func wrongTools() async throws {
             try await atPlace { place in
