@@ -163,6 +163,10 @@ class ListingTests(KeysTest):
                 (["add", "x", "--role", "client", "--max-running", "0"], "must be at least 1"),
                 (["add", "x", "--role", "client", "--max-running", "two"], "--max-running"),
                 (["add", "x", "--role", "client", "--allow-tool"], "--allow-tool"),
+                (["bind"], "needs"),
+                (["bind", name, "--max-running", "0"], "must be at least 1"),
+                (["bind", "nobody-at-all"], "There is no identity nobody-at-all."),
+                (["bind", "worker", "--allow-tool", "echo"], "worker submits no runs"),
                 (["rotate"], "needs"),
                 (["rotate", name[:-1]], f"Did you mean {name}?"),
                 (["rotate", name, "--grace", "2x"], "--grace: "),
@@ -531,15 +535,14 @@ class BoundTests(KeysTest):
         name, join = self.add("client")
         plan = self.plan(("sleep", {"ms": 1}))
         self.assertEqual(weft("run", "--plan", plan, "--join", join).returncode, 0)
-        path = pathlib.Path(self.state, "keys.json")
-        text = path.read_text()
-        self.assertEqual(text.count(f'"name":"{name}","role"'), 1)
-        path.write_text(text.replace(f'"name":"{name}","role"',
-                                     f'"name":"{name}","allow_tools":["echo"],"role"'))
+        self.keys("bind", name, "--allow-tool", "echo")
         deadline = time.monotonic() + PATIENCE
         while (code := weft("run", "--plan", plan, "--join", join).returncode) == 0:
             self.assertLess(time.monotonic(), deadline)
         self.assertEqual(code, 2)
+        self.keys("bind", name)
+        while weft("run", "--plan", plan, "--join", join).returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
 
     def test_a_run_knows_who_submitted_and_who_cancelled_it(self):
         submitter, first = self.add("client")
