@@ -120,7 +120,7 @@ extension Integration {
                     ["run", "--plan", plan, "--diagnostics", "--timeout", "soon"],
                     ["run", "--plan", plan, "--diagnostics", "--no-such-flag"],
                     ["worker", "--coordinator", "nowhere", "--diagnostics"],
-                    ["coordinator", "--listen", "0.0.0.0:0"],
+                    ["coordinator", "--listen", "0.0.0.0:0", "--tls", "never"],
                     ["show"], ["nonsense"],
                 ] {
                     let process = try place.start(arguments)
