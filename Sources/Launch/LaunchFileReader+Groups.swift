@@ -141,8 +141,12 @@ extension LaunchFileReader {
             }
             return name
         }
-        if !PeerName.isValid(name) || name.utf8.count > 24 {
-            report(fields["name"], field: "name", "must be 1 to 24 of A-Z, a-z, 0-9, ., _, -.")
+        if !LaunchName.isValid(name) || name.utf8.count > 24 {
+            report(
+                fields["name"],
+                field: "name",
+                "must be \(LaunchName.rule); of a group, at most 24."
+            )
         }
         if groups.contains(where: { $0.name == name }) {
             report(fields["name"], field: "name", "is used twice. Names of groups must differ.")
@@ -150,10 +154,27 @@ extension LaunchFileReader {
         return name
     }
 
+    /// Whether the text may be the name of a variable, so that it is no option of `env`.
+    private static func isVariable(_ text: String) -> Bool {
+        guard let first = text.utf8.first, !(0x30...0x39).contains(first) else { return false }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x5F, 0x61...0x7A: true
+            default: false
+            }
+        }
+    }
+
     private mutating func readCommon(_ fields: YAMLNode.Mapping, into group: inout GroupEntry) {
         group.slots = integer(fields, "slots", 1...Limits.largestSlots)
         group.labels = pairs(fields, "labels")
         group.environment = pairs(fields, "env")
+        for (key, _) in group.environment where !Self.isVariable(key) {
+            report(fields["env"], field: "env", "has \(key), which is no name of a variable.")
+        }
+        for (key, _) in group.labels where key.hasPrefix("-") {
+            report(fields["labels"], field: "labels", "has \(key), which begins with a dash.")
+        }
         group.hasDiagnostics = bool(fields, "diagnostics") ?? false
         group.idleTimeout = duration(fields, "idle_timeout")
         group.timeLimit = duration(fields, "time_limit")

@@ -2,7 +2,6 @@
 // (LaunchFileReader+Groups).
 internal import Configuration
 internal import Core
-internal import Wire
 internal import YAML
 
 /// Reads one file of hosts.
@@ -39,8 +38,8 @@ struct LaunchFileReader: FieldReading {
         checkNames(fields, Self.fields)
         if let name = text(fields, "name") {
             file.name = name
-            if !PeerName.isValid(name) || name.utf8.count > 32 {
-                report(fields["name"], field: "name", "must be 1 to 32 of A-Z, a-z, 0-9, ., _, -.")
+            if !LaunchName.isValid(name) {
+                report(fields["name"], field: "name", "must be \(LaunchName.rule).")
             }
         }
         file.drainLimit = duration(fields, "drain_limit", .zero ... .seconds(36_000_000))
@@ -61,8 +60,7 @@ struct LaunchFileReader: FieldReading {
     private var defaultName: String {
         let name = path.split(separator: "/").last.map(String.init) ?? "launch"
         let stem = name.split(separator: ".").first.map(String.init) ?? "launch"
-        let clean = stem.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-        return String(String(clean).prefix(32))
+        return LaunchName.make(of: stem)
     }
 
     private mutating func readCoordinator(_ node: YAMLNode?) -> CoordinatorEntry? {

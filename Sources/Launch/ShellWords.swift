@@ -1,7 +1,7 @@
 // Words as a POSIX shell reads them.
 
 /// Quotes words for a shell.
-enum ShellWords {
+package enum ShellWords {
     private static let plain = Set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%"
     )
@@ -13,7 +13,7 @@ enum ShellWords {
     }
 
     /// The words as one line of a shell.
-    static func line(_ words: [String]) -> String {
+    package static func line(_ words: [String]) -> String {
         words.map(quoted).joined(separator: " ")
     }
 }

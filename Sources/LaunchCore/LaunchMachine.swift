@@ -322,7 +322,13 @@ public struct LaunchMachine: Sendable {
             if case .waiting = member.state, sites[member.site].state != .ready { return nil }
             return member.deadline
         }
-        return (ofMembers + sites.compactMap(\.deadline)).min()
+        return (ofMembers + sitesToTry.compactMap { sites[$0].deadline }).min()
+    }
+
+    /// The sites that are tried again when their pause is over: those for which a worker waits,
+    /// unless everything ends.
+    private var sitesToTry: [Int] {
+        isGoingDown ? [] : sites.indices.filter { !membersWaiting(at: $0).isEmpty }
     }
 
     private mutating func handleDeadlines(in turn: inout LaunchTurn) {

@@ -48,6 +48,10 @@ struct LaunchHarness {
         var made: [LaunchMachine.Action] = []
         machine.handle(event, at: now, into: &made)
         #expect(machine.flaw() == nil)
+        // A deadline that has passed and changes nothing would keep the loop busy.
+        if case .deadlineReached = event {
+            #expect(machine.nextDeadline().map { $0 > now } ?? true)
+        }
         for action in made {
             if case .report(let notice) = action {
                 notices.append(notice)

@@ -369,4 +369,24 @@ struct LaunchMachineTests {
         empty.expectNothingElse()
         #expect(!empty.machine.hasEnded)
     }
+
+    @Test("A site for which no worker waits any more is not tried again, and costs no time")
+    func siteWithoutWorkers() {
+        var launch = LaunchHarness(
+            [GroupSettings(name: "ssh", sites: [0, 1], count: 2)],
+            sites: 2
+        )
+        launch.send(.startRequested)
+        launch.expect(.prepare(0))
+        launch.expect(.prepare(1))
+        launch.send(.sitePrepared(0))
+        launch.expect(.start(.init(group: 0, number: 1), site: 0, isAgain: false))
+        launch.send(.siteFailed(1, reason: "no route", isFinal: false))
+        #expect(launch.machine.nextDeadline() != nil)
+        launch.send(.scaleRequested(group: 0, count: 1))
+        #expect(launch.machine.nextDeadline() == nil)
+        launch.now = launch.now + .seconds(120)
+        launch.send(.deadlineReached)
+        launch.expectNothingElse()
+    }
 }

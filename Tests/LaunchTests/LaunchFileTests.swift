@@ -116,7 +116,7 @@ struct LaunchFileTests {
                 "workers:\n  - {container: {image: a, runtime: lxc}, diagnostics: true}",
                 "must be podman or docker"
             ),
-            ("workers:\n  - {name: a/b, local: 1, diagnostics: true}", "must be 1 to 24 of"),
+            ("workers:\n  - {name: a/b, local: 1, diagnostics: true}", "of a group, at most 24"),
             ("workers: 3", "must be a list of groups"),
             ("coordinator: {listn: a}\nworkers: []", "Did you mean \"listen\"?"),
             ("worker: []", "Did you mean \"workers\"?"),
@@ -127,5 +127,31 @@ struct LaunchFileTests {
     func wrong(_ yaml: String, _ expected: String) {
         let problems = problems(yaml)
         #expect(problems.contains { $0.contains(expected) }, "\(problems)")
+    }
+
+    @Test(
+        "Names become folders and stand in scripts, so that only plain ones are allowed",
+        arguments: ["..", ".", "-a", "_a", "a b", "a;b", "a/b", "a.b", "ż", ""]
+    )
+    func badNames(name: String) {
+        #expect(!LaunchName.isValid(name))
+        let text = problems("{name: '\(name)', workers: [{local: 1, diagnostics: true}]}")
+        #expect(text.contains { $0.contains("name") })
+    }
+
+    @Test("A file whose own name cannot be used still has a name")
+    func madeNames() {
+        #expect(LaunchName.make(of: "--- hosts") == "hosts")
+        #expect(LaunchName.make(of: "żółw") == "w")
+        #expect(LaunchName.make(of: "ż") == "launch")
+    }
+
+    @Test("Names of variables and labels cannot become options")
+    func noOptions() {
+        let found = problems(
+            "workers: [{local: 1, diagnostics: true, env: {-S: a}, labels: {--x: b}}]"
+        )
+        #expect(found.contains { $0.contains("-S, which is no name of a variable") })
+        #expect(found.contains { $0.contains("--x, which begins with a dash") })
     }
 }

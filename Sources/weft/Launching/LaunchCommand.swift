@@ -105,6 +105,9 @@ struct LaunchCommand: ParsableCommand {
                 "Name the file that says where workers run, such as weft launch hosts.yaml."
             )
         }
+        if let name, !LaunchName.isValid(name) {
+            throw ValidationError("--name must be \(LaunchName.rule).")
+        }
         _ = try sizes()
     }
 

@@ -44,6 +44,20 @@ struct LaunchSurroundings {
         return try Self.parse(named, "WEFT_COORDINATOR")
     }
 
+    /// Refuses hosts that could never reach the coordinator.
+    func checkReach(of address: Endpoint) throws {
+        guard TLSPolicy.isLoopback(address.host) else { return }
+        for group in file.groups {
+            guard case .ssh(let place) = group.place, !place.isTunnelled else { continue }
+            throw CommandFailure(
+                .usage,
+                "\(file.path): the hosts of \(group.name) cannot reach \(address), which is this "
+                    + "host for each of them. Add tunnel: true to the group, or let the coordinator "
+                    + "listen on an address of the network."
+            )
+        }
+    }
+
     private static func parse(_ text: String, _ source: String) throws -> Endpoint {
         do throws(EndpointError) {
             return try Endpoint.parse(text)

@@ -41,12 +41,16 @@ final class LaunchUp {
         self.json = json
         self.isInBackground = isInBackground
         address = try surroundings.address()
+        try surroundings.checkReach(of: address)
         loop = try Shell.makeLoop()
         display = LaunchDisplay(loop: loop, json: json)
     }
 
     /// Runs until nothing of the launch is left.
     func run() throws {
+        // Before there is a state that others can see: without a handler their signal would end
+        // this process.
+        let orders = try SignalSource(loop: loop, signal: SIGUSR1) { [self] in followOrders() }
         let state = try takeState()
         self.state = state
         defer { state.remove() }
@@ -58,7 +62,7 @@ final class LaunchUp {
         try start(folder: folder.path)
         let signals =
             try Shell.onEndingSignals(loop) { [self] isUrgent in interrupt(isUrgent: isUrgent) }
-            + [SignalSource(loop: loop, signal: SIGUSR1) { [self] in followOrders() }]
+            + [orders]
         loop.run()
         for signal in signals { signal.close() }
         display.end()
@@ -142,14 +146,15 @@ final class LaunchUp {
                 joinLine: { [surroundings] in try surroundings.joinLine(at: $0) }
             )
         )
-        self.service = service
         service.onLine = { [self] in display.say($0) }
         service.onChange = { [self] in publishSoon() }
         service.onFinish = { [self] outcome in finish(outcome) }
         demand = try surroundings.demand(on: loop, of: address) { [weak service] group, nodes in
             service?.noteDemand(group, nodes: nodes)
         }
+        self.service = service
         service.start()
+        followOrders()
     }
 
     private static func identity(of file: LaunchFile) -> String {
@@ -180,7 +185,10 @@ final class LaunchUp {
         guard let state else { return }
         for (order, remove) in state.orders() {
             switch order {
-            case .scale(let group, let count): _ = service?.scale(group, to: count)
+            case .scale(let group, let count):
+                // Until there are groups it waits, and is read when there are.
+                guard let service else { continue }
+                _ = service.scale(group, to: count)
             case .down(let isUrgent): down(isUrgent: isUrgent)
             }
             publish()
@@ -254,7 +262,7 @@ final class LaunchUp {
         )
         var lines: [String] = []
         if let arguments = surroundings.coordinatorArguments() {
-            lines += ["# the coordinator", ([Shell.ownPath] + arguments).joined(separator: " ")]
+            lines += ["# the coordinator", ShellWords.line([Shell.ownPath] + arguments)]
         }
         lines += service.commands
         lines.append("# each worker reads one line from its standard input: address and key")
