@@ -96,6 +96,9 @@ extension LaunchFileReader {
             time: duration(slurm, "time", .seconds(60) ... .seconds(36_000_000)),
             options: texts(slurm, "sbatch")
         )
+        for option in place.options.compactMap({ SlurmOptions.refusedOption(in: $0) }) {
+            report(slurm["sbatch"], field: "sbatch", "gives \(option), which weft sets. Remove it.")
+        }
         let count = integer(slurm, "nodes", 0...Self.mostWorkers) ?? 1
         return GroupEntry(name: "", place: .slurm(place), count: count)
     }

@@ -137,12 +137,13 @@ public final class LaunchService {
 
     /// The commands that remove what would outlive this process if it were killed.
     public var removals: [[String]] {
-        machine.statuses.compactMap { status in
+        var found: Set<[String]> = []
+        return machine.statuses.compactMap { status in
             switch status.state {
             case .starting, .pending, .running, .draining: sites[status.site].removal(of: status.id)
             case .waiting, .copying, .ended, .failed: nil
             }
-        }
+        }.filter { found.insert($0).inserted }
     }
 
     /// Every command that would be run, with comments; none has a secret.

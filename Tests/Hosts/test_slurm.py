@@ -47,7 +47,7 @@ class ThroughSlurm(Launched):
         self.baseline = set(self.hosts.leftovers())
 
     def batches(self):
-        return self.hosts.run("hub", "squeue", "-h", "-o", "%j %T").split("\n")[:-1]
+        return self.hosts.run("hub", "squeue", "-h", "-o", "%k %T").split("\n")[:-1]
 
     def expect_nothing_left(self, seconds=20):
         eventually(lambda: f"nothing is left: {self.hosts.leftovers()} {self.batches()}",
@@ -85,7 +85,9 @@ class ThroughSlurm(Launched):
 
         # A batch that is cancelled by someone else is submitted again.
         name = self.hosts.running()[0]
-        self.hosts.run("hub", "scancel", "--name", name)
+        numbers = self.hosts.run("hub", "squeue", "-h", "-o", "%i", "-t", "running").split()
+        self.assertEqual(len(numbers), 1)
+        self.hosts.run("hub", "scancel", *numbers)
         eventually("it starts again", lambda: self.hosts.launched()[name]["starts"] == 2
                    and self.hosts.running() == [name])
         self.hosts.weft("launch", "--down")

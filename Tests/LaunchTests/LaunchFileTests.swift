@@ -111,6 +111,10 @@ struct LaunchFileTests {
             ("workers:\n  - {ssh: [a, a], diagnostics: true}", "names a host twice"),
             ("workers:\n  - {local: 1, tunnel: true, diagnostics: true}", "is for ssh groups only"),
             ("workers:\n  - {local: 1, min: 3, max: 2, diagnostics: true}", "is larger than max"),
+            (
+                "workers:\n  - {slurm: {sbatch: [--array=1-2]}, diagnostics: true}",
+                "sbatch: gives --array, which weft sets"
+            ),
             ("workers:\n  - {container: {count: 1}, diagnostics: true}", "image: is missing"),
             (
                 "workers:\n  - {container: {image: a, runtime: lxc}, diagnostics: true}",

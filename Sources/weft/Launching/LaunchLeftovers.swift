@@ -15,16 +15,23 @@ enum LaunchLeftovers {
             guard LaunchState.owner(of: name, in: stateFolder) == nil,
                 let document = LaunchState.document(of: name, in: stateFolder)
             else { continue }
-            for entry in document["removals"]?.arrayValue ?? [] {
-                run(entry.arrayValue?.compactMap(\.stringValue) ?? [])
+            let removals = (document["removals"]?.arrayValue ?? []).map {
+                run($0.arrayValue?.compactMap(\.stringValue) ?? [])
             }
-            TemporaryFolder.removeTree("\(base)/\(name)")
+            if removals.allSatisfy({ $0 }) {
+                TemporaryFolder.removeTree("\(base)/\(name)")
+            } else if !name.contains(".") {
+                // The next launch tries again. No launch has a name with a dot, so that a later one
+                // of the same name does not write over what is to be removed.
+                rename("\(base)/\(name)", "\(base)/\(name).\(getpid())")
+            }
         }
     }
 
-    /// Runs a command to its end; it may find nothing to remove.
-    private static func run(_ words: [String]) {
-        guard !words.isEmpty, let loop = try? EventLoop() else { return }
+    /// Runs a command to its end; false if it fails.
+    private static func run(_ words: [String]) -> Bool {
+        guard !words.isEmpty, let loop = try? EventLoop() else { return words.isEmpty }
+        var isDone = false
         let child = try? ChildProcess.spawn(
             loop: loop,
             options: ChildProcess.Options(
@@ -32,9 +39,10 @@ enum LaunchLeftovers {
                 environment: LaunchSurroundings.environment
             ),
             onOutput: { _, _ in },
-            onExit: { _ in }
+            onExit: { isDone = $0.signal == 0 && $0.code == 0 }
         )
         withExtendedLifetime(child) { loop.run() }
         loop.close()
+        return isDone
     }
 }
