@@ -38,7 +38,8 @@ struct LaunchPlaces {
                                 host: host,
                                 entry: entry,
                                 number: sites.count + 1,
-                                manifests: Self.manifests(of: key, in: file)
+                                manifests: Self.manifests(of: key, in: file),
+                                stateFolder: stateFolder
                             )
                         )
                     hosts[key] = number

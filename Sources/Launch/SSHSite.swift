@@ -18,24 +18,33 @@ final class SSHSite: LaunchSite {
     private var step: RunningCommand?
     private var report: ((SiteReport) -> Void)?
     private var onReleased: (() -> Void)?
-    private var releaseTimer: Timer?
+    private var endTimer: Timer?
+    /// Whether the next connection is made as soon as the last one has ended.
+    private var isConnectionWanted = false
+    /// How many connections there were; a step belongs to one.
+    private var connections = 0
+    /// The workers that use the shared connection.
+    private var sharing: Set<MemberID> = []
+    private let stateFolder: String
     /// The kind of host, as it says.
     private var system: String?
     private var hasProgram = false
     /// The coordinator as workers here find it.
     private var coordinator: Endpoint
 
-    /// A host that is released ends by itself; after this time the connection is cut.
-    private static let releaseLimit = Duration.seconds(10)
+    /// A connection ends by itself when it is told to; after this time it is cut.
+    private static let endLimit = Duration.seconds(10)
 
     init(
         _ context: LaunchContext,
         host: String,
         entry: SSHEntry,
         number: Int,
-        manifests: [(group: Int, manifest: Manifest)]
+        manifests: [(group: Int, manifest: Manifest)],
+        stateFolder: String
     ) {
         self.context = context
+        self.stateFolder = stateFolder
         self.manifests = manifests
         name = host
         isTunnelled = entry.isTunnelled
@@ -45,7 +54,8 @@ final class SSHSite: LaunchSite {
             options: entry.options,
             socket: "\(context.folder)/\(number)",
             digest: context.digest,
-            launch: context.id
+            bytes: System.size(of: context.program),
+            folder: "\(context.id)-\(number)"
         )
     }
 
@@ -53,9 +63,15 @@ final class SSHSite: LaunchSite {
 
     func prepare(_ report: @escaping (SiteReport) -> Void) {
         self.report = report
+        report(.advanced("connects"))
+        // Until the last connection has ended, it has the socket and the folder on the host.
+        if anchor == nil { connect() } else { isConnectionWanted = true }
+    }
+
+    private func connect() {
         system = nil
         hasProgram = false
-        report(.advanced("connects"))
+        connections += 1
         anchor = RunningCommand(
             context,
             commands.anchor,
@@ -81,8 +97,7 @@ final class SSHSite: LaunchSite {
 
     private func copyProgram() {
         report?(.advanced("copies the program"))
-        let size = System.size(of: context.program)
-        run(commands.copyProgram(context.program, bytes: size)) { [self] _ in
+        run(commands.copyProgram(context.program)) { [self] _ in
             copyFiles(manifests[...])
         }
     }
@@ -90,10 +105,14 @@ final class SSHSite: LaunchSite {
     private func copyFiles(_ rest: ArraySlice<(group: Int, manifest: Manifest)>) {
         guard let (group, manifest) = rest.first else { return forward() }
         report?(.advanced("copies the tools"))
-        let files = (try? manifest.filesBeside()) ?? []
-        run(commands.copyFiles(manifest, files, group: group)) { [self] _ in
+        run(copyFilesCommand(group, manifest)) { [self] _ in
             copyFiles(rest.dropFirst())
         }
+    }
+
+    private func copyFilesCommand(_ group: Int, _ manifest: Manifest) -> [String] {
+        let files = (try? manifest.filesBeside()) ?? []
+        return commands.copyFiles(manifest, files, group: group, stateFolder: stateFolder)
     }
 
     private func forward() {
@@ -112,10 +131,13 @@ final class SSHSite: LaunchSite {
 
     /// Runs a step of the preparation; a failure is that of the site.
     private func run(_ arguments: [String], then: @escaping (_ lines: [String]) -> Void) {
+        let connection = connections
         step = RunningCommand(context, arguments) { [weak self] end in
-            guard let self, anchor != nil, report != nil else { return }
+            guard let self, connection == connections else { return }
             step = nil
-            if end.isSuccess { then(end.lines) } else { fail(end.reason, isFinal: false) }
+            guard anchor != nil, report != nil, !isConnectionWanted else { return }
+            if end.isSuccess { return then(end.lines) }
+            fail(end.reason, isFinal: Self.isFinal(end.reason))
         }
     }
 
@@ -123,16 +145,27 @@ final class SSHSite: LaunchSite {
     private func fail(_ reason: String, isFinal: Bool) {
         let report = report
         self.report = nil
-        anchor?.closeInput()
-        step?.signal(SIGTERM)
+        endConnection()
         report?(.failed(reason: reason, isFinal: isFinal))
+    }
+
+    private func endConnection() {
+        step?.signal(SIGTERM)
+        anchor?.closeInput()
+        guard endTimer == nil else { return }
+        endTimer = Timer(loop: context.loop) { [weak self] in self?.anchor?.signal(SIGKILL) }
+        endTimer?.schedule(after: Self.endLimit)
     }
 
     private func anchorEnded(_ end: CommandEnd) {
         anchor = nil
         step?.signal(SIGTERM)
-        releaseTimer?.close()
-        releaseTimer = nil
+        endTimer?.close()
+        endTimer = nil
+        if isConnectionWanted {
+            isConnectionWanted = false
+            return connect()
+        }
         let report = report
         self.report = nil
         if let onReleased {
@@ -145,36 +178,54 @@ final class SSHSite: LaunchSite {
 
     /// Whether another try would fail in the same way.
     private static func isFinal(_ reason: String) -> Bool {
-        ["Permission denied", "Host key verification failed", "not found"].contains {
-            reason.contains($0)
-        }
+        [
+            "Permission denied", "Host key verification failed", "not found",
+            SSHCommands.startAgain,
+        ].contains { reason.contains($0) }
     }
 
     // MARK: - Releasing
 
     func release(_ then: @escaping () -> Void) {
         report = nil
+        isConnectionWanted = false
         guard anchor != nil else { return context.loop.nextTurn(then) }
         onReleased = then
-        step?.signal(SIGTERM)
-        anchor?.closeInput()
-        releaseTimer = Timer(loop: context.loop) { [weak self] in self?.anchor?.signal(SIGKILL) }
-        releaseTimer?.schedule(after: Self.releaseLimit)
+        endConnection()
     }
 
     // MARK: - Workers
 
     func start(_ plan: MemberPlan, _ report: @escaping (MemberReport) -> Void) {
-        context.withJoinLine(coordinator, report) { line in
+        let isSharing = sharing.count < SSHCommands.mostSharing
+        if isSharing { sharing.insert(plan.id) }
+        var isRefused = false
+        let watch: (MemberReport) -> Void = { [weak self] told in
+            var told = told
+            if case .said(let line) = told, line.contains("Session open refused") {
+                isRefused = true
+            }
+            if case .ended(var end) = told {
+                self?.sharing.remove(plan.id)
+                if isRefused { end.reason = Self.refusal }
+                told = .ended(end)
+            }
+            report(told)
+        }
+        context.withJoinLine(coordinator, watch) { line in
             let process = MemberProcess(
                 context,
-                commands.worker(plan, group: plan.id.group),
+                commands.worker(plan, group: plan.id.group, isSharing: isSharing),
                 joinLine: line,
-                report: report
+                report: watch
             )
             processes.add(process, plan.id)
         }
     }
+
+    private static let refusal =
+        "the host's sshd allows too few sessions on one connection. Set its MaxSessions to "
+        + "\(SSHCommands.mostSharing + 1) or more."
 
     func drain(_ member: MemberID) { processes[member]?.drain() }
     func stop(_ member: MemberID) { processes[member]?.stop() }
@@ -184,16 +235,19 @@ final class SSHSite: LaunchSite {
 
     func commands(for plans: [MemberPlan]) -> [String] {
         var lines = [ShellWords.line(commands.anchor)]
-        let size = System.size(of: context.program)
         lines.append("# if the host does not have this program yet:")
-        lines.append(ShellWords.line(commands.copyProgram(context.program, bytes: size)))
+        lines.append(ShellWords.line(commands.copyProgram(context.program)))
         for (group, manifest) in manifests {
-            let files = (try? manifest.filesBeside()) ?? []
-            lines.append(ShellWords.line(commands.copyFiles(manifest, files, group: group)))
+            lines.append(ShellWords.line(copyFilesCommand(group, manifest)))
         }
         if isTunnelled {
             lines.append(ShellWords.line(commands.forward(to: context.coordinator)))
         }
-        return lines + plans.map { ShellWords.line(commands.worker($0, group: $0.id.group)) }
+        for (number, plan) in plans.enumerated() {
+            let isSharing = number < SSHCommands.mostSharing
+            let words = commands.worker(plan, group: plan.id.group, isSharing: isSharing)
+            lines.append(ShellWords.line(words))
+        }
+        return lines
     }
 }

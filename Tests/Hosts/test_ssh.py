@@ -2,6 +2,7 @@
 to each, partitions, scaling, and that nothing is left however a launch ends.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -220,6 +221,76 @@ class ThroughATunnel(Launched):
                 "workers: [{ssh: [root@a], tunnel: true, diagnostics: true}]\n")
         self.wait_for_running("hosts-ssh-1")
         self.assertEqual(self.hosts.holders_of_keys(), [])
+        self.hosts.weft("launch", "--down")
+        self.expect_nothing_left()
+
+
+class OneHost(Launched):
+    names = ("a",)
+
+    def test_two_connections_and_many_workers(self):
+        """Two sites have one home folder, and one has more workers than an sshd's sessions."""
+        self.up('coordinator: {listen: "10.99.0.1:7420"}\nworkers:\n'
+                "  - {name: many, ssh: [root@a], count: 12, diagnostics: true}\n"
+                '  - {name: other, ssh: [root@a], ssh_options: [-o, "LogLevel=ERROR"], '
+                "diagnostics: true}\n")
+        names = [f"hosts-many-{number}" for number in range(1, 13)] + ["hosts-other-1"]
+        self.wait_for_running(*names)
+        self.assertEqual(len(self.hosts.launch_folders("a")), 2)
+        workers = self.hosts.launched().values()
+        self.assertEqual({worker["starts"] for worker in workers}, {1})
+        self.hosts.weft("launch", "--down")
+        self.expect_nothing_left()
+
+    def test_what_others_left(self):
+        """Only folders of this host are removed, and no process that has an old number."""
+        cache = self.hosts.folder / "a" / "home" / ".cache" / "weftline"
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        bystander = subprocess.Popen(self.hosts.command("a", "sleep", "1000"))
+        self.addCleanup(bystander.wait)
+        self.addCleanup(bystander.kill)
+        pid = eventually("a process runs", lambda: self.hosts.run(
+            "a", "pgrep", "-nx", "sleep", check=False).strip())
+        holders = {"same": f"{pid} 1 {boot} a", "rebooted": f"{pid} 1 other-boot a",
+                   "elsewhere": f"{pid} 1 other-boot b"}
+        for name, holder in holders.items():
+            folder = cache / "launches" / name
+            folder.mkdir(parents=True)
+            (folder / ".anchor").write_text(holder + "\n")
+            (folder / ".w.pid").write_text(f"{pid} 1\n")
+        # A program that is not complete is copied again.
+        digest = hashlib.sha256(pathlib.Path(WEFT).read_bytes()).hexdigest()
+        program = cache / "bin" / digest / "weft"
+        program.parent.mkdir(parents=True)
+        program.touch(0o700)
+        self.up('coordinator: {listen: "10.99.0.1:7420"}\n'
+                "workers: [{ssh: [root@a], diagnostics: true}]\n")
+        self.wait_for_running("hosts-ssh-1")
+        left = self.hosts.launch_folders("a")
+        self.assertIn("elsewhere", left)
+        self.assertEqual(len(left), 2, left)
+        self.assertIsNone(bystander.poll())
+        self.hosts.weft("launch", "--down")
+        eventually("its folder goes", lambda: self.hosts.launch_folders("a") == ["elsewhere"])
+
+    def test_files_that_cannot_be_packed(self):
+        """The failure of the first command of a pipe is one, and no key is copied."""
+        self.hosts.write("tools.yaml", "tools:" + BESIDE.replace("words.txt", "./data"))
+        self.hosts.write("programs/where.sh", "#!/bin/sh\n").chmod(0o755)
+        self.hosts.write("data/coordinator.key", "a secret\n")
+        self.hosts.write("data/words.txt", "words\n")
+        tar = self.hosts.write("tar", "#!/bin/sh\necho 'tar: data: Cannot open' >&2\n"
+                               "echo 'tar: Exiting with failure status' >&2\nexit 2\n")
+        tar.chmod(0o755)
+        self.hosts.run("hub", "mount", "--bind", str(tar), "/usr/bin/tar")
+        up = self.up('coordinator: {listen: "10.99.0.1:7420"}\n'
+                     "workers: [{ssh: [root@a], tools: tools.yaml}]\n")
+        eventually(lambda: f"it is told: {up.log.read_text()}",
+                   lambda: "root@a: tar: data: Cannot open" in up.log.read_text())
+        self.hosts.run("hub", "umount", "/usr/bin/tar")
+        self.wait_for_running("hosts-ssh-1")
+        launches = self.hosts.folder / "a" / "home" / ".cache" / "weftline" / "launches"
+        self.assertEqual([path.name for path in launches.rglob("data/*")], ["words.txt"])
         self.hosts.weft("launch", "--down")
         self.expect_nothing_left()
 

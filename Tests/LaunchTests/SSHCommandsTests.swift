@@ -12,7 +12,8 @@ struct SSHCommandsTests {
         options: ["-p", "2222"],
         socket: "/tmp/x/1",
         digest: "abc123",
-        launch: "hosts-1"
+        bytes: 5,
+        folder: "hosts-1-1"
     )
 
     private var group: GroupEntry {
@@ -27,19 +28,26 @@ struct SSHCommandsTests {
     @Test("Every command has the options of the file, and asks nothing")
     func options() {
         let all = [
-            commands.anchor, commands.copyProgram("/bin/weft", bytes: 5),
+            commands.anchor, commands.copyProgram("/bin/weft"),
             commands.forward(to: Endpoint(host: "10.0.0.1", port: 7420)),
             commands.worker(
                 MemberPlan(id: .init(group: 0, number: 1), name: "w", group: group),
                 group: 0
             ),
+            commands.worker(
+                MemberPlan(id: .init(group: 0, number: 1), name: "w", group: group),
+                group: 0,
+                isSharing: false
+            ),
         ]
         for words in all {
             let line = words.joined(separator: " ")
             #expect(line.contains("-o BatchMode=yes"))
-            #expect(line.contains("-S /tmp/x/1 -p 2222"))
+            #expect(line.contains("-p 2222"))
             #expect(line.contains("me@host"))
         }
+        #expect(all.dropLast().allSatisfy { $0.joined(separator: " ").contains("-S /tmp/x/1") })
+        #expect(all.last?.joined(separator: " ").contains("-S none") ?? false)
     }
 
     @Test("A shell reads the worker's arguments exactly as they are")
