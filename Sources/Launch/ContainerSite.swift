@@ -13,6 +13,7 @@ final class ContainerSite: LaunchSite {
     private var processes = MemberProcesses()
     private var names: [MemberID: String] = [:]
     private var checks: RunningCommand?
+    private var startCount = 0
 
     /// Where a container sees the folder of its manifest.
     private static let mount = "/launch/tools"
@@ -48,9 +49,13 @@ final class ContainerSite: LaunchSite {
     func release(_ then: @escaping () -> Void) { context.loop.nextTurn(then) }
 
     func start(_ plan: MemberPlan, _ report: @escaping (MemberReport) -> Void) {
-        names[plan.id] = containerName(plan)
+        // The name of an earlier start may still be taken, and may still be about to be removed.
+        startCount += 1
+        let name = containerName(plan, start: startCount)
+        names[plan.id] = name
         context.withJoinLine(context.coordinator, report) { line in
-            let process = MemberProcess(context, arguments(plan), joinLine: line, report: report)
+            let words = arguments(plan, name: name)
+            let process = MemberProcess(context, words, joinLine: line, report: report)
             processes.add(process, plan.id)
         }
     }
@@ -70,14 +75,18 @@ final class ContainerSite: LaunchSite {
     }
 
     func commands(for plans: [MemberPlan]) -> [String] {
-        plans.map { ShellWords.line(arguments($0)) }
+        plans.enumerated().map { number, plan in
+            ShellWords.line(arguments(plan, name: containerName(plan, start: number + 1)))
+        }
     }
 
     /// The launch's identity is in the name, so that two launches have different containers.
-    private func containerName(_ plan: MemberPlan) -> String { "\(plan.name)-\(context.id)" }
+    private func containerName(_ plan: MemberPlan, start: Int) -> String {
+        "\(plan.name)-\(context.id)-\(start)"
+    }
 
-    private func arguments(_ plan: MemberPlan) -> [String] {
-        var words = [runtime, "run", "--rm", "--interactive", "--name", containerName(plan)]
+    private func arguments(_ plan: MemberPlan, name: String) -> [String] {
+        var words = [runtime, "run", "--rm", "--interactive", "--name", name]
         var manifest: String?
         if let path = plan.group.manifest?.path, let folder = plan.group.manifest?.folder {
             words += ["--volume", "\(folder):\(Self.mount):ro"]
