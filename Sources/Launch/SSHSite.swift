@@ -32,7 +32,7 @@ final class SSHSite: LaunchSite {
     /// The coordinator as workers here find it.
     private var coordinator: Endpoint
 
-    /// A connection ends by itself when it is told to; after this time it is cut.
+    /// A connection that was asked to end is cut after this time.
     private static let endLimit = Duration.seconds(10)
 
     init(

@@ -164,7 +164,7 @@ final class SlurmSite: LaunchSite {
         }
     }
 
-    /// How many seconds before its time limit a batch is told to drain.
+    /// How many seconds before its time limit a batch gets the signal to drain.
     private var margin: Int64 { min(60, (entry.time?.components.seconds ?? 240) / 4) }
 
     private func submission(_ plan: MemberPlan) -> [String] {

@@ -1,4 +1,4 @@
-// What a launch is told before it begins: groups of workers, and where each may start.
+// The settings of a launch: its groups of workers, and where each may start.
 
 /// A group of workers that are alike.
 public struct GroupSettings: Sendable, Equatable {

@@ -71,7 +71,7 @@ extension KeyStore {
     /// A key or the file of identities that was there before and is gone, without having been
     /// revoked.
     ///
-    /// What moves or restores the folder must not end the connections of everybody.
+    /// Moving or restoring the folder must not end all connections.
     public func fileGone(since before: KeyStore, in stateDirectory: String) -> KeyFileError? {
         if before.hasFile, !hasFile {
             return KeyFileError(path: Self.path(in: stateDirectory), reason: .missing)

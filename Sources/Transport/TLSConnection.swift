@@ -162,7 +162,7 @@ final class TLSConnection: ByteConnection {
         if !isClosed, unsentBytes == 0 { onDrained?() }
     }
 
-    /// The peer does not encrypt: it is told why in its own language, if it is one of ours.
+    /// The peer does not encrypt: it gets an unencrypted error message that says so.
     private func receivePlainText() {
         guard isCoordinator else { return fail(Self.peerIsPlain) }
         let error = ErrorMessage(

@@ -39,7 +39,7 @@ public final class StandardInput {
         }
     }
 
-    /// Reads no more and calls nobody.
+    /// Stops reading; no callback is called any more.
     ///
     /// Calling it again does nothing.
     public func close() {
