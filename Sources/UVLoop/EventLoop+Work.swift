@@ -65,7 +65,7 @@ extension EventLoop {
         precondition(result == 0, "libuv refused work for its thread pool")
     }
 
-    fileprivate func finishPerformed(_ number: Int) {
+    func finishPerformed(_ number: Int) {
         let answer = performed.remove(number)
         releaseMailbox()
         answer?()
