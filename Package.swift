@@ -72,6 +72,8 @@ let package = Package(
             name: "CTLS",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
         ),
+        // The journal's file.
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
         // What libuv has no call for: protecting this process, keeping those of tools.
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
@@ -115,6 +117,7 @@ let package = Package(
             ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"]
         ),
         shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
+        shell("Journal", ["CSQLite", "UVLoop", "Core", "JSON", "Wire", "Runs"]),
         shell(
             "Tools",
             [
@@ -265,6 +268,10 @@ let package = Package(
             ]
         ),
         tests("RunsTests", ["Core", "JSON", "Plans", "Wire", "Runs"]),
+        tests(
+            "JournalTests",
+            ["UVLoop", "Core", "JSON", "Plans", "Wire", "Runs", "Journal", "TestKit"]
+        ),
         tests("SchedulingTests", ["Core", "Plans", "Scheduling"]),
         tests("PlannerCoreTests", ["Core", "JSON", "Schemas", "Plans", "PlannerCore", ordered]),
         tests(

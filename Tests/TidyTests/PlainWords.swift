@@ -73,9 +73,9 @@ enum PlainWords {
     /// The modules that do without `cleanPhrases`.
     static let cleanModules: Set = [
         "Bench", "Client", "Configuration", "Console", "Coordinator", "CoordinatorCore", "Core",
-        "HTTP", "JSON", "LanguageModels", "Launch", "LaunchCore", "PlannerCore", "Plans", "Runs",
-        "Scheduling", "Schemas",
-        "Tools", "Transport", "UVLoop", "Weftline", "Wire", "Worker", "WorkerCore", "weft",
+        "HTTP", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore", "PlannerCore", "Plans",
+        "Runs", "Scheduling", "Schemas", "Tools", "Transport", "UVLoop", "Weftline", "Wire",
+        "Worker", "WorkerCore", "weft",
     ]
 
     /// Whether a file is checked; the tests of these rules contain the phrases.

@@ -1,0 +1,155 @@
+// Reading runs: their rows, and their records with every checksum, count and position compared.
+
+public import Core
+internal import JSON
+public import Runs
+
+extension JournalFile {
+    /// The records of a run, in order; nil if there is no such run.
+    public func records(of run: RunID) throws(JournalError) -> [RunRecord]? {
+        var records: [RunRecord] = []
+        let isKnown = try forEachBatch(of: run) { records += $0 }
+        return isKnown ? records : nil
+    }
+
+    /// Reads the records of a run batch by batch, in order, and says whether there is such a run.
+    ///
+    /// The records are those that were there at the call, complete; otherwise it throws that the
+    /// file is damaged, at the latest after the last batch.
+    @discardableResult
+    public func forEachBatch(
+        of run: RunID,
+        _ body: ([RunRecord]) throws(JournalError) -> Void
+    ) throws(JournalError) -> Bool {
+        guard let row = try rows(where: "id = ?", run.text, order: "number").first else {
+            return false
+        }
+        var position = 0
+        while position < row.records {
+            guard let records = try batch(of: row, from: position) else {
+                // Another connection may forget the run meanwhile.
+                guard try rows(where: "number = ?", "\(row.number)", order: "number").isEmpty
+                else { throw damaged(run, "records from the \(position + 1)th on are missing") }
+                return false
+            }
+            position += records.count
+            try body(records)
+        }
+        guard position == row.records else {
+            throw damaged(run, "it has \(position) records instead of \(row.records)")
+        }
+        return true
+    }
+
+    /// The names of the runs that have not ended, in the order of their acceptance.
+    public func unfinishedRuns() throws(JournalError) -> [RunID] {
+        try rows(where: "ended IS NULL", order: "number").map(\.id)
+    }
+
+    // MARK: - Batches
+
+    private func batch(of row: RunRow, from position: Int) throws(JournalError) -> [RunRecord]? {
+        let statement = try statements.prepared(.nextBatch, database)
+        statement.bind(1, RunPlace.of(run: row.number, position: position))
+        statement.bind(2, RunPlace.range(of: row.number).last)
+        guard try statement.next() else { return nil }
+        let place = statement.integer(0)
+        let count = statement.integer(1)
+        let outside = statement.integer(2)
+        let sum = statement.integer(3)
+        let body = statement.bytes(4)
+        statement.reset()
+        guard place == RunPlace.of(run: row.number, position: position) else {
+            throw damaged(row.id, "records from the \(position + 1)th on are missing")
+        }
+        guard checksum(of: body[...], place, count, outside) == sum else {
+            throw damaged(row.id, "records from the \(position + 1)th on were changed")
+        }
+        var records = try decode(body, of: row.id, from: position)
+        guard records.count == count, count > 0 else {
+            throw damaged(row.id, "a batch has \(records.count) records instead of \(count)")
+        }
+        if outside > 0 { try insertOutputs(outside, into: &records, of: row, from: position) }
+        if position == 0 {
+            guard case .accepted(let acceptance) = records[0].change, acceptance.id == row.id else {
+                throw damaged(row.id, "its first record is not that of its acceptance")
+            }
+        }
+        return records
+    }
+
+    private func decode(
+        _ body: [UInt8],
+        of run: RunID,
+        from position: Int
+    ) throws(JournalError) -> [RunRecord] {
+        var records: [RunRecord] = []
+        var start = 0
+        while start < body.count {
+            let end = body[start...].firstIndex(of: UInt8(ascii: "\n")) ?? body.count
+            do throws(RunRecordError) {
+                // A copy, as a record keeps the text that it is read from.
+                let line = Array(body[start..<end])[...]
+                records.append(try RunRecord(decoding: RawJSON(trusted: line)))
+            } catch {
+                let number = position + records.count + 1
+                throw damaged(run, "its \(number)th record cannot be read: \(error)")
+            }
+            start = end + 1
+        }
+        return records
+    }
+
+    /// Puts back the outputs that are outside the records.
+    private func insertOutputs(
+        _ count: Int,
+        into records: inout [RunRecord],
+        of row: RunRow,
+        from position: Int
+    ) throws(JournalError) {
+        let statement = try statements.prepared(.output, database)
+        var found = 0
+        for index in records.indices where records[index].change.output == .null {
+            let place = RunPlace.of(run: row.number, position: position + index)
+            statement.bind(1, place)
+            guard try statement.next() else { continue }
+            let sum = statement.integer(0)
+            let body = statement.bytes(1)[...]
+            statement.reset()
+            guard checksum(of: body, place) == sum, let output = try? RawJSON(validating: body)
+            else {
+                let number = position + index + 1
+                throw damaged(row.id, "the output of its \(number)th record was changed")
+            }
+            records[index].change = records[index].change.replacingOutput(with: output)
+            found += 1
+        }
+        guard found == count else { throw damaged(row.id, "outputs of it are missing") }
+    }
+
+    // MARK: - Rows
+
+    func rows(
+        where condition: String,
+        _ value: String? = nil,
+        order: String,
+        limit: Int = .max
+    ) throws(JournalError) -> [RunRow] {
+        let statement = try database.prepare(
+            "SELECT \(RunRow.columns) FROM runs WHERE \(condition) ORDER BY \(order) LIMIT \(limit)"
+        )
+        if let value { statement.bind(1, value) }
+        var rows: [RunRow] = []
+        while try statement.next() {
+            guard let row = RunRow(reading: statement) else {
+                throw .damaged(path, "the row of a run cannot be read")
+            }
+            rows.append(row)
+        }
+        return rows
+    }
+
+    func damaged(_ run: RunID, _ what: String) -> JournalError {
+        .damaged(path, "run \(run): \(what)")
+    }
+}

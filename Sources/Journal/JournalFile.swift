@@ -1,0 +1,122 @@
+// The journal's file: opening it, counting its starts, and what is kept of workers. Writing entries
+// is in JournalFile+Writing.swift, reading runs in JournalFile+Reading.swift.
+
+internal import CSQLite
+internal import Core
+internal import Glibc
+public import JSON
+
+/// The records of all runs in a file of SQLite; blocking, and confined to one thread at a time.
+///
+/// What is written is on the disk when the call returns. Several connections may have a file open;
+/// one of them writes.
+public final class JournalFile {
+    /// What a connection is for.
+    public enum Access: Sendable {
+        /// Reading and writing; the file is made if there is none.
+        case writing
+        /// Reading only, while another connection may write.
+        case reading
+    }
+
+    /// The name of the file in the state folder.
+    public static let name = "journal.sqlite"
+
+    /// Where it is.
+    public let path: String
+    let database: Database
+    /// Runs that have not ended, by name: where their next record goes, and what is counted.
+    var unfinished: [RunID: RunRow] = [:]
+    /// The highest number that a run ever had.
+    var lastNumber = 0
+    /// Prepared when they are used first.
+    var statements = Statements()
+    /// The batches of the call of `write` that is under way; their memory is used again.
+    var batches = BatchTable()
+
+    /// Opens a journal, makes it if there is none, and brings an older version up to date.
+    public init(path: String, _ access: Access = .writing) throws(JournalError) {
+        self.path = path
+        if access == .reading {
+            database = try Database(path: path, WEFT_SQLITE_READ)
+            guard try JournalSchema.checkedVersion(of: database) == JournalSchema.version else {
+                throw JournalError(
+                    .failed,
+                    "The journal \(path) has an older version; start a coordinator with it once."
+                )
+            }
+            return
+        }
+        // Others cannot read what SQLite puts beside the file either: it has the same mode.
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { close(descriptor) }
+        database = try Database(path: path, WEFT_SQLITE_WRITE)
+        try Self.configure(database)
+        try JournalSchema.prepare(database)
+        for row in try rows(where: "ended IS NULL", order: "number") { unfinished[row.id] = row }
+        lastNumber = try database.integer("SELECT ifnull(max(number), 0) FROM runs")
+    }
+
+    private static func configure(_ database: Database) throws(JournalError) {
+        // Room of forgotten runs goes back to the system; this works only before there are tables.
+        try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        try database.execute("PRAGMA journal_mode = WAL")
+        // A commit is on the disk when it returns.
+        try database.execute("PRAGMA synchronous = FULL")
+        try database.execute("PRAGMA wal_autocheckpoint = 4000")
+        try database.execute("PRAGMA journal_size_limit = \(64 << 20)")
+        try database.execute("PRAGMA cache_size = -16384")
+        try database.execute("PRAGMA temp_store = MEMORY")
+    }
+
+    // MARK: - Starts
+
+    /// Counts a start of the coordinator, and returns how many there were with it.
+    public func nextStart() throws(JournalError) -> Int {
+        try database.inTransaction { () throws(JournalError) in
+            try database.execute(
+                """
+                INSERT INTO meta VALUES('starts', 1)
+                ON CONFLICT(name) DO UPDATE SET value = value + 1
+                """
+            )
+            return try database.integer("SELECT value FROM meta WHERE name = 'starts'")
+        }
+    }
+
+    // MARK: - Workers
+
+    /// What is known of the workers' sessions, by name in byte order.
+    public func workers() throws(JournalError) -> [(name: String, document: RawJSON)] {
+        let statement = try database.prepare(
+            "SELECT name, checksum, document FROM workers ORDER BY name"
+        )
+        var workers: [(name: String, document: RawJSON)] = []
+        while try statement.next() {
+            let name = statement.text(0)
+            let document = statement.bytes(2)[...]
+            guard checksum(of: document, name.utf8.count) == statement.integer(1),
+                let json = try? RawJSON(validating: document)
+            else { throw .damaged(path, "what it knows of the worker \(name) was changed") }
+            workers.append((name, json))
+        }
+        return workers
+    }
+
+    func replaceWorker(_ name: String, _ document: RawJSON) throws(JournalError) {
+        let statement = try statements.prepared(.replaceWorker, database)
+        statement.bind(1, name)
+        statement.bind(2, checksum(of: document.bytes, name.utf8.count))
+        statement.bind(3, bytes: document.bytes)
+        try statement.run()
+    }
+
+    func removeWorker(_ name: String) throws(JournalError) {
+        let statement = try statements.prepared(.removeWorker, database)
+        statement.bind(1, name)
+        try statement.run()
+    }
+}
+
+@available(*, unavailable)
+extension JournalFile: Sendable {}
