@@ -304,13 +304,9 @@ extension CoordinatorMachine {
             work.look(explainWork(node, in: run, status))
             let reasons = told(reasons(for: node, in: run, now), run)
             guard !reasons.isEmpty || chosen != nil else { continue }
-            work.write(bytes: reasons.reduce(96) { $0 + $1.message.utf8.count })
-            let waiting = WaitingNode(
-                id: runs[run].state.plan[node].id,
-                tool: runs[run].state.plan[node].tool,
-                status: status,
-                reasons: reasons
-            )
+            let waiting = waitingNode(node, in: run, reasons, now)
+            let labels = waiting.requires.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+            work.write(bytes: reasons.reduce(112 + labels) { $0 + $1.message.utf8.count })
             nodes.append(waiting)
         }
         let explanation = ExplanationDocument(
@@ -319,6 +315,25 @@ extension CoordinatorMachine {
             nodes: nodes
         )
         return (JSONPieces(explanation.json), node < end ? node : nil)
+    }
+
+    private func waitingNode(
+        _ node: Int,
+        in run: Int,
+        _ reasons: [WaitingReason],
+        _ now: Instant
+    ) -> WaitingNode {
+        let state = runs[run].state
+        let (planned, course) = (state.plan[node], state.nodes[node])
+        let waited = state.microseconds(at: now) - Int(course.readyAt)
+        return WaitingNode(
+            id: planned.id,
+            tool: planned.tool,
+            requires: planned.requires,
+            status: course.status,
+            waitMilliseconds: course.status == .ready ? max(waited / 1_000, 0) : nil,
+            reasons: reasons
+        )
     }
 
     /// What finding the reasons for one node costs: a walk over its dependencies, or over workers.

@@ -237,6 +237,12 @@ struct QueryTests {
                 "e": "labels_missing",
             ]
         )
+        // A node that is ready tells for how long, and what it requires.
+        harness.advance(.milliseconds(1_500))
+        let e = try client.get(.explain, run, node: "e")["nodes"]?[0]
+        #expect(e?["requires"] == ["gpu": "yes"])
+        #expect(e?["wait_ms"] == 1_500)
+        #expect(try client.get(.explain, run, node: "b")["nodes"]?[0]?["wait_ms"] == nil)
         let a = try worker.nextDispatch().attempt
         worker.start(a)
         #expect(try codes()["a"] == "running")

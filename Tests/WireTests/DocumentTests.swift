@@ -132,7 +132,16 @@ enum DocumentExamples {
     static let explanation = ExplanationDocument(
         run: run,
         status: .running,
-        nodes: [WaitingNode(id: node, tool: "search", status: .ready, reasons: [reason])]
+        nodes: [
+            WaitingNode(
+                id: node,
+                tool: "search",
+                requires: ["zone": "a"],
+                status: .ready,
+                waitMilliseconds: 1_250,
+                reasons: [reason]
+            )
+        ]
     )
     static let story = StoryDocument(
         run: run,

@@ -136,7 +136,9 @@ struct ProtocolDocumentTests {
 
     /// Names of fields, without those in values of tools, plans and models.
     private static func names(in value: RawJSON) -> Set<String> {
-        let free: Set = ["labels", "parameters", "output", "args", "answer", "records", "tasks"]
+        let free: Set = [
+            "labels", "requires", "parameters", "output", "args", "answer", "records", "tasks",
+        ]
         var names: Set<String> = []
         value.forEachElement { names.formUnion(Self.names(in: $0)) }
         value.forEachField { name, value in

@@ -1,6 +1,7 @@
 // The answer to `explain`: why the nodes of a run, or one of them, do not go on.
 package import Core
 package import JSON
+package import OrderedCollections
 
 /// The nodes of a run that do not go on.
 package struct ExplanationDocument: Sendable, Equatable {
@@ -25,16 +26,29 @@ package struct WaitingNode: Sendable, Equatable {
     package var id: NodeID
     /// The tool that it calls.
     package var tool: String
+    /// The labels that a worker must carry.
+    package var requires: OrderedDictionary<String, String>
     /// Where it stands.
     package var status: NodeStatus
+    /// How long it has been ready for a worker; nil if it is not.
+    package var waitMilliseconds: Int?
     /// What it waits for; empty only if it was named in the question.
     package var reasons: [WaitingReason]
 
     /// Makes the document of its fields.
-    package init(id: NodeID, tool: String, status: NodeStatus, reasons: [WaitingReason]) {
+    package init(
+        id: NodeID,
+        tool: String,
+        requires: OrderedDictionary<String, String> = [:],
+        status: NodeStatus,
+        waitMilliseconds: Int? = nil,
+        reasons: [WaitingReason]
+    ) {
         self.id = id
         self.tool = tool
+        self.requires = requires
         self.status = status
+        self.waitMilliseconds = waitMilliseconds
         self.reasons = reasons
     }
 }
@@ -135,14 +149,18 @@ extension WaitingNode: Document {
     package init(reading fields: FieldReader) throws(WireError) {
         id = try fields.node("id")
         tool = try fields.string("tool")
+        requires = try fields.labels("requires")
         status = try fields.choice("status")
+        waitMilliseconds = try fields.optionalInteger("wait_ms")
         reasons = try fields.documents("reasons")
     }
 
     package func write(into writer: inout JSONWriter) {
         writer.field("id", id.text)
         writer.field("tool", tool)
+        if !requires.isEmpty { writer.field("requires", requires) }
         writer.field("status", status.rawValue)
+        writer.field("wait_ms", waitMilliseconds)
         writer.field("reasons", reasons)
     }
 }
