@@ -78,13 +78,9 @@ struct LaunchPlaces {
             name: group.name,
             sites: sites,
             count: group.count,
-            elastic: group.range.map {
-                ElasticSettings(
-                    range: $0,
-                    scaleAfter: group.scaleAfter,
-                    slots: group.slots ?? 1
-                )
-            }
+            // A worker has one for each core; what hosts have is known when their workers tell.
+            slots: group.slots ?? System.coreCount,
+            elastic: group.range.map { ElasticSettings(range: $0, scaleAfter: group.scaleAfter) }
         )
     }
 }

@@ -106,9 +106,9 @@ public final class LaunchService {
         return true
     }
 
-    /// Reports how many ready nodes wait for a slot of a group's tools.
-    public func noteDemand(_ group: Int, nodes: Int) {
-        handle(.demandSeen(group: group, nodes: nodes))
+    /// Takes in all ready nodes that wait for a worker.
+    public func noteDemand(_ nodes: [WaitingCall]) {
+        handle(.demandSeen(nodes.waiting(for: file.groups)))
     }
 
     /// Ends all workers and then the launch: gently, or at once.
@@ -130,9 +130,11 @@ public final class LaunchService {
         }
     }
 
-    /// How many workers each group should have.
-    public var counts: [(group: String, count: Int)] {
-        file.groups.enumerated().map { ($1.name, machine.count(of: $0)) }
+    /// The groups, with how many workers each should have.
+    public var groups: [LaunchedGroup] {
+        file.groups.enumerated().map { place, group in
+            LaunchedGroup(name: group.name, count: machine.count(of: place), range: group.range)
+        }
     }
 
     /// The commands that remove what would outlive this process if it were killed.
@@ -237,7 +239,7 @@ public final class LaunchService {
     private func handleReport(_ report: MemberReport, of id: MemberID) {
         switch report {
         case .pending(let reason): handle(.memberPending(id, reason: reason))
-        case .ready: handle(.memberReady(id))
+        case .ready(let slots): handle(.memberReady(id, slots: slots))
         case .unconnected(let reason): handle(.memberUnconnected(id, reason: reason))
         case .said(let line): onLine?("\(name(of: id)): \(line)")
         case .ended(let end): handle(.memberEnded(id, end))
@@ -264,36 +266,3 @@ public final class LaunchService {
 
 @available(*, unavailable)
 extension LaunchService: Sendable {}
-
-/// A worker of a launch as people see it.
-public struct LaunchedWorker: Sendable, Equatable {
-    /// The name under which the coordinator has it.
-    public var name: String
-    /// Its group.
-    public var group: String
-    /// Where it runs.
-    public var site: String
-    /// How far it is.
-    public var state: MemberState
-    /// Why, if there is something to say.
-    public var note: String
-    /// How often its process was started.
-    public var starts: Int
-
-    /// Describes a worker.
-    public init(
-        name: String,
-        group: String,
-        site: String,
-        state: MemberState,
-        note: String,
-        starts: Int
-    ) {
-        self.name = name
-        self.group = group
-        self.site = site
-        self.state = state
-        self.note = note
-        self.starts = starts
-    }
-}

@@ -13,11 +13,36 @@ enum SiteReport {
 /// What a site tells of a worker that it started.
 enum MemberReport {
     case pending(String)
-    case ready
+    /// It offers its tools, on so many slots if it tells.
+    case ready(slots: Int?)
     case unconnected(String)
     /// A line that the worker wrote for people.
     case said(String)
     case ended(MemberEnd)
+}
+
+/// What a worker tells this program on its standard output, beside lines for people.
+enum WorkerWord: Equatable {
+    case ready(slots: Int?)
+    case waiting(String)
+    /// A signal makes it drain.
+    case signalled
+
+    /// Reads a line; nil if it is for people.
+    init?(_ line: String) {
+        guard let text = line.suffix(after: "weft-worker ") else { return nil }
+        if text == "ready" {
+            self = .ready(slots: nil)
+        } else if let slots = text.suffix(after: "ready ") {
+            self = .ready(slots: Int(slots))
+        } else if let reason = text.suffix(after: "waiting ") {
+            self = .waiting(reason)
+        } else if text == "signalled" {
+            self = .signalled
+        } else {
+            return nil
+        }
+    }
 }
 
 /// A worker that is to start.

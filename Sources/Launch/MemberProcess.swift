@@ -10,6 +10,7 @@ internal import UVLoop
 final class MemberProcess {
     private var command: RunningCommand?
     private let report: (MemberReport) -> Void
+    private var wasSignalled = false
 
     /// Starts a worker, which reads the join line first.
     init(
@@ -29,8 +30,13 @@ final class MemberProcess {
             onErrorLine: { [self] in self.report(.said($0)) },
             onEnd: { [self] end in
                 command = nil
+                let reason =
+                    wasSignalled && end.isSuccess
+                    ? "a signal told it to drain" : Self.words(of: end.reason)
                 self.report(
-                    .ended(MemberEnd(status: end.status, reason: Self.words(of: end.reason)))
+                    .ended(
+                        MemberEnd(status: end.status, reason: reason, wasSignalled: wasSignalled)
+                    )
                 )
             }
         )
@@ -47,8 +53,12 @@ final class MemberProcess {
     func kill() { command?.signal(SIGKILL) }
 
     private func handleLine(_ line: String) {
-        if line == "weft-worker ready" { report(.ready) }
-        if let reason = line.suffix(after: "weft-worker waiting ") { report(.unconnected(reason)) }
+        switch WorkerWord(line) {
+        case .ready(let slots): report(.ready(slots: slots))
+        case .waiting(let reason): report(.unconnected(reason))
+        case .signalled: wasSignalled = true
+        case nil: break
+        }
     }
 
     /// A worker's message begins with a word that the launch's has already.

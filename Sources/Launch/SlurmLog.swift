@@ -5,7 +5,7 @@ struct SlurmLog {
     enum Connection: Equatable {
         /// The worker has told nothing yet: it may not have started.
         case unknown
-        case ready
+        case ready(slots: Int?)
         case waiting(String)
     }
 
@@ -15,10 +15,13 @@ struct SlurmLog {
 
     init(_ text: String) {
         for line in text.split(whereSeparator: \.isNewline).map(String.init) {
-            if line == "weft-worker ready" {
-                connection = .ready
-            } else if let reason = line.suffix(after: "weft-worker waiting ") {
-                connection = .waiting(reason)
+            if let word = WorkerWord(line) {
+                switch word {
+                case .ready(let slots): connection = .ready(slots: slots)
+                case .waiting(let reason): connection = .waiting(reason)
+                // In a batch it means that its time is almost over.
+                case .signalled: break
+                }
             } else if line.contains(where: { !$0.isWhitespace }) {
                 lastLine = line
             }

@@ -310,7 +310,7 @@ final class SlurmSite: LaunchSite {
         if !batch.isRunning || batch.connection != connection {
             switch connection {
             case .unknown: batch.report(.unconnected("batch \(batch.number) runs"))
-            case .ready: batch.report(.ready)
+            case .ready(let slots): batch.report(.ready(slots: slots))
             case .waiting(let reason): batch.report(.unconnected(reason))
             }
         }

@@ -1,4 +1,5 @@
 // What this host and this program are.
+internal import FoundationEssentials
 internal import Glibc
 internal import Wire
 
@@ -14,6 +15,9 @@ enum System {
         "another system"
         #endif
     }
+
+    /// How many cores this host has, as far as this process may use them.
+    static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
 
     /// The size of a file in bytes; 0 if there is none.
     static func size(of path: String) -> Int {

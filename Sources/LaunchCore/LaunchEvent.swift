@@ -18,16 +18,16 @@ extension LaunchMachine {
         case siteReleased(Int)
         /// A worker that was started waits until it may run, for this reason.
         case memberPending(MemberID, reason: String)
-        /// A worker that was started offers its tools to a coordinator.
-        case memberReady(MemberID)
+        /// A worker that was started offers its tools to a coordinator, on so many slots if it told.
+        case memberReady(MemberID, slots: Int? = nil)
         /// A worker that was ready has lost its coordinator.
         case memberUnconnected(MemberID, reason: String)
         /// Answers `start`: the worker has ended, or could not start.
         case memberEnded(MemberID, MemberEnd)
-        /// A group is to have that many workers.
+        /// A group is to have that many workers, or as many as its `min` and `max` allow.
         case scaleRequested(group: Int, count: Int)
-        /// So many ready nodes wait for a slot of the group's tools.
-        case demandSeen(group: Int, nodes: Int)
+        /// All ready nodes that wait for a worker which some group could start.
+        case demandSeen([WaitingNodes])
         /// Everything is to end: gently, or at once.
         case downRequested(isUrgent: Bool)
         /// `nextDeadline()` may have been reached; does no harm if it has not.
@@ -88,14 +88,17 @@ public struct MemberEnd: Sendable, Equatable {
     public var status: Int
     /// Why, in a line for people.
     public var reason: String
+    /// Whether a signal made it drain that did not come from here, as when its host shuts down.
+    public var wasSignalled: Bool
 
     /// Makes an end.
-    public init(status: Int, reason: String) {
+    public init(status: Int, reason: String, wasSignalled: Bool = false) {
         self.status = status
         self.reason = reason
+        self.wasSignalled = wasSignalled
     }
 
-    /// Whether the worker drained, by whatever it was asked to.
+    /// Whether the worker drained.
     var isOrderly: Bool { status == 0 }
 
     /// Whether another try would end in the same way: the command line or the manifest is wrong.

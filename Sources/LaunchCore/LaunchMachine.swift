@@ -13,7 +13,8 @@ public struct LaunchMachine: Sendable {
     private let settings: LaunchSettings
     private(set) var sites: [Site]
     private(set) var members: [MemberID: Member] = [:]
-    private var demands: [Demand]
+    /// How many slots a worker of each group has, as the last one told.
+    private var slots: [Int]
     private var isBegun = false
     private var isGoingDown = false
     private var isUrgent = false
@@ -24,12 +25,14 @@ public struct LaunchMachine: Sendable {
 
     /// A worker that was told to stop is killed after this time.
     private static let stopGrace = Duration.seconds(15)
+    /// A worker that came so recently may have taken nodes that were counted before it came.
+    private static let settling = Duration.seconds(3)
 
     /// A launch that has not begun; `startRequested` begins.
     public init(_ settings: LaunchSettings) {
         self.settings = settings
         sites = Array(repeating: Site(), count: settings.siteCount)
-        demands = settings.groups.map { Demand($0.elastic) }
+        slots = settings.groups.map(\.slots)
         precondition(
             settings.groups.allSatisfy { $0.sites.allSatisfy(sites.indices.contains) },
             "groups name sites that exist"
@@ -85,16 +88,14 @@ public struct LaunchMachine: Sendable {
             if members[id]?.canBecomeReady ?? false {
                 members[id]?.state = .pending(reason: reason)
             }
-        case .memberReady(let id):
-            members[id]?.retries.noteWorking(at: turn.now)
-            if members[id]?.canBecomeReady ?? false { members[id]?.state = .running }
+        case .memberReady(let id, let slots): handleMemberReady(id, slots, in: &turn)
         case .memberUnconnected(let id, let reason):
             if members[id]?.canBecomeReady ?? false {
                 members[id]?.state = .starting(note: reason)
             }
         case .memberEnded(let id, let end): handleMemberEnded(id, end, in: &turn)
         case .scaleRequested(let group, let count): scale(group, to: count, in: &turn)
-        case .demandSeen(let group, let nodes): handleDemand(group, nodes, in: &turn)
+        case .demandSeen(let nodes): handleDemand(nodes, in: &turn)
         case .downRequested(let isUrgent): goDown(isUrgent: isUrgent, in: &turn)
         case .deadlineReached: handleDeadlines(in: &turn)
         }
@@ -124,6 +125,18 @@ public struct LaunchMachine: Sendable {
         sites[site].state = .pausing(until: turn.now + pause, reason: reason)
     }
 
+    private mutating func handleMemberReady(
+        _ id: MemberID,
+        _ slots: Int?,
+        in turn: inout LaunchTurn
+    ) {
+        members[id]?.retries.noteWorking(at: turn.now)
+        if let slots, slots > 0 { self.slots[id.group] = slots }
+        guard let member = members[id], member.canBecomeReady else { return }
+        if member.state != .running { members[id]?.readySince = turn.now }
+        members[id]?.state = .running
+    }
+
     private mutating func handleMemberEnded(
         _ id: MemberID,
         _ end: MemberEnd,
@@ -135,7 +148,7 @@ public struct LaunchMachine: Sendable {
         defer { members[id] = member }
         if case .ending = member.state {
             member.state = .ended(note: end.isOrderly ? "" : end.reason)
-        } else if end.isOrderly {
+        } else if end.isOrderly, !end.wasSignalled {
             turn.append(.report(.memberLeft(id)))
             member.state = .ended(note: "left by itself")
             hasDeserter = true
@@ -152,6 +165,8 @@ public struct LaunchMachine: Sendable {
 
     private mutating func scale(_ group: Int, to count: Int, in turn: inout LaunchTurn) {
         guard !isGoingDown else { return }
+        let range = settings.groups[group].elastic?.range
+        let count = range.map { min(max(count, $0.lowerBound), $0.upperBound) } ?? count
         // Who scales a group wants what failed to be tried again.
         for id in members.keys.sorted() where id.group == group {
             if case .failed = members[id]?.state, let site = members[id]?.site {
@@ -185,23 +200,39 @@ public struct LaunchMachine: Sendable {
         return member.isWanted || member.hasProcess
     }
 
-    private mutating func handleDemand(_ group: Int, _ nodes: Int, in turn: inout LaunchTurn) {
-        guard !isGoingDown else { return }
-        // Workers that are on their way will take what waits.
-        let isComing = members.values.contains {
-            $0.id.group == group && $0.isWanted && $0.state != .running && !$0.hasFailed
-        }
-        let count = count(of: group)
-        guard
-            let more = demands[group].workersToAdd(
-                nodes: nodes,
-                to: count,
-                isComing: isComing,
-                at: turn.now
+    private mutating func handleDemand(_ nodes: [WaitingNodes], in turn: inout LaunchTurn) {
+        guard isBegun, !isGoingDown else { return }
+        let coming = Dictionary(
+            grouping: members.values.filter { isComing($0, at: turn.now) },
+            by: \.id.group
+        )
+        let groups = settings.groups.enumerated().map { group, settings in
+            Demand.Group(
+                elastic: settings.elastic,
+                slots: slots[group],
+                count: count(of: group),
+                coming: coming[group]?.count ?? 0
             )
-        else { return }
-        turn.append(.report(.scaled(group: group, count: count + more, isByDemand: true)))
-        resize(group, to: count + more, in: &turn)
+        }
+        var demand = Demand(nodes)
+        for (group, more) in demand.workersToAdd(to: groups).enumerated() where more > 0 {
+            let count = groups[group].count + more
+            turn.append(.report(.scaled(group: group, count: count, isByDemand: true)))
+            resize(group, to: count, in: &turn)
+        }
+    }
+
+    /// Whether a worker will soon take nodes that were counted: it starts, or has only just come.
+    ///
+    /// One that pauses after a failure may never come.
+    private func isComing(_ member: Member, at now: Instant) -> Bool {
+        switch member.state {
+        case .waiting(nil, _):
+            if case .pausing = sites[member.site].state { false } else { true }
+        case .starting, .pending: true
+        case .running: member.readySince.map { now - $0 < Self.settling } ?? false
+        case .waiting, .ending, .ended, .failed: false
+        }
     }
 
     /// Keeps an elastic group at its least size when workers have left by themselves.
@@ -259,19 +290,32 @@ public struct LaunchMachine: Sendable {
     // MARK: - Ending
 
     private mutating func endIfHopeless(in turn: inout LaunchTurn) {
+        guard !members.values.contains(where: \.hasProcess) else { return }
         let wanted = members.values.filter(\.isWanted)
-        let hasProcesses = members.values.contains(where: \.hasProcess)
-        if !wanted.isEmpty, wanted.allSatisfy(\.hasFailed), !hasProcesses {
+        if wanted.isEmpty {
+            guard hasDeserter, settings.groups.allSatisfy({ $0.elastic == nil }) else { return }
+            outcome = .deserted
+        } else {
+            let canGrow = settings.groups.indices.contains(where: canGrow)
+            guard wanted.allSatisfy(\.hasFailed), !canGrow else { return }
             outcome = .failed
-            goDown(isUrgent: false, in: &turn)
-            return finishIfDown(in: &turn)
         }
-        guard wanted.isEmpty, !hasProcesses, hasDeserter,
-            settings.groups.allSatisfy({ $0.elastic == nil })
-        else { return }
-        outcome = .deserted
         goDown(isUrgent: false, in: &turn)
         finishIfDown(in: &turn)
+    }
+
+    /// Whether waiting nodes could still bring a worker to a group that might start.
+    private func canGrow(_ group: Int) -> Bool {
+        let settings = settings.groups[group]
+        guard let most = settings.elastic?.range.upperBound, count(of: group) < most else {
+            return false
+        }
+        return settings.sites.contains { site in
+            if case .failed = sites[site].state { return false }
+            return !members.values.contains {
+                $0.id.group == group && $0.site == site && $0.hasFailed
+            }
+        }
     }
 
     private mutating func goDown(isUrgent: Bool, in turn: inout LaunchTurn) {

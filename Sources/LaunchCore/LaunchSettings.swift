@@ -8,15 +8,24 @@ public struct GroupSettings: Sendable, Equatable {
     public var sites: [Int]
     /// How many workers it has at first.
     public var count: Int
+    /// How many nodes one worker runs at a time, as far as it is known before one has told.
+    public var slots: Int
     /// How it grows and shrinks by itself; nil if it does not.
     public var elastic: ElasticSettings?
 
     /// Describes a group; there must be at least one site.
-    public init(name: String, sites: [Int], count: Int, elastic: ElasticSettings? = nil) {
+    public init(
+        name: String,
+        sites: [Int],
+        count: Int,
+        slots: Int = 1,
+        elastic: ElasticSettings? = nil
+    ) {
         precondition(!sites.isEmpty, "a group has at least one site")
         self.name = name
         self.sites = sites
         self.count = count
+        self.slots = max(1, slots)
         self.elastic = elastic
     }
 }
@@ -27,14 +36,11 @@ public struct ElasticSettings: Sendable, Equatable {
     public var range: ClosedRange<Int>
     /// How long nodes wait before workers are added.
     public var scaleAfter: Duration
-    /// How many nodes one worker runs at a time.
-    public var slots: Int
 
     /// Describes how a group grows.
-    public init(range: ClosedRange<Int>, scaleAfter: Duration, slots: Int) {
+    public init(range: ClosedRange<Int>, scaleAfter: Duration) {
         self.range = range
         self.scaleAfter = scaleAfter
-        self.slots = max(1, slots)
     }
 }
 

@@ -53,6 +53,8 @@ struct Member: Sendable {
     var state = State.waiting(notBefore: nil, reason: "")
     var retries = Retries()
     var starts = 0
+    /// Since when it runs, if it does.
+    var readySince: Instant?
 
     /// Whether there is a process, of which `memberEnded` will tell.
     var hasProcess: Bool {

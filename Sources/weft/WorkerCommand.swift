@@ -191,14 +191,20 @@ struct WorkerCommand: ParsableCommand {
             timer.schedule(after: PersistentRunner.shutDownGrace + .seconds(1))
             timer.detachFromLoopLife()
         }
-        if tellState { service.onNotice = { Self.tell($0) } }
+        if tellState {
+            let slots = options.configuration.slots
+            service.onNotice = { Self.tell($0, slots: slots) }
+        }
         var signalCount = 0
         let end = { (isUrgent: Bool) in
             signalCount += 1
             if hasExited { return loop.stop() }
             if signalCount == 1, !isUrgent { service.drain() } else { service.stop() }
         }
-        let signals = try Shell.onEndingSignals(loop, end)
+        let signals = try Shell.onEndingSignals(loop) { [tellState] isUrgent in
+            if tellState { Shell.output("weft-worker signalled") }
+            end(isUrgent)
+        }
         let input = exitWithStdin ? watchInput(loop, end, service.noteStarterGone) : nil
         service.start()
         loop.run()
@@ -209,9 +215,9 @@ struct WorkerCommand: ParsableCommand {
     }
 
     /// Tells what started this process whether there is a coordinator.
-    private static func tell(_ notice: WorkerMachine.Notice) {
+    private static func tell(_ notice: WorkerMachine.Notice, slots: Int) {
         switch notice {
-        case .registered: Shell.output("weft-worker ready")
+        case .registered: Shell.output("weft-worker ready \(slots)")
         case .connectFailed(let reason, _), .connectionLost(let reason, _):
             Shell.output("weft-worker waiting \(reason)")
         default: break

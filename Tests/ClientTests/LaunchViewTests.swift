@@ -28,7 +28,7 @@ struct LaunchViewTests {
         LaunchDocument(
             name: "hosts",
             coordinator: "127.0.0.1:7420",
-            groups: [("ssh", workers.count)],
+            groups: [LaunchedGroup(name: "ssh", count: workers.count, range: 0...9)],
             workers: workers
         )
     }
@@ -85,7 +85,7 @@ struct LaunchViewTests {
         let text = "\(document.json(removals: [["scancel", "7"]]))"
         let read = try #require(LaunchDocument(try JSONValue(parsing: text)))
         #expect(read.workers == document.workers)
-        #expect(read.groups.map(\.count) == [1])
+        #expect(read.groups == document.groups)
         #expect(read.coordinator == document.coordinator)
         #expect(!"\(document.json())".contains("removals"))
     }

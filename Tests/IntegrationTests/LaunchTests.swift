@@ -117,7 +117,8 @@ extension Integration {
         func elastic() async throws {
             try await atPlace { place in
                 let group =
-                    "local: 1, min: 1, max: 3, scale_after: 500ms, idle_timeout: 1s, name: pool"
+                    "local: 1, min: 1, max: 3, scale_after: 500ms, idle_timeout: 1s, name: pool, "
+                    + "labels: {kind: pool}"
                 try place.write(
                     """
                     coordinator: {listen: "127.0.0.1:0"}
@@ -131,8 +132,12 @@ extension Integration {
                 let address = String(line.split(separator: " ").last ?? "")
                 try await wait(place, for: ["hosts-pool-1": "running"])
                 let nodes = (1...3).map {
-                    #"{"id":"n\#($0)","tool_name":"sleep","args":{"ms":8000}}"#
+                    #"{"id":"n\#($0)","tool_name":"sleep","args":{"ms":8000},"#
+                        + #""requires":{"kind":"pool"}}"#
                 }
+                let scaled = try await place.weft("launch", "--scale", "pool=4")
+                #expect(scaled.code == 2)
+                #expect(scaled.errors.contains("The group pool has from 1 to 3 workers"))
                 let plan = try place.write("{\"tasks\":[\(nodes.joined(separator: ","))]}", to: "p")
                 let run = try place.start("run", "--plan", plan, "--coordinator", address)
                 try await launch.line(with: "pool has 3 workers from now on, because nodes wait")

@@ -25,10 +25,19 @@ struct LaunchHarness {
     static func running(
         _ count: Int,
         elastic: ElasticSettings? = nil,
+        slots: Int = 1,
         drainLimit: Duration? = .seconds(60)
     ) -> LaunchHarness {
         var launch = LaunchHarness(
-            [GroupSettings(name: "local", sites: [0], count: count, elastic: elastic)],
+            [
+                GroupSettings(
+                    name: "local",
+                    sites: [0],
+                    count: count,
+                    slots: slots,
+                    elastic: elastic
+                )
+            ],
             drainLimit: drainLimit
         )
         launch.send(.startRequested)
@@ -64,6 +73,11 @@ struct LaunchHarness {
     mutating func wait(_ duration: Duration) {
         now = now + duration
         send(.deadlineReached)
+    }
+
+    /// Nodes wait that the group, or all these groups, could run.
+    mutating func see(_ count: Int, waiting wait: Duration, for groups: [Int] = [0]) {
+        send(.demandSeen([WaitingNodes(groups: groups, wait: wait, count: count)]))
     }
 
     mutating func end(_ number: Int, group: Int = 0, status: Int, _ reason: String = "why") {

@@ -307,69 +307,6 @@ struct LaunchMachineTests {
         launch.expect(.finish(.down))
     }
 
-    // MARK: - Elastic groups
-
-    private func elastic(_ range: ClosedRange<Int>, slots: Int = 2) -> ElasticSettings {
-        ElasticSettings(range: range, scaleAfter: .seconds(30), slots: slots)
-    }
-
-    @Test("Nodes that wait long enough bring workers, as many as their slots need, up to the most")
-    func grows() {
-        var launch = LaunchHarness.running(1, elastic: elastic(1...4))
-        launch.send(.demandSeen(group: 0, nodes: 3))
-        launch.wait(.seconds(29))
-        launch.send(.demandSeen(group: 0, nodes: 3))
-        launch.expectNothingElse()
-        launch.wait(.seconds(1))
-        launch.send(.demandSeen(group: 0, nodes: 3))
-        launch.expectStart(2)
-        launch.expectStart(3)
-        #expect(launch.notices == [.scaled(group: 0, count: 3, isByDemand: true)])
-        // While workers are on their way, no more are asked for.
-        launch.wait(.seconds(100))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.wait(.seconds(100))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.expectNothingElse()
-        launch.send(.memberReady(Self.id(2)))
-        launch.send(.memberReady(Self.id(3)))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.wait(.seconds(30))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.expectStart(4)
-        launch.send(.memberReady(Self.id(4)))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.wait(.seconds(30))
-        launch.send(.demandSeen(group: 0, nodes: 300))
-        launch.expectNothingElse()
-    }
-
-    @Test("A moment without waiting nodes starts the time again")
-    func interruptedDemand() {
-        var launch = LaunchHarness.running(1, elastic: elastic(1...4))
-        launch.send(.demandSeen(group: 0, nodes: 1))
-        launch.wait(.seconds(20))
-        launch.send(.demandSeen(group: 0, nodes: 0))
-        launch.wait(.seconds(20))
-        launch.send(.demandSeen(group: 0, nodes: 1))
-        launch.wait(.seconds(29))
-        launch.send(.demandSeen(group: 0, nodes: 1))
-        launch.expectNothingElse()
-    }
-
-    @Test("Idle workers leave, but the least number stays; without any the launch goes on")
-    func shrinks() {
-        var launch = LaunchHarness.running(2, elastic: elastic(1...4))
-        launch.end(2, status: 0)
-        launch.expectNothingElse()
-        launch.end(1, status: 0)
-        launch.expectStart(1)
-        var empty = LaunchHarness.running(1, elastic: elastic(0...4))
-        empty.end(1, status: 0)
-        empty.expectNothingElse()
-        #expect(!empty.machine.hasEnded)
-    }
-
     @Test("A site for which no worker waits any more is not tried again, and costs no time")
     func siteWithoutWorkers() {
         var launch = LaunchHarness(

@@ -32,10 +32,12 @@ struct SlurmTests {
     func log() {
         #expect(SlurmLog("").connection == .unknown)
         #expect(SlurmLog("srun: hello\n").connection == .unknown)
-        let log = SlurmLog("weft-worker waiting refused\nerror: odd\nweft-worker ready\n")
-        #expect(log.connection == .ready)
+        let log = SlurmLog("weft-worker waiting refused\nerror: odd\nweft-worker ready 4\n")
+        #expect(log.connection == .ready(slots: 4))
         #expect(log.lastLine == "error: odd")
-        let lost = SlurmLog("weft-worker ready\nweft-worker waiting it is gone\n")
+        let lost = SlurmLog(
+            "weft-worker ready\nweft-worker waiting it is gone\nweft-worker signalled\n"
+        )
         #expect(lost.connection == .waiting("it is gone"))
         #expect(lost.lastLine == nil)
     }

@@ -1,5 +1,5 @@
-// Asks the coordinator now and then how many nodes wait for slots of the tools of elastic groups.
-// What follows from that is in LaunchCore.
+// Asks the coordinator now and then which nodes wait for a worker, for elastic groups. Which groups
+// could run them is in Launch, what follows from that in LaunchCore.
 internal import Client
 internal import Console
 internal import Core
@@ -14,9 +14,7 @@ internal import Wire
 final class LaunchDemand {
     private let loop: EventLoop
     private let options: CoordinatorClient.Options
-    /// The elastic groups, by their place, with the names of their tools.
-    private let groups: [(place: Int, tools: Set<String>)]
-    private let onDemand: (_ group: Int, _ nodes: Int) -> Void
+    private let onDemand: ([WaitingCall]) -> Void
     private var client: CoordinatorClient?
     private var connecting: PendingClient?
     private var timer: Timer?
@@ -24,23 +22,24 @@ final class LaunchDemand {
 
     /// A coordinator tells nothing of this by itself: it is asked so often.
     private static let pause = Duration.seconds(2)
-    /// So many runs, and nodes of each, are counted; more would not change the answer much.
-    private static let runs = 20
-    private static let nodes = 1_000
+    /// So many runs are asked for nodes, the newest first, and so many nodes are read; what waits
+    /// beyond them is seen when these have gone on.
+    private static let runs = 200
+    private static let nodes = 10_000
 
-    /// Nodes that more workers of a group would take.
-    private static let helped: Set<WaitingReason.Code> = [.slotsBusy, .toolMissing, .draining]
+    /// What a node may wait for that other workers would change.
+    private static let helped: Set<WaitingReason.Code> = [
+        .slotsBusy, .toolMissing, .labelsMissing, .draining, .silent, .concurrencyReached,
+    ]
 
     /// Begins to ask.
     init(
         loop: EventLoop,
         options: CoordinatorClient.Options,
-        groups: [(place: Int, tools: Set<String>)],
-        onDemand: @escaping (_ group: Int, _ nodes: Int) -> Void
+        onDemand: @escaping ([WaitingCall]) -> Void
     ) {
         self.loop = loop
         self.options = options
-        self.groups = groups
         self.onDemand = onDemand
         timer = Timer(loop: loop) { [weak self] in self?.ask() }
         again()
@@ -77,38 +76,46 @@ final class LaunchDemand {
             guard case .success(let data) = result,
                 let runs = try? RunDocument.list(decoding: data)
             else { return lose() }
-            askForNodes(runs.filter { $0.status == .running }.map(\.run.text)[...], client, [:])
+            let running = runs.filter { $0.status == .running }.map(\.run.text)
+            askForNodes(running[...], client, seen: 0, [])
         }
     }
 
-    /// Counts the nodes of one run after the other, then reports.
+    /// Collects the nodes of one run after the other, then tells.
     private func askForNodes(
         _ runs: ArraySlice<String>,
         _ client: CoordinatorClient,
-        _ counts: [String: Int]
+        seen: Int,
+        _ calls: [WaitingCall]
     ) {
-        guard let run = runs.first else { return report(counts) }
-        client.get(.explain, id: run, limit: Self.nodes) { [weak self] result in
+        guard let run = runs.first, seen < Self.nodes else {
+            onDemand(calls)
+            return again()
+        }
+        client.get(.explain, id: run, limit: Self.nodes - seen) { [weak self] result in
             guard let self, !isClosed else { return }
-            var counts = counts
             // A run may have ended since.
-            if case .success(let data) = result,
-                let answer = try? ExplanationDocument(decoding: data)
-            {
-                for node in answer.nodes
-                where node.reasons.contains(where: { Self.helped.contains($0.code) }) {
-                    counts[node.tool, default: 0] += 1
-                }
-            }
-            askForNodes(runs.dropFirst(), client, counts)
+            let data = try? result.get()
+            let nodes = data.flatMap { try? ExplanationDocument(decoding: $0) }?.nodes ?? []
+            askForNodes(
+                runs.dropFirst(),
+                client,
+                seen: seen + nodes.count,
+                calls + nodes.compactMap(Self.call)
+            )
         }
     }
 
-    private func report(_ counts: [String: Int]) {
-        for group in groups {
-            onDemand(group.place, group.tools.reduce(0) { $0 + (counts[$1] ?? 0) })
-        }
-        again()
+    /// The node as one that other workers would help; nil if they would not.
+    private static func call(_ node: WaitingNode) -> WaitingCall? {
+        guard let wait = node.waitMilliseconds,
+            node.reasons.contains(where: { helped.contains($0.code) })
+        else { return nil }
+        return WaitingCall(
+            tool: node.tool,
+            requires: Dictionary(uniqueKeysWithValues: node.requires.map { ($0.key, $0.value) }),
+            wait: .milliseconds(wait)
+        )
     }
 
     private func lose() {

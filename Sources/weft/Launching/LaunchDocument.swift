@@ -10,13 +10,13 @@ internal import OrderedCollections
 struct LaunchDocument {
     var name: String
     var coordinator: String
-    var groups: [(group: String, count: Int)]
+    var groups: [LaunchedGroup]
     var workers: [LaunchedWorker]
 
     init(
         name: String,
         coordinator: String,
-        groups: [(group: String, count: Int)],
+        groups: [LaunchedGroup],
         workers: [LaunchedWorker]
     ) {
         self.name = name
@@ -30,7 +30,7 @@ struct LaunchDocument {
         guard let name = value["name"]?.stringValue else { return nil }
         self.name = name
         coordinator = value.text("coordinator")
-        groups = (value["groups"]?.arrayValue ?? []).map { ($0.text("name"), $0.number("workers")) }
+        groups = (value["groups"]?.arrayValue ?? []).map(Self.group)
         workers = (value["workers"]?.arrayValue ?? []).compactMap { worker in
             guard let state = MemberState(rawValue: worker.text("state")) else { return nil }
             return LaunchedWorker(
@@ -48,20 +48,35 @@ struct LaunchDocument {
     func json(removals: [[String]]? = nil) -> RawJSON {
         var fields: [(String, JSONValue)] = [
             ("name", .string(name)), ("coordinator", .string(coordinator)),
-            (
-                "groups",
-                .array(
-                    groups.map {
-                        ["name": .string($0.group), "workers": .integer(Int64($0.count))]
-                    }
-                )
-            ),
+            ("groups", .array(groups.map(Self.json))),
             ("workers", .array(workers.map(Self.json))),
         ]
         if let removals {
             fields.append(("removals", .array(removals.map { .array($0.map { .string($0) }) })))
         }
         return RawJSON(.object(.init(uniqueKeysWithValues: fields)))
+    }
+
+    private static func group(_ value: JSONValue) -> LaunchedGroup {
+        let (least, most) = (value["min"]?.intValue, value["max"]?.intValue)
+        var range: ClosedRange<Int>?
+        if let least, let most, least <= most { range = least...most }
+        return LaunchedGroup(
+            name: value.text("name"),
+            count: value.number("workers"),
+            range: range
+        )
+    }
+
+    private static func json(_ group: LaunchedGroup) -> JSONValue {
+        var fields: [(String, JSONValue)] = [
+            ("name", .string(group.name)), ("workers", .integer(Int64(group.count))),
+        ]
+        if let range = group.range {
+            fields.append(("min", .integer(Int64(range.lowerBound))))
+            fields.append(("max", .integer(Int64(range.upperBound))))
+        }
+        return .object(.init(uniqueKeysWithValues: fields))
     }
 
     static func json(_ worker: LaunchedWorker) -> JSONValue {

@@ -32,11 +32,9 @@ extension LaunchSurroundings {
     func demand(
         on loop: EventLoop,
         of endpoint: Endpoint,
-        _ onDemand: @escaping (_ group: Int, _ nodes: Int) -> Void
+        _ onDemand: @escaping ([WaitingCall]) -> Void
     ) throws -> LaunchDemand? {
-        let groups = file.groups.enumerated().filter { $0.element.range != nil }
-            .map { (place: $0.offset, tools: $0.element.toolNames) }
-        guard !groups.isEmpty else { return nil }
+        guard file.groups.contains(where: { $0.range != nil }) else { return nil }
         let store = try? KeyStore.load(from: keyFolder, makesKeys: false)
         let found = [Role.viewer, .client].lazy.compactMap { role in
             store?[role.rawValue]?.current.map { (role, $0) }
@@ -52,7 +50,6 @@ extension LaunchSurroundings {
         return LaunchDemand(
             loop: loop,
             options: .client(to: [endpoint], role: role, key: key, tls: tls),
-            groups: groups,
             onDemand: onDemand
         )
     }

@@ -53,18 +53,32 @@ struct LaunchOrders {
     }
 
     func scale(_ sizes: [(group: String, count: Int)], json: Bool) throws {
-        let known = try document().groups.map(\.group)
-        for size in sizes where !known.contains(size.group) {
-            throw CommandFailure(
-                .usage,
-                "The launch \(name) has no group \(size.group). It has: "
-                    + known.joined(separator: ", ") + "."
-            )
-        }
+        let groups = try document().groups
+        for size in sizes { try check(size, groups) }
         for (number, size) in sizes.enumerated() {
             try give(.scale(group: size.group, count: size.count), number)
         }
         try showStatus(json: json)
+    }
+
+    /// Refuses a group that is not there, and a size that it may not have.
+    private func check(
+        _ size: (group: String, count: Int),
+        _ groups: [LaunchedGroup]
+    ) throws(CommandFailure) {
+        guard let group = groups.first(where: { $0.name == size.group }) else {
+            let known = groups.map(\.name).joined(separator: ", ")
+            throw CommandFailure(
+                .usage,
+                "The launch \(name) has no group \(size.group). It has: \(known)."
+            )
+        }
+        guard let range = group.range, !range.contains(size.count) else { return }
+        throw CommandFailure(
+            .usage,
+            "The group \(size.group) has from \(range.lowerBound) to \(range.upperBound) workers, as "
+                + "its min and max say. Change these, and start the launch again."
+        )
     }
 
     func down(isUrgent: Bool, json: Bool) throws {

@@ -149,8 +149,8 @@ final class LaunchUp {
         service.onLine = { [self] in display.say($0) }
         service.onChange = { [self] in publishSoon() }
         service.onFinish = { [self] outcome in finish(outcome) }
-        demand = try surroundings.demand(on: loop, of: address) { [weak service] group, nodes in
-            service?.noteDemand(group, nodes: nodes)
+        demand = try surroundings.demand(on: loop, of: address) { [weak service] nodes in
+            service?.noteDemand(nodes)
         }
         self.service = service
         service.start()
@@ -174,7 +174,7 @@ final class LaunchUp {
         let document = LaunchDocument(
             name: surroundings.file.name,
             coordinator: "\(address)",
-            groups: service.counts,
+            groups: service.groups,
             workers: service.workers
         )
         state.publish(document.json(removals: service.removals))
