@@ -39,6 +39,7 @@ public final class CoordinatorProcess {
     /// Ends it; its workers should have gone before.
     public func stop(_ then: @escaping () -> Void) {
         onEnd = nil
+        onReady = nil
         guard let child else { return loop.nextTurn(then) }
         onStopped = then
         child.signal(SIGTERM)

@@ -4,6 +4,16 @@ internal import FoundationEssentials
 internal import Glibc
 public import JSON
 
+/// Where a launch runs, as its lock tells.
+public enum LaunchOwner: Sendable, Equatable {
+    /// Nowhere.
+    case none
+    /// In a process of this host.
+    case process(Int32)
+    /// In a process that has no number here: of another host, or of another container.
+    case elsewhere
+}
+
 /// An order of another command to a running launch.
 public enum LaunchOrder: Sendable, Equatable {
     /// A group is to have that many workers.
@@ -27,40 +37,112 @@ public final class LaunchState {
     public static func base(_ stateFolder: String) -> String { "\(stateFolder)/launches" }
 
     /// Takes the folder of a launch, and makes it; nil if another process has it.
-    public init?(taking name: String, in stateFolder: String) throws(LaunchStateError) {
-        folder = "\(Self.base(stateFolder))/\(name)"
-        for path in [Self.base(stateFolder), folder, "\(folder)/orders"] {
-            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-                throw LaunchStateError(message: "\(path) cannot be made: \(Self.systemMessage)")
+    public convenience init?(taking name: String, in stateFolder: String) throws(LaunchStateError) {
+        let folder = "\(Self.base(stateFolder))/\(name)"
+        for _ in 0..<Self.tries {
+            for path in [Self.base(stateFolder), folder, "\(folder)/orders"] {
+                guard mkdir(path, 0o700) == 0 || errno == EEXIST || errno == ENOENT else {
+                    throw LaunchStateError(message: "\(path) cannot be made: \(Self.systemMessage)")
+                }
+            }
+            switch Self.lock(folder) {
+            case .taken(let lock):
+                self.init(folder: folder, lock: lock)
+                return
+            // Its launch is about to end, or another launch about to remove what a killed one left.
+            case .held, .moved: usleep(20_000)
+            case .failed(let message):
+                throw LaunchStateError(message: "\(folder)/lock: \(message)")
             }
         }
-        lock = open("\(folder)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard lock >= 0 else {
-            throw LaunchStateError(message: "\(folder)/lock: \(Self.systemMessage)")
-        }
-        var request = Self.wholeFile
-        guard fcntl(lock, F_SETLK, &request) == 0 else {
+        return nil
+    }
+
+    /// Takes what a launch that was killed has left, under another name, so that a new launch may
+    /// have the name at once; nil if a process has it, or it is no folder of a launch.
+    public convenience init?(left name: String, in stateFolder: String) {
+        let folder = "\(Self.base(stateFolder))/\(name)"
+        guard case .taken(let lock) = Self.lock(folder) else { return nil }
+        // No launch has a name with a dot.
+        let other = name.contains(".") ? folder : "\(folder).\(getpid())"
+        guard other == folder || rename(folder, other) == 0 else {
             close(lock)
             return nil
         }
+        self.init(folder: other, lock: lock)
     }
 
-    /// The process that runs a launch; nil if none does.
-    public static func owner(of name: String, in stateFolder: String) -> Int32? {
+    private init(folder: String, lock: Int32) {
+        self.folder = folder
+        self.lock = lock
+    }
+
+    /// Gives the folder up as it is, for a later launch.
+    public func leave() { close(lock) }
+
+    /// Removes the folder; the log of a launch in the background stays until the next one.
+    ///
+    /// The name is free before anything in the folder is removed.
+    public func remove() {
+        let other = folder.hasSuffix(".\(getpid())") ? folder : "\(folder).\(getpid())"
+        let isMoved = rename(folder, other) == 0
+        try? FileManager.default.removeItem(atPath: isMoved ? other : folder)
+        close(lock)
+    }
+
+    // MARK: - The lock
+
+    private enum Attempt {
+        case taken(Int32)
+        /// Another process has it.
+        case held
+        /// The folder was moved meanwhile.
+        case moved
+        case failed(String)
+    }
+
+    private static let tries = 5
+
+    private static func lock(_ folder: String) -> Attempt {
+        let path = "\(folder)/lock"
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { return errno == ENOENT ? .moved : .failed(systemMessage) }
+        var request = wholeFile
+        guard fcntl(file, F_SETLK, &request) == 0 else {
+            close(file)
+            return .held
+        }
+        // Between opening and locking, its last launch may have removed the folder.
+        var (ours, there) = (stat(), stat())
+        guard fstat(file, &ours) == 0, stat(path, &there) == 0, ours.st_ino == there.st_ino,
+            ours.st_dev == there.st_dev
+        else {
+            close(file)
+            return .moved
+        }
+        return .taken(file)
+    }
+
+    /// The process that runs a launch.
+    ///
+    /// Not for a launch's own process: it would lose the lock.
+    public static func owner(of name: String, in stateFolder: String) -> LaunchOwner {
         let file = open("\(base(stateFolder))/\(name)/lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else { return nil }
+        guard file >= 0 else { return .none }
         defer { close(file) }
         var request = wholeFile
         guard fcntl(file, F_GETLK, &request) == 0, Int32(request.l_type) != F_UNLCK else {
-            return nil
+            return .none
         }
-        return request.l_pid
+        return request.l_pid > 0 ? .process(request.l_pid) : .elsewhere
     }
 
     /// The launches that run.
     public static func running(in stateFolder: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: base(stateFolder))) ?? []
-        return names.sorted().filter { owner(of: $0, in: stateFolder) != nil }
+        return names.sorted().filter { name in
+            !name.contains(".") && owner(of: name, in: stateFolder) != .none
+        }
     }
 
     private static var wholeFile: flock {
@@ -76,6 +158,9 @@ public final class LaunchState {
 
     // MARK: - The state
 
+    /// The last state that was written to this folder; nil if there is none.
+    public var document: JSONValue? { Self.document(in: folder) }
+
     /// Writes the state for other commands.
     public func publish(_ document: RawJSON) {
         _ = PrivateFile.replace("\(folder)/status.json", with: "\(document)\n")
@@ -83,14 +168,11 @@ public final class LaunchState {
 
     /// The last state that a launch wrote, whether it still runs or not.
     public static func document(of name: String, in stateFolder: String) -> JSONValue? {
-        PrivateFile.text(of: "\(base(stateFolder))/\(name)/status.json")
-            .flatMap { try? JSONValue(parsing: $0) }
+        document(in: "\(base(stateFolder))/\(name)")
     }
 
-    /// Removes the folder; the log of a launch in the background stays until the next one.
-    public func remove() {
-        try? FileManager.default.removeItem(atPath: folder)
-        close(lock)
+    private static func document(in folder: String) -> JSONValue? {
+        PrivateFile.text(of: "\(folder)/status.json").flatMap { try? JSONValue(parsing: $0) }
     }
 
     // MARK: - Orders
@@ -119,8 +201,16 @@ public final class LaunchState {
         in stateFolder: String,
         number: Int
     ) throws(LaunchStateError) -> () -> Bool {
-        guard let owner = owner(of: name, in: stateFolder) else {
-            throw LaunchStateError(message: "The launch \(name) does not run.")
+        let owner: Int32
+        switch Self.owner(of: name, in: stateFolder) {
+        case .process(let process): owner = process
+        case .none: throw LaunchStateError(message: "The launch \(name) does not run.")
+        case .elsewhere:
+            throw LaunchStateError(
+                message:
+                    "The launch \(name) runs on another host or in another container, where it "
+                    + "cannot be reached from here. Give the order there."
+            )
         }
         let path = "\(base(stateFolder))/\(name)/orders/\(getpid())-\(number)"
         guard PrivateFile.replace(path, with: "\(RawJSON(order.document))\n") else {

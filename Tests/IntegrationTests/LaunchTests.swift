@@ -37,6 +37,11 @@ extension Integration {
         /// Workers and launches of a place.
         private func processes(_ place: Place) -> [pid_t] { place.marked() }
 
+        private func isWorker(_ process: pid_t) -> Bool {
+            let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline")
+            return String(decoding: line ?? Data(), as: UTF8.self).contains("worker\0--join")
+        }
+
         @Test("Workers start, are scaled, started again, and drained; nothing is left")
         func life() async throws {
             try await atPlace { place in
@@ -48,13 +53,7 @@ extension Integration {
                 let scaled = try await place.weft("launch", "--scale", "local=1")
                 #expect(scaled.code == 0, "\(scaled.errors)")
                 try await wait(place, for: ["hosts-local-1": "running", "hosts-local-2": "ended"])
-                let worker = try #require(
-                    processes(place).first { pid in
-                        let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
-                        let text = String(decoding: line ?? Data(), as: UTF8.self)
-                        return text.contains("worker\0--join")
-                    }
-                )
+                let worker = try #require(processes(place).first { isWorker($0) })
                 kill(worker, SIGKILL)
                 try await launch.line(with: "hosts-local-1 ended: it ended with status 137")
                 // A quick start may be over before it is shown; the pause before it is not.
@@ -84,6 +83,44 @@ extension Integration {
                 second.signal(SIGQUIT)
                 #expect(try await second.end().code == 130)
                 #expect(processes(place).isEmpty)
+            }
+        }
+
+        @Test("A third interrupt leaves what does not end; that ends by itself later")
+        func thirdInterrupt() async throws {
+            try await atPlace { place in
+                let launch = try place.start("launch", try hosts(place, "local: 1"))
+                try await wait(place, for: ["hosts-local-1": "running"])
+                let worker = try #require(processes(place).first { isWorker($0) })
+                kill(worker, SIGSTOP)
+                defer { kill(worker, SIGCONT) }
+                launch.signal(SIGINT)
+                try await launch.line(with: "draining; a second Ctrl-C stops at once")
+                launch.signal(SIGINT)
+                try await launch.line(with: "stopping; another Ctrl-C leaves what has not ended")
+                launch.signal(SIGINT)
+                #expect(try await launch.end(within: .seconds(5)).code == 130)
+                kill(worker, SIGCONT)
+                try await eventually("all processes end") { processes(place).isEmpty }
+            }
+        }
+
+        @Test("--detach does not wait for ever, and tells what does not run")
+        func detachLimit() async throws {
+            try await atPlace { place in
+                let path = try place.write(
+                    """
+                    coordinator: {listen: "127.0.0.1:0", address: "127.0.0.1:1"}
+                    workers: [{local: 1, diagnostics: true}, {local: 0, min: 0, max: 1,
+                        name: none, diagnostics: true}]
+                    """,
+                    to: "hosts.yaml"
+                )
+                let begun = try await place.weft("launch", path, "--detach", "--wait", "1s")
+                #expect(begun.code == 0, "\(begun.errors)")
+                #expect(begun.errors.contains("after 1s 1 of 1 workers do not run yet;"))
+                #expect(try await states(place) == ["hosts-local-1": "starting"])
+                #expect(try await place.weft("launch", "--down").code == 0)
             }
         }
 

@@ -160,6 +160,25 @@ struct LaunchMachineTests {
         #expect(launch.machine.statuses[0].note == "tools.yaml: no such file")
     }
 
+    @Test("A worker that a signal from elsewhere made drain is started again, unless it was to end")
+    func signalled() {
+        var launch = LaunchHarness.running(2)
+        let end = MemberEnd(status: 0, reason: "a signal", wasSignalled: true)
+        launch.send(.memberEnded(Self.id(1), end))
+        #expect(
+            launch.notices == [
+                .memberFailed(Self.id(1), reason: "a signal", retryIn: .seconds(1))
+            ]
+        )
+        launch.wait(.seconds(1))
+        launch.expectStart(1, isAgain: true)
+        launch.send(.scaleRequested(group: 0, count: 1))
+        launch.expect(.drain(Self.id(1)))
+        launch.send(.memberEnded(Self.id(1), end))
+        launch.expectNothingElse()
+        #expect(launch.states == [.ended, .running])
+    }
+
     @Test("A worker that drains by itself is not started again; without any the launch ends")
     func leaves() {
         var launch = LaunchHarness.running(2)

@@ -15,7 +15,8 @@ struct LaunchCommand: ParsableCommand {
         discussion: """
             A file says where workers run: on this host, on hosts by ssh, as batches of a Slurm \
             cluster, in containers. The program and the tools are copied along; a worker that \
-            fails is started again. The first Ctrl-C drains all workers, the second stops them. \
+            fails is started again. The first Ctrl-C drains all workers, the second stops them, a \
+            third one leaves those that have not ended. \
             When this command is killed, its workers end by themselves, and nothing is left.
 
             Examples:
@@ -41,6 +42,15 @@ struct LaunchCommand: ParsableCommand {
     var dryRun = false
     @Flag(help: "Go on in the background when all workers have started.")
     var detach = false
+    @Option(
+        help: ArgumentHelp(
+            "With --detach: how long to wait for workers before the launch is left to itself "
+                + "(default: 2m).",
+            valueName: "duration"
+        ),
+        transform: positiveDuration
+    )
+    var wait: Duration?
     @Flag(help: "Show the workers of a running launch.")
     var status = false
     @Option(
@@ -87,6 +97,7 @@ struct LaunchCommand: ParsableCommand {
         if orders > 1 {
             throw ValidationError("--status, --scale and --down are for one command each.")
         }
+        if wait != nil, !detach { throw ValidationError("--wait is for --detach.") }
         if now, !down { throw ValidationError("--now is for --down.") }
         if orders > 0, dryRun || detach {
             throw ValidationError(
@@ -125,7 +136,12 @@ struct LaunchCommand: ParsableCommand {
         )
         if dryRun { return try LaunchUp.printCommands(place) }
         if detach {
-            return try LaunchInBackground(place).run(arguments: childArguments, json: json)
+            let background = LaunchInBackground(place)
+            return try background.run(
+                arguments: childArguments,
+                limit: wait ?? .seconds(120),
+                json: json
+            )
         }
         try LaunchUp(place, json: json, isInBackground: inBackground).run()
     }

@@ -90,9 +90,8 @@ struct LaunchDocument {
     }
 
     /// Whether every worker runs, has ended or has failed.
-    var isSettled: Bool {
-        workers.allSatisfy { [.running, .ended, .failed].contains($0.state) }
-    }
+    var isSettled: Bool { settledCount == workers.count }
 
-    var runningCount: Int { workers.count { $0.state == .running } }
+    /// How many workers run, have ended or have failed.
+    var settledCount: Int { workers.count { [.running, .ended, .failed].contains($0.state) } }
 }

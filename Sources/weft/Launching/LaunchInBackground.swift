@@ -1,4 +1,5 @@
 // Starts a launch as a process in the background, and waits until its workers have started.
+internal import Configuration
 internal import Console
 internal import FoundationEssentials
 internal import Glibc
@@ -18,12 +19,10 @@ struct LaunchInBackground {
         "\(LaunchState.base(surroundings.stateFolder))/\(surroundings.file.name).log"
     }
 
-    /// Starts the process and shows its workers when each runs or has failed.
-    func run(arguments: [String], json: Bool) throws {
-        let name = surroundings.file.name
-        let folder = surroundings.stateFolder
+    /// Starts the process and shows its workers when each runs or has failed, or the limit is over.
+    func run(arguments: [String], limit: Duration, json: Bool) throws {
         do throws(KeyFileError) {
-            try StateDirectory.prepare(LaunchState.base(folder))
+            try StateDirectory.prepare(LaunchState.base(surroundings.stateFolder))
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }
@@ -44,17 +43,41 @@ struct LaunchInBackground {
                 loop.stop()
             }
         )
-        let check = RepeatedCheck(loop: loop) {
-            guard LaunchState.owner(of: name, in: folder) == child.pid,
-                let value = LaunchState.document(of: name, in: folder),
-                let document = LaunchDocument(value)
-            else { return false }
-            return !document.workers.isEmpty && document.isSettled
+        let check = RepeatedCheck(loop: loop, limit: limit) {
+            document(of: child.pid)?.isSettled ?? false
         }
         check.start()
         loop.run()
         if ending != nil { throw failure() }
-        try LaunchOrders(stateFolder: folder, name: name).showStatus(json: json)
+        try show(document(of: child.pid), limit, json: json)
+    }
+
+    /// The state that the process has written; nil before it has begun with workers.
+    private func document(of process: Int32) -> LaunchDocument? {
+        let (name, folder) = (surroundings.file.name, surroundings.stateFolder)
+        guard LaunchState.owner(of: name, in: folder) == .process(process) else { return nil }
+        return LaunchState.document(of: name, in: folder).flatMap(LaunchDocument.init)
+    }
+
+    private func show(_ document: LaunchDocument?, _ limit: Duration, json: Bool) throws {
+        let words =
+            "See weft launch --status, and end it with weft launch --down; its log is \(log)"
+        guard let document else {
+            throw CommandFailure(
+                .failed,
+                "After \(Quantities.text(limit)) the launch has not begun with its workers. It goes on in the "
+                    + "background. \(words)"
+            )
+        }
+        let name = surroundings.file.name
+        try LaunchOrders(stateFolder: surroundings.stateFolder, name: name).showStatus(json: json)
+        guard document.isSettled else {
+            let rest = document.workers.count - document.settledCount
+            return Shell.tell(
+                "after \(Quantities.text(limit)) \(rest) of \(document.workers.count) workers do not "
+                    + "run yet; the launch goes on in the background and keeps trying. \(words)"
+            )
+        }
         if !json { Shell.tell("goes on in the background; its log is \(log)") }
     }
 
@@ -68,14 +91,17 @@ struct LaunchInBackground {
     }
 }
 
-/// Checks a condition again and again until it holds, then stops the loop.
+/// Checks a condition again and again until it holds or the time is over, then stops the loop.
 private final class RepeatedCheck {
     private let loop: EventLoop
+    private let limit: Duration
     private let condition: () -> Bool
     private var timer: Timer?
+    private var end: Timer?
 
-    init(loop: EventLoop, condition: @escaping () -> Bool) {
+    init(loop: EventLoop, limit: Duration, condition: @escaping () -> Bool) {
         self.loop = loop
+        self.limit = limit
         self.condition = condition
     }
 
@@ -85,5 +111,7 @@ private final class RepeatedCheck {
             timer?.schedule(after: .milliseconds(50))
         }
         timer?.schedule(after: .milliseconds(50))
+        end = Timer(loop: loop) { [loop] in loop.stop() }
+        end?.schedule(after: limit)
     }
 }

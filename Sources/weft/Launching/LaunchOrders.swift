@@ -84,7 +84,7 @@ struct LaunchOrders {
     func down(isUrgent: Bool, json: Bool) throws {
         try give(.down(isUrgent: isUrgent), 0)
         // The launch waits for its workers, and this command for the launch.
-        while LaunchState.owner(of: name, in: stateFolder) != nil { pause() }
+        while LaunchState.owner(of: name, in: stateFolder) != .none { pause() }
         if json { return Printer().json(RawJSON(["name": .string(name), "state": "down"])) }
         Printer().lines(["The launch \(name) has ended."])
     }
@@ -97,7 +97,7 @@ struct LaunchOrders {
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }
-        while isWaiting(), LaunchState.owner(of: name, in: stateFolder) != nil { pause() }
+        while isWaiting(), LaunchState.owner(of: name, in: stateFolder) != .none { pause() }
     }
 
     /// Orders are files, which nobody announces; the wait is short.

@@ -27,6 +27,7 @@ final class LaunchUp {
     private var address: Endpoint
     private var failure: CommandFailure?
     private var interrupts = 0
+    private var isAbandoned = false
     private var publishing: Timer?
     /// Changes in quick succession are written together.
     private static let publishPause = Duration.milliseconds(30)
@@ -53,7 +54,8 @@ final class LaunchUp {
         let orders = try SignalSource(loop: loop, signal: SIGUSR1) { [self] in followOrders() }
         let state = try takeState()
         self.state = state
-        defer { state.remove() }
+        // What is left is for the next launch.
+        defer { isAbandoned ? state.leave() : state.remove() }
         let folder = try Self.temporaryFolder()
         defer { folder.remove() }
         let keeper = ProcessKeeper(loop: loop, folder: folder)
@@ -66,7 +68,7 @@ final class LaunchUp {
         loop.run()
         for signal in signals { signal.close() }
         display.end()
-        loop.close()
+        if !isAbandoned { loop.close() }
         if let failure { throw failure }
     }
 
@@ -80,7 +82,7 @@ final class LaunchUp {
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }
-        LaunchLeftovers.sweep(folder, except: nil)
+        LaunchLeftovers.sweep(folder)
         do throws(LaunchStateError) {
             if let state = try LaunchState(taking: name, in: folder) { return state }
         } catch {
@@ -198,10 +200,26 @@ final class LaunchUp {
 
     private func interrupt(isUrgent: Bool) {
         interrupts += 1
+        if failure?.status == .interrupted || interrupts > 2 { return abandon() }
         let isUrgent = isUrgent || interrupts > 1
         if isUrgent { failure = CommandFailure(.interrupted) }
-        if interrupts == 1, !isUrgent { display.say("draining; a second Ctrl-C stops at once") }
+        display.say(
+            isUrgent
+                ? "stopping; another Ctrl-C leaves what has not ended yet"
+                : "draining; a second Ctrl-C stops at once"
+        )
         down(isUrgent: isUrgent)
+    }
+
+    /// Ends this process: workers end by themselves, and the next launch removes what else is left.
+    private func abandon() {
+        publish()
+        isAbandoned = true
+        failure = CommandFailure(
+            .interrupted,
+            "Some workers may not have ended. They end by themselves within a minute."
+        )
+        loop.stop()
     }
 
     private func down(isUrgent: Bool) {
