@@ -97,6 +97,7 @@ public final class CoordinatorService {
         var options = options
         options.machine.hasModels = models?.planner != nil
         options.machine.highestPrices = models?.highestPrices
+        options.machine.decoy = .fresh()
         options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models

@@ -17,7 +17,11 @@ extension CoordinatorMachine {
             turn.append(.close(id))
             return
         }
-        let responder = HandshakeResponder(nonce: nonce, session: makeName())
+        let responder = HandshakeResponder(
+            nonce: nonce,
+            session: makeName(),
+            decoy: configuration.decoy
+        )
         let time = presence.judgingTime(at: turn.now)
         let peer = Peer(id: id, state: .handshaking(responder), lastHeard: time)
         peers.add(peer, handshakeDeadline: time + limits.handshake)
@@ -123,7 +127,7 @@ extension CoordinatorMachine {
             case .auth(let auth):
                 let proved = try responder.receive(auth)
                 // It may have been revoked since the challenge.
-                let time = unixMilliseconds(at: turn.now)
+                let time = calendarTime(at: turn.now)
                 guard let access = keyring.entry(of: proved.entry.key, at: time) else {
                     throw WireError.authFailed
                 }

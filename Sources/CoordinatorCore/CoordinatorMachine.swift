@@ -50,6 +50,9 @@ public struct CoordinatorMachine: Sendable {
         public var schedulerLimits: SchedulerLimits
         /// The keys that are accepted at the start.
         public var keyring: Keyring
+        /// What takes the place of a key that there is not, so that strangers do not learn which
+        /// there are: a random key that nobody knows.
+        public var decoy: HandshakeKey?
         /// Counts the starts of this coordinator; a session of another epoch is not resumed.
         public var epoch: Int
         /// Name and version, told to peers.

@@ -170,6 +170,25 @@ class HandshakeTests(CoordinatorTest):
                           mac=self.proof(hello, challenge, key=self.coordinator.key(other)))
                 peer.expect_fatal("auth_failed")
 
+    def test_a_key_that_there_is_not_looks_like_a_wrong_one(self):
+        seen, wrong = [], secrets.token_bytes(32)
+        for role, name, key in [
+                ("worker", "worker", wrong), ("worker", None, wrong), ("worker", "nobody", wrong),
+                ("worker", "worker~2", self.coordinator.key("worker")),
+                ("client", "worker", self.coordinator.key("worker")),
+                ("viewer", "client", self.coordinator.key("client"))]:
+            with self.subTest(role=role, key=name):
+                peer = self.coordinator.connect()
+                hello = self.hello(peer, role=role, **({"key": name} if name else {}))
+                challenge = peer.expect("challenge")
+                peer.send(type="auth", mac=self.proof(hello, challenge, key=key))
+                error = peer.expect_fatal("auth_failed")
+                # Names and numbers that are never the same twice.
+                shape = [(field, type(value), len(str(value)))
+                         for field, value in challenge.items()]
+                seen.append((shape, error))
+        self.assertEqual(seen, [seen[0]] * 6)
+
     def test_a_reflected_proof_is_refused(self):
         peer = self.coordinator.connect()
         self.hello(peer)

@@ -110,6 +110,27 @@ struct AccessTests {
         #expect(harness.isClosed(viewer))
     }
 
+    @Test("A key whose time ends during the handshake gives nothing, by the clock as it is now")
+    func endedMeanwhile() throws {
+        let bob = Identity(name: "bob", role: .viewer)
+        let harness = harness(try keyring([(7, "bob", bob, 3_600_000)]))
+        let viewer = harness.connect(.viewer, "v", key: try key(7, "bob"))
+        var initiator = HandshakeInitiator(
+            role: .viewer,
+            name: "v",
+            key: viewer.key,
+            nonce: [UInt8](repeating: 9, count: 32)
+        )
+        viewer.send(.hello(initiator.hello()))
+        let challenge = try viewer.next {
+            if case .challenge(let challenge) = $0 { challenge } else { nil }
+        }
+        harness.handle(.calendarRead(unixMillisecondsAtZero: 3_600_000))
+        viewer.send(.auth(try initiator.answer(to: challenge)))
+        #expect(try viewer.nextError().code == .authFailed)
+        #expect(harness.isClosed(viewer))
+    }
+
     /// A registered worker that holds an attempt, so that its session outlives its connection.
     private func busyWorker(_ key: HandshakeKey, in harness: MachineHarness) throws -> TestPeer {
         let worker = harness.connect(.worker, "w", key: key)

@@ -37,8 +37,48 @@ struct HandshakeTests {
         #expect(harness.lineLimits[peer.id] == Limits().maxLine)
     }
 
-    @Test("A wrong key and a role without key both end with auth_failed and no detail")
+    @Test("A wrong key and a name or role without key all end at the proof, with no detail")
     func wrongKey() throws {
+        let keys = MachineHarness.keys.filter { $0.key == .worker }
+        let harness = MachineHarness {
+            $0.keyring = Keyring(keys)
+            $0.decoy = HandshakeKey([UInt8](repeating: 77, count: 32))
+        }
+        let wrong = try #require(HandshakeKey([UInt8](repeating: 99, count: 32)))
+        let worker = try #require(keys[.worker])
+        var refusals: [ErrorMessage] = []
+        for (role, name, key) in [
+            (.worker, "worker", wrong), (.worker, "nobody", wrong), (.client, "client", wrong),
+            (.client, "worker", worker), (.worker, "worker~2", worker),
+        ] as [(Role, String, HandshakeKey)] {
+            let peer = harness.connect(role, "p", key: HandshakeKey(key, named: name))
+            let nonce = [UInt8](repeating: 3, count: 32)
+            peer.send(.hello(Hello(role: role, name: "p", nonce: nonce, key: name)))
+            guard case .challenge(let challenge)? = peer.take().first else {
+                Issue.record("no challenge for \(name)")
+                continue
+            }
+            #expect(!harness.isClosed(peer))
+            let mac = Handshake.mac(
+                key: key,
+                side: .peer,
+                role: role,
+                clientNonce: nonce,
+                coordinatorNonce: challenge.nonce,
+                name: "p",
+                session: challenge.session
+            )
+            peer.send(.auth(Auth(mac: mac)))
+            refusals.append(try peer.nextError())
+            #expect(harness.isClosed(peer))
+        }
+        #expect(refusals.count == 5)
+        #expect(Set(refusals.map(\.message)).count == 1)
+        #expect(refusals.allSatisfy { $0.code == .authFailed && $0.isFatal })
+    }
+
+    @Test("Without a decoy a role without key ends at its hello, with no detail either")
+    func noDecoy() throws {
         let wrong = try #require(HandshakeKey([UInt8](repeating: 99, count: 32)))
         let peer = harness.connect(.client, "p", key: wrong)
         let initiator = HandshakeInitiator(

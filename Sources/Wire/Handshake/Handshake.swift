@@ -160,24 +160,29 @@ public struct HandshakeInitiator: Sendable {
 public struct HandshakeResponder: Sendable {
     private enum State {
         case waitingForHello
-        case waitingForAuth(Hello, Keyring.Entry, mac: [UInt8])
+        /// Without an entry no proof is good enough.
+        case waitingForAuth(Hello, Keyring.Entry?, mac: [UInt8])
         case ended
     }
 
     private let nonce: [UInt8]
     private let session: String
+    private let decoy: HandshakeKey?
     private var state = State.waitingForHello
     /// The name of the key that encrypts the connection; nil if nothing does.
     private var encryptingKey: String?
 
     /// Prepares the handshake of one connection.
     ///
-    /// The nonce has 32 bytes, never used before; the session keeps the rule of `PeerName`.
-    public init(nonce: [UInt8], session: String) {
+    /// The nonce has 32 bytes, never used before; the session keeps the rule of `PeerName`. The
+    /// decoy, which nobody knows, takes the place of a key that there is not, so that a stranger
+    /// does not learn which keys there are; without one such a peer is refused at its hello.
+    public init(nonce: [UInt8], session: String, decoy: HandshakeKey? = nil) {
         precondition(nonce.count == Limits.nonceBytes, "a nonce has 32 bytes")
         precondition(PeerName.isValid(session), "a session has \(PeerName.rule)")
         self.nonce = nonce
         self.session = session
+        self.decoy = decoy
     }
 
     /// The connection is encrypted with the key of that name, so that the peer must prove to hold
@@ -207,8 +212,8 @@ public struct HandshakeResponder: Sendable {
     ///   - keyring: The keys that are accepted.
     ///   - time: Now, in milliseconds of Unix time.
     /// - Returns: The answer, with the coordinator's proof.
-    /// - Throws: `unsupported_version` if none is common, `auth_failed` if there is no such key for
-    ///   the role, `not_ready` for a second hello.
+    /// - Throws: `unsupported_version` if none is common, `auth_failed` if the peer's name or the
+    ///   key cannot be right, `not_ready` for a second hello.
     public mutating func receive(
         _ hello: Hello,
         keyring: Keyring,
@@ -229,16 +234,20 @@ public struct HandshakeResponder: Sendable {
             )
         }
         let name = hello.key ?? encryptingKey ?? hello.role.rawValue
-        guard encryptingKey == nil || encryptingKey == name,
-            let entry = keyring.entry(named: name, at: time), entry.identity.role == hello.role,
-            PeerName.isValid(hello.name)
-        else { throw WireError.authFailed }
-        state = .waitingForAuth(hello, entry, mac: mac(.peer, hello, entry.key))
+        // A peer that encrypts has proved a key already, and may learn at once that this is another.
+        guard encryptingKey == nil || encryptingKey == name, PeerName.isValid(hello.name) else {
+            throw WireError.authFailed
+        }
+        let named = keyring.entry(named: name, at: time)
+        let entry = named?.identity.role == hello.role ? named : nil
+        let stand = encryptingKey == nil ? decoy : nil
+        guard let key = entry?.key ?? stand else { throw WireError.authFailed }
+        state = .waitingForAuth(hello, entry, mac: mac(.peer, hello, key))
         return Challenge(
             version: version,
             nonce: nonce,
             session: session,
-            mac: mac(.coordinator, hello, entry.key)
+            mac: mac(.coordinator, hello, key)
         )
     }
 
@@ -253,7 +262,7 @@ public struct HandshakeResponder: Sendable {
             throw WireError(code: .notReady, message: "This is not the time for an auth.")
         }
         state = .ended
-        guard constantTimeEqual(auth.mac, expected) else { throw WireError.authFailed }
+        guard constantTimeEqual(auth.mac, expected), let entry else { throw WireError.authFailed }
         return Proved(
             role: hello.role,
             entry: entry,
