@@ -294,6 +294,8 @@ public final class CoordinatorService {
             case .discardBacklog(let id): connections[id]?.discardBacklog()
             case .close(let id):
                 connections.removeValue(forKey: id)?.closeAfterWriting()
+            case .closeAtOnce(let id):
+                connections.removeValue(forKey: id)?.closeAfterWriting(waitsForEnd: false)
             case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)

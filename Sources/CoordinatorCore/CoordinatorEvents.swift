@@ -73,6 +73,8 @@ extension CoordinatorMachine {
         case discardBacklog(ConnectionID)
         /// Send what is in the outbox, then close. No `disconnected` follows.
         case close(ConnectionID)
+        /// The same, without waiting until the peer ends its side, too.
+        case closeAtOnce(ConnectionID)
         /// The peer has proved itself: lines up to the announced limit are accepted from now on.
         case raiseLineLimit(ConnectionID, bytes: Int)
         /// Take the peer's lines after those of workers and of peers that prove themselves.

@@ -47,7 +47,7 @@ extension CoordinatorMachine {
                 code: .authFailed,
                 message: "The key \(access.key.name ?? "") is not accepted any more; get a new one."
             )
-            violate(id, error, in: &turn)
+            violate(id, error, waitsForEnd: false, in: &turn)
         }
         for worker in Array(fleet.ids) {
             guard let session = fleet[worker], session.connection == nil,

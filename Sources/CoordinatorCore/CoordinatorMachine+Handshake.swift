@@ -188,8 +188,13 @@ extension CoordinatorMachine {
     /// The peer broke the protocol.
     ///
     /// An unknown type is tolerated a number of times; everything else ends the connection after an
-    /// error that says why.
-    mutating func violate(_ id: ConnectionID, _ error: WireError, in turn: inout CoordinatorTurn) {
+    /// error that says why, and when the peer has ended its side or had time for that.
+    mutating func violate(
+        _ id: ConnectionID,
+        _ error: WireError,
+        waitsForEnd: Bool = true,
+        in turn: inout CoordinatorTurn
+    ) {
         guard let peer = peers[id] else { return }
         let time = presence.judgingTime(at: turn.now)
         peers.inPlace(id) { $0.lastHeard = time }
@@ -206,17 +211,22 @@ extension CoordinatorMachine {
             peers.inPlace(id) { $0.unknownTypes += 1 }
         } else {
             turn.append(.report(.peerDismissed(id, error)))
-            dismiss(id, reason: error.description, in: &turn)
+            dismiss(id, reason: error.description, waitsForEnd: waitsForEnd, in: &turn)
         }
     }
 
     /// Closes a connection from this side.
     ///
     /// A worker loses its session.
-    mutating func dismiss(_ id: ConnectionID, reason: String, in turn: inout CoordinatorTurn) {
+    mutating func dismiss(
+        _ id: ConnectionID,
+        reason: String,
+        waitsForEnd: Bool = true,
+        in turn: inout CoordinatorTurn
+    ) {
         guard let peer = peers[id] else { return }
         forget(id)
-        turn.append(.close(id))
+        turn.append(waitsForEnd ? .close(id) : .closeAtOnce(id))
         switch peer.state {
         case .worker(let worker): lose(worker, reason: reason, in: &turn)
         case .observer: leave(id, in: &turn)

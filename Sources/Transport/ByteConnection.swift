@@ -19,7 +19,7 @@ protocol ByteConnection: AnyObject {
     func pauseReading()
     func resumeReading()
     func write(_ bytes: inout [UInt8])
-    func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool)
+    func closeAfterWriting(waitsForEnd: Bool, rest: @escaping (inout [UInt8]) -> Bool)
     func close()
 }
 

@@ -342,11 +342,13 @@ public final class MessageConnection {
     // MARK: - Closing
 
     /// Closes when everything sent has left; no callback is called any more.
-    public func closeAfterWriting() {
+    ///
+    /// Without waiting for the peer's end, what it sends meanwhile may cost it our last bytes.
+    public func closeAfterWriting(waitsForEnd: Bool = true) {
         guard !isClosed else { return }
         var rest = outbox
         forget()
-        socket.closeAfterWriting { rest.takePiece(into: &$0) }
+        socket.closeAfterWriting(waitsForEnd: waitsForEnd) { rest.takePiece(into: &$0) }
     }
 
     /// Closes at once; unsent data is dropped, and no callback is called any more.

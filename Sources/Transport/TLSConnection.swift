@@ -84,15 +84,15 @@ final class TLSConnection: ByteConnection {
         loop.nextTurn { [weak self] in self?.fail(Self.damaged) }
     }
 
-    func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool) {
+    func closeAfterWriting(waitsForEnd: Bool, rest: @escaping (inout [UInt8]) -> Bool) {
         guard !isClosed else { return }
         let isUsable = isOpen && !hasFailed
         forget()
         // Before the handshake is over there is nothing that the peer could read.
-        guard isUsable else { return socket.closeAfterWriting() }
+        guard isUsable else { return socket.closeAfterWriting(waitsForEnd: waitsForEnd) }
         let stream = stream
         var hasEnded = false
-        socket.closeAfterWriting { piece in
+        socket.closeAfterWriting(waitsForEnd: waitsForEnd) { piece in
             var plain: [UInt8] = []
             if !hasEnded, rest(&plain), stream.write(plain, into: &piece) { return true }
             guard !hasEnded else { return false }

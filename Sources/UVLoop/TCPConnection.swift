@@ -135,22 +135,29 @@ public final class TCPConnection {
     /// discarded until it ends too, because closing with unread bytes would make the system discard
     /// our last ones. A peer that neither reads nor ends is given up after 5 s without progress.
     ///
-    /// - Parameter rest: Provides the bytes that are still to be written, piece by piece as the
-    ///   peer accepts them; puts the next piece into the empty array, or returns false when there
-    ///   is none.
-    public func closeAfterWriting(rest: @escaping (inout [UInt8]) -> Bool = { _ in false }) {
+    /// - Parameters:
+    ///   - waitsForEnd: Whether to wait until the peer ends, too. If not, and it is sending, the
+    ///     system may discard our last bytes.
+    ///   - rest: Provides the bytes that are still to be written, piece by piece as the peer
+    ///     accepts them; puts the next piece into the empty array, or returns false when there is
+    ///     none.
+    public func closeAfterWriting(
+        waitsForEnd: Bool = true,
+        rest: @escaping (inout [UInt8]) -> Bool = { _ in false }
+    ) {
         stream.loop.assertOnLoop()
         guard phase == .open else { return }
         phase = .finishing
         dropCallbacks()
         let peerHasEnded = hasEnded
+        let isDoneWhenSent = peerHasEnded || !waitsForEnd
         self.rest = rest
         stream.onBytes = { _ in }
         stream.onReadEnd = { [self] _ in closeStream() }
         stream.onWritten = { [self] code in
             if code < 0 { closeStream() } else { writeRest() }
         }
-        stream.onShutDown = { [self] in if peerHasEnded { closeStream() } }
+        stream.onShutDown = { [self] in if isDoneWhenSent { closeStream() } }
         if stream.unsentBytes == 0 { writeRest() }
         guard phase == .finishing else { return }
         if !peerHasEnded { stream.startReading() }

@@ -482,6 +482,29 @@ class ChangeTests(KeysTest):
         return path
 
 
+class IdlePeerTests(unittest.TestCase):
+    """A peer that just stays, where nothing is encrypted."""
+
+    def test_the_socket_of_a_revoked_peer_is_closed_at_once(self):
+        coordinator = Coordinator()
+        self.addCleanup(coordinator.stop)
+
+        def sockets():
+            files = pathlib.Path(f"/proc/{coordinator.process.process.pid}/fd").iterdir()
+            return sum(os.readlink(file).startswith("socket:") for file in files)
+
+        before = sockets()
+        peer = coordinator.greet("viewer")
+        self.assertEqual(sockets(), before + 1)
+        weft("keys", "revoke", "viewer", "--state", coordinator.folder.name)
+        peer.answers_pings = False
+        peer.skip_to("error", code="auth_failed", fatal=True)
+        begin = time.monotonic()
+        while sockets() > before:
+            self.assertLess(time.monotonic() - begin, 2)
+            time.sleep(0.01)
+
+
 class BoundTests(KeysTest):
     """What identities are bound to, and what is known of who did what."""
 

@@ -73,6 +73,8 @@ struct AccessTests {
         let client = harness.client()
         harness.handle(.keyringChanged(try keyring([(9, "eve", eve, nil)])))
         #expect(harness.isClosed(worker) && harness.isClosed(viewer))
+        // One that stays connected must not keep a socket open for longer.
+        #expect(harness.closedAtOnce == [worker.id, viewer.id])
         #expect(!harness.isClosed(client))
         let again = harness.connect(.worker, "w", key: try key(7, "bob"))
         sayHello(again)

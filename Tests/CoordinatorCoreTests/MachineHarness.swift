@@ -23,6 +23,7 @@ final class MachineHarness {
     private(set) var now = Instant.zero
     private(set) var peers: [ConnectionID: TestPeer] = [:]
     private(set) var closed: Set<ConnectionID> = []
+    private(set) var closedAtOnce: Set<ConnectionID> = []
     private(set) var notices: [CoordinatorMachine.Notice] = []
     /// The remembered plans as they are to be kept; nil if there was no change.
     private(set) var storedPlans: [RememberedPlan]?
@@ -156,6 +157,9 @@ final class MachineHarness {
             case .pauseReading(let id): peers[id]?.isPaused = true
             case .resumeReading(let id): resumed.append(id)
             case .close(let id): closed.insert(id)
+            case .closeAtOnce(let id):
+                closed.insert(id)
+                closedAtOnce.insert(id)
             case .letOthersGoFirst: break
             case .raiseLineLimit(let id, let bytes): lineLimits[id] = bytes
             case .callModel(let id, let request, let purpose):

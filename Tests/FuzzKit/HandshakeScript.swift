@@ -334,7 +334,7 @@ final class HandshakeScript {
         case .send(let id, let message):
             try demand(placesByID[id] != nil, "\(message.kind) to \(id), which is closed")
             try take(message, id)
-        case .close(let id):
+        case .close(let id), .closeAtOnce(let id):
             guard let number = placesByID.removeValue(forKey: id) else {
                 throw Disagreement("\(id) is closed twice")
             }

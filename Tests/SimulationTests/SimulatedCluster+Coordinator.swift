@@ -82,7 +82,7 @@ extension SimulatedCluster {
                 return broken("\(id) is resumed, but was not paused")
             }
             resume(link)
-        case .close(let id):
+        case .close(let id), .closeAtOnce(let id):
             guard let link = links[id], link.isOpenForCoordinator else {
                 return broken("\(id) was closed twice")
             }
