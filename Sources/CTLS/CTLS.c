@@ -1,7 +1,7 @@
 // The shim over libssl; CTLS.h says what each function does.
 #include "CTLS.h"
 
-#include <limits.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -17,6 +17,8 @@ typedef struct named_key {
 
 struct weft_tls_context {
     SSL_CTX *shared;
+    // How libssl gets what was received and gives what is to be sent.
+    BIO_METHOD *stream;
     bool is_server;
     // One for its owner and one for each connection.
     size_t references;
@@ -35,7 +37,75 @@ struct weft_tls {
     // The name that a client offered last.
     uint8_t name[WEFT_TLS_NAME_BYTES];
     size_t name_length;
+    // Received bytes of the caller, while a call reads them.
+    const uint8_t *in;
+    size_t in_left;
+    // Room of the caller, while a call writes.
+    uint8_t *out;
+    size_t out_left;
+    // What is to be sent and had no room: above all the handshake.
+    uint8_t *kept;
+    size_t kept_start, kept_end, kept_capacity;
 };
+
+// MARK: - Bytes
+
+static int take_in(BIO *bio, char *bytes, size_t limit, size_t *count) {
+    weft_tls *tls = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    *count = limit < tls->in_left ? limit : tls->in_left;
+    if (*count == 0) {
+        // Not the end: more may be received later.
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(bytes, tls->in, *count);
+    tls->in += *count;
+    tls->in_left -= *count;
+    return 1;
+}
+
+static bool keep(weft_tls *tls, const char *bytes, size_t length) {
+    if (length > tls->kept_capacity - tls->kept_end) {
+        size_t capacity = tls->kept_end + length + 1024;
+        uint8_t *kept = realloc(tls->kept, capacity);
+        if (kept == NULL) return false;
+        tls->kept = kept;
+        tls->kept_capacity = capacity;
+    }
+    memcpy(tls->kept + tls->kept_end, bytes, length);
+    tls->kept_end += length;
+    return true;
+}
+
+static int put_out(BIO *bio, const char *bytes, size_t length, size_t *count) {
+    weft_tls *tls = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    *count = length;
+    // What is kept comes before it.
+    size_t fitting = tls->kept_end > 0 ? 0 : length < tls->out_left ? length : tls->out_left;
+    if (fitting > 0) {
+        memcpy(tls->out, bytes, fitting);
+        tls->out += fitting;
+        tls->out_left -= fitting;
+    }
+    return fitting == length || keep(tls, bytes + fitting, length - fitting);
+}
+
+static long control(BIO *bio, int command, long number, void *pointer) {
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *make_stream(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "weft");
+    if (method != NULL && BIO_meth_set_read_ex(method, take_in)
+        && BIO_meth_set_write_ex(method, put_out) && BIO_meth_set_ctrl(method, control)) {
+        return method;
+    }
+    BIO_meth_free(method);
+    return NULL;
+}
 
 // MARK: - Keys
 
@@ -125,6 +195,8 @@ static bool configure(SSL_CTX *shared, bool is_server) {
         return false;
     }
     SSL_CTX_set_mode(shared, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // One copy for a record and not one for its head and one for the rest.
+    SSL_CTX_set_read_ahead(shared, 1);
     SSL_CTX_set_session_cache_mode(shared, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(shared, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     if (is_server) {
@@ -144,8 +216,10 @@ weft_tls_context *weft_tls_context_new(bool is_server) {
     if (context == NULL) return NULL;
     context->references = 1;
     context->is_server = is_server;
+    context->stream = make_stream();
     context->shared = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
-    if (context->shared == NULL || !configure(context->shared, is_server)
+    if (context->stream == NULL || context->shared == NULL
+        || !configure(context->shared, is_server)
         || RAND_bytes(context->decoy, sizeof context->decoy) != 1) {
         weft_tls_context_free(context);
         return NULL;
@@ -158,6 +232,7 @@ void weft_tls_context_free(weft_tls_context *context) {
     weft_tls_clear_keys(context);
     free(context->keys);
     SSL_CTX_free(context->shared);
+    BIO_meth_free(context->stream);
     OPENSSL_cleanse(context->decoy, sizeof context->decoy);
     free(context);
 }
@@ -174,20 +249,17 @@ static void note_event(const SSL *ssl, int where, int value) {
 weft_tls *weft_tls_new(weft_tls_context *context) {
     weft_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) return NULL;
-    BIO *in = BIO_new(BIO_s_mem());
-    BIO *out = BIO_new(BIO_s_mem());
+    BIO *stream = BIO_new(context->stream);
     tls->ssl = SSL_new(context->shared);
-    if (in == NULL || out == NULL || tls->ssl == NULL) {
-        BIO_free(in);
-        BIO_free(out);
+    if (stream == NULL || tls->ssl == NULL) {
+        BIO_free(stream);
         SSL_free(tls->ssl);
         free(tls);
         return NULL;
     }
-    // An empty one means "later", not the end.
-    BIO_set_mem_eof_return(in, -1);
-    BIO_set_mem_eof_return(out, -1);
-    SSL_set_bio(tls->ssl, in, out);
+    BIO_set_data(stream, tls);
+    BIO_set_init(stream, 1);
+    SSL_set_bio(tls->ssl, stream, stream);
     tls->context = context;
     context->references += 1;
     SSL_set_app_data(tls->ssl, tls);
@@ -203,7 +275,14 @@ weft_tls *weft_tls_new(weft_tls_context *context) {
 void weft_tls_free(weft_tls *tls) {
     SSL_free(tls->ssl);
     weft_tls_context_free(tls->context);
+    free(tls->kept);
     free(tls);
+}
+
+// An error that is left from before would be taken for one of the next call. Mostly there is none,
+// and clearing costs more than looking.
+static void clear_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
 // Notes what a call that could not go on means.
@@ -218,7 +297,7 @@ static void note(weft_tls *tls, int result) {
 
 weft_tls_state weft_tls_go_on(weft_tls *tls) {
     if (tls->state != WEFT_TLS_SHAKING_HANDS) return tls->state;
-    ERR_clear_error();
+    clear_errors();
     int result = SSL_do_handshake(tls->ssl);
     if (result != 1) {
         note(tls, result);
@@ -231,72 +310,74 @@ weft_tls_state weft_tls_go_on(weft_tls *tls) {
     return tls->state;
 }
 
-weft_tls_state weft_tls_receive(
-    weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length) {
-    bytes += offset;
-    if (tls->state == WEFT_TLS_FAILED || tls->state == WEFT_TLS_ENDED) return tls->state;
-    BIO *in = SSL_get_rbio(tls->ssl);
-    while (length > 0) {
-        int piece = length > INT_MAX ? INT_MAX : (int)length;
-        if (BIO_write(in, bytes, piece) != piece) {
-            tls->state = WEFT_TLS_FAILED;
-            return tls->state;
-        }
-        bytes += piece;
-        length -= (size_t)piece;
-    }
-    return weft_tls_go_on(tls);
-}
-
-size_t weft_tls_read(weft_tls *tls, uint8_t *bytes, size_t capacity) {
-    if (tls->state != WEFT_TLS_OPEN) return 0;
+size_t weft_tls_receive(weft_tls *tls, const uint8_t *bytes, size_t *start, size_t end,
+                        uint8_t *plain, size_t capacity) {
     size_t total = 0;
+    tls->in = bytes + *start;
+    tls->in_left = end - *start;
+    weft_tls_go_on(tls);
     // Asking an empty stream would cost as much as a short record.
-    while (total < capacity
-           && (SSL_has_pending(tls->ssl) || BIO_ctrl_pending(SSL_get_rbio(tls->ssl)) > 0)) {
+    while (tls->state == WEFT_TLS_OPEN && total < capacity
+           && (tls->in_left > 0 || SSL_has_pending(tls->ssl))) {
         size_t count = 0;
-        ERR_clear_error();
-        int result = SSL_read_ex(tls->ssl, bytes + total, capacity - total, &count);
+        clear_errors();
+        int result = SSL_read_ex(tls->ssl, plain + total, capacity - total, &count);
         if (result != 1) {
             note(tls, result);
             break;
         }
         total += count;
     }
+    // After the end nothing is read any more.
+    *start = tls->state == WEFT_TLS_OPEN ? end - tls->in_left : end;
+    tls->in = NULL;
+    tls->in_left = 0;
     return total;
 }
 
 weft_tls_state weft_tls_state_of(const weft_tls *tls) { return tls->state; }
 
-bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length) {
+bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t start, size_t end,
+                    uint8_t *encrypted, size_t capacity, size_t *made) {
+    *made = 0;
     if (tls->state != WEFT_TLS_OPEN && tls->state != WEFT_TLS_ENDED) return false;
-    bytes += offset;
-    size_t sent = 0;
-    while (sent < length) {
+    tls->out = encrypted;
+    tls->out_left = capacity;
+    while (start < end) {
         size_t count = 0;
-        ERR_clear_error();
-        // Memory takes everything, so that this goes on until all is encrypted.
-        if (SSL_write_ex(tls->ssl, bytes + sent, length - sent, &count) != 1) {
+        clear_errors();
+        // Everything is taken, so that this goes on until all is encrypted.
+        if (SSL_write_ex(tls->ssl, bytes + start, end - start, &count) != 1) {
             tls->state = WEFT_TLS_FAILED;
-            return false;
+            break;
         }
-        sent += count;
+        start += count;
     }
-    return true;
+    *made = capacity - tls->out_left;
+    tls->out = NULL;
+    tls->out_left = 0;
+    return start == end;
 }
 
 void weft_tls_end(weft_tls *tls) {
     if (tls->state != WEFT_TLS_OPEN && tls->state != WEFT_TLS_ENDED) return;
-    ERR_clear_error();
+    clear_errors();
     SSL_shutdown(tls->ssl);
 }
 
-size_t weft_tls_pending(const weft_tls *tls) { return BIO_ctrl_pending(SSL_get_wbio(tls->ssl)); }
+size_t weft_tls_pending(const weft_tls *tls) { return tls->kept_end - tls->kept_start; }
 
-size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t offset, size_t capacity) {
-    int limit = capacity > INT_MAX ? INT_MAX : (int)capacity;
-    int count = BIO_read(SSL_get_wbio(tls->ssl), bytes + offset, limit);
-    return count > 0 ? (size_t)count : 0;
+size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t capacity) {
+    size_t count = weft_tls_pending(tls);
+    if (count > capacity) count = capacity;
+    if (count > 0) memcpy(bytes, tls->kept + tls->kept_start, count);
+    tls->kept_start += count;
+    if (tls->kept_start == tls->kept_end) {
+        free(tls->kept);
+        tls->kept = NULL;
+        tls->kept_start = tls->kept_end = tls->kept_capacity = 0;
+    }
+    return count;
 }
 
 size_t weft_tls_key_name(const weft_tls *tls, uint8_t *name, size_t capacity) {

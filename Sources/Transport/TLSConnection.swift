@@ -74,11 +74,8 @@ final class TLSConnection: ByteConnection {
             bytes.removeAll(keepingCapacity: true)
             return
         }
-        var encrypted: [UInt8] = []
-        encrypted.reserveCapacity(bytes.count + bytes.count >> 8 + 64)
-        let isWritten = stream.write(bytes, into: &encrypted)
+        let isWritten = stream.write(bytes, to: socket.write)
         bytes.removeAll(keepingCapacity: true)
-        socket.write(&encrypted)
         guard !isWritten else { return }
         // Not here: the writer does not expect the connection to end meanwhile.
         loop.nextTurn { [weak self] in self?.fail(Self.damaged) }
@@ -192,12 +189,7 @@ final class TLSConnection: ByteConnection {
         onFailure?(error)
     }
 
-    private func sendPending() {
-        var pending: [UInt8] = []
-        stream.takePending(into: &pending)
-        guard !pending.isEmpty else { return }
-        socket.write(&pending)
-    }
+    private func sendPending() { stream.takePending(to: socket.write) }
 
     private static let damaged = WireError(
         code: .encryption,

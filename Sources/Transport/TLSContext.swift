@@ -10,8 +10,10 @@ public import Wire
 public final class TLSContext {
     private let context: OpaquePointer
     let isCoordinator: Bool
-    /// Where streams put what they decrypt before it has its own memory.
-    fileprivate var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    /// Where streams put what they decrypt before it has its own memory, and what they encrypt
+    /// until the socket has it.
+    fileprivate var plain = [UInt8](repeating: 0, count: 64 << 10)
+    fileprivate var encrypted = [UInt8](repeating: 0, count: 64 << 10)
 
     private init(isCoordinator: Bool) {
         guard let context = weft_tls_context_new(isCoordinator) else {
@@ -96,46 +98,69 @@ final class TLSStream {
     /// Begins the handshake, on the side that does.
     func begin() { _ = weft_tls_go_on(tls) }
 
-    /// Takes received bytes, about a record at a time, and hands over what they decrypt to; stops
-    /// when the body says so.
+    /// Takes received bytes and hands over what they decrypt to, a piece at a time and at least
+    /// once; stops when the body says so.
     func receive(_ bytes: [UInt8], _ body: ([UInt8]) -> Bool) {
-        for start in stride(from: 0, to: bytes.count, by: Self.slice) {
-            let count = min(Self.slice, bytes.count - start)
-            _ = weft_tls_receive(tls, bytes, start, count)
-            // Each read takes all that is there, unless that is more than fits.
-            repeat {
-                let read = weft_tls_read(tls, &context.buffer, context.buffer.count)
-                let isGoingOn = body([UInt8](context.buffer[..<read]))
-                guard isGoingOn else { return }
-                guard read == context.buffer.count else { break }
-            } while true
-        }
+        var start = 0
+        repeat {
+            let count = weft_tls_receive(
+                tls,
+                bytes,
+                &start,
+                bytes.count,
+                &context.plain,
+                context.plain.count
+            )
+            guard body([UInt8](context.plain[..<count])) else { return }
+            // What fills all the room may not be all.
+            guard start < bytes.count || count == context.plain.count else { return }
+        } while true
     }
 
-    /// Encrypts bytes and appends what is to be sent; false if that failed.
-    func write(_ bytes: [UInt8], into encrypted: inout [UInt8]) -> Bool {
-        for start in stride(from: 0, to: bytes.count, by: Self.slice) {
-            let count = min(Self.slice, bytes.count - start)
-            guard weft_tls_write(tls, bytes, start, count) else { return false }
-            takePending(into: &encrypted)
+    /// Encrypts bytes and hands over what is to be sent; false if that failed.
+    func write(_ bytes: [UInt8], to send: (ArraySlice<UInt8>) -> Void) -> Bool {
+        takePending(to: send)
+        for start in stride(from: 0, to: bytes.count, by: Self.piece) {
+            var count = 0
+            let isWritten = weft_tls_write(
+                tls,
+                bytes,
+                start,
+                min(start + Self.piece, bytes.count),
+                &context.encrypted,
+                context.encrypted.count,
+                &count
+            )
+            if count > 0 { send(context.encrypted[..<count]) }
+            takePending(to: send)
+            guard isWritten else { return false }
         }
         return true
     }
 
-    /// How many bytes libssl is given at a time: its memory stays as large as it once was.
-    private static let slice = 16 << 10
+    /// How many bytes are encrypted at a time, in whole records: with what those add they have room
+    /// in the context's array.
+    private static let piece = 3 * Int(WEFT_TLS_RECORD_BYTES)
+
+    /// Encrypts bytes and appends what is to be sent; false if that failed.
+    func write(_ bytes: [UInt8], into encrypted: inout [UInt8]) -> Bool {
+        write(bytes) { encrypted += $0 }
+    }
 
     /// Tells the peer that no more follows.
     func end() { weft_tls_end(tls) }
 
-    /// Appends what is to be sent.
+    /// Hands over what is to be sent besides what is written: handshakes and alerts.
+    func takePending(to send: (ArraySlice<UInt8>) -> Void) {
+        while weft_tls_pending(tls) > 0 {
+            let count = weft_tls_take(tls, &context.encrypted, context.encrypted.count)
+            send(context.encrypted[..<count])
+        }
+    }
+
+    /// Appends what is to be sent besides what is written.
     func takePending(into bytes: inout [UInt8]) {
-        let pending = weft_tls_pending(tls)
-        guard pending > 0 else { return }
-        let start = bytes.count
-        bytes.append(contentsOf: [UInt8](repeating: 0, count: pending))
-        let taken = weft_tls_take(tls, &bytes, start, pending)
-        bytes.removeLast(pending - taken)
+        takePending { bytes += $0 }
     }
 
     /// Whether the peer says that it does not accept the key, which is not proved.

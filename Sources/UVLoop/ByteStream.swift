@@ -130,6 +130,14 @@ final class ByteStream {
         bytes = []
     }
 
+    /// Sends what the system accepts now and queues a copy of the rest.
+    func write(_ bytes: ArraySlice<UInt8>) {
+        guard !isClosed, !isWriteBroken, !bytes.isEmpty else { return }
+        writtenBytes += bytes.count
+        let sent = writesQueued == 0 ? bytes.withUnsafeBytes { tryWrite($0) } : 0
+        if sent < bytes.count { queue([UInt8](bytes.dropFirst(sent)), from: 0) }
+    }
+
     /// Ends the outgoing side when all queued writes have been sent.
     func shutDown() {
         guard !isClosed else { return }

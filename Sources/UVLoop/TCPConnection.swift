@@ -108,6 +108,14 @@ public final class TCPConnection {
         stream.write(&bytes)
     }
 
+    /// Sends what the socket accepts now and queues a copy of the rest.
+    ///
+    /// For bytes in memory that the caller uses again; otherwise as for an array.
+    public func write(_ bytes: ArraySlice<UInt8>) {
+        stream.loop.assertOnLoop()
+        if phase == .open { stream.write(bytes) }
+    }
+
     /// Bytes written and not yet accepted by the system; 0 after closing.
     public var unsentBytes: Int {
         stream.loop.assertOnLoop()

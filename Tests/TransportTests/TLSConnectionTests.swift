@@ -265,6 +265,41 @@ struct TLSConnectionTests {
         #expect(far.state == .failed)
     }
 
+    @Test("Bytes arrive alike in whole, one by one, and several records at once")
+    func cuts() throws {
+        let context = coordinator(accepting: Keyring([.client: try key(1)]))
+        let (near, far) = (
+            try TLSContext.peer(key(1), role: .client).makeStream(), context.makeStream()
+        )
+        func pass(_ bytes: [UInt8], to stream: TLSStream, by size: Int) -> [UInt8] {
+            var plain: [UInt8] = []
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                stream.receive([UInt8](bytes[start..<min(start + size, bytes.count)])) {
+                    plain += $0
+                    return true
+                }
+            }
+            return plain
+        }
+        near.begin()
+        for _ in 0..<3 {
+            #expect(pass(pending(of: near), to: far, by: 1) == [])
+            #expect(pass(pending(of: far), to: near, by: 1) == [])
+        }
+        #expect(near.state == .open && far.state == .open)
+        for (length, size) in [
+            (1, 1), (300, 1), (300, 7), (16_384, 100), (16_385, 5_000), (49_152, 70_000),
+            (49_153, 16_406), (400_000, 1_000_000), (1_000_000, 65_536), (65_536, 65_700),
+        ] {
+            let text = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+            for (source, sink) in [(near, far), (far, near)] {
+                var bytes: [UInt8] = []
+                #expect(source.write(text, into: &bytes))
+                #expect(pass(bytes, to: sink, by: size) == text, "\(length) by \(size)")
+            }
+        }
+    }
+
     @Test("What was sent before the peer ended its side is still answered")
     func endedByPeer() throws {
         let context = coordinator(accepting: Keyring([.client: try key(1)]))

@@ -80,6 +80,8 @@ extension TCPConnection {
     /// Ends our outgoing side, and continues to read.
     func shutDownForTest() { stream.shutDown() }
 
+    var isOpenForTest: Bool { !stream.isClosed }
+
     /// Closes so that the peer gets a reset.
     func resetForTest() {
         var descriptor: Int32 = -1

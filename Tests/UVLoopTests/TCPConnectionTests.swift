@@ -229,6 +229,70 @@ struct TCPConnectionTests {
         #expect(ends == [true])
     }
 
+    @Test("Closing without waiting for the peer's end delivers everything, and takes no time")
+    func closeAtOnce() async throws {
+        let (received, time) = try await onLoop { loop in
+            var accepted: TCPConnection?
+            let listener = try listen(loop) { connection in
+                accepted = connection
+                var bytes = [UInt8](repeating: 9, count: 5_000_000)
+                connection.write(&bytes)
+                connection.closeAfterWriting(waitsForEnd: false)
+            }
+            var received = 0
+            let start = loop.nowNanoseconds
+            var timer: UVLoop.Timer?
+            timer = UVLoop.Timer(loop: loop) {
+                guard accepted?.isOpenForTest == false else {
+                    timer?.schedule(after: .milliseconds(5))
+                    return
+                }
+                loop.stop()
+            }
+            connect(loop, listener) { connection in
+                // The client stays.
+                connection.start(
+                    onBytes: { received += $0.count },
+                    onEnd: { _ in timer?.schedule(after: .milliseconds(1)) }
+                )
+            }
+            loop.run()
+            return (received, loop.nowNanoseconds - start)
+        }
+        #expect(received == 5_000_000)
+        #expect(time < 4_000_000_000)
+    }
+
+    @Test("A slice of reused memory is sent whole, also when the socket takes it late")
+    func slices() async throws {
+        let received = try await onLoop { loop in
+            var received: [UInt8] = []
+            let listener = try listen(loop) { connection in
+                connection.start(
+                    onBytes: { received += $0 },
+                    onEnd: { _ in
+                        connection.close()
+                        loop.stop()
+                    }
+                )
+            }
+            connect(loop, listener) { connection in
+                var memory = [UInt8](repeating: 0, count: 300_000)
+                for round in 0..<20 {
+                    memory[7] = UInt8(round)
+                    connection.write(memory[7..<200_007])
+                    memory[7] = 99
+                }
+                connection.closeAfterWriting()
+                connection.write([1, 2, 3][...])
+            }
+            loop.run()
+            return received
+        }
+        #expect(received.count == 20 * 200_000)
+        #expect((0..<20).allSatisfy { received[$0 * 200_000] == UInt8($0) })
+    }
+
     @Test("A peer that resets the connection ends it once, with an error")
     func reset() async throws {
         let ends = try await onLoop { loop in

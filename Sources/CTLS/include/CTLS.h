@@ -45,26 +45,31 @@ typedef enum weft_tls_state {
     WEFT_TLS_FAILED,
 } weft_tls_state;
 
-/// Takes `length` received bytes from `offset` on and goes on as far as they allow. What is left of
-/// them is kept, so the caller reads after about a record's length of them.
-weft_tls_state weft_tls_receive(
-    weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length);
-/// Begins or goes on; a client calls it once before it has received anything.
+/// Begins the handshake; a client calls it once before it has received anything.
 weft_tls_state weft_tls_go_on(weft_tls *tls);
-/// Moves decrypted bytes into `bytes`; returns how many, 0 if there are none now.
-size_t weft_tls_read(weft_tls *tls, uint8_t *bytes, size_t capacity);
+/// Takes the received bytes from `*start` to `end`, goes on as far as they allow, and puts what they
+/// decrypt to into `plain`; returns how many bytes that are. `*start` is moved to the first byte that
+/// was not taken, for want of room: call again as long as there is one, or `plain` was filled.
+size_t weft_tls_receive(weft_tls *tls, const uint8_t *bytes, size_t *start, size_t end,
+                        uint8_t *plain, size_t capacity);
 /// The state after the last call.
 weft_tls_state weft_tls_state_of(const weft_tls *tls);
 
-/// Encrypts `length` bytes from `offset` on; false if that failed. The peer may have ended its own
-/// side. What is to be sent is kept until it is taken.
-bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t offset, size_t length);
+/// What a record adds to its bytes, of which it has `WEFT_TLS_RECORD_BYTES` at most.
+#define WEFT_TLS_RECORD_EXTRA 22
+#define WEFT_TLS_RECORD_BYTES 16384
+
+/// Encrypts the bytes from `start` to `end`; false if that failed. The peer may have ended its own
+/// side. What is to be sent goes to `encrypted`, `*made` bytes; what does not fit there, or comes
+/// after something that is kept, is kept until it is taken.
+bool weft_tls_write(weft_tls *tls, const uint8_t *bytes, size_t start, size_t end,
+                    uint8_t *encrypted, size_t capacity, size_t *made);
 /// Tells the peer that no more bytes follow.
 void weft_tls_end(weft_tls *tls);
-/// How many bytes wait to be sent to the peer.
+/// How many bytes are kept to be sent to the peer.
 size_t weft_tls_pending(const weft_tls *tls);
-/// Moves bytes that are to be sent into `bytes`, from `offset` on; returns how many.
-size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t offset, size_t capacity);
+/// Moves bytes that are kept into `bytes`; returns how many.
+size_t weft_tls_take(weft_tls *tls, uint8_t *bytes, size_t capacity);
 /// Whether the peer has refused the key, as far as its alert tells, which is not
 /// authenticated.
 bool weft_tls_key_was_refused(const weft_tls *tls);
