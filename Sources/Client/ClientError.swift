@@ -68,10 +68,14 @@ extension ClientError {
     }
 
     /// An error before the handshake was over.
-    init(atHandshake error: ErrorMessage, with endpoint: Endpoint) {
+    init(
+        atHandshake error: ErrorMessage,
+        with endpoint: Endpoint,
+        _ options: CoordinatorClient.Options
+    ) {
         switch error.code {
         case .authFailed:
-            self = .notAuthenticated(error.message, by: endpoint)
+            self = .notAuthenticated(error.message, by: endpoint, options)
         case .encryption:
             self.init(
                 kind: .refused,
@@ -102,12 +106,19 @@ extension ClientError {
         )
     }
 
-    static func notAuthenticated(_ cause: String, by endpoint: Endpoint) -> ClientError {
-        ClientError(
+    static func notAuthenticated(
+        _ cause: String,
+        by endpoint: Endpoint,
+        _ options: CoordinatorClient.Options
+    ) -> ClientError {
+        let advice =
+            options.isJoining
+            ? "Get a new join line: weft keys export, on the coordinator's host."
+            : "Use the key file of that coordinator: --key-file or --state."
+        return ClientError(
             kind: .refused,
             code: .authFailed,
-            message: "\(endpoint): \(cause) Use the key file of that coordinator: --key-file or "
-                + "--state."
+            message: "\(endpoint): \(cause) \(advice)"
         )
     }
 

@@ -20,6 +20,8 @@ public final class CoordinatorClient {
         public var role: Role
         /// The key of that role.
         public var key: HandshakeKey
+        /// Whether all this was in a join line, for advice.
+        public var isJoining = false
         /// When the connection is encrypted.
         public var tls: TLSPolicy
         /// A name for people; must be valid for `PeerName`.

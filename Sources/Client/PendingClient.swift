@@ -99,10 +99,17 @@ public final class PendingClient {
             },
             onEnd: { [self] error in
                 if let client { return client.receiveEnd(error) }
-                fail(failure(error.map(\.explanation) ?? "it closed the connection"))
+                fail(failure(error.map(\.explanation) ?? endWithoutWord))
             }
         )
         connection.send(.hello(initiator.hello()))
+    }
+
+    /// What an end without an error of the coordinator means.
+    private var endWithoutWord: String {
+        connection?.awaitsEncryption == true
+            ? "it closed the connection without a word, as one that is full or shuts down does"
+            : "it closed the connection"
     }
 
     // MARK: - Handshake
@@ -119,13 +126,13 @@ public final class PendingClient {
                     message: error.message,
                     isFatal: true
                 )
-                fail(ClientError(atHandshake: refusal, with: endpoint))
+                fail(ClientError(atHandshake: refusal, with: endpoint, options))
             }
         case .welcome(let welcome):
             succeed(welcome)
         case .error(let error):
             guard error.isFatal else { return }
-            fail(ClientError(atHandshake: error, with: endpoint))
+            fail(ClientError(atHandshake: error, with: endpoint, options))
         case .ping(let ping):
             connection?.send(.pong(Pong(n: ping.n)))
         case .bye(let bye):
@@ -143,7 +150,7 @@ public final class PendingClient {
                 message: violation.message,
                 isFatal: true
             )
-            return fail(ClientError(atHandshake: refusal, with: endpoint))
+            return fail(ClientError(atHandshake: refusal, with: endpoint, options))
         }
         fail(failure("the program that listens there does not speak Weftline's protocol"))
     }
@@ -151,7 +158,7 @@ public final class PendingClient {
     private func succeed(_ welcome: Welcome) {
         guard let connection, hasAnswered else {
             return fail(
-                .notAuthenticated("it did not prove itself.", by: endpoint)
+                .notAuthenticated("it did not prove itself.", by: endpoint, options)
             )
         }
         connection.maximumLine = max(connection.maximumLine, welcome.limits.maxLine)

@@ -20,6 +20,9 @@ public final class MessageConnection {
     /// each time the peer has read some of it, and once when nothing waits any more.
     public var onBacklog: ((Backlog) -> Void)?
 
+    /// Whether the handshake of encryption is not over.
+    public private(set) var awaitsEncryption: Bool
+
     /// Called once with the name of the key, when a coordinator's connection is encrypted.
     public var onEncrypted: ((String) -> Void)?
 
@@ -88,6 +91,7 @@ public final class MessageConnection {
         let encrypted = tls.map { TLSConnection(loop: loop, socket: socket, context: $0) }
         self.socket = encrypted ?? socket
         isEncrypted = tls != nil
+        awaitsEncryption = isEncrypted
         outbox = Outbox(cutting: cutting)
         self.outboxes = outboxes ?? Outboxes(loop: loop)
         ownsOutboxes = outboxes == nil
@@ -97,6 +101,7 @@ public final class MessageConnection {
         self.socket.onDrained = { [weak self] in self?.flush() }
         encrypted?.onFailure = { [weak self] in self?.loseFraming($0) }
         encrypted?.onOpen = { [weak self, weak encrypted] in
+            self?.awaitsEncryption = false
             if let name = encrypted?.keyName { self?.onEncrypted?(name) }
         }
     }

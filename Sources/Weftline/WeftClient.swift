@@ -73,6 +73,7 @@ public final class WeftClient: Sendable {
         return try await connect(
             to: invitation.endpoints,
             key: invitation.key,
+            isJoining: true,
             tls: invitation.isEncrypted ? .always : .never,
             name: name,
             timeout: timeout
@@ -82,6 +83,7 @@ public final class WeftClient: Sendable {
     private static func connect(
         to endpoints: [Endpoint],
         key: HandshakeKey,
+        isJoining: Bool = false,
         tls: TLSPolicy,
         name: String?,
         timeout: Duration
@@ -93,7 +95,7 @@ public final class WeftClient: Sendable {
                 message: "The name of a client must have \(PeerName.rule)."
             )
         }
-        let options = CoordinatorClient.Options(
+        var options = CoordinatorClient.Options(
             endpoints: endpoints,
             role: .client,
             key: key,
@@ -101,8 +103,10 @@ public final class WeftClient: Sendable {
             tls: tls,
             timeout: timeout
         )
+        options.isJoining = isJoining
         let ready = Promise<Void>()
-        let thread = try await OwnedThread.start(name: "weft-client", until: ready) { loop in
+        let thread = try await OwnedThread.start(name: "weft-client", until: ready) {
+            [options] loop in
             ClientLoop(loop: loop, options: options, ready: ready)
         }
         return WeftClient(

@@ -285,6 +285,34 @@ class RefusalTests(TLSTest):
                                          before + SENTENCES["key"] + advice)
                         self.assertEqual(self.dismissals(1), [LOGGED["key"]])
 
+    def test_a_wrong_join_line_is_one_sentence_about_join_lines(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "wrong.join")
+            file.touch(mode=0o600)
+            for scheme, problem in [("wefts", SENTENCES["key"]), ("weft", SENTENCES["encrypts"])]:
+                file.write_text(f"{scheme}://client:{secrets.token_hex(32)}@"
+                                f"{self.coordinator.address}/client\n")
+                done = weft("status", "--join", file)
+                advice = " Get a new join line: weft keys export, on the coordinator's host."
+                self.assertEqual(done.stderr, f"error: {self.coordinator.address}: {problem}"
+                                 + (advice if scheme == "wefts" else "") + "\n")
+                self.dismissals(1)
+
+    def test_an_end_without_a_word_is_told_as_what_it_may_be(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = "127.0.0.1:%d" % server.getsockname()[1]
+            command = subprocess.Popen(
+                [WEFT, "status", "--tls", "always", "--coordinator", address, "--state",
+                 self.coordinator.folder.name], stderr=subprocess.PIPE, text=True)
+            near, _ = server.accept()
+            with near:
+                near.settimeout(PATIENCE)
+                self.assertEqual(near.recv(1 << 16)[:1], b"\x16")
+            text = command.communicate(timeout=PATIENCE)[1]
+        self.assertEqual(command.returncode, 3)
+        self.assertEqual(text, f"error: No coordinator can be reached at {address}: it closed the "
+                         "connection without a word, as one that is full or shuts down does.\n")
+
     def test_a_peer_that_does_not_encrypt_is_told(self):
         for role in ROLES:
             with self.subTest(role=role):

@@ -133,6 +133,8 @@ struct ConnectionChoice {
             key: invitation.key,
             tls: invitation.isEncrypted ? .always : .never
         )
+        options.isJoining = true
+        return options
     }
 
     private func check(_ role: Role, may readsOnly: Bool, _ path: String) throws {
