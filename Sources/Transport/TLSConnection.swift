@@ -56,7 +56,8 @@ final class TLSConnection: ByteConnection {
                 // What ended in order has been reported already.
                 guard let self, !hasFailed, let onEnd = self.onEnd else { return }
                 self.onEnd = nil
-                onEnd(error)
+                // Without a word of the peer the end may be the doing of another.
+                onEnd(error ?? (isOpen ? .brokenOff("read \(peerText)") : nil))
             }
         )
         if !isCoordinator {
@@ -141,6 +142,8 @@ final class TLSConnection: ByteConnection {
         case .failed: fail(isOpen ? Self.damaged : handshakeFailure)
         }
     }
+
+    private var peerText: String { remoteAddress?.description ?? "of an unknown peer" }
 
     private var handshakeFailure: WireError {
         if isCoordinator { return .authFailed }

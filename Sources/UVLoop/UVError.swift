@@ -18,6 +18,11 @@ public struct UVError: Error, Sendable, Hashable, CustomStringConvertible {
         self.init(code: code.rawValue, operation: operation)
     }
 
+    /// The peer's stream has ended where it could not end in order.
+    public static func brokenOff(_ operation: String) -> UVError {
+        UVError(UV_ECONNRESET, operation)
+    }
+
     /// The name of the code, for example `ECONNREFUSED`.
     public var name: String { text { uv_err_name_r(code, $0, $1) } }
 

@@ -14,6 +14,7 @@ private final class End {
     var violations: [WireError] = []
     var keyName: String?
     var hasEnded = false
+    var endError: UVError?
 
     init(_ connection: MessageConnection, onChange: @escaping () -> Void = {}) {
         self.connection = connection
@@ -27,8 +28,9 @@ private final class End {
                 violations.append($0)
                 onChange()
             },
-            onEnd: { [unowned self] _ in
+            onEnd: { [unowned self] in
                 hasEnded = true
+                endError = $0
                 onChange()
             }
         )
@@ -59,6 +61,7 @@ struct TLSConnectionTests {
         peer: TLSContext?,
         coordinator: TLSContext?,
         sending messages: [Message] = [.ping(Ping(n: 1))],
+        atStart begin: @escaping (_ near: End, _ far: End) -> Void = { _, _ in },
         until isDone: @escaping (_ near: End, _ far: End) -> Bool
     ) throws -> (near: End, far: End) {
         let loop = try EventLoop()
@@ -81,6 +84,7 @@ struct TLSConnectionTests {
             )
             ends = [End(near, onChange: check), End(far, onChange: check)]
             for message in messages { near.send(message) }
+            begin(ends[0], ends[1])
         }
         let limit = Timer(loop: loop) { loop.stop() }
         limit.schedule(after: .seconds(10 * Patience.factor))
@@ -129,7 +133,35 @@ struct TLSConnectionTests {
         )
         #expect(near.messages == [.pong(Pong(n: 1))])
         #expect(near.violations == [])
+        #expect(near.endError == nil)
         #expect(far.keyName == "alice~2")
+    }
+
+    @Test("A stream that ends without a word of its peer is a connection that broke")
+    func brokenOff() throws {
+        let (near, far) = try exchange(
+            peer: .peer(key(1), role: .client),
+            coordinator: coordinator(accepting: Keyring([.client: try key(1)])),
+            until: { near, far in
+                // What others on the way can do, too.
+                if !far.messages.isEmpty { far.connection.close() }
+                return near.hasEnded
+            }
+        )
+        #expect(near.endError?.isConnectionReset == true)
+        #expect(near.violations == [] && far.violations == [])
+    }
+
+    @Test("Before the handshake is over, an end is a refusal and nothing more")
+    func endedEarly() throws {
+        let (near, _) = try exchange(
+            peer: .peer(key(1), role: .client),
+            coordinator: coordinator(accepting: Keyring([.client: try key(1)])),
+            atStart: { _, far in far.connection.closeAfterWriting() },
+            until: { near, _ in near.hasEnded }
+        )
+        #expect(near.hasEnded && near.endError == nil)
+        #expect(near.connection.awaitsEncryption)
     }
 
     @Test("A wrong key and an unknown name fail alike on both sides")
