@@ -41,17 +41,17 @@ enum WorkerDefaults {
                     "\(join) is the join line of a \(invitation.role.rawValue). Use a worker's."
                 )
             }
-            return Access(
-                endpoints: invitation.endpoints,
-                key: invitation.key,
-                tls: invitation.isEncrypted ? .always : .never
-            )
+            let policy = invitation.isEncrypted ? TLSPolicy.always : .never
+            EncryptionFlag.warn(of: invitation.endpoints, policy)
+            return Access(endpoints: invitation.endpoints, key: invitation.key, tls: policy)
         }
         let endpoints = try endpoints(flag: coordinator)
+        let policy = try EncryptionFlag.policy(tls)
+        EncryptionFlag.warn(of: endpoints, policy)
         return Access(
             endpoints: endpoints,
             key: try key(file: keyFile, state: state, endpoint: endpoints[0]),
-            tls: try EncryptionFlag.policy(tls)
+            tls: policy
         )
     }
 

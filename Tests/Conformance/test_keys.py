@@ -149,7 +149,7 @@ class ListingTests(KeysTest):
         name, _ = self.add("client")
         at = ["--for", "10.0.0.5:7420"]
         for words, problem in [
-                (["lst"], 'no place for the argument "lst"'),
+                (["lst"], 'weft keys has no command "lst". Did you mean "list"?'),
                 (["list", "--jsn"], 'Did you mean "--json"?'),
                 (["add"], "needs"),
                 (["add", "x"], "needs --role"),

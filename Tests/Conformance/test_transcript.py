@@ -108,7 +108,12 @@ class TranscriptTest(unittest.TestCase):
                         % word)
         done = subprocess.run(self.on(1, WEFT, "run", "--plan", plan, "--join", joins["client"]),
                               capture_output=True, text=True, timeout=60)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # Without encryption there is one warning on each side.
+        warning = f"warning: the connection to {NEAR}:{port} is not encrypted (--tls never, or a "
+        for text in [done.stderr, "\n".join(worker.log)]:
+            self.assertEqual(text.count(warning), 1 if options else 0, text)
+        self.assertEqual(len(done.stderr.splitlines()), 1 if options else 0)
         self.assertIn(word.upper(), done.stdout)
         for process in [worker, coordinator]:
             process.terminate()

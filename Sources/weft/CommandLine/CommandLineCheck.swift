@@ -64,6 +64,10 @@ struct CommandLineCheck {
                     let next = command.subcommand(named: name),
                     next.positionals.first?.words.contains(argument) ?? true
                 else { return (unknownSubcommand(argument, of: command), command.path) }
+                guard !next.positionals.isEmpty else {
+                    let sentence = fileSentence(argument, of: next)
+                    return (sentence ?? unknownSubcommand(argument, of: command), command.path)
+                }
                 (command, positionals) = (next, 0)
             }
             if let sentence = problem(of: argument, at: positionals, of: command) {

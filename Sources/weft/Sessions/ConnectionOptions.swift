@@ -102,6 +102,7 @@ struct ConnectionChoice {
         let (role, path) = keyPath(readsOnly: readsOnly)
         try check(role, may: readsOnly, path)
         let policy = try EncryptionFlag.policy(flags.tls)
+        EncryptionFlag.warn(of: endpoints, policy)
         do throws(KeyFileError) {
             return .client(
                 to: endpoints,
@@ -127,11 +128,13 @@ struct ConnectionChoice {
     ) throws -> CoordinatorClient.Options {
         let invitation = try JoinFlag.load(path)
         try check(invitation.role, may: readsOnly, path)
-        return .client(
+        let policy = invitation.isEncrypted ? TLSPolicy.always : .never
+        EncryptionFlag.warn(of: invitation.endpoints, policy)
+        var options = CoordinatorClient.Options.client(
             to: invitation.endpoints,
             role: invitation.role,
             key: invitation.key,
-            tls: invitation.isEncrypted ? .always : .never
+            tls: policy
         )
         options.isJoining = true
         return options
@@ -257,6 +260,19 @@ enum EncryptionFlag {
             + "of this host alone (default: WEFT_TLS, else off-host).",
         valueName: "when"
     )
+
+    /// Says on standard error that others on the network can read along, if they can.
+    static func warn(of endpoints: [Endpoint], _ policy: TLSPolicy) {
+        let open = endpoints.filter {
+            !policy.encrypts(host: $0.host) && !TLSPolicy.isLoopback($0.host)
+        }
+        guard !open.isEmpty else { return }
+        let places = open.map(\.description).joined(separator: ",")
+        Shell.tell(
+            "warning: the connection to \(places) is not encrypted (--tls never, or a join line "
+                + "that begins with weft://); the network sees plans, arguments and results"
+        )
+    }
 
     /// What the flag says, or the environment.
     static func policy(_ flag: TLSPolicy?) throws -> TLSPolicy {
