@@ -78,7 +78,8 @@ public struct KeyFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .notADirectory:
             "The state directory \(path) is not a directory. Name another one with --state."
         case .anotherOwner:
-            "\(path) belongs to another user. Make it your own: chown \"$(id -u)\" '\(path)'"
+            "\(path) belongs to another user. Make it your own: chown \"$(id -u)\" '\(path)', or "
+                + "have root own it and one of your groups read it, and nobody else."
         case .readableByOthers:
             "Other users may read the key file \(path). Close it: chmod 600 '\(path)'"
         case .directoryWritableByOthers:

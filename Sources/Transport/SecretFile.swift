@@ -1,9 +1,12 @@
-// Files that hold secrets: only their owner may read them, and they are always complete. What is in
-// them does not matter here.
+// Files that hold secrets: only their owner may read them, or who the administrator lets, and they are
+// always complete. What is in them does not matter here.
 internal import Glibc
 internal import Wire
 
 /// Reads and writes files that only their owner may read.
+///
+/// A file of root is read, too, if one of this process's groups may read it and nobody else: so an
+/// administrator lends a secret, and so Kubernetes mounts one for a pod with `fsGroup`.
 enum SecretFile {
     /// What standard input is called in messages.
     static let standardInput = "(standard input)"
@@ -12,8 +15,8 @@ enum SecretFile {
 
     /// Reads a file and what it says.
     ///
-    /// - Throws: If there is none, if it is a link or not a file, belongs to another user, or can be
-    ///   read by others; and what the body throws.
+    /// - Throws: If there is none, if it is a link or not a file, belongs to a user that is neither
+    ///   this one nor root, or can be read by others; and what the body throws.
     static func read<Content>(
         _ path: String,
         _ body: (ArraySlice<UInt8>) throws(KeyFileError) -> Content
@@ -86,12 +89,37 @@ enum SecretFile {
     }
 
     private static func checkAccess(_ status: stat, _ path: String) throws(KeyFileError) {
-        guard status.st_uid == geteuid() else {
-            throw KeyFileError(path: path, reason: .anotherOwner)
+        try checkAccess(
+            owner: status.st_uid,
+            group: status.st_gid,
+            mode: status.st_mode,
+            by: (user: geteuid(), groups: ownGroups()),
+            path
+        )
+    }
+
+    /// Whether a user in these groups may trust a file with that owner, group and mode.
+    ///
+    /// The user's own file must not be open to a group: on many hosts all users have the same one.
+    static func checkAccess(
+        owner: uid_t,
+        group: gid_t,
+        mode: mode_t,
+        by reader: (user: uid_t, groups: [gid_t]),
+        _ path: String
+    ) throws(KeyFileError) {
+        guard owner == reader.user else {
+            let isLent = owner == 0 && mode & 0o027 == 0 && reader.groups.contains(group)
+            guard isLent else { throw KeyFileError(path: path, reason: .anotherOwner) }
+            return
         }
-        guard status.st_mode & 0o077 == 0 else {
-            throw KeyFileError(path: path, reason: .readableByOthers)
-        }
+        guard mode & 0o077 == 0 else { throw KeyFileError(path: path, reason: .readableByOthers) }
+    }
+
+    private static func ownGroups() -> [gid_t] {
+        var groups = [gid_t](repeating: 0, count: Int(max(0, getgroups(0, nil))))
+        let count = getgroups(Int32(groups.count), &groups)
+        return [getegid()] + groups.prefix(Int(max(0, count)))
     }
 
     /// Writes a new file; one that is there stays as it is, and is an error unless it may exist.

@@ -158,14 +158,14 @@ class Commands(unittest.TestCase):
                 for document in built() if "template" in document.get("spec", {})}
         self.coordinator = pods["weft-coordinator"]["containers"][0]
         self.worker = pods["weft-worker"]["containers"][0]
-        self.key = pods["weft-worker"]["initContainers"][0]
+        self.shell = pods["weft-worker"]["initContainers"][0]
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.places = {
             "0.0.0.0:7420": f"0.0.0.0:{port}", "127.0.0.1:7420": f"127.0.0.1:{port}",
             "weft-coordinator:7420": f"127.0.0.1:{port}", "/usr/local/bin/weft": WEFT,
             "/bin/busybox": shutil.which("sh"), "$(POD_NAME)": "pod-1"}
-        for folder in ["/var/lib/weftline", "/run/weftline", "/secret", "/etc/weftline"]:
+        for folder in ["/var/lib/weftline", "/run/weftline", "/etc/weftline-key", "/etc/weftline"]:
             self.places[folder] = str(self.folder / folder[1:].replace("/", "-"))
             pathlib.Path(self.places[folder]).mkdir()
         # As the system that mounts a volume leaves its top.
@@ -214,10 +214,12 @@ class Commands(unittest.TestCase):
 
         exported = self.run_here(WEFT, "keys", "export", "worker", "--for", "weft-coordinator:7420")
         self.assertTrue(exported.stdout.startswith("wefts://"), exported.stderr)
-        pathlib.Path(self.places["/secret"], "worker.join").write_text(exported.stdout)
+        join = pathlib.Path(self.places["/etc/weftline-key"], "worker.join")
+        join.touch(mode=0o600)
+        join.write_text(exported.stdout)
         # It may be run again, when a pod's host was restarted.
         for _ in range(2):
-            made = self.run_here(*self.key["command"])
+            made = self.run_here(*self.shell["command"])
             self.assertEqual(0, made.returncode, made.stderr)
         manifest = pathlib.Path(self.places["/etc/weftline"], "tools.yaml")
         manifest.write_text(self.here((BASE / "tools.yaml").read_text()))

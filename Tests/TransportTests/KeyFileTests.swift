@@ -102,6 +102,36 @@ struct KeyFileTests {
         }
     }
 
+    @Test("Takes a file of root that one group may read, if this process is in that group")
+    func readsLentFiles() {
+        let reader = (user: uid_t(1000), groups: [gid_t(1000), 65532])
+        func refusal(_ owner: uid_t, _ group: gid_t, _ mode: mode_t) -> KeyFileError.Reason? {
+            do throws(KeyFileError) {
+                try SecretFile.checkAccess(
+                    owner: owner,
+                    group: group,
+                    mode: mode,
+                    by: reader,
+                    "worker.join"
+                )
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        for mode in [0o440, 0o640, 0o100440] as [mode_t] {
+            #expect(refusal(0, 65532, mode) == nil)
+            #expect(refusal(0, 7, mode) == .anotherOwner, "a group of others")
+            #expect(refusal(7, 65532, mode) == .anotherOwner, "a user of no standing")
+            #expect(refusal(1000, 1000, mode) == .readableByOthers, "its own file")
+        }
+        for mode in [0o444, 0o460, 0o442, 0o441] as [mode_t] {
+            #expect(refusal(0, 65532, mode) == .anotherOwner, "open to others")
+        }
+        #expect(refusal(1000, 1000, 0o600) == nil)
+        #expect(refusal(1000, 7, 0o400) == nil)
+    }
+
     @Test("Refuses a file without a key")
     func refusesOtherContent() throws {
         let scratch = try Scratch()
