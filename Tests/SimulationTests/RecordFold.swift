@@ -40,7 +40,7 @@ struct RecordFold {
         do {
             let record = try RunRecord(decoding: new.record.document)
             guard record == new.record else { return "\(record) was read, not \(new.record)" }
-            runs[new.run]?.apply(record)
+            try runs[new.run]?.applyRead(record)
             return nil
         } catch {
             return "\(new.record.document) cannot be read: \(error)"
