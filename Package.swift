@@ -270,7 +270,9 @@ let package = Package(
         tests("RunsTests", ["Core", "JSON", "Plans", "Wire", "Runs"]),
         tests(
             "JournalTests",
-            ["UVLoop", "Core", "JSON", "Plans", "Wire", "Runs", "Journal", "TestKit"]
+            [
+                "CSQLite", "UVLoop", "Core", "JSON", "Plans", "Wire", "Runs", "Journal", "TestKit",
+            ]
         ),
         tests("SchedulingTests", ["Core", "Plans", "Scheduling"]),
         tests("PlannerCoreTests", ["Core", "JSON", "Schemas", "Plans", "PlannerCore", ordered]),

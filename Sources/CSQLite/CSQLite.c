@@ -1,6 +1,8 @@
 // Files and statements of libsqlite3 with plain results and copies.
 #include "CSQLite.h"
 
+#include "pages.h"
+
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 struct weft_sqlite {
     sqlite3 *raw;
     weft_sqlite_result last;
+    int log_pages;
     char message[512];
 };
 
@@ -56,6 +59,12 @@ static weft_sqlite_result note(weft_sqlite *sqlite, int code) {
     return sqlite->last;
 }
 
+static int note_log(void *context, sqlite3 *raw, const char *name, int pages) {
+    (void)raw, (void)name;
+    ((weft_sqlite *)context)->log_pages = pages;
+    return SQLITE_OK;
+}
+
 weft_sqlite *weft_sqlite_open(const char *path, weft_sqlite_access access) {
     weft_sqlite *sqlite = calloc(1, sizeof *sqlite);
     if (!sqlite) return NULL;
@@ -63,13 +72,21 @@ weft_sqlite *weft_sqlite_open(const char *path, weft_sqlite_access access) {
     if (access == WEFT_SQLITE_READ) flags |= SQLITE_OPEN_READONLY;
     if (access == WEFT_SQLITE_WRITE) flags |= SQLITE_OPEN_READWRITE;
     if (access == WEFT_SQLITE_CREATE) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int code = sqlite3_open_v2(path, &sqlite->raw, flags, NULL);
-    if (code == SQLITE_OK) sqlite3_busy_timeout(sqlite->raw, 5000);
+    const char *pages = weft_pages_name();
+    int code = pages ? sqlite3_open_v2(path, &sqlite->raw, flags, pages) : SQLITE_ERROR;
+    if (code == SQLITE_OK) code = sqlite3_busy_timeout(sqlite->raw, 5000);
+    if (code == SQLITE_OK && access != WEFT_SQLITE_READ) {
+        // Counts for a new file only.
+        int reserved = WEFT_PAGE_RESERVED;
+        sqlite3_file_control(sqlite->raw, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    }
     // The tables of a file are not trusted: nothing in them may call functions.
     if (code == SQLITE_OK) {
         sqlite3_db_config(sqlite->raw, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(sqlite->raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     }
+    // Checkpoints are asked for: one that SQLite does by itself fails without a word.
+    if (code == SQLITE_OK) sqlite3_wal_hook(sqlite->raw, note_log, sqlite);
     note(sqlite, code);
     return sqlite;
 }
@@ -87,12 +104,17 @@ weft_sqlite_result weft_sqlite_execute(weft_sqlite *sqlite, const char *text) {
     return note(sqlite, sqlite3_exec(sqlite->raw, text, NULL, NULL, NULL));
 }
 
-bool weft_sqlite_in_transaction(const weft_sqlite *sqlite) {
-    return !sqlite3_get_autocommit(sqlite->raw);
+size_t weft_sqlite_log_pages(const weft_sqlite *sqlite) { return (size_t)sqlite->log_pages; }
+
+weft_sqlite_result weft_sqlite_checkpoint(weft_sqlite *sqlite) {
+    int code =
+        sqlite3_wal_checkpoint_v2(sqlite->raw, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    // Another connection does it.
+    return note(sqlite, (code & 0xff) == SQLITE_BUSY ? SQLITE_OK : code);
 }
 
-int64_t weft_sqlite_last_row(const weft_sqlite *sqlite) {
-    return sqlite3_last_insert_rowid(sqlite->raw);
+bool weft_sqlite_in_transaction(const weft_sqlite *sqlite) {
+    return !sqlite3_get_autocommit(sqlite->raw);
 }
 
 weft_sqlite_statement *weft_sqlite_prepare(weft_sqlite *sqlite, const char *text) {

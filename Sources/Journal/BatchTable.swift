@@ -7,7 +7,7 @@ internal import Runs
 /// The records of one run in one call that are not in a row yet.
 struct Batch {
     /// The run's row with these records counted.
-    var row: RunRow
+    var row: JournalRun
     /// Whether the row is not in the table yet.
     var isNew: Bool
     /// The position of the first record.
@@ -62,7 +62,7 @@ struct BatchTable {
     }
 
     /// Begins the batch of a run.
-    mutating func insert(_ row: RunRow, isNew: Bool) -> Int {
+    mutating func insert(_ row: JournalRun, isNew: Bool) -> Int {
         let place = count
         count += 1
         if isNew { newRuns += 1 }

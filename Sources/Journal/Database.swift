@@ -52,7 +52,16 @@ final class Database {
         }
     }
 
-    var lastRow: Int { Int(weft_sqlite_last_row(raw)) }
+    /// Copies the write-ahead log into the file if it is long.
+    func checkpointIfLong() throws(JournalError) {
+        guard weft_sqlite_log_pages(raw) > 4_000 else { return }
+        do throws(JournalError) {
+            try check(weft_sqlite_checkpoint(raw))
+        } catch {
+            // What was committed is in the log; the next call tries again.
+            guard error.kind == .full else { throw error }
+        }
+    }
 
     func check(_ result: weft_sqlite_result) throws(JournalError) {
         switch result {

@@ -21,14 +21,22 @@ extension JournalFile {
         of run: RunID,
         _ body: ([RunRecord]) throws(JournalError) -> Void
     ) throws(JournalError) -> Bool {
-        guard let row = try rows(where: "id = ?", run.text, order: "number").first else {
-            return false
-        }
+        guard let row = try self.run(run) else { return false }
+        return try forEachBatch(of: row, body)
+    }
+
+    /// The same for a run whose row is known; `false` if it was forgotten meanwhile.
+    @discardableResult
+    func forEachBatch(
+        of row: JournalRun,
+        _ body: ([RunRecord]) throws(JournalError) -> Void
+    ) throws(JournalError) -> Bool {
+        let run = row.id
         var position = 0
         while position < row.records {
             guard let records = try batch(of: row, from: position) else {
                 // Another connection may forget the run meanwhile.
-                guard try rows(where: "number = ?", "\(row.number)", order: "number").isEmpty
+                guard try rows(where: "number = \(row.number)", order: "number").isEmpty
                 else { throw damaged(run, "records from the \(position + 1)th on are missing") }
                 return false
             }
@@ -41,14 +49,10 @@ extension JournalFile {
         return true
     }
 
-    /// The names of the runs that have not ended, in the order of their acceptance.
-    public func unfinishedRuns() throws(JournalError) -> [RunID] {
-        try rows(where: "ended IS NULL", order: "number").map(\.id)
-    }
-
     // MARK: - Batches
 
-    private func batch(of row: RunRow, from position: Int) throws(JournalError) -> [RunRecord]? {
+    private func batch(of row: JournalRun, from position: Int) throws(JournalError) -> [RunRecord]?
+    {
         let statement = try statements.prepared(.nextBatch, database)
         statement.bind(1, RunPlace.of(run: row.number, position: position))
         statement.bind(2, RunPlace.range(of: row.number).last)
@@ -104,7 +108,7 @@ extension JournalFile {
     private func insertOutputs(
         _ count: Int,
         into records: inout [RunRecord],
-        of row: RunRow,
+        of row: JournalRun,
         from position: Int
     ) throws(JournalError) {
         let statement = try statements.prepared(.output, database)
@@ -134,14 +138,14 @@ extension JournalFile {
         _ value: String? = nil,
         order: String,
         limit: Int = .max
-    ) throws(JournalError) -> [RunRow] {
+    ) throws(JournalError) -> [JournalRun] {
         let statement = try database.prepare(
-            "SELECT \(RunRow.columns) FROM runs WHERE \(condition) ORDER BY \(order) LIMIT \(limit)"
+            "SELECT \(JournalRun.columns) FROM runs WHERE \(condition) ORDER BY \(order) LIMIT \(limit)"
         )
         if let value { statement.bind(1, value) }
-        var rows: [RunRow] = []
+        var rows: [JournalRun] = []
         while try statement.next() {
-            guard let row = RunRow(reading: statement) else {
+            guard let row = JournalRun(reading: statement) else {
                 throw .damaged(path, "the row of a run cannot be read")
             }
             rows.append(row)

@@ -33,6 +33,7 @@ extension JournalFile {
             unfinished[row.id] = row.ended == nil ? row : nil
             lastNumber = max(lastNumber, row.number)
         }
+        try database.checkpointIfLong()
     }
 
     // MARK: - Records
@@ -61,7 +62,7 @@ extension JournalFile {
             throw misplaced(record, of: run)
         }
         let newRuns = batches.newRuns
-        return batches.insert(RunRow(acceptance, number: lastNumber + 1 + newRuns), isNew: true)
+        return batches.insert(JournalRun(acceptance, number: lastNumber + 1 + newRuns), isNew: true)
     }
 
     private func misplaced(_ record: RunRecord, of run: RunID) -> JournalError {

@@ -26,7 +26,7 @@ public final class JournalFile {
     public let path: String
     let database: Database
     /// Runs that have not ended, by name: where their next record goes, and what is counted.
-    var unfinished: [RunID: RunRow] = [:]
+    var unfinished: [RunID: JournalRun] = [:]
     /// The highest number that a run ever had.
     var lastNumber = 0
     /// Prepared when they are used first.
@@ -47,9 +47,13 @@ public final class JournalFile {
             }
             return
         }
-        // Others cannot read what SQLite puts beside the file either: it has the same mode.
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        try JournalRepair.refuseUnfinished(of: path)
+        // Others cannot read what SQLite puts beside the file either: it has the same mode. A file
+        // that exists is not opened, as closing it would end the locks of other connections.
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 { close(descriptor) }
+        try Self.checkSizes(of: path)
+        try Self.checkLog(of: path)
         database = try Database(path: path, WEFT_SQLITE_WRITE)
         try Self.configure(database)
         try JournalSchema.prepare(database)
@@ -63,10 +67,35 @@ public final class JournalFile {
         try database.execute("PRAGMA journal_mode = WAL")
         // A commit is on the disk when it returns.
         try database.execute("PRAGMA synchronous = FULL")
-        try database.execute("PRAGMA wal_autocheckpoint = 4000")
         try database.execute("PRAGMA journal_size_limit = \(64 << 20)")
         try database.execute("PRAGMA cache_size = -16384")
         try database.execute("PRAGMA temp_store = MEMORY")
+    }
+
+    /// Refuses files that SQLite would take for new ones, though they once were not.
+    static func checkSizes(of path: String) throws(JournalError) {
+        var file = stat()
+        var log = stat()
+        guard stat(path, &file) == 0 else { return }
+        let logSize = stat(path + "-wal", &log) == 0 ? Int(log.st_size) : 0
+        if file.st_size == 0, logSize > 0 {
+            throw .damaged(path, "the file is empty or gone, and its write-ahead log is not")
+        }
+        if file.st_size > 0, file.st_size < Int(WEFT_SQLITE_PAGE) {
+            throw .damaged(path, "it has only \(file.st_size) bytes")
+        }
+    }
+
+    /// Refuses a write-ahead log of which SQLite would silently use a part.
+    static func checkLog(of path: String) throws(JournalError) {
+        switch weft_sqlite_check_log(path + "-wal") {
+        case WEFT_SQLITE_LOG_WHOLE: return
+        case WEFT_SQLITE_LOG_DAMAGED:
+            throw .damaged(path, "its write-ahead log was changed in the middle")
+        default:
+            let detail = strerror(errno).map { String(cString: $0) } ?? "error \(errno)"
+            throw JournalError(.failed, "The file \(path)-wal cannot be read: \(detail).")
+        }
     }
 
     // MARK: - Starts

@@ -1,6 +1,8 @@
 // The tables of a journal and their version: making them, and bringing those of an older version up
 // to date. What a row of each is, is described in Journal.docc/Journal.md.
 
+internal import CSQLite
+
 enum JournalSchema {
     /// The version that this program writes.
     static let version = 1
@@ -73,6 +75,10 @@ enum JournalSchema {
         newest: Int = steps.count
     ) throws(JournalError) -> Int {
         let found = try database.integer("PRAGMA user_version")
+        let pageSize = try database.integer("PRAGMA page_size")
+        guard pageSize == WEFT_SQLITE_PAGE else {
+            throw .damaged(database.path, "its pages have \(pageSize) bytes")
+        }
         let application = try database.integer("PRAGMA application_id")
         let tables = try database.integer("SELECT count(*) FROM sqlite_schema")
         if found == 0, application == 0, tables == 0 { return 0 }

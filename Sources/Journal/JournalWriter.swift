@@ -50,7 +50,6 @@ public final class JournalWriter {
         writing = try Connection(name: "weft-journal", path: path, file)
         reading = try Connection(name: "weft-history", path: path, nil)
         retry = Timer(loop: loop) { [weak self] in self?.tryAgain() }
-        retry?.detachFromLoopLife()
     }
 
     // MARK: - Writing

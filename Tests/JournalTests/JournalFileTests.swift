@@ -24,13 +24,13 @@ struct JournalFileTests {
         try file.write(Array(entries[..<7]))
         try file.write(Array(entries[7...]))
         #expect(try file.records(of: one.id) == one.records)
-        #expect(try file.unfinishedRuns() == [two.id])
+        #expect(try file.unfinishedRuns().map(\.id) == [two.id])
         let later = try JournalFile(path: folder.journal)
         #expect(try later.records(of: two.id) == two.records)
         #expect(try later.records(of: try Sample.id("r3")) == nil)
         try later.write([.record(two.id, RunRecord(at: 900, .ended(.failed)))])
         #expect(try later.records(of: two.id)?.count == two.records.count + 1)
-        #expect(try JournalFile(path: folder.journal).unfinishedRuns() == [])
+        #expect(try JournalFile(path: folder.journal).unfinishedRuns().isEmpty)
     }
 
     @Test("A long output is written once, outside its record, and put back")

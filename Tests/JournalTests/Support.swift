@@ -12,8 +12,12 @@ import Wire
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/weft-journal-\(UUID().uuidString)"
+    /// `isInMemory` is for many journals, none of which has to survive: it waits for no disk.
+    init(isInMemory: Bool = false) throws {
+        let memory = "/dev/shm"
+        let usesMemory = isInMemory && FileManager.default.isWritableFile(atPath: memory)
+        let parent = usesMemory ? memory : FileManager.default.temporaryDirectory.path
+        path = parent + "/weft-journal-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 

@@ -40,7 +40,10 @@ typedef enum weft_sqlite_result {
     WEFT_SQLITE_FAILED
 } weft_sqlite_result;
 
-/// Opens a file; NULL if there is no memory. `weft_sqlite_last` tells whether it could be opened.
+/// The size of the pages of a file, each with a checksum.
+#define WEFT_SQLITE_PAGE 4096
+
+/// Opens a file whose pages have checksums; NULL if there is no memory. `weft_sqlite_last` tells whether it could be opened.
 weft_sqlite *weft_sqlite_open(const char *path, weft_sqlite_access access);
 
 /// Closes a file. Its statements must have been finalized.
@@ -55,11 +58,14 @@ const char *weft_sqlite_message(const weft_sqlite *sqlite);
 /// Runs statements without values and without interest in their rows.
 weft_sqlite_result weft_sqlite_execute(weft_sqlite *sqlite, const char *text);
 
+/// How many pages the write-ahead log had after the last commit of this connection.
+size_t weft_sqlite_log_pages(const weft_sqlite *sqlite);
+
+/// Copies the write-ahead log into the file, as far as no reader needs it.
+weft_sqlite_result weft_sqlite_checkpoint(weft_sqlite *sqlite);
+
 /// Whether a transaction is open.
 bool weft_sqlite_in_transaction(const weft_sqlite *sqlite);
-
-/// The number of the row that was inserted last.
-int64_t weft_sqlite_last_row(const weft_sqlite *sqlite);
 
 /// Prepares a statement; NULL if that fails.
 weft_sqlite_statement *weft_sqlite_prepare(weft_sqlite *sqlite, const char *text);
@@ -93,6 +99,32 @@ void weft_sqlite_copy(weft_sqlite_statement *statement, int column, uint8_t *byt
 /// A checksum: any change within eight bytes in a row changes it for certain, other changes but for
 /// one in 2^64.
 uint64_t weft_checksum(uint64_t seed, const uint8_t *bytes, size_t length);
+
+/// What a file's write-ahead log is worth; the file must not be open.
+typedef enum weft_sqlite_log {
+    /// There is none, or it is whole up to a last transaction that was not completed.
+    WEFT_SQLITE_LOG_WHOLE = 0,
+    /// More than a last transaction that was not completed would be lost.
+    WEFT_SQLITE_LOG_DAMAGED,
+    /// It cannot be read; `errno` says why.
+    WEFT_SQLITE_LOG_UNREADABLE
+} weft_sqlite_log;
+
+/// Checks a write-ahead log, of which SQLite itself would use what is whole at its beginning and drop
+/// the rest without a word.
+weft_sqlite_log weft_sqlite_check_log(const char *path);
+
+/// What tests let fail.
+typedef enum weft_sqlite_fault {
+    /// Waiting for the disk fails as with a broken disk.
+    WEFT_SQLITE_FAULT_SYNC = 0,
+    /// Writing fails as on a full disk.
+    WEFT_SQLITE_FAULT_FULL
+} weft_sqlite_fault;
+
+/// For tests: lets so many calls fail, after so many that do not, with files whose path begins like
+/// this; there is one such fault at a time.
+void weft_sqlite_inject(const char *path, weft_sqlite_fault fault, int after, int count);
 
 /// The version of libsqlite3 that is linked, such as 3.40.1.
 const char *weft_sqlite_version(void);

@@ -1,27 +1,36 @@
-// A run's row in the table of runs, as it changes with its records.
+// A run's row in the table of runs, as it changes with its records; and what may be asked of the
+// table.
 
-internal import Core
+public import Core
 internal import Runs
-internal import Wire
+public import Wire
 
-/// What is kept of a run beside its records.
-struct RunRow {
-    /// Its number in this file.
-    var number: Int
-    var id: RunID
-    var key: String
-    var label: String?
-    var submitter: String?
-    var isGoal: Bool
-    /// Milliseconds of Unix time.
-    var accepted: Int
-    var ended: Int?
-    var status = RunStatus.running
-    var counts = NodeCounts()
+/// What a journal knows of a run beside its records.
+public struct JournalRun: Sendable, Equatable {
+    /// Its number in the file, in the order of acceptance; see ``JournalFilter/before``.
+    public internal(set) var number: Int
+    /// Its name.
+    public internal(set) var id: RunID
+    /// The idempotency key of its submission.
+    public internal(set) var key: String
+    /// What people call it.
+    public internal(set) var label: String?
+    /// The identity that submitted it.
+    public internal(set) var submitter: String?
+    /// Whether a model planned it.
+    public internal(set) var isGoal: Bool
+    /// When it was accepted, in milliseconds of Unix time.
+    public internal(set) var accepted: Int
+    /// When it ended, in milliseconds of Unix time; nil if it has not.
+    public internal(set) var ended: Int?
+    /// How it ended, or that it goes on.
+    public internal(set) var status = RunStatus.running
+    /// How many nodes ended how; those that workers have are not counted.
+    public internal(set) var counts = NodeCounts()
     /// How many records it has.
-    var records = 0
+    public internal(set) var records = 0
     /// The bytes of its records and outputs as they are written.
-    var bytes = 0
+    public internal(set) var bytes = 0
 
     /// The row of a run that was just accepted.
     init(_ acceptance: Acceptance, number: Int) {
@@ -52,7 +61,38 @@ struct RunRow {
     }
 }
 
-extension RunRow {
+/// Which runs are asked for.
+public struct JournalFilter: Sendable {
+    /// Only with one of these; nil for any.
+    public var statuses: Set<RunStatus>?
+    /// Only with this label; nil for any and none.
+    public var label: String?
+    /// Only those accepted at this time or later, in milliseconds of Unix time.
+    public var since: Int?
+    /// Only those before the run of that number: to go on after the last one of an earlier answer.
+    public var before: Int?
+    /// At most so many.
+    public var limit: Int
+
+    /// Asks for runs.
+    public init(
+        statuses: Set<RunStatus>? = nil,
+        label: String? = nil,
+        since: Int? = nil,
+        before: Int? = nil,
+        limit: Int = 100
+    ) {
+        self.statuses = statuses
+        self.label = label
+        self.since = since
+        self.before = before
+        self.limit = limit
+    }
+}
+
+// MARK: - Rows
+
+extension JournalRun {
     /// The columns in the order of `init(reading:)`.
     static let columns = """
         number, id, key, label, submitter, is_goal, accepted, ended, status, nodes, succeeded, \
@@ -62,7 +102,8 @@ extension RunRow {
     /// Reads a row; nil if a value of it cannot be.
     init?(reading row: Statement) {
         guard let id = RunID(row.text(1)), let status = RunStatus(rawValue: row.text(8)),
-            (status == .running) == (row.optionalInteger(7) == nil)
+            (status == .running) == (row.optionalInteger(7) == nil),
+            (1..<RunPlace.limit / 2).contains(row.integer(0))
         else { return nil }
         number = row.integer(0)
         self.id = id

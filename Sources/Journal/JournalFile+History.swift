@@ -1,0 +1,100 @@
+// The runs that the file has: listing them, finding one, and forgetting those that ended.
+
+public import Core
+internal import Runs
+internal import Wire
+
+extension JournalFile {
+    // MARK: - Finding
+
+    /// The runs that were asked for, the latest first.
+    public func runs(matching filter: JournalFilter) throws(JournalError) -> [JournalRun] {
+        var conditions = ["TRUE"]
+        if let statuses = filter.statuses {
+            let names = RunStatus.allCases.filter(statuses.contains).map { "'\($0.rawValue)'" }
+            conditions.append("status IN (\(names.joined(separator: ",")))")
+        }
+        if filter.label != nil { conditions.append("label = ?") }
+        if let since = filter.since { conditions.append("accepted >= \(since)") }
+        if let before = filter.before { conditions.append("number < \(before)") }
+        return try rows(
+            where: conditions.joined(separator: " AND "),
+            filter.label,
+            order: "number DESC",
+            limit: max(filter.limit, 0)
+        )
+    }
+
+    /// A run by its name.
+    public func run(_ id: RunID) throws(JournalError) -> JournalRun? {
+        try rows(where: "id = ?", id.text, order: "number").first
+    }
+
+    /// The latest run with an idempotency key.
+    public func run(withKey key: String) throws(JournalError) -> JournalRun? {
+        try rows(where: "key = ?", key, order: "number DESC", limit: 1).first
+    }
+
+    /// The runs that have not ended, in the order of their acceptance.
+    public func unfinishedRuns() throws(JournalError) -> [JournalRun] {
+        try rows(where: "ended IS NULL", order: "number")
+    }
+
+    // MARK: - Forgetting
+
+    /// Removes a run that has ended, and says whether there was one of that name.
+    @discardableResult
+    public func forget(_ id: RunID) throws(JournalError) -> Bool {
+        guard let row = try run(id), row.ended != nil else { return false }
+        try database.inTransaction { () throws(JournalError) in try remove(row) }
+        return true
+    }
+
+    /// What one step of pruning did.
+    public struct Pruned: Sendable, Equatable {
+        /// The runs that were removed.
+        public var runs: [RunID]
+        /// Whether there is nothing left to do.
+        public var isDone: Bool
+    }
+
+    /// Removes runs that ended before a time, in milliseconds of Unix time, and then the oldest ones
+    /// until those that have ended keep at most so many bytes; gives their room back.
+    ///
+    /// It does a part of it that takes little time, so that other calls need not wait; call it again
+    /// until it is done.
+    public func prune(endedBefore time: Int?, keepingBytes: Int?) throws(JournalError) -> Pruned {
+        let bytes = try database.integer(
+            "SELECT ifnull(sum(bytes), 0) FROM runs WHERE ended IS NOT NULL"
+        )
+        var excess = keepingBytes.map { bytes - $0 } ?? 0
+        let oldest = try rows(where: "ended IS NOT NULL", order: "ended, number", limit: 64)
+        let removed = oldest.prefix { row in
+            guard excess > 0 || time.map({ row.ended ?? .max < $0 }) ?? false else { return false }
+            excess -= row.bytes
+            return true
+        }
+        if !removed.isEmpty {
+            try database.inTransaction { () throws(JournalError) in
+                for row in removed { try remove(row) }
+            }
+        }
+        try database.execute("PRAGMA incremental_vacuum(\(Self.pagesAtOnce))")
+        let free = try database.integer("PRAGMA freelist_count")
+        let isDone = removed.count < oldest.count || oldest.isEmpty
+        return Pruned(runs: removed.map(\.id), isDone: isDone && free == 0)
+    }
+
+    /// How many pages are given back in one step.
+    private static let pagesAtOnce = 4_096
+
+    private func remove(_ row: JournalRun) throws(JournalError) {
+        let places = RunPlace.range(of: row.number)
+        for table in ["batches", "outputs"] {
+            try database.execute(
+                "DELETE FROM \(table) WHERE place BETWEEN \(places.first) AND \(places.last)"
+            )
+        }
+        try database.execute("DELETE FROM runs WHERE number = \(row.number)")
+    }
+}
