@@ -1,5 +1,5 @@
-"""The output of `weft run` on a terminal: a real pseudo-terminal, read by a small emulator. Output
-for programs (pipes, files, --json) has no escape sequence."""
+"""The output of `weft run` and `weft launch` on a terminal: a real pseudo-terminal, read by a small
+emulator. Output for programs (pipes, files, --json) has no escape sequence."""
 
 import fcntl
 import json
@@ -82,7 +82,7 @@ class TerminalTest(unittest.TestCase):
                 {"id": name, "tool_name": tool, "args": args} for name, tool, args in nodes]}, file)
         return path
 
-    def start(self, *arguments, columns=80, rows=24, **variables):
+    def start(self, *arguments, columns=80, rows=24, stdout=None, **variables):
         """Starts weft on a terminal of its own."""
         control, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -90,8 +90,9 @@ class TerminalTest(unittest.TestCase):
                        if not key.startswith("WEFT_") and key != "NO_COLOR"}
         environment.update(TERM="xterm-256color", WEFT_STATE_DIR=f"{self.folder.name}/state")
         environment.update(variables)
-        process = subprocess.Popen([WEFT, *arguments], stdin=terminal, stdout=terminal,
-                                   stderr=terminal, env=environment, start_new_session=True)
+        process = subprocess.Popen([WEFT, *arguments], stdin=terminal, stderr=terminal,
+                                   stdout=terminal if stdout is None else stdout,
+                                   env=environment, start_new_session=True)
         os.close(terminal)
         self.addCleanup(os.close, control)
         self.addCleanup(self.stop, process)
@@ -256,6 +257,25 @@ class LaunchTests(TerminalTest):
                 self.assertEqual(self.process.wait(PATIENCE), 0)
                 self.assertNotIn("hosts-local-1 ", "\n".join(self.screen.lines))
                 self.assertEqual("more" in self.text, rows < 17)
+
+    def test_a_pipe_gets_lines_also_beside_a_terminal(self):
+        path = f"{self.folder.name}/hosts.yaml"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('coordinator: {listen: "127.0.0.1:0"}\n'
+                       "workers: [{local: 1, diagnostics: true}]\n")
+        reader, writer = os.pipe()
+        self.start("launch", path, stdout=writer)
+        os.close(writer)
+        with os.fdopen(reader, encoding="utf-8") as lines:
+            for line in lines:
+                if line == "hosts-local-1 running this host\n":
+                    break
+            else:
+                self.fail("the pipe has no such line")
+            self.process.send_signal(signal.SIGINT)
+            self.assertIn("hosts-local-1 ended this host\n", lines.read())
+        self.assertNotIn("\x1b", self.read())
+        self.assertEqual(self.process.wait(PATIENCE), 0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ internal import UVLoop
 /// Confined to its loop.
 final class LaunchDisplay {
     private let json: Bool
+    /// Whether the workers are shown in place, on standard error.
+    ///
+    /// Only if standard output goes to a terminal, too: a file or a pipe gets a line for each change.
+    private let isLive: Bool
     private let terminal: Terminal
     private let bar: ProgressBar
     private var document: LaunchDocument?
@@ -19,6 +23,7 @@ final class LaunchDisplay {
     init(loop: EventLoop, json: Bool) {
         self.json = json
         terminal = Terminal.of(.error)
+        isLive = terminal.isLive && Terminal.of(.standard).isTerminal && !json
         bar = ProgressBar(loop: loop, terminal: terminal)
         bar.above = { [weak self] width, room, _ in
             guard let self, let document else { return [] }
@@ -32,7 +37,6 @@ final class LaunchDisplay {
     /// Shows a new state.
     func show(_ document: LaunchDocument) {
         self.document = document
-        let isLive = terminal.isLive && !json
         for worker in document.workers {
             let words = "\(worker.state) \(worker.note)"
             guard told[worker.name] != words else { continue }
@@ -51,7 +55,7 @@ final class LaunchDisplay {
 
     /// One line for people.
     func say(_ line: String) {
-        if terminal.isLive, !json { bar.say([Text.printable(line)]) } else { Shell.tell(line) }
+        if isLive { bar.say([Text.printable(line)]) } else { Shell.tell(line) }
     }
 
     func end() { bar.end() }
