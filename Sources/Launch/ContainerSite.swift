@@ -71,13 +71,29 @@ final class ContainerSite: LaunchSite {
     }
 
     func removal(of member: MemberID) -> [String]? {
-        names[member].map { [runtime, "rm", "--force", $0] }
+        names[member].map(removal)
     }
 
-    func commands(for plans: [MemberPlan]) -> [String] {
-        plans.enumerated().map { number, plan in
-            ShellWords.line(arguments(plan, name: containerName(plan, start: number + 1)))
+    private func removal(_ container: String) -> [String] {
+        [runtime, "rm", "--force", container]
+    }
+
+    func steps(for plans: [MemberPlan]) -> [SiteStep] {
+        let runtimes = entry.runtime.map { [$0] } ?? Self.runtimes
+        var steps: [SiteStep] = runtimes.map {
+            ("before workers start, to find the runtime", ShellWords.line([$0, "--version"]))
         }
+        for (number, plan) in plans.enumerated() {
+            let name = containerName(plan, start: number + 1)
+            steps += [
+                ("to start \(plan.name)", ShellWords.line(arguments(plan, name: name))),
+                (
+                    "if \(plan.name) does not end, or by the next launch if this one is killed",
+                    ShellWords.line(removal(name))
+                ),
+            ]
+        }
+        return steps
     }
 
     /// The launch's identity is in the name, so that two launches have different containers.

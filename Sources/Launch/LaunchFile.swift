@@ -39,6 +39,23 @@ public struct LaunchFile: Sendable {
     }
 }
 
+extension LaunchFile {
+    /// Lets the hosts of all ssh groups reach the coordinator through ssh; there must be some.
+    public mutating func tunnel() throws(LaunchFileError) {
+        var hasHosts = false
+        for place in groups.indices {
+            guard case .ssh(var entry) = groups[place].place else { continue }
+            entry.isTunnelled = true
+            groups[place].place = .ssh(entry)
+            hasHosts = true
+        }
+        guard hasHosts else {
+            let message = "--tunnel is for ssh groups, and there is none. Leave it out."
+            throw LaunchFileError(path: path, problems: [FileProblem(message: message)])
+        }
+    }
+}
+
 /// The coordinator of a launch.
 public struct CoordinatorEntry: Sendable, Equatable {
     /// Where to start one, `HOST:PORT`; nil to use a running one.

@@ -38,8 +38,7 @@ struct LaunchPlaces {
                                 host: host,
                                 entry: entry,
                                 number: sites.count + 1,
-                                manifests: Self.manifests(of: key, in: file),
-                                stateFolder: stateFolder
+                                manifests: Self.manifests(of: key, in: file)
                             )
                         )
                     hosts[key] = number

@@ -25,6 +25,8 @@ public final class LaunchService {
         public var folder: String
         /// A folder that remains when this process is killed, and is seen by a Slurm cluster.
         public var stateFolder: String
+        /// Folders of which nothing is copied to other places: where the keys are.
+        public var privateFolders: [String]
         /// Where workers find the coordinator.
         public var coordinator: Endpoint
         /// Makes the line by which workers join a coordinator that they find at an address.
@@ -38,6 +40,7 @@ public final class LaunchService {
             environment: [(String, String)],
             folder: String,
             stateFolder: String,
+            privateFolders: [String],
             coordinator: Endpoint,
             joinLine: @escaping (Endpoint) throws -> String
         ) {
@@ -47,6 +50,7 @@ public final class LaunchService {
             self.environment = environment
             self.folder = folder
             self.stateFolder = stateFolder
+            self.privateFolders = privateFolders
             self.coordinator = coordinator
             self.joinLine = joinLine
         }
@@ -79,6 +83,7 @@ public final class LaunchService {
             id: options.id,
             environment: options.environment,
             folder: options.folder,
+            privateFolders: options.privateFolders,
             coordinator: options.coordinator,
             joinLine: options.joinLine
         )
@@ -148,21 +153,24 @@ public final class LaunchService {
         }.filter { found.insert($0).inserted }
     }
 
-    /// Every command that would be run, with comments; none has a secret.
-    public var commands: [String] {
-        var lines: [String] = []
-        for (number, site) in sites.enumerated() {
-            lines.append("# \(site.name)")
-            var plans: [MemberPlan] = []
-            for (place, group) in machine.groups.enumerated() {
-                for worker in 1..<(group.count + 1)
-                where group.sites[(worker - 1) % group.sites.count] == number {
-                    plans.append(plan(MemberID(group: place, number: worker)))
-                }
+    /// Every command that would be run, for all workers that there are at first.
+    ///
+    /// Of a group that grows, also those for one worker more.
+    public var steps: [LaunchStep] {
+        sites.enumerated().flatMap { number, site in
+            site.steps(for: plans(at: number)).map {
+                LaunchStep(site: site.name, when: $0.when, command: $0.command)
             }
-            lines += site.commands(for: plans)
         }
-        return lines
+    }
+
+    private func plans(at site: Int) -> [MemberPlan] {
+        machine.groups.enumerated().flatMap { place, group -> [MemberPlan] in
+            let canGrow = group.count < group.elastic?.range.upperBound ?? 0
+            let numbers = 1..<(group.count + (canGrow ? 2 : 1))
+            return numbers.filter { group.sites[($0 - 1) % group.sites.count] == site }
+                .map { plan(MemberID(group: place, number: $0)) }
+        }
     }
 
     private func name(of id: MemberID) -> String {

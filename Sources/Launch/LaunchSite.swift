@@ -81,8 +81,8 @@ protocol LaunchSite: AnyObject {
     func stop(_ member: MemberID)
     func kill(_ member: MemberID)
 
-    /// The commands of `prepare` and of `start` for these workers, for people; none has a secret.
-    func commands(for plans: [MemberPlan]) -> [String]
+    /// All commands that it would run for these workers, for people; none has a secret.
+    func steps(for plans: [MemberPlan]) -> [SiteStep]
 
     /// The command that removes a worker after this process was killed; nil if it ends by itself.
     func removal(of member: MemberID) -> [String]?
@@ -101,6 +101,8 @@ final class LaunchContext {
     let environment: [(String, String)]
     /// A private folder for sockets, which is removed in any case.
     let folder: String
+    /// Folders of which nothing is copied to other places, with absolute paths.
+    private let privateFolders: [String]
     /// Where workers find the coordinator.
     var coordinator: Endpoint
     /// Makes the line by which workers join a coordinator that they find at an address.
@@ -113,6 +115,7 @@ final class LaunchContext {
         id: String,
         environment: [(String, String)],
         folder: String,
+        privateFolders: [String],
         coordinator: Endpoint,
         joinLine: @escaping (Endpoint) throws -> String
     ) {
@@ -122,8 +125,17 @@ final class LaunchContext {
         self.id = id
         self.environment = environment
         self.folder = folder
+        self.privateFolders = privateFolders.map(System.realPath)
         self.coordinator = coordinator
         self.joinLine = joinLine
+    }
+
+    /// What of a folder is not copied to other places: paths in it, without the folder.
+    func privateNames(in folder: String) -> [String] {
+        let path = System.realPath(folder)
+        return privateFolders.compactMap {
+            $0.suffix(after: path.hasSuffix("/") ? path : path + "/")
+        }
     }
 
     /// Calls back with the line by which a worker joins; without one the worker ends.

@@ -40,11 +40,11 @@ final class LocalSite: LaunchSite {
     func stop(_ member: MemberID) { processes[member]?.stop() }
     func kill(_ member: MemberID) { processes[member]?.kill() }
 
-    func commands(for plans: [MemberPlan]) -> [String] {
+    func steps(for plans: [MemberPlan]) -> [SiteStep] {
         plans.map { plan in
             let variables = plan.group.environment.map { "\($0.key)=\($0.value)" }
             let words = variables.isEmpty ? arguments(plan) : ["env"] + variables + arguments(plan)
-            return ShellWords.line(words)
+            return ("to start \(plan.name)", ShellWords.line(words))
         }
     }
 

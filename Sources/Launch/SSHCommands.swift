@@ -118,19 +118,19 @@ struct SSHCommands {
     /// What to do when the program's file has changed.
     static let startAgain = "Start the launch again."
 
-    /// Copies a manifest and the files that it names, but nothing of the state folder.
+    /// Copies a manifest and the files that it names, but nothing of these folders in its own.
     func copyFiles(
         _ manifest: Manifest,
         _ files: [String],
         group: Int,
-        stateFolder: String
+        without folders: [String]
     ) -> [String] {
         let script = """
             umask 077
             d=$HOME/.cache/weftline/launches/\(folder)/\(group)
             mkdir -p "$d" && tar -xf - -C "$d"
             """
-        let package = ToolPackage(manifest, files, stateFolder: stateFolder)
+        let package = ToolPackage(manifest, files, without: folders)
         return ["/bin/sh", "-c", package.script(into: shared(script))]
     }
 

@@ -25,7 +25,6 @@ final class SSHSite: LaunchSite {
     private var connections = 0
     /// The workers that use the shared connection.
     private var sharing: Set<MemberID> = []
-    private let stateFolder: String
     /// The kind of host, as it says.
     private var system: String?
     private var hasProgram = false
@@ -40,11 +39,9 @@ final class SSHSite: LaunchSite {
         host: String,
         entry: SSHEntry,
         number: Int,
-        manifests: [(group: Int, manifest: Manifest)],
-        stateFolder: String
+        manifests: [(group: Int, manifest: Manifest)]
     ) {
         self.context = context
-        self.stateFolder = stateFolder
         self.manifests = manifests
         name = host
         isTunnelled = entry.isTunnelled
@@ -112,7 +109,8 @@ final class SSHSite: LaunchSite {
 
     private func copyFilesCommand(_ group: Int, _ manifest: Manifest) -> [String] {
         let files = (try? manifest.filesBeside()) ?? []
-        return commands.copyFiles(manifest, files, group: group, stateFolder: stateFolder)
+        let others = context.privateNames(in: manifest.folder)
+        return commands.copyFiles(manifest, files, group: group, without: others)
     }
 
     private func forward() {
@@ -233,21 +231,27 @@ final class SSHSite: LaunchSite {
 
     func removal(of member: MemberID) -> [String]? { nil }
 
-    func commands(for plans: [MemberPlan]) -> [String] {
-        var lines = [ShellWords.line(commands.anchor)]
-        lines.append("# if the host does not have this program yet:")
-        lines.append(ShellWords.line(commands.copyProgram(context.program)))
+    func steps(for plans: [MemberPlan]) -> [SiteStep] {
+        var steps: [SiteStep] = [
+            ("before workers start", ShellWords.line(commands.anchor)),
+            (
+                "if the host does not have this program yet",
+                ShellWords.line(commands.copyProgram(context.program))
+            ),
+        ]
         for (group, manifest) in manifests {
-            lines.append(ShellWords.line(copyFilesCommand(group, manifest)))
+            let copy = ShellWords.line(copyFilesCommand(group, manifest))
+            steps.append(("before workers start", copy))
         }
         if isTunnelled {
-            lines.append(ShellWords.line(commands.forward(to: context.coordinator)))
+            let forward = ShellWords.line(commands.forward(to: context.coordinator))
+            steps.append(("before workers start", forward))
         }
         for (number, plan) in plans.enumerated() {
             let isSharing = number < SSHCommands.mostSharing
             let words = commands.worker(plan, group: plan.id.group, isSharing: isSharing)
-            lines.append(ShellWords.line(words))
+            steps.append(("to start \(plan.name)", ShellWords.line(words)))
         }
-        return lines
+        return steps
     }
 }

@@ -1,7 +1,6 @@
 // Workers as batches of a Slurm cluster, one a batch. The files of the launch are in a folder that
 // all nodes of the cluster see; a batch reads the join line from a file there and removes the file
 // before its worker starts.
-internal import Configuration
 internal import Glibc
 internal import LaunchCore
 internal import Tools
@@ -10,20 +9,14 @@ internal import UVLoop
 final class SlurmSite: LaunchSite {
     let name: String
     private let context: LaunchContext
-    private let entry: SlurmEntry
-    private let group: (place: Int, entry: GroupEntry)
-    private let folder: String
+    private let commands: SlurmCommands
+    private let manifest: Manifest?
     private var batches: [MemberID: Batch] = [:]
     private var step: RunningCommand?
     private var query: RunningCommand?
     private var timer: Timer?
     private var killTimers: [Timer] = []
     private var startCount = 0
-
-    /// The name of all batches of this site.
-    ///
-    /// It has a random part, so that the batches of a launch are found without their numbers.
-    private var batchName: String { "\(context.id)-\(group.place)" }
 
     private struct Batch {
         var number = ""
@@ -33,31 +26,30 @@ final class SlurmSite: LaunchSite {
         var start: Int
         /// An order that came before the batch had a number.
         var isUnwanted = false
-        var isRunning = false
+        /// When it was first seen to run.
+        var runningSince: Int64?
         /// What its worker told last.
         var connection = SlurmLog.Connection.unknown
-        /// Whether its worker is to drain and could not be told yet.
+        /// Whether it is to be withdrawn, or its worker to drain, and that was not possible yet.
         var waitsForDrain = false
         /// Whether Slurm has told its end, and only its exit status is missing.
         var isOver = false
 
-        var log: String { joinFile.dropLast(".join".count) + ".log" }
+        var log: String
     }
 
     /// Slurm tells nothing by itself: it is asked so often.
     private static let pause = Duration.seconds(2)
     /// How long a batch that was killed may remain before the launch goes on without it.
     private static let killLimit = Duration.seconds(30)
-    /// A worker without its coordinator ends after this time: nothing else ends the workers of a
-    /// launch that was killed.
-    private static let exitAfter = "60s"
+    /// A batch that has run for so long without a word of its worker has none that could drain.
+    private static let silentLimit = Duration.seconds(30)
 
     /// The folder has to be one that all nodes of the cluster see.
     init(_ context: LaunchContext, entry: SlurmEntry, group: (Int, GroupEntry), folder: String) {
         self.context = context
-        self.entry = entry
-        self.group = group
-        self.folder = folder
+        commands = SlurmCommands(entry: entry, name: "\(context.id)-\(group.0)", folder: folder)
+        manifest = group.1.manifest
         name = "slurm" + (entry.partition.map { " \($0)" } ?? "")
     }
 
@@ -76,41 +68,14 @@ final class SlurmSite: LaunchSite {
     }
 
     private var preparation: [String] {
-        var script = """
-            umask 077
-            command -v sbatch > /dev/null || { echo 'sbatch was not found; \
-            is Slurm installed here?' >&2; exit 1; }
-            mkdir -p \(ShellWords.quoted(folder + "/tools")) || exit 1
-            cp \(ShellWords.line([context.program, folder + "/weft"])) || exit 1
-            """
-        if let manifest = group.entry.manifest {
-            let file = manifest.path.split(separator: "/").last.map(String.init) ?? ""
-            let others = (try? manifest.filesBeside()) ?? []
-            let names = others.contains(".") ? ["."] : [file] + others
-            let packed = folder + "/tools.tar"
-            let pack =
-                ["tar", "-C", manifest.folder, "-chf", packed] + exclusions(from: manifest.folder)
-                + names.map { "./" + $0 }
-            // No pipe: of a pipe only the last status counts.
-            for words in [
-                pack, ["tar", "-xf", packed, "-C", folder + "/tools"], ["rm", "-f", packed],
-            ] {
-                script += "\n" + ShellWords.line(words) + " || exit 1"
-            }
+        let tools = manifest.map { manifest in
+            ToolPackage(
+                manifest,
+                (try? manifest.filesBeside()) ?? [],
+                without: context.privateNames(in: manifest.folder)
+            )
         }
-        return ["/bin/sh", "-c", script]
-    }
-
-    /// What is never copied: keys, and the launches of the state folder.
-    private func exclusions(from source: String) -> [String] {
-        var words = ["--exclude=*.key", "--exclude=*.join"]
-        let launch = folder.split(separator: "/").dropLast().joined(separator: "/")
-        let launches = "/" + launch.split(separator: "/").dropLast().joined(separator: "/")
-        let state = launches.hasSuffix("/launches") ? launches.dropLast("/launches".count) : ""
-        if let inside = String(state).suffix(after: source + "/"), !inside.isEmpty {
-            words += ["--anchored", "--no-wildcards", "--exclude=./\(inside)"]
-        }
-        return words
+        return commands.preparation(context.program, tools)
     }
 
     func release(_ then: @escaping () -> Void) {
@@ -119,7 +84,7 @@ final class SlurmSite: LaunchSite {
         for timer in killTimers { timer.close() }
         killTimers = []
         step?.signal(SIGTERM)
-        step = RunningCommand(context, ["rm", "-rf", folder], onEnd: { _ in then() })
+        step = RunningCommand(context, commands.removal, onEnd: { _ in then() })
     }
 
     // MARK: - Workers
@@ -133,24 +98,30 @@ final class SlurmSite: LaunchSite {
         _ joinLine: String,
         _ report: @escaping (MemberReport) -> Void
     ) {
-        let file = "\(folder)/\(plan.name).join"
+        let file = commands.joinFile(plan.name)
         startCount += 1
         let start = startCount
-        let batch = Batch(report: report, joinFile: file, start: start)
+        let batch = Batch(
+            report: report,
+            joinFile: file,
+            start: start,
+            log: commands.log(plan.name)
+        )
         batches[plan.id] = batch
         PrivateFile.remove(batch.log)
         guard PrivateFile.write(joinLine + "\n", to: file) else {
             let reason = "\(file) cannot be written"
             return context.loop.nextTurn { [weak self] in self?.end(plan.id, 1, reason) }
         }
-        let script = Array(script(plan, joinFile: file).utf8)
-        _ = RunningCommand(context, submission(plan), input: .bytes(script)) { [weak self] end in
+        let script = Array(commands.script(plan).utf8)
+        _ = RunningCommand(context, commands.submission(plan), input: .bytes(script)) {
+            [weak self] end in
             guard let self else { return }
             // Behind the number there may be the name of a cluster.
             let number = end.lines.last?.prefix { $0.isNumber }
             guard batches[plan.id]?.start == start else {
                 // The launch went on without this batch.
-                if let number, !number.isEmpty { run(["scancel", String(number)]) }
+                if let number, !number.isEmpty { run(commands.cancel(String(number))) }
                 return
             }
             guard end.isSuccess, let number, !number.isEmpty else {
@@ -164,56 +135,21 @@ final class SlurmSite: LaunchSite {
         }
     }
 
-    /// How many seconds before its time limit a batch gets the signal to drain.
-    private var margin: Int64 { min(60, (entry.time?.components.seconds ?? 240) / 4) }
-
-    private func submission(_ plan: MemberPlan) -> [String] {
-        var words = [
-            "sbatch", "--parsable", "--no-requeue", "--nodes=1", "--ntasks=1", "--exclusive",
-            "--job-name=\(batchName)", "--comment=\(plan.name)",
-            "--output=\(folder)/\(plan.name).log",
-            // Without B: the signal goes to the worker, which drains.
-            "--signal=TERM@\(margin)", "--export=ALL",
-        ]
-        if let partition = entry.partition { words.append("--partition=\(partition)") }
-        if let time = entry.time {
-            let minutes = (time.components.seconds + 59) / 60
-            words.append("--time=\(minutes)")
-        }
-        return words + entry.options
-    }
-
-    private func script(_ plan: MemberPlan, joinFile: String) -> String {
-        let manifest = plan.group.manifest?.path.split(separator: "/").last.map {
-            "\(folder)/tools/\($0)"
-        }
-        let words =
-            plan.arguments(manifest: manifest, endsWithInput: false)
-            + ["--exit-after", Self.exitAfter]
-        let variables = plan.group.environment.map { "\($0.key)=\($0.value)" }
-        let file = ShellWords.quoted(joinFile)
-        let worker =
-            ["srun", "--kill-on-bad-exit=0"] + (variables.isEmpty ? [] : ["env"] + variables)
-            + ["\(folder)/weft"] + words
-        return """
-            #!/bin/sh
-            exec < \(file) || exit 1
-            rm -f \(file)
-            exec \(ShellWords.line(worker))
-
-            """
-    }
-
+    /// A batch that has not begun is withdrawn; one that has, by what was last seen or meanwhile, is
+    /// signalled as soon as its worker is there.
     func drain(_ member: MemberID) {
         guard let batch = batches[member] else { return }
-        // Without a worker there is nothing to drain, and nothing that a signal reaches.
-        guard batch.isRunning, SlurmLog.connection(in: batch.log) != .unknown else {
-            return cancel(member)
+        guard !batch.number.isEmpty else { return cancel(member) }
+        batches[member]?.waitsForDrain = true
+        guard let since = batch.runningSince else { return run(commands.withdraw(batch.number)) }
+        guard SlurmLog.connection(in: batch.log) != .unknown else {
+            let silence = Duration.nanoseconds(context.loop.nowNanoseconds - since)
+            if silence >= Self.silentLimit { cancel(member) }
+            return ask()
         }
         // Once only if it succeeds: a second signal would stop the worker.
         batches[member]?.waitsForDrain = false
-        let words = ["scancel", "--signal=TERM", batch.number]
-        _ = RunningCommand(context, words) { [weak self] end in
+        _ = RunningCommand(context, commands.drain(batch.number)) { [weak self] end in
             guard let self else { return }
             if !end.isSuccess, batches[member]?.start == batch.start {
                 batches[member]?.waitsForDrain = true
@@ -229,7 +165,7 @@ final class SlurmSite: LaunchSite {
         cancel(member)
         let timer = Timer(loop: context.loop) { [weak self] in
             guard let self, batches[member]?.start == start else { return }
-            end(member, 1, "Slurm has not ended the batch; see squeue --name=\(batchName)")
+            end(member, 1, "Slurm has not ended the batch; see squeue --name=\(commands.name)")
         }
         timer.schedule(after: Self.killLimit)
         killTimers.append(timer)
@@ -240,12 +176,11 @@ final class SlurmSite: LaunchSite {
             batches[member]?.isUnwanted = true
             return
         }
-        run(["scancel", number])
+        run(commands.cancel(number))
     }
 
-    /// By name, because a batch may have no number yet.
     func removal(of member: MemberID) -> [String]? {
-        batches[member] == nil ? nil : ["scancel", "--me", "--name=\(batchName)"]
+        batches[member] == nil ? nil : commands.cancelAll
     }
 
     private func run(_ words: [String]) {
@@ -264,12 +199,7 @@ final class SlurmSite: LaunchSite {
     private func ask() {
         let numbers = batches.values.map(\.number).filter { !$0.isEmpty }
         guard query == nil, !numbers.isEmpty else { return }
-        let question = [
-            // Not by number: that fails as a whole when Slurm has forgotten one of them.
-            "squeue", "--noheader", "--states=all", "--format=%i|%T|%r", "--me",
-            "--name=\(batchName)",
-        ]
-        query = RunningCommand(context, question) { [weak self] end in
+        query = RunningCommand(context, commands.query) { [weak self] end in
             guard let self else { return }
             query = nil
             var states: [String: (state: String, reason: String)] = [:]
@@ -295,7 +225,9 @@ final class SlurmSite: LaunchSite {
                 continue
             }
             switch state {
-            case "PENDING", "CONFIGURING": batch.report(.pending("\(reason) (\(batch.number))"))
+            case "PENDING", "CONFIGURING":
+                batch.report(.pending("\(reason) (\(batch.number))"))
+                if batch.waitsForDrain { drain(member) }
             case "RUNNING": updateRunning(member, batch)
             case "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING": break
             case "COMPLETED": end(member, 0, "")
@@ -307,14 +239,14 @@ final class SlurmSite: LaunchSite {
     /// A batch that runs is ready only when its worker has found the coordinator.
     private func updateRunning(_ member: MemberID, _ batch: Batch) {
         let connection = SlurmLog.connection(in: batch.log)
-        if !batch.isRunning || batch.connection != connection {
+        if batch.runningSince == nil || batch.connection != connection {
             switch connection {
             case .unknown: batch.report(.unconnected("batch \(batch.number) runs"))
             case .ready(let slots): batch.report(.ready(slots: slots))
             case .waiting(let reason): batch.report(.unconnected(reason))
             }
         }
-        batches[member]?.isRunning = true
+        batches[member]?.runningSince = batch.runningSince ?? context.loop.nowNanoseconds
         batches[member]?.connection = connection
         if batch.waitsForDrain { drain(member) }
     }
@@ -322,8 +254,8 @@ final class SlurmSite: LaunchSite {
     /// Asks for the exit status of a batch that failed: some say that another try is useless.
     private func endFailed(_ member: MemberID, _ batch: Batch, _ state: String, _ reason: String) {
         batches[member]?.isOver = true
-        let words = ["scontrol", "--oneliner", "show", "job", batch.number]
-        _ = RunningCommand(context, words) { [weak self] answer in
+        let question = commands.description(of: batch.number)
+        _ = RunningCommand(context, question) { [weak self] answer in
             guard let self, batches[member]?.start == batch.start else { return }
             let status = SlurmLog.exitStatus(in: answer.lines.joined(separator: " "))
             // The last line that the worker wrote for people, or Slurm's reason.
@@ -334,13 +266,5 @@ final class SlurmSite: LaunchSite {
         }
     }
 
-    func commands(for plans: [MemberPlan]) -> [String] {
-        [ShellWords.line(preparation)]
-            + plans.flatMap { plan -> [String] in
-                let file = "\(folder)/\(plan.name).join"
-                return [ShellWords.line(submission(plan)) + " <<'END'"]
-                    + script(plan, joinFile: file).split(separator: "\n").map(String.init)
-                    + ["END"]
-            }
-    }
+    func steps(for plans: [MemberPlan]) -> [SiteStep] { commands.steps(preparation, plans) }
 }

@@ -19,6 +19,13 @@ enum System {
     /// How many cores this host has, as far as this process may use them.
     static var coreCount: Int { max(ProcessInfo.processInfo.activeProcessorCount, 1) }
 
+    /// An absolute path without links, as far as there is such a file.
+    static func realPath(_ path: String) -> String {
+        guard let text = realpath(path, nil) else { return path }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
     /// The size of a file in bytes; 0 if there is none.
     static func size(of path: String) -> Int {
         var status = stat()

@@ -8,18 +8,17 @@ struct ToolPackage {
 
     /// The package of a manifest and files beside it; `.` stands for all of its folder.
     ///
-    /// Keys, join lines and the state folder are left out, which a folder may have as well. A file
-    /// of such a name that a command names itself is packed.
-    init(_ manifest: Manifest, _ files: [String], stateFolder: String) {
+    /// Keys and join lines are left out, which a folder may have as well, and so are these folders
+    /// in it. A file of such a name that a command names itself is packed.
+    init(_ manifest: Manifest, _ files: [String], without folders: [String]) {
         let name = manifest.path.split(separator: "/").last.map(String.init) ?? ""
         let names = files.contains(".") ? ["."] : Set([name] + files).sorted().map { "./" + $0 }
-        var secrets = [".key", ".join"].filter { end in !files.contains { $0.hasSuffix(end) } }
-            .map { "*" + $0 }
-        let folder = manifest.folder.hasSuffix("/") ? manifest.folder : manifest.folder + "/"
-        if let inside = stateFolder.suffix(after: folder) { secrets.append("./" + inside) }
+        let secrets = [".key", ".join"].filter { end in !files.contains { $0.hasSuffix(end) } }
+            .map { "--exclude=*" + $0 }
+        let others = folders.isEmpty ? [] : ["--anchored", "--no-wildcards"]
         pack =
-            ["tar", "-C", manifest.folder] + secrets.map { "--exclude=" + $0 } + ["-chf", "-"]
-            + names
+            ["tar", "-C", manifest.folder] + secrets + others
+            + folders.map { "--exclude=./" + $0 } + ["-chf", "-"] + names
     }
 
     /// A script of a shell that gives the package to a command, and fails if either fails.

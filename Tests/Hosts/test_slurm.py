@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 import unittest
 
-from hosts import SCRIPT, eventually
+from hosts import SCRIPT, WEFT, eventually
 from test_ssh import Launched
 
 FILE = """
@@ -105,6 +106,33 @@ class ThroughSlurm(Launched):
                          "workers: [{local: 1, diagnostics: true}]\n")
         self.hosts.weft("launch", "other.yaml", "--detach")
         self.hosts.weft("launch", "--down")
+        self.expect_nothing_left()
+
+    def test_end_before_the_worker_is_there(self):
+        """A batch that runs and has no worker yet is not cancelled: its worker drains."""
+        real = shutil.copy("/usr/bin/srun", self.hosts.files / "srun-itself")
+        srun = self.hosts.write("srun", "#!/bin/sh\n"
+                                f'until [ -e {self.hosts.files}/go ]; do sleep 0.1; done\n'
+                                f'exec {real} "$@"\n')
+        srun.chmod(0o755)
+        for name in self.names:
+            self.hosts.run(name, "mount", "--bind", str(srun), "/usr/bin/srun")
+        up = self.up(FILE % "")
+        eventually("both batches run", lambda: sorted(self.batches()) == [
+            "hosts-slurm-1 RUNNING", "hosts-slurm-2 RUNNING"])
+        eventually(lambda: f"that is seen: {self.hosts.launched()}", lambda: all(
+            worker["state"] == "starting" for worker in self.hosts.launched().values()))
+        numbers = self.hosts.run("hub", "squeue", "-h", "-o", "%i").split()
+        down = subprocess.Popen(self.hosts.command(
+            "hub", *self.hosts.environment(), WEFT, "launch", "--down"))
+        eventually(lambda: f"both are to end: {self.hosts.launched()}", lambda: all(
+            worker["state"] == "draining" for worker in self.hosts.launched().values()))
+        self.hosts.write("go", "")
+        self.assertEqual(down.wait(30), 0)
+        self.assertEqual(up.wait(20), 0)
+        for number in numbers:
+            self.assertIn("JobState=COMPLETED",
+                          self.hosts.run("hub", "scontrol", "show", "job", number))
         self.expect_nothing_left()
 
     @unittest.skipUnless(os.environ.get("WEFT_ALL_HOSTS"), "takes a minute: set WEFT_ALL_HOSTS")

@@ -211,6 +211,42 @@ extension Integration {
             }
         }
 
+        @Test("A dry run shows every command, also as JSON, and runs none")
+        func dryRun() async throws {
+            try await atPlace { place in
+                let path = try place.write(
+                    """
+                    coordinator: {listen: "127.0.0.1:0"}
+                    workers:
+                      - {local: 1, diagnostics: true}
+                      - {ssh: [me@a], diagnostics: true}
+                      - {slurm: {nodes: 1}, diagnostics: true, min: 0, max: 1}
+                      - {container: {image: weft, runtime: podman}, diagnostics: true}
+                    """,
+                    to: "hosts.yaml"
+                )
+                let shown = try await place.weft("launch", path, "--dry-run", "--tunnel")
+                #expect(shown.code == 0, "\(shown.errors)")
+                for words in [
+                    "weft coordinator --listen", "\nssh ", "-O forward", "sbatch --parsable",
+                    "squeue --noheader", "scontrol --oneliner show job NUMBER",
+                    "scancel --state=PENDING NUMBER", "scancel --signal=TERM NUMBER",
+                    "scancel --me --name=hosts-", "podman --version", "podman run --rm",
+                    "podman rm --force hosts-container-1-",
+                ] {
+                    #expect(shown.output.contains(words), "\(words)")
+                }
+                let json = try await place.weft("launch", path, "--dry-run", "--tunnel", "--json")
+                let commands = try json.document["commands"].list
+                #expect(commands.first?["host"].text == "the coordinator")
+                #expect(commands.contains { $0["when"].text == "to start hosts-local-1" })
+                #expect(
+                    commands.allSatisfy { shown.output.contains("# \($0["when"].text ?? ""):\n") }
+                )
+                #expect(!FileManager.default.fileExists(atPath: "\(place.folder)/state/launches"))
+            }
+        }
+
         @Test("Mistakes on the command line say what to write")
         func mistakes() async throws {
             try await atPlace { place in
@@ -221,6 +257,8 @@ extension Integration {
                     (["launch", file, "--now"], "--now is for --down."),
                     (["launch", "--scale", "local"], "write it as group=number"),
                     (["launch", file, "--status", "--down"], "are for one command each"),
+                    (["launch", file, "--tunnel"], "--tunnel is for ssh groups"),
+                    (["launch", file, "--wait", "1s"], "--wait is for --detach."),
                     (["launch", file, "--scale", "local=1"], "No launch hosts runs."),
                 ] {
                     let outcome = try await place.start(arguments).end()

@@ -66,7 +66,12 @@ struct LaunchCommand: ParsableCommand {
     var now = false
     @Option(help: "The name of the launch (default: the name field, else the file's name).")
     var name: String?
-    @Flag(help: "Print workers as JSON: one document for --status, else one a change.")
+    @Flag(
+        help: ArgumentHelp(
+            "Print workers as JSON: one document for --status, else one a change; of --dry-run the "
+                + "commands."
+        )
+    )
     var json = false
 
     @Option(
@@ -85,6 +90,12 @@ struct LaunchCommand: ParsableCommand {
         )
     )
     var join: String?
+    @Flag(
+        help: ArgumentHelp(
+            "Let all hosts of ssh groups reach the coordinator through ssh, as tunnel: true does."
+        )
+    )
+    var tunnel = false
     @Option(help: EncryptionFlag.help)
     var tls: TLSPolicy?
     @Option(help: "The state folder (default: WEFT_STATE_DIR, else ~/.local/state/weftline).")
@@ -99,9 +110,9 @@ struct LaunchCommand: ParsableCommand {
         }
         if wait != nil, !detach { throw ValidationError("--wait is for --detach.") }
         if now, !down { throw ValidationError("--now is for --down.") }
-        if orders > 0, dryRun || detach {
+        if orders > 0, dryRun || detach || tunnel {
             throw ValidationError(
-                "--dry-run and --detach are for starting a launch; leave them out here."
+                "--dry-run, --detach and --tunnel are for starting a launch; leave them out here."
             )
         }
         if dryRun, detach { throw ValidationError("--dry-run starts nothing to detach from.") }
@@ -134,7 +145,7 @@ struct LaunchCommand: ParsableCommand {
             invitation: try invitation(for: file),
             tls: try EncryptionFlag.policy(tls)
         )
-        if dryRun { return try LaunchUp.printCommands(place) }
+        if dryRun { return try LaunchRehearsal(place).run(json: json) }
         if detach {
             let background = LaunchInBackground(place)
             return try background.run(
@@ -179,6 +190,7 @@ struct LaunchCommand: ParsableCommand {
         do throws(LaunchFileError) {
             var file = try LaunchFile.load(path: file ?? "")
             file.name = name ?? file.name
+            if tunnel { try file.tunnel() }
             return file
         } catch {
             throw CommandFailure(.usage, error.lines.map(\.asError))
@@ -206,6 +218,7 @@ struct LaunchCommand: ParsableCommand {
         if let name { arguments += ["--name", name] }
         if let coordinator { arguments += ["--coordinator", coordinator] }
         if let join { arguments += ["--join", join] }
+        if tunnel { arguments.append("--tunnel") }
         if let tls { arguments += ["--tls", tls.rawValue] }
         return arguments
     }

@@ -52,7 +52,7 @@ struct LaunchSurroundings {
             throw CommandFailure(
                 .usage,
                 "\(file.path): the hosts of \(group.name) cannot reach \(address), which is this "
-                    + "host for each of them. Add tunnel: true to the group, or let the coordinator "
+                    + "host for each of them. Add tunnel: true to the group or --tunnel here, or let the coordinator "
                     + "listen on an address of the network."
             )
         }
@@ -83,6 +83,9 @@ struct LaunchSurroundings {
 
     /// The folder that holds the keys of the coordinator.
     var keyFolder: String { file.coordinator?.state ?? stateFolder }
+
+    /// The folders of which nothing is copied to hosts.
+    var privateFolders: [String] { [stateFolder, keyFolder] }
 
     /// The arguments of the coordinator that the launch starts; nil if it uses a running one.
     func coordinatorArguments() -> [String]? {

@@ -33,7 +33,7 @@ final class LaunchUp {
     private static let publishPause = Duration.milliseconds(30)
     private var isEnding = false
 
-    private static let prefix = "weft-launch-"
+    static let prefix = "weft-launch-"
     /// The longest path of a folder in which ssh can have a socket.
     private static let longestFolder = 70
 
@@ -144,6 +144,7 @@ final class LaunchUp {
                 environment: LaunchSurroundings.environment,
                 folder: folder,
                 stateFolder: state?.folder ?? folder,
+                privateFolders: surroundings.privateFolders,
                 coordinator: address,
                 joinLine: { [surroundings] in try surroundings.joinLine(at: $0) }
             )
@@ -159,7 +160,7 @@ final class LaunchUp {
         followOrders()
     }
 
-    private static func identity(of file: LaunchFile) -> String {
+    static func identity(of file: LaunchFile) -> String {
         "\(file.name)-\(Hex.encode(SecureRandom.bytes(4)))"
     }
 
@@ -257,34 +258,5 @@ final class LaunchUp {
             self.coordinator = nil
             loop.stop()
         }
-    }
-
-    // MARK: - Without running anything
-
-    /// Prints every command that the launch would run.
-    static func printCommands(_ surroundings: LaunchSurroundings) throws {
-        let loop = try Shell.makeLoop()
-        let service = LaunchService(
-            loop: loop,
-            options: LaunchService.Options(
-                file: surroundings.file,
-                program: Shell.ownPath,
-                id: identity(of: surroundings.file),
-                environment: [],
-                folder: "/tmp/\(prefix)XXXXXX",
-                stateFolder:
-                    "\(LaunchState.base(surroundings.stateFolder))/\(surroundings.file.name)",
-                coordinator: try surroundings.address(),
-                joinLine: { _ in "" }
-            )
-        )
-        var lines: [String] = []
-        if let arguments = surroundings.coordinatorArguments() {
-            lines += ["# the coordinator", ShellWords.line([Shell.ownPath] + arguments)]
-        }
-        lines += service.commands
-        lines.append("# each worker reads one line from its standard input: address and key")
-        Printer().lines(lines)
-        loop.close()
     }
 }
