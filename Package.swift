@@ -145,7 +145,7 @@ let package = Package(
             "Launch",
             [
                 "UVLoop", "Transport", "Core", "JSON", "YAML", "Wire", "Tools", "Configuration",
-                "LaunchCore",
+                "LaunchCore", deques,
             ]
         ),
 

@@ -91,6 +91,8 @@ protocol LaunchSite: AnyObject {
 /// What all sites of a launch use.
 final class LaunchContext {
     let loop: EventLoop
+    /// Opens connections of ssh a few at a time.
+    let gate: ConnectionGate
     /// The path of this program.
     let program: String
     /// The SHA-256 of this program, as hex digits.
@@ -120,6 +122,7 @@ final class LaunchContext {
         joinLine: @escaping (Endpoint) throws -> String
     ) {
         self.loop = loop
+        gate = ConnectionGate(loop)
         self.program = program
         self.digest = digest
         self.id = id

@@ -50,8 +50,8 @@ struct SSHCommands {
     ///
     /// It tells what the host is, makes the site's folder, and removes it at its end. What an
     /// interrupted connection of this site has left is ended first. Folders of other sites are
-    /// removed if they are of this host, which may share its home folder with others, and the
-    /// process that holds them has gone.
+    /// removed if they are of this host, which may share its home folder with others, also with one
+    /// of its name, and the process that holds them has gone; or if nobody has held them for a day.
     var anchor: [String] {
         let script = """
             umask 077
@@ -60,12 +60,13 @@ struct SSHCommands {
             b=$HOME/.cache/weftline/bin/\(digest)/weft
             l=$HOME/.cache/weftline/launches
             f=$l/\(folder)
-            n=$(uname -n)
+            n=$(uname -n)+$(cat /etc/machine-id 2>/dev/null)
             o=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
             m="$$ $(s $$) $o $n"
             mkdir -p "$l" || exit 1
-            for d in "$l"/*; do
-            read -r p t k h 2>/dev/null < "$d/.anchor" || continue
+            for d in "$l"/* "$l"/.[!.]*; do
+            [ -d "$d" ] || continue
+            if read -r p t k h 2>/dev/null < "$d/.anchor"; then
             [ "$h" = "$n" ] || continue
             if [ "$k" = "$o" ]; then
             if [ "$d" = "$f" ]; then
@@ -75,6 +76,8 @@ struct SSHCommands {
             done
             else is "$p" "$t" && continue
             fi
+            fi
+            else [ -n "$(find "$d" -prune -mtime +0)" ] || continue
             fi
             rm -rf "$d"
             done

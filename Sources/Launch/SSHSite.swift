@@ -25,6 +25,8 @@ final class SSHSite: LaunchSite {
     private var connections = 0
     /// The workers that use the shared connection.
     private var sharing: Set<MemberID> = []
+    /// The workers that wait until a connection of their own may be opened.
+    private var queued: [MemberID: (MemberReport) -> Void] = [:]
     /// The kind of host, as it says.
     private var system: String?
     private var hasProgram = false
@@ -69,12 +71,26 @@ final class SSHSite: LaunchSite {
         system = nil
         hasProgram = false
         connections += 1
+        let connection = connections
+        context.gate.enter { [weak self] pass in
+            guard let self, connection == connections, report != nil else { return pass.end() }
+            connect(pass)
+        }
+    }
+
+    private func connect(_ pass: ConnectionGate.Pass) {
         anchor = RunningCommand(
             context,
             commands.anchor,
             input: .pipe,
-            onLine: { [weak self] in self?.handleAnchorLine($0) },
-            onEnd: { [weak self] in self?.anchorEnded($0) }
+            onLine: { [weak self] line in
+                pass.end()
+                self?.handleAnchorLine(line)
+            },
+            onEnd: { [weak self] end in
+                pass.end()
+                self?.anchorEnded(end)
+            }
         )
     }
 
@@ -187,6 +203,7 @@ final class SSHSite: LaunchSite {
     func release(_ then: @escaping () -> Void) {
         report = nil
         isConnectionWanted = false
+        connections += 1
         guard anchor != nil else { return context.loop.nextTurn(then) }
         onReleased = then
         endConnection()
@@ -210,6 +227,26 @@ final class SSHSite: LaunchSite {
             }
             report(told)
         }
+        if isSharing { return start(plan, watch, isSharing: true) }
+        queued[plan.id] = watch
+        context.gate.enter { [weak self] pass in
+            guard let self, queued.removeValue(forKey: plan.id) != nil else { return pass.end() }
+            start(
+                plan,
+                { told in
+                    pass.end()
+                    watch(told)
+                },
+                isSharing: false
+            )
+        }
+    }
+
+    private func start(
+        _ plan: MemberPlan,
+        _ watch: @escaping (MemberReport) -> Void,
+        isSharing: Bool
+    ) {
         context.withJoinLine(coordinator, watch) { line in
             let process = MemberProcess(
                 context,
@@ -225,9 +262,16 @@ final class SSHSite: LaunchSite {
         "the host's sshd allows too few sessions on one connection. Set its MaxSessions to "
         + "\(SSHCommands.mostSharing + 1) or more."
 
-    func drain(_ member: MemberID) { processes[member]?.drain() }
-    func stop(_ member: MemberID) { processes[member]?.stop() }
-    func kill(_ member: MemberID) { processes[member]?.kill() }
+    func drain(_ member: MemberID) { if !giveUp(member) { processes[member]?.drain() } }
+    func stop(_ member: MemberID) { if !giveUp(member) { processes[member]?.stop() } }
+    func kill(_ member: MemberID) { if !giveUp(member) { processes[member]?.kill() } }
+
+    /// Ends a worker that has not been started yet; false if there is no such worker.
+    private func giveUp(_ member: MemberID) -> Bool {
+        guard let report = queued.removeValue(forKey: member) else { return false }
+        context.loop.nextTurn { report(.ended(MemberEnd(status: 0, reason: ""))) }
+        return true
+    }
 
     func removal(of member: MemberID) -> [String]? { nil }
 

@@ -242,6 +242,48 @@ class OneHost(Launched):
         self.hosts.weft("launch", "--down")
         self.expect_nothing_left()
 
+    def test_twenty_names_of_one_sshd(self):
+        """No connection is dropped by an sshd as it comes, which takes ten at a time."""
+        names = [f"a{number}" for number in range(20)]
+        self.hosts.call("a", *names)
+        up = self.up('coordinator: {listen: "10.99.0.1:7420"}\nworkers:\n'
+                     f"  - {{ssh: [{', '.join(f'root@{name}' for name in names)}], "
+                     "diagnostics: true, slots: 1}\n"
+                     "  - {name: many, ssh: [root@a], count: 29, diagnostics: true, slots: 1}\n")
+        self.wait_for_running(*(f"hosts-ssh-{number}" for number in range(1, 21)),
+                              *(f"hosts-many-{number}" for number in range(1, 30)))
+        self.assertEqual({worker["starts"] for worker in self.hosts.launched().values()}, {1})
+        self.assertNotIn("the next try", up.log.read_text())
+        self.hosts.weft("launch", "--down")
+        self.expect_nothing_left()
+
+    def test_another_host_of_that_name(self):
+        """Hosts with one name and a shared home folder leave each other's folders alone."""
+        self.up('coordinator: {listen: "10.99.0.1:7420"}\n'
+                "workers: [{ssh: [root@a], diagnostics: true}]\n")
+        self.wait_for_running("hosts-ssh-1")
+        launches = self.hosts.folder / "a" / "home" / ".cache" / "weftline" / "launches"
+        own = next(launches.iterdir())
+        number, start, _, name = (own / ".anchor").read_text().split()
+        self.assertEqual(name.split("+")[0], "a")
+        folders = {"other": f"{number} 1 other-boot a+another-machine",
+                   "rebooted": f"{number} 1 other-boot {name}", "empty": None, ".new": None}
+        for folder, holder in folders.items():
+            (launches / folder).mkdir()
+            if holder:
+                (launches / folder / ".anchor").write_text(holder + "\n")
+        for folder in ("day", ".day"):
+            (launches / folder).mkdir()
+            os.utime(launches / folder, (time.time() - 90_000,) * 2)
+        self.hosts.write("next.yaml", "coordinator: 10.99.0.1:7420\n"
+                         "workers: [{ssh: [root@a], diagnostics: true}]\n")
+        self.hosts.weft("launch", "next.yaml", "--detach")
+        self.assertEqual(sorted(set(self.hosts.launch_folders("a"))
+                                & {*folders, "day", ".day", own.name}),
+                         sorted([".new", "empty", "other", own.name]))
+        self.hosts.weft("launch", "--down", "--name", "next")
+        self.hosts.weft("launch", "--down", "--name", "hosts")
+
     def test_what_others_left(self):
         """Only folders of this host are removed, and no process that has an old number."""
         cache = self.hosts.folder / "a" / "home" / ".cache" / "weftline"
@@ -251,8 +293,10 @@ class OneHost(Launched):
         self.addCleanup(bystander.kill)
         pid = eventually("a process runs", lambda: self.hosts.run(
             "a", "pgrep", "-nx", "sleep", check=False).strip())
-        holders = {"same": f"{pid} 1 {boot} a", "rebooted": f"{pid} 1 other-boot a",
-                   "elsewhere": f"{pid} 1 other-boot b"}
+        machine = pathlib.Path("/etc/machine-id")
+        name = "a+" + (machine.read_text().strip() if machine.exists() else "")
+        holders = {"same": f"{pid} 1 {boot} {name}", "rebooted": f"{pid} 1 other-boot {name}",
+                   "elsewhere": f"{pid} 1 other-boot b{name[1:]}"}
         for name, holder in holders.items():
             folder = cache / "launches" / name
             folder.mkdir(parents=True)
@@ -338,10 +382,12 @@ class Failures(Launched):
         self.up('coordinator: {listen: "10.99.0.1:7420"}\n'
                 "workers: [{ssh: [root@a], diagnostics: true}]\n")
         self.wait_for_running("hosts-ssh-1")
-        self.hosts.run("a", "pkill", "-KILL", "-f", "worker --join")
-        eventually("it starts again", lambda: self.hosts.launched().get("hosts-ssh-1", {})
-                   .get("starts") == 2)
-        self.wait_for_running("hosts-ssh-1")
+        # The first is what the end of its host looks like: it drains, but not by itself.
+        for starts, signal in ((2, "-TERM"), (3, "-KILL")):
+            self.hosts.run("a", "pkill", signal, "-f", "worker --join")
+            eventually("it starts again", lambda: self.hosts.launched().get("hosts-ssh-1", {})
+                       .get("starts") == starts)
+            self.wait_for_running("hosts-ssh-1")
         self.hosts.weft("launch", "--down")
         self.expect_nothing_left()
 
