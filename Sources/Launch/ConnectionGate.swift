@@ -43,7 +43,7 @@ final class ConnectionGate {
         self.loop = loop
     }
 
-    /// Calls back, now or later, when a connection may be opened; whoever is called ends the pass.
+    /// Calls back, now or later, when a connection may be opened; the callee ends the pass.
     func enter(_ body: @escaping (Pass) -> Void) {
         waiting.append(body)
         admit()

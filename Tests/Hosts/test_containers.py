@@ -120,7 +120,7 @@ class InContainers(unittest.TestCase):
     def test_killed_launcher(self):
         """Containers end with their input, which is the launcher's."""
         self.weft("launch", "hosts.yaml", "--detach")
-        pids = subprocess.run(["pgrep", "-f", "--", f"--in-background --state {self.folder}"],
+        pids = subprocess.run(["pgrep", "-f", "--", f"--state {self.folder}.* --in-background"],
                               capture_output=True, text=True, check=True).stdout.split()
         for pid in pids:
             os.kill(int(pid), signal.SIGKILL)

@@ -133,6 +133,16 @@ extension Integration {
                 let again = try await place.weft("launch", try hosts(place))
                 #expect(again.code == 2)
                 #expect(again.errors.contains("The launch hosts runs already."))
+                let log = place.lines(of: "state/launches/hosts.log")
+                #expect(!log.isEmpty)
+                let behind = try await place.weft("launch", try hosts(place), "--detach")
+                #expect(behind.code == 1)
+                #expect(behind.errors.contains("The launch hosts runs already."))
+                #expect(place.lines(of: "state/launches/hosts.log") == log, "it keeps its log")
+                let names = try FileManager.default.contentsOfDirectory(
+                    atPath: "\(place.folder)/state/launches"
+                )
+                #expect(names.sorted() == ["hosts", "hosts.log"])
                 let launcher = try #require(
                     processes(place).first { pid in
                         let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")

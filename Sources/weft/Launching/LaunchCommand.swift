@@ -100,8 +100,13 @@ struct LaunchCommand: ParsableCommand {
     var tls: TLSPolicy?
     @Option(help: "The state folder (default: WEFT_STATE_DIR, else ~/.local/state/weftline).")
     var state: String?
-    @Flag(help: ArgumentHelp("Run as the process in the background.", visibility: .hidden))
-    var inBackground = false
+    @Option(
+        help: ArgumentHelp(
+            "Run as the process in the background, whose outputs go to this file.",
+            visibility: .hidden
+        )
+    )
+    var inBackground: String?
 
     func validate() throws {
         let orders = [status, !scale.isEmpty, down].count { $0 }
@@ -149,12 +154,12 @@ struct LaunchCommand: ParsableCommand {
         if detach {
             let background = LaunchInBackground(place)
             return try background.run(
-                arguments: childArguments,
+                arguments: childArguments + ["--in-background", background.draft],
                 limit: wait ?? .seconds(120),
                 json: json
             )
         }
-        try LaunchUp(place, json: json, isInBackground: inBackground).run()
+        try LaunchUp(place, json: json, log: inBackground).run()
     }
 
     // MARK: - Parts
@@ -214,7 +219,7 @@ struct LaunchCommand: ParsableCommand {
 
     /// The arguments of the same launch in the background.
     private var childArguments: [String] {
-        var arguments = ["launch", file ?? "", "--in-background", "--state", stateFolder]
+        var arguments = ["launch", file ?? "", "--state", stateFolder]
         if let name { arguments += ["--name", name] }
         if let coordinator { arguments += ["--coordinator", coordinator] }
         if let join { arguments += ["--join", join] }

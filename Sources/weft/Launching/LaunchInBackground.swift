@@ -15,9 +15,11 @@ struct LaunchInBackground {
     }
 
     /// The log of the process in the background; beside the launch's folder, which it removes.
-    private var log: String {
-        "\(LaunchState.base(surroundings.stateFolder))/\(surroundings.file.name).log"
-    }
+    private var log: String { surroundings.log }
+
+    /// The log of a process that has not begun, because a launch of the same name may run and have
+    /// the log.
+    var draft: String { "\(log).\(getpid())" }
 
     /// Starts the process and shows its workers when each runs or has failed, or the limit is over.
     func run(arguments: [String], limit: Duration, json: Bool) throws {
@@ -32,7 +34,7 @@ struct LaunchInBackground {
         let child = try ChildProcess.spawn(
             loop: loop,
             options: ChildProcess.Options(
-                arguments: ["/bin/sh", "-c", "exec \"$@\" > \"$0\" 2>&1", log, Shell.ownPath]
+                arguments: ["/bin/sh", "-c", "exec \"$@\" > \"$0\" 2>&1", draft, Shell.ownPath]
                     + arguments,
                 environment: ProcessInfo.processInfo.environment.sorted { $0.key < $1.key }
                     .map { ($0.key, $0.value) }
@@ -83,11 +85,16 @@ struct LaunchInBackground {
 
     /// What the process said last.
     private func failure() -> CommandFailure {
-        let text =
-            FileManager.default.contents(atPath: log)
-            .map { String(decoding: $0, as: UTF8.self) } ?? ""
+        defer { unlink(draft) }
+        let data =
+            FileManager.default.contents(atPath: draft)
+            ?? FileManager.default.contents(atPath: log)
+        let text = data.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let lines = text.split(separator: "\n").suffix(5).map(String.init)
-        return CommandFailure(.failed, lines.isEmpty ? ["error: The launch ended."] : lines)
+        return CommandFailure(
+            .failed,
+            lines.isEmpty ? ["error: The launch ended before its workers had started."] : lines
+        )
     }
 }
 

@@ -84,6 +84,9 @@ struct LaunchSurroundings {
     /// The folder that holds the keys of the coordinator.
     var keyFolder: String { file.coordinator?.state ?? stateFolder }
 
+    /// The log of the launch when it runs in the background.
+    var log: String { "\(LaunchState.base(stateFolder))/\(file.name).log" }
+
     /// The folders of which nothing is copied to hosts.
     var privateFolders: [String] { [stateFolder, keyFolder] }
 

@@ -17,7 +17,8 @@ internal import Wire
 final class LaunchUp {
     private let surroundings: LaunchSurroundings
     private let json: Bool
-    private let isInBackground: Bool
+    /// The file that the outputs of this process go to, if it runs in the background.
+    private let log: String?
     private let loop: EventLoop
     private let display: LaunchDisplay
     private var state: LaunchState?
@@ -37,10 +38,10 @@ final class LaunchUp {
     /// The longest path of a folder in which ssh can have a socket.
     private static let longestFolder = 70
 
-    init(_ surroundings: LaunchSurroundings, json: Bool, isInBackground: Bool) throws {
+    init(_ surroundings: LaunchSurroundings, json: Bool, log: String?) throws {
         self.surroundings = surroundings
         self.json = json
-        self.isInBackground = isInBackground
+        self.log = log
         address = try surroundings.address()
         try surroundings.checkReach(of: address)
         loop = try Shell.makeLoop()
@@ -54,6 +55,7 @@ final class LaunchUp {
         let orders = try SignalSource(loop: loop, signal: SIGUSR1) { [self] in followOrders() }
         let state = try takeState()
         self.state = state
+        if let log { rename(log, surroundings.log) }
         // What is left is for the next launch.
         defer { isAbandoned ? state.leave() : state.remove() }
         let folder = try Self.temporaryFolder()
