@@ -39,6 +39,15 @@ extension RunRecord {
 
     /// Reads a record.
     public init(decoding text: RawJSON) throws(RunRecordError) {
+        if let usual = RunRecord(usual: text) {
+            self = usual
+        } else {
+            try self.init(reading: text)
+        }
+    }
+
+    /// Reads a record that may be written in any form.
+    init(reading text: RawJSON) throws(RunRecordError) {
         let reader = try RecordReader(text)
         at = try reader.integer("at")
         change = try RunChange(reading: reader, kind: reader.text("kind"))
