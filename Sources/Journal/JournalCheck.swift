@@ -159,6 +159,8 @@ final class Salvage {
         of file: JournalFile
     ) throws(JournalError) -> JournalRun? {
         guard let row = try file.rows(where: "number = \(number)", order: "number").first else {
+            let forgotten = "SELECT count(*) FROM forgotten WHERE number = \(number)"
+            if try file.database.integer(forgotten) > 0 { return nil }
             add("there are records of a run number \(number) that is not in the table", nil)
             return nil
         }

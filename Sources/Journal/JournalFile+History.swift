@@ -43,10 +43,12 @@ extension JournalFile {
     // MARK: - Forgetting
 
     /// Removes a run that has ended, and says whether there was one of that name.
+    ///
+    /// Its records keep their room until it is given back by ``prune(endedBefore:keepingBytes:)``.
     @discardableResult
     public func forget(_ id: RunID) throws(JournalError) -> Bool {
         guard let row = try run(id), row.ended != nil else { return false }
-        try database.inTransaction { () throws(JournalError) in try remove(row) }
+        try forget([row])
         return true
     }
 
@@ -64,37 +66,70 @@ extension JournalFile {
     /// It does a part of it that takes little time, so that other calls need not wait; call it again
     /// until it is done.
     public func prune(endedBefore time: Int?, keepingBytes: Int?) throws(JournalError) -> Pruned {
-        let bytes = try database.integer(
-            "SELECT ifnull(sum(bytes), 0) FROM runs WHERE ended IS NOT NULL"
+        var excess = 0
+        if let keepingBytes {
+            excess = try database.integer(
+                "SELECT ifnull(sum(bytes), 0) FROM runs WHERE ended IS NOT NULL"
+            )
+            excess -= keepingBytes
+        }
+        let oldest = try rows(
+            where: "ended IS NOT NULL",
+            order: "ended, number",
+            limit: Self.runsAtOnce
         )
-        var excess = keepingBytes.map { bytes - $0 } ?? 0
-        let oldest = try rows(where: "ended IS NOT NULL", order: "ended, number", limit: 64)
         let removed = oldest.prefix { row in
             guard excess > 0 || time.map({ row.ended ?? .max < $0 }) ?? false else { return false }
             excess -= row.bytes
             return true
         }
-        if !removed.isEmpty {
-            try database.inTransaction { () throws(JournalError) in
-                for row in removed { try remove(row) }
-            }
-        }
-        try database.execute("PRAGMA incremental_vacuum(\(Self.pagesAtOnce))")
+        if !removed.isEmpty { try forget(Array(removed)) }
+        let isEmptied = try removeRecords()
+        // What is free is given back when no more is about to become free.
+        if isEmptied { try database.execute("PRAGMA incremental_vacuum(\(Self.pagesAtOnce))") }
+        try database.checkpointIfLong()
         let free = try database.integer("PRAGMA freelist_count")
-        let isDone = removed.count < oldest.count || oldest.isEmpty
-        return Pruned(runs: removed.map(\.id), isDone: isDone && free == 0)
+        let isDone = isEmptied && free == 0 && removed.count < Self.runsAtOnce
+        return Pruned(runs: removed.map(\.id), isDone: isDone)
     }
 
-    /// How many pages are given back in one step.
+    private static let runsAtOnce = 64
+    private static let rowsAtOnce = 32
     private static let pagesAtOnce = 4_096
 
-    private func remove(_ row: JournalRun) throws(JournalError) {
-        let places = RunPlace.range(of: row.number)
-        for table in ["batches", "outputs"] {
-            try database.execute(
-                "DELETE FROM \(table) WHERE place BETWEEN \(places.first) AND \(places.last)"
-            )
+    /// Takes runs out of the table; their records follow, as they may be many.
+    private func forget(_ rows: [JournalRun]) throws(JournalError) {
+        try database.inTransaction { () throws(JournalError) in
+            for row in rows {
+                try database.execute("DELETE FROM runs WHERE number = \(row.number)")
+                try database.execute("INSERT INTO forgotten VALUES(\(row.number))")
+            }
         }
-        try database.execute("DELETE FROM runs WHERE number = \(row.number)")
+    }
+
+    /// Removes some records and outputs of forgotten runs, and says whether none is left.
+    private func removeRecords() throws(JournalError) -> Bool {
+        try database.inTransaction { () throws(JournalError) in
+            var left = Self.rowsAtOnce
+            let next = try database.prepare("SELECT min(number) FROM forgotten")
+            while left > 0 {
+                guard try next.next(), let number = next.optionalInteger(0) else { return true }
+                next.reset()
+                let places = RunPlace.range(of: number)
+                for table in ["batches", "outputs"] where left > 0 {
+                    let delete = """
+                        DELETE FROM \(table) WHERE place IN (SELECT place FROM \(table)
+                        WHERE place BETWEEN \(places.first) AND \(places.last) LIMIT \(left))
+                        """
+                    try database.execute(delete)
+                    left -= try database.integer("SELECT changes()")
+                }
+                if left > 0 {
+                    try database.execute("DELETE FROM forgotten WHERE number = \(number)")
+                    left -= 1
+                }
+            }
+            return false
+        }
     }
 }

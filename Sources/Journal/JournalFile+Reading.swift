@@ -69,7 +69,7 @@ extension JournalFile {
         guard checksum(of: body[...], place, count, outside) == sum else {
             throw damaged(row.id, "records from the \(position + 1)th on were changed")
         }
-        var records = try decode(body, of: row.id, from: position)
+        var records = try decode(body, of: row.id, from: position, about: count)
         guard records.count == count, count > 0 else {
             throw damaged(row.id, "a batch has \(records.count) records instead of \(count)")
         }
@@ -85,16 +85,16 @@ extension JournalFile {
     private func decode(
         _ body: [UInt8],
         of run: RunID,
-        from position: Int
+        from position: Int,
+        about count: Int
     ) throws(JournalError) -> [RunRecord] {
         var records: [RunRecord] = []
+        records.reserveCapacity(count)
         var start = 0
         while start < body.count {
             let end = body[start...].firstIndex(of: UInt8(ascii: "\n")) ?? body.count
             do throws(RunRecordError) {
-                // A copy, as a record keeps the text that it is read from.
-                let line = Array(body[start..<end])[...]
-                records.append(try RunRecord(decoding: RawJSON(trusted: line)))
+                records.append(try RunRecord(line: body[start..<end]))
             } catch {
                 let number = position + records.count + 1
                 throw damaged(run, "its \(number)th record cannot be read: \(error)")

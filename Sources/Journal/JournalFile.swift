@@ -58,7 +58,10 @@ public final class JournalFile {
         try Self.configure(database)
         try JournalSchema.prepare(database)
         for row in try rows(where: "ended IS NULL", order: "number") { unfinished[row.id] = row }
-        lastNumber = try database.integer("SELECT ifnull(max(number), 0) FROM runs")
+        lastNumber = max(
+            try database.integer("SELECT ifnull(max(number), 0) FROM runs"),
+            try database.integer("SELECT ifnull(max(number), 0) FROM forgotten")
+        )
     }
 
     private static func configure(_ database: Database) throws(JournalError) {

@@ -34,7 +34,8 @@ enum JournalSchema {
         CREATE UNIQUE INDEX runs_by_id ON runs(id);
         CREATE INDEX runs_by_key ON runs(key);
         CREATE INDEX runs_unfinished ON runs(number) WHERE ended IS NULL;
-        CREATE INDEX runs_by_end ON runs(ended) WHERE ended IS NOT NULL;
+        CREATE INDEX runs_by_end ON runs(ended, bytes) WHERE ended IS NOT NULL;
+        CREATE TABLE forgotten(number INTEGER PRIMARY KEY);
         CREATE TABLE batches(
             place INTEGER PRIMARY KEY,
             count INTEGER NOT NULL,

@@ -2,7 +2,7 @@
 // writes those before them, so that one wait for the disk confirms many. Reading is done on another
 // thread with a connection of its own.
 
-internal import Core
+public import Core
 public import UVLoop
 
 /// Writes a journal from a loop; confined to the loop's thread.
@@ -155,6 +155,61 @@ public final class JournalWriter {
         retry = nil
         reading.close(on: loop) { [self] in
             writing.close(on: loop) { then(problem) }
+        }
+    }
+
+    // MARK: - Forgetting
+
+    /// Removes a run that has ended, and tells whether there was one of that name.
+    public func forget(_ run: RunID, then: @escaping (Result<Bool, JournalError>) -> Void) {
+        writing.use(on: loop) { (file) throws(JournalError) in
+            try file.forget(run)
+        } then: { [self] result in
+            failIfBroken(result)
+            then(result)
+        }
+    }
+
+    /// Removes runs that ended before a time, in milliseconds of Unix time, and then the oldest ones
+    /// until those that have ended keep at most so many bytes; tells which.
+    ///
+    /// Entries are written meanwhile.
+    public func prune(
+        endedBefore time: Int?,
+        keepingBytes: Int?,
+        then: @escaping (Result<[RunID], JournalError>) -> Void
+    ) {
+        prune(time, keepingBytes, removed: [], then)
+    }
+
+    private func prune(
+        _ time: Int?,
+        _ keepingBytes: Int?,
+        removed: [RunID],
+        _ then: @escaping (Result<[RunID], JournalError>) -> Void
+    ) {
+        writing.use(on: loop) { (file) throws(JournalError) in
+            try file.prune(endedBefore: time, keepingBytes: keepingBytes)
+        } then: { [self] result in
+            failIfBroken(result)
+            switch result {
+            case .success(let step) where step.isDone || closing != nil:
+                then(.success(removed + step.runs))
+            case .success(let step):
+                prune(time, keepingBytes, removed: removed + step.runs, then)
+            case .failure(let problem): then(.failure(problem))
+            }
+        }
+    }
+
+    /// After a failed disk nothing more is written, whatever found it.
+    private func failIfBroken<Value>(_ result: Result<Value, JournalError>) {
+        guard case .failure(let problem) = result, problem.kind != .full else { return }
+        switch state {
+        case .failed, .closed: return
+        case .idle, .full: fail(problem)
+        // What is under way will find the same.
+        case .writing, .retrying: return
         }
     }
 
