@@ -73,7 +73,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
         ),
         // The journal's file.
-        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
         // What libuv has no call for: protecting this process, keeping those of tools.
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
@@ -179,9 +179,9 @@ let package = Package(
             dependencies: [
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
-                "CoordinatorCore", "Client", "Launch", "LaunchCore", "HTTP", "LanguageModels",
-                "PlannerCore",
-                "Configuration", "Weftline", arguments, logging, ordered,
+                "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore", "HTTP",
+                "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
+                ordered,
             ],
             swiftSettings: settings
         ),
@@ -297,7 +297,11 @@ let package = Package(
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.
-        tests("IntegrationTests", ["weft", "TestKit"], exclude: ["Fixtures"]),
+        tests(
+            "IntegrationTests",
+            ["weft", "Core", "Wire", "Runs", "Journal", "TestKit"],
+            exclude: ["Fixtures"]
+        ),
         // What is tried with any bytes; the kept corpus runs with the tests, more with Deploy/fuzz.
         .target(
             name: "FuzzKit",

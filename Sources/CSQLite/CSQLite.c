@@ -49,9 +49,10 @@ static weft_sqlite_result note(weft_sqlite *sqlite, int code) {
     const char *text = sqlite->raw && sqlite3_errcode(sqlite->raw) == (code & 0xff)
         ? sqlite3_errmsg(sqlite->raw)
         : sqlite3_errstr(code);
+    if (code == SQLITE_IOERR_DATA) text = "a page does not fit its checksum";
     int system = sqlite->raw ? sqlite3_system_errno(sqlite->raw) : 0;
     bool is_of_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
-    if (system && is_of_system) {
+    if (system && is_of_system && sqlite->last != WEFT_SQLITE_DAMAGED) {
         snprintf(sqlite->message, sizeof sqlite->message, "%s: %s", text, strerror(system));
     } else {
         snprintf(sqlite->message, sizeof sqlite->message, "%s", text);

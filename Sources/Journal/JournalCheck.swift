@@ -59,7 +59,7 @@ final class Salvage {
         }
         try note { () throws(JournalError) in
             try JournalFile.checkSizes(of: path)
-            try JournalFile.checkLog(of: path)
+            try checkLog(of: path)
         }
         var opened: JournalFile?
         try note { () throws(JournalError) in opened = try JournalFile(path: path, .reading) }
@@ -88,6 +88,25 @@ final class Salvage {
         }
     }
 
+    /// Checks the write-ahead log, to which a coordinator may be writing meanwhile.
+    private func checkLog(of path: String) throws(JournalError) {
+        for _ in 0..<20 {
+            let before = Self.modification(of: path + "-wal")
+            do throws(JournalError) {
+                return try JournalFile.checkLog(of: path)
+            } catch {
+                // What was read of a log that changes may not fit together.
+                if Self.modification(of: path + "-wal") == before { throw error }
+            }
+        }
+    }
+
+    private static func modification(of path: String) -> [Int] {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return [] }
+        return [Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec), Int(status.st_size)]
+    }
+
     /// Turns damage into a finding.
     private func note(
         _ body: () throws(JournalError) -> Void
@@ -96,7 +115,7 @@ final class Salvage {
             try body()
         } catch {
             guard error.kind == .damaged else { throw error }
-            add(error.message, nil)
+            add(error.detail, nil)
         }
     }
 
@@ -111,7 +130,7 @@ final class Salvage {
         let check = try file.database.prepare("PRAGMA integrity_check(20)")
         while try check.next() {
             let text = check.text(0)
-            if text != "ok" { add("the tables of \(file.path) are damaged: \(text)", nil) }
+            if text != "ok" { add("the tables are damaged: \(text)", nil) }
         }
     }
 
@@ -173,7 +192,8 @@ final class Salvage {
             }
         } catch {
             guard error.kind == .damaged else { throw error }
-            add(error.message, row.id)
+            let name = "run \(row.id): "
+            add(error.detail.hasPrefix(name) ? error.detail : name + error.detail, row.id)
             return nil
         }
         if let problem = fold.difference(from: row) {
@@ -205,7 +225,7 @@ private struct RunFold {
         do throws(RunRecordError) {
             try run?.applyRead(record)
         } catch {
-            return "its \(count)th record does not fit: \(error)"
+            return "record number \(count) does not fit: \(error)"
         }
         row?.add(record)
         return nil

@@ -18,11 +18,18 @@ public struct JournalError: Error, Sendable, Equatable, CustomStringConvertible 
     public var kind: Kind
     /// What is wrong, and what to do.
     public var message: String
+    /// What is wrong, in a few words.
+    let detail: String
 
     /// Describes trouble.
     public init(_ kind: Kind, _ message: String) {
+        self.init(kind, message, detail: message)
+    }
+
+    private init(_ kind: Kind, _ message: String, detail: String) {
         self.kind = kind
         self.message = message
+        self.detail = detail
     }
 
     /// What is wrong, and what to do.
@@ -32,7 +39,8 @@ public struct JournalError: Error, Sendable, Equatable, CustomStringConvertible 
         JournalError(
             .damaged,
             "The journal \(path) is damaged: \(what). \"weft journal check\" says what can be read, "
-                + "\"weft journal repair\" keeps it."
+                + "\"weft journal repair\" keeps it.",
+            detail: what
         )
     }
 }

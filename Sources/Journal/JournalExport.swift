@@ -1,5 +1,5 @@
-// A journal as lines of JSON: one for each run with its row, one for each of its records, one for
-// each worker. The lines are described in Journal.docc/Journal.md.
+// A journal as lines of JSON: one for each run with its row, then one for each of its records; at the
+// end one for each worker. The lines are described in Journal.docc/Journal.md.
 
 internal import Core
 public import JSON
@@ -7,44 +7,61 @@ internal import Runs
 internal import Wire
 
 extension JournalFile {
-    /// Passes the whole journal to a body, line by line with their ends.
+    /// Passes a whole journal to a body, line by line with their ends, many lines at once.
     ///
-    /// Many lines come at once. Stops with an error at the first thing that is damaged.
-    public func export(_ body: ([UInt8]) -> Void) throws(JournalError) {
-        var writer = JSONWriter(reserving: 256 << 10)
-        func pass(atLeast count: Int) {
-            guard writer.bytes.count >= count else { return }
-            body(writer.bytes)
-            writer.bytes.removeAll(keepingCapacity: true)
-        }
-        for (name, document) in try workers() {
-            writer.beginObject()
-            writer.field("worker", name)
-            writer.field("document", document)
-            writer.endObject()
-            writer.newline()
-        }
-        var last = 0
-        while let run = try rows(where: "number > \(last)", order: "number", limit: 1).first {
-            last = run.number
-            run.encode(into: &writer)
-            writer.newline()
+    /// Runs that are not whole are left out; the report has them.
+    public static func export(
+        path: String,
+        _ body: @escaping ([UInt8]) -> Void
+    ) throws(JournalError) -> JournalReport {
+        let salvage = Salvage()
+        var lines = ExportedLines(body)
+        try salvage.read(path) { (file, run) throws(JournalError) in
+            lines.add { run.encode(into: &$0) }
             var position = 0
-            try forEachBatch(of: run) { (records) throws(JournalError) in
+            try file.forEachBatch(of: run) { (records) throws(JournalError) in
                 for record in records {
-                    writer.beginObject()
-                    writer.field("run", run.id.text)
-                    writer.field("position", position)
-                    writer.key("record")
-                    record.encode(into: &writer)
-                    writer.endObject()
-                    writer.newline()
+                    lines.add { writer in
+                        writer.beginObject()
+                        writer.field("run", run.id.text)
+                        writer.field("position", position)
+                        writer.key("record")
+                        record.encode(into: &writer)
+                        writer.endObject()
+                    }
                     position += 1
-                    pass(atLeast: 64 << 10)
                 }
             }
         }
-        pass(atLeast: 1)
+        for case .worker(let name, let document) in salvage.workers {
+            lines.add { writer in
+                writer.beginObject()
+                writer.field("worker", name)
+                writer.field("document", document)
+                writer.endObject()
+            }
+        }
+        lines.pass()
+        return salvage.report
+    }
+}
+
+/// Lines that are passed on when there are many.
+private struct ExportedLines {
+    private var writer = JSONWriter(reserving: 96 << 10)
+    private let body: ([UInt8]) -> Void
+
+    init(_ body: @escaping ([UInt8]) -> Void) { self.body = body }
+
+    mutating func add(_ write: (inout JSONWriter) -> Void) {
+        write(&writer)
+        writer.newline()
+        if writer.bytes.count > 64 << 10 { pass() }
+    }
+
+    mutating func pass() {
+        if !writer.bytes.isEmpty { body(writer.bytes) }
+        writer.bytes.removeAll(keepingCapacity: true)
     }
 }
 

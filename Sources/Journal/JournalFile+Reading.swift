@@ -37,7 +37,7 @@ extension JournalFile {
             guard let records = try batch(of: row, from: position) else {
                 // Another connection may forget the run meanwhile.
                 guard try rows(where: "number = \(row.number)", order: "number").isEmpty
-                else { throw damaged(run, "records from the \(position + 1)th on are missing") }
+                else { throw damaged(run, "records from number \(position + 1) on are missing") }
                 return false
             }
             position += records.count
@@ -64,10 +64,10 @@ extension JournalFile {
         let body = statement.bytes(4)
         statement.reset()
         guard place == RunPlace.of(run: row.number, position: position) else {
-            throw damaged(row.id, "records from the \(position + 1)th on are missing")
+            throw damaged(row.id, "records from number \(position + 1) on are missing")
         }
         guard checksum(of: body[...], place, count, outside) == sum else {
-            throw damaged(row.id, "records from the \(position + 1)th on were changed")
+            throw damaged(row.id, "records from number \(position + 1) on were changed")
         }
         var records = try decode(body, of: row.id, from: position, about: count)
         guard records.count == count, count > 0 else {
@@ -97,7 +97,7 @@ extension JournalFile {
                 records.append(try RunRecord(line: body[start..<end]))
             } catch {
                 let number = position + records.count + 1
-                throw damaged(run, "its \(number)th record cannot be read: \(error)")
+                throw damaged(run, "record number \(number) cannot be read: \(error)")
             }
             start = end + 1
         }
@@ -123,7 +123,7 @@ extension JournalFile {
             guard checksum(of: body, place) == sum, let output = try? RawJSON(validating: body)
             else {
                 let number = position + index + 1
-                throw damaged(row.id, "the output of its \(number)th record was changed")
+                throw damaged(row.id, "the output of record number \(number) was changed")
             }
             records[index].change = records[index].change.replacingOutput(with: output)
             found += 1

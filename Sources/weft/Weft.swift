@@ -39,7 +39,7 @@ struct Weft: ParsableCommand {
             CancelCommand.self, DrainCommand.self, LaunchCommand.self, ExplainCommand.self,
             BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
-            PlansCommand.self, KeysCommand.self, VersionCommand.self,
+            PlansCommand.self, KeysCommand.self, JournalCommand.self, VersionCommand.self,
         ]
     )
 

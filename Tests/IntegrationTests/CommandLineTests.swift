@@ -43,7 +43,7 @@ extension Integration {
                 #expect(about["protocol"]["supported"].list.map(\.number) == [1])
                 #expect(["debug", "release"].contains(about["build"]["configuration"].text))
                 #expect(about["build"]["swift"].text?.hasPrefix("6.") == true)
-                for library in ["libuv", "OpenSSL", "simdjson", "libyaml", "libcurl"] {
+                for library in ["libuv", "OpenSSL", "simdjson", "libyaml", "SQLite", "libcurl"] {
                     let version = about["libraries"][library].text ?? ""
                     #expect(version.first?.isNumber == true, "\(library): \(version)")
                     #expect(outcome.output.contains("\(library) \(version)"))

@@ -5,6 +5,7 @@ import Foundation
 import JSON
 import Runs
 import Testing
+import UVLoop
 import Wire
 
 @testable import Journal
@@ -92,11 +93,16 @@ struct RepairTests {
     func export() throws {
         let folder = try TemporaryFolder()
         let file = try journal(folder)
-        var bytes: [UInt8] = []
-        try file.export { bytes += $0 }
-        let lines = try bytes.split(separator: 10).map { try RawJSON(validating: $0) }
+        let bytes = Locked<[UInt8]>([])
+        let report = try JournalFile.export(path: file.path) { new in
+            bytes.withLock { $0 += new }
+        }
+        #expect(report == (try JournalFile.check(path: file.path)))
+        let lines = try bytes.withLock { $0 }.split(separator: 10).map {
+            try RawJSON(validating: $0)
+        }
         #expect(lines.count == 1 + 3 + 2 * 1_204 + 23)
-        #expect(lines[0].text == #"{"worker":"w1","document":{"session":"s1"}}"#)
+        #expect(lines.last?.text == #"{"worker":"w1","document":{"session":"s1"}}"#)
         let records = try lines.compactMap { line -> RunRecord? in
             guard line.value(at: [.key("run")])?.stringValue == "r2" else { return nil }
             return try line.value(at: [.key("record")]).map { try RunRecord(decoding: $0) }

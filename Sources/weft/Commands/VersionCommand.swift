@@ -4,6 +4,7 @@ internal import CBuild
 internal import Console
 internal import HTTP
 internal import JSON
+internal import Journal
 internal import OrderedCollections
 internal import UVLoop
 internal import Wire
@@ -61,7 +62,7 @@ struct VersionCommand: ParsableCommand {
         [
             "libuv": UVLibrary.version, "OpenSSL": CryptoLibrary.version,
             "simdjson": JSONLibrary.version, "libyaml": YAMLLibrary.version,
-            "libcurl": HTTPLibrary.version,
+            "SQLite": SQLiteLibrary.version, "libcurl": HTTPLibrary.version,
         ]
     }
 
