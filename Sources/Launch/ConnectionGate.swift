@@ -1,7 +1,6 @@
 // How many connections of ssh are opened at a time. An sshd drops some of those that have not logged in
 // yet when there are more than its MaxStartups, by default ten, and all hosts of a launch may be behind
 // one: a jump host, or one host under many names.
-internal import Core
 internal import DequeModule
 internal import UVLoop
 

@@ -135,26 +135,32 @@ final class SlurmSite: LaunchSite {
         }
     }
 
+    func drain(_ member: MemberID) { drain(member, isAgain: false) }
+
     /// A batch that has not begun is withdrawn; one that has, by what was last seen or meanwhile, is
     /// signalled as soon as its worker is there.
-    func drain(_ member: MemberID) {
+    ///
+    /// - Parameters:
+    ///   - member: The worker.
+    ///   - isAgain: Whether it was tried before: then Slurm is not asked for the result at once.
+    private func drain(_ member: MemberID, isAgain: Bool) {
         guard let batch = batches[member] else { return }
         guard !batch.number.isEmpty else { return cancel(member) }
         batches[member]?.waitsForDrain = true
-        guard let since = batch.runningSince else { return run(commands.withdraw(batch.number)) }
+        guard let since = batch.runningSince else {
+            return run(commands.withdraw(batch.number), asks: !isAgain)
+        }
         guard SlurmLog.connection(in: batch.log) != .unknown else {
             let silence = Duration.nanoseconds(context.loop.nowNanoseconds - since)
-            if silence >= Self.silentLimit { cancel(member) }
-            return ask()
+            if silence >= Self.silentLimit { run(commands.cancel(batch.number), asks: !isAgain) }
+            return
         }
         // Once only if it succeeds: a second signal would stop the worker.
         batches[member]?.waitsForDrain = false
         _ = RunningCommand(context, commands.drain(batch.number)) { [weak self] end in
             guard let self else { return }
-            if !end.isSuccess, batches[member]?.start == batch.start {
-                batches[member]?.waitsForDrain = true
-            }
-            ask()
+            if end.isSuccess { return ask() }
+            if batches[member]?.start == batch.start { batches[member]?.waitsForDrain = true }
         }
     }
 
@@ -183,8 +189,9 @@ final class SlurmSite: LaunchSite {
         batches[member] == nil ? nil : commands.cancelAll
     }
 
-    private func run(_ words: [String]) {
-        _ = RunningCommand(context, words) { [weak self] _ in self?.ask() }
+    /// Runs a command, and asks Slurm for the result, now or when it is asked anyway.
+    private func run(_ words: [String], asks: Bool = true) {
+        _ = RunningCommand(context, words) { [weak self] _ in if asks { self?.ask() } }
     }
 
     private func end(_ member: MemberID, _ status: Int, _ reason: String) {
@@ -227,7 +234,7 @@ final class SlurmSite: LaunchSite {
             switch state {
             case "PENDING", "CONFIGURING":
                 batch.report(.pending("\(reason) (\(batch.number))"))
-                if batch.waitsForDrain { drain(member) }
+                if batch.waitsForDrain { drain(member, isAgain: true) }
             case "RUNNING": updateRunning(member, batch)
             case "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING": break
             case "COMPLETED": end(member, 0, "")
@@ -248,7 +255,7 @@ final class SlurmSite: LaunchSite {
         }
         batches[member]?.runningSince = batch.runningSince ?? context.loop.nowNanoseconds
         batches[member]?.connection = connection
-        if batch.waitsForDrain { drain(member) }
+        if batch.waitsForDrain { drain(member, isAgain: true) }
     }
 
     /// Asks for the exit status of a batch that failed: some say that another try is useless.

@@ -121,6 +121,13 @@ extension Integration {
                 #expect(begun.errors.contains("after 1s 1 of 1 workers do not run yet;"))
                 #expect(try await states(place) == ["hosts-local-1": "starting"])
                 #expect(try await place.weft("launch", "--down").code == 0)
+                let waiting = try place.start("launch", path, "--detach")
+                try await wait(place, for: ["hosts-local-1": "starting"])
+                waiting.signal(SIGINT)
+                let interrupted = try await waiting.end()
+                #expect(interrupted.code == 130)
+                #expect(interrupted.errors.contains("The launch goes on in the background."))
+                #expect(try await place.weft("launch", "--down").code == 0)
             }
         }
 

@@ -49,8 +49,20 @@ struct LaunchInBackground {
             document(of: child.pid)?.isSettled ?? false
         }
         check.start()
+        var isInterrupted = false
+        let signals = try Shell.onEndingSignals(loop) { _ in
+            isInterrupted = true
+            loop.stop()
+        }
         loop.run()
+        for signal in signals { signal.close() }
         if ending != nil { throw failure() }
+        if isInterrupted {
+            throw CommandFailure(
+                .interrupted,
+                "The launch goes on in the background. \(orders)"
+            )
+        }
         try show(document(of: child.pid), limit, json: json)
     }
 
@@ -61,14 +73,17 @@ struct LaunchInBackground {
         return LaunchState.document(of: name, in: folder).flatMap(LaunchDocument.init)
     }
 
+    /// How to follow it, for messages.
+    private var orders: String {
+        "See weft launch --status, and end it with weft launch --down; its log is \(log)"
+    }
+
     private func show(_ document: LaunchDocument?, _ limit: Duration, json: Bool) throws {
-        let words =
-            "See weft launch --status, and end it with weft launch --down; its log is \(log)"
         guard let document else {
             throw CommandFailure(
                 .failed,
-                "After \(Quantities.text(limit)) the launch has not begun with its workers. It goes on in the "
-                    + "background. \(words)"
+                "After \(Quantities.text(limit)) the launch has not begun with its workers. It goes on "
+                    + "in the background. \(orders)"
             )
         }
         let name = surroundings.file.name
@@ -77,7 +92,7 @@ struct LaunchInBackground {
             let rest = document.workers.count - document.settledCount
             return Shell.tell(
                 "after \(Quantities.text(limit)) \(rest) of \(document.workers.count) workers do not "
-                    + "run yet; the launch goes on in the background and keeps trying. \(words)"
+                    + "run yet; the launch goes on in the background and keeps trying. \(orders)"
             )
         }
         if !json { Shell.tell("goes on in the background; its log is \(log)") }

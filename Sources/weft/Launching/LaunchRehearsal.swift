@@ -2,7 +2,6 @@
 internal import Console
 internal import JSON
 internal import Launch
-internal import OrderedCollections
 internal import Transport
 internal import UVLoop
 
