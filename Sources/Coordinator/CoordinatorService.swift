@@ -301,6 +301,7 @@ public final class CoordinatorService {
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
             case .dropEndedKeys: encryptWithValidKeys()
+            case .awaitJournal, .loadRun: break
             case .storePlans(let plans): store(plans)
             case .report(let notice): report(notice)
             }

@@ -2,6 +2,7 @@
 // kept. In which form is in Joining.
 
 internal import JSON
+internal import PlannerCore
 internal import Plans
 internal import Runs
 internal import Wire
@@ -77,6 +78,31 @@ extension Run {
             tool: plan[node].tool,
             outcome: outcome(of: node) ?? .cancelled
         )
+    }
+}
+
+extension Run {
+    /// What all its nodes contribute.
+    var joinParts: [JoinPart] { nodes.indices.map { joinPart(of: $0) } }
+
+    /// How the node that joins ended.
+    var joinOutcome: Outcome { joiner.flatMap { outcome(of: $0) } ?? .cancelled }
+
+    /// The event that gives a planner that only joins a whole plan.
+    var givenPlan: PlannerMachine.Event {
+        var nodes: [NodeDefinition] = []
+        if acceptance.join == .llm {
+            nodes = (0..<plan.count).map {
+                let node = plan[$0]
+                return NodeDefinition(
+                    id: node.id,
+                    tool: node.tool,
+                    arguments: node.template.source,
+                    dependencies: []
+                )
+            }
+        }
+        return .planGiven(nodes, joinInstruction: plan.joinInstruction)
     }
 }
 

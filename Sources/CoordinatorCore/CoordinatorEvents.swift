@@ -49,6 +49,10 @@ extension CoordinatorMachine {
         case backlog(ConnectionID, Backlog)
         /// The open call of a model reported. Reports of calls that are not open change nothing.
         case modelReported(ModelCallID, ModelEvent)
+        /// All records up to this position (`recordPosition`) are on disk.
+        case journalWritten(upTo: Int)
+        /// What `loadRun` asked for: all records of the run, in order; nil if there is none.
+        case runLoaded(WantedRun, [RunRecord]?)
         /// The deadline that `nextDeadline()` named has come.
         case deadlineReached
         /// The process is to end: peers are told.
@@ -67,6 +71,11 @@ extension CoordinatorMachine {
         ///
         /// A value in it may be of any size: it is shared, and cut into chunks as it leaves.
         case send(ConnectionID, Message)
+        /// Let what is sent to the connection from here on leave only when all records up to the
+        /// present position are on disk.
+        case awaitJournal(ConnectionID)
+        /// Read a run that has ended from disk; answered by one `runLoaded`.
+        case loadRun(WantedRun)
         /// Answer with a `backlog` event, and with another when the turn has ended.
         case measureBacklog(ConnectionID)
         /// Forget what waits in the outbox of a connection that is about to be closed.

@@ -214,6 +214,7 @@ extension CoordinatorMachine {
     /// Tells the worker, with the next dispatch or a little later, of a result that was stored, or
     /// that is not needed any more.
     private mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
+        if configuration.keepsRecords, !isStale { return journal.hold(attempt, of: worker) }
         fleet.acknowledge(attempt, of: worker, isStale: isStale, batch: limits.ackBatch)
     }
 

@@ -60,6 +60,8 @@ extension CoordinatorMachine {
     private func validateStates(of slot: Int) throws(InvariantViolation) {
         let run = runs[slot].state
         let states = scheduler.states(of: run.id)
+        // One that was read from disk is not scheduled any more.
+        if run.isEnded, states.isEmpty { return }
         guard states.count == run.nodes.count else {
             throw InvariantViolation("\(run.id) has other nodes for the scheduler")
         }

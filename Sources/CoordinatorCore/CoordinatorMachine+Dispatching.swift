@@ -14,6 +14,7 @@ extension CoordinatorMachine {
         _ attempt: AttemptID,
         to worker: WorkerID,
         timeout: Duration?,
+        isRepeatable: Bool,
         in turn: inout CoordinatorTurn
     ) {
         guard let run = runs.slot(of: attempt.run),
@@ -22,20 +23,28 @@ extension CoordinatorMachine {
         else {
             return schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
+        guard isRepeatable || !configuration.keepsRecords else {
+            // Whether it may have run is known after a restart only if this is on disk before.
+            noteDispatch(attempt, name, isRepeatable, run, in: &turn)
+            journal.holdDispatch(to: worker)
+            let position = journal.position
+            fleet.inPlace(worker) { $0.unsent.append(attempt, untilWritten: position) }
+            return
+        }
         guard hasTimeForArguments(of: attempt.node, run) else {
-            noteDispatch(attempt, name, run, in: &turn)
+            noteDispatch(attempt, name, isRepeatable, run, in: &turn)
             fleet.listUnsent(worker)
             fleet.inPlace(worker) { $0.unsent.append(attempt) }
             return
         }
         if isLarge(attempt.node, run), !hasRoomForLarge(worker) {
-            noteDispatch(attempt, name, run, in: &turn)
+            noteDispatch(attempt, name, isRepeatable, run, in: &turn)
             fleet.listUnsent(worker)
             fleet.inPlace(worker) { $0.unsent.appendLarge(attempt) }
             return
         }
         let arguments = takeArguments(of: attempt.node, run)
-        noteDispatch(attempt, name, run, in: &turn)
+        noteDispatch(attempt, name, isRepeatable, run, in: &turn)
         send(attempt, with: arguments, to: worker, connection, timeout, run, in: &turn)
     }
 
@@ -63,7 +72,7 @@ extension CoordinatorMachine {
             || fleet.unsentWorkers.contains { worker in
                 guard let session = fleet[worker] else { return false }
                 return session.unsent.hasFresh
-                    || !session.unsent.isEmpty && hasRoomForLarge(worker)
+                    || session.unsent.hasLarge && hasRoomForLarge(worker)
             }
     }
 
@@ -190,13 +199,15 @@ extension CoordinatorMachine {
     private mutating func noteDispatch(
         _ attempt: AttemptID,
         _ worker: String,
+        _ isRepeatable: Bool,
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
         let change = RunChange.dispatched(
             node: Int32(attempt.node),
             attempt: Int32(attempt.number),
-            worker: worker
+            worker: worker,
+            isRepeatable: isRepeatable
         )
         record(change, run, in: &turn)
         markProgressDirty(run, turn.now)

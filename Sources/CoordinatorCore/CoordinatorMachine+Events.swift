@@ -13,6 +13,17 @@ extension CoordinatorMachine {
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
+        guard !waitsForHistory(message, id, in: &turn) else { return }
+        answer(message, fromObserver: role, id, in: &turn)
+    }
+
+    /// Handles a message for which all that it needs is in memory.
+    mutating func answer(
+        _ message: Message,
+        fromObserver role: Role,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) {
         switch message {
         case .submit(let submit): self.submit(submit, id, in: &turn)
         case .nodes(let nodes): addNodes(nodes, id, in: &turn)

@@ -14,12 +14,13 @@ internal import Wire
 extension CoordinatorMachine {
     /// Begins to plan the goal of a run that was just accepted.
     mutating func beginGoal(_ run: Int, in turn: inout CoordinatorTurn) {
-        advance(run, .started, in: &turn)
+        advance(run, .started, told: .started, in: &turn)
     }
 
-    /// The planner of a submission's goal, with the tools that connected workers really have.
-    func makePlanner(for submit: Submit) -> PlannerMachine? {
-        guard let goal = submit.goal else {
+    /// The settings of a submission's planner, with the tools that connected workers really have;
+    /// nil if it needs none.
+    func plannerSettings(for submit: Submit) -> PlannerSettings? {
+        guard submit.goal != nil else {
             switch submit.join {
             case .concat, .json: return nil
             case .llm, .tool: break
@@ -30,7 +31,7 @@ extension CoordinatorMachine {
             settings.maxTokens = submit.budget.tokens
             settings.maxCost = submit.budget.cost
             settings.highestPrices = configuration.highestPrices
-            return PlannerMachine(goal: "", settings: settings)
+            return settings
         }
         let allowed = submit.tools.map(Set.init)
         let tools = plannerTools { allowed?.contains($0) ?? true }
@@ -44,7 +45,7 @@ extension CoordinatorMachine {
         settings.maxTokens = submit.budget.tokens
         settings.maxCost = submit.budget.cost
         settings.highestPrices = configuration.highestPrices
-        return PlannerMachine(goal: goal, settings: settings)
+        return settings
     }
 
     /// Those of the catalogue's tools, as planners are shown them, in the order of their names.
@@ -95,21 +96,7 @@ extension CoordinatorMachine {
 
     /// The plan of a run without a goal is complete; its planner only joins.
     mutating func beginJoin(_ run: Int, in turn: inout CoordinatorTurn) {
-        var nodes: [NodeDefinition] = []
-        let plan = runs[run].state.plan
-        if runs[run].state.acceptance.join == .llm {
-            nodes = (0..<plan.count).map {
-                let node = plan[$0]
-                return NodeDefinition(
-                    id: node.id,
-                    tool: node.tool,
-                    arguments: node.template.source,
-                    dependencies: []
-                )
-            }
-        }
-        let instruction = plan.joinInstruction
-        advance(run, .planGiven(nodes, joinInstruction: instruction), in: &turn)
+        advance(run, runs[run].state.givenPlan, told: .planGiven, in: &turn)
     }
 
     // MARK: - What the model says
@@ -127,7 +114,7 @@ extension CoordinatorMachine {
             if !runs[run].state.isEnded { record(.modelReplied, run, in: &turn) }
         case .charged, .delta, .usage, .formatLowered: break
         }
-        advance(run, .modelReported(event), in: &turn)
+        advance(run, .modelReported(event), told: .reported(event.document), in: &turn)
         guard runs[run].modelCall?.id == call, runs[run].hasCompleteReply,
             !runs.deadlines.ofClosingCalls.contains(call)
         else { return }
@@ -156,26 +143,28 @@ extension CoordinatorMachine {
         else { return }
         if let failure = joinShortage(run) { return end(run, because: failure, in: &turn) }
         record(.roundSettled, run, in: &turn)
-        let state = runs[run].state
-        let parts = state.nodes.indices.map { state.joinPart(of: $0) }
-        advance(run, .roundSettled(parts), in: &turn)
+        advance(run, .roundSettled(runs[run].state.joinParts), told: .roundSettled, in: &turn)
     }
 
     /// The node that joins has settled: its output is the answer, its failure the run's.
     mutating func settleJoin(_ run: Int, in turn: inout CoordinatorTurn) {
-        guard let node = runs[run].state.joiner else { return }
-        let outcome = runs[run].state.outcome(of: node) ?? .cancelled
-        advance(run, .toolJoined(outcome), in: &turn)
+        guard runs[run].state.joiner != nil else { return }
+        advance(run, .toolJoined(runs[run].state.joinOutcome), told: .toolJoined, in: &turn)
     }
 
     // MARK: - What the planner wants
 
-    /// Hands an event to the run's planner and carries out what it asks for.
+    /// Hands an event to the run's planner and carries out what it asks for; `input` is the same for
+    /// the journal.
     mutating func advance(
         _ run: Int,
         _ event: PlannerMachine.Event,
+        told input: @autoclosure () -> PlannerInput,
         in turn: inout CoordinatorTurn
     ) {
+        if configuration.keepsRecords, runs[run].hasPlanner {
+            recordPlanner(.plannerTold(input()), run, turn.now)
+        }
         let wanted = runs[run].advancePlanner(event)
         if let usage = runs[run].plannerUsage, usage != runs[run].state.planning.usage {
             record(.tokensUsed(usage), run, in: &turn)
@@ -235,7 +224,7 @@ extension CoordinatorMachine {
                 code: .internal,
                 message: error.problems.first?.message ?? "the plan is not valid"
             )
-            advance(run, .cancelRequested(failure), in: &turn)
+            advance(run, .cancelRequested(failure), told: .cancelled(failure), in: &turn)
         }
     }
 
@@ -252,7 +241,8 @@ extension CoordinatorMachine {
             let problems = entry.schema.problems(of: JSONValue(arguments))
             guard problems.isEmpty else {
                 let failure = Failure.badArguments(problems)
-                return advance(run, .toolJoined(.failed(failure)), in: &turn)
+                let event = PlannerMachine.Event.toolJoined(.failed(failure))
+                return advance(run, event, told: .toolRefused(failure), in: &turn)
             }
         }
         record(.joinerAdded(tool: tool, arguments: arguments), run, in: &turn)

@@ -81,23 +81,26 @@ extension CoordinatorMachine {
         scheduleGrowth(growth, of: run, in: &turn)
     }
 
+    /// What the scheduler is to know of a node.
+    func spec(of index: Int, _ run: Int) -> NodeSpec {
+        let node = runs[run].state.plan[index]
+        return NodeSpec(
+            tool: node.tool,
+            requires: node.requires.isEmpty
+                ? [:] : Dictionary(node.requires.map { ($0.key, $0.value) }) { $1 },
+            maxAttempts: node.maxAttempts,
+            timeout: node.timeout,
+            needsArguments: needsArguments(node)
+        )
+    }
+
     /// Hands nodes that the plan has got to the scheduler.
     mutating func scheduleGrowth(
         _ growth: Plan.Growth,
         of run: Int,
         in turn: inout CoordinatorTurn
     ) {
-        let specs = growth.added.map { index in
-            let node = runs[run].state.plan[index]
-            return NodeSpec(
-                tool: node.tool,
-                requires: node.requires.isEmpty
-                    ? [:] : Dictionary(node.requires.map { ($0.key, $0.value) }) { $1 },
-                maxAttempts: node.maxAttempts,
-                timeout: node.timeout,
-                needsArguments: needsArguments(node)
-            )
-        }
+        let specs = growth.added.map { spec(of: $0, run) }
         let id = runs[run].id
         schedule(.nodesAdded(id, specs, edges: growth.edges, held: growth.held), in: &turn)
         if !growth.released.isEmpty {

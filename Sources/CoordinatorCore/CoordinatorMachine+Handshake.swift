@@ -175,9 +175,11 @@ extension CoordinatorMachine {
         turn.append(.send(id, .welcome(welcome)))
     }
 
-    /// A resume is honoured only with the same name, session and epoch while the session lives.
+    /// A resume is honoured only with the same name and session while the session lives.
     private func resumable(_ resume: Hello.Resume?, _ name: String) -> Hello.Resume? {
-        guard let resume, resume.epoch == configuration.epoch, let worker = fleet[name: name],
+        // Sessions have names that are not used again, so one of an earlier epoch is the one that
+        // was restored.
+        guard let resume, resume.epoch <= configuration.epoch, let worker = fleet[name: name],
             fleet[worker]?.link.session == resume.session
         else { return nil }
         return resume

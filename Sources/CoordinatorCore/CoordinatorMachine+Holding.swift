@@ -159,7 +159,14 @@ extension CoordinatorMachine {
         runs[run].log.shrink()
         runs.markUnbooked(run)
         bookRuns()
+        runs[run].endPosition = journal.position
         runs.finish(run)
+        makeRoomForFinished()
+    }
+
+    /// Forgets finished runs that are too many or too large together; with a journal they are on
+    /// disk.
+    mutating func makeRoomForFinished() {
         while runs.finished.count > limits.finishedRuns
             || (runs.finished.count > 1
                 && (runs.counts.finishedNodes > limits.finishedNodes
@@ -171,8 +178,10 @@ extension CoordinatorMachine {
 
     /// Forgets the run that ended first; false if none is kept.
     private mutating func forgetOldestRun() -> Bool {
-        guard let oldest = runs.removeOldestFinished() else { return false }
-        scheduler.handle(.runReleased(oldest), at: .zero, into: &schedulerActions)
+        let written = configuration.keepsRecords ? journal.written : .max
+        guard let oldest = runs.removeOldestFinished(written: written) else { return false }
+        if configuration.keepsRecords { history.note(oldest.id, key: oldest.key) }
+        scheduler.handle(.runReleased(oldest.id), at: .zero, into: &schedulerActions)
         return true
     }
 

@@ -94,6 +94,7 @@ extension CoordinatorMachine {
         guard data.count <= limits.maxValue else {
             return refuse(get, bytes: data.count, id, in: &turn)
         }
+        awaitJournal(id, in: &turn)
         let run = get.what == .answer ? get.id.flatMap(RunID.init) : nil
         let isShared = run.flatMap { runs.slot(of: $0) }.map { runs[$0].state.isEnded } ?? false
         let value = SentValue(bytes: data.count, answerOf: isShared ? run : nil)

@@ -1,24 +1,13 @@
 // Every change of a run goes through here: it is applied, kept among the latest records, told to
-// those who watch, and kept for `takeRecords`. What the records are is in Runs.
+// those who watch, and kept for the journal (JournalOrder.swift). What the records are is in Runs.
 
-public import Core
+internal import Core
 internal import JSON
 internal import Plans
-public import Runs
+internal import Runs
 internal import Wire
 
-/// A record with the run that it changed.
-public struct NewRecord: Sendable {
-    /// The run.
-    public let run: RunID
-    /// What changed.
-    public let record: RunRecord
-}
-
 extension CoordinatorMachine {
-    /// The records since the last call, in order; none unless the configuration `keepsRecords`.
-    public mutating func takeRecords() -> [NewRecord] { runs.takeRecords() }
-
     /// Changes a run, and tells those who watch it.
     mutating func record(_ change: RunChange, _ run: Int, in turn: inout CoordinatorTurn) {
         let record = runs[run].apply(change, at: turn.now)
@@ -36,6 +25,13 @@ extension CoordinatorMachine {
         return (record, try runs[run].applyChecked(record))
     }
 
+    /// Keeps a record that changes nothing in the run and is nothing to tell: what a planner hears.
+    mutating func recordPlanner(_ change: RunChange, _ run: Int, _ now: Instant) {
+        guard configuration.keepsRecords else { return }
+        let record = RunRecord(at: runs[run].state.microseconds(at: now), change)
+        journal.append(.run(runs[run].id, record))
+    }
+
     /// Keeps a record that was applied, and tells those who watch.
     mutating func note(
         _ record: RunRecord,
@@ -43,7 +39,7 @@ extension CoordinatorMachine {
         _ run: Int,
         in turn: inout CoordinatorTurn
     ) {
-        if configuration.keepsRecords { runs.keep(record, of: run) }
+        if configuration.keepsRecords { journal.append(.run(runs[run].id, record)) }
         let event = runs[run].keep(
             record,
             answer: answer,

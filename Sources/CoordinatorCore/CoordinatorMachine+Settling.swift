@@ -27,8 +27,14 @@ extension CoordinatorMachine {
 
     private mutating func carryOut(_ action: Scheduler.Action, in turn: inout CoordinatorTurn) {
         switch action {
-        case .dispatch(let attempt, let worker, let timeout):
-            dispatch(attempt, to: worker, timeout: timeout, in: &turn)
+        case .dispatch(let attempt, let worker, let timeout, let isRepeatable):
+            dispatch(
+                attempt,
+                to: worker,
+                timeout: timeout,
+                isRepeatable: isRepeatable,
+                in: &turn
+            )
         case .makeArguments(let node):
             makeArguments(of: node, in: &turn)
         case .settle(let node, let settlement):
@@ -43,14 +49,14 @@ extension CoordinatorMachine {
                 reason
             )
             record(change, of: attempt.run, in: &turn)
-        case .publishRetry(let attempt, let failure, let delay, let neverRan):
+        case .publishRetry(let attempt, let failure, let delay, let cause):
             dropPieces(of: attempt)
             let change = RunChange.retrying(
                 node: Int32(attempt.node),
                 attempt: Int32(attempt.number),
                 failure,
                 afterMicroseconds: Int64(delay.wholeMicroseconds),
-                neverRan: neverRan
+                cause: cause
             )
             record(change, of: attempt.run, in: &turn)
         case .publishPauseEnded(let node):
@@ -60,7 +66,8 @@ extension CoordinatorMachine {
         case .cancel(let attempt, let worker, let reason):
             let change = RunChange.calledBack(
                 node: Int32(attempt.node),
-                attempt: Int32(attempt.number)
+                attempt: Int32(attempt.number),
+                reason
             )
             record(change, of: attempt.run, in: &turn)
             if fleet.inPlace(worker, { $0.unsent.remove(attempt) }) == true {
@@ -155,7 +162,8 @@ extension CoordinatorMachine {
             settleJoin(run, in: &turn)
         } else {
             if runs[run].isGrowingByOutputs, !runs[run].state.isEnded {
-                advance(run, .nodeSettled(runs[run].state.joinPart(of: node)), in: &turn)
+                let part = runs[run].state.joinPart(of: node)
+                advance(run, .nodeSettled(part), told: .nodeSettled(index), in: &turn)
             }
             settleRoundIfDone(run, in: &turn)
         }

@@ -45,12 +45,14 @@ extension CoordinatorMachine {
             return
         }
         let acceptance = acceptance(of: submit, by: identity?.name, digest, turn.now)
+        let settings = plannerSettings(for: submit)
         var run = HeldRun(
             Run(acceptance, at: turn.now),
             author: submit.isStreamed ? id : nil,
-            planner: makePlanner(for: submit)
+            planner: settings.map { PlannerMachine(goal: submit.goal ?? "", settings: $0) }
         )
         var opening = Opening(records: [RunRecord(at: 0, .accepted(acceptance))])
+        opening.planner = settings
         do throws(PlanProblems) {
             try read(submit, into: &run, &opening)
         } catch {
@@ -66,6 +68,7 @@ extension CoordinatorMachine {
     /// The records with which a run begins, and what they changed in its plan.
     private struct Opening {
         var records: [RunRecord]
+        var planner: PlannerSettings?
         var growth: Plan.Growth?
 
         mutating func apply(_ change: RunChange, to run: inout HeldRun) {
@@ -92,6 +95,8 @@ extension CoordinatorMachine {
             digest: digest,
             goal: submit.goal,
             isStreamed: submit.isStreamed,
+            onMissingTool: submit.onMissingTool,
+            maxRunning: submit.isSequential ? 1 : submit.budget.running,
             submitter: identity,
             unixMilliseconds: unixMilliseconds(at: now)
         )
@@ -116,6 +121,7 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
+        awaitJournal(id, in: &turn)
         let accepted = Accepted(key: submit.key, run: runs[run].id, isExisting: true)
         turn.append(.send(id, .accepted(accepted)))
         if let level = submit.watch {
@@ -136,6 +142,7 @@ extension CoordinatorMachine {
             runs.deadlines.ofRuns.set(run.id, at: turn.now + .milliseconds(budget))
         }
         if run.author != nil { audience.noteInterest(of: id, in: run.id) }
+        awaitJournal(id, in: &turn)
         let accepted = Accepted(key: submit.key, run: run.id, isExisting: false)
         turn.append(.send(id, .accepted(accepted)))
         let submitter = run.state.acceptance.submitter
@@ -143,10 +150,12 @@ extension CoordinatorMachine {
             .report(.runAccepted(run.id, by: submitter, nodes: run.state.plan.count))
         )
         if let level = submit.watch { addWatcher(id, level, of: slot) }
-        let isSequential = submit.goal != nil && submit.planner.strategy == .sequential
-        let bound = isSequential ? 1 : submit.budget.running
+        let bound = run.state.acceptance.maxRunning
         schedule(.runAdded(run.id, submit.onMissingTool, maxRunning: bound), in: &turn)
         for record in opening.records { note(record, slot, in: &turn) }
+        if let planner = opening.planner {
+            recordPlanner(.plannerMade(planner.document), slot, turn.now)
+        }
         if let growth = opening.growth { scheduleGrowth(growth, of: slot, in: &turn) }
         if submit.goal != nil {
             beginGoal(slot, in: &turn)
@@ -254,4 +263,9 @@ extension CoordinatorMachine {
             if let id = RunID(makeName()), runs.slot(of: id) == nil { return id }
         }
     }
+}
+
+extension Submit {
+    /// Whether its nodes run one at a time.
+    fileprivate var isSequential: Bool { goal != nil && planner.strategy == .sequential }
 }

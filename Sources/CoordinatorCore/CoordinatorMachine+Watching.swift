@@ -269,6 +269,8 @@ extension CoordinatorMachine {
         // A low estimate: a peer that is told to wait surely has a backlog, which will be reported.
         let bytes = 64 + (event.data?.count ?? 0)
         peers.noteTold(bytes, to: id)
+        // An end that a client has seen holds for good.
+        if event.isTerminal { awaitJournal(id, in: &turn) }
         turn.append(.send(id, .event(event)))
     }
 }

@@ -91,7 +91,9 @@ extension CoordinatorMachine {
                 link: WorkerSession.Link(session: session, connection: id)
             )
         )
+        noteSession(of: worker)
         peers.inPlace(id) { $0.state = .worker(worker) }
+        awaitJournal(id, in: &turn)
         turn.append(.send(id, .registered(registered)))
         let joined = Notice.workerJoined(
             name: name,
@@ -125,6 +127,7 @@ extension CoordinatorMachine {
             turn.append(.close(old))
         }
         _ = replaceOffer(of: worker, by: register.offer, in: &turn)
+        fleet.inPlace(worker) { $0.about.update(by: register) }
         peers.inPlace(id) { $0.state = .worker(worker) }
         fleet.connect(worker, to: id)
         // Chunks are sent again from the first one, and every window is whole.
@@ -142,6 +145,8 @@ extension CoordinatorMachine {
             conflicts: fleet[worker]?.offered.refused.map(\.name) ?? [],
             refused: fleet[worker]?.offered.refused ?? []
         )
+        // What it gives up because of this must be settled for good.
+        awaitJournal(id, in: &turn)
         turn.append(.send(id, .registered(registered)))
         let joined = Notice.workerJoined(
             name: fleet[worker]?.name ?? "",
@@ -183,6 +188,7 @@ extension CoordinatorMachine {
     /// Ends a session: its attempts are fenced.
     mutating func lose(_ worker: WorkerID, reason: String, in turn: inout CoordinatorTurn) {
         guard let session = fleet.remove(worker) else { return }
+        if configuration.keepsRecords { journal.append(.workerLeft(name: session.name)) }
         for attempt in session.unsent.all {
             schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }

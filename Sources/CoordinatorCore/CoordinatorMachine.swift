@@ -28,6 +28,10 @@ public struct CoordinatorMachine: Sendable {
     var fleet = Fleet()
     var runs = RunTable()
     var audience = Audience()
+    /// What waits until records are on disk.
+    var journal = JournalOrder()
+    /// The runs that are on disk only.
+    var history = RunHistory()
     var memory: PlanMemory
     /// The keys that are accepted, and when the next of them ends.
     var keyring: Keyring
@@ -61,8 +65,11 @@ public struct CoordinatorMachine: Sendable {
         public var hasModels = false
         /// The highest prices of the models; nil if none has prices.
         public var highestPrices: TokenPrices?
-        /// Whether records of runs are returned by `takeRecords`.
+        /// Whether records are returned by `takeRecords`, and `journalWritten` follows when they are
+        /// on disk.
         public var keepsRecords = false
+        /// The number of the first event of runs that are restored: beyond all of earlier epochs.
+        var firstSequence: Int { epoch << 32 }
         /// Milliseconds of Unix time at the zero of the monotonic clock.
         public var unixMillisecondsAtZero = 0
         /// The form of plans that models are asked for, unless a submission says otherwise.
@@ -139,12 +146,17 @@ public struct CoordinatorMachine: Sendable {
             changeKeyring(keyring, in: &turn)
         case .modelReported(let call, let event):
             handleReport(call, event, in: &turn)
+        case .journalWritten(let position):
+            passWritten(position, in: &turn)
+        case .runLoaded(let wanted, let records):
+            passLoaded(wanted, records, in: &turn)
         case .deadlineReached:
             passDeadlines(in: &turn)
         case .shutdownRequested:
             shutDown(in: &turn)
         }
         keepWithinBounds(in: &turn)
+        journal.endEvent()
     }
 
     /// Ends a loop turn: places nodes that became ready and acknowledges results that arrived.
@@ -168,6 +180,7 @@ public struct CoordinatorMachine: Sendable {
         let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)
+        journal.endEvent()
         storePlans(in: &turn)
         peers.forgetTold()
         fleet.endTurn()

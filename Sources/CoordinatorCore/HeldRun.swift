@@ -37,6 +37,8 @@ struct HeldRun: Sendable {
     var answers = AnswerCache()
     /// What the called tools were when a goal was reached, for those who remember its plan.
     var toolDigests: [String: String] = [:]
+    /// The position of its last record in the journal, once it has ended.
+    var endPosition = 0
     /// Bytes of what never changes.
     private let fixedBytes: Int
 
@@ -127,6 +129,15 @@ struct HeldRun: Sendable {
 
     /// As `plannerUsage`, if the planner's open call is cancelled.
     var plannerUsageWhenCancelled: TokenUsage? { planners.first?.usageWhenCancelled }
+
+    /// Whether a call of a model for the planner is open.
+    var isCallingModel: Bool { !planners.isEmpty && planners[0].isCalling }
+
+    /// Gives the run a planner.
+    mutating func keep(_ planner: PlannerMachine) {
+        planners = [planner]
+        plannerBytes = planner.heldBytes
+    }
 
     /// Hands an event to the planner, and returns what it asks for.
     mutating func advancePlanner(_ event: PlannerMachine.Event) -> [PlannerMachine.Action] {

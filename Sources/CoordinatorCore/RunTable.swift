@@ -27,8 +27,6 @@ struct RunTable: Sendable {
     var deadlines = RunDeadlines()
     /// Runs whose answers are made, a part in each turn.
     var unmadeAnswers: Deque<RunID> = []
-    /// Records that were not taken yet.
-    private var newRecords: [NewRecord] = []
 
     /// What is counted over all runs.
     struct Counts: Sendable {
@@ -54,32 +52,19 @@ struct RunTable: Sendable {
     /// The slot of the latest run with a key.
     func slot(ofKey key: String) -> Int? { names[key].flatMap { slots[$0] } }
 
-    /// Adds an accepted run, and returns its slot.
-    mutating func insert(_ run: HeldRun) -> Int {
+    /// Adds an accepted run, and returns its slot; one that `isNew` is counted.
+    mutating func insert(_ run: HeldRun, isNew: Bool = true) -> Int {
         let slot = vacancies.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
         slots[run.id] = slot
         names[run.state.acceptance.key] = run.id
         active.append(run.id)
-        counts.accepted += 1
+        if isNew { counts.accepted += 1 }
         return slot
     }
 
     /// Counts a node that has settled.
     mutating func noteSettledNode() { counts.settledNodes += 1 }
-
-    // MARK: - Records
-
-    /// Keeps a record until it is taken.
-    mutating func keep(_ record: RunRecord, of slot: Int) {
-        newRecords.append(NewRecord(run: runs[slot].id, record: record))
-    }
-
-    /// The records since the last call, in order.
-    mutating func takeRecords() -> [NewRecord] {
-        defer { newRecords.removeAll(keepingCapacity: true) }
-        return newRecords
-    }
 
     // MARK: - Bytes
 
@@ -113,18 +98,20 @@ struct RunTable: Sendable {
         counts.finishedNodes += runs[slot].state.plan.count
     }
 
-    /// Forgets the run that ended first, and returns its name; nil if none is kept.
-    mutating func removeOldestFinished() -> RunID? {
-        guard let id = finished.popFirst(), let slot = slots.removeValue(forKey: id) else {
-            return nil
-        }
+    /// Forgets the run that ended first, and returns its name and key; nil if none is kept, or if
+    /// its end has a position beyond `written`.
+    mutating func removeOldestFinished(written: Int) -> (id: RunID, key: String)? {
+        guard let id = finished.first, let slot = slots[id], runs[slot].endPosition <= written
+        else { return nil }
+        finished.removeFirst()
+        slots[id] = nil
         counts.finishedNodes -= runs[slot].state.plan.count
         let key = runs[slot].state.acceptance.key
         if names[key] == id { names[key] = nil }
         runs[slot] = vacantRun(id)
         ledger.close(slot)
         vacancies.append(slot)
-        return id
+        return (id, key)
     }
 
     /// A run without anything; made once, as every forgotten run is replaced by one.

@@ -9,10 +9,14 @@ struct UnsentAttempts: Sendable {
     private var fresh: Deque<AttemptID> = []
     /// Their arguments are large: they wait until those sent before have left.
     private var large: Deque<AttemptID> = []
+    /// Their tools must not run twice: they wait until their records are on disk, up to a position.
+    private var unwritten: Deque<(attempt: AttemptID, position: Int)> = []
     /// Whether the worker is among those with unsent attempts.
     private var isListed = false
 
-    var isEmpty: Bool { fresh.isEmpty && large.isEmpty }
+    var isEmpty: Bool { fresh.isEmpty && large.isEmpty && unwritten.isEmpty }
+    /// Whether some wait for room for their arguments.
+    var hasLarge: Bool { !large.isEmpty }
     /// Whether some wait for nothing but time.
     var hasFresh: Bool { !fresh.isEmpty }
 
@@ -28,12 +32,25 @@ struct UnsentAttempts: Sendable {
 
     mutating func appendLarge(_ attempt: AttemptID) { large.append(attempt) }
 
+    mutating func append(_ attempt: AttemptID, untilWritten position: Int) {
+        unwritten.append((attempt, position))
+    }
+
+    /// Records up to a position are on disk: those that waited for them wait for a turn now.
+    mutating func release(written position: Int) {
+        while let first = unwritten.first, first.position <= position {
+            unwritten.removeFirst()
+            fresh.append(first.attempt)
+        }
+    }
+
     mutating func nextFresh() -> AttemptID? { fresh.popFirst() }
 
     mutating func nextLarge() -> AttemptID? { large.popFirst() }
 
     func contains(_ attempt: AttemptID) -> Bool {
         fresh.contains(attempt) || large.contains(attempt)
+            || unwritten.contains { $0.attempt == attempt }
     }
 
     /// Takes an attempt out; false if it is not here.
@@ -42,13 +59,19 @@ struct UnsentAttempts: Sendable {
             fresh.remove(at: place)
             return true
         }
-        guard let place = large.firstIndex(of: attempt) else { return false }
-        large.remove(at: place)
+        if let place = large.firstIndex(of: attempt) {
+            large.remove(at: place)
+            return true
+        }
+        guard let place = unwritten.firstIndex(where: { $0.attempt == attempt }) else {
+            return false
+        }
+        unwritten.remove(at: place)
         return true
     }
 
     /// All of them.
-    var all: [AttemptID] { Array(fresh) + Array(large) }
+    var all: [AttemptID] { Array(fresh) + Array(large) + unwritten.map(\.attempt) }
 
     /// Takes all out.
     mutating func removeAll() -> [AttemptID] {
@@ -56,6 +79,7 @@ struct UnsentAttempts: Sendable {
         defer {
             fresh = []
             large = []
+            unwritten = []
         }
         return all
     }

@@ -10,7 +10,7 @@ internal import Wire
 struct WorkerSession: Sendable {
     let id: WorkerID
     let name: String
-    let about: About
+    var about: About
     var offered: SessionTools
     var link: Link
     var drain = DrainState()
@@ -32,9 +32,9 @@ struct WorkerSession: Sendable {
 
     /// What it said of itself when it joined.
     struct About: Sendable {
-        let host: String?
-        let processID: Int?
-        let software: String?
+        private(set) var host: String?
+        private(set) var processID: Int?
+        private(set) var software: String?
         let labels: OrderedDictionary<String, String>
         let joinedAt: Instant
         /// Who proved to be the worker.
@@ -47,6 +47,24 @@ struct WorkerSession: Sendable {
             software = register.software
             labels = register.labels
             self.joinedAt = joinedAt
+        }
+
+        /// A worker of which only this is known, because another coordinator had it.
+        init(
+            labels: OrderedDictionary<String, String>,
+            joinedAt: Instant,
+            identity: String?
+        ) {
+            self.labels = labels
+            self.joinedAt = joinedAt
+            self.identity = identity
+        }
+
+        /// The worker is back, and says again who it is.
+        mutating func update(by register: Register) {
+            host = register.host
+            processID = register.pid
+            software = register.software
         }
     }
 
@@ -66,6 +84,12 @@ struct WorkerSession: Sendable {
             self.session = session
             self.connection = connection
             latestConnection = connection
+        }
+
+        /// A session that has no connection of this coordinator yet.
+        init(restored session: String) {
+            self.session = session
+            latestConnection = ConnectionID(0)
         }
     }
 

@@ -114,6 +114,14 @@ extension PlannerMachine {
         }
     }
 
+    /// The call that wrote this decision is lost.
+    mutating func joinAgain(_ verdict: Verdict, into actions: inout [Action]) {
+        guard !verdict.isStopping, !verdict.reader.isComplete else {
+            return decide(verdict, isCut: !verdict.reader.isComplete, into: &actions)
+        }
+        callJoiner(verdict.messages, repairs: verdict.repairs, into: &actions)
+    }
+
     private mutating func read(
         _ text: String,
         _ verdict: inout Verdict,

@@ -94,6 +94,20 @@ extension PlannerMachine {
         }
     }
 
+    /// The call that wrote this draft is lost.
+    mutating func planAgain(_ draft: Draft, into actions: inout [Action]) {
+        guard !draft.isStopping, !draft.reader.isAtEnd else {
+            return finishPlan(draft, isCut: false, into: &actions)
+        }
+        guard draft.hasNodes else {
+            return callPlanner(draft.messages, repairs: draft.repairs, into: &actions)
+        }
+        // Not the model's fault: it does not count as a repair.
+        var draft = draft
+        draft.repairs = max(draft.repairs - 1, 0)
+        finishPlan(draft, isCut: true, into: &actions)
+    }
+
     private mutating func read(_ text: String, _ draft: inout Draft, into actions: inout [Action]) {
         if draft.reply.utf8.count < PlannerLimits.quotedReplyBytes { draft.reply += text }
         let found = draft.reader.feed(text)

@@ -75,6 +75,15 @@ extension PlannerMachine {
         }
     }
 
+    /// The call that wrote this step is lost.
+    mutating func stepAgain(_ step: Step, into actions: inout [Action]) {
+        let isWhole = step.node != nil || step.verdict.reader.isComplete
+        guard !isWhole, !step.verdict.isStopping else {
+            return finishStep(step, isCut: !isWhole, into: &actions)
+        }
+        callModel(step.verdict.messages, repairs: step.verdict.repairs, into: &actions)
+    }
+
     private mutating func read(_ text: String, _ step: inout Step, into actions: inout [Action]) {
         if step.verdict.reply.utf8.count < PlannerLimits.quotedReplyBytes {
             step.verdict.reply += text

@@ -36,6 +36,11 @@ public struct PlannerMachine: Sendable {
         case planGiven([NodeDefinition], joinInstruction: String?)
         /// The open call reports.
         case modelReported(ModelEvent)
+        /// The open call is lost with the process that made it, without a report of its end.
+        ///
+        /// What has arrived of a plan is kept, and the rest asked for; anything else is asked for
+        /// again.
+        case callLost
         /// A node has its outcome; only plans that grow need to be told.
         case nodeSettled(JoinPart)
         /// Every node has its outcome; the parts are those of all plans, or of the last one.
@@ -251,6 +256,8 @@ public struct PlannerMachine: Sendable {
             actions.append(.closePlan(joinInstruction: instruction))
         case .modelReported(let report):
             handleReport(report, into: &actions)
+        case .callLost:
+            repeatCall(into: &actions)
         case .nodeSettled(let part):
             noteOutcome(part, into: &actions)
         case .roundSettled(let parts):
@@ -305,6 +312,20 @@ public struct PlannerMachine: Sendable {
                     forgetThought()
                 }
             }
+        }
+    }
+
+    /// Makes the open call once more.
+    private mutating func repeatCall(into actions: inout [Action]) {
+        guard isCalling else { return }
+        finishUsage()
+        thoughts = ThoughtFilter()
+        endless = EndlessText()
+        switch state {
+        case .planning(let draft): planAgain(draft, into: &actions)
+        case .reacting(let step): stepAgain(step, into: &actions)
+        case .joining(let verdict): joinAgain(verdict, into: &actions)
+        case .idle, .growing, .working, .failing, .joiningByTool, .ended: break
         }
     }
 

@@ -47,6 +47,16 @@ struct RecordReader {
         return text
     }
 
+    /// A value that is written as a text.
+    func document(_ key: StaticString) throws(RunRecordError) -> RawJSON {
+        let text = try text(key)
+        do throws(JSONError) {
+            return try RawJSON(validating: text)
+        } catch {
+            throw RunRecordError("its \(key) is no JSON: \(error)")
+        }
+    }
+
     func flag(_ key: StaticString) throws(RunRecordError) -> Bool {
         guard let flag = try value(key).boolValue else {
             throw RunRecordError("its \(key) is neither true nor false")
@@ -110,6 +120,9 @@ struct RecordReader {
         guard let join = JoinKind(rawValue: try text("join")) else {
             throw RunRecordError("its join is unknown")
         }
+        guard let policy = MissingToolPolicy(rawValue: try text("on_missing_tool")) else {
+            throw RunRecordError("its on_missing_tool is unknown")
+        }
         var tools: [String]?
         if optional("tools") != nil { tools = try elements("tools").compactMap(\.stringValue) }
         return Acceptance(
@@ -123,9 +136,27 @@ struct RecordReader {
             digest: try digest(),
             goal: optional("goal")?.stringValue,
             isStreamed: try flag("streamed"),
+            onMissingTool: policy,
+            maxRunning: optional("running")?.intValue,
             submitter: optional("by")?.stringValue,
             unixMilliseconds: try integer("unix_ms")
         )
+    }
+
+    func plannerInput() throws(RunRecordError) -> PlannerInput {
+        let kind = try text("what")
+        switch kind {
+        case "started": return .started
+        case "plan_given": return .planGiven
+        case "reported": return .reported(try value("report"))
+        case "call_lost": return .callLost
+        case "node_settled": return .nodeSettled(try index("settled"))
+        case "round_settled": return .roundSettled
+        case "tool_joined": return .toolJoined
+        case "tool_refused": return .toolRefused(try failure())
+        case "cancelled": return .cancelled(try failure())
+        default: throw RunRecordError("a planner is not told \(kind)")
+        }
     }
 
     private func digest() throws(RunRecordError) -> [UInt8] {
@@ -152,6 +183,8 @@ extension RunChange {
             self = .joinerAdded(tool: try reader.text("tool"), arguments: try reader.value("args"))
         case "join_instructed": self = .joinInstructed(try reader.text("text"))
         case "plan_closed": self = .planClosed(isFinal: try reader.flag("final"))
+        case "planner_made": self = .plannerMade(try reader.document("settings"))
+        case "planner_told": self = .plannerTold(try reader.plannerInput())
         case "model_called":
             let isRepair = reader.optional("repair")?.boolValue
             self = .modelCalled(isRepair: isRepair ?? false)
@@ -202,10 +235,15 @@ extension RunChange {
             self = .dispatched(
                 node: node,
                 attempt: try reader.index("attempt"),
-                worker: try reader.text("worker")
+                worker: try reader.text("worker"),
+                isRepeatable: try reader.flag("repeatable")
             )
         case "started": self = .started(node: node, attempt: try reader.index("attempt"))
-        case "called_back": self = .calledBack(node: node, attempt: try reader.index("attempt"))
+        case "called_back":
+            guard let reason = CancelReason(rawValue: try reader.text("reason")) else {
+                throw RunRecordError("its reason is unknown")
+            }
+            self = .calledBack(node: node, attempt: try reader.index("attempt"), reason)
         case "returned":
             guard let reason = ReturnReason(rawValue: try reader.text("reason")) else {
                 throw RunRecordError("its reason is unknown")
@@ -214,12 +252,15 @@ extension RunChange {
         case "worked":
             self = .worked(node: node, microseconds: Int64(try reader.integer("work_us")))
         case "retrying":
+            guard let cause = RetryCause(rawValue: try reader.text("cause")) else {
+                throw RunRecordError("its cause is unknown")
+            }
             self = .retrying(
                 node: node,
                 attempt: try reader.index("attempt"),
                 try reader.failure(),
                 afterMicroseconds: Int64(try reader.integer("after_us")),
-                neverRan: try reader.flag("never_ran")
+                cause: cause
             )
         case "pause_ended": self = .pauseEnded(node)
         case "unplaceable":

@@ -53,26 +53,28 @@ extension Run {
         case .nodesAdded, .planClosed, .joinerAdded, .joinInstructed:
             applyToPlan(record)
         case .nodeReady(let node): moveReady(Int(node), record.at)
-        case .dispatched(let node, let attempt, let worker):
+        case .dispatched(let node, let attempt, let worker, let isRepeatable):
             dispatch(Int(node), attempt, worker, record.at)
+            nodes[Int(node)].isRepeatable = isRepeatable
         case .started(let node, let attempt):
             assert(nodes[Int(node)].attempt == attempt, "a stale attempt started")
             nodes[Int(node)].status = .running
-        case .calledBack(let node, let attempt):
+        case .calledBack(let node, let attempt, let reason):
             assert(nodes[Int(node)].attempt == attempt, "a stale attempt was called back")
             nodes[Int(node)].status = .cancelling
+            nodes[Int(node)].calledBack = reason
         case .returned(let node, let attempt, _):
             leaveWorker(Int(node), record.at)
             nodes[Int(node)].attempt = attempt
             moveReady(Int(node), record.at)
         case .worked(let node, let microseconds):
             extendPath(to: Int(node), by: microseconds)
-        case .retrying(let node, let attempt, _, let delay, let neverRan):
+        case .retrying(let node, let attempt, _, let delay, let cause):
             leaveWorker(Int(node), record.at)
             nodes[Int(node)].attempt = attempt
             nodes[Int(node)].readyAt = Int64(record.at) + delay
             nodes[Int(node)].status = delay > 0 ? .backingOff : .ready
-            if neverRan { nodes[Int(node)].neverRan += 1 }
+            nodes[Int(node)].count(cause)
         case .pauseEnded(let node): nodes[Int(node)].status = .ready
         case .unplaceable: break
         case .succeeded, .failed, .skipped, .cancelled: settle(record)
@@ -116,6 +118,9 @@ extension Run {
     private mutating func dispatch(_ node: Int, _ attempt: Int32, _ worker: String, _ at: Int) {
         assert(nodes[node].status == .ready, "\(nodes[node].status) was dispatched")
         nodes[node].status = .sent
+        nodes[node].calledBack = nil
+        // After a restart numbers are left out, which may have been used and are in no record.
+        nodes[node].neverRan += max(attempt - nodes[node].attempt - 1, 0)
         nodes[node].attempt = attempt
         nodes[node].worker = workers.number(of: worker)
         nodes[node].dispatchedAt = Int64(at)

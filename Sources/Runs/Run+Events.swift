@@ -27,7 +27,8 @@ extension RunChange {
         case .ended(.cancelled): .runCancelled
         case .ended: .runFailed
         case .accepted, .joinInstructed, .planClosed, .calledBack, .worked, .pauseEnded,
-            .modelCalled, .modelReplied, .tokensUsed, .roundSettled, .answered, .cancelAsked,
+            .plannerMade, .plannerTold, .modelCalled, .modelReplied, .tokensUsed, .roundSettled,
+            .answered, .cancelAsked,
             .failureDecided,
             .intakeEnded, .outputsDropped:
             nil
@@ -37,8 +38,8 @@ extension RunChange {
     /// The node that it is about.
     public var node: Int? {
         switch self {
-        case .nodeReady(let node), .dispatched(let node, _, _), .started(let node, _),
-            .calledBack(let node, _), .returned(let node, _, _), .worked(let node, _),
+        case .nodeReady(let node), .dispatched(let node, _, _, _), .started(let node, _),
+            .calledBack(let node, _, _), .returned(let node, _, _), .worked(let node, _),
             .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
             .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
             .cancelled(let node):
@@ -92,7 +93,12 @@ extension Run {
         switch state.status {
         case .waiting, .ready, .backingOff: return nil
         case .sent, .cancelling:
-            change = .dispatched(node: index, attempt: state.attempt, worker: "")
+            change = .dispatched(
+                node: index,
+                attempt: state.attempt,
+                worker: "",
+                isRepeatable: state.isRepeatable
+            )
         case .running: change = .started(node: index, attempt: state.attempt)
         case .succeeded: change = .succeeded(node: index, .null, microseconds: 0)
         case .failed:
@@ -111,7 +117,8 @@ extension Run {
 
     private func attempt(of change: RunChange) -> Int32? {
         switch change {
-        case .dispatched(_, let attempt, _), .started(_, let attempt), .returned(_, let attempt, _),
+        case .dispatched(_, let attempt, _, _), .started(_, let attempt),
+            .returned(_, let attempt, _),
             .retrying(_, let attempt, _, _, _):
             attempt
         case .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),

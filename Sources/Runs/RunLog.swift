@@ -75,6 +75,13 @@ public struct RunLog: Sendable {
     /// The number of the first event that is kept, or of the next one if none is.
     public var firstSequence: Int { entries.first?.sequence ?? nextSequence }
 
+    /// Begins with what follows on events that are not kept, the next of which has this number.
+    public mutating func begin(at sequence: Int) {
+        precondition(entries.isEmpty, "a log begins once")
+        nextSequence = sequence
+        isWhole = false
+    }
+
     /// Keeps a record; one `withEvent` takes the next number.
     public mutating func append(
         _ record: RunRecord,
@@ -200,7 +207,12 @@ extension Run {
         switch entry.content {
         case .ready(let node): change = .nodeReady(node)
         case .dispatched(let node, let attempt):
-            change = .dispatched(node: node, attempt: attempt, worker: workers[entry.worker])
+            change = .dispatched(
+                node: node,
+                attempt: attempt,
+                worker: workers[entry.worker],
+                isRepeatable: nodes[Int(node)].isRepeatable
+            )
         case .started(let node, let attempt): change = .started(node: node, attempt: attempt)
         case .succeeded(let node, let microseconds):
             change = .succeeded(node: node, .null, microseconds: microseconds)
@@ -231,7 +243,7 @@ extension RunChange {
     fileprivate var content: RunLog.Content {
         switch self {
         case .nodeReady(let node): .ready(node: node)
-        case .dispatched(let node, let attempt, _): .dispatched(node: node, attempt: attempt)
+        case .dispatched(let node, let attempt, _, _): .dispatched(node: node, attempt: attempt)
         case .started(let node, let attempt): .started(node: node, attempt: attempt)
         case .succeeded(let node, _, let microseconds):
             .succeeded(node: node, microseconds: microseconds)

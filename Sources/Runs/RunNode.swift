@@ -1,5 +1,6 @@
 // What is kept of each node beside its plan and its outcome, small because there may be a million.
 
+public import Core
 public import Wire
 
 /// A node's course so far.
@@ -8,6 +9,14 @@ public import Wire
 public struct RunNode: Sendable, Hashable {
     /// Where it stands.
     public internal(set) var status = NodeStatus.waiting
+    /// Whether the tool of the latest attempt may run twice for the node.
+    public internal(set) var isRepeatable = false
+    /// Why the latest attempt was called back, if it was.
+    public internal(set) var calledBack: CancelReason?
+    /// Workers that were lost with an attempt of it, at most 255.
+    public internal(set) var workersLost: UInt8 = 0
+    /// Attempts whose tool failed.
+    public internal(set) var failures: Int16 = 0
     /// The number of the latest attempt; 0 before the first.
     public internal(set) var attempt: Int32 = 0
     /// Attempts that surely never ran, though each had a number.
@@ -28,6 +37,16 @@ public struct RunNode: Sendable, Hashable {
     public internal(set) var dispatchedAt: Int64 = 0
     /// The longest path of working time that ends with this node, in microseconds.
     public internal(set) var path: Int64 = 0
+
+    /// Counts an attempt after which another one follows.
+    mutating func count(_ cause: RetryCause) {
+        switch cause {
+        case .failed: failures = failures < .max ? failures + 1 : failures
+        case .neverRan: neverRan += 1
+        case .workerLost: workersLost = workersLost < .max ? workersLost + 1 : workersLost
+        case .refused, .workerEnded: break
+        }
+    }
 
     /// Attempts without those that surely never ran.
     public var tries: Int { Int(attempt - neverRan) }

@@ -76,6 +76,8 @@ extension RunChange {
         case .failed: "failed"
         case .skipped: "skipped"
         case .cancelled: "cancelled"
+        case .plannerMade: "planner_made"
+        case .plannerTold: "planner_told"
         case .modelCalled: "model_called"
         case .modelReplied: "model_replied"
         case .tokensUsed: "tokens_used"
@@ -106,19 +108,23 @@ extension RunChange {
             writer.field("args", arguments)
         case .joinInstructed(let instruction): writer.field("text", instruction)
         case .planClosed(let isFinal): writer.field("final", isFinal)
-        case .dispatched(_, let attempt, let worker):
+        case .dispatched(_, let attempt, let worker, let isRepeatable):
             writer.field("attempt", Int(attempt))
             writer.field("worker", worker)
-        case .started(_, let attempt), .calledBack(_, let attempt):
+            writer.field("repeatable", isRepeatable)
+        case .started(_, let attempt):
             writer.field("attempt", Int(attempt))
+        case .calledBack(_, let attempt, let reason):
+            writer.field("attempt", Int(attempt))
+            writer.field("reason", reason.rawValue)
         case .returned(_, let attempt, let reason):
             writer.field("attempt", Int(attempt))
             writer.field("reason", reason.rawValue)
         case .worked(_, let microseconds): writer.field("work_us", Int(microseconds))
-        case .retrying(_, let attempt, let failure, let delay, let neverRan):
+        case .retrying(_, let attempt, let failure, let delay, let cause):
             writer.field("attempt", Int(attempt))
             writer.field("after_us", Int(delay))
-            writer.field("never_ran", neverRan)
+            writer.field("cause", cause.rawValue)
             writer.field("error", failure.json)
         case .unplaceable(_, let message): writer.field("message", message)
         case .succeeded(_, let output, let microseconds):
@@ -127,6 +133,9 @@ extension RunChange {
         case .failed(_, let failure), .failureDecided(let failure):
             writer.field("error", failure.json)
         case .skipped(_, let cause): writer.field("because", Int(cause))
+        // As a text, because schemas in it may be as deep as JSON may be.
+        case .plannerMade(let settings): writer.field("settings", settings.text)
+        case .plannerTold(let input): input.encodeFields(into: &writer)
         case .modelCalled(let isRepair): writer.field("repair", isRepair ? true : nil)
         case .tokensUsed(let usage):
             writer.field("input", usage.input)
@@ -153,6 +162,33 @@ extension RunChange {
     }
 }
 
+extension PlannerInput {
+    fileprivate func encodeFields(into writer: inout JSONWriter) {
+        writer.field("what", kind)
+        switch self {
+        case .reported(let report): writer.field("report", report)
+        case .nodeSettled(let node): writer.field("settled", Int(node))
+        case .toolRefused(let failure), .cancelled(let failure):
+            writer.field("error", failure.json)
+        case .started, .planGiven, .callLost, .roundSettled, .toolJoined: break
+        }
+    }
+
+    private var kind: String {
+        switch self {
+        case .started: "started"
+        case .planGiven: "plan_given"
+        case .reported: "reported"
+        case .callLost: "call_lost"
+        case .nodeSettled: "node_settled"
+        case .roundSettled: "round_settled"
+        case .toolJoined: "tool_joined"
+        case .toolRefused: "tool_refused"
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
 extension Acceptance {
     fileprivate func encodeFields(into writer: inout JSONWriter) {
         writer.field("version", RunRecord.version)
@@ -171,6 +207,8 @@ extension Acceptance {
         writer.field("digest", digest.hexadecimal)
         writer.field("goal", goal)
         writer.field("streamed", isStreamed)
+        writer.field("on_missing_tool", onMissingTool.rawValue)
+        writer.field("running", maxRunning)
         writer.field("by", submitter)
         writer.field("unix_ms", unixMilliseconds)
     }

@@ -22,13 +22,14 @@ extension RunRecord {
 extension RunChange {
     fileprivate var storyDetail: String? {
         switch self {
-        case .dispatched(_, let attempt, let worker): "to \(worker) as attempt \(attempt)"
-        case .started(_, let attempt), .calledBack(_, let attempt): "attempt \(attempt)"
+        case .dispatched(_, let attempt, let worker, _): "to \(worker) as attempt \(attempt)"
+        case .started(_, let attempt): "attempt \(attempt)"
+        case .calledBack(_, let attempt, let reason): "attempt \(attempt): \(reason.rawValue)"
         case .returned(_, let attempt, let reason):
             "attempt \(attempt) never ran (\(reason.words)); ready again"
         case .worked(_, let microseconds): "\(milliseconds(Int(microseconds))) ms for nothing"
-        case .retrying(_, let attempt, let failure, let delay, let neverRan):
-            "attempt \(attempt)\(neverRan ? " never ran" : ""): \(failure), again "
+        case .retrying(_, let attempt, let failure, let delay, let cause):
+            "attempt \(attempt)\(cause == .neverRan ? " never ran" : ""): \(failure), again "
                 + (delay > 0 ? "in \(milliseconds(Int(delay))) ms" : "at once")
         case .unplaceable(_, let message): message
         case .succeeded(_, _, let microseconds):

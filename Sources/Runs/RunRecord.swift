@@ -46,6 +46,10 @@ public struct Acceptance: Sendable, Hashable {
     public var goal: String?
     /// Whether its client sends nodes after the submission.
     public var isStreamed: Bool
+    /// What happens to a node that no worker can run.
+    public var onMissingTool: MissingToolPolicy
+    /// How many attempts of it workers may hold at a time; nil for no bound.
+    public var maxRunning: Int?
     /// The identity that submitted it; nil if none is known.
     public var submitter: String?
     /// When it was accepted, in milliseconds of Unix time.
@@ -63,6 +67,8 @@ public struct Acceptance: Sendable, Hashable {
         digest: [UInt8] = [],
         goal: String? = nil,
         isStreamed: Bool = false,
+        onMissingTool: MissingToolPolicy = .wait,
+        maxRunning: Int? = nil,
         submitter: String? = nil,
         unixMilliseconds: Int = 0
     ) {
@@ -76,6 +82,8 @@ public struct Acceptance: Sendable, Hashable {
         self.digest = digest
         self.goal = goal
         self.isStreamed = isStreamed
+        self.onMissingTool = onMissingTool
+        self.maxRunning = maxRunning
         self.submitter = submitter
         self.unixMilliseconds = unixMilliseconds
     }
@@ -101,24 +109,23 @@ public enum RunChange: Sendable, Hashable {
 
     /// All dependencies of a node have succeeded.
     case nodeReady(Int32)
-    /// An attempt was given to a worker.
-    case dispatched(node: Int32, attempt: Int32, worker: String)
+    /// An attempt was given to a worker; `isRepeatable` if its tool may run twice for a node.
+    case dispatched(node: Int32, attempt: Int32, worker: String, isRepeatable: Bool)
     /// The worker began the attempt.
     case started(node: Int32, attempt: Int32)
     /// The worker was asked to end the attempt.
-    case calledBack(node: Int32, attempt: Int32)
+    case calledBack(node: Int32, attempt: Int32, CancelReason)
     /// The attempt never ran; its node is ready again.
     case returned(node: Int32, attempt: Int32, ReturnReason)
     /// The worker worked on an attempt that failed for so many microseconds.
     case worked(node: Int32, microseconds: Int64)
     /// The attempt did not succeed; another one follows after a pause of so many microseconds.
-    /// One that `neverRan` does not count.
     indirect case retrying(
         node: Int32,
         attempt: Int32,
         Failure,
         afterMicroseconds: Int64,
-        neverRan: Bool
+        cause: RetryCause
     )
     /// The pause before the next attempt is over.
     case pauseEnded(Int32)
@@ -133,6 +140,10 @@ public enum RunChange: Sendable, Hashable {
     /// The node was cancelled with its run.
     case cancelled(Int32)
 
+    /// A planner was made for the run: its settings, as PlannerCore writes them.
+    indirect case plannerMade(RawJSON)
+    /// The planner was told something. All that it was told, in order, makes it again.
+    indirect case plannerTold(PlannerInput)
     /// A model was called to plan or to join, or to repair what it wrote.
     case modelCalled(isRepair: Bool)
     /// The call has ended; there is one at a time.
@@ -161,4 +172,26 @@ public enum RunChange: Sendable, Hashable {
     case joined
     /// Every node has settled and the run is over. The last record.
     case ended(RunStatus)
+}
+
+/// What the planner of a run is told; what is to be known beside it is in the run.
+public enum PlannerInput: Sendable, Hashable {
+    /// The run begins with its goal.
+    case started
+    /// The run has all its nodes; they are only to be joined.
+    case planGiven
+    /// The open call of a model reported, as PlannerCore writes it.
+    case reported(RawJSON)
+    /// The open call was lost with the process that made it.
+    case callLost
+    /// A node has settled.
+    case nodeSettled(Int32)
+    /// All nodes have settled.
+    case roundSettled
+    /// The node that joins has settled.
+    case toolJoined
+    /// The arguments of the node that joins cannot be made.
+    case toolRefused(Failure)
+    /// The run must end.
+    case cancelled(Failure)
 }

@@ -78,7 +78,7 @@ extension Scheduler {
         update(node) { $0.failures += 1 }
         if mayRetry(node, after: failure, offer) {
             avoid(worker, for: node)
-            backOff(node, attempt, failure, now, &actions)
+            backOff(node, attempt, failure, .failed, now, &actions)
         } else {
             settle(node, .failed(failure), &actions)
         }
@@ -121,7 +121,7 @@ extension Scheduler {
         if count >= limits.rejectionsPerNode {
             settle(node, .failed(failure), &actions)
         } else {
-            backOff(node, attempt, failure, now, &actions)
+            backOff(node, attempt, failure, .refused, now, &actions)
         }
     }
 
@@ -208,7 +208,8 @@ extension Scheduler {
             settle(node, .failed(failure), &actions)
             return false
         }
-        actions.append(.publishRetry(attempt, failure, after: .zero))
+        let cause: RetryCause = isPlanned ? .workerEnded : .workerLost
+        actions.append(.publishRetry(attempt, failure, after: .zero, cause))
         return true
     }
 
@@ -233,6 +234,7 @@ extension Scheduler {
         _ node: NodeSlot,
         _ attempt: AttemptID,
         _ failure: Failure,
+        _ cause: RetryCause,
         _ now: Instant,
         _ actions: inout [Action]
     ) {
@@ -244,7 +246,7 @@ extension Scheduler {
         let until = now + delay
         move(node, to: .backingOff(until: until))
         times.add(Deadline(at: until, attempt: attempt, meaning: .backoff))
-        actions.append(.publishRetry(attempt, failure, after: delay))
+        actions.append(.publishRetry(attempt, failure, after: delay, cause))
     }
 
     // MARK: - What is known of an attempt
@@ -264,15 +266,28 @@ extension Scheduler {
     }
 
     func timeout(of node: NodeSlot, on worker: WorkerID) -> Duration? {
-        let own = record(node).timeoutMilliseconds
-        if own > 0 { return .milliseconds(Int(own)) }
-        guard let worker = slot(of: worker) else { return nil }
-        let tool = classes[placement(of: node)].tool
-        // By index: only the timeout is copied, for each dispatch.
-        if let index = workers[worker].tools.offered.index(forKey: tool) {
-            return workers[worker].tools.offered.values[index].timeout
+        guard let worker = slot(of: worker) else {
+            let own = record(node).timeoutMilliseconds
+            return own > 0 ? .milliseconds(Int(own)) : nil
         }
-        return workers[worker].tools.withdrawn[tool]?.timeout
+        return terms(of: node, on: worker).timeout
+    }
+
+    /// How long the node's attempt may take on a worker, and whether it may run twice.
+    func terms(
+        of node: NodeSlot,
+        on worker: Int
+    ) -> (timeout: Duration?, isRepeatable: Bool) {
+        let own = record(node).timeoutMilliseconds
+        let limit: Duration? = own > 0 ? .milliseconds(Int(own)) : nil
+        let tool = classes[placement(of: node)].tool
+        // By index: little is copied, for each dispatch.
+        if let index = workers[worker].tools.offered.index(forKey: tool) {
+            let timeout = workers[worker].tools.offered.values[index].timeout
+            return (limit ?? timeout, workers[worker].tools.offered.values[index].isIdempotent)
+        }
+        let offer = workers[worker].tools.withdrawn[tool]
+        return (limit ?? offer?.timeout, offer?.isIdempotent ?? false)
     }
 
     private func isDraining(_ worker: WorkerID) -> Bool {

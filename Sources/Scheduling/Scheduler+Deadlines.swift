@@ -29,6 +29,7 @@ struct Deadline: Sendable, Comparable {
 extension Scheduler {
     mutating func passDeadlines(_ now: Instant, _ actions: inout [Action]) {
         while let due = times.popDeadline(until: now) { pass(due, now, &actions) }
+        endWaitForWorkers(now)
         endPauses(now)
         endCoolings(now)
         if let reviewed = times.takeReview(until: now) { review(reviewed, now, &actions) }

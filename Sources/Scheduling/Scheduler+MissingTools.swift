@@ -9,7 +9,7 @@ extension Scheduler {
     ///
     /// Turns that were dealt with stand in front and are not checked again.
     mutating func missTool(_ index: Int, _ actions: inout [Action]) {
-        guard !isOnlyPausing(index) else { return }
+        guard awaitsWorkersUntil == nil, !isOnlyPausing(index) else { return }
         let fresh = classes[index].turns.dropFirst(classes[index].toldCount)
         let turns = Array(fresh)
         classes[index].turns.removeLast(turns.count)

@@ -296,8 +296,9 @@ extension Scheduler {
     ) {
         let id = workers[worker].id
         move(node, to: .leased(id))
+        let gap = attemptGap
         update(node) {
-            $0.attempt += 1
+            $0.countAttempt(gap: gap)
             $0.cancelReason = nil
             $0.lastWorker = Int32(truncatingIfNeeded: id.number)
         }
@@ -305,8 +306,10 @@ extension Scheduler {
         if workers[worker].attempts.count > workers[worker].profile.slots {
             review(worker, now)
         }
+        let (timeout, isRepeatable) = terms(of: node, on: worker)
+        let attempt = currentAttempt(of: node)
         actions.append(
-            .dispatch(currentAttempt(of: node), to: id, timeout: timeout(of: node, on: id))
+            .dispatch(attempt, to: id, timeout: timeout, isRepeatable: isRepeatable)
         )
     }
 

@@ -16,6 +16,19 @@ extension Scheduler {
     ) {
         guard let run = runs.slot(of: id) else { return }
         let first = runs[run].nodes.count
+        append(specs, to: run)
+        for node in held { runs[run].nodes[node].inDegree += 1 }
+        for edge in edges { runs[run].connect(edge) }
+        runs[run].updateRanks(newEdges: edges)
+        skipBehindFailures(run, edges, &actions)
+        for node in first..<(first + specs.count) {
+            readyIfFree(NodeSlot(run: run, node: node), &actions)
+        }
+        if runs[run].isCancelled { cancelNodes(run, from: first, &actions) }
+    }
+
+    /// Appends nodes that wait for nothing yet.
+    mutating func append(_ specs: [NodeSpec], to run: Int) {
         var queue: (spec: NodeSpec, index: Int)?
         for spec in specs {
             // Neighbours mostly name the same tool; one comparison saves two look-ups.
@@ -29,14 +42,6 @@ extension Scheduler {
             record.lacksArguments = spec.needsArguments
             runs[run].nodes.append(record)
         }
-        for node in held { runs[run].nodes[node].inDegree += 1 }
-        for edge in edges { runs[run].connect(edge) }
-        runs[run].updateRanks(newEdges: edges)
-        skipBehindFailures(run, edges, &actions)
-        for node in first..<(first + specs.count) {
-            readyIfFree(NodeSlot(run: run, node: node), &actions)
-        }
-        if runs[run].isCancelled { cancelNodes(run, from: first, &actions) }
     }
 
     private mutating func readyQueue(for spec: NodeSpec, in run: Int) -> Int {
@@ -50,7 +55,7 @@ extension Scheduler {
     }
 
     /// A new edge may come from a node that has failed already.
-    private mutating func skipBehindFailures(
+    mutating func skipBehindFailures(
         _ run: Int,
         _ edges: [Plan.Edge],
         _ actions: inout [Action]
@@ -78,7 +83,7 @@ extension Scheduler {
         finishIfSettled(run, &actions)
     }
 
-    private mutating func readyIfFree(_ node: NodeSlot, _ actions: inout [Action]) {
+    mutating func readyIfFree(_ node: NodeSlot, _ actions: inout [Action]) {
         guard record(node).inDegree == 0, record(node).state == .waiting else { return }
         guard !record(node).lacksArguments else {
             return actions.append(.makeArguments(reference(node)))

@@ -33,7 +33,7 @@ extension Scheduler {
         }
         if !mayRunSomewhere(node) { restrict(node) { $0.restrictions.avoided = [] } }
         if mayRunSomewhere(node) {
-            actions.append(.publishRetry(attempt, failure, after: .zero, neverRan: true))
+            actions.append(.publishRetry(attempt, failure, after: .zero, .neverRan))
             makeReady(node)
         } else {
             settle(node, .failed(refusalFailure(of: node)), &actions)
@@ -60,7 +60,7 @@ extension Scheduler {
         coolDown(tool, on: worker, reason, isShortage: true, now)
         update(node) { $0.neverRan += 1 }
         let failure = Failure(code: .spawnFailed, message: reason, isRetryable: true)
-        actions.append(.publishRetry(attempt, failure, after: .zero, neverRan: true))
+        actions.append(.publishRetry(attempt, failure, after: .zero, .neverRan))
         makeReady(node)
     }
 
@@ -118,6 +118,7 @@ extension Scheduler {
     /// No worker at all can run the node, which has to keep apart from others once there is one.
     private mutating func missTool(for node: NodeSlot, _ actions: inout [Action]) {
         let run = Int(node.run)
+        guard awaitsWorkersUntil == nil else { return enqueueCareful(node, opens: false) }
         guard runs[run].missingTool == .wait else {
             return settle(node, .failed(missingToolFailure(placement(of: node))), &actions)
         }

@@ -21,6 +21,10 @@ public struct Scheduler: Sendable {
     var careful = CarefulNodes()
     var sweeps: Sweeps
     var times = SchedulerTimes()
+    /// Until when nodes that no worker can run wait, because workers may come back; nil after that.
+    var awaitsWorkersUntil: Instant?
+    /// How many numbers the first attempt of a restored node leaves out.
+    var attemptGap: Int32 = 0
 
     /// Makes an empty scheduler.
     ///
@@ -54,6 +58,8 @@ public struct Scheduler: Sendable {
             failForArguments(node, failure, &actions)
         case .runAdded(let run, let policy, let maxRunning):
             runs.insert(run, policy, maxRunning: maxRunning)
+        case .runRestored(let run):
+            restore(run, now, &actions)
         case .nodesAdded(let run, let specs, let edges, let held):
             addNodes(run, specs, edges, held, &actions)
         case .nodesReleased(let run, let nodes):
@@ -84,7 +90,10 @@ public struct Scheduler: Sendable {
     /// The earliest instant at which `deadlineReached` is due, or nil.
     ///
     /// The caller arms one timer.
-    public func nextDeadline() -> Instant? { times.next }
+    public func nextDeadline() -> Instant? {
+        guard let end = awaitsWorkersUntil else { return times.next }
+        return times.next.map { min($0, end) } ?? end
+    }
 
     /// Whether the attempt is the current one of its node and this worker holds it: only then may
     /// its outcome change anything.

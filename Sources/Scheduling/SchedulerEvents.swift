@@ -24,6 +24,8 @@ extension Scheduler {
         /// A run was accepted; it has no nodes yet and may still grow. Workers hold at most
         /// `maxRunning` attempts of it at a time, if that is given.
         case runAdded(RunID, MissingToolPolicy, maxRunning: Int? = nil)
+        /// A run goes on that another scheduler had before.
+        case runRestored(RestoredRun)
         /// Nodes were appended to a run. `held` lists nodes that wait for something that is not in
         /// the plan yet, once for each such thing; `edges` may also lead to older nodes.
         case nodesAdded(RunID, [NodeSpec], edges: [Plan.Edge], held: [Int])
@@ -59,8 +61,9 @@ extension Scheduler {
     public enum Action: Sendable, Equatable {
         /// Send the attempt to the worker. Answered by `attemptStarted`, `attemptSucceeded`,
         /// `attemptFailed`, `attemptRejected`, `attemptForgotten` or `workerLost`.
-        /// It may take as long as `timeout` there; nil means no limit.
-        case dispatch(AttemptID, to: WorkerID, timeout: Duration?)
+        /// It may take as long as `timeout` there; nil means no limit. `isRepeatable` if its tool
+        /// may run twice for the node.
+        case dispatch(AttemptID, to: WorkerID, timeout: Duration?, isRepeatable: Bool)
         /// Ask the worker to end the attempt. Answered like `dispatch`.
         case cancel(AttemptID, on: WorkerID, CancelReason)
         /// The node's dependencies are done: make its arguments of their outputs. Answered by
@@ -68,9 +71,8 @@ extension Scheduler {
         case makeArguments(NodeReference)
         /// The node may be given to a worker.
         case publishReady(NodeReference)
-        /// The attempt failed and another one follows after the delay. One that `neverRan` does
-        /// not count.
-        case publishRetry(AttemptID, Failure, after: Duration, neverRan: Bool = false)
+        /// The attempt failed and another one follows after the delay.
+        case publishRetry(AttemptID, Failure, after: Duration, RetryCause)
         /// The delay before the next attempt of the node is over.
         case publishPauseEnded(NodeReference)
         /// The attempt never ran, and its node is ready again.

@@ -87,16 +87,6 @@ public struct NodeSpec: Sendable {
     }
 }
 
-/// Why the coordinator calls an attempt back.
-public enum CancelReason: String, Sendable {
-    /// The run was cancelled.
-    case cancelled
-    /// The attempt took longer than it may.
-    case timeout
-    /// It was prefetched and still waits while another worker has a free slot.
-    case recalled
-}
-
 /// Why a worker did not start an attempt.
 ///
 /// None of these is a failure of the node by itself.

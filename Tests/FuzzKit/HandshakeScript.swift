@@ -342,11 +342,12 @@ final class HandshakeScript {
         case .letOthersGoFirst: break
         case .raiseLineLimit(let id, _):
             try demand(proved.contains(id), "longer lines for \(id), which has no key")
-        case .measureBacklog(let id), .discardBacklog(let id), .pauseReading(let id),
+        case .measureBacklog(let id), .awaitJournal(let id), .discardBacklog(let id),
+            .pauseReading(let id),
             .resumeReading(let id):
             try demand(placesByID[id] != nil, "something of \(id), which is closed")
         case .callModel(let id, _, _): calls.append(id)
-        case .cancelModel, .storePlans, .dropEndedKeys, .report: break
+        case .cancelModel, .storePlans, .loadRun, .dropEndedKeys, .report: break
         }
     }
 

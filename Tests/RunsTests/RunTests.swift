@@ -54,7 +54,7 @@ struct RunTests {
     func lifeOfANode() throws {
         var course = try Course()
         course.add(.nodeReady(0), at: 100)
-        course.add(.dispatched(node: 0, attempt: 1, worker: "w1"), at: 150)
+        course.add(.dispatched(node: 0, attempt: 1, worker: "w1", isRepeatable: true), at: 150)
         #expect(course.run.counts.running == 1)
         course.add(.started(node: 0, attempt: 1), at: 160)
         #expect(course.run.nodes[0].status == .running)
@@ -77,11 +77,11 @@ struct RunTests {
         var course = try Course()
         let failure = Failure(code: .spawnFailed, message: "no such file", isRetryable: true)
         course.add(.nodeReady(0))
-        course.add(.dispatched(node: 0, attempt: 1, worker: "w1"))
-        course.add(.retrying(node: 0, attempt: 1, failure, afterMicroseconds: 0, neverRan: true))
+        course.add(.dispatched(node: 0, attempt: 1, worker: "w1", isRepeatable: true))
+        course.add(.retrying(node: 0, attempt: 1, failure, afterMicroseconds: 0, cause: .neverRan))
         #expect(course.run.nodes[0].status == .ready && course.run.nodes[0].tries == 0)
-        course.add(.dispatched(node: 0, attempt: 2, worker: "w2"))
-        course.add(.retrying(node: 0, attempt: 2, failure, afterMicroseconds: 500, neverRan: false))
+        course.add(.dispatched(node: 0, attempt: 2, worker: "w2", isRepeatable: true))
+        course.add(.retrying(node: 0, attempt: 2, failure, afterMicroseconds: 500, cause: .failed))
         #expect(course.run.nodes[0].status == .backingOff && course.run.nodes[0].tries == 1)
         course.add(.pauseEnded(0))
         #expect(course.run.nodes[0].status == .ready)
@@ -149,11 +149,13 @@ struct RunTests {
         let output = RawJSON(trusted: Array(#"{"n":[1,null]}"#.utf8)[...])
         let changes: [RunChange] = [
             .nodeReady(0), .unplaceable(node: 0, message: "nobody"),
-            .dispatched(node: 0, attempt: 1, worker: "w \"1\""), .started(node: 0, attempt: 1),
-            .calledBack(node: 0, attempt: 1), .returned(node: 0, attempt: 1, .recalled),
-            .dispatched(node: 0, attempt: 2, worker: "w2"), .worked(node: 0, microseconds: 12),
-            .retrying(node: 0, attempt: 2, failure, afterMicroseconds: 9, neverRan: false),
-            .pauseEnded(0), .dispatched(node: 0, attempt: 3, worker: "w2"),
+            .dispatched(node: 0, attempt: 1, worker: "w \"1\"", isRepeatable: true),
+            .started(node: 0, attempt: 1),
+            .calledBack(node: 0, attempt: 1, .cancelled), .returned(node: 0, attempt: 1, .recalled),
+            .dispatched(node: 0, attempt: 2, worker: "w2", isRepeatable: true),
+            .worked(node: 0, microseconds: 12),
+            .retrying(node: 0, attempt: 2, failure, afterMicroseconds: 9, cause: .failed),
+            .pauseEnded(0), .dispatched(node: 0, attempt: 3, worker: "w2", isRepeatable: true),
             .succeeded(node: 0, output, microseconds: 1 << 33), .failed(node: 1, failure),
             .modelCalled(isRepair: true), .modelReplied,
             .tokensUsed(TokenUsage(input: 5, output: 7, cost: 0.25)),

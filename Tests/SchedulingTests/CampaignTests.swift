@@ -327,7 +327,7 @@ private final class Campaign {
 
     private func check(_ action: Scheduler.Action) {
         switch action {
-        case .dispatch(let attempt, let worker, _): checkDispatch(attempt, worker)
+        case .dispatch(let attempt, let worker, _, _): checkDispatch(attempt, worker)
         case .cancel(let attempt, let worker, .recalled): recalled.append((attempt, worker))
         case .makeArguments(let node): unmade.append(node)
         case .settle(let node, let settlement):

@@ -223,7 +223,7 @@ struct PlacementTests {
             recorded.removeAll(keepingCapacity: true)
             for action in batch {
                 switch action {
-                case .dispatch(let attempt, let worker, _):
+                case .dispatch(let attempt, let worker, _, _):
                     large.handle(
                         .attemptSucceeded(attempt, worker, microseconds: 10),
                         at: .zero,

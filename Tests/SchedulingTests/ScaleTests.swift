@@ -267,7 +267,7 @@ struct ScaleTests {
         let taken = clock.measure {
             core.place(at: .zero, into: &actions)
             while true {
-                for case .dispatch(let attempt, let worker, _) in actions {
+                for case .dispatch(let attempt, let worker, _, _) in actions {
                     sent.append((attempt, worker))
                 }
                 actions.removeAll(keepingCapacity: true)

@@ -309,7 +309,7 @@ final class SchedulerHarness {
 
     private func line(_ action: Scheduler.Action) -> String {
         switch action {
-        case .dispatch(let attempt, let worker, _):
+        case .dispatch(let attempt, let worker, _, _):
             "dispatch \(name(attempt)) to \(name(worker))"
         case .cancel(let attempt, let worker, let reason):
             "cancel \(name(attempt)) on \(name(worker)): \(reason.rawValue)"

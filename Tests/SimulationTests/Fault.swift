@@ -21,6 +21,12 @@ enum Fault: String, CaseIterable, Sendable {
     case partitionToCoordinator
     /// The coordinator's process is stopped for a while; what is sent to it waits.
     case coordinatorPause
+    /// The coordinator's process dies, and another one goes on from what was on disk.
+    case coordinatorCrash
+    /// Records that were not on disk were lost with it.
+    case recordsLost
+    /// A run that ended is read from disk, because a client asks for it.
+    case runLoaded
     /// A second worker takes the name of the first.
     case twin
     /// A second worker of a live name is refused.

@@ -85,6 +85,20 @@ struct ModelCallChecker {
         }
     }
 
+    /// The process that made the open calls is gone: each may be made once more.
+    mutating func loseOpenCalls() {
+        for (run, book) in books {
+            guard let open = book.open else { continue }
+            var book = book
+            book.open = nil
+            book.latest = open.call.number
+            book.usageOfCall = TokenUsage()
+            book.pricesOfCall = nil
+            for purpose in book.counts.keys { book.counts[purpose, default: 0] -= 1 }
+            books[run] = book
+        }
+    }
+
     mutating func end(_ run: RunID) -> String? {
         guard let book = books[run] else { return nil }
         books[run]?.isEnded = true

@@ -24,26 +24,27 @@ struct RecordFold {
 
     /// The next record of a run.
     mutating func apply(_ new: NewRecord, at now: Instant) -> String? {
-        changed.insert(new.run)
-        records[new.run, default: []].append(new.record)
-        if let kind = new.record.change.eventKind {
-            told[new.run, default: []].insert(Told(kind: kind, node: new.record.change.node))
+        guard case .run(let run, let new) = new else { return nil }
+        changed.insert(run)
+        records[run, default: []].append(new)
+        if let kind = new.change.eventKind {
+            told[run, default: []].insert(Told(kind: kind, node: new.change.node))
         }
-        if case .accepted(let acceptance) = new.record.change {
-            guard runs.updateValue(Run(acceptance, at: now), forKey: new.run) == nil else {
-                return "\(new.run) was accepted twice"
+        if case .accepted(let acceptance) = new.change {
+            guard runs.updateValue(Run(acceptance, at: now), forKey: run) == nil else {
+                return "\(run) was accepted twice"
             }
             return nil
         }
-        guard runs[new.run] != nil else { return "\(new.run) changed before it was accepted" }
+        guard runs[run] != nil else { return "\(run) changed before it was accepted" }
         // As it would be read from a file.
         do {
-            let record = try RunRecord(decoding: new.record.document)
-            guard record == new.record else { return "\(record) was read, not \(new.record)" }
-            try runs[new.run]?.applyRead(record)
+            let record = try RunRecord(decoding: new.document)
+            guard record == new else { return "\(record) was read, not \(new)" }
+            try runs[run]?.applyRead(record)
             return nil
         } catch {
-            return "\(new.record.document) cannot be read: \(error)"
+            return "\(new.document) cannot be read: \(error)"
         }
     }
 
@@ -53,12 +54,13 @@ struct RecordFold {
         return changed.sorted()
     }
 
-    /// Compares a run with the fold of its records; a run that was forgotten is forgotten here.
+    /// How many nodes a run has; 0 if it is not known.
+    func nodeCount(of run: RunID) -> Int { runs[run]?.plan.count ?? 0 }
+
+    /// Compares a run with the fold of its records; one that the coordinator has only on disk is the
+    /// same there.
     mutating func compare(_ id: RunID, with run: Run?) -> String? {
-        guard let run else {
-            runs[id] = nil
-            return nil
-        }
+        guard let run else { return nil }
         return runs[id]?.difference(from: run).map {
             "\(id) is not what its records say, in its \($0)"
         }

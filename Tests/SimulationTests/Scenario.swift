@@ -57,6 +57,7 @@ struct Scenario {
         case clientCut
         case pause
         case keyChange
+        case coordinatorCrash
     }
 
     /// The most workers of a scenario.

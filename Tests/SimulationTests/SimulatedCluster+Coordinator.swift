@@ -19,6 +19,14 @@ extension SimulatedCluster {
         coordinatorDue = coordinator.nextDeadline()
     }
 
+    /// What the restored coordinator wants is done, and its turn ends.
+    func takeUpRestored() {
+        foldRecords()
+        isCoordinatorTouched = true
+        carryOutCoordinatorActions()
+        coordinatorDue = coordinator.nextDeadline()
+    }
+
     func endCoordinatorTurn() {
         guard isCoordinatorTouched, problem == nil else { return }
         isCoordinatorTouched = false
@@ -31,7 +39,10 @@ extension SimulatedCluster {
     }
 
     private func foldRecords() {
-        for record in coordinator.takeRecords() { broken(fold.apply(record, at: now)) }
+        for record in coordinator.takeRecords() {
+            journal.append(record)
+            broken(fold.apply(record, at: now))
+        }
     }
 
     /// The records of a run say all that happened to it.
@@ -66,11 +77,17 @@ extension SimulatedCluster {
             }
             look(at: message, to: link)
             send(message, over: link, .toPeer)
+        case .loadRun(let wanted):
+            plan(.loadRun(wanted), after: draw.duration(.zero ... .milliseconds(3)))
+        case .awaitJournal(let id):
+            links[id]?.barrier = coordinator.recordPosition
         case .measureBacklog(let id):
             guard let link = links[id] else { return broken("\(id) is unknown") }
             reportBacklog(link)
             plan(.reportBacklog(link), after: .zero)
-        case .discardBacklog(let id): links[id]?.wire.discard()
+        case .discardBacklog(let id):
+            links[id]?.wire.discard()
+            links[id]?.unwritten = []
         case .pauseReading(let id):
             guard let link = links[id], link.isOpenForCoordinator, !link.isHeld else {
                 return broken("\(id) cannot be paused")

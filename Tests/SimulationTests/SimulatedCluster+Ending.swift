@@ -175,10 +175,10 @@ extension SimulatedCluster {
     /// The coordinator still has the outputs that arrived.
     private func checkOutcomes(of id: RunID, _ run: Run) {
         for node in 0..<run.plan.count {
-            let state = coordinator.scheduler.state(of: NodeReference(run: id, node: node))
+            let state = run.nodes[node].status
             let recorded = dependencies.output(id, node)
             if (state == .succeeded) != (recorded != nil) {
-                broken("\(id)/\(node) is \(state as Any), its output \(recorded?.text ?? "none")")
+                broken("\(id)/\(node) is \(state), its output \(recorded?.text ?? "none")")
             }
             if run.results.outputs[node]?.text != recorded?.text, run.results.intake != .dropped {
                 broken("\(id)/\(node) has another output than the one that came")
@@ -202,7 +202,7 @@ extension SimulatedCluster {
     private var hasLostWorkers: Bool {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
-            .drainForced, .slowReaderDismissed, .keyChanged,
+            .drainForced, .slowReaderDismissed, .keyChanged, .coordinatorCrash,
         ]
         return causes.contains { faults[$0] > 0 }
     }

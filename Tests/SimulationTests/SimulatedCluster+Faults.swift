@@ -18,6 +18,7 @@ extension SimulatedCluster {
         case .stop: stopOneWay()
         case .slowReader: slowReader()
         case .pause: pauseCoordinator()
+        case .coordinatorCrash: crashCoordinator()
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -37,6 +38,7 @@ extension SimulatedCluster {
             }
         case .pause: pauseCoordinator()
         case .keyChange: changeKey(of: worker)
+        case .coordinatorCrash: crashCoordinator()
         case .stop, .clientCut: break
         }
     }

@@ -24,6 +24,9 @@ extension SimulatedCluster {
         let isOpen = direction == .toPeer ? link.isOpenForCoordinator : link.isOpenForPeer
         guard isOpen, link.isAlive else { return }
         switch direction {
+        case .toPeer where !link.unwritten.isEmpty || link.barrier > journal.written:
+            link.unwritten.append((link.barrier, message))
+            return
         case .toPeer:
             let values = link.wire.backlog.values
             link.wire.send(message)
@@ -54,9 +57,24 @@ extension SimulatedCluster {
         } catch {
             broken("a message to \(link.peer) is none: \(error)")
         }
-        guard link.closesWhenTaken, !link.wire.isBehind else { return }
+        guard link.closesWhenTaken, !link.wire.isBehind, link.unwritten.isEmpty else { return }
         link.closesWhenTaken = false
         close(link, from: .toPeer)
+    }
+
+    /// Sends what waited for records that are on disk now.
+    func sendWritten(over link: SimulatedLink) {
+        while let first = link.unwritten.first, first.position <= journal.written {
+            link.unwritten.removeFirst()
+            guard link.isAlive else { continue }
+            let values = link.wire.backlog.values
+            link.wire.send(first.message)
+            letThrough(link)
+            if link.wire.isBehind || link.wire.backlog.values > values {
+                plan(.reportBacklog(link), after: .zero)
+            }
+        }
+        if link.closesWhenTaken { letThrough(link) }
     }
 
     private func sendPart(_ arrived: Message, over link: SimulatedLink, _ direction: Direction) {
@@ -136,7 +154,7 @@ extension SimulatedCluster {
         switch side {
         case .toPeer:
             link.isOpenForCoordinator = false
-            if link.wire.isBehind {
+            if link.wire.isBehind || !link.unwritten.isEmpty {
                 link.closesWhenTaken = true
                 return
             }

@@ -46,6 +46,9 @@ final class SimulatedCluster {
     /// Until when the coordinator's process is stopped.
     var pausedUntil = Instant.zero
 
+    var journal = SimulatedJournal()
+    /// How many times the coordinator was started.
+    var epoch = 1
     var runEnds = RunEndChecker()
     var fold = RecordFold()
     var numbers = AttemptNumberChecker()
@@ -87,6 +90,9 @@ final class SimulatedCluster {
         case reportBacklog(SimulatedLink)
         case ask(SimulatedClient)
         case fault
+        case journalWrites(batch: Int)
+        case startCoordinator
+        case loadRun(WantedRun)
         case ambush(SimulatedLink, Scenario.Strike)
     }
 
@@ -113,20 +119,29 @@ final class SimulatedCluster {
             limit: scenario.schedulerLimits.sharedLossesPerNode,
             loneLimit: scenario.schedulerLimits.workersLostPerNode
         )
+        coordinator = CoordinatorMachine(
+            configuration: Self.configuration(scenario, workerKeys.keyring, epoch: 1),
+            seed: draw.next(),
+            at: .zero
+        )
+    }
+
+    static func configuration(
+        _ scenario: Scenario,
+        _ keyring: Keyring,
+        epoch: Int
+    ) -> CoordinatorMachine.Configuration {
         var configuration = CoordinatorMachine.Configuration(
             limits: scenario.limits,
             schedulerLimits: scenario.schedulerLimits,
-            keyring: workerKeys.keyring
+            keyring: keyring,
+            epoch: epoch
         )
         configuration.hasModels = true
         configuration.highestPrices = TokenPrices(input: 9, output: 90)
         configuration.keepsRecords = true
         configuration.remembersPlans = true
-        coordinator = CoordinatorMachine(
-            configuration: configuration,
-            seed: draw.next(),
-            at: .zero
-        )
+        return configuration
     }
 
     func plan(_ what: What, after delay: Duration) {
@@ -179,25 +194,30 @@ final class SimulatedCluster {
                 plan(entry.what, at: pausedUntil)
             } else {
                 happen(entry.what)
+                sealRecords()
             }
         }
         if let due = coordinatorDue, due <= now, now >= pausedUntil {
             tell(.deadlineReached)
+            sealRecords()
         }
         for worker in workers where worker.isAlive {
             guard let due = worker.due, due <= now else { continue }
             tell(worker, .deadlineReached)
         }
         endCoordinatorTurn()
+        sealRecords()
     }
 
     private func concernsCoordinator(_ what: What) -> Bool {
         switch what {
         case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .answerConnect,
-            .connectClient, .speak, .readOn, .reportBacklog, .keyringChanged:
+            .connectClient, .speak, .readOn, .reportBacklog, .keyringChanged, .journalWrites,
+            .loadRun:
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
-            .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush:
+            .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush,
+            .startCoordinator:
             false
         }
     }
@@ -225,6 +245,9 @@ final class SimulatedCluster {
         case .reportBacklog(let link): reportBacklog(link)
         case .ask(let client): ask(client)
         case .fault: strike()
+        case .journalWrites(let batch): finishWriting(batch)
+        case .startCoordinator: startCoordinator()
+        case .loadRun(let wanted): load(wanted)
         case .ambush(let link, let strike): ambush(link, strike)
         }
     }

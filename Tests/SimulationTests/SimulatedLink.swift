@@ -26,6 +26,10 @@ final class SimulatedLink {
     var toPeer = Lane()
     /// Messages that the coordinator has sent and the peer's system has not accepted.
     var wire: PacedWire
+    /// Messages that wait until records up to a position are on disk, and the position that the next
+    /// ones wait for.
+    var unwritten: [(position: Int, message: Message)] = []
+    var barrier = 0
     /// Whether the coordinator reads nothing from the peer, and the waiting messages.
     var isHeld = false
     var heldBack: [Message] = []

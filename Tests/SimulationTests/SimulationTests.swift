@@ -49,11 +49,8 @@ struct SimulationTests {
     func story() throws {
         let cluster = SimulatedCluster(seed: 1)
         _ = cluster.runToEnd()
-        let runs = cluster.coordinator.runs
         let run = try #require(
-            runs.finished.first { id in
-                runs.slot(of: id).map { runs[$0].planIDs.count > 1 } ?? false
-            }
+            cluster.runEnds.order.first { cluster.fold.nodeCount(of: $0) > 1 }
         )
         let story = cluster.fold.story(of: "\(run)/0 has gone wrong")
         #expect(story.contains("accepted"))

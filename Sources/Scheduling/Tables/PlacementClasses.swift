@@ -94,6 +94,11 @@ struct PlacementClasses: Sendable {
         opened.append(classes.ticket(of: index))
     }
 
+    /// The next pass checks every class that a run uses.
+    mutating func openAll() {
+        for index in classes.slots where classes[index].runCount > 0 { open(index) }
+    }
+
     /// Takes out the classes to look at, in the order in which they were opened.
     mutating func takeOpen() -> [Ticket] {
         let tickets = exchange(&opened, with: [])

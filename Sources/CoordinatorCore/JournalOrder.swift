@@ -1,0 +1,118 @@
+// What waits until records are on disk. The order of all records is one count, the position: what is
+// said with a position holds once the journal has written up to it.
+
+public import Core
+internal import DequeModule
+public import JSON
+public import Runs
+internal import Wire
+
+/// Something that the coordinator is to remember beyond its end.
+public enum NewRecord: Sendable {
+    /// A change of a run.
+    case run(RunID, RunRecord)
+    /// A session with a worker began; the document is what `RestoredWorker` reads.
+    case worker(name: String, RawJSON)
+    /// The session of a worker ended.
+    case workerLeft(name: String)
+}
+
+/// Records that were not handed over yet, and what waits for those that were.
+struct JournalOrder: Sendable {
+    /// Records that were not taken yet.
+    private var newRecords: [NewRecord] = []
+    /// How many records there were ever.
+    private(set) var position = 0
+    /// Up to where they are on disk.
+    private(set) var written = 0
+    /// Results that are acknowledged when their records are on disk.
+    private var acknowledgements: Deque<(position: Int, attempt: AttemptID, worker: WorkerID)> = []
+    /// How many of them, the last ones, belong to the event that is being handled: their records
+    /// may follow.
+    private var freshCount = 0
+    /// Workers with attempts that leave when their records are on disk.
+    private var dispatches: Deque<(position: Int, worker: WorkerID)> = []
+
+    mutating func append(_ record: NewRecord) {
+        newRecords.append(record)
+        position += 1
+    }
+
+    /// The records since the last call, in order.
+    mutating func takeRecords() -> [NewRecord] {
+        exchange(&newRecords, with: [])
+    }
+
+    // MARK: - Waiting
+
+    /// A result is acknowledged when all that it changed is on disk.
+    mutating func hold(_ attempt: AttemptID, of worker: WorkerID) {
+        acknowledgements.append((.max, attempt, worker))
+        freshCount += 1
+    }
+
+    /// The event is handled: all its records are known.
+    mutating func endEvent() {
+        guard freshCount > 0 else { return }
+        let count = acknowledgements.count
+        for index in (count - freshCount)..<count { acknowledgements[index].position = position }
+        freshCount = 0
+    }
+
+    /// An attempt of the worker leaves when what was recorded so far is on disk.
+    mutating func holdDispatch(to worker: WorkerID) {
+        dispatches.append((position, worker))
+    }
+
+    /// Records up to a position are on disk.
+    mutating func note(written position: Int) { written = max(written, position) }
+
+    /// The next result that may be acknowledged; nil if there is none.
+    mutating func popAcknowledgement() -> (attempt: AttemptID, worker: WorkerID)? {
+        guard let first = acknowledgements.first, first.position <= written else { return nil }
+        acknowledgements.removeFirst()
+        return (first.attempt, first.worker)
+    }
+
+    /// The next worker with an attempt that may leave; nil if there is none.
+    mutating func popDispatch() -> WorkerID? {
+        guard let first = dispatches.first, first.position <= written else { return nil }
+        dispatches.removeFirst()
+        return first.worker
+    }
+}
+
+extension CoordinatorMachine {
+    /// The records since the last call, in order; none unless the configuration `keepsRecords`.
+    ///
+    /// What one call of `handle`, `endTurn` or `restore` returns belongs together: it is written
+    /// as a whole, or not at all.
+    public mutating func takeRecords() -> [NewRecord] { journal.takeRecords() }
+
+    /// How many records there were ever; `journalWritten` answers with such a position.
+    public var recordPosition: Int { journal.position }
+
+    /// Records up to a position are on disk: what waited for them happens now.
+    mutating func passWritten(_ position: Int, in turn: inout CoordinatorTurn) {
+        journal.note(written: position)
+        while let next = journal.popAcknowledgement() {
+            fleet.acknowledge(
+                next.attempt,
+                of: next.worker,
+                isStale: false,
+                batch: limits.ackBatch
+            )
+        }
+        while let worker = journal.popDispatch() {
+            let written = journal.written
+            fleet.inPlace(worker) { $0.unsent.release(written: written) }
+            fleet.listUnsent(worker)
+        }
+    }
+
+    /// What is sent to the connection from here on leaves when all records so far are on disk.
+    mutating func awaitJournal(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        guard configuration.keepsRecords else { return }
+        turn.append(.awaitJournal(id))
+    }
+}
