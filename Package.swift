@@ -128,8 +128,9 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Runs", "CoordinatorCore",
-                "PlannerCore", "LanguageModels", "Configuration", "YAML", logging,
+                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Runs", "Journal",
+                "CoordinatorCore", "PlannerCore", "LanguageModels", "Configuration", "YAML",
+                logging,
             ]
         ),
         shell(

@@ -4,6 +4,7 @@
 public import CoordinatorCore
 internal import Core
 internal import Glibc
+public import Journal
 public import LanguageModels
 public import Logging
 internal import PlannerCore
@@ -55,9 +56,13 @@ public final class CoordinatorService {
     /// coordinator.
     public var onNotice: ((CoordinatorMachine.Notice) -> Void)?
 
+    /// Called when the journal failed for good: nothing may be promised any more.
+    public var onJournalFailure: ((JournalError) -> Void)?
+
     private let loop: EventLoop
     private let options: Options
     private let models: ModelCatalogue?
+    private let journal: CoordinatorJournal?
     private var modelCalls: [ModelCallID: any ModelCall] = [:]
     private let logger: Logger
     private var machine: CoordinatorMachine
@@ -79,6 +84,10 @@ public final class CoordinatorService {
     private var unstoredPlans: [RememberedPlan]?
     private var storingPause: Int64?
     private var storingTimer: Timer?
+    /// Connections with messages that wait until records are on disk, also closed ones.
+    private var held: [MessageConnection] = []
+    /// The position up to which records are on disk.
+    private var written = 0
     private var isStopped = false
     private var isCarryingOut = false
     private var hasFurtherTurn = false
@@ -86,11 +95,13 @@ public final class CoordinatorService {
     /// Prepares a coordinator; nothing happens before `start`.
     ///
     /// The models plan and join goals; without them goals are refused. They belong to the same
-    /// loop, and their owner closes them after `stop`.
+    /// loop, and their owner closes them after `stop`. The journal keeps runs beyond the end of the
+    /// process; without one they are in memory.
     public init(
         loop: EventLoop,
         options: Options,
         models: ModelCatalogue? = nil,
+        journal: CoordinatorJournal? = nil,
         logger: Logger
     ) {
         self.loop = loop
@@ -98,9 +109,11 @@ public final class CoordinatorService {
         options.machine.hasModels = models?.planner != nil
         options.machine.highestPrices = models?.highestPrices
         options.machine.decoy = .fresh()
+        options.machine.keepsRecords = journal != nil
         options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models
+        self.journal = journal
         self.logger = logger
         let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         machine = CoordinatorMachine(
@@ -143,10 +156,53 @@ public final class CoordinatorService {
             self?.noteCalendar()
             self?.handle(.deadlineReached)
         }
+        takeUpRuns()
         if options.memoryFile != nil {
             storingTimer = Timer(loop: loop) { [weak self] in self?.storePlans() }
         }
         return listener.localAddress
+    }
+
+    /// Goes on with the runs of the coordinator before.
+    private func takeUpRuns() {
+        guard let journal else { return }
+        journal.onWritten = { [weak self] in self?.passWritten($0) }
+        journal.onProblem = { [weak self] in self?.handleJournalProblem($0) }
+        let unreadable = machine.restore(
+            runs: journal.unfinished,
+            workers: journal.workers,
+            at: now,
+            into: &actions
+        )
+        for run in journal.ended { machine.noteHistory(of: run.id, key: run.key) }
+        let count = journal.unfinished.count - unreadable.count
+        if count > 0 { logger.info("runs go on", metadata: ["runs": "\(count)"]) }
+        for run in unreadable {
+            logger.error("a run cannot be read from the journal", metadata: ["run": "\(run)"])
+        }
+        journal.forgetRead()
+        takeRecords()
+        carryOut()
+        armTimer()
+    }
+
+    /// Passes new records to the journal, before anything that follows from them is done.
+    private func takeRecords() {
+        journal?.append(machine.takeRecords())
+    }
+
+    private func passWritten(_ position: Int) {
+        written = position
+        handle(.journalWritten(upTo: position))
+        for connection in exchange(&held, with: []) {
+            connection.release(upTo: position)
+            if connection.isHeld { held.append(connection) }
+        }
+    }
+
+    private func handleJournalProblem(_ problem: JournalError) {
+        logger.error("the journal cannot be written", metadata: ["error": "\(problem)"])
+        if problem.kind != .full { onJournalFailure?(problem) }
     }
 
     /// Prepares encryption, and notices when keys change.
@@ -203,9 +259,23 @@ public final class CoordinatorService {
         timer?.close()
         storingTimer?.close()
         storePlans()
-        outboxes?.flush()
         for call in modelCalls.values { call.cancel() }
         modelCalls = [:]
+        guard let journal else { return closeConnections() }
+        journal.close { [self] problem in
+            if let problem {
+                logger.error("records were lost", metadata: ["error": "\(problem)"])
+            }
+            // What is held for records that are not on disk must not leave.
+            for connection in exchange(&held, with: []) {
+                if problem == nil { connection.release(upTo: .max) } else { connection.close() }
+            }
+            closeConnections()
+        }
+    }
+
+    private func closeConnections() {
+        outboxes?.flush()
         for connection in connections.values { connection.closeAfterWriting() }
         connections = [:]
     }
@@ -217,12 +287,14 @@ public final class CoordinatorService {
     private func handle(_ event: CoordinatorMachine.Event) {
         guard !isStopped else { return }
         machine.handle(event, at: now, into: &actions)
+        takeRecords()
         // A cancelled model call reports at once, while actions are executed.
         if !isCarryingOut { carryOut() }
     }
 
     private func endTurn() {
         machine.endTurn(at: now, into: &actions)
+        takeRecords()
         carryOut()
         armTimer()
     }
@@ -289,6 +361,7 @@ public final class CoordinatorService {
                 guard let backlog = connections[id]?.measureBacklog() else { continue }
                 // Appended to the actions that are being executed.
                 machine.handle(.backlog(id, backlog), at: now, into: &actions)
+                takeRecords()
             case .pauseReading(let id): connections[id]?.pauseReading()
             case .resumeReading(let id): connections[id]?.resumeReading()
             case .discardBacklog(let id): connections[id]?.discardBacklog()
@@ -301,7 +374,8 @@ public final class CoordinatorService {
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
             case .dropEndedKeys: encryptWithValidKeys()
-            case .awaitJournal, .loadRun: break
+            case .awaitJournal(let id): hold(id)
+            case .loadRun(let wanted): load(wanted)
             case .storePlans(let plans): store(plans)
             case .report(let notice): report(notice)
             }
@@ -321,11 +395,8 @@ public final class CoordinatorService {
                 code: .badConfiguration,
                 message: "No model is configured for the \(purpose)."
             )
-            return machine.handle(
-                .modelReported(id, .failed(failure)),
-                at: now,
-                into: &actions
-            )
+            machine.handle(.modelReported(id, .failed(failure)), at: now, into: &actions)
+            return takeRecords()
         }
         modelCalls[id] = model.call(request) { [weak self] event in
             switch event {
@@ -334,6 +405,27 @@ public final class CoordinatorService {
             }
             self?.handle(.modelReported(id, event))
         }
+    }
+
+    /// What is sent to a connection from here on waits for the records so far.
+    private func hold(_ id: ConnectionID) {
+        let position = machine.recordPosition
+        guard position > written, let connection = connections[id] else { return }
+        connection.hold(until: position)
+        held.append(connection)
+    }
+
+    /// Reads a run that has ended.
+    private func load(_ wanted: WantedRun) {
+        journal?
+            .load(wanted) { [weak self] result in
+                switch result {
+                case .success(let records): self?.handle(.runLoaded(wanted, records))
+                case .failure(let problem):
+                    self?.logger.error("a run cannot be read", metadata: ["error": "\(problem)"])
+                    self?.handle(.runLoaded(wanted, nil))
+                }
+            }
     }
 
     /// Writes the remembered plans, at most once a second: the loop waits for the disk.
@@ -365,73 +457,7 @@ public final class CoordinatorService {
 
     private func report(_ notice: CoordinatorMachine.Notice) {
         onNotice?(notice)
-        switch notice {
-        case .workerJoined(let name, let slots, let tools, let isResumed):
-            logger.info(
-                "worker \(isResumed ? "resumed" : "joined")",
-                metadata: ["worker": "\(name)", "slots": "\(slots)", "tools": "\(tools)"]
-            )
-        case .workerLeft(let name, let reason, let attempts):
-            logger.log(
-                level: attempts > 0 ? .warning : .info,
-                "worker left",
-                metadata: [
-                    "worker": "\(name)", "reason": "\(reason)", "attempts": "\(attempts)",
-                ]
-            )
-        case .toolRefused(let name, let worker, let reason):
-            logger.warning(
-                "tool not offered",
-                metadata: ["tool": "\(name)", "worker": "\(worker)", "reason": "\(reason)"]
-            )
-        case .offerChanged(let worker, let tools, let withheld):
-            logger.info(
-                "worker offers other tools",
-                metadata: [
-                    "worker": "\(worker)", "tools": "\(tools)",
-                    "withheld": "\(withheld.map(\.name).joined(separator: ", "))",
-                ]
-            )
-        case .peerDismissed(let id, let error):
-            logger.warning(
-                "peer dismissed",
-                metadata: ["peer": "\(id)", "error": "\(error)"]
-            )
-        case .runAccepted(let run, let identity, let nodes):
-            logger.debug(
-                "run accepted",
-                metadata: ["run": "\(run)", "by": "\(identity ?? "?")", "nodes": "\(nodes)"]
-            )
-        case .cancelAsked(let run, let identity):
-            logger.info(
-                "run is cancelled",
-                metadata: ["run": "\(run)", "by": "\(identity ?? "?")"]
-            )
-        case .runEnded(let run, let status, let milliseconds, let planning):
-            var metadata: Logger.Metadata = [
-                "run": "\(run)", "status": "\(status)", "ms": "\(milliseconds)",
-            ]
-            metadata.merge(planning.metadata(at: milliseconds * 1_000)) { $1 }
-            // What models cost is of interest without asking for more of the log.
-            let level: Logger.Level = planning.calls > 0 ? .info : .debug
-            logger.log(level: level, "run ended", metadata: metadata)
-        }
-    }
-}
-
-extension PlanningCourse {
-    /// What models did for a run that ended at this age in microseconds, for the log; empty without
-    /// calls.
-    fileprivate func metadata(at age: Int) -> Logger.Metadata {
-        guard calls > 0 else { return [:] }
-        var metadata: Logger.Metadata = [
-            "calls": "\(calls)", "repairs": "\(repairs)", "replans": "\(replans)",
-            "tokens_in": "\(usage.input)", "tokens_out": "\(usage.output)",
-            "model_ms": "\(modelTime(at: age) / 1_000)",
-        ]
-        metadata["first_node_ms"] = firstNodeAt.map { "\($0 / 1_000)" }
-        metadata["cost"] = usage.cost.map { "\($0)" }
-        return metadata
+        notice.log(to: logger)
     }
 }
 

@@ -12,8 +12,9 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
-    /// Takes up the unfinished runs of an earlier coordinator. Called once, before the first event.
+    /// Takes up the unfinished runs of an earlier coordinator.
     ///
+    /// Called once, before the first event.
     /// `runs` are the records of each, in order; `workers` the last document of each worker whose
     /// session did not end. Returns the runs whose records cannot be read; they are left out.
     public mutating func restore(

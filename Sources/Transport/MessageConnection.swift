@@ -44,6 +44,7 @@ public final class MessageConnection {
     /// Whether more waited than the socket accepted when `onBacklog` was last called.
     private var isBehind = false
     private var isClosed = false
+    private var closesWhenReleased = false
     private var hasLostFraming = false
     private var onMessage: ((Message) -> Void)?
     private var onViolation: ((WireError) -> Void)?
@@ -152,6 +153,27 @@ public final class MessageConnection {
         }
     }
 
+    /// Holds what is sent from here on until `release` has come to the position.
+    public func hold(until position: Int) {
+        guard !isClosed else { return }
+        outbox.hold(until: position)
+    }
+
+    /// Whether what is next to leave is held; a connection that is to be closed waits for that.
+    public var isHeld: Bool { outbox.isHeld }
+
+    /// Lets leave what was held until positions up to this one.
+    public func release(upTo position: Int) {
+        outbox.release(upTo: position)
+        if closesWhenReleased, !outbox.isHeld {
+            closesWhenReleased = false
+            return closeWritten()
+        }
+        guard !isClosed, !outbox.isEmpty, !isWaiting else { return }
+        isWaiting = true
+        outboxes.add(self)
+    }
+
     /// Sends the outbox now instead of at the end of the turn.
     public func flush() {
         isWaiting = false
@@ -206,12 +228,13 @@ public final class MessageConnection {
 
     private func report() {
         let isSocketFree = socket.unsentBytes == 0
-        if isSocketFree, outbox.isEmpty {
+        if isSocketFree, outbox.isEmpty || outbox.isHeld {
             if isBehind {
                 isBehind = false
                 onBacklog?(backlog)
             }
             if outbox.isEmpty { onDrained?() }
+            // What is held leaves when it is released.
             return
         }
         if isSocketFree, !isWaiting {
@@ -346,11 +369,18 @@ public final class MessageConnection {
 
     // MARK: - Closing
 
-    /// Closes when everything sent has left; no callback is called any more.
+    /// Closes when everything sent has left, also what is held; no callback is called any more.
     ///
     /// Without waiting for the peer's end, what it sends meanwhile may cost it our last bytes.
     public func closeAfterWriting(waitsForEnd: Bool = true) {
         guard !isClosed else { return }
+        guard outbox.isHeld else { return closeWritten(waitsForEnd: waitsForEnd) }
+        closesWhenReleased = true
+        socket.pauseReading()
+        forgetCallbacks()
+    }
+
+    private func closeWritten(waitsForEnd: Bool = true) {
         var rest = outbox
         forget()
         socket.closeAfterWriting(waitsForEnd: waitsForEnd) { rest.takePiece(into: &$0) }
@@ -377,6 +407,10 @@ public final class MessageConnection {
         outbox.removeAll()
         piece = []
         reader = LineReader(maximumLine: 0)
+        forgetCallbacks()
+    }
+
+    private func forgetCallbacks() {
         onMessage = nil
         onViolation = nil
         onEnd = nil

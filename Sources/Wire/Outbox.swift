@@ -51,6 +51,8 @@ public struct Outbox: Sendable {
         case bytes([UInt8])
         case message(Message, bytes: Int)
         case value(ChunkCutter, completedBy: Message)
+        /// What follows waits until it is released up to a position.
+        case hold(Int)
     }
 
     private let cutting: Cutting?
@@ -60,6 +62,11 @@ public struct Outbox: Sendable {
     private var queuedBytes = 0
     /// Encoded bytes in the queue.
     private var closedBytes = 0
+    /// How far what is held is released.
+    private var released = 0
+    /// Holds in the queue, and bytes of encoded messages behind the first one that is closed.
+    private var holds = 0
+    private var heldBytes = 0
     /// Values that have been encoded to their end.
     public private(set) var values = 0
 
@@ -69,15 +76,30 @@ public struct Outbox: Sendable {
     }
 
     /// Whether nothing waits.
-    public var isEmpty: Bool { queue.isEmpty && encoded.bytes.isEmpty }
+    public var isEmpty: Bool { queue.count == holds && encoded.bytes.isEmpty }
+
+    /// Whether what is next is held.
+    public var isHeld: Bool {
+        if case .hold(let position)? = queue.first, position > released { true } else { false }
+    }
 
     /// Whether what waits is enough for a piece.
     public var hasWholePiece: Bool {
-        !queue.isEmpty || encoded.bytes.count >= Self.pieceBytes
+        !isHeld && (!queue.isEmpty || encoded.bytes.count >= Self.pieceBytes)
     }
 
-    /// Bytes of encoded messages.
-    public var encodedBytes: Int { closedBytes + encoded.bytes.count }
+    /// Bytes of encoded messages that are not held.
+    public var encodedBytes: Int {
+        closedBytes - heldBytes + (isHolding ? 0 : encoded.bytes.count)
+    }
+
+    /// Whether something is held, though it may not be next.
+    private var isHolding: Bool {
+        holds > 0
+            && queue.contains { entry in
+                if case .hold(let position) = entry { position > released } else { false }
+            }
+    }
 
     /// Bytes that wait: encoded messages, and each value whole until its last chunk is encoded.
     public var waitingBytes: Int { queuedBytes + encoded.bytes.count }
@@ -93,6 +115,7 @@ public struct Outbox: Sendable {
         }
         if valueBytes > Self.largestCopy {
             closeEncoded()
+            if isHolding { heldBytes += valueBytes }
             queue.append(.message(message, bytes: valueBytes))
             queuedBytes += valueBytes
             closedBytes += valueBytes
@@ -103,9 +126,44 @@ public struct Outbox: Sendable {
         if !queue.isEmpty, encoded.bytes.count >= Self.pieceBytes { closeEncoded() }
     }
 
+    /// Holds what is appended from here on until `release` has come to the position.
+    public mutating func hold(until position: Int) {
+        guard position > released else { return }
+        closeEncoded()
+        if case .hold(let last)? = queue.last {
+            guard position > last else { return }
+            queue.removeLast()
+            holds -= 1
+        }
+        queue.append(.hold(position))
+        holds += 1
+    }
+
+    /// Lets leave what was held until positions up to this one.
+    public mutating func release(upTo position: Int) {
+        released = max(released, position)
+        guard holds > 0 else { return }
+        while case .hold(let first)? = queue.first, first <= released {
+            queue.removeFirst()
+            holds -= 1
+        }
+        heldBytes = 0
+        var isBehind = false
+        for entry in queue {
+            switch entry {
+            case .hold(let position): isBehind = isBehind || position > released
+            case .bytes(let bytes): heldBytes += isBehind ? bytes.count : 0
+            case .message(_, let count): heldBytes += isBehind ? count : 0
+            case .value: break
+            }
+        }
+    }
+
     /// Forgets all that waits.
     public mutating func removeAll() {
         queue = []
+        holds = 0
+        heldBytes = 0
         encoded = JSONWriter()
         queuedBytes = 0
         closedBytes = 0
@@ -115,7 +173,13 @@ public struct Outbox: Sendable {
     ///
     /// The array's memory is used again where it can be. False when nothing waits.
     public mutating func takePiece(into bytes: inout [UInt8]) -> Bool {
+        while case .hold(let position)? = queue.first {
+            guard position <= released else { return false }
+            queue.removeFirst()
+            holds -= 1
+        }
         switch queue.first {
+        case .hold: preconditionFailure("holds that are released were removed")
         case .bytes(let first):
             bytes = first
             queuedBytes -= first.count
@@ -154,6 +218,7 @@ public struct Outbox: Sendable {
         guard !encoded.bytes.isEmpty else { return }
         queuedBytes += encoded.bytes.count
         closedBytes += encoded.bytes.count
+        if isHolding { heldBytes += encoded.bytes.count }
         queue.append(.bytes(encoded.bytes))
         encoded.bytes = []
     }

@@ -6,6 +6,7 @@ internal import Console
 internal import Coordinator
 internal import CoordinatorCore
 internal import Glibc
+internal import Journal
 internal import LanguageModels
 internal import Logging
 internal import Transport
@@ -18,7 +19,8 @@ struct CoordinatorCommand: ParsableCommand {
         abstract: "Runs a coordinator: it takes plans and sends nodes to workers.",
         discussion: """
             Runs until SIGINT, SIGTERM or SIGHUP. The state folder holds the key files that workers and \
-            clients need; they are made at the first start. Runs are kept in memory.
+            clients need; they are made at the first start. Runs are kept in a journal there, and go on \
+            after a restart.
 
             Examples:
               weft coordinator
@@ -32,7 +34,10 @@ struct CoordinatorCommand: ParsableCommand {
     @Option(help: "The state folder (default: WEFT_STATE_DIR, else the XDG state folder).")
     var state: String?
 
-    @Flag(help: "Keep nothing: a temporary state folder with fresh keys, removed at the end.")
+    @Flag(
+        help:
+            "Keep nothing: runs in memory, a temporary state folder with fresh keys, removed at the end."
+    )
     var ephemeral = false
 
     @Option(
@@ -89,20 +94,9 @@ struct CoordinatorCommand: ParsableCommand {
         let keeper = try stateFolder.startRemover(on: loop)
         defer { keeper?.shutDown() }
         let configuration = try models.configuration()
-        var machine = CoordinatorMachine.Configuration(
-            limits: configuration.limits,
-            keyring: state.keys.keyring,
-            epoch: state.epoch,
-            software: WeftlineVersion.software
-        )
-        machine.planExamples = configuration.plans
-        machine.remembersPlans = configuration.remembersPlans
+        let journal = ephemeral ? nil : try openJournal(in: stateFolder.path, loop)
         let memoryFile = PlanMemoryFile(in: stateFolder.path)
-        do {
-            machine.rememberedPlans = try memoryFile.load()
-        } catch {
-            throw CommandFailure(.usage, "\(error)")
-        }
+        let machine = try machine(configuration, state, journal, memoryFile)
         let models = try models.models(configuration, on: loop)
         let service = CoordinatorService(
             loop: loop,
@@ -115,8 +109,15 @@ struct CoordinatorCommand: ParsableCommand {
                 keys: (stateFolder.path, state.keys)
             ),
             models: models,
+            journal: journal,
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
+        var journalFailure: JournalError?
+        service.onJournalFailure = { problem in
+            // Nothing that is promised from here on would hold.
+            journalFailure = problem
+            service.stop()
+        }
         let address: SocketAddress
         do {
             address = try service.start()
@@ -126,6 +127,42 @@ struct CoordinatorCommand: ParsableCommand {
                 "\(error). Choose another --listen address, or stop what uses this one."
             )
         }
+        try tell(address, stateFolder.path)
+        let signals = try Shell.onEndingSignals(loop) { _ in
+            service.stop()
+            models?.close()
+        }
+        loop.run()
+        for signal in signals { signal.close() }
+        loop.close()
+        if let journalFailure { throw CommandFailure(.failed, "\(journalFailure)") }
+    }
+
+    private func machine(
+        _ configuration: CoordinatorConfiguration,
+        _ state: CoordinatorState,
+        _ journal: CoordinatorJournal?,
+        _ memoryFile: PlanMemoryFile
+    ) throws -> CoordinatorMachine.Configuration {
+        var machine = CoordinatorMachine.Configuration(
+            limits: configuration.limits,
+            keyring: state.keys.keyring,
+            // The higher one, so that no epoch comes twice if one of the files is removed.
+            epoch: max(state.epoch, journal?.starts ?? 0),
+            software: WeftlineVersion.software
+        )
+        machine.planExamples = configuration.plans
+        machine.remembersPlans = configuration.remembersPlans
+        do {
+            machine.rememberedPlans = try memoryFile.load()
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+        return machine
+    }
+
+    private func tell(_ address: SocketAddress, _ folder: String) throws {
+        let endpoint = try parsedListen()
         let isEncrypted = try encryption().encrypts(host: endpoint.host)
         if !isEncrypted, !TLSPolicy.isLoopback(endpoint.host) {
             Shell.tell(
@@ -135,15 +172,16 @@ struct CoordinatorCommand: ParsableCommand {
         }
         Shell.tell(
             "coordinator listens on \(address)\(isEncrypted ? ", encrypted" : ""), state in "
-                + stateFolder.path
+                + folder
         )
-        let signals = try Shell.onEndingSignals(loop) { _ in
-            service.stop()
-            models?.close()
+    }
+
+    private func openJournal(in folder: String, _ loop: EventLoop) throws -> CoordinatorJournal {
+        do {
+            return try CoordinatorJournal(in: folder, loop: loop)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
         }
-        loop.run()
-        for signal in signals { signal.close() }
-        loop.close()
     }
 
     /// Unlike a client's endpoint, this one may have port 0.

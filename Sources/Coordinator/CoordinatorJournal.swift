@@ -1,0 +1,95 @@
+// The journal of a coordinator: what it finds there at its start, and what it writes and reads while
+// it runs. The file itself is in the module Journal.
+
+internal import CoordinatorCore
+internal import Core
+internal import JSON
+internal import Journal
+internal import Runs
+public import UVLoop
+
+/// The journal of one coordinator, which holds the lock of the folder.
+///
+/// Confined to its loop.
+public final class CoordinatorJournal {
+    /// Called with the position up to which records are on disk.
+    var onWritten: (Int) -> Void {
+        get { writer.onWritten }
+        set { writer.onWritten = newValue }
+    }
+    /// Called when the disk is full, or fails for good.
+    var onProblem: (JournalError) -> Void {
+        get { writer.onProblem }
+        set { writer.onProblem = newValue }
+    }
+
+    /// How many times a coordinator was started with it, this time included.
+    public let starts: Int
+    /// Runs that have not ended, in the order of their acceptance.
+    private(set) var unfinished: [(run: RunID, records: [RunRecord])] = []
+    /// The name and the key of each run that has ended.
+    private(set) var ended: [(id: RunID, key: String)] = []
+    /// The last document of each worker whose session did not end.
+    private(set) var workers: [String: RawJSON] = [:]
+    private let writer: JournalWriter
+    private var entries: [JournalEntry] = []
+
+    /// Opens the journal in a state folder, and reads what is unfinished.
+    ///
+    /// - Throws: `JournalError` if it cannot be read or written, with a sentence that says what to
+    ///   do; `UVError` if there is no thread for it.
+    public init(in folder: String, loop: EventLoop) throws {
+        let file = try JournalFile(path: "\(folder)/\(JournalFile.name)")
+        starts = try file.nextStart()
+        for run in try file.unfinishedRuns() {
+            unfinished.append((run.id, try file.records(of: run.id) ?? []))
+        }
+        for (name, document) in try file.workers() { workers[name] = document }
+        ended = try file.endedRuns()
+        writer = try JournalWriter(loop: loop, file: file)
+    }
+
+    /// The machine has taken over what was read.
+    func forgetRead() {
+        unfinished = []
+        ended = []
+        workers = [:]
+    }
+
+    /// Writes records of the machine, as a whole.
+    func append(_ records: [NewRecord]) {
+        guard !records.isEmpty else { return }
+        entries.reserveCapacity(records.count)
+        for record in records {
+            switch record {
+            case .run(let run, let record): entries.append(.record(run, record))
+            case .worker(let name, let document):
+                entries.append(.worker(name: name, document: document))
+            case .workerLeft(let name): entries.append(.workerLeft(name: name))
+            }
+        }
+        writer.append(entries)
+        entries.removeAll(keepingCapacity: true)
+    }
+
+    /// Reads a run that has ended.
+    func load(
+        _ wanted: WantedRun,
+        then: @escaping (Result<[RunRecord]?, JournalError>) -> Void
+    ) {
+        writer.read { (file) throws(JournalError) in
+            switch wanted {
+            case .id(let id): try file.records(of: id)
+            case .key(let key): try file.records(ofEndedRunWithKey: key)
+            }
+        } then: {
+            then($0)
+        }
+    }
+
+    /// Writes the rest and closes the file.
+    func close(then: @escaping (JournalError?) -> Void) { writer.close(then: then) }
+}
+
+@available(*, unavailable)
+extension CoordinatorJournal: Sendable {}

@@ -1,0 +1,20 @@
+// Runs that have ended, as a coordinator needs them: which there are, and one of them by name or key.
+
+public import Core
+public import Runs
+internal import Wire
+
+extension JournalFile {
+    /// The name and the key of each run that has ended, in the order of their acceptance.
+    public func endedRuns() throws(JournalError) -> [(id: RunID, key: String)] {
+        try rows(where: "ended IS NOT NULL", order: "number").map { ($0.id, $0.key) }
+    }
+
+    /// The records of the latest run whose submission had this key, if it has ended; nil if there is
+    /// none.
+    public func records(ofEndedRunWithKey key: String) throws(JournalError) -> [RunRecord]? {
+        let found = try rows(where: "key = ?", key, order: "number DESC", limit: 1)
+        guard let run = found.first, run.ended != nil else { return nil }
+        return try records(of: run.id)
+    }
+}
