@@ -33,10 +33,10 @@ extension HeldRun {
             // What it wanted was done, and is in the records.
             _ = advancePlanner(event)
         case .cancelAsked, .failureDecided, .ended:
-            apply(record)
             dropPlanner()
+            return applyRead(record)
         default:
-            apply(record)
+            return applyRead(record)
         }
         return true
     }
@@ -50,7 +50,8 @@ extension Run {
         case .planGiven: givenPlan
         case .reported(let document): ModelEvent(decoding: document).map { .modelReported($0) }
         case .callLost: .callLost
-        case .nodeSettled(let node): .nodeSettled(joinPart(of: Int(node)))
+        case .nodeSettled(let node):
+            nodes.indices.contains(Int(node)) ? .nodeSettled(joinPart(of: Int(node))) : nil
         case .roundSettled: .roundSettled(joinParts)
         case .toolJoined: .toolJoined(joinOutcome)
         case .toolRefused(let failure): .toolJoined(.failed(failure))

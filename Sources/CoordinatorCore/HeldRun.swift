@@ -57,6 +57,16 @@ struct HeldRun: Sendable {
         state.apply(record)
     }
 
+    /// Carries out a change that was read; false if it cannot follow.
+    mutating func applyRead(_ record: RunRecord) -> Bool {
+        do throws(RunRecordError) {
+            try state.applyRead(record)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Carries out a change that happens now, and returns its record.
     ///
     /// Mutating methods reach a run where it stands; others would copy it out of the table first.

@@ -52,7 +52,7 @@ extension Run {
             return "a worker has the node"
         case .dispatched where status != .ready: return "the node is \(status.rawValue)"
         case .started(_, let attempt) where attempt != node.attempt || !status.isHeld,
-            .calledBack(_, let attempt) where attempt != node.attempt || !status.isHeld:
+            .calledBack(_, let attempt, _) where attempt != node.attempt || !status.isHeld:
             return "attempt \(attempt) is not with a worker"
         case .skipped(_, let cause) where !nodes.indices.contains(Int(cause)):
             return "there is no node number \(cause)"

@@ -210,8 +210,18 @@ class Coordinator:
             path = pathlib.Path(self.folder.name, "weft.yaml")
             path.write_text(f"limits: {json.dumps(limits)}\n")
             arguments += ["--config", str(path)]
-        self.process = Process(arguments)
+        self.arguments = arguments
+        self.start()
+
+    def start(self):
+        """Starts the process; the state folder is that of the process before."""
+        self.process = Process(self.arguments)
         self.port = int(self.process.wait_for(r"listens on 127\.0\.0\.1:(\d+)")[1])
+
+    def kill(self):
+        """The process dies at once."""
+        self.process.process.kill()
+        self.process.process.wait(PATIENCE)
 
     @property
     def address(self):

@@ -24,7 +24,8 @@ struct RunCheckingTests {
                 NodeDefinition(id: b, tool: "t", dependencies: [a]),
             ]),
             .planClosed(isFinal: true), .nodeReady(0),
-            .dispatched(node: 0, attempt: 1, worker: "w"), .started(node: 0, attempt: 1),
+            .dispatched(node: 0, attempt: 1, worker: "w", isRepeatable: true),
+            .started(node: 0, attempt: 1),
         ] {
             try run.applyRead(RunRecord(at: 10, change))
         }
@@ -37,9 +38,10 @@ struct RunCheckingTests {
         let a = NodeDefinition(id: try #require(NodeID("c")), tool: "t")
         let changes: [RunChange] = [
             .accepted(run.acceptance), .nodesAdded([a]), .nodeReady(2), .nodeReady(-1),
-            .dispatched(node: 0, attempt: 2, worker: "w"), .nodeReady(0),
-            .dispatched(node: 1, attempt: 1, worker: "w"), .started(node: 1, attempt: 1),
-            .started(node: 0, attempt: 2), .calledBack(node: 0, attempt: 2),
+            .dispatched(node: 0, attempt: 2, worker: "w", isRepeatable: true), .nodeReady(0),
+            .dispatched(node: 1, attempt: 1, worker: "w", isRepeatable: true),
+            .started(node: 1, attempt: 1),
+            .started(node: 0, attempt: 2), .calledBack(node: 0, attempt: 2, .timeout),
             .skipped(node: 1, because: 7), .skipped(node: 0, because: 1), .ended(.succeeded),
             .ended(.running), .worked(node: 9, microseconds: 1),
             .retrying(
@@ -47,7 +49,7 @@ struct RunCheckingTests {
                 attempt: 1,
                 Failure(code: .internal, message: ""),
                 afterMicroseconds: .max,
-                neverRan: false
+                cause: .failed
             ),
         ]
         for change in changes {
