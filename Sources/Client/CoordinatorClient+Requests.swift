@@ -35,6 +35,7 @@ extension CoordinatorClient {
     ///   - node: The node of that run.
     ///   - from: The position to begin with in a long list.
     ///   - limit: The most entries of a long list to get.
+    ///   - filter: Which runs, of a list of runs.
     ///   - then: Called with the answer, once.
     public func get(
         _ what: GetKind,
@@ -42,6 +43,7 @@ extension CoordinatorClient {
         node: NodeID? = nil,
         from: Int? = nil,
         limit: Int? = nil,
+        runs filter: RunsFilter = RunsFilter(),
         then: @escaping (Result<RawJSON, ClientError>) -> Void
     ) {
         guard !isClosed else { return refuseClosed { then(.failure($0)) } }
@@ -51,7 +53,10 @@ extension CoordinatorClient {
             id: id,
             node: node,
             from: from,
-            limit: limit
+            limit: limit,
+            status: filter.status,
+            label: filter.label,
+            since: filter.since
         )
         ask(Question(get: get, chunks: newAssembler, then: then))
     }
@@ -115,6 +120,14 @@ extension CoordinatorClient {
         then: @escaping (Result<Void, ClientError>) -> Void
     ) {
         command(.forget(Forget(plan: plan)), about: plan ?? "all plans", then)
+    }
+
+    /// Asks to forget a run that has ended; `then` tells that it is forgotten.
+    public func forget(
+        run: RunID,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        command(.forget(Forget(run: run)), about: run.text, then)
     }
 
     private func command(

@@ -18,6 +18,7 @@ public struct QuantityError: Error, Sendable, Equatable, CustomStringConvertible
 public enum Quantities {
     private static let durationUnits: [(name: String, nanoseconds: Int64)] = [
         ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
     ]
 
     private static let sizeUnits: [(name: String, bytes: Int64)] = [
@@ -29,7 +30,7 @@ public enum Quantities {
     ///
     /// A number without a unit is refused, because its meaning would be a guess.
     public static func parseDuration(_ text: String) throws(QuantityError) -> Duration {
-        let advice = "Write a duration with its unit: 500ms, 10s, 2m or 1h."
+        let advice = "Write a duration with its unit: 500ms, 10s, 2m, 1h or 7d."
         guard let (number, unit) = split(text) else {
             throw QuantityError(message: "\(quoted(text)) is not a duration. \(advice)")
         }

@@ -144,13 +144,21 @@ extension Session {
         node: NodeID? = nil,
         from: Int? = nil,
         limit: Int? = nil,
+        runs filter: RunsFilter = RunsFilter(),
         onConnected: @escaping (CoordinatorClient) -> Void = { _ in }
     ) throws -> RawJSON {
         var answer = RawJSON.null
         try run { session in
             session.connect(options) { client in
                 onConnected(client)
-                client.get(what, id: id, node: node, from: from, limit: limit) { result in
+                client.get(
+                    what,
+                    id: id,
+                    node: node,
+                    from: from,
+                    limit: limit,
+                    runs: filter
+                ) { result in
                     switch result {
                     case .success(let data):
                         answer = data

@@ -7,6 +7,7 @@ internal import JSON
 internal import Journal
 internal import Runs
 public import UVLoop
+internal import Wire
 
 /// The journal of one coordinator, which holds the lock of the folder.
 ///
@@ -63,6 +64,8 @@ public final class CoordinatorJournal {
         for record in records {
             switch record {
             case .run(let run, let record): entries.append(.record(run, record))
+            case .summary(let run, let document):
+                entries.append(.summary(run, document))
             case .worker(let name, let document):
                 entries.append(.worker(name: name, document: document))
             case .workerLeft(let name): entries.append(.workerLeft(name: name))
@@ -84,6 +87,59 @@ public final class CoordinatorJournal {
             }
         } then: {
             then($0)
+        }
+    }
+
+    /// Lists runs that have ended, the newest first.
+    func list(
+        _ question: RunsQuestion,
+        then: @escaping (Result<[EndedRun], JournalError>) -> Void
+    ) {
+        let filter = JournalFilter(
+            statuses: question.status.map { [$0] } ?? [.succeeded, .failed, .cancelled],
+            label: question.label,
+            since: question.since,
+            before: question.before,
+            limit: question.limit
+        )
+        writer.read { (file) throws(JournalError) in
+            var runs: [EndedRun] = []
+            for run in try file.runs(matching: filter) {
+                guard let document = try file.summary(of: run) else { continue }
+                runs.append(EndedRun(number: run.number, document: document))
+            }
+            return runs
+        } then: {
+            then($0)
+        }
+    }
+
+    /// Removes a run that has ended.
+    func forget(_ run: RunID, onProblem: @escaping (JournalError) -> Void) {
+        writer.forget(run) { result in
+            if case .failure(let problem) = result { onProblem(problem) }
+        }
+    }
+
+    /// Removes runs that have ended and are older or larger than is kept, a part at a time.
+    func prune(_ kept: Kept, at time: Int, then: @escaping (JournalError?) -> Void) {
+        let before = kept.milliseconds.map { time - $0 }
+        writer.prune(endedBefore: before, keepingBytes: kept.bytes) { result in
+            if case .failure(let problem) = result { then(problem) } else { then(nil) }
+        }
+    }
+
+    /// How long and how many bytes of runs that have ended are kept; nil for no limit.
+    public struct Kept: Sendable {
+        /// For so many milliseconds after their end.
+        public var milliseconds: Int?
+        /// So many bytes, the latest ones.
+        public var bytes: Int?
+
+        /// Seven days, whatever their size.
+        public init(milliseconds: Int? = 7 * 86_400_000, bytes: Int? = nil) {
+            self.milliseconds = milliseconds
+            self.bytes = bytes
         }
     }
 

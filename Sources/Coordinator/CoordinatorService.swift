@@ -59,15 +59,17 @@ public final class CoordinatorService {
     /// Called when the journal failed for good: nothing may be promised any more.
     public var onJournalFailure: ((JournalError) -> Void)?
 
-    private let loop: EventLoop
+    let loop: EventLoop
     private let options: Options
     private let models: ModelCatalogue?
-    private let journal: CoordinatorJournal?
+    let journal: CoordinatorJournal?
+    let kept: CoordinatorJournal.Kept
+    var pruning: Timer?
     private var modelCalls: [ModelCallID: any ModelCall] = [:]
-    private let logger: Logger
-    private var machine: CoordinatorMachine
-    private var actions: [CoordinatorMachine.Action] = []
-    private var connections: [ConnectionID: MessageConnection] = [:]
+    let logger: Logger
+    var machine: CoordinatorMachine
+    var actions: [CoordinatorMachine.Action] = []
+    var connections: [ConnectionID: MessageConnection] = [:]
     private var connectionCount = 0
     private var listener: TCPListener?
     /// The keys that encrypt connections; nil if they are not encrypted.
@@ -85,10 +87,10 @@ public final class CoordinatorService {
     private var storingPause: Int64?
     private var storingTimer: Timer?
     /// Connections with messages that wait until records are on disk, also closed ones.
-    private var held: [MessageConnection] = []
+    var held: [MessageConnection] = []
     /// The position up to which records are on disk.
-    private var written = 0
-    private var isStopped = false
+    var written = 0
+    var isStopped = false
     private var isCarryingOut = false
     private var hasFurtherTurn = false
 
@@ -102,6 +104,7 @@ public final class CoordinatorService {
         options: Options,
         models: ModelCatalogue? = nil,
         journal: CoordinatorJournal? = nil,
+        kept: CoordinatorJournal.Kept = CoordinatorJournal.Kept(),
         logger: Logger
     ) {
         self.loop = loop
@@ -114,6 +117,7 @@ public final class CoordinatorService {
         self.options = options
         self.models = models
         self.journal = journal
+        self.kept = kept
         self.logger = logger
         let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         machine = CoordinatorMachine(
@@ -163,48 +167,6 @@ public final class CoordinatorService {
         return listener.localAddress
     }
 
-    /// Goes on with the runs of the coordinator before.
-    private func takeUpRuns() {
-        guard let journal else { return }
-        journal.onWritten = { [weak self] in self?.passWritten($0) }
-        journal.onProblem = { [weak self] in self?.handleJournalProblem($0) }
-        let unreadable = machine.restore(
-            runs: journal.unfinished,
-            workers: journal.workers,
-            at: now,
-            into: &actions
-        )
-        for run in journal.ended { machine.noteHistory(of: run.id, key: run.key) }
-        let count = journal.unfinished.count - unreadable.count
-        if count > 0 { logger.info("runs go on", metadata: ["runs": "\(count)"]) }
-        for run in unreadable {
-            logger.error("a run cannot be read from the journal", metadata: ["run": "\(run)"])
-        }
-        journal.forgetRead()
-        takeRecords()
-        carryOut()
-        armTimer()
-    }
-
-    /// Passes new records to the journal, before anything that follows from them is done.
-    private func takeRecords() {
-        journal?.append(machine.takeRecords())
-    }
-
-    private func passWritten(_ position: Int) {
-        written = position
-        handle(.journalWritten(upTo: position))
-        for connection in exchange(&held, with: []) {
-            connection.release(upTo: position)
-            if connection.isHeld { held.append(connection) }
-        }
-    }
-
-    private func handleJournalProblem(_ problem: JournalError) {
-        logger.error("the journal cannot be written", metadata: ["error": "\(problem)"])
-        if problem.kind != .full { onJournalFailure?(problem) }
-    }
-
     /// Prepares encryption, and notices when keys change.
     private func useKeys() {
         keyring = options.machine.keyring
@@ -244,7 +206,7 @@ public final class CoordinatorService {
         handle(.calendarRead(unixMillisecondsAtZero: Self.unixMillisecondsAtZero(of: loop)))
     }
 
-    private var unixMilliseconds: Int {
+    var unixMilliseconds: Int {
         Self.unixMillisecondsAtZero(of: loop) + Int(loop.nowNanoseconds / 1_000_000)
     }
 
@@ -258,6 +220,7 @@ public final class CoordinatorService {
         hook?.cancel()
         timer?.close()
         storingTimer?.close()
+        pruning?.close()
         storePlans()
         for call in modelCalls.values { call.cancel() }
         modelCalls = [:]
@@ -282,9 +245,9 @@ public final class CoordinatorService {
 
     // MARK: - Events
 
-    private var now: Instant { Instant(nanoseconds: loop.nowNanoseconds) }
+    var now: Instant { Instant(nanoseconds: loop.nowNanoseconds) }
 
-    private func handle(_ event: CoordinatorMachine.Event) {
+    func handle(_ event: CoordinatorMachine.Event) {
         guard !isStopped else { return }
         machine.handle(event, at: now, into: &actions)
         takeRecords()
@@ -299,7 +262,7 @@ public final class CoordinatorService {
         armTimer()
     }
 
-    private func armTimer() {
+    func armTimer() {
         // The timer is only moved to an earlier time: most deadlines move to a later one in each
         // turn, and firing too early is rare and harmless.
         guard let deadline = machine.nextDeadline() else {
@@ -348,7 +311,7 @@ public final class CoordinatorService {
     // MARK: - Actions
 
     /// Executes the actions in order; handling an event may append more, which come after.
-    private func carryOut() {
+    func carryOut() {
         isCarryingOut = true
         defer { isCarryingOut = false }
         var next = 0
@@ -376,6 +339,8 @@ public final class CoordinatorService {
             case .dropEndedKeys: encryptWithValidKeys()
             case .awaitJournal(let id): hold(id)
             case .loadRun(let wanted): load(wanted)
+            case .listRuns(let question): list(question)
+            case .forgetRun(let run): forget(run)
             case .storePlans(let plans): store(plans)
             case .report(let notice): report(notice)
             }
@@ -405,27 +370,6 @@ public final class CoordinatorService {
             }
             self?.handle(.modelReported(id, event))
         }
-    }
-
-    /// What is sent to a connection from here on waits for the records so far.
-    private func hold(_ id: ConnectionID) {
-        let position = machine.recordPosition
-        guard position > written, let connection = connections[id] else { return }
-        connection.hold(until: position)
-        held.append(connection)
-    }
-
-    /// Reads a run that has ended.
-    private func load(_ wanted: WantedRun) {
-        journal?
-            .load(wanted) { [weak self] result in
-                switch result {
-                case .success(let records): self?.handle(.runLoaded(wanted, records))
-                case .failure(let problem):
-                    self?.logger.error("a run cannot be read", metadata: ["error": "\(problem)"])
-                    self?.handle(.runLoaded(wanted, nil))
-                }
-            }
     }
 
     /// Writes the remembered plans, at most once a second: the loop waits for the disk.

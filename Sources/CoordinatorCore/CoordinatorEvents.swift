@@ -51,6 +51,8 @@ extension CoordinatorMachine {
         case modelReported(ModelCallID, ModelEvent)
         /// All records up to this position (`recordPosition`) are on disk.
         case journalWritten(upTo: Int)
+        /// What `listRuns` asked for, the newest first.
+        case runsListed(RunsQuestion, [EndedRun])
         /// What `loadRun` asked for: all records of the run, in order; nil if there is none.
         case runLoaded(WantedRun, [RunRecord]?)
         /// The deadline that `nextDeadline()` named has come.
@@ -74,6 +76,10 @@ extension CoordinatorMachine {
         /// Let what is sent to the connection from here on leave only when all records up to the
         /// present position are on disk.
         case awaitJournal(ConnectionID)
+        /// Remove a run that has ended from disk.
+        case forgetRun(RunID)
+        /// List runs that have ended from disk, the newest first; answered by one `runsListed`.
+        case listRuns(RunsQuestion)
         /// Read a run that has ended from disk; answered by one `runLoaded`.
         case loadRun(WantedRun)
         /// Answer with a `backlog` event, and with another when the turn has ended.

@@ -6,6 +6,7 @@ internal import JSON
 internal import PlannerCore
 internal import Plans
 internal import Runs
+internal import Scheduling
 internal import Wire
 
 /// A run that is looked for on disk.
@@ -128,6 +129,30 @@ extension CoordinatorMachine {
             answer(message, fromObserver: role, id, in: &turn)
         }
         makeRoomForFinished()
+    }
+
+    /// A client does not need a run any more, which has ended.
+    mutating func forget(_ run: RunID, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        let slot = runs.slot(of: run)
+        guard slot != nil || history.mayHave(.id(run)) else {
+            return unknownRun(run, request: nil, id, in: &turn)
+        }
+        if let slot {
+            guard runs[slot].state.isEnded else {
+                let error = ErrorMessage(
+                    code: .conflict,
+                    message: "Run \(run) goes on; cancel it first, with `weft cancel \(run)`.",
+                    isFatal: false,
+                    about: run.text
+                )
+                return turn.append(.send(id, .error(error)))
+            }
+            history.forget(.key(runs[slot].state.acceptance.key))
+            runs.removeFinished(run)
+            scheduler.handle(.runReleased(run), at: .zero, into: &schedulerActions)
+        }
+        history.forget(.id(run))
+        if configuration.keepsRecords { turn.append(.forgetRun(run)) }
     }
 
     private func restored(_ records: [RunRecord], _ now: Instant) -> HeldRun? {

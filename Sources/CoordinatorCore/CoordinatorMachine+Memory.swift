@@ -42,6 +42,7 @@ extension CoordinatorMachine {
     }
 
     mutating func forget(_ request: Forget, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        if let run = request.run { return forget(run, id, in: &turn) }
         if let name = request.plan {
             guard memory.forget(name) else {
                 let error = ErrorMessage(

@@ -20,7 +20,7 @@ extension CoordinatorMachine {
         case .workers: page = workersPage(turn.now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
-        case .runs: page = runsPage(turn.now, from: from, limit: get.limit ?? 100)
+        case .runs: return listRuns(get, id, in: &turn)
         case .run, .nodes, .node, .answer, .explain, .story:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
@@ -84,7 +84,7 @@ extension CoordinatorMachine {
         node.flatMap { runs[run].state.plan.index(of: $0) }
     }
 
-    private mutating func reply(
+    mutating func reply(
         _ get: Get,
         _ data: JSONPieces,
         next: Int?,
@@ -250,22 +250,6 @@ extension CoordinatorMachine {
     }
 
     // MARK: - Runs
-
-    /// The newest run first.
-    private func runsPage(
-        _ now: Instant,
-        from: Int,
-        limit: Int
-    ) -> (data: JSONPieces, next: Int?) {
-        let newestFirst = [
-            AnySequence(runs.active.newestFirst), AnySequence(runs.finished.reversed()),
-        ].joined()
-        return page(of: newestFirst, from: from, limit: limit) { id, work -> RunDocument? in
-            guard let slot = runs.slot(of: id) else { return nil }
-            work.look(8)
-            return runDocument(slot, now)
-        }
-    }
 
     private func runDocument(_ run: Int, _ now: Instant) -> RunDocument {
         runs[run].state.document(at: now, isGrowing: runs[run].author != nil)

@@ -186,6 +186,7 @@ extension CoordinatorMachine {
         turn.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall, planning))
         )
+        noteSummary(of: run, turn.now)
         noteTools(of: run)
         rememberIfGood(run, in: &turn)
         retire(run)

@@ -148,6 +148,8 @@ public struct CoordinatorMachine: Sendable {
             handleReport(call, event, in: &turn)
         case .journalWritten(let position):
             passWritten(position, in: &turn)
+        case .runsListed(let question, let runs):
+            passListed(question, runs, in: &turn)
         case .runLoaded(let wanted, let records):
             passLoaded(wanted, records, in: &turn)
         case .deadlineReached:

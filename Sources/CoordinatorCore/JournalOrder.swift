@@ -11,6 +11,8 @@ internal import Wire
 public enum NewRecord: Sendable {
     /// A change of a run.
     case run(RunID, RunRecord)
+    /// What the list of runs says of a run that has ended; comes after its last record.
+    case summary(RunID, RawJSON)
     /// A session with a worker began; the document is what `RestoredWorker` reads.
     case worker(name: String, RawJSON)
     /// The session of a worker ended.

@@ -103,7 +103,18 @@ struct RunTable: Sendable {
     mutating func removeOldestFinished(written: Int) -> (id: RunID, key: String)? {
         guard let id = finished.first, let slot = slots[id], runs[slot].endPosition <= written
         else { return nil }
-        finished.removeFirst()
+        return (id, remove(id, from: slot, at: 0))
+    }
+
+    /// Forgets a run that has ended.
+    mutating func removeFinished(_ id: RunID) {
+        guard let slot = slots[id], let place = finished.firstIndex(of: id) else { return }
+        _ = remove(id, from: slot, at: place)
+    }
+
+    /// Removes a finished run, and returns its key.
+    private mutating func remove(_ id: RunID, from slot: Int, at place: Int) -> String {
+        finished.remove(at: place)
         slots[id] = nil
         counts.finishedNodes -= runs[slot].state.plan.count
         let key = runs[slot].state.acceptance.key
@@ -111,7 +122,7 @@ struct RunTable: Sendable {
         runs[slot] = vacantRun(id)
         ledger.close(slot)
         vacancies.append(slot)
-        return (id, key)
+        return key
     }
 
     /// A run without anything; made once, as every forgotten run is replaced by one.

@@ -19,6 +19,7 @@ extension JournalFile {
             for entry in entries {
                 switch entry {
                 case .record(let run, let record): try add(record, of: run)
+                case .summary(let run, let document): try addSummary(document, of: run)
                 case .worker(let name, let document): try replaceWorker(name, document)
                 case .workerLeft(let name): try removeWorker(name)
                 }
@@ -52,6 +53,16 @@ extension JournalFile {
             batches[place].add(record)
         }
         if batches[place].writer.bytes.count > Self.largestBody { try insertBatch(place) }
+    }
+
+    /// A summary is an output behind all records.
+    private func addSummary(_ document: RawJSON, of run: RunID) throws(JournalError) {
+        guard let place = batches.place(of: run) else {
+            preconditionFailure("the summary of \(run) does not come with its last record")
+        }
+        let row = batches[place].row
+        try insertOutput(document, at: RunPlace.range(of: row.number).last)
+        batches[place].row.bytes += document.count
     }
 
     /// Where the run's batch is; the first record of a run in a call begins it.

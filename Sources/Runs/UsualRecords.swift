@@ -56,9 +56,16 @@ private struct UsualRecord {
 
     private mutating func dispatched() -> RunChange? {
         guard skip("dispatched"), let node = node(), let attempt = attempt(),
-            skip(#","worker":""#), let worker = plainText(), isAtEnd()
+            skip(#","worker":""#), let worker = plainText(), skip(#","repeatable":"#)
         else { return nil }
-        return .dispatched(node: node, attempt: attempt, worker: worker)
+        let isRepeatable = skip("true")
+        guard isRepeatable || skip("false"), isAtEnd() else { return nil }
+        return .dispatched(
+            node: node,
+            attempt: attempt,
+            worker: worker,
+            isRepeatable: isRepeatable
+        )
     }
 
     private mutating func started() -> RunChange? {

@@ -2,9 +2,11 @@
 
 internal import ArgumentParser
 internal import Client
+internal import Configuration
 internal import Console
 internal import Coordinator
 internal import CoordinatorCore
+internal import Core
 internal import Glibc
 internal import Journal
 internal import LanguageModels
@@ -40,6 +42,18 @@ struct CoordinatorCommand: ParsableCommand {
     )
     var ephemeral = false
 
+    @Option(help: "How long a run is kept after its end, such as 12h; 0s keeps none for long.")
+    var keep = "7d"
+
+    @Option(
+        help: ArgumentHelp(
+            "How many bytes of runs that have ended are kept, such as 20GiB; the oldest go first "
+                + "(default: no limit).",
+            valueName: "size"
+        )
+    )
+    var keepBytes: String?
+
     @Option(
         help: ArgumentHelp(
             "Encrypt connections always, never, or off-host: when listening beyond this host "
@@ -62,6 +76,7 @@ struct CoordinatorCommand: ParsableCommand {
         if ephemeral, state != nil {
             throw ValidationError("--ephemeral has a state folder of its own; drop --state.")
         }
+        _ = try kept()
         guard !insecurePlaintext || tls != .always else {
             throw ValidationError("--insecure-plaintext contradicts --tls always; drop one.")
         }
@@ -110,6 +125,7 @@ struct CoordinatorCommand: ParsableCommand {
             ),
             models: models,
             journal: journal,
+            kept: try kept(),
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
         var journalFailure: JournalError?
@@ -181,6 +197,25 @@ struct CoordinatorCommand: ParsableCommand {
             return try CoordinatorJournal(in: folder, loop: loop)
         } catch {
             throw CommandFailure(.usage, "\(error)")
+        }
+    }
+
+    /// Which runs that have ended are kept.
+    private func kept() throws -> CoordinatorJournal.Kept {
+        let duration: Duration
+        do {
+            duration = try Quantities.parseDuration(keep)
+        } catch {
+            throw ValidationError("--keep: \(error)")
+        }
+        do {
+            let bytes = try keepBytes.map { try Quantities.parseSize($0) }
+            return CoordinatorJournal.Kept(
+                milliseconds: duration.wholeMilliseconds,
+                bytes: bytes
+            )
+        } catch {
+            throw ValidationError("--keep-bytes: \(error)")
         }
     }
 

@@ -20,8 +20,13 @@ struct UsualRecordTests {
         ]
         var changes: [RunChange] = [
             .nodeReady(0), .nodeReady(.max), .started(node: 3, attempt: 12),
-            .dispatched(node: 10, attempt: 1, worker: "a worker with a long name"),
-            .dispatched(node: 10, attempt: 1, worker: ""),
+            .dispatched(
+                node: 10,
+                attempt: 1,
+                worker: "a worker with a long name",
+                isRepeatable: true
+            ),
+            .dispatched(node: 10, attempt: 1, worker: "", isRepeatable: true),
         ]
         changes += outputs.map { .succeeded(node: 8, $0, microseconds: 10_000_000_000) }
         for change in changes {
@@ -35,8 +40,8 @@ struct UsualRecordTests {
     @Test("Names with escapes, other kinds and other forms are left to the other reader")
     func others() throws {
         for record in [
-            RunRecord(at: 1, .dispatched(node: 0, attempt: 1, worker: "Zoë")),
-            RunRecord(at: 1, .dispatched(node: 0, attempt: 1, worker: "a\\b")),
+            RunRecord(at: 1, .dispatched(node: 0, attempt: 1, worker: "Zoë", isRepeatable: true)),
+            RunRecord(at: 1, .dispatched(node: 0, attempt: 1, worker: "a\\b", isRepeatable: true)),
             RunRecord(at: -1, .nodeReady(0)),
             RunRecord(at: 1, .roundSettled), RunRecord(at: 1, .skipped(node: 1, because: 0)),
             RunRecord(at: 1, .succeeded(node: 1, .true, microseconds: -4)),
@@ -58,7 +63,7 @@ struct UsualRecordTests {
     func changed() throws {
         let texts = [
             RunRecord(at: 10, .nodeReady(5)), RunRecord(at: 10, .started(node: 5, attempt: 1)),
-            RunRecord(at: 10, .dispatched(node: 5, attempt: 1, worker: "w1")),
+            RunRecord(at: 10, .dispatched(node: 5, attempt: 1, worker: "w1", isRepeatable: true)),
             RunRecord(at: 10, .succeeded(node: 5, RawJSON(["a": "b"]), microseconds: 77)),
         ].map { Array($0.document.bytes) }
         for text in texts {

@@ -77,6 +77,8 @@ extension SimulatedCluster {
             }
             look(at: message, to: link)
             send(message, over: link, .toPeer)
+        case .forgetRun: break
+        case .listRuns(let question): tell(.runsListed(question, []))
         case .loadRun(let wanted):
             plan(.loadRun(wanted), after: draw.duration(.zero ... .milliseconds(3)))
         case .awaitJournal(let id):

@@ -103,6 +103,7 @@ struct SimulatedJournal {
             case .run(let run, let record):
                 if records[run] == nil { order.append(run) }
                 records[run, default: []].append(record)
+            case .summary: break
             case .worker(let name, let document): workers[name] = document
             case .workerLeft(let name): workers[name] = nil
             }

@@ -36,11 +36,19 @@ extension Forget: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         plan = try fields.optionalString("plan", bytes: 1...Limits.nameLength)
         let isAll = try fields.flag("all")
-        if plan == nil, !isAll { throw fields.missing("plan") }
         if plan != nil, isAll { throw fields.bad("all", "must not stand beside a plan") }
+        if fields.present("run") != nil {
+            guard plan == nil, !isAll else {
+                throw fields.bad("run", "must not stand beside a plan or all")
+            }
+            run = try fields.run("run")
+        } else if plan == nil, !isAll {
+            throw fields.missing("plan")
+        }
     }
 
     func write(into writer: inout JSONWriter) {
+        if let run { return writer.field("run", run.text) }
         writer.field("plan", plan)
         writer.flag("all", plan == nil)
     }

@@ -23,11 +23,18 @@ public struct Remember: Sendable, Equatable {
 
 /// Do not keep a plan any more.
 public struct Forget: Sendable, Equatable {
-    /// Which one; nil for all.
+    /// Which plan; nil for all, unless a run is meant.
     public var plan: String?
+    /// The run that is meant, which has ended.
+    public var run: RunID?
 
-    /// Makes the message of its field.
+    /// Forgets a plan, or all.
     public init(plan: String?) {
         self.plan = plan
+    }
+
+    /// Forgets a run that has ended.
+    public init(run: RunID) {
+        self.run = run
     }
 }

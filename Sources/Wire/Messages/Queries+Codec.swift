@@ -10,6 +10,9 @@ extension Get: MessageBody {
         node = try fields.optionalNode("node")
         from = try fields.optionalInteger("from")
         limit = try fields.optionalInteger("limit", in: 1...Limits.largestInteger)
+        status = try fields.optionalChoice("status")
+        label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
+        since = try fields.optionalInteger("since_ms")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -19,6 +22,9 @@ extension Get: MessageBody {
         writer.field("node", node?.text)
         writer.field("from", from)
         writer.field("limit", limit)
+        writer.field("status", status?.rawValue)
+        writer.field("label", label)
+        writer.field("since_ms", since)
     }
 }
 

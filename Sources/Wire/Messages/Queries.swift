@@ -42,6 +42,12 @@ public struct Get: Sendable, Equatable {
     public var from: Int?
     /// The most entries of a long list to send.
     public var limit: Int?
+    /// Of runs: only those that stand so.
+    public var status: RunStatus?
+    /// Of runs: only those with this label.
+    public var label: String?
+    /// Of runs: only those accepted since then, in milliseconds of Unix time.
+    public var since: Int?
 
     /// Makes the message of its fields.
     public init(
@@ -50,8 +56,14 @@ public struct Get: Sendable, Equatable {
         id: String? = nil,
         node: NodeID? = nil,
         from: Int? = nil,
-        limit: Int? = nil
+        limit: Int? = nil,
+        status: RunStatus? = nil,
+        label: String? = nil,
+        since: Int? = nil
     ) {
+        self.status = status
+        self.label = label
+        self.since = since
         self.request = request
         self.what = what
         self.id = id

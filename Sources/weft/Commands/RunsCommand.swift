@@ -3,22 +3,57 @@ internal import ArgumentParser
 internal import Client
 internal import Console
 internal import Core
+internal import Glibc
 internal import Wire
+
+/// How a listed run stands.
+private enum StatusChoice: String, CaseIterable, ExpressibleByArgument {
+    case running, succeeded, failed, cancelled
+
+    var status: RunStatus {
+        switch self {
+        case .running: .running
+        case .succeeded: .succeeded
+        case .failed: .failed
+        case .cancelled: .cancelled
+        }
+    }
+}
 
 struct RunsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "runs",
         abstract: "Lists runs, the newest first.",
-        discussion: "Example, the last five:\n\n  weft runs --limit 5"
+        discussion: """
+            Runs that have ended are listed as long as the coordinator keeps them.
+
+            Examples:
+              weft runs --limit 5
+              weft runs --status failed --since 2h
+              weft runs --label nightly --since 2026-11-28
+            """
     )
 
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("How many to list, at most 1000.", valueName: "number"))
     var limit = 20
+    @Option(help: "Only runs that stand so.")
+    private var status: StatusChoice?
+    @Option(help: "Only runs with this label.")
+    var label: String?
+    @Option(
+        help: ArgumentHelp(
+            "Only runs that began since then: a time ago, as 90s, 15m, 2h or 7d, or a date or time "
+                + "of UTC, as 2026-11-28 or 2026-11-28T06:30:00Z.",
+            valueName: "time"
+        )
+    )
+    var since: String?
     @Flag(help: "Print the coordinator's answer as JSON.")
     var json = false
 
     func validate() throws {
+        _ = try beginning()
         guard (1...1000).contains(limit) else {
             throw ValidationError("--limit must be from 1 to 1000.")
         }
@@ -26,11 +61,16 @@ struct RunsCommand: ParsableCommand {
 
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
-        let data = try Session.ask(options, .runs, limit: limit)
+        let data = try Session.ask(
+            options,
+            .runs,
+            limit: limit,
+            runs: RunsFilter(status: status?.status, label: label, since: try beginning())
+        )
         let printer = Printer()
         if json { return printer.json(data) }
         let runs = try read { () throws(WireError) in try RunDocument.list(decoding: data) }
-        guard !runs.isEmpty else {
+        guard !runs.isEmpty || status != nil || label != nil || since != nil else {
             return printer.lines([
                 "No runs yet. Start one: weft run --plan plan.json --coordinator "
                     + "\(options.endpoints[0])"
@@ -53,5 +93,23 @@ struct RunsCommand: ParsableCommand {
             ])
         }
         printer.table(table)
+    }
+
+    /// `since` in milliseconds of Unix time.
+    private func beginning() throws -> Int? {
+        guard let since else { return nil }
+        let whole = since.count == 10 ? "\(since)T00:00:00.000Z" : since
+        let exact = whole.count == 20 ? "\(whole.dropLast()).000Z" : whole
+        if let time = UnixTime(exact) { return time.milliseconds }
+        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+        guard let unit = since.last.flatMap({ units[$0] }), let count = Int(since.dropLast()),
+            count >= 0, count < 1 << 30
+        else {
+            throw ValidationError(
+                "--since: \(since) is no time; write 15m, 2h, 7d, 2026-11-28 or "
+                    + "2026-11-28T06:30:00Z."
+            )
+        }
+        return (time(nil) - count * unit) * 1_000
     }
 }
