@@ -52,9 +52,12 @@ final class Database {
         }
     }
 
-    /// Copies the write-ahead log into the file if it is long.
-    func checkpointIfLong() throws(JournalError) {
-        guard weft_sqlite_log_pages(raw) > 4_000 else { return }
+    /// How many pages the write-ahead log may have before it is copied into the file.
+    static let longLog = 4_000
+
+    /// Copies the write-ahead log into the file if it has more pages.
+    func checkpoint(ifLongerThan pages: Int = longLog) throws(JournalError) {
+        guard weft_sqlite_log_pages(raw) > pages else { return }
         do throws(JournalError) {
             try check(weft_sqlite_checkpoint(raw))
         } catch {

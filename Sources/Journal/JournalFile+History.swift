@@ -44,7 +44,7 @@ extension JournalFile {
 
     /// Removes a run that has ended, and says whether there was one of that name.
     ///
-    /// Its records keep their room until it is given back by ``prune(endedBefore:keepingBytes:)``.
+    /// Its room is given back by ``prune(endedBefore:keepingBytes:)``.
     @discardableResult
     public func forget(_ id: RunID) throws(JournalError) -> Bool {
         guard let row = try run(id), row.ended != nil else { return false }
@@ -78,33 +78,54 @@ extension JournalFile {
             order: "ended, number",
             limit: Self.runsAtOnce
         )
+        var bytes = 0
         let removed = oldest.prefix { row in
             guard excess > 0 || time.map({ row.ended ?? .max < $0 }) ?? false else { return false }
+            guard bytes < Self.bytesAtOnce else { return false }
             excess -= row.bytes
+            bytes += min(row.bytes, Self.largestAtOnce)
             return true
         }
         if !removed.isEmpty { try forget(Array(removed)) }
         let isEmptied = try removeRecords()
         // What is free is given back when no more is about to become free.
         if isEmptied { try database.execute("PRAGMA incremental_vacuum(\(Self.pagesAtOnce))") }
-        try database.checkpointIfLong()
         let free = try database.integer("PRAGMA freelist_count")
-        let isDone = isEmptied && free == 0 && removed.count < Self.runsAtOnce
+        // The next of the oldest ones is to be kept, or there is none.
+        let hasMore = removed.count == Self.runsAtOnce || bytes >= Self.bytesAtOnce
+        let isDone = isEmptied && free == 0 && !hasMore
+        // The file itself becomes smaller when the log is copied into it.
+        try database.checkpoint(ifLongerThan: isDone ? 0 : Database.longLog)
         return Pruned(runs: removed.map(\.id), isDone: isDone)
     }
 
-    private static let runsAtOnce = 64
+    private static let runsAtOnce = 256
     private static let rowsAtOnce = 32
-    private static let pagesAtOnce = 4_096
+    private static let pagesAtOnce = 2_048
+    private static let bytesAtOnce = 8 << 20
+    /// The records of larger runs are removed in several steps.
+    private static let largestAtOnce = 1 << 20
 
-    /// Takes runs out of the table; their records follow, as they may be many.
+    /// Takes runs out of the table; the records of large ones follow later.
     private func forget(_ rows: [JournalRun]) throws(JournalError) {
         try database.inTransaction { () throws(JournalError) in
             for row in rows {
-                try database.execute("DELETE FROM runs WHERE number = \(row.number)")
-                try database.execute("INSERT INTO forgotten VALUES(\(row.number))")
+                try run(.deleteRun, row.number)
+                if row.bytes > Self.largestAtOnce {
+                    try run(.insertForgotten, row.number)
+                } else {
+                    let places = RunPlace.range(of: row.number)
+                    try run(.deleteBatches, places.first, places.last)
+                    try run(.deleteOutputs, places.first, places.last)
+                }
             }
         }
+    }
+
+    private func run(_ use: Statements.Use, _ values: Int...) throws(JournalError) {
+        let statement = try statements.prepared(use, database)
+        for (index, value) in values.enumerated() { statement.bind(Int32(index + 1), value) }
+        try statement.run()
     }
 
     /// Removes some records and outputs of forgotten runs, and says whether none is left.

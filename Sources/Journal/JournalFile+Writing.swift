@@ -34,7 +34,7 @@ extension JournalFile {
             unfinished[row.id] = row.ended == nil ? row : nil
             lastNumber = max(lastNumber, row.number)
         }
-        try database.checkpointIfLong()
+        try database.checkpoint()
     }
 
     // MARK: - Records

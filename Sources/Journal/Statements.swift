@@ -5,6 +5,7 @@ struct Statements {
     enum Use: Int, CaseIterable {
         case insertRun, updateRun, insertBatch, insertOutput, replaceWorker, removeWorker
         case nextBatch, output
+        case deleteRun, deleteBatches, deleteOutputs, insertForgotten
 
         var text: String {
             switch self {
@@ -25,6 +26,10 @@ struct Statements {
                 WHERE place >= ? AND place <= ? ORDER BY place LIMIT 1
                 """
             case .output: "SELECT checksum, body FROM outputs WHERE place = ?"
+            case .deleteRun: "DELETE FROM runs WHERE number = ?"
+            case .deleteBatches: "DELETE FROM batches WHERE place >= ? AND place <= ?"
+            case .deleteOutputs: "DELETE FROM outputs WHERE place >= ? AND place <= ?"
+            case .insertForgotten: "INSERT INTO forgotten VALUES(?)"
             }
         }
     }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Journal
 
-@Suite("Journal: speed")
+@Suite("Journal: speed", .serialized)
 struct JournalSpeedTests {
     static let nodes = ProcessInfo.processInfo.environment["WEFT_JOURNAL_SPEED"].flatMap { Int($0) }
 
@@ -36,8 +36,49 @@ struct JournalSpeedTests {
             for record in run.records.dropFirst() { try folded.applyRead(record) }
         }
         tell("fold", count, folding, .zero)
+        var steps: [Duration] = []
+        var isDone = false
+        while !isDone {
+            let step = try clock.measure {
+                isDone = try file.prune(endedBefore: nil, keepingBytes: 0).isDone
+            }
+            steps.append(step)
+        }
+        tell("write by pruning", steps.count, steps.reduce(.zero, +), .zero)
+        tell("write by pruning, longest step", 1, steps.max() ?? .zero, .zero)
         let size = try FileManager.default.attributesOfItem(atPath: folder.journal)[.size]
         FileHandle.standardError.write(Data("file \(size ?? 0) bytes\n".utf8))
+    }
+
+    @Test("Short runs, forgetting and opening", .enabled(if: nodes != nil))
+    func shortRuns() throws {
+        let folder = try TemporaryFolder()
+        var file = try JournalFile(path: folder.journal)
+        let count = (Self.nodes ?? 0) / 10
+        let runs = try (0..<count).map { try Sample.run("s\($0)", nodes: 1) }
+        let clock = ContinuousClock()
+        let used = ProcessTime.now
+        let writing = try clock.measure {
+            for start in stride(from: 0, to: count, by: 100) {
+                try file.write(runs[start..<min(start + 100, count)].flatMap(\.entries))
+            }
+        }
+        tell("write short runs", count, writing, ProcessTime.now - used)
+        let opening = try clock.measure { file = try JournalFile(path: folder.journal) }
+        tell("read by opening", count, opening, .zero)
+        var steps: [Duration] = []
+        let beforePruning = ProcessTime.now
+        let pruning = try clock.measure {
+            var isDone = false
+            while !isDone {
+                let step = try clock.measure {
+                    isDone = try file.prune(endedBefore: nil, keepingBytes: 0).isDone
+                }
+                steps.append(step)
+            }
+        }
+        tell("write by pruning", count, pruning, ProcessTime.now - beforePruning)
+        tell("write by pruning, longest step", 1, steps.max() ?? .zero, .zero)
     }
 
     private func tell(_ what: String, _ count: Int, _ time: Duration, _ used: Duration) {

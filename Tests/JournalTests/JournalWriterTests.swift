@@ -76,4 +76,38 @@ struct JournalWriterTests {
         }
         #expect(try JournalFile(path: folder.journal).records(of: run.id) == nil)
     }
+
+    @Test("Runs are forgotten and pruned beside the commits")
+    func pruning() async throws {
+        let folder = try TemporaryFolder()
+        let runs = try (0..<40).map { try Sample.run("r\($0)", nodes: 200) }
+        let last = try Sample.run("last", nodes: 50)
+        try await onLoop { loop in
+            let writer = try JournalWriter(loop: loop, file: try JournalFile(path: folder.journal))
+            writer.append(runs.flatMap(\.entries))
+            writer.forget(runs[3].id) { result in
+                #expect((try? result.get()) == true)
+            }
+            var confirmed: [Int] = []
+            writer.onWritten = { confirmed.append($0) }
+            writer.prune(endedBefore: .max, keepingBytes: nil) { result in
+                #expect((try? result.get())?.count == 39)
+                writer.flush { _ in
+                    #expect(confirmed.last == writer.appended)
+                    writer.read { (file) throws(JournalError) in
+                        try file.runs(matching: JournalFilter()).map(\.id)
+                    } then: { result in
+                        #expect((try? result.get()) == [last.id])
+                        writer.close { #expect($0 == nil) }
+                    }
+                }
+            }
+            // All but the end: it goes on.
+            for entry in last.entries.dropLast() { writer.append([entry]) }
+            loop.run()
+        }
+        #expect(try JournalFile.check(path: folder.journal).findings == [])
+        let file = try JournalFile(path: folder.journal)
+        #expect(try file.records(of: last.id) == last.records.dropLast())
+    }
 }
