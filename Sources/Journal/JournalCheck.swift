@@ -190,6 +190,7 @@ final class Salvage {
                     if let problem = fold.add(record) { throw file.damaged(row.id, problem) }
                 }
             }
+            _ = try file.summary(of: row)
         } catch {
             guard error.kind == .damaged else { throw error }
             let name = "run \(row.id): "

@@ -56,8 +56,13 @@ public struct JournalRepair: Sendable, Equatable {
         let file = try JournalFile(path: unfinished(path))
         let salvage = Salvage()
         try salvage.read(path) { (old, run) throws(JournalError) in
+            let summary = try old.summary(of: run)
+            var count = 0
             try old.forEachBatch(of: run) { (records) throws(JournalError) in
-                try file.write(records.map { .record(run.id, $0) })
+                count += records.count
+                var entries = records.map { JournalEntry.record(run.id, $0) }
+                if count == run.records, let summary { entries.append(.summary(run.id, summary)) }
+                try file.write(entries)
             }
         }
         try file.write(salvage.workers)

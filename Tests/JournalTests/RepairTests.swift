@@ -17,7 +17,8 @@ struct RepairTests {
         for _ in 0..<3 { _ = try file.nextStart() }
         try file.write(try Sample.run("r1", nodes: 300).entries)
         try file.write(try Sample.run("r2", nodes: 5, isEnded: false).entries)
-        try file.write(try Sample.run("r3", nodes: 300).entries)
+        let third = try Sample.run("r3", nodes: 300)
+        try file.write(third.entries + [.summary(third.id, RawJSON(["nodes": 300]))])
         try file.write([.worker(name: "w1", document: RawJSON(["session": "s1"]))])
         return file
     }
@@ -52,20 +53,25 @@ struct RepairTests {
         do {
             let file = try journal(folder)
             try file.database.execute("DELETE FROM batches WHERE place >> 32 = 1")
+            let fourth = try Sample.run("r4", nodes: 9)
+            try file.write(fourth.entries + [.summary(fourth.id, RawJSON(["nodes": 9]))])
         }
         var bytes = try Data(contentsOf: URL(fileURLWithPath: folder.journal))
-        let place = try #require(bytes.firstRange(of: Data(#"output 250"#.utf8))?.lowerBound)
-        bytes[place] ^= 1
+        // Of the third run: what the first one left is before it.
+        let output = bytes.range(of: Data("output 250".utf8), options: .backwards)
+        bytes[try #require(output).lowerBound] ^= 1
         try bytes.write(to: URL(fileURLWithPath: folder.journal))
         let before = try JournalFile.check(path: folder.journal)
-        #expect(before.runs == 1 && before.findings.count >= 2)
+        #expect(before.runs == 2 && before.findings.count >= 2)
         let repair = try JournalRepair.run(path: folder.journal)
         #expect(repair.report == before)
         #expect(repair.kept == folder.journal + ".damaged-1")
         #expect(try Data(contentsOf: URL(fileURLWithPath: repair.kept)) == bytes)
         let after = try JournalFile.check(path: folder.journal)
-        #expect(after.findings == [] && after.runs == 1 && after.workers == 1)
+        #expect(after.findings == [] && after.runs == 2 && after.workers == 1)
         let file = try JournalFile(path: folder.journal)
+        let ended = try #require(try file.run(try Sample.id("r4")))
+        #expect(try file.summary(of: ended) == RawJSON(["nodes": 9]))
         #expect(try file.unfinishedRuns().map(\.id) == [try Sample.id("r2")])
         #expect(try file.nextStart() == 4)
         let id = try Sample.id("r2")

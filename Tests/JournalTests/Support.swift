@@ -58,7 +58,10 @@ struct Sample {
             let at = Int(node) * 10
             records += [
                 RunRecord(at: at + 1, .nodeReady(node)),
-                RunRecord(at: at + 2, .dispatched(node: node, attempt: 1, worker: "w1", isRepeatable: true)),
+                RunRecord(
+                    at: at + 2,
+                    .dispatched(node: node, attempt: 1, worker: "w1", isRepeatable: true)
+                ),
                 RunRecord(at: at + 3, .started(node: node, attempt: 1)),
                 RunRecord(
                     at: at + 4,
