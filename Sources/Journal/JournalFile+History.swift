@@ -67,12 +67,7 @@ extension JournalFile {
     /// until it is done.
     public func prune(endedBefore time: Int?, keepingBytes: Int?) throws(JournalError) -> Pruned {
         var excess = 0
-        if let keepingBytes {
-            excess = try database.integer(
-                "SELECT ifnull(sum(bytes), 0) FROM runs WHERE ended IS NOT NULL"
-            )
-            excess -= keepingBytes
-        }
+        if let keepingBytes { excess = try bytesOfEndedRuns() - keepingBytes }
         let oldest = try rows(
             where: "ended IS NOT NULL",
             order: "ended, number",
@@ -106,6 +101,15 @@ extension JournalFile {
     /// The records of larger runs are removed in several steps.
     private static let largestAtOnce = 1 << 20
 
+    /// The sum is made once, as there may be many runs.
+    private func bytesOfEndedRuns() throws(JournalError) -> Int {
+        if let endedBytes { return endedBytes }
+        let sum = "SELECT ifnull(sum(bytes), 0) FROM runs WHERE ended IS NOT NULL"
+        let bytes = try database.integer(sum)
+        endedBytes = bytes
+        return bytes
+    }
+
     /// Takes runs out of the table; the records of large ones follow later.
     private func forget(_ rows: [JournalRun]) throws(JournalError) {
         try database.inTransaction { () throws(JournalError) in
@@ -120,6 +124,7 @@ extension JournalFile {
                 }
             }
         }
+        if let bytes = endedBytes { endedBytes = rows.reduce(bytes) { $0 - $1.bytes } }
     }
 
     private func run(_ use: Statements.Use, _ values: Int...) throws(JournalError) {

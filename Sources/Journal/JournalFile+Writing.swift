@@ -33,6 +33,7 @@ extension JournalFile {
             let row = batches[place].row
             unfinished[row.id] = row.ended == nil ? row : nil
             lastNumber = max(lastNumber, row.number)
+            if row.ended != nil, let bytes = endedBytes { endedBytes = bytes + row.bytes }
         }
         try database.checkpoint()
     }

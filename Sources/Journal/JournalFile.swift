@@ -29,6 +29,8 @@ public final class JournalFile {
     var unfinished: [RunID: JournalRun] = [:]
     /// The highest number that a run ever had.
     var lastNumber = 0
+    /// The bytes of all runs that have ended, once they were asked for.
+    var endedBytes: Int?
     /// Prepared when they are used first.
     var statements = Statements()
     /// The batches of the call of `write` that is under way; their memory is used again.

@@ -97,6 +97,13 @@ struct HistoryTests {
         #expect(try file.unfinishedRuns().count == 50)
         #expect(try prune(nil, 0) == ["big2"])
         #expect(try JournalFile.check(path: folder.journal).findings == [])
+        // The sum of bytes is kept up to date by what is written and forgotten.
+        try file.write(try Sample.run("later", nodes: 5).entries)
+        let later = try #require(try file.run(try Sample.id("later")))
+        #expect(file.endedBytes == later.bytes)
+        #expect(try prune(nil, later.bytes) == [])
+        #expect(try file.forget(later.id))
+        #expect(file.endedBytes == 0)
     }
 
     private func size(_ file: JournalFile) throws -> Int {
