@@ -46,6 +46,7 @@ final class BenchCluster {
         workers: Int,
         slots: Int,
         isEncrypted: Bool = false,
+        isDurable: Bool = false,
         onReady: @escaping (CoordinatorClient) -> Void,
         onFailure: @escaping (String) -> Void
     ) throws {
@@ -58,7 +59,8 @@ final class BenchCluster {
         folder = try StateFolder.open(nil, isEphemeral: true)
         keeper = try folder.startRemover(on: loop)
         let arguments =
-            ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path] + tlsArguments
+            ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
+            + (isDurable ? [] : ["--ephemeral"]) + tlsArguments
         coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
         let deadline = Timer(loop: loop) { [weak self] in
             self?.fail("The cluster was not ready within 20 s.")

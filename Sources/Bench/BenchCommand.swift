@@ -68,6 +68,9 @@ struct BenchPlanCommand: ParsableCommand {
     @Flag(help: "Encrypt all connections of the cluster, as between hosts.")
     var tls = false
 
+    @Flag(help: "Keep runs in a journal on disk, as a coordinator does by default.")
+    var durable = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -92,7 +95,8 @@ struct BenchPlanCommand: ParsableCommand {
             nodes: nodes ?? shape.defaultNodes,
             workers: workers,
             slots: slots ?? shape.defaultSlots,
-            isEncrypted: tls
+            isEncrypted: tls,
+            isDurable: durable
         )
         if isatty(STDERR_FILENO) == 1 {
             Shell.tell("measuring \(shape.rawValue), \(settings.nodes) \(shape.unit) …")

@@ -38,6 +38,8 @@ struct BenchFigures {
     var workers: Int
     var slots: Int
     var isEncrypted = false
+    /// Whether the coordinator kept a journal.
+    var isDurable = false
     var cores: Int
     var figures: [BenchFigure]
 
@@ -51,6 +53,7 @@ struct BenchFigures {
         writer.field("workers", workers)
         writer.field("slots", slots)
         writer.field("tls", isEncrypted)
+        writer.field("durable", isDurable)
         writer.field("cores", cores)
         for figure in figures {
             writer.key(escaping: figure.name)
@@ -63,7 +66,7 @@ struct BenchFigures {
     var lines: [(name: String, value: String?)] {
         let head =
             "\(shape.rawValue), \(nodes) \(shape.unit), \(workers) workers × \(slots) slots"
-            + (isEncrypted ? ", encrypted" : "")
+            + (isEncrypted ? ", encrypted" : "") + (isDurable ? ", durable" : "")
         return [("shape", head), ("machine", cores == 1 ? "1 core" : "\(cores) cores")]
             + figures.map { ($0.label, "\(Self.text($0.value)) \($0.meaning)") }
     }

@@ -19,6 +19,8 @@ final class BenchRunner {
         var slots: Int
         /// Whether the cluster's connections are encrypted.
         var isEncrypted = false
+        /// Whether the coordinator keeps a journal.
+        var isDurable = false
         /// How long idle workers are watched: three heartbeats, so that each is pinged at the usual
         /// rate.
         var idleTime: Duration = .seconds(6)
@@ -105,6 +107,7 @@ final class BenchRunner {
                 workers: settings.shape == .idle ? 0 : settings.workers,
                 slots: settings.slots,
                 isEncrypted: settings.isEncrypted,
+                isDurable: settings.isDurable,
                 onReady: { [weak self] client in
                     self?.client = client
                     self?.warmUp()
@@ -328,6 +331,7 @@ final class BenchRunner {
                     workers: settings.workers,
                     slots: settings.slots,
                     isEncrypted: settings.isEncrypted,
+                    isDurable: settings.isDurable,
                     cores: ProcessInfo.processInfo.activeProcessorCount,
                     figures: figures
                 )

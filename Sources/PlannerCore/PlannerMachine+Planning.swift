@@ -104,7 +104,7 @@ extension PlannerMachine {
         }
         // Not the model's fault: it does not count as a repair.
         var draft = draft
-        draft.repairs = max(draft.repairs - 1, 0)
+        draft.repairs -= 1
         finishPlan(draft, isCut: true, into: &actions)
     }
 

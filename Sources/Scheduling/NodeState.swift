@@ -122,7 +122,7 @@ struct ScheduledNode: Sendable {
     var rejections: UInt8 = 0
     /// Whether its arguments are still to be made when its dependencies are done.
     var lacksArguments = false
-    /// Whether it was restored and was not dispatched since: attempts of it may be on their way of
+    /// Whether its run was restored and it was not dispatched since: attempts may be on their way of
     /// which nothing is known.
     var isRestored = false
     /// Whether the scheduler's list of troubles has an entry for it.

@@ -62,6 +62,8 @@ struct ScheduledRun: Sendable {
     var isClosed = false
     var isCancelled = false
     var isFinished = false
+    /// Whether another scheduler had it before.
+    var isRestored = false
     /// How many attempts workers may hold at a time.
     var maxRunning = Int32.max
     /// How many attempts workers hold.

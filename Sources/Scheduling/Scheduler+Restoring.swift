@@ -82,7 +82,7 @@ extension Scheduler {
     /// Prepares for the runs of an earlier coordinator.
     ///
     /// Until the time nodes that no worker can run wait, whatever their runs want: workers need time
-    /// to come back. The first attempt of a restored node has a number higher by the gap, because
+    /// to come back. The first attempt of a node of a restored run has a number higher by the gap, because
     /// workers may have attempts with the numbers in between, which are in no record. It is another
     /// one at each start.
     public mutating func prepareRestoring(awaitingWorkersUntil time: Instant, gap: Int32) {
@@ -104,6 +104,7 @@ extension Scheduler {
     mutating func restore(_ restored: RestoredRun, _ now: Instant, _ actions: inout [Action]) {
         runs.insert(restored.id, restored.onMissingTool, maxRunning: restored.maxRunning)
         guard let run = runs.slot(of: restored.id) else { return }
+        runs[run].isRestored = true
         append(restored.specs, to: run)
         for (index, node) in restored.nodes.enumerated() {
             update(NodeSlot(run: run, node: index)) { $0.restore(node) }
@@ -174,7 +175,6 @@ extension ScheduledNode {
         failures = node.failures
         workersLost = node.workersLost
         cancelReason = node.cancelReason
-        isRestored = true
         // Those of a node that was ready are made again when it leaves.
         if state != .waiting { lacksArguments = false }
     }

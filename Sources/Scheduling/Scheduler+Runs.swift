@@ -40,6 +40,8 @@ extension Scheduler {
             let timeout = spec.timeout?.millisecondsRoundedUp ?? 0
             record.timeoutMilliseconds = Int32(clamping: timeout)
             record.lacksArguments = spec.needsArguments
+            // Another node may have been at its place that is in no record.
+            record.isRestored = runs[run].isRestored
             runs[run].nodes.append(record)
         }
     }

@@ -38,7 +38,7 @@ struct CoordinatorCommand: ParsableCommand {
 
     @Flag(
         help:
-            "Keep nothing: runs in memory, a temporary state folder with fresh keys, removed at the end."
+            "Keep runs in memory only; without --state in a temporary state folder with fresh keys, too."
     )
     var ephemeral = false
 
@@ -73,9 +73,6 @@ struct CoordinatorCommand: ParsableCommand {
 
     func validate() throws {
         let endpoint = try parsedListen()
-        if ephemeral, state != nil {
-            throw ValidationError("--ephemeral has a state folder of its own; drop --state.")
-        }
         _ = try kept()
         guard !insecurePlaintext || tls != .always else {
             throw ValidationError("--insecure-plaintext contradicts --tls always; drop one.")
@@ -96,7 +93,7 @@ struct CoordinatorCommand: ParsableCommand {
     }
 
     func run() throws {
-        let stateFolder = try StateFolder.open(state, isEphemeral: ephemeral)
+        let stateFolder = try StateFolder.open(state, isEphemeral: ephemeral && state == nil)
         defer { stateFolder.removeIfEphemeral() }
         let state: CoordinatorState
         do {

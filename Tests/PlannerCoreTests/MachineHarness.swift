@@ -52,6 +52,12 @@ struct MachineHarness {
         actions += new
     }
 
+    /// The open call is lost with the process that made it.
+    mutating func loseCall() {
+        openCalls = 0
+        handle(.callLost)
+    }
+
     mutating func report(_ report: ModelEvent) { handle(.modelReported(report)) }
 
     /// Starts the run and removes the first call.

@@ -63,6 +63,19 @@ struct DependencyChecker {
         if books[run]?.nodes[node.id] == nil { books[run]?.nodes[node.id] = node }
     }
 
+    /// Forgets what a crash has undone; what was sent to workers was sent.
+    mutating func goBack(to earlier: DependencyChecker) {
+        let sent = self
+        self = earlier
+        expected = sent.expected
+        for run in books.keys {
+            for (place, id) in sent.books[run]?.places ?? [:]
+            where books[run]?.places[place] == nil && books[run]?.nodes[id] != nil {
+                books[run]?.places[place] = id
+            }
+        }
+    }
+
     mutating func dispatch(_ attempt: AttemptID, node: NodeID, tool: String) -> String? {
         guard let book = books[attempt.run] else { return "\(attempt) is of no run" }
         if node.text == Self.joinName, book.joinTool == tool {

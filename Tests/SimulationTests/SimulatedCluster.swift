@@ -91,6 +91,7 @@ final class SimulatedCluster {
         case ask(SimulatedClient)
         case fault
         case journalWrites(batch: Int)
+        case crashCoordinator
         case startCoordinator
         case loadRun(WantedRun)
         case ambush(SimulatedLink, Scenario.Strike)
@@ -217,7 +218,7 @@ final class SimulatedCluster {
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
             .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush,
-            .startCoordinator:
+            .startCoordinator, .crashCoordinator:
             false
         }
     }
@@ -246,6 +247,7 @@ final class SimulatedCluster {
         case .ask(let client): ask(client)
         case .fault: strike()
         case .journalWrites(let batch): finishWriting(batch)
+        case .crashCoordinator: crashCoordinator()
         case .startCoordinator: startCoordinator()
         case .loadRun(let wanted): load(wanted)
         case .ambush(let link, let strike): ambush(link, strike)

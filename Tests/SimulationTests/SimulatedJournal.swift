@@ -131,6 +131,10 @@ extension SimulatedCluster {
         let isSlow = !isHealed && draw.permille(30)
         let delay = draw.duration(.microseconds(50)...(isSlow ? .seconds(2) : .milliseconds(4)))
         plan(.journalWrites(batch: count), after: delay)
+        // In the middle of writing, so that records are lost.
+        if !isHealed, scenario.strikes.contains(.coordinatorCrash), draw.permille(8) {
+            plan(.crashCoordinator, after: draw.duration(.zero...delay))
+        }
     }
 
     /// The disk has written the first batches.
@@ -152,7 +156,7 @@ extension SimulatedCluster {
 
     /// The coordinator's process dies; of what was not on disk some may be there all the same.
     func crashCoordinator() {
-        guard now >= pausedUntil, scenario.goalPermille == 0 else { return }
+        guard now >= pausedUntil, !isHealed, epoch < 8 else { return }
         sealRecords()
         faults.note(.coordinatorCrash)
         let kept = draw.int(journal.writtenCount...journal.batches.count)
@@ -168,20 +172,25 @@ extension SimulatedCluster {
         }
         for call in calls.values { call.isOver = true }
         calls = [:]
+        let isUndone = kept < journal.batches.count
         journal.cut(to: kept)
-        if let books = journal.batches.last?.books {
+        if !isUndone {
+            // All that the checkers know is on disk.
+        } else if let books = journal.batches.last?.books {
             runEnds = books.runEnds
-            dependencies = books.dependencies
+            dependencies.goBack(to: books.dependencies)
             modelCalls = books.modelCalls
             losses = books.losses
         } else {
             runEnds = RunEndChecker()
-            dependencies = DependencyChecker()
+            dependencies.goBack(to: DependencyChecker())
             modelCalls = ModelCallChecker()
         }
         fold = RecordFold()
         for record in journal.batches.flatMap(\.records) { broken(fold.apply(record, at: now)) }
         modelCalls.loseOpenCalls()
+        // Which worker refused what is forgotten with the process.
+        refusals = RefusalChecker()
         let pause = draw.duration(.milliseconds(20) ... .seconds(3))
         pausedUntil = now + pause
         coordinatorDue = nil

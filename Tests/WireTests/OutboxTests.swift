@@ -54,6 +54,51 @@ struct OutboxTests {
         #expect(outbox.values == 1)
     }
 
+    @Test("What is held leaves when it is released, in order, and is not counted before")
+    func holds() throws {
+        var outbox = Outbox()
+        let messages = (0..<5).map { reply($0, bytes: $0 == 3 ? 100_000 : 50) }
+        outbox.append(messages[0])
+        let before = outbox.encodedBytes
+        outbox.hold(until: 4)
+        outbox.append(messages[1])
+        outbox.hold(until: 4)
+        outbox.append(messages[2])
+        outbox.hold(until: 7)
+        outbox.append(messages[3])
+        outbox.append(messages[4])
+        #expect(outbox.encodedBytes == before && !outbox.isHeld && !outbox.isEmpty)
+        var piece: [UInt8] = []
+        let isFirst = outbox.takePiece(into: &piece)
+        #expect(isFirst)
+        #expect(try Message(decoding: piece.dropLast()[...]) == messages[0])
+        let isNext = outbox.takePiece(into: &piece)
+        #expect(!isNext && outbox.isHeld && !outbox.hasWholePiece)
+        #expect(outbox.encodedBytes == 0 && !outbox.isEmpty)
+        outbox.release(upTo: 3)
+        #expect(outbox.isHeld)
+        outbox.release(upTo: 6)
+        #expect(!outbox.isHeld)
+        piece = []
+        var text: [UInt8] = []
+        while outbox.takePiece(into: &piece) {
+            text += piece
+            piece = []
+        }
+        let early = try text.split(separator: UInt8(ascii: "\n")).map { try Message(decoding: $0) }
+        #expect(early == [messages[1], messages[2]])
+        #expect(outbox.isHeld)
+        outbox.release(upTo: 7)
+        #expect(outbox.encodedBytes == outbox.waitingBytes)
+        #expect(try lines(of: &outbox) == [messages[3], messages[4]])
+        // What was released before is not held.
+        outbox.hold(until: 7)
+        outbox.append(messages[0])
+        #expect(try lines(of: &outbox) == [messages[0]])
+        outbox.hold(until: 9)
+        #expect(outbox.isEmpty)
+    }
+
     @Test("Dropped messages do not leave, and are not counted")
     func forgets() throws {
         var outbox = Outbox()
