@@ -377,6 +377,7 @@ extension SimulatedCluster {
         }
         if isCurrent, let output { broken(dependencies.record(attempt, output)) }
         tell(.received(link.id, .result(result)))
+        durability.handle(attempt, upTo: coordinator.recordPosition)
         let after = coordinator.scheduler.state(of: node)
         if !isCurrent, before != after {
             broken("the stale result of \(attempt) moved \(node) from \(before as Any)")

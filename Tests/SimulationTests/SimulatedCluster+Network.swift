@@ -28,12 +28,7 @@ extension SimulatedCluster {
             link.unwritten.append((link.barrier, message))
             return
         case .toPeer:
-            let values = link.wire.backlog.values
-            link.wire.send(message)
-            letThrough(link)
-            if link.wire.isBehind || link.wire.backlog.values > values {
-                plan(.reportBacklog(link), after: .zero)
-            }
+            leave(message, over: link)
         case .toCoordinator:
             do {
                 let line = unreadable.line(message, faults: &faults, isHealed: isHealed)
@@ -66,15 +61,20 @@ extension SimulatedCluster {
     func sendWritten(over link: SimulatedLink) {
         while let first = link.unwritten.first, first.position <= journal.written {
             link.unwritten.removeFirst()
-            guard link.isAlive else { continue }
-            let values = link.wire.backlog.values
-            link.wire.send(first.message)
-            letThrough(link)
-            if link.wire.isBehind || link.wire.backlog.values > values {
-                plan(.reportBacklog(link), after: .zero)
-            }
+            if link.isAlive { leave(first.message, over: link) }
         }
         if link.closesWhenTaken { letThrough(link) }
+    }
+
+    /// A message of the coordinator leaves: what it promises must be on disk.
+    private func leave(_ message: Message, over link: SimulatedLink) {
+        broken(durability.missing(for: message, written: journal.written))
+        let values = link.wire.backlog.values
+        link.wire.send(message)
+        letThrough(link)
+        if link.wire.isBehind || link.wire.backlog.values > values {
+            plan(.reportBacklog(link), after: .zero)
+        }
     }
 
     private func sendPart(_ arrived: Message, over link: SimulatedLink, _ direction: Direction) {

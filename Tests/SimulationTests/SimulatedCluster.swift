@@ -47,6 +47,7 @@ final class SimulatedCluster {
     var pausedUntil = Instant.zero
 
     var journal = SimulatedJournal()
+    var durability = DurabilityChecker()
     /// How many times the coordinator was started.
     var epoch = 1
     var runEnds = RunEndChecker()

@@ -141,6 +141,9 @@ extension SimulatedCluster {
     func finishWriting(_ count: Int) {
         // It may be of the coordinator before.
         guard count > journal.writtenCount, count <= journal.batches.count else { return }
+        for batch in journal.batches[journal.writtenCount..<count] {
+            durability.write(batch.records)
+        }
         journal.write(count)
         tell(.journalWritten(upTo: journal.written))
         for id in links.keys.sorted() {
@@ -173,6 +176,10 @@ extension SimulatedCluster {
         for call in calls.values { call.isOver = true }
         calls = [:]
         let isUndone = kept < journal.batches.count
+        for batch in journal.batches[journal.writtenCount..<kept] {
+            durability.write(batch.records)
+        }
+        durability.restart()
         journal.cut(to: kept)
         if !isUndone {
             // All that the checkers know is on disk.

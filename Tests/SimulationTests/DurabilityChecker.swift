@@ -1,0 +1,54 @@
+// What was said must be on disk: accepted runs, ends of runs, acknowledged results, and the dispatch of
+// a tool that must not run twice. Looked at when a message really leaves.
+
+import Core
+import Runs
+import Wire
+
+@testable import CoordinatorCore
+
+/// What is on disk, as far as messages promise it.
+struct DurabilityChecker {
+    private var accepted: Set<RunID> = []
+    private var ended: Set<RunID> = []
+    private var dispatched: Set<AttemptID> = []
+    /// The position after the records of each result that was handled.
+    private var results: [AttemptID: Int] = [:]
+
+    /// Records are on disk.
+    mutating func write(_ records: [NewRecord]) {
+        for record in records {
+            guard case .run(let run, let record) = record else { continue }
+            switch record.change {
+            case .accepted: accepted.insert(run)
+            case .ended: ended.insert(run)
+            case .dispatched(let node, let attempt, _, _):
+                dispatched.insert(AttemptID(run: run, node: Int(node), number: Int(attempt)))
+            default: break
+            }
+        }
+    }
+
+    /// A result was handled; what it changed is in records up to the position.
+    mutating func handle(_ result: AttemptID, upTo position: Int) { results[result] = position }
+
+    /// The coordinator begins to count positions anew.
+    mutating func restart() { results = [:] }
+
+    /// What a message promises and is not on disk, or nil.
+    func missing(for message: Message, written: Int) -> String? {
+        switch message {
+        case .accepted(let body) where !accepted.contains(body.run):
+            return "\(body.run) was accepted and is not on disk"
+        case .event(let body) where body.isTerminal && !ended.contains(body.run):
+            return "the end of \(body.run) was told and is not on disk"
+        case .dispatch(let body)
+        where !SimulatedTools.isIdempotent(body.tool) && !dispatched.contains(body.attempt):
+            return "\(body.attempt) of \(body.tool) was dispatched and is not on disk"
+        case .ack(let body):
+            let early = body.attempts.first { results[$0].map { $0 > written } ?? false }
+            return early.map { "the result of \($0) was acknowledged and is not on disk" }
+        default: return nil
+        }
+    }
+}
