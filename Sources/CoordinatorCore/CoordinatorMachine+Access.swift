@@ -2,6 +2,7 @@
 // and what an identity may do. The proof of a key is in the handshake.
 
 internal import Core
+internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
@@ -87,6 +88,11 @@ extension CoordinatorMachine {
             peer.state = .handshaking(responder)
         }
     }
+}
+
+extension Identity {
+    /// The owner of its runs, if they share a bound.
+    var runOwner: RunOwner? { maxRunning.map { RunOwner(name: name, maxRunning: $0) } }
 }
 
 extension Submit {

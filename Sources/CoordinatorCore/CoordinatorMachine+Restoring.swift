@@ -178,6 +178,7 @@ extension CoordinatorMachine {
             id: run.id,
             onMissingTool: run.acceptance.onMissingTool,
             maxRunning: run.acceptance.maxRunning,
+            owner: run.acceptance.submitter.flatMap(keyring.identity(named:))?.runOwner,
             isClosed: isClosed,
             isCancelled: isCancelled
         )

@@ -62,7 +62,7 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
-        accept(run, opening, submit, id, in: &turn)
+        accept(run, opening, submit, identity, id, in: &turn)
     }
 
     /// The records with which a run begins, and what they changed in its plan.
@@ -133,6 +133,7 @@ extension CoordinatorMachine {
         _ run: HeldRun,
         _ opening: Opening,
         _ submit: Submit,
+        _ identity: Identity?,
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
@@ -150,8 +151,15 @@ extension CoordinatorMachine {
             .report(.runAccepted(run.id, by: submitter, nodes: run.state.plan.count))
         )
         if let level = submit.watch { addWatcher(id, level, of: slot) }
-        let bound = run.state.acceptance.maxRunning
-        schedule(.runAdded(run.id, submit.onMissingTool, maxRunning: bound), in: &turn)
+        schedule(
+            .runAdded(
+                run.id,
+                submit.onMissingTool,
+                maxRunning: run.state.acceptance.maxRunning,
+                owner: identity?.runOwner
+            ),
+            in: &turn
+        )
         for record in opening.records { note(record, slot, in: &turn) }
         if let planner = opening.planner {
             recordPlanner(.plannerMade(planner.document), slot, turn.now)

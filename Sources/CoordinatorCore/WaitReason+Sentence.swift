@@ -20,7 +20,7 @@ extension WaitReason {
         case .failedThere: .failedThere
         case .coolingDown: .coolingDown
         case .keptApart: .keptApart
-        case .runBoundReached: .runBoundReached
+        case .runBoundReached, .ownerBoundReached: .runBoundReached
         case .backingOff: .backingOff
         case .leased: .sent
         case .running: .running
@@ -74,6 +74,9 @@ extension WaitReason {
         case .runBoundReached(let bound):
             return "its run may have only \(bound) \(bound == 1 ? "node" : "nodes") with workers "
                 + "at a time (max-running)"
+        case .ownerBoundReached(let name, let bound):
+            return "all runs of \(name) together may have only \(bound) "
+                + "\(bound == 1 ? "node" : "nodes") with workers at a time (weft keys)"
         case .backingOff(let delay):
             let left = max(delay.wholeMilliseconds, 0)
             return "tried and failed; the next attempt starts in \(left) ms"

@@ -66,6 +66,10 @@ struct ScheduledRun: Sendable {
     var isRestored = false
     /// How many attempts workers may hold at a time.
     var maxRunning = Int32.max
+    /// The slot of its owner, with whose other runs it shares a bound; -1 for none.
+    var owner: Int32 = -1
+    /// Whether it waits for the bound of its owner.
+    var waitsForOwner = false
     /// How many attempts workers hold.
     var liveAttempts: Int32 = 0
     /// Queues that gave up their turn because the run was at its bound, the first one first.

@@ -39,7 +39,7 @@ extension Scheduler {
             for entry in queue.nodes where isWaiting(entry, in: queue) {
                 let node = entry.node
                 let run = Int(node.run)
-                if runs[run].liveAttempts >= runs[run].maxRunning {
+                if isAtBound(run) {
                     rest.nodes.append(entry)
                     continue
                 }

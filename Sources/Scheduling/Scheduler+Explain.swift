@@ -34,6 +34,8 @@ public enum WaitReason: Sendable, Equatable {
     case keptApart([WorkerID])
     /// Workers hold as many attempts of its run as this one may have at a time.
     case runBoundReached(Int)
+    /// Workers hold as many attempts of its owner's runs as these may have together.
+    case ownerBoundReached(String, Int)
     /// The next attempt starts after this delay.
     case backingOff(Duration)
     /// Sent to the worker, which has not said that it began.
@@ -76,6 +78,10 @@ extension Scheduler {
             let run = runs[Int(slot.run)]
             if run.liveAttempts >= run.maxRunning {
                 return [.runBoundReached(Int(run.maxRunning))]
+            }
+            if run.owner >= 0, owners.isAtBound(run.owner) {
+                let owner = owners[run.owner]
+                return [.ownerBoundReached(owner.name, Int(owner.maxRunning))]
             }
             return explainReady(slot, now)
         case .backingOff(let until): return [.backingOff(until.duration(since: now))]

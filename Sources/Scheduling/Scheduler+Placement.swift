@@ -12,7 +12,8 @@ internal import HeapModule
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass: another one must follow.
     public var hasOpenings: Bool {
-        !classes.opened.isEmpty || !workers.listed.isEmpty || runs.areListed || careful.haveOpenings
+        !classes.opened.isEmpty || !workers.listed.isEmpty || runs.areListed || owners.areListed
+            || careful.haveOpenings
     }
 
     /// Dispatches ready nodes while workers have room.
@@ -25,6 +26,7 @@ extension Scheduler {
         if !workers.listed.isEmpty { restoreWorkers(now, &actions) }
         if !classes.opened.isEmpty { placeOpenClasses(now, &actions) }
         if runs.areListed { resumeRuns(now, &actions) }
+        if owners.areListed { resumeOwners(now, &actions) }
     }
 
     private mutating func placeOpenClasses(_ now: Instant, _ actions: inout [Action]) {
@@ -33,25 +35,7 @@ extension Scheduler {
         }
     }
 
-    /// Gives runs that were at their bound their turns back, one after the other until they are at
-    /// their bound again.
-    private mutating func resumeRuns(_ now: Instant, _ actions: inout [Action]) {
-        for use in runs.takeListed() where runs.has(use) {
-            let run = use.run
-            runs[run].isListed = false
-            while runs[run].liveAttempts < runs[run].maxRunning,
-                let queue = runs[run].parkedQueues.popFirst()
-            {
-                runs[run].queues[queue].isParked = false
-                addTurn(of: run, queue)
-                placeClass(runs[run].queues[queue].placement, now, &actions)
-                // A run whose last node failed for want of its tool is over.
-                guard runs.has(use) else { break }
-            }
-        }
-    }
-
-    private mutating func placeClass(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
+    mutating func placeClass(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
         guard classes[index].activePools > 0 else { return missTool(index, &actions) }
         while let turn = nextTurn(of: index), let place = nextWorker(of: index) {
             dispatchNext(of: turn, index, to: place.worker, from: place.pool, now, &actions)
@@ -81,9 +65,8 @@ extension Scheduler {
     private mutating func nextTurn(of index: Int) -> PlacementClass.QueueTurn? {
         while let turn = classes[index].turns.first {
             if isValid(turn) {
-                if runs[turn.run].liveAttempts >= runs[turn.run].maxRunning {
-                    runs[turn.run].parkedQueues.append(turn.queue)
-                    runs[turn.run].queues[turn.queue].isParked = true
+                if isAtBound(turn.run) {
+                    park(turn)
                 } else if runs[turn.run].firstReady(turn.queue) != nil {
                     return turn
                 }

@@ -95,9 +95,7 @@ extension Scheduler {
     /// Whether a run that may run more has a ready node of the class.
     private func hasReady(_ index: Int) -> Bool {
         classes[index].turns.contains { turn in
-            guard isValid(turn), runs[turn.run].liveAttempts < runs[turn.run].maxRunning else {
-                return false
-            }
+            guard isValid(turn), !isAtBound(turn.run) else { return false }
             return runs[turn.run].queues[turn.queue].heap.unordered.contains {
                 runs[turn.run].nodes[Int($0.node)].state == .ready
             }

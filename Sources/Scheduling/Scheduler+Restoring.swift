@@ -45,6 +45,8 @@ public struct RestoredRun: Sendable {
     public var onMissingTool: MissingToolPolicy
     /// How many attempts workers may hold of it at a time; nil for no bound.
     public var maxRunning: Int?
+    /// Whose runs share a bound with it, if any do.
+    public var owner: RunOwner?
     /// All its nodes, by index.
     public var specs: [NodeSpec]
     /// How each of them stood.
@@ -63,12 +65,14 @@ public struct RestoredRun: Sendable {
         id: RunID,
         onMissingTool: MissingToolPolicy = .wait,
         maxRunning: Int? = nil,
+        owner: RunOwner? = nil,
         isClosed: Bool = false,
         isCancelled: Bool = false
     ) {
         self.id = id
         self.onMissingTool = onMissingTool
         self.maxRunning = maxRunning
+        self.owner = owner
         self.isClosed = isClosed
         self.isCancelled = isCancelled
         specs = []
@@ -102,8 +106,12 @@ extension Scheduler {
     }
 
     mutating func restore(_ restored: RestoredRun, _ now: Instant, _ actions: inout [Action]) {
-        runs.insert(restored.id, restored.onMissingTool, maxRunning: restored.maxRunning)
-        guard let run = runs.slot(of: restored.id) else { return }
+        let run = addRun(
+            restored.id,
+            restored.onMissingTool,
+            maxRunning: restored.maxRunning,
+            restored.owner
+        )
         runs[run].isRestored = true
         append(restored.specs, to: run)
         for (index, node) in restored.nodes.enumerated() {

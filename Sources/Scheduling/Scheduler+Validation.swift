@@ -11,12 +11,30 @@ extension Scheduler {
     /// O(nodes + edges + workers).
     public func validate() throws(InvariantViolation) {
         for slot in runs.slotsInUse { try validate(slot) }
+        try validateOwners()
         for worker in workers.connected { try validate(workers[worker]) }
         guard workers.isOrdered else {
             throw InvariantViolation("the order of workers does not name every worker once")
         }
         try validateClasses()
         try validatePools()
+    }
+
+    private func validateOwners() throws(InvariantViolation) {
+        for slot in owners.slotsInUse {
+            let owner = owners[slot]
+            let ofIt = runs.slotsInUse.filter { runs[$0].owner == slot }
+            guard ofIt.count == owner.runCount,
+                ofIt.reduce(0, { $0 + runs[$1].liveAttempts }) == owner.liveAttempts
+            else { throw InvariantViolation("\(owner.name) counts its runs or attempts wrongly") }
+            let waiting = owner.waiting.filter(runs.has).map(\.run).sorted()
+            guard waiting == ofIt.filter({ runs[$0].waitsForOwner && !runs[$0].isFinished }) else {
+                throw InvariantViolation("the runs that wait for \(owner.name) are others")
+            }
+            guard waiting.isEmpty || owners.isAtBound(slot) || owner.isListed else {
+                throw InvariantViolation("\(owner.name) has room for the runs that wait for it")
+            }
+        }
     }
 
     private func validate(_ slot: Int) throws(InvariantViolation) {
@@ -54,7 +72,8 @@ extension Scheduler {
         {
             throw InvariantViolation("queue \(queue) of run \(run.id) is parked or not, wrongly")
         }
-        guard run.parkedQueues.isEmpty || run.liveAttempts >= run.maxRunning || run.isListed else {
+        guard run.parkedQueues.isEmpty || isAtOwnBound(slot) || run.isListed || run.waitsForOwner
+        else {
             throw InvariantViolation("run \(run.id) has room for attempts and takes no turns")
         }
         let isSwept = sweeps.concern(ScheduledRun.Use(run: slot, generation: run.generation))

@@ -103,7 +103,7 @@ extension Scheduler {
         let order = workers[worker].sentCount
         workers[worker].sentCount += 1
         workers[worker].attempts.append(ScheduledWorker.HeldAttempt(node: node, order: order))
-        runs[Int(node.run)].liveAttempts += 1
+        beginAttempt(of: Int(node.run))
         if record(node).isTroubled { host(node, on: worker, 1) }
         countHeld(of: node, on: worker, 1)
     }
@@ -119,8 +119,7 @@ extension Scheduler {
             update(last.node) { $0.attemptPosition = Int32(position) }
         }
         update(node) { $0.attemptPosition = -1 }
-        runs[Int(node.run)].liveAttempts -= 1
-        runs.list(Int(node.run))
+        endAttempt(of: Int(node.run))
         workers[worker].endedSinceReview += 1
         if record(node).isTroubled { host(node, on: worker, -1) }
         countHeld(of: node, on: worker, -1)

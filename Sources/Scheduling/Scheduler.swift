@@ -13,6 +13,7 @@ public struct Scheduler: Sendable {
     let limits: SchedulerLimits
     var generator: SplitMix64
     var runs = ScheduledRuns()
+    var owners = RunOwners()
     var workers = ScheduledWorkers()
     var groups = WorkerGroups()
     var pools = Table<WorkerPool>()
@@ -56,8 +57,8 @@ public struct Scheduler: Sendable {
             noteArguments(of: node, &actions)
         case .argumentsFailed(let node, let failure):
             failForArguments(node, failure, &actions)
-        case .runAdded(let run, let policy, let maxRunning):
-            runs.insert(run, policy, maxRunning: maxRunning)
+        case .runAdded(let run, let policy, let maxRunning, let owner):
+            addRun(run, policy, maxRunning: maxRunning, owner)
         case .runRestored(let run):
             restore(run, now, &actions)
         case .nodesAdded(let run, let specs, let edges, let held):
@@ -69,7 +70,7 @@ public struct Scheduler: Sendable {
         case .cancelRequested(let run):
             cancel(run, now, &actions)
         case .runReleased(let run):
-            runs.release(run)
+            releaseRun(run)
         case .workerJoined(let worker, let profile):
             join(worker, profile)
         case .workerChanged(let worker, let profile):

@@ -22,8 +22,9 @@ extension Scheduler {
         /// A worker's lease ended or it left: all its attempts are fenced.
         case workerLost(WorkerID)
         /// A run was accepted; it has no nodes yet and may still grow. Workers hold at most
-        /// `maxRunning` attempts of it at a time, if that is given.
-        case runAdded(RunID, MissingToolPolicy, maxRunning: Int? = nil)
+        /// `maxRunning` attempts of it at a time, if that is given, and of all runs of its owner no
+        /// more than the owner may have.
+        case runAdded(RunID, MissingToolPolicy, maxRunning: Int? = nil, owner: RunOwner? = nil)
         /// A run goes on that another scheduler had before.
         case runRestored(RestoredRun)
         /// Nodes were appended to a run. `held` lists nodes that wait for something that is not in

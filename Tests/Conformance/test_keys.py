@@ -554,6 +554,25 @@ class BoundTests(KeysTest):
                     highest = max(highest, len(running))
                 self.assertEqual(highest, most)
 
+    def test_all_runs_of_an_identity_share_its_bound(self):
+        _, bound = self.add("client", "--max-running", "2")
+        plan = {"tasks": [{"id": f"t{number}", "tool_name": "sleep", "args": {"ms": 60}}
+                          for number in range(5)]}
+        peer = self.greet(bound)
+        for _ in range(3):
+            peer.send(type="submit", key=secrets.token_hex(8), plan=plan, watch="nodes")
+        running, highest, begun, ended = set(), 0, 0, 0
+        while ended < 3:
+            event = peer.skip_to("event")
+            ended += event["kind"] == "run_succeeded"
+            if event["kind"] == "dispatched":
+                running.add((event["run"], event["node"]))
+                begun += 1
+            if event["kind"] == "node_succeeded":
+                running.discard((event["run"], event["node"]))
+            highest = max(highest, len(running))
+        self.assertEqual((highest, begun), (2, 15))
+
     def test_bounds_that_change_count_from_the_next_run_on(self):
         name, join = self.add("client")
         plan = self.plan(("sleep", {"ms": 1}))

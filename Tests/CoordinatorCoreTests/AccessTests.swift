@@ -242,5 +242,9 @@ struct AccessTests {
             if case .dispatch = $0 { true } else { false }
         }
         #expect(dispatched.count == 2)
+        client.send(.submit(Submit(key: "l", plan: try RawJSON(validating: plan))))
+        harness.advance(.milliseconds(10))
+        // Its other runs count, too.
+        #expect(!worker.take().contains { if case .dispatch = $0 { true } else { false } })
     }
 }

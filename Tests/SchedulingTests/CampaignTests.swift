@@ -46,6 +46,8 @@ private final class Campaign {
     private(set) var problems: [String] = []
     private var scheduler: Scheduler
     private var generator: SplitMix64
+    /// Owners with tight bounds make some moves rare, so only some histories have any.
+    private let hasOwners: Bool
     private var now = Instant.zero
     private var actions: [Scheduler.Action] = []
     private var workers: [WorkerID] = []
@@ -91,6 +93,7 @@ private final class Campaign {
     ]
 
     init(seed: UInt64) {
+        hasOwners = seed % 3 == 0
         var limits = SchedulerLimits()
         // Classes, pools and demands come and go all the time.
         limits.idleClasses = 1
@@ -134,7 +137,10 @@ private final class Campaign {
         runOrder.append(id)
         runs[id] = RunModel()
         let bound = chance(30) ? draw(1...3) : nil
-        handle(.runAdded(id, chance(70) ? .wait : .fail, maxRunning: bound))
+        let owner =
+            hasOwners && chance(70)
+            ? RunOwner(name: "o\(draw(0...1))", maxRunning: draw(1...4)) : nil
+        handle(.runAdded(id, chance(70) ? .wait : .fail, maxRunning: bound, owner: owner))
         add(to: id, count: draw(0...8))
         if chance(70) { close(id) }
     }

@@ -68,6 +68,53 @@ struct RunBoundTests {
         #expect(reasons == [.runBoundReached(1)])
     }
 
+    @Test("Runs of one owner share its bound and take turns; other runs notice nothing")
+    func owners() {
+        scheduler.join("w", slots: 8, tools: ["t": ToolOffer(), "u": ToolOffer()])
+        let owner = RunOwner(name: "alice", maxRunning: 2)
+        scheduler.submit("r", [node("a"), node("b"), node("c"), node("d")], owner: owner)
+        #expect(scheduler.take() == ["dispatch a/1 to w", "dispatch b/1 to w"])
+        scheduler.submit("s", [node("a", tool: "u"), node("b")], owner: owner)
+        scheduler.expect()
+        scheduler.submit("x", [node("a")], owner: RunOwner(name: "bob", maxRunning: 1))
+        #expect(scheduler.take() == ["dispatch x.a/1 to w"])
+        scheduler.submit("y", [node("a")])
+        #expect(scheduler.take() == ["dispatch y.a/1 to w"])
+        let reasons = scheduler.scheduler.explain(
+            scheduler.reference("a", "s"),
+            dependencies: [],
+            at: scheduler.now
+        )
+        #expect(reasons == [.ownerBoundReached("alice", 2)])
+        scheduler.finish("a")
+        #expect(scheduler.take() == ["a succeeded", "dispatch c/1 to w"])
+        // The other run's turn has come.
+        scheduler.finish("b")
+        #expect(scheduler.take() == ["b succeeded", "dispatch s.a/1 to w"])
+    }
+
+    @Test("A run's own limit holds within that of its owner, and a wider one of the owner at once")
+    func ownerAndRun() {
+        scheduler.join("w", slots: 8)
+        let nodes = [node("a"), node("b"), node("c")]
+        scheduler.submit(
+            "r",
+            nodes,
+            maxRunning: 1,
+            owner: RunOwner(name: "alice", maxRunning: 2)
+        )
+        scheduler.expect("dispatch a/1 to w")
+        scheduler.submit("s", nodes, owner: RunOwner(name: "alice", maxRunning: 2))
+        #expect(scheduler.take() == ["dispatch s.a/1 to w"])
+        scheduler.finish("a")
+        let next = scheduler.take()
+        #expect(next.count == 2 && next[0] == "a succeeded")
+        scheduler.submit("q", nodes, owner: RunOwner(name: "alice", maxRunning: 9))
+        // r may have one, s and q all of theirs.
+        let dispatched = scheduler.take().filter { $0.hasPrefix("dispatch") }
+        #expect(dispatched.count + 2 == 1 + 3 + 3)
+    }
+
     @Test("A cancelled run releases its waiting nodes")
     func cancelled() {
         scheduler.join("w", slots: 8)

@@ -157,10 +157,14 @@ final class SchedulerHarness {
         _ nodes: [TestNode],
         missing: MissingToolPolicy = .wait,
         maxRunning: Int? = nil,
+        owner: RunOwner? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         let id = runID(run)
-        handle(.runAdded(id, missing, maxRunning: maxRunning), sourceLocation: sourceLocation)
+        handle(
+            .runAdded(id, missing, maxRunning: maxRunning, owner: owner),
+            sourceLocation: sourceLocation
+        )
         add(run, nodes, sourceLocation: sourceLocation)
         handle(.runClosed(id), sourceLocation: sourceLocation)
         place(sourceLocation: sourceLocation)

@@ -27,13 +27,15 @@ struct ScheduledRuns: Sendable {
     /// The slots of the runs that are not released, in ascending order.
     var slotsInUse: [Int] { runs.indices.filter { slots[runs[$0].id] == $0 } }
 
-    mutating func insert(_ id: RunID, _ policy: MissingToolPolicy, maxRunning: Int?) {
+    /// Adds a run and returns its slot.
+    mutating func insert(_ id: RunID, _ policy: MissingToolPolicy, maxRunning: Int?) -> Int {
         precondition(slots[id] == nil, "run \(id) was added twice")
         var run = ScheduledRun(id: id, missingTool: policy, generation: makeGeneration())
         if let maxRunning { run.maxRunning = Int32(clamping: max(maxRunning, 1)) }
         let slot = vacancies.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
         slots[id] = slot
+        return slot
     }
 
     mutating func release(_ id: RunID) {
@@ -61,7 +63,8 @@ struct ScheduledRuns: Sendable {
 
     /// A run that was at its bound of attempts has room for another one: the next pass checks it.
     mutating func list(_ slot: Int) {
-        guard !runs[slot].isListed, !runs[slot].parkedQueues.isEmpty else { return }
+        guard !runs[slot].isListed, !runs[slot].waitsForOwner, !runs[slot].parkedQueues.isEmpty
+        else { return }
         runs[slot].isListed = true
         listed.append(ScheduledRun.Use(run: slot, generation: runs[slot].generation))
     }

@@ -9,7 +9,7 @@ public struct Identity: Sendable, Equatable {
     public var role: Role
     /// The tools that its runs may use; nil allows all.
     public var allowedTools: [String]?
-    /// How many nodes of one of its runs may run at a time; nil for no bound of its own.
+    /// How many nodes of all its runs together may run at a time; nil for no bound.
     public var maxRunning: Int?
 
     /// Describes an identity.
@@ -117,6 +117,11 @@ public struct Keyring: Sendable, Equatable {
     /// Whether an identity has a key that is accepted at a time, in milliseconds of Unix time.
     public func hasKey(of identity: String, at time: Int) -> Bool {
         entries.values.contains { $0.identity.name == identity && $0.isValid(at: time) }
+    }
+
+    /// The identity of that name, if it has any key.
+    public func identity(named name: String) -> Identity? {
+        entries.values.first { $0.identity.name == name }?.identity
     }
 
     /// When the next key stops being accepted after a time, in milliseconds of Unix time.

@@ -274,7 +274,7 @@ struct BoundFlags: ParsableArguments {
     var allowTool: [String] = []
     @Option(
         help: ArgumentHelp(
-            "How many nodes of each of its runs may be with workers at a time.",
+            "How many nodes of all its runs together may be with workers at a time.",
             valueName: "number"
         )
     )
