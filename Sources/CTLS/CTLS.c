@@ -200,7 +200,7 @@ static bool configure(SSL_CTX *shared, bool is_server) {
     SSL_CTX_set_session_cache_mode(shared, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(shared, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     if (is_server) {
-        // Most of its many connections are idle; a peer has one.
+        // Most of its many connections are idle; a peer has one. See also weft_tls_new.
         SSL_CTX_set_mode(shared, SSL_MODE_RELEASE_BUFFERS);
         SSL_CTX_set_psk_find_session_callback(shared, find_key);
         return SSL_CTX_set_num_tickets(shared, 0) && SSL_CTX_set_max_early_data(shared, 0);
@@ -239,6 +239,9 @@ void weft_tls_context_free(weft_tls_context *context) {
 
 // MARK: - Connections
 
+// Of a server: those that begin while there are no more keep their buffers.
+static const size_t connections_with_buffers = 64;
+
 static void note_event(const SSL *ssl, int where, int value) {
     if (where == SSL_CB_READ_ALERT) {
         weft_tls *tls = SSL_get_app_data(ssl);
@@ -260,6 +263,11 @@ weft_tls *weft_tls_new(weft_tls_context *context) {
     BIO_set_data(stream, tls);
     BIO_set_init(stream, 1);
     SSL_set_bio(tls->ssl, stream, stream);
+    // Few connections may keep their buffers of 17 KiB: to get them again for each record takes as
+    // long as to encrypt a short one, because glibc then tidies up all of its memory.
+    if (context->references <= connections_with_buffers) {
+        SSL_clear_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+    }
     tls->context = context;
     context->references += 1;
     SSL_set_app_data(tls->ssl, tls);
