@@ -56,7 +56,7 @@ extension CoordinatorService {
         handle(.journalWritten(upTo: position))
         for connection in exchange(&held, with: []) {
             connection.release(upTo: position)
-            if connection.isHeld { held.append(connection) }
+            if connection.isHolding { held.append(connection) }
         }
     }
 
@@ -69,8 +69,9 @@ extension CoordinatorService {
     func hold(_ id: ConnectionID) {
         let position = machine.recordPosition
         guard position > written, let connection = connections[id] else { return }
+        // One that holds something is in the list.
+        if !connection.isHolding { held.append(connection) }
         connection.hold(until: position)
-        held.append(connection)
     }
 
     /// Reads a run that has ended.

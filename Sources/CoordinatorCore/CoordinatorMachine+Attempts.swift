@@ -214,7 +214,10 @@ extension CoordinatorMachine {
     /// Tells the worker, with the next dispatch or a little later, of a result that was stored, or
     /// that is not needed any more.
     private mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
-        if configuration.keepsRecords, !isStale { return journal.hold(attempt, of: worker) }
+        if configuration.keepsRecords, !isStale {
+            let connection = fleet.inPlace(worker) { $0.connection } ?? nil
+            return journal.hold(attempt, of: worker, on: connection)
+        }
         fleet.acknowledge(attempt, of: worker, isStale: isStale, batch: limits.ackBatch)
     }
 

@@ -19,6 +19,16 @@ public enum NewRecord: Sendable {
     case workerLeft(name: String)
 }
 
+/// A result that is acknowledged when its records are on disk.
+struct HeldAcknowledgement: Sendable {
+    /// Up to where records must be on disk.
+    var position = Int.max
+    let attempt: AttemptID
+    let worker: WorkerID
+    /// On which it came: on another one the worker names it again.
+    let connection: ConnectionID?
+}
+
 /// Records that were not handed over yet, and what waits for those that were.
 struct JournalOrder: Sendable {
     /// Records that were not taken yet.
@@ -28,7 +38,7 @@ struct JournalOrder: Sendable {
     /// Up to where they are on disk.
     private(set) var written = 0
     /// Results that are acknowledged when their records are on disk.
-    private var acknowledgements: Deque<(position: Int, attempt: AttemptID, worker: WorkerID)> = []
+    private var acknowledgements: Deque<HeldAcknowledgement> = []
     /// How many of them, the last ones, belong to the event that is being handled: their records
     /// may follow.
     private var freshCount = 0
@@ -48,8 +58,10 @@ struct JournalOrder: Sendable {
     // MARK: - Waiting
 
     /// A result is acknowledged when all that it changed is on disk.
-    mutating func hold(_ attempt: AttemptID, of worker: WorkerID) {
-        acknowledgements.append((.max, attempt, worker))
+    mutating func hold(_ attempt: AttemptID, of worker: WorkerID, on connection: ConnectionID?) {
+        acknowledgements.append(
+            HeldAcknowledgement(attempt: attempt, worker: worker, connection: connection)
+        )
         freshCount += 1
     }
 
@@ -70,10 +82,10 @@ struct JournalOrder: Sendable {
     mutating func note(written position: Int) { written = max(written, position) }
 
     /// The next result that may be acknowledged; nil if there is none.
-    mutating func popAcknowledgement() -> (attempt: AttemptID, worker: WorkerID)? {
+    mutating func popAcknowledgement() -> HeldAcknowledgement? {
         guard let first = acknowledgements.first, first.position <= written else { return nil }
         acknowledgements.removeFirst()
-        return (first.attempt, first.worker)
+        return first
     }
 
     /// The next worker with an attempt that may leave; nil if there is none.
@@ -98,6 +110,8 @@ extension CoordinatorMachine {
     mutating func passWritten(_ position: Int, in turn: inout CoordinatorTurn) {
         journal.note(written: position)
         while let next = journal.popAcknowledgement() {
+            let connection = fleet.inPlace(next.worker) { $0.connection } ?? nil
+            guard connection == next.connection else { continue }
             fleet.acknowledge(
                 next.attempt,
                 of: next.worker,

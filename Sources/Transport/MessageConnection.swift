@@ -159,13 +159,13 @@ public final class MessageConnection {
         outbox.hold(until: position)
     }
 
-    /// Whether what is next to leave is held; a connection that is to be closed waits for that.
-    public var isHeld: Bool { outbox.isHeld }
+    /// Whether something is held; a connection that is to be closed waits for that.
+    public var isHolding: Bool { outbox.isHolding }
 
     /// Lets leave what was held until positions up to this one.
     public func release(upTo position: Int) {
         outbox.release(upTo: position)
-        if closesWhenReleased, !outbox.isHeld {
+        if closesWhenReleased, !outbox.isHolding {
             closesWhenReleased = false
             return closeWritten()
         }
@@ -374,7 +374,7 @@ public final class MessageConnection {
     /// Without waiting for the peer's end, what it sends meanwhile may cost it our last bytes.
     public func closeAfterWriting(waitsForEnd: Bool = true) {
         guard !isClosed else { return }
-        guard outbox.isHeld else { return closeWritten(waitsForEnd: waitsForEnd) }
+        guard outbox.isHolding else { return closeWritten(waitsForEnd: waitsForEnd) }
         closesWhenReleased = true
         socket.pauseReading()
         forgetCallbacks()

@@ -94,7 +94,7 @@ public struct Outbox: Sendable {
     }
 
     /// Whether something is held, though it may not be next.
-    private var isHolding: Bool {
+    public var isHolding: Bool {
         holds > 0
             && queue.contains { entry in
                 if case .hold(let position) = entry { position > released } else { false }

@@ -60,6 +60,41 @@ struct MessageConnectionTests {
         #expect(received == pings(0..<1000))
     }
 
+    @Test("What is held leaves when it is released, part by part, and before the connection closes")
+    func holdsAndReleases() async throws {
+        let received = try await onLoop { loop in
+            let inbox = Inbox()
+            var kept: [MessageConnection] = []
+            try connectPair(loop) { near, far in
+                let sender = MessageConnection(loop: loop, socket: near, maximumLine: 1024)
+                let receiver = MessageConnection(loop: loop, socket: far, maximumLine: 1024)
+                kept = [sender, receiver]
+                let messages = pings(0..<4)
+                inbox.start(receiver) {
+                    switch inbox.messages.count {
+                    case 1: sender.release(upTo: 5)
+                    case 2:
+                        #expect(sender.isHolding)
+                        sender.closeAfterWriting()
+                        sender.release(upTo: 9)
+                    case 4: loop.stop()
+                    default: break
+                    }
+                }
+                sender.send(messages[0])
+                sender.hold(until: 5)
+                sender.send(messages[1])
+                sender.hold(until: 9)
+                sender.send(messages[2])
+                sender.send(messages[3])
+            }
+            loop.run()
+            for connection in kept { connection.close() }
+            return inbox.messages
+        }
+        #expect(received == pings(0..<4))
+    }
+
     @Test("A message sent by a hook after that of the outboxes leaves before the loop waits")
     func lateMessagesLeave() async throws {
         let received = try await onLoop { loop in
