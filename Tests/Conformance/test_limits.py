@@ -16,11 +16,12 @@ KIB = 1 << 10
 class SmallLimits(CoordinatorTest):
     """A coordinator whose limits are small enough to be reached."""
 
+    OPTIONS = []
     LIMITS = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.coordinator = Coordinator(**cls.LIMITS)
+        cls.coordinator = Coordinator(*cls.OPTIONS, **cls.LIMITS)
         cls.addClassCleanup(cls.coordinator.stop)
 
     def assertWell(self):
@@ -124,6 +125,8 @@ class LineTests(SmallLimits):
 
 
 class CountTests(SmallLimits):
+    # With a journal, runs that are too many for memory are read from disk.
+    OPTIONS = ["--ephemeral"]
     LIMITS = {"connections": 30, "unauthenticated_connections": 4, "unknown_types": 3,
               "tools_per_worker": 2, "slots_per_worker": 5, "unfinished_runs": 3,
               "finished_runs": 2, "finished_events": 2}
