@@ -13,8 +13,7 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case unreachable
         /// The coordinator, or this side, refused the other's proof.
         case refused
-        /// The connection broke; runs may continue without it, unless the code is `shutting_down`:
-        /// then they have ended with the coordinator.
+        /// The connection broke; runs may continue without it.
         case lost
         /// The coordinator refused the request; the connection is still usable.
         case rejected
@@ -28,6 +27,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public var message: String
     /// What is wrong with the plan, with code `bad_plan`.
     public var problems: [PlanProblem]
+    /// Why a connection was lost, without its address.
+    package private(set) var cause: String?
 
     /// Makes an error.
     public init(
@@ -104,6 +105,7 @@ extension ClientError {
             code: error.code,
             message: "The coordinator at \(endpoint) closed the connection: \(error.message)"
         )
+        cause = error.message
     }
 
     static func notAuthenticated(
@@ -139,16 +141,16 @@ extension ClientError {
     }
 
     /// What happens to a run whose coordinator cannot be reached any more, in words for people.
-    public func hint(about run: RunID) -> String {
-        if code == .shuttingDown {
-            return "Run \(run) has ended with the coordinator, which keeps runs in memory only; "
-                + "run it again."
-        }
+    ///
+    /// Nil if the message says it. With the number of an event the command goes on there.
+    public func hint(about run: RunID, from event: Int? = nil) -> String? {
+        if code == .unknownRun { return nil }
+        let command = "weft watch \(run)\(event.map { " --from \($0)" } ?? "")"
         if code == .authFailed {
-            return "Run \(run) goes on there; with a key that is accepted: weft watch \(run)."
+            return "Run \(run) goes on there; with a key that is accepted: \(command)"
         }
-        return "If the coordinator still runs, run \(run) goes on there: weft watch \(run). If it "
-            + "was stopped, the run is lost, because runs are kept in memory."
+        return "Run \(run) goes on there, also when the coordinator is started again, unless that "
+            + "keeps no journal: \(command)"
     }
 
     /// An answer that is not what the protocol says.
@@ -161,9 +163,11 @@ extension ClientError {
     }
 
     static func lost(_ endpoint: Endpoint, _ cause: String) -> ClientError {
-        ClientError(
+        var error = ClientError(
             kind: .lost,
             message: "The connection to the coordinator at \(endpoint) is lost: \(cause)."
         )
+        error.cause = cause
+        return error
     }
 }

@@ -1,10 +1,42 @@
 // The nodes of a run, page by page: each page is requested when the previous one has been handled,
 // so that a run may have more nodes than fit into memory.
 package import Core
-internal import JSON
+package import JSON
 package import Wire
 
-extension CoordinatorClient {
+/// Gives pages of the nodes of runs.
+///
+/// Confined to its loop.
+package protocol NodeSource: AnyObject {
+    /// Asks for the page of a run that begins with a node.
+    func getNodes(
+        of run: RunID,
+        from: Int,
+        then: @escaping (Result<RawJSON, ClientError>) -> Void
+    )
+}
+
+extension CoordinatorClient: NodeSource {
+    package func getNodes(
+        of run: RunID,
+        from: Int,
+        then: @escaping (Result<RawJSON, ClientError>) -> Void
+    ) {
+        get(.nodes, id: run.text, from: from, then: then)
+    }
+}
+
+extension LastingClient: NodeSource {
+    package func getNodes(
+        of run: RunID,
+        from: Int,
+        then: @escaping (Result<RawJSON, ClientError>) -> Void
+    ) {
+        get(.nodes, id: run.text, from: from, then: then)
+    }
+}
+
+extension NodeSource {
     /// Asks for pages of nodes in the order of the plan.
     ///
     /// - Parameters:
@@ -20,7 +52,7 @@ extension CoordinatorClient {
         onPage: @escaping (NodesPage, @escaping (Bool) -> Void) throws(WireError) -> Void,
         then: @escaping (Result<Void, ClientError>) -> Void
     ) {
-        get(.nodes, id: run.text, from: from) { [self] result in
+        getNodes(of: run, from: from) { [self] result in
             do {
                 let page = try NodesPage(decoding: try result.get())
                 try onPage(page) { [self] goesOn in

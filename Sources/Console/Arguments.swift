@@ -33,12 +33,16 @@ package func nodeID(_ text: String) throws -> NodeID {
 
 /// Reads a duration such as `30s`, longer than nothing.
 package func positiveDuration(_ text: String) throws -> Duration {
-    let duration: Duration
+    let duration = try duration(text)
+    guard duration > .zero else { throw ValidationError("It must be more than 0.") }
+    return duration
+}
+
+/// Reads a duration such as `30s`, or nothing, `0s`.
+package func duration(_ text: String) throws -> Duration {
     do throws(QuantityError) {
-        duration = try Quantities.parseDuration(text)
+        return try Quantities.parseDuration(text)
     } catch {
         throw ValidationError(error.message)
     }
-    guard duration > .zero else { throw ValidationError("It must be more than 0.") }
-    return duration
 }

@@ -22,7 +22,8 @@ package final class Session {
     /// Tells what the command started to end, when the command does not wait for it.
     package var onEndAtOnce: (() -> Void)?
 
-    private(set) var client: CoordinatorClient?
+    /// Closes the connection.
+    private var disconnect: (() -> Void)?
     private var ending: CommandFailure?
     private var isEnding = false
     private var isDone = false
@@ -67,11 +68,27 @@ package final class Session {
             guard !isEnding else { return }
             switch result {
             case .success(let client):
-                self.client = client
+                disconnect = { client.close() }
                 then(client)
             case .failure(let error):
                 end(CommandFailure(error))
             }
+        }
+    }
+
+    /// Connects and continues with a client that connects again for so long when the connection is
+    /// lost, and says so on standard error.
+    package func connect(
+        _ options: CoordinatorClient.Options,
+        reconnecting limit: Duration,
+        about run: RunID? = nil,
+        then: @escaping (LastingClient) -> Void
+    ) {
+        connect(options) { [self] connection in
+            let client = LastingClient(connection, options: options, limit: limit)
+            disconnect = { client.close() }
+            client.onChange = { Shell.tell($0.line(about: run)) }
+            then(client)
         }
     }
 
@@ -81,7 +98,7 @@ package final class Session {
         isEnding = true
         ending = failure
         output.whenDrained { [self] in
-            client?.close()
+            disconnect?()
             // The connection is closed first, while its other side still exists.
             guard let onEnd else { return stop() }
             onEnd { [self] in stop() }
@@ -133,10 +150,23 @@ extension CoordinatorClient.Options {
     }
 }
 
+extension LastingClient.Change {
+    /// One line for people.
+    package func line(about run: RunID?) -> String {
+        switch self {
+        case .lost(let error, let limit):
+            let cause = error.cause ?? error.message
+            return "connection lost (\(cause)); trying again for \(limit.components.seconds) s"
+        case .returned:
+            return "connected again" + (run.map { "; run \($0) goes on" } ?? "")
+        }
+    }
+}
+
 extension Session {
     /// Connects, asks one question and returns the answer.
     ///
-    /// `onConnected` gets the client before the question goes out.
+    /// `onConnected` gets the connection before the question goes out.
     package static func ask(
         _ options: CoordinatorClient.Options,
         _ what: GetKind,
@@ -145,12 +175,13 @@ extension Session {
         from: Int? = nil,
         limit: Int? = nil,
         runs filter: RunsFilter = RunsFilter(),
+        reconnecting: Duration = .zero,
         onConnected: @escaping (CoordinatorClient) -> Void = { _ in }
     ) throws -> RawJSON {
         var answer = RawJSON.null
         try run { session in
-            session.connect(options) { client in
-                onConnected(client)
+            session.connect(options, reconnecting: reconnecting) { client in
+                onConnected(client.connection)
                 client.get(
                     what,
                     id: id,

@@ -83,7 +83,7 @@ final class LocalClusterLoop: Closable {
         switch result {
         case .success(let client):
             guard !isClosed else { return client.close() }
-            tracker = RunTracker(client)
+            tracker = RunTracker(LastingClient(client))
             deadline?.close()
             ready.settle(.success(()))
         case .failure(let error):

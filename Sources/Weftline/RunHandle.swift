@@ -13,7 +13,8 @@ public final class RunHandle: Sendable {
     /// The events of the run, from its first to its last.
     ///
     /// For one reader. A reader gets every event; without a reader, the newest are kept, see
-    /// ``RunEvents``. If the connection is lost the sequence ends early and ``result`` throws.
+    /// ``RunEvents``. If the connection is lost for good the sequence ends early and ``result``
+    /// throws.
     public let events: RunEvents
     private let channel: RunChannel
     private let client: WeftClient
@@ -30,8 +31,8 @@ public final class RunHandle: Sendable {
     /// A run whose nodes fail is not an error: the result contains the failures. Cancelling the
     /// waiting task cancels the run; the wait continues until the run has ended.
     ///
-    /// - Throws: `ClientError` if the connection is lost or the client closed; `CancellationError`
-    ///   if the task was cancelled and the run with it.
+    /// - Throws: `ClientError` if the connection is lost for good or the client closed;
+    ///   `CancellationError` if the task was cancelled and the run with it.
     public var result: RunResult {
         get async throws {
             let result = try await withTaskCancellationHandler {

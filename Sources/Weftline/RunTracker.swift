@@ -1,6 +1,5 @@
-// The runs of one connection, on its loop: each is followed to its end, then its answer and nodes
-// are fetched. Not here: the connection itself (Client), following (RunFollower), waiting
-// (RunHandle).
+// The runs of one client, on its loop: each is followed to its end, then its answer and nodes are
+// fetched. Not here: connections (Client), following (RunFollower), waiting (RunHandle).
 internal import Client
 internal import JSON
 internal import Plans
@@ -8,7 +7,7 @@ internal import Wire
 
 /// Confined to the loop of its client.
 final class RunTracker {
-    private let client: CoordinatorClient
+    private let client: LastingClient
     private var open: [ObjectIdentifier: OpenRun] = [:]
     private var submittedCount = 0
     private var isClosed = false
@@ -28,7 +27,7 @@ final class RunTracker {
         }
     }
 
-    init(_ client: CoordinatorClient) {
+    init(_ client: LastingClient) {
         self.client = client
     }
 

@@ -6,11 +6,14 @@ public import Transport
 internal import UVLoop
 public import Wire
 
-/// A connection to a coordinator, for use from any task.
+/// A client of a coordinator, for use from any task.
 ///
 /// It may have any number of runs at the same time. It has a thread of its own until it is closed,
-/// or its last reference is released. A lost connection is not opened again: everything pending on
-/// it throws, and a new client has to be made.
+/// or its last reference is released. A lost connection is opened again, and runs go on after a
+/// coordinator with a journal was started again: each event comes once, and what was asked is asked
+/// again. Only if that takes too long, see `reconnectTimeout` of
+/// ``connect(to:key:tls:name:timeout:reconnectTimeout:)``, everything pending throws; what is asked
+/// after that tries again.
 public final class WeftClient: Sendable {
     /// Runs a closure with the tracker on its loop; false when there is no tracker any more.
     typealias PostToLoop = @Sendable (@escaping @Sendable (RunTracker) -> Void) -> Bool
@@ -32,6 +35,8 @@ public final class WeftClient: Sendable {
     ///   - tls: When the connection is encrypted; by default if the address is of another host.
     ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
     ///   - timeout: How long connecting may take.
+    ///   - reconnectTimeout: How long a lost connection is tried again; zero for not at all: then
+    ///     a new client has to be made.
     /// - Returns: The connected client.
     /// - Throws: `ClientError`, `KeyFileError`, or `UVError` if there can be no thread.
     public static func connect(
@@ -39,14 +44,16 @@ public final class WeftClient: Sendable {
         key: AccessKey = .standard,
         tls: TLSPolicy = .offHost,
         name: String? = nil,
-        timeout: Duration = .seconds(5)
+        timeout: Duration = .seconds(5),
+        reconnectTimeout: Duration = .seconds(60)
     ) async throws -> WeftClient {
         try await connect(
             to: [endpoint],
             key: try key.resolve(for: .client),
             tls: tls,
             name: name,
-            timeout: timeout
+            timeout: timeout,
+            reconnectTimeout: reconnectTimeout
         )
     }
 
@@ -56,12 +63,15 @@ public final class WeftClient: Sendable {
     ///   - invitation: A join line of `weft keys export`; read one by ``Invitation/load(path:)``.
     ///   - name: A name for people: 1–64 of `[A-Za-z0-9._-]`; nil for one of the process.
     ///   - timeout: How long connecting may take.
+    ///   - reconnectTimeout: How long a lost connection is tried again; zero for not at all: then
+    ///     a new client has to be made.
     /// - Returns: The connected client.
     /// - Throws: `ClientError`, or `UVError` if there can be no thread.
     public static func connect(
         joining invitation: Invitation,
         name: String? = nil,
-        timeout: Duration = .seconds(5)
+        timeout: Duration = .seconds(5),
+        reconnectTimeout: Duration = .seconds(60)
     ) async throws -> WeftClient {
         guard invitation.role == .client else {
             throw ClientError(
@@ -76,7 +86,8 @@ public final class WeftClient: Sendable {
             isJoining: true,
             tls: invitation.isEncrypted ? .always : .never,
             name: name,
-            timeout: timeout
+            timeout: timeout,
+            reconnectTimeout: reconnectTimeout
         )
     }
 
@@ -86,7 +97,8 @@ public final class WeftClient: Sendable {
         isJoining: Bool = false,
         tls: TLSPolicy,
         name: String?,
-        timeout: Duration
+        timeout: Duration,
+        reconnectTimeout: Duration
     ) async throws -> WeftClient {
         let name = name ?? PeerName.ofProcess
         guard PeerName.isValid(name) else {
@@ -107,7 +119,12 @@ public final class WeftClient: Sendable {
         let ready = Promise<Void>()
         let thread = try await OwnedThread.start(name: "weft-client", until: ready) {
             [options] loop in
-            ClientLoop(loop: loop, options: options, ready: ready)
+            ClientLoop(
+                loop: loop,
+                options: options,
+                reconnectTimeout: reconnectTimeout,
+                ready: ready
+            )
         }
         return WeftClient(
             postToLoop: { body in
@@ -134,7 +151,7 @@ public final class WeftClient: Sendable {
     /// task cancels the run.
     ///
     /// - Throws: `ClientError` if the coordinator refuses the plan (then with its problems) or the
-    ///   connection is lost; `CancellationError` if the task was cancelled and the run with it.
+    ///   connection is lost for good; `CancellationError` if the task was cancelled and the run with it.
     public func run(
         _ plan: PlanDocument,
         options: RunOptions = RunOptions()
@@ -171,7 +188,7 @@ public final class WeftClient: Sendable {
     /// - Returns: The result with the answer; nodes that failed on the way are in it.
     /// - Throws: `Failure` with a stable code if there is no answer: a model that failed
     ///   (`model_timeout` and others), a plan that cannot be used, a limit; `ClientError` if the
-    ///   coordinator refuses the goal or the connection is lost; `CancellationError` if the task
+    ///   coordinator refuses the goal or the connection is lost for good; `CancellationError` if the task
     ///   was cancelled and the run with it.
     public func run(
         goal: String,
@@ -240,26 +257,37 @@ public final class WeftClient: Sendable {
     }
 }
 
-/// A client's connection, on the client's own thread.
+/// A client's connections, on the client's own thread.
 private final class ClientLoop: Closable {
     private(set) var tracker: RunTracker?
     private let ready: Promise<Void>
     private var pending: PendingClient?
     private var isClosed = false
 
-    init(loop: EventLoop, options: CoordinatorClient.Options, ready: Promise<Void>) {
+    init(
+        loop: EventLoop,
+        options: CoordinatorClient.Options,
+        reconnectTimeout: Duration,
+        ready: Promise<Void>
+    ) {
         self.ready = ready
         pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
-            self?.finishConnecting(result)
+            self?.finishConnecting(result, options, reconnectTimeout)
         }
     }
 
-    private func finishConnecting(_ result: Result<CoordinatorClient, ClientError>) {
+    private func finishConnecting(
+        _ result: Result<CoordinatorClient, ClientError>,
+        _ options: CoordinatorClient.Options,
+        _ reconnectTimeout: Duration
+    ) {
         pending = nil
         switch result {
-        case .success(let client):
-            guard !isClosed else { return client.close() }
-            tracker = RunTracker(client)
+        case .success(let connection):
+            guard !isClosed else { return connection.close() }
+            tracker = RunTracker(
+                LastingClient(connection, options: options, limit: reconnectTimeout)
+            )
             ready.settle(.success(()))
         case .failure(let error):
             ready.settle(.failure(error))

@@ -118,7 +118,8 @@ struct EmbeddedWorkerTests {
         )
         let client = try await WeftClient.connect(
             to: coordinator.endpoint,
-            key: coordinator.clientKey
+            key: coordinator.clientKey,
+            reconnectTimeout: .zero
         )
         let run = try await client.start(plan(("w", "wait", [:])))
         #expect(await eventually { waiting.started == 1 })

@@ -87,15 +87,18 @@ final class StandaloneCoordinator: Sendable {
     let endpoint: Endpoint
     let workerKey: AccessKey
     let clientKey: AccessKey
+    private let keys: [Role: HandshakeKey]
     private let thread: LoopThread<CoordinatorService>
 
     private init(
         _ endpoint: Endpoint,
+        _ keys: [Role: HandshakeKey],
         _ workerKey: AccessKey,
         _ clientKey: AccessKey,
         _ thread: LoopThread<CoordinatorService>
     ) {
         self.endpoint = endpoint
+        self.keys = keys
         self.workerKey = workerKey
         self.clientKey = clientKey
         self.thread = thread
@@ -105,7 +108,8 @@ final class StandaloneCoordinator: Sendable {
     static func start(
         port: Int = 0,
         keys: [Role: HandshakeKey]? = nil,
-        modelsAt config: String? = nil
+        modelsAt config: String? = nil,
+        journalIn folder: String? = nil
     ) async throws -> Self {
         var known = keys ?? [:]
         for role in [Role.worker, .client] where known[role] == nil {
@@ -124,13 +128,18 @@ final class StandaloneCoordinator: Sendable {
                     environment: [:]
                 )
             }
+            let journal = try folder.map { try CoordinatorJournal(in: $0, loop: loop) }
             let service = CoordinatorService(
                 loop: loop,
                 options: CoordinatorService.Options(
                     port: port,
-                    machine: CoordinatorMachine.Configuration(keyring: Keyring(keys))
+                    machine: CoordinatorMachine.Configuration(
+                        keyring: Keyring(keys),
+                        epoch: journal?.starts ?? 1
+                    )
                 ),
                 models: models,
+                journal: journal,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             )
             let bound = try service.start()
@@ -142,7 +151,16 @@ final class StandaloneCoordinator: Sendable {
             let client = keys[.client].flatMap({ AccessKey.hex($0.hex) })
         else { throw OutOfThread() }
         let endpoint = Endpoint(host: bound.host, port: bound.port)
-        return Self(endpoint, worker, client, thread)
+        return Self(endpoint, keys, worker, client, thread)
+    }
+
+    /// Starts another one after this, at its place and with its keys.
+    func startAgain(journalIn folder: String) async throws -> Self {
+        try await Self.start(
+            port: endpoint.port,
+            keys: keys,
+            journalIn: folder
+        )
     }
 
     func stop() async {

@@ -24,6 +24,7 @@ struct CancelCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Why, for those who watch it.", valueName: "text"))
     var reason: String?
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var reconnecting: ReconnectFlag
     @Flag(help: "Print {\"run\",\"status\"} as JSON.")
     var json = false
 
@@ -31,7 +32,7 @@ struct CancelCommand: ParsableCommand {
         let options = try connection.clientOptions()
         var status = ""
         try Session.run { session in
-            session.connect(options) { client in
+            session.connect(options, reconnecting: reconnecting.limit, about: id) { client in
                 let follower = RunFollower(client) { update in
                     switch update {
                     case .event(_, let end):

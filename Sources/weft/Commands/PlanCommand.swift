@@ -121,7 +121,8 @@ struct PlanCommand: ParsableCommand {
         let settings = PlanRun.Settings(
             submission: submission,
             planFormat: format ?? .json,
-            isRemote: isRemote
+            isRemote: isRemote,
+            reconnecting: isRemote ? ReconnectFlag.standard : .zero
         )
         let client = isRemote ? try connection.clientOptions() : nil
         try Session.run { session in

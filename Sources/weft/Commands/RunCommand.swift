@@ -34,7 +34,8 @@ struct RunCommand: ParsableCommand {
             problem found later fails the run. To know before: weft plan --check FILE.
 
             Only the answer goes to standard output. Ctrl-C cancels the run and waits for its \
-            end; a second Ctrl-C leaves at once.
+            end; a second Ctrl-C leaves at once. When the connection to a coordinator is lost, as \
+            when that is started again, the run goes on there, and this command connects again.
             """
     )
 
@@ -66,6 +67,7 @@ struct RunCommand: ParsableCommand {
         transform: positiveDuration
     )
     var timeout: Duration?
+    @OptionGroup var reconnecting: ReconnectFlag
     @Option(
         help: ArgumentHelp("How many nodes may be with workers at a time.", valueName: "n")
     )
@@ -89,6 +91,9 @@ struct RunCommand: ParsableCommand {
         }
         let modelUser = goal != nil ? "A goal" : joinKind == .llm ? "--join llm" : nil
         try cluster.check(isRemote: isRemote, models: models, modelUser: modelUser)
+        if !isRemote, reconnecting.reconnect != nil {
+            throw ValidationError("--reconnect is for a run at a --coordinator.")
+        }
         if !isRemote, detach {
             throw ValidationError(
                 "--detach needs a coordinator that lives on: --coordinator HOST:PORT. A cluster "
@@ -116,7 +121,8 @@ struct RunCommand: ParsableCommand {
             planName: plan.map(PlanFile.name(of:)),
             isDetached: detach,
             printsJSON: json,
-            isRemote: isRemote
+            isRemote: isRemote,
+            reconnecting: isRemote ? reconnecting.limit : .zero
         )
         let options = isRemote ? try connection.clientOptions() : nil
         try Session.run { session in

@@ -43,6 +43,7 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "Print the run with its answer and every node, or the node, as JSON.")
     var json = false
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var reconnecting: ReconnectFlag
 
     func validate() throws {
         guard !story || node != nil else {
@@ -59,21 +60,22 @@ struct ShowCommand: ParsableCommand {
         let printer = Printer()
         if let node, story { return try tellStory(of: node, options, on: printer) }
         if let node {
-            let data = try Session.ask(options, .node, id: id.text, node: node)
+            let data = try ask(options, .node, node)
             if json { return printer.json(data) }
             let details = try read { () throws(WireError) in try NodeDetails(decoding: data) }
             var age: Int?
             if details.node.status == .running {
-                let run = try Session.ask(options, .run, id: id.text)
+                let run = try ask(options, .run)
                 age = try read { () throws(WireError) in try RunDocument(decoding: run) }
                     .ageMilliseconds
             }
             return NodeView(details, age: age).show(on: printer)
         }
-        if json { return try RunView.printReport(of: id, options) }
+        if json { return try RunView.printReport(of: id, options, reconnecting.limit) }
         let (run, view) = try RunView.fetch(
             id,
             options,
+            reconnecting.limit,
             limit: all ? .max : limit,
             status: status
         )
@@ -85,12 +87,26 @@ struct ShowCommand: ParsableCommand {
         }
     }
 
+    private func ask(
+        _ options: CoordinatorClient.Options,
+        _ what: GetKind,
+        _ node: NodeID? = nil
+    ) throws -> RawJSON {
+        try Session.ask(
+            options,
+            what,
+            id: id.text,
+            node: node,
+            reconnecting: reconnecting.limit
+        )
+    }
+
     private func tellStory(
         of node: NodeID,
         _ options: CoordinatorClient.Options,
         on printer: Printer
     ) throws {
-        let data = try Session.ask(options, .story, id: id.text, node: node)
+        let data = try ask(options, .story, node)
         if json { return printer.json(data) }
         let story = try read { () throws(WireError) in try StoryDocument(decoding: data) }
         if !story.isComplete { printer.lines(["… earlier records are not kept any more"]) }

@@ -18,14 +18,31 @@ struct WatchCommand: ParsableCommand {
 
               weft watch 7f3k2m
               weft watch 7f3k2m --json | jq -c 'select(.kind == "node_failed")'
+              weft watch 7f3k2m --json --from 12
+
+            With a lost connection, as when the coordinator is started again, it connects again and \
+            goes on where it was: no end of a node is printed twice.
             """
     )
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
     var id: RunID
+    @Option(
+        help: ArgumentHelp(
+            "Begin with the event of this number, `seq` in JSON (default: the oldest that is kept).",
+            valueName: "number"
+        )
+    )
+    var from: Int?
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var reconnecting: ReconnectFlag
     @Flag(help: "Print each event as a JSON object on a line of its own.")
     var json = false
+
+    func validate() throws {
+        guard let from, !(0...Limits.largestInteger).contains(from) else { return }
+        throw ValidationError("--from is the number of an event, from 0.")
+    }
 
     func run() throws {
         let options = try connection.clientOptions(readsOnly: true)
@@ -33,28 +50,30 @@ struct WatchCommand: ParsableCommand {
             let terminal = Terminal.of(.standard)
             var lines = EventLines(style: terminal.style, isForTerminal: terminal.isTerminal)
             session.output.onBroken = { session.end() }
-            session.connect(options) { client in
+            session.connect(options, reconnecting: reconnecting.limit, about: id) { client in
+                var next = from
                 let follower = RunFollower(client) { update in
                     switch update {
                     case .event(let event, let end):
+                        next = event.sequence
                         session.output.write(json ? document(event) : text(lines.lines(of: event)))
                         guard let status = end?.exitStatus else { return }
                         session.end(status == .success ? nil : CommandFailure(status))
                     case .failed(let error):
-                        session.end(failure(error))
+                        session.end(failure(error, next))
                     case .accepted, .planComplete:
                         break
                     }
                 }
-                follower.watch(id, level: .all)
+                follower.watch(id, from: from, level: .all)
             }
         }
     }
 
-    private func failure(_ error: ClientError) -> CommandFailure {
+    private func failure(_ error: ClientError, _ next: Int?) -> CommandFailure {
         var failure = CommandFailure(error)
-        if error.kind == .lost {
-            failure.lines.append(error.hint(about: id))
+        if error.kind == .lost, let hint = error.hint(about: id, from: next) {
+            failure.lines.append(hint)
         }
         return failure
     }

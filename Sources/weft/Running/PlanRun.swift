@@ -26,6 +26,8 @@ final class PlanRun {
         var planFormat: PlanCommand.Format?
         /// Whether the coordinator continues after the run.
         var isRemote = true
+        /// How long a lost connection is tried again.
+        var reconnecting = Duration.zero
     }
 
     let session: Session
@@ -78,7 +80,8 @@ final class PlanRun {
 
     /// Submits the plan over a connection and ends the session when the run has ended.
     func start(_ options: CoordinatorClient.Options) {
-        session.connect(options) { [self] client in
+        session.connect(options, reconnecting: settings.reconnecting) { [self] client in
+            client.onChange = { [self] in handleChange($0) }
             session.onInterrupt = { [self] in interrupt() }
             show(phase: "sending the \(settings.submission.goal == nil ? "plan" : "goal")")
             let rest = settings.rest.map { PlanStream(loop: session.loop, input: $0) }
@@ -86,6 +89,21 @@ final class PlanRun {
             self.follower = follower
             follower.submit(settings.submission, rest: rest)
         }
+    }
+
+    /// Tells of a lost connection, and of one that is there again.
+    private func handleChange(_ change: LastingClient.Change) {
+        if case .returned = change {
+            view?.phase = nil
+            // The answer may be written again, from its beginning.
+            if follower?.client.hasRestarted == true, !shownAnswer.isEmpty {
+                Output.standard.writeNow("\n")
+                shownAnswer = ""
+            }
+        } else {
+            view?.phase = "connecting again"
+        }
+        bar.say([Text.printable(change.line(about: follower?.run))])
     }
 
     private func handleUpdate(_ update: RunFollower.Update) {
@@ -163,6 +181,13 @@ final class PlanRun {
         guard let follower, let run = follower.run else {
             return session.endAtOnce(CommandFailure(.interrupted))
         }
+        guard follower.client.isConnected else {
+            bar.end()
+            let hint =
+                "Run \(run) is not cancelled, because there is no coordinator now; when there is "
+                + "one: weft cancel \(run)"
+            return session.endAtOnce(CommandFailure(.interrupted, [hint]))
+        }
         bar.say(["Cancelling run \(run); interrupt again to leave at once."])
         follower.cancel(reason: "interrupted by its user")
     }
@@ -170,11 +195,11 @@ final class PlanRun {
     func fail(_ error: ClientError) {
         var failure = CommandFailure(error)
         if error.kind == .lost, settings.isRemote, let follower, let run = follower.run {
-            failure.lines.append(
+            let hint =
                 follower.isPlanComplete
-                    ? error.hint(about: run)
-                    : "The plan had not been sent in full, so run \(run) fails there."
-            )
+                ? error.hint(about: run)
+                : "The plan had not been sent in full, so run \(run) fails there."
+            if let hint { failure.lines.append(hint) }
         }
         if !error.problems.isEmpty {
             let problems = placed(error.problems)

@@ -8,14 +8,14 @@ internal import Wire
 
 /// What `run --json` and `show --json` print.
 final class RunReport {
-    private let client: CoordinatorClient
+    private let client: LastingClient
     private let run: RunID
     private let output: OutputQueue
     private var text = Text()
     /// Why the answer is missing, if it is too large to be sent.
     private var omission: CommandFailure?
 
-    init(_ client: CoordinatorClient, _ run: RunID, _ output: OutputQueue) {
+    init(_ client: LastingClient, _ run: RunID, _ output: OutputQueue) {
         self.client = client
         self.run = run
         self.output = output

@@ -181,6 +181,22 @@ struct ConnectionChoice {
     }
 }
 
+/// How long a command that follows a run tries to connect again.
+struct ReconnectFlag: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "How long to try again when the connection is lost; 0s for not at all (default: 60s).",
+            valueName: "duration"
+        ),
+        transform: duration
+    )
+    var reconnect: Duration?
+
+    static let standard = Duration.seconds(60)
+
+    var limit: Duration { reconnect ?? Self.standard }
+}
+
 /// Lists of coordinators in flags and variables.
 enum Endpoints {
     /// Reads `HOST:PORT[,HOST:PORT]…`; the source is named in the error.

@@ -124,14 +124,20 @@ struct RunView {
     static func fetch(
         _ run: RunID,
         _ options: CoordinatorClient.Options,
+        _ reconnecting: Duration,
         limit: Int,
         status: NodeStatus? = nil
     ) throws -> (run: RunDocument, view: RunView) {
-        let data = try Session.ask(options, .run, id: run.text)
+        let data = try Session.ask(
+            options,
+            .run,
+            id: run.text,
+            reconnecting: reconnecting
+        )
         let document = try read { () throws(WireError) in try RunDocument(decoding: data) }
         var view = RunView(of: document, limit: limit, status: status)
         try Session.run { session in
-            session.connect(options) { client in
+            session.connect(options, reconnecting: reconnecting) { client in
                 client.forEachPage(of: run) { (page, goOn) throws(WireError) in
                     try view.add(page)
                     goOn(!view.isComplete)
@@ -147,9 +153,13 @@ struct RunView {
     }
 
     /// Prints a run with every node as one JSON object, page by page.
-    static func printReport(of run: RunID, _ options: CoordinatorClient.Options) throws {
+    static func printReport(
+        of run: RunID,
+        _ options: CoordinatorClient.Options,
+        _ reconnecting: Duration
+    ) throws {
         try Session.run { session in
-            session.connect(options) { client in
+            session.connect(options, reconnecting: reconnecting) { client in
                 RunReport(client, run, session.output)
                     .write { result in
                         switch result {
