@@ -223,7 +223,7 @@ class KilledTests(ClientTest):
         self.start_worker()
         command = self.run_plan(
             ("a", "gate", {"path": self.gate("a")}), ("b", "gate", {"path": self.gate("b")}, ["a"]),
-            ("c", "echo", {"said": "$a"}), options=["--json"])
+            ("c", "echo", {"said": "$a"}), options=["--json", "--label", "nightly"])
         self.until_held("a")
         self.restart(command)
         self.open("a")
@@ -232,7 +232,7 @@ class KilledTests(ClientTest):
         self.open("b")
         self.assertEqual(command.wait(), 0, command.err)
         report = json.loads(command.out)
-        self.assertEqual(report["status"], "succeeded")
+        self.assertEqual((report["status"], report["label"]), ("succeeded", "nightly"))
         outputs = {name: node["output"] for name, node in report["nodes"].items()}
         said = "through " + self.gate("a")
         self.assertEqual(outputs, {

@@ -67,6 +67,8 @@ struct RunCommand: ParsableCommand {
         transform: positiveDuration
     )
     var timeout: Duration?
+    @Option(help: ArgumentHelp("A name for the run, for lists.", valueName: "name"))
+    var label: String?
     @OptionGroup var reconnecting: ReconnectFlag
     @Option(
         help: ArgumentHelp("How many nodes may be with workers at a time.", valueName: "n")
@@ -147,7 +149,8 @@ struct RunCommand: ParsableCommand {
             maxTokens: planning.maxTokens,
             maxCost: planning.maxCost,
             maxRunning: maxRunning,
-            timeLimit: timeout
+            timeLimit: timeout,
+            label: label
         )
         do throws(ClientError) {
             if let goal {
