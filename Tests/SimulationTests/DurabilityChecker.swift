@@ -12,6 +12,8 @@ struct DurabilityChecker {
     private var accepted: Set<RunID> = []
     private var ended: Set<RunID> = []
     private var dispatched: Set<AttemptID> = []
+    /// The start of the coordinator at which each attempt was dispatched.
+    private var epochs: [AttemptID: Int] = [:]
     /// The position after the records of each result that was handled.
     private var results: [AttemptID: Int] = [:]
 
@@ -31,6 +33,14 @@ struct DurabilityChecker {
 
     /// A result was handled; what it changed is in records up to the position.
     mutating func handle(_ result: AttemptID, upTo position: Int) { results[result] = position }
+
+    /// An attempt leaves for a worker.
+    mutating func dispatch(_ attempt: AttemptID, epoch: Int) { epochs[attempt] = epoch }
+
+    /// Whether an attempt is of an earlier coordinator.
+    func isEarlier(_ attempt: AttemptID, than epoch: Int) -> Bool {
+        epochs[attempt].map { $0 < epoch } ?? false
+    }
 
     /// The coordinator begins to count positions anew.
     mutating func restart() { results = [:] }

@@ -25,6 +25,8 @@ enum Fault: String, CaseIterable, Sendable {
     case coordinatorCrash
     /// Records that were not on disk were lost with it.
     case recordsLost
+    /// A worker comes back to its session at another coordinator, with an attempt of the one before.
+    case adoptedAfterRestart
     /// A run that ended is read from disk, because a client asks for it.
     case runLoaded
     /// A second worker takes the name of the first.

@@ -205,6 +205,7 @@ extension SimulatedCluster {
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt
+            durability.dispatch(attempt, epoch: epoch)
             broken(runEnds.dispatch(attempt))
             broken(numbers.dispatch(attempt))
             broken(dependencies.dispatch(attempt, node: dispatch.node, tool: dispatch.tool))
@@ -215,6 +216,9 @@ extension SimulatedCluster {
                 broken(refusals.dispatch(attempt, to: sessionName(of: name)))
             }
         case .registered(let registered):
+            if registered.adopt.contains(where: { durability.isEarlier($0, than: epoch) }) {
+                faults.note(.adoptedAfterRestart)
+            }
             guard let name = workersByLink[link.id]?.name else { return }
             broken(sessions.register(name, adopting: registered.adopt, on: link))
         case .ack(let ack):
