@@ -182,9 +182,14 @@ class ClientTest(unittest.TestCase):
             time.sleep(0.02)
 
     def until_held(self, name="gate"):
-        """Waits until the tool runs that waits for a gate."""
+        """Waits until the tool runs that waits for a gate, and its run is on disk; returns the
+        newest run."""
         path = pathlib.Path(self.gate(name) + ".on")
         self.eventually(path.exists, f"{name} does not run")
+        # This answer comes after the `accepted` of the run has left.
+        with self.coordinator.greet("client") as client:
+            client.send(type="get", request=1, what="runs")
+            return client.skip_to("reply")["data"][0]["run"]
 
     def until_said(self, command, words, times=1):
         self.eventually(lambda: command.err.count(words) >= times,
@@ -288,11 +293,7 @@ class KilledTests(ClientTest):
     def test_an_interrupt_leaves_at_once_while_there_is_no_coordinator(self):
         self.start_worker()
         command = self.run_plan(("a", "gate", {"path": self.gate()}))
-        self.until_held()
-        # An answer about the run comes after its `accepted` has left.
-        client = self.coordinator.greet("client")
-        client.send(type="get", request=1, what="runs")
-        run = client.skip_to("reply")["data"][0]["run"]
+        run = self.until_held()
         self.coordinator.kill()
         self.until_said(command, "connection lost")
         command.process.send_signal(signal.SIGINT)
