@@ -66,6 +66,8 @@ public final class CoordinatorClient {
     var lastNumber = 0
     private(set) var isClosed = false
     private var byeReason: String?
+    /// Whether it said that its runs end with it.
+    private var losesRuns = false
     private var lastHeard: Int64
     private var hasBeenSilent = false
     private var silence: Timer?
@@ -122,7 +124,9 @@ public final class CoordinatorClient {
         case .accepted(let accepted): receive(accepted)
         case .event(let event): receive(event)
         case .error(let error): receive(error)
-        case .bye(let bye): byeReason = bye.reason
+        case .bye(let bye):
+            byeReason = bye.reason
+            losesRuns = bye.keepsRuns == false
         default:
             lose("the coordinator sent \(message.kind.rawValue), which clients do not accept")
         }
@@ -137,7 +141,8 @@ public final class CoordinatorClient {
     func receiveEnd(_ error: UVError?) {
         switch (error, byeReason) {
         case (_, "shutting_down"?):
-            var error = ClientError.lost(endpoint, "the coordinator is shutting down")
+            let fate = losesRuns ? ", and its runs are lost: it keeps them in memory only" : ""
+            var error = ClientError.lost(endpoint, "the coordinator is shutting down\(fate)")
             error.code = .shuttingDown
             lose(error)
         case (_, let reason?): lose("the coordinator closed it: \(reason)")

@@ -53,6 +53,11 @@ extension CoordinatorService {
 
     private func passWritten(_ position: Int) {
         written = position
+        if isDiskFull {
+            isDiskFull = false
+            logger.info("the journal is written again")
+            handle(.journalStalled(false))
+        }
         handle(.journalWritten(upTo: position))
         for connection in exchange(&held, with: []) {
             connection.release(upTo: position)
@@ -62,7 +67,12 @@ extension CoordinatorService {
 
     private func handleJournalProblem(_ problem: JournalError) {
         logger.error("the journal cannot be written", metadata: ["error": "\(problem)"])
-        if problem.kind != .full { onJournalFailure?(problem) }
+        guard problem.kind == .full else {
+            onJournalFailure?(problem)
+            return
+        }
+        isDiskFull = true
+        handle(.journalStalled(true))
     }
 
     /// What is sent to a connection from here on waits for the records so far.

@@ -15,8 +15,8 @@ internal import Wire
 
 /// A running coordinator on one loop.
 ///
-/// Confined to its loop. `start` begins to listen; `stop` tells every peer and calls `onStopped`
-/// when their connections have been passed to the system.
+/// Confined to its loop. `start` begins to listen; `stop` tells every peer and calls `onStopped`,
+/// `drain` lets workers finish what they have begun before that.
 public final class CoordinatorService {
     /// The options of a coordinator.
     public struct Options: Sendable {
@@ -59,12 +59,17 @@ public final class CoordinatorService {
     /// Called when the journal failed for good: nothing may be promised any more.
     public var onJournalFailure: ((JournalError) -> Void)?
 
+    /// Called when it has stopped, and everything is on disk.
+    public var onStopped: (() -> Void)?
+
     let loop: EventLoop
     private let options: Options
     private let models: ModelCatalogue?
     let journal: CoordinatorJournal?
     let kept: CoordinatorJournal.Kept
     var pruning: Timer?
+    /// Runs while it drains.
+    var drainTimer: Timer?
     private var modelCalls: [ModelCallID: any ModelCall] = [:]
     let logger: Logger
     var machine: CoordinatorMachine
@@ -90,6 +95,8 @@ public final class CoordinatorService {
     var held: [MessageConnection] = []
     /// The position up to which records are on disk.
     var written = 0
+    /// Whether the disk was full when it was written last.
+    var isDiskFull = false
     var isStopped = false
     private var isCarryingOut = false
     private var hasFurtherTurn = false
@@ -221,6 +228,7 @@ public final class CoordinatorService {
         timer?.close()
         storingTimer?.close()
         pruning?.close()
+        drainTimer?.close()
         storePlans()
         for call in modelCalls.values { call.cancel() }
         modelCalls = [:]
@@ -241,6 +249,7 @@ public final class CoordinatorService {
         outboxes?.flush()
         for connection in connections.values { connection.closeAfterWriting() }
         connections = [:]
+        onStopped?()
     }
 
     // MARK: - Events
@@ -260,6 +269,7 @@ public final class CoordinatorService {
         takeRecords()
         carryOut()
         armTimer()
+        stopIfDrained()
     }
 
     func armTimer() {

@@ -23,6 +23,7 @@ struct LimitsReader: FieldReading {
         ("all_unsent_bytes", \.allUnsentBytes, 1 << 20...1 << 40),
         ("argument_bytes", \.argumentBytes, 0...1 << 40),
         ("run_bytes", \.runBytes, 1 << 20...1 << 50),
+        ("unwritten_bytes", \.unwrittenBytes, 1 << 10...1 << 40),
         ("held_bytes", \.heldBytes, 1 << 20...1 << 50),
         ("event_bytes", \.eventBytes, 1 << 10...1 << 40),
         ("finished_bytes", \.finishedBytes, 0...1 << 50),

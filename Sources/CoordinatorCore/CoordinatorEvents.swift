@@ -57,6 +57,11 @@ extension CoordinatorMachine {
         case runLoaded(WantedRun, [RunRecord]?)
         /// The deadline that `nextDeadline()` named has come.
         case deadlineReached
+        /// Nothing more can be written, because the disk is full, or it can again.
+        case journalStalled(Bool)
+        /// The process is to end soon: no further run is accepted, nothing is dispatched, and
+        /// `isDrained` tells when nothing is left that could still be finished.
+        case drainRequested
         /// The process is to end: peers are told.
         case shutdownRequested
     }

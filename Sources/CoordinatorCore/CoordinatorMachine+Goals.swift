@@ -180,6 +180,8 @@ extension CoordinatorMachine {
     ) {
         switch action {
         case .callModel(let request, let purpose):
+            // After a restart it is called as if the call had been lost.
+            guard !isDraining else { return }
             record(.modelCalled(isRepair: runs[run].isRepairing), run, in: &turn)
             let number = runs[run].state.planning.calls
             let call = ModelCallID(run: runs[run].id, number: number)

@@ -256,8 +256,13 @@ extension CoordinatorMachine {
 
     mutating func shutDown(in turn: inout CoordinatorTurn) {
         isShuttingDown = true
+        for worker in fleet.ids { sendAcknowledgements(to: worker, in: &turn) }
+        let bye = Bye(
+            reason: ErrorCode.shuttingDown.rawValue,
+            keepsRuns: configuration.keepsRecords
+        )
         for id in peers.ids {
-            turn.append(.send(id, .bye(Bye(reason: ErrorCode.shuttingDown.rawValue))))
+            turn.append(.send(id, .bye(bye)))
             turn.append(.close(id))
         }
         peers = Peers()

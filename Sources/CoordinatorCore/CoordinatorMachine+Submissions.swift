@@ -21,13 +21,7 @@ extension CoordinatorMachine {
         if let run = runs.slot(ofKey: submit.key) {
             return submitAgain(submit, run, digest, id, in: &turn)
         }
-        guard runs.active.count < limits.unfinishedRuns else {
-            let error = ErrorMessage(
-                code: .busy,
-                message: "No further run is accepted now; try again later.",
-                isFatal: false,
-                about: submit.key
-            )
+        if let error = obstacle(to: submit.key) {
             turn.append(.send(id, .error(error)))
             return
         }

@@ -21,6 +21,8 @@ public struct CoordinatorMachine: Sendable {
     var generator: SplitMix64
     let startedAt: Instant
     var isShuttingDown = false
+    /// Whether it is about to end: no further run is accepted, and nothing is dispatched.
+    var isDraining = false
 
     /// The clock by which others are judged.
     var presence = Presence()
@@ -154,6 +156,10 @@ public struct CoordinatorMachine: Sendable {
             passLoaded(wanted, records, in: &turn)
         case .deadlineReached:
             passDeadlines(in: &turn)
+        case .journalStalled(let isStalled):
+            journal.isStalled = isStalled
+        case .drainRequested:
+            drain(in: &turn)
         case .shutdownRequested:
             shutDown(in: &turn)
         }

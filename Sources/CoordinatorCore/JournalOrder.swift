@@ -4,6 +4,7 @@
 public import Core
 internal import DequeModule
 public import JSON
+internal import Plans
 public import Runs
 internal import Wire
 
@@ -29,6 +30,30 @@ struct HeldAcknowledgement: Sendable {
     let connection: ConnectionID?
 }
 
+extension NewRecord {
+    /// What it takes on disk, about.
+    fileprivate var bytes: Int {
+        switch self {
+        case .run(_, let record): 70 + record.change.valueBytes
+        case .summary(_, let document), .worker(_, let document): 70 + document.count
+        case .workerLeft: 70
+        }
+    }
+}
+
+extension RunChange {
+    /// The bytes of the large parts.
+    fileprivate var valueBytes: Int {
+        switch self {
+        case .succeeded(_, let value, _), .answered(let value), .plannerMade(let value),
+            .joinerAdded(_, let value), .plannerTold(.reported(let value)):
+            value.count
+        case .nodesAdded(let nodes): nodes.reduce(0) { $0 + 70 + $1.arguments.count }
+        default: 0
+        }
+    }
+}
+
 /// Records that were not handed over yet, and what waits for those that were.
 struct JournalOrder: Sendable {
     /// Records that were not taken yet.
@@ -44,15 +69,28 @@ struct JournalOrder: Sendable {
     private var freshCount = 0
     /// Workers with attempts that leave when their records are on disk.
     private var dispatches: Deque<(position: Int, worker: WorkerID)> = []
+    /// Whether nothing more can be written, because the disk is full.
+    var isStalled = false
+    /// The bytes of all records, about, and how many of them were on disk at each position that
+    /// was handed over and is not on disk yet.
+    private var bytes = 0
+    private var writtenBytes = 0
+    private var handedOver: Deque<(position: Int, bytes: Int)> = []
+
+    /// Bytes of records that are not on disk, about.
+    var unwrittenBytes: Int { bytes - writtenBytes }
 
     mutating func append(_ record: NewRecord) {
         newRecords.append(record)
         position += 1
+        bytes += record.bytes
     }
 
     /// The records since the last call, in order.
     mutating func takeRecords() -> [NewRecord] {
-        exchange(&newRecords, with: [])
+        guard !newRecords.isEmpty else { return [] }
+        handedOver.append((position, bytes))
+        return exchange(&newRecords, with: [])
     }
 
     // MARK: - Waiting
@@ -79,7 +117,13 @@ struct JournalOrder: Sendable {
     }
 
     /// Records up to a position are on disk.
-    mutating func note(written position: Int) { written = max(written, position) }
+    mutating func note(written position: Int) {
+        written = max(written, position)
+        while let first = handedOver.first, first.position <= written {
+            writtenBytes = first.bytes
+            handedOver.removeFirst()
+        }
+    }
 
     /// The next result that may be acknowledged; nil if there is none.
     mutating func popAcknowledgement() -> HeldAcknowledgement? {

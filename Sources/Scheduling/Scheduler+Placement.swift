@@ -12,7 +12,9 @@ internal import HeapModule
 extension Scheduler {
     /// Whether ready nodes may find room since the last pass: another one must follow.
     public var hasOpenings: Bool {
-        !classes.opened.isEmpty || !workers.listed.isEmpty || runs.areListed || owners.areListed
+        guard isPlacing else { return false }
+        return !classes.opened.isEmpty || !workers.listed.isEmpty || runs.areListed
+            || owners.areListed
             || careful.haveOpenings
     }
 
@@ -20,6 +22,7 @@ extension Scheduler {
     ///
     /// Called once a loop turn, after all input.
     public mutating func place(at now: Instant, into actions: inout [Action]) {
+        guard isPlacing else { return }
         // What was tried before comes first: the others would always be ahead of it.
         // Nodes whose restrictions are given up come again, a few times at most.
         while careful.isOpen { placeCareful(now, &actions) }

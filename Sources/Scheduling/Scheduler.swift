@@ -24,6 +24,8 @@ public struct Scheduler: Sendable {
     var times = SchedulerTimes()
     /// Until when nodes that no worker can run wait, because workers may come back; nil after that.
     var awaitsWorkersUntil: Instant?
+    /// Whether nodes are given to workers.
+    var isPlacing = true
     /// How many numbers the first attempt of a restored node leaves out.
     var attemptGap: Int32 = 0
 
@@ -71,6 +73,8 @@ public struct Scheduler: Sendable {
             cancel(run, now, &actions)
         case .runReleased(let run):
             releaseRun(run)
+        case .placementEnded:
+            endPlacement(now, &actions)
         case .workerJoined(let worker, let profile):
             join(worker, profile)
         case .workerChanged(let worker, let profile):

@@ -54,6 +54,9 @@ extension Scheduler {
         case cancelRequested(RunID)
         /// Nobody needs the run any more; all its nodes have settled.
         case runReleased(RunID)
+        /// The coordinator is about to end: nothing is placed any more, and what workers have not
+        /// begun is called back if that is safe.
+        case placementEnded
         /// The deadline that `nextDeadline()` named has come.
         case deadlineReached
     }

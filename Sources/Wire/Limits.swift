@@ -60,6 +60,8 @@ public struct Limits: Sendable, Equatable {
     public var slotsPerWorker = Limits.largestSlots
     /// Runs that may be unfinished at the same time.
     public var unfinishedRuns = 10_000
+    /// Bytes of records that wait for the disk, beyond which no further run is accepted.
+    public var unwrittenBytes = 64 << 20
     /// Finished runs kept for questions about them.
     public var finishedRuns = 1000
     /// Nodes of finished runs kept in all; the latest run is kept however large it is.

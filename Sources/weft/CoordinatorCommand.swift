@@ -20,9 +20,10 @@ struct CoordinatorCommand: ParsableCommand {
         commandName: "coordinator",
         abstract: "Runs a coordinator: it takes plans and sends nodes to workers.",
         discussion: """
-            Runs until SIGINT, SIGTERM or SIGHUP. The state folder holds the key files that workers and \
-            clients need; they are made at the first start. Runs are kept in a journal there, and go on \
-            after a restart.
+            Runs until SIGINT, SIGTERM or SIGHUP: then it accepts no further run, and ends when workers \
+            have finished what they have begun; a second signal ends it at once. The state folder holds \
+            the key files that workers and clients need; they are made at the first start. Runs are kept \
+            in a journal there, and go on after a restart.
 
             Examples:
               weft coordinator
@@ -56,6 +57,14 @@ struct CoordinatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "How long workers may take at the end to finish what they have begun; 0s ends at once.",
+            valueName: "duration"
+        )
+    )
+    var drainTimeout = "10s"
+
+    @Option(
+        help: ArgumentHelp(
             "Encrypt connections always, never, or off-host: when listening beyond this host "
                 + "(default: WEFT_TLS, else off-host).",
             valueName: "when"
@@ -74,6 +83,7 @@ struct CoordinatorCommand: ParsableCommand {
     func validate() throws {
         let endpoint = try parsedListen()
         _ = try kept()
+        _ = try duration(drainTimeout, of: "--drain-timeout")
         guard !insecurePlaintext || tls != .always else {
             throw ValidationError("--insecure-plaintext contradicts --tls always; drop one.")
         }
@@ -126,6 +136,7 @@ struct CoordinatorCommand: ParsableCommand {
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
         var journalFailure: JournalError?
+        service.onStopped = { models?.close() }
         service.onJournalFailure = { problem in
             // Nothing that is promised from here on would hold.
             journalFailure = problem
@@ -141,9 +152,13 @@ struct CoordinatorCommand: ParsableCommand {
             )
         }
         try tell(address, stateFolder.path)
-        let signals = try Shell.onEndingSignals(loop) { _ in
-            service.stop()
-            models?.close()
+        let drainTime = try duration(drainTimeout, of: "--drain-timeout")
+        let signals = try Shell.onEndingSignals(loop) { isUrgent in
+            if isUrgent || service.isDraining {
+                service.stop()
+            } else {
+                service.drain(for: drainTime)
+            }
         }
         loop.run()
         for signal in signals { signal.close() }
@@ -199,12 +214,7 @@ struct CoordinatorCommand: ParsableCommand {
 
     /// Which runs that have ended are kept.
     private func kept() throws -> CoordinatorJournal.Kept {
-        let duration: Duration
-        do {
-            duration = try Quantities.parseDuration(keep)
-        } catch {
-            throw ValidationError("--keep: \(error)")
-        }
+        let duration = try duration(keep, of: "--keep")
         do {
             let bytes = try keepBytes.map { try Quantities.parseSize($0) }
             return CoordinatorJournal.Kept(
@@ -213,6 +223,14 @@ struct CoordinatorCommand: ParsableCommand {
             )
         } catch {
             throw ValidationError("--keep-bytes: \(error)")
+        }
+    }
+
+    private func duration(_ text: String, of option: String) throws -> Duration {
+        do {
+            return try Quantities.parseDuration(text)
+        } catch {
+            throw ValidationError("\(option): \(error)")
         }
     }
 

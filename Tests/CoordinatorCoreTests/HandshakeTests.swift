@@ -271,8 +271,9 @@ struct HandshakeTests {
         let worker = harness.worker()
         let half = harness.connect(.client, "half")
         harness.handle(.shutdownRequested)
-        #expect(client.take() == [.bye(Bye(reason: "shutting_down"))])
-        #expect(worker.take() == [.bye(Bye(reason: "shutting_down"))])
+        let bye = Message.bye(Bye(reason: "shutting_down", keepsRuns: false))
+        #expect(client.take() == [bye])
+        #expect(worker.take() == [bye])
         for peer in [client, worker, half] { #expect(harness.isClosed(peer)) }
         let late = harness.connect(.client, "late")
         #expect(try late.nextError().code == .shuttingDown)

@@ -131,6 +131,7 @@ final class MachineHarness {
     func pause(_ duration: Duration) { now = now + duration }
 
     private func carryOut(_ sourceLocation: SourceLocation) {
+        _ = machine.takeRecords()
         let batch = actions
         actions.removeAll()
         var pings: [(TestPeer, Ping)] = []

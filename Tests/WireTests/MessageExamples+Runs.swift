@@ -24,6 +24,10 @@ extension MessageExamples {
         ),
         MessageExample(#"{"type":"bye","reason":"drained"}"#, .bye(Bye(reason: "drained"))),
         MessageExample(
+            #"{"type":"bye","reason":"shutting_down","keeps_runs":true}"#,
+            .bye(Bye(reason: "shutting_down", keepsRuns: true))
+        ),
+        MessageExample(
             #"{"type":"error","code":"busy","message":"Later.","fatal":false}"#,
             .error(ErrorMessage(code: .busy, message: "Later.", isFatal: false))
         ),

@@ -219,6 +219,7 @@ struct ProtocolDocumentTests {
             "nodes of finished runs kept": count(limits.finishedNodes),
             "bytes that a run holds": "\(limits.runBytes >> 20) MiB",
             "bytes that all runs hold": "\(limits.heldBytes >> 20) MiB",
+            "bytes of records not on disk": "\(limits.unwrittenBytes >> 20) MiB",
             "bytes of events kept of a run": "\(limits.eventBytes >> 20) MiB",
             "bytes of finished runs kept": "\(limits.finishedBytes >> 20) MiB",
             "events of a finished run kept": count(limits.finishedEvents),

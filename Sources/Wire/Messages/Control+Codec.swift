@@ -43,10 +43,12 @@ extension Drain: MessageBody {
 extension Bye: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
         reason = try fields.optionalString("reason") ?? ""
+        keepsRuns = try fields.optionalBool("keeps_runs")
     }
 
     func write(into writer: inout JSONWriter) {
         writer.field("reason", reason)
+        writer.field("keeps_runs", keepsRuns)
     }
 }
 

@@ -52,10 +52,13 @@ public struct Drain: Sendable, Equatable {
 public struct Bye: Sendable, Equatable {
     /// Why, for a person.
     public var reason: String
+    /// From a coordinator that ends: whether runs go on when it is started again, or are lost.
+    public var keepsRuns: Bool?
 
-    /// Makes the message of its field.
-    public init(reason: String) {
+    /// Makes the message of its fields.
+    public init(reason: String, keepsRuns: Bool? = nil) {
         self.reason = reason
+        self.keepsRuns = keepsRuns
     }
 }
 
