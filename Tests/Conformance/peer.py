@@ -201,6 +201,8 @@ class Process:
 class Coordinator:
     """A real coordinator with a state folder of its own, and raw peers for it."""
 
+    environment = None
+
     def __init__(self, *options, **limits):
         self.peers = []
         self.folder = tempfile.TemporaryDirectory()
@@ -215,7 +217,7 @@ class Coordinator:
 
     def start(self):
         """Starts the process; the state folder is that of the process before."""
-        self.process = Process(self.arguments)
+        self.process = Process(self.arguments, self.environment)
         self.port = int(self.process.wait_for(r"listens on 127\.0\.0\.1:(\d+)")[1])
 
     def kill(self):
