@@ -1,5 +1,5 @@
 // What was said must be on disk: accepted runs, ends of runs, acknowledged results, and the dispatch of
-// a tool that must not run twice. Looked at when a message really leaves.
+// a tool that must not run twice. Checked when a message really leaves.
 
 import Core
 import Runs
@@ -42,7 +42,7 @@ struct DurabilityChecker {
         epochs[attempt].map { $0 < epoch } ?? false
     }
 
-    /// The coordinator begins to count positions anew.
+    /// The coordinator begins to count positions again.
     mutating func restart() { results = [:] }
 
     /// What a message promises and is not on disk, or nil.
