@@ -23,6 +23,10 @@ enum Fault: String, CaseIterable, Sendable {
     case coordinatorPause
     /// The coordinator's process dies, and another one goes on from what was on disk.
     case coordinatorCrash
+    /// It was told to end a while before: nothing is dispatched or accepted any more.
+    case coordinatorDrain
+    /// All that could be finished was, before it ended.
+    case coordinatorDrained
     /// Records that were not on disk were lost with it.
     case recordsLost
     /// A worker comes back to its session at another coordinator, with an attempt of the one before.

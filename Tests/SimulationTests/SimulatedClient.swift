@@ -181,7 +181,8 @@ final class SimulatedClient {
                 end = end ?? .runFailed
                 return []
             }
-            if error.code == .busy || error.code == .badPlan && mayLackTool {
+            let isTemporary = error.code == .busy || error.code == .shuttingDown
+            if isTemporary || error.code == .badPlan && mayLackTool {
                 isRefused = true
                 return []
             }

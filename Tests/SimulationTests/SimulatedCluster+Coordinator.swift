@@ -107,7 +107,9 @@ extension SimulatedCluster {
             }
             close(link, from: .toPeer)
         case .raiseLineLimit, .letOthersGoFirst: break
-        case .callModel(let call, _, let purpose): callModel(call, purpose)
+        case .callModel(let call, _, let purpose):
+            if coordinator.isDraining { broken("\(call) begins before the end") }
+            callModel(call, purpose)
         case .cancelModel(let call): cancelModel(call)
         case .storePlans(let plans): look(at: plans)
         case .dropEndedKeys: break
@@ -205,6 +207,7 @@ extension SimulatedCluster {
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt
+            if coordinator.isDraining { broken("\(attempt) is dispatched before the end") }
             durability.dispatch(attempt, epoch: epoch)
             broken(runEnds.dispatch(attempt))
             broken(numbers.dispatch(attempt))

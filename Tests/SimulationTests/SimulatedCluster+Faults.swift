@@ -18,7 +18,7 @@ extension SimulatedCluster {
         case .stop: stopOneWay()
         case .slowReader: slowReader()
         case .pause: pauseCoordinator()
-        case .coordinatorCrash: crashCoordinator()
+        case .coordinatorCrash: endCoordinator()
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -38,7 +38,7 @@ extension SimulatedCluster {
             }
         case .pause: pauseCoordinator()
         case .keyChange: changeKey(of: worker)
-        case .coordinatorCrash: crashCoordinator()
+        case .coordinatorCrash: endCoordinator()
         case .stop, .clientCut: break
         }
     }

@@ -157,10 +157,26 @@ extension SimulatedCluster {
         tell(.runLoaded(wanted, journal.records(of: wanted)))
     }
 
+    /// The coordinator's process dies, sometimes a while after it was told to end.
+    func endCoordinator() {
+        guard !coordinator.isDraining, draw.permille(400) else { return crashCoordinator() }
+        guard now >= pausedUntil, !isHealed, epoch < 8 else { return }
+        faults.note(.coordinatorDrain)
+        trace.add(now, "FAULT the coordinator is told to end")
+        tell(.drainRequested)
+        plan(.crashCoordinator, after: draw.duration(.zero ... .seconds(2)))
+    }
+
     /// The coordinator's process dies; of what was not on disk some may be there all the same.
     func crashCoordinator() {
-        guard now >= pausedUntil, !isHealed, epoch < 8 else { return }
+        if now < pausedUntil {
+            // What drains must end.
+            guard coordinator.isDraining else { return }
+            return plan(.crashCoordinator, after: pausedUntil - now + .milliseconds(1))
+        }
+        guard coordinator.isDraining || !isHealed && epoch < 8 else { return }
         sealRecords()
+        if coordinator.isDrained { faults.note(.coordinatorDrained) }
         faults.note(.coordinatorCrash)
         let kept = draw.int(journal.writtenCount...journal.batches.count)
         let lost = journal.batches[kept...].reduce(0) { $0 + $1.records.count }
