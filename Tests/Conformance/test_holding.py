@@ -18,6 +18,7 @@ KIB, MIB = 1 << 10, 1 << 20
 class HoldingTest(CoordinatorTest):
     """Each test has a coordinator of its own, whose memory is measured."""
 
+    OPTIONS = []
     LIMITS = {}
 
     @classmethod
@@ -25,7 +26,7 @@ class HoldingTest(CoordinatorTest):
         pass
 
     def setUp(self):
-        self.coordinator = Coordinator(**self.LIMITS)
+        self.coordinator = Coordinator(*self.OPTIONS, **self.LIMITS)
         self.addCleanup(self.coordinator.stop)
         self.tool_name = self.tool()
         self.worker = self.coordinator.worker([self.tool_name], slots=64)
@@ -114,6 +115,8 @@ class ArgumentTests(HoldingTest):
 class FinishedTests(HoldingTest):
     """What finished runs keep. Each test sends 60 MB or more."""
 
+    # Without a journal, so that the memory is that of runs alone.
+    OPTIONS = ["--ephemeral"]
     LIMITS = {"finished_bytes": "4MiB"}
     MOST = 30 * MIB
 

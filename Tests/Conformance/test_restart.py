@@ -11,7 +11,8 @@ from test_coordinator import CoordinatorTest, plan
 class RestartTest(CoordinatorTest):
     """Each test has a coordinator of its own."""
 
-    limits = {"heartbeat": "500ms", "lease": "2500ms", "resume_window": "500ms"}
+    limits = {"heartbeat": "500ms", "lease": "2500ms", "resume_window": "500ms",
+              "finished_runs": 1}
 
     @classmethod
     def setUpClass(cls):
@@ -144,6 +145,29 @@ class KilledTests(RestartTest):
         events = self.end(client, run)
         self.assertGreater(events[-1]["seq"], last)
         self.assertIn("node_succeeded", [event["kind"] for event in events])
+
+    def test_runs_that_are_not_in_memory_are_read_again(self):
+        worker, client = self.worker(["quick"]), self.client()
+        runs = []
+        for number in range(4):
+            runs.append(self.submit(client, plan(("a", "quick", {})), watch="end", join="json",
+                                    label=f"n{number % 2}"))
+            self.answer(worker, output=number)
+            self.end(client, runs[-1])
+        for number, run in enumerate(runs):
+            self.assertEqual(self.get(client, "answer", id=run), {"a": number})
+            client.send(type="watch", run=run, level="end")
+            self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
+        self.assertEqual([entry["run"] for entry in self.get(client, "runs")], runs[::-1])
+        labelled = self.get(client, "runs", label="n1", status="succeeded")
+        self.assertEqual([entry["run"] for entry in labelled], [runs[3], runs[1]])
+        client.send(type="forget", run=runs[1])
+        client.send(type="get", request=9, what="run", id=runs[1])
+        client.skip_to("error", code="unknown_run", request=9)
+        self.restart()
+        client = self.client()
+        kept = [runs[3], runs[2], runs[0]]
+        self.assertEqual([entry["run"] for entry in self.get(client, "runs")], kept)
 
     def test_a_streamed_plan_breaks_off(self):
         client = self.client()
