@@ -69,7 +69,10 @@ public enum Quantities {
     /// A duration in the form that is read, in the largest unit that leaves no remainder.
     public static func text(_ duration: Duration) -> String {
         let nanoseconds = duration.nanosecondsRoundedUp
-        let unit = durationUnits.last { nanoseconds % $0.nanoseconds == 0 } ?? durationUnits[0]
+        // Hours say more than days where limits are compared.
+        let unit =
+            durationUnits.last { nanoseconds % $0.nanoseconds == 0 && $0.name != "d" }
+            ?? durationUnits[0]
         return nanoseconds == 0 ? "0s" : "\(nanoseconds / unit.nanoseconds)\(unit.name)"
     }
 

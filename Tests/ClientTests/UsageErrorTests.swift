@@ -47,7 +47,7 @@ struct UsageErrorTests {
             ),
             (
                 "run --timeout 5",
-                #"--timeout: "5" has no unit. Write a duration with its unit: 500ms, 10s, 2m or 1h."#
+                #"--timeout: "5" has no unit. Write a duration with its unit: 500ms, 10s, 2m, 1h or 7d."#
             ),
             ("plan --format 7", #"--format cannot be "7". It can be dot, mermaid or json."#),
             ("show", "weft show needs an argument: <run>."),

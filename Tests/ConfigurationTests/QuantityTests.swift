@@ -40,7 +40,7 @@ import Testing
         let error = #expect(throws: QuantityError.self) { try Quantities.parseDuration("10") }
         #expect(
             error?.message
-                == "\"10\" has no unit. Write a duration with its unit: 500ms, 10s, 2m or 1h."
+                == "\"10\" has no unit. Write a duration with its unit: 500ms, 10s, 2m, 1h or 7d."
         )
     }
 }

@@ -117,15 +117,8 @@ extension Integration {
         }
 
         private func epoch(_ place: Place) -> String {
-            let files = (try? FileManager.default.contentsOfDirectory(atPath: place.state)) ?? []
-            let texts = files.filter { !$0.hasSuffix(".key") }.map { name in
-                String(
-                    decoding: FileManager.default.contents(atPath: "\(place.state)/\(name)")
-                        ?? Data(),
-                    as: UTF8.self
-                )
-            }
-            return texts.first { !$0.isEmpty } ?? ""
+            let file = FileManager.default.contents(atPath: "\(place.state)/coordinator.lock")
+            return String(decoding: file ?? Data(), as: UTF8.self)
         }
 
         @Test("Names a file that cannot be written, and exits with 1")

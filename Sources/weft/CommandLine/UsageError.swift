@@ -28,6 +28,10 @@ struct UsageError: Equatable {
         if let match = message.wholeMatch(of: #/Missing value for '(\S+) <(.+)>'/#) {
             return "\(match.1) needs a value: <\(match.2)>."
         }
+        // One that is in no help.
+        if let match = message.wholeMatch(of: #/Missing value for '(\S+)'/#) {
+            return "\(match.1) needs a value: <value>."
+        }
         if let match = message.wholeMatch(of: #/Missing expected argument '(-\S+ <.+>)'/#) {
             return "\(command.path) needs \(match.1)."
         }
