@@ -29,8 +29,12 @@ struct ResumeChecker {
     }
 
     /// A process registers, with what it holds.
-    mutating func register(_ attempts: [AttemptID], on connection: ConnectionID) {
-        listed[connection] = attempts
+    mutating func register(
+        _ attempts: [AttemptID],
+        by process: String,
+        on connection: ConnectionID
+    ) {
+        listed[connection] = attempts.filter { held[$0] == process }
     }
 
     /// The coordinator answers: what the process holds and records say that it has is adopted.
@@ -44,7 +48,7 @@ struct ResumeChecker {
         defer { release { _, holder in holder == process } }
         guard now < until else { return nil }
         let adopted = Set(registered.adopt)
-        let lost = attempts.first { held[$0] == process && !adopted.contains($0) }
+        let lost = attempts.first { !adopted.contains($0) }
         return lost.map { "\(process) came back in time with \($0), which is not adopted" }
     }
 }
