@@ -259,6 +259,9 @@ struct SessionChecker {
         processes[attempt] = link.peer
     }
 
+    /// The process that got an attempt.
+    func process(of attempt: AttemptID) -> String? { processes[attempt] }
+
     mutating func register(
         _ name: String,
         adopting attempts: [AttemptID],

@@ -57,6 +57,15 @@ struct RecordFold {
     /// How many nodes a run has; 0 if it is not known.
     func nodeCount(of run: RunID) -> Int { runs[run]?.plan.count ?? 0 }
 
+    /// The attempts that workers hold of the runs that go on.
+    var heldAttempts: [AttemptID] {
+        runs.values.filter { $0.phase.isGoingOn && $0.phase != .growing }.flatMap { run in
+            run.nodes.indices.filter { run.nodes[$0].status.isHeld }.map {
+                AttemptID(run: run.id, node: $0, number: Int(run.nodes[$0].attempt))
+            }
+        }
+    }
+
     /// Compares a run with the fold of its records; one that the coordinator has only on disk is the
     /// same there.
     mutating func compare(_ id: RunID, with run: Run?) -> String? {

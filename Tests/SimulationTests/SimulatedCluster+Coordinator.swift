@@ -136,10 +136,12 @@ extension SimulatedCluster {
         trace.add(now, "notice \(notice)")
         switch notice {
         case .runEnded(let run, let status, _, _):
+            resumes.release { attempt, _ in attempt.run == run }
             broken(runEnds.end(run, status))
             broken(modelCalls.end(run))
             noteEnd(of: run, status)
         case .workerLeft(let name, let reason, let attempts):
+            resumes.release { _, process in process.hasPrefix("\(name).") }
             losses.leave(name, with: attempts)
             if attempts > 0 { faults.note(.attemptsLost) }
             if attempts > 0, isOnlyCoordinatorAway {
@@ -222,6 +224,7 @@ extension SimulatedCluster {
             if registered.adopt.contains(where: { durability.isEarlier($0, than: epoch) }) {
                 faults.note(.adoptedAfterRestart)
             }
+            broken(resumes.answer(registered, to: link.peer, on: link.id, at: now))
             guard let name = workersByLink[link.id]?.name else { return }
             broken(sessions.register(name, adopting: registered.adopt, on: link))
         case .ack(let ack):
@@ -312,7 +315,12 @@ extension SimulatedCluster {
                 runEnds.breakOff(run)
             }
             tell(.received(link.id, message))
+        case .register(let register):
+            let attempts = register.inFlight.map(\.attempt)
+            resumes.register(attempts, by: link.peer, on: link.id)
+            tell(.received(link.id, message))
         case .cancelRun(let cancel):
+            resumes.release { attempt, _ in attempt.run == cancel.run }
             if let run = coordinator.runs.slot(of: cancel.run).map({ coordinator.runs[$0] }),
                 run.state.failure == nil
             {

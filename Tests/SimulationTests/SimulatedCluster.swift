@@ -48,6 +48,7 @@ final class SimulatedCluster {
 
     var journal = SimulatedJournal()
     var durability = DurabilityChecker()
+    var resumes = ResumeChecker()
     /// How many times the coordinator was started.
     var epoch = 1
     var runEnds = RunEndChecker()

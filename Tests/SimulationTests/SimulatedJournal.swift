@@ -240,6 +240,9 @@ extension SimulatedCluster {
         )
         if let run = unreadable.first { broken("the records of \(run) cannot be read") }
         for run in journal.ended { coordinator.noteHistory(of: run.id, key: run.key) }
+        var held: [AttemptID: String] = [:]
+        for attempt in fold.heldAttempts { held[attempt] = sessions.process(of: attempt) }
+        resumes.restart(held, until: now + scenario.limits.lease)
         takeUpRestored()
     }
 }
