@@ -290,7 +290,14 @@ extension Integration {
                     environment: ["WEFT_STATE_DIR": ""]
                 )
                 let key = "\(place.folder)/tmp/\(folders(of: place).first ?? "")/client.key"
-                let run = try place.start("run", "Wait.", environment: ["WEFT_KEY_FILE": key])
+                // It does not wait for the coordinator to come back.
+                let run = try place.start(
+                    "run",
+                    "--reconnect",
+                    "0s",
+                    "Wait.",
+                    environment: ["WEFT_KEY_FILE": key]
+                )
                 try await place.wait(for: 1, linesOf: "pids")
                 coordinator.signal(SIGKILL)
                 try await expectNothingIsLeft(place, "the kill")
