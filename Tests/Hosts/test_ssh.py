@@ -159,7 +159,8 @@ class OverSSH(Launched):
         for args in ("linger",):
             self.hosts.write("linger.json", json.dumps({"tasks": [
                 {"id": "a", "tool_name": args, "args": {}}]}))
-        run = self.hosts.start("run", "--plan", "linger.json", "--coordinator", "10.99.0.1:7420")
+        run = self.hosts.start("run", "--plan", "linger.json", "--reconnect", "0s",
+                               "--coordinator", "10.99.0.1:7420")
         eventually("the node runs", lambda: any(
             "sleep 3" in line for name in self.names for line in self.hosts.processes(name)))
         pids = self.hosts.run("hub", "pgrep", "-f", "launch hosts.yaml").split()
