@@ -25,7 +25,9 @@ extension CoordinatorMachine {
         return (record, try runs[run].applyChecked(record))
     }
 
-    /// Keeps a record that changes nothing in the run and is nothing to tell: what a planner hears.
+    /// Keeps a record of a planner for the journal.
+    ///
+    /// It changes nothing in the run, and watchers get no event for it.
     mutating func recordPlanner(_ change: RunChange, _ run: Int, _ now: Instant) {
         guard configuration.keepsRecords else { return }
         let record = RunRecord(at: runs[run].state.microseconds(at: now), change)

@@ -124,7 +124,7 @@ extension CoordinatorMachine {
                 identity: value?["identity"]?.stringValue
             ),
             offered: SessionTools(slots: slots),
-            // Without a document nobody can come back to it.
+            // Without a document the session gets a new name, so that no worker can resume it.
             link: WorkerSession.Link(restored: value?["session"]?.stringValue ?? makeName())
         )
     }

@@ -57,7 +57,7 @@ public struct CoordinatorMachine: Sendable {
         /// The keys that are accepted at the start.
         public var keyring: Keyring
         /// What takes the place of a key that there is not, so that strangers do not learn which
-        /// there are: a random key that nobody knows.
+        /// there are: a random key that no peer has.
         public var decoy: HandshakeKey?
         /// Counts the starts of this coordinator; a session of another epoch is not resumed.
         public var epoch: Int

@@ -11,6 +11,6 @@ public enum RetryCause: String, Sendable, Hashable, CaseIterable {
     case neverRan = "never_ran"
     /// Its worker was lost with it, or did not know it.
     case workerLost = "worker_lost"
-    /// Its worker ended as planned: nobody is to blame.
+    /// Its worker ended as planned: it counts against no worker and no node.
     case workerEnded = "worker_ended"
 }

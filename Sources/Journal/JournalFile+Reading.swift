@@ -111,24 +111,37 @@ extension JournalFile {
         of row: JournalRun,
         from position: Int
     ) throws(JournalError) {
-        let statement = try statements.prepared(.output, database)
         var found = 0
         for index in records.indices where records[index].change.output == .null {
             let place = RunPlace.of(run: row.number, position: position + index)
-            statement.bind(1, place)
-            guard try statement.next() else { continue }
-            let sum = statement.integer(0)
-            let body = statement.bytes(1)[...]
-            statement.reset()
-            guard checksum(of: body, place) == sum, let output = try? RawJSON(validating: body)
-            else {
-                let number = position + index + 1
-                throw damaged(row.id, "the output of record number \(number) was changed")
-            }
+            let number = position + index + 1
+            guard
+                let output = try output(
+                    at: place,
+                    orThrow: damaged(row.id, "the output of record number \(number) was changed")
+                )
+            else { continue }
             records[index].change = records[index].change.replacingOutput(with: output)
             found += 1
         }
         guard found == count else { throw damaged(row.id, "outputs of it are missing") }
+    }
+
+    /// The value that was written at a place; nil if there is none.
+    func output(
+        at place: Int,
+        orThrow problem: @autoclosure () -> JournalError
+    ) throws(JournalError) -> RawJSON? {
+        let statement = try statements.prepared(.output, database)
+        statement.bind(1, place)
+        guard try statement.next() else { return nil }
+        let sum = statement.integer(0)
+        let body = statement.bytes(1)[...]
+        statement.reset()
+        guard checksum(of: body, place) == sum, let output = try? RawJSON(validating: body) else {
+            throw problem()
+        }
+        return output
     }
 
     // MARK: - Rows

@@ -9,7 +9,7 @@ internal import UVLoop
 /// Confined to its loop.
 final class ConnectionGate {
     /// A connection that is being opened; ends by itself after a while, since one to a host that
-    /// does not answer keeps nobody's sshd busy.
+    /// does not answer uses none of the connections that its sshd allows.
     final class Pass {
         private weak var gate: ConnectionGate?
         private var timer: Timer?

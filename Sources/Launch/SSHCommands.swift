@@ -51,7 +51,7 @@ struct SSHCommands {
     /// It tells what the host is, makes the site's folder, and removes it at its end. What an
     /// interrupted connection of this site has left is ended first. Folders of other sites are
     /// removed if they are of this host, which may share its home folder with others, also with one
-    /// of its name, and the process that holds them has gone; or if nobody has held them for a day.
+    /// of its name, and the process that holds them has gone; or if no process has held them for a day.
     var anchor: [String] {
         let script = """
             umask 077
