@@ -27,6 +27,11 @@ struct Batch {
         row.add(record)
     }
 
+    /// The checksum of its row at a place.
+    func checksum(at place: Int) -> Int {
+        Journal.checksum(of: writer.bytes[...], place, count, outside)
+    }
+
     /// Forgets the records, which are in a row now.
     mutating func clear() {
         row.bytes += writer.bytes.count

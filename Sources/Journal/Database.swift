@@ -105,8 +105,20 @@ final class Database {
     }
 }
 
+/// A row of a table; columns count from 0.
+protocol StoredRow {
+    func integer(_ column: Int32) -> Int
+    func optionalInteger(_ column: Int32) -> Int?
+    func bytes(_ column: Int32) -> [UInt8]
+    func optionalText(_ column: Int32) -> String?
+}
+
+extension StoredRow {
+    func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
+}
+
 /// A statement; its values are set, then its rows are read.
-final class Statement {
+final class Statement: StoredRow {
     private let raw: OpaquePointer
     private let database: Database
 
@@ -177,8 +189,6 @@ final class Statement {
         weft_sqlite_copy(raw, column, &bytes)
         return bytes
     }
-
-    func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
 
     func optionalText(_ column: Int32) -> String? {
         weft_sqlite_is_null(raw, column) ? nil : text(column)

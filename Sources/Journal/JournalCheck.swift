@@ -72,9 +72,7 @@ final class Salvage {
             report.workers = workers.count
         }
         try note { () throws(JournalError) in
-            starts = try file.database.integer(
-                "SELECT ifnull(max(value), 0) FROM meta WHERE name = 'starts'"
-            )
+            starts = try file.starts()
         }
         for number in try runNumbers(of: file) {
             var whole: JournalRun?

@@ -1,45 +1,8 @@
-// The runs that the file has: listing them, finding one, and forgetting those that ended.
+// Forgetting runs that ended. Finding them is in JournalReading+Finding.swift.
 
 public import Core
-internal import Runs
-internal import Wire
 
 extension JournalFile {
-    // MARK: - Finding
-
-    /// The runs that were asked for, the latest first.
-    public func runs(matching filter: JournalFilter) throws(JournalError) -> [JournalRun] {
-        var conditions = ["TRUE"]
-        if let statuses = filter.statuses {
-            let names = RunStatus.allCases.filter(statuses.contains).map { "'\($0.rawValue)'" }
-            conditions.append("status IN (\(names.joined(separator: ",")))")
-        }
-        if filter.label != nil { conditions.append("label = ?") }
-        if let since = filter.since { conditions.append("accepted >= \(since)") }
-        if let before = filter.before { conditions.append("number < \(before)") }
-        return try rows(
-            where: conditions.joined(separator: " AND "),
-            filter.label,
-            order: "number DESC",
-            limit: max(filter.limit, 0)
-        )
-    }
-
-    /// A run by its name.
-    public func run(_ id: RunID) throws(JournalError) -> JournalRun? {
-        try rows(where: "id = ?", id.text, order: "number").first
-    }
-
-    /// The latest run with an idempotency key.
-    public func run(withKey key: String) throws(JournalError) -> JournalRun? {
-        try rows(where: "key = ?", key, order: "number DESC", limit: 1).first
-    }
-
-    /// The runs that have not ended, in the order of their acceptance.
-    public func unfinishedRuns() throws(JournalError) -> [JournalRun] {
-        try rows(where: "ended IS NULL", order: "number")
-    }
-
     // MARK: - Forgetting
 
     /// Removes a run that has ended, and says whether there was one of that name.
@@ -70,6 +33,7 @@ extension JournalFile {
         if let keepingBytes { excess = try bytesOfEndedRuns() - keepingBytes }
         let oldest = try rows(
             where: "ended IS NOT NULL",
+            nil,
             order: "ended, number",
             limit: Self.runsAtOnce
         )

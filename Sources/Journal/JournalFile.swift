@@ -1,10 +1,9 @@
-// The journal's file: opening it, counting its starts, and what is kept of workers. Writing entries
-// is in JournalFile+Writing.swift, reading runs in JournalFile+Reading.swift.
+// The journal's file: opening it, and counting its starts. Writing entries is in
+// JournalFile+Writing.swift, reading its rows in JournalFile+Rows.swift.
 
 internal import CSQLite
 internal import Core
 internal import Glibc
-public import JSON
 
 /// The records of all runs in a file of SQLite; blocking, and confined to one thread at a time.
 ///
@@ -25,20 +24,17 @@ public final class JournalFile {
     /// Where it is.
     public let path: String
     let database: Database
-    /// Runs that have not ended, by name: where their next record goes, and what is counted.
-    var unfinished: [RunID: JournalRun] = [:]
-    /// The highest number that a run ever had.
-    var lastNumber = 0
+    /// The rows that entries become.
+    var writing: EntryRows
     /// The bytes of all runs that have ended, once they were asked for.
     var endedBytes: Int?
     /// Prepared when they are used first.
     var statements = Statements()
-    /// The batches of the call of `write` that is under way; their memory is used again.
-    var batches = BatchTable()
 
     /// Opens a journal, makes it if there is none, and brings an older version up to date.
     public init(path: String, _ access: Access = .writing) throws(JournalError) {
         self.path = path
+        writing = EntryRows(journal: path)
         if access == .reading {
             database = try Database(path: path, WEFT_SQLITE_READ)
             guard try JournalSchema.checkedVersion(of: database) == JournalSchema.version else {
@@ -59,10 +55,12 @@ public final class JournalFile {
         database = try Database(path: path, WEFT_SQLITE_WRITE)
         try Self.configure(database)
         try JournalSchema.prepare(database)
-        for row in try rows(where: "ended IS NULL", order: "number") { unfinished[row.id] = row }
-        lastNumber = max(
-            try database.integer("SELECT ifnull(max(number), 0) FROM runs"),
-            try database.integer("SELECT ifnull(max(number), 0) FROM forgotten")
+        writing.goOn(
+            with: try unfinishedRuns(),
+            after: max(
+                try database.integer("SELECT ifnull(max(number), 0) FROM runs"),
+                try database.integer("SELECT ifnull(max(number), 0) FROM forgotten")
+            )
         )
     }
 
@@ -116,39 +114,6 @@ public final class JournalFile {
             )
             return try database.integer("SELECT value FROM meta WHERE name = 'starts'")
         }
-    }
-
-    // MARK: - Workers
-
-    /// What is known of the workers' sessions, by name in byte order.
-    public func workers() throws(JournalError) -> [(name: String, document: RawJSON)] {
-        let statement = try database.prepare(
-            "SELECT name, checksum, document FROM workers ORDER BY name"
-        )
-        var workers: [(name: String, document: RawJSON)] = []
-        while try statement.next() {
-            let name = statement.text(0)
-            let document = statement.bytes(2)[...]
-            guard checksum(of: document, name.utf8.count) == statement.integer(1),
-                let json = try? RawJSON(validating: document)
-            else { throw .damaged(path, "what it knows of the worker \(name) was changed") }
-            workers.append((name, json))
-        }
-        return workers
-    }
-
-    func replaceWorker(_ name: String, _ document: RawJSON) throws(JournalError) {
-        let statement = try statements.prepared(.replaceWorker, database)
-        statement.bind(1, name)
-        statement.bind(2, checksum(of: document.bytes, name.utf8.count))
-        statement.bind(3, bytes: document.bytes)
-        try statement.run()
-    }
-
-    func removeWorker(_ name: String) throws(JournalError) {
-        let statement = try statements.prepared(.removeWorker, database)
-        statement.bind(1, name)
-        try statement.run()
     }
 }
 

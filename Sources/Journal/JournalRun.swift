@@ -100,7 +100,7 @@ extension JournalRun {
         """
 
     /// Reads a row; nil if a value of it cannot be.
-    init?(reading row: Statement) {
+    init?(reading row: some StoredRow) {
         guard let id = RunID(row.text(1)), let status = RunStatus(rawValue: row.text(8)),
             (status == .running) == (row.optionalInteger(7) == nil),
             (1..<RunPlace.limit / 2).contains(row.integer(0))

@@ -1,12 +1,48 @@
-// Reading runs: their rows, and their records with every checksum, count and position compared.
+// Reading runs from any store: their records with every checksum, count and position compared. Not
+// here: how rows are found in a file of SQLite (JournalFile) or in PostgreSQL (PostgresTables).
 
-public import Core
-internal import JSON
-public import Runs
+package import Core
+package import JSON
+package import Runs
 
-extension JournalFile {
+/// The tables of a journal, whatever keeps them; blocking, and confined to one thread at a time.
+package protocol JournalReading: AnyObject {
+    /// The runs that fulfil a condition of SQL, in an order; `?` in it is the value.
+    func rows(
+        where condition: String,
+        _ value: String?,
+        order: String,
+        limit: Int
+    ) throws(JournalError) -> [JournalRun]
+    /// The first batch whose place is in a range; nil if there is none.
+    func nextBatch(from first: Int, through last: Int) throws(JournalError) -> StoredBatch?
+    /// The value at a place outside the batches; nil if there is none.
+    func storedOutput(at place: Int) throws(JournalError) -> StoredBytes?
+    /// The sessions of workers, by name in byte order.
+    func storedWorkers() throws(JournalError) -> [(name: String, document: StoredBytes)]
+    /// How often a coordinator was started with it.
+    func starts() throws(JournalError) -> Int
+    /// The error for what was changed by something else than this program.
+    func damaged(_ what: String) -> JournalError
+}
+
+/// Bytes with their checksum as they are kept.
+package struct StoredBytes {
+    var checksum: Int
+    var bytes: [UInt8]
+}
+
+/// A row of the table of batches.
+package struct StoredBatch {
+    var place: Int
+    var count: Int
+    var outside: Int
+    var body: StoredBytes
+}
+
+extension JournalReading {
     /// The records of a run, in order; nil if there is no such run.
-    public func records(of run: RunID) throws(JournalError) -> [RunRecord]? {
+    package func records(of run: RunID) throws(JournalError) -> [RunRecord]? {
         var records: [RunRecord] = []
         let isKnown = try forEachBatch(of: run) { records += $0 }
         return isKnown ? records : nil
@@ -17,7 +53,7 @@ extension JournalFile {
     /// The records are those that were there at the call, complete; otherwise it throws that the
     /// file is damaged, at the latest after the last batch.
     @discardableResult
-    public func forEachBatch(
+    package func forEachBatch(
         of run: RunID,
         _ body: ([RunRecord]) throws(JournalError) -> Void
     ) throws(JournalError) -> Bool {
@@ -53,20 +89,15 @@ extension JournalFile {
 
     private func batch(of row: JournalRun, from position: Int) throws(JournalError) -> [RunRecord]?
     {
-        let statement = try statements.prepared(.nextBatch, database)
-        statement.bind(1, RunPlace.of(run: row.number, position: position))
-        statement.bind(2, RunPlace.range(of: row.number).last)
-        guard try statement.next() else { return nil }
-        let place = statement.integer(0)
-        let count = statement.integer(1)
-        let outside = statement.integer(2)
-        let sum = statement.integer(3)
-        let body = statement.bytes(4)
-        statement.reset()
-        guard place == RunPlace.of(run: row.number, position: position) else {
+        let wanted = RunPlace.of(run: row.number, position: position)
+        guard
+            let batch = try nextBatch(from: wanted, through: RunPlace.range(of: row.number).last)
+        else { return nil }
+        let (count, outside, body) = (batch.count, batch.outside, batch.body.bytes)
+        guard batch.place == wanted else {
             throw damaged(row.id, "records from number \(position + 1) on are missing")
         }
-        guard checksum(of: body[...], place, count, outside) == sum else {
+        guard checksum(of: body[...], wanted, count, outside) == batch.body.checksum else {
             throw damaged(row.id, "records from number \(position + 1) on were changed")
         }
         var records = try decode(body, of: row.id, from: position, about: count)
@@ -132,41 +163,36 @@ extension JournalFile {
         at place: Int,
         orThrow problem: @autoclosure () -> JournalError
     ) throws(JournalError) -> RawJSON? {
-        let statement = try statements.prepared(.output, database)
-        statement.bind(1, place)
-        guard try statement.next() else { return nil }
-        let sum = statement.integer(0)
-        let body = statement.bytes(1)[...]
-        statement.reset()
-        guard checksum(of: body, place) == sum, let output = try? RawJSON(validating: body) else {
-            throw problem()
-        }
+        guard let stored = try storedOutput(at: place) else { return nil }
+        let body = stored.bytes[...]
+        guard checksum(of: body, place) == stored.checksum,
+            let output = try? RawJSON(validating: body)
+        else { throw problem() }
         return output
     }
 
     // MARK: - Rows
 
-    func rows(
-        where condition: String,
-        _ value: String? = nil,
-        order: String,
-        limit: Int = .max
-    ) throws(JournalError) -> [JournalRun] {
-        let statement = try database.prepare(
-            "SELECT \(JournalRun.columns) FROM runs WHERE \(condition) ORDER BY \(order) LIMIT \(limit)"
-        )
-        if let value { statement.bind(1, value) }
-        var rows: [JournalRun] = []
-        while try statement.next() {
-            guard let row = JournalRun(reading: statement) else {
-                throw .damaged(path, "the row of a run cannot be read")
-            }
-            rows.append(row)
-        }
-        return rows
+    func rows(where condition: String, order: String) throws(JournalError) -> [JournalRun] {
+        try rows(where: condition, nil, order: order, limit: .max)
     }
 
     func damaged(_ run: RunID, _ what: String) -> JournalError {
-        .damaged(path, "run \(run): \(what)")
+        damaged("run \(run): \(what)")
+    }
+
+    // MARK: - Workers
+
+    /// What is known of the workers' sessions, by name in byte order.
+    package func workers() throws(JournalError) -> [(name: String, document: RawJSON)] {
+        var workers: [(name: String, document: RawJSON)] = []
+        for (name, stored) in try storedWorkers() {
+            let bytes = stored.bytes[...]
+            guard checksum(of: bytes, name.utf8.count) == stored.checksum,
+                let json = try? RawJSON(validating: bytes)
+            else { throw damaged("what it knows of the worker \(name) was changed") }
+            workers.append((name, json))
+        }
+        return workers
     }
 }
