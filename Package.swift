@@ -74,6 +74,8 @@ let package = Package(
         ),
         // The journal's file.
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
+        // A journal that several coordinators share; loaded when it is needed, like libcurl.
+        .target(name: "CPostgreSQL", linkerSettings: [.linkedLibrary("dl")]),
         // What libuv has no call for: protecting this process, keeping those of tools.
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
@@ -117,7 +119,10 @@ let package = Package(
             ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"]
         ),
         shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
-        shell("Journal", ["CSQLite", "UVLoop", "Core", "JSON", "Wire", "Runs"]),
+        shell(
+            "Journal",
+            ["CPostgreSQL", "CSQLite", "UVLoop", "Core", "JSON", "Wire", "Runs", deques]
+        ),
         shell(
             "Tools",
             [

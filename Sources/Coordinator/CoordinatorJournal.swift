@@ -9,7 +9,7 @@ internal import Runs
 public import UVLoop
 internal import Wire
 
-/// The journal of one coordinator, which holds the lock of the folder.
+/// The journal of one coordinator, which holds the lock of its folder, or leads.
 ///
 /// Confined to its loop.
 public final class CoordinatorJournal {
@@ -41,14 +41,28 @@ public final class CoordinatorJournal {
     ///   do; `UVError` if there is no thread for it.
     public init(in folder: String, loop: EventLoop) throws {
         let file = try JournalFile(path: "\(folder)/\(JournalFile.name)")
-        starts = try file.nextStart()
-        for run in try file.unfinishedRuns() {
-            unfinished.append((run.id, try file.records(of: run.id) ?? []))
-        }
-        for (name, document) in try file.workers() { workers[name] = document }
-        ended = try file.endedRuns()
+        _ = try file.nextStart()
+        let start = try file.start()
+        starts = start.starts
         writer = try JournalWriter(loop: loop, file: file)
+        note(start)
     }
+
+    /// Goes on with what was read of a journal that this coordinator leads with.
+    init(_ start: JournalStart, _ store: PostgresStore, loop: EventLoop) {
+        starts = start.starts
+        writer = JournalWriter(loop: loop, store: store)
+        note(start)
+    }
+
+    private func note(_ start: JournalStart) {
+        unfinished = start.unfinished.map { ($0.row.id, $0.records) }
+        workers = start.workers
+        ended = start.ended
+    }
+
+    /// Until when what the coordinator says counts, in nanoseconds of the loop.
+    var validUntil: Int64 { writer.validUntil }
 
     /// The machine has taken over what was read.
     func forgetRead() {
@@ -80,10 +94,10 @@ public final class CoordinatorJournal {
         _ wanted: WantedRun,
         then: @escaping (Result<[RunRecord]?, JournalError>) -> Void
     ) {
-        writer.read { (file) throws(JournalError) in
+        writer.read { (tables) throws(JournalError) in
             switch wanted {
-            case .id(let id): try file.records(of: id)
-            case .key(let key): try file.records(ofEndedRunWithKey: key)
+            case .id(let id): try tables.records(of: id)
+            case .key(let key): try tables.records(ofEndedRunWithKey: key)
             }
         } then: {
             then($0)
@@ -102,10 +116,10 @@ public final class CoordinatorJournal {
             before: question.before,
             limit: question.limit
         )
-        writer.read { (file) throws(JournalError) in
+        writer.read { (tables) throws(JournalError) in
             var runs: [EndedRun] = []
-            for run in try file.runs(matching: filter) {
-                guard let document = try file.summary(of: run) else { continue }
+            for run in try tables.runs(matching: filter) {
+                guard let document = try tables.summary(of: run) else { continue }
                 runs.append(EndedRun(number: run.number, document: document))
             }
             return runs

@@ -65,9 +65,10 @@ extension CoordinatorService {
         }
     }
 
-    private func handleJournalProblem(_ problem: JournalError) {
+    func handleJournalProblem(_ problem: JournalError) {
         logger.error("the journal cannot be written", metadata: ["error": "\(problem)"])
         guard problem.kind == .full else {
+            if problem.kind == .superseded { stopWithoutWord() }
             onJournalFailure?(problem)
             return
         }

@@ -33,6 +33,9 @@ public final class CoordinatorService {
         /// The state folder whose keys are read again when they change, and what was read of it;
         /// nil keeps the keys of the start.
         public var keys: (folder: String, store: KeyStore)?
+        /// The database of a journal that several coordinators share: this one stands by until it
+        /// leads; nil if it leads at once.
+        public var sharedJournal: PostgresPlace?
 
         /// Describes a coordinator.
         public init(
@@ -59,13 +62,20 @@ public final class CoordinatorService {
     /// Called when the journal failed for good: nothing may be promised any more.
     public var onJournalFailure: ((JournalError) -> Void)?
 
+    /// Called when it begins to stand by or to lead, with a journal that several share.
+    public var onStanding: ((Standing) -> Void)?
+
     /// Called when it has stopped, and everything is on disk.
     public var onStopped: (() -> Void)?
 
     let loop: EventLoop
-    private let options: Options
+    var options: Options
     private let models: ModelCatalogue?
-    let journal: CoordinatorJournal?
+    var journal: CoordinatorJournal?
+    /// What waits to lead.
+    var candidate: PostgresCandidate?
+    /// What this one leads with, from when it has the lead.
+    var sharedStore: PostgresStore?
     let kept: CoordinatorJournal.Kept
     var pruning: Timer?
     /// Runs while it drains.
@@ -80,13 +90,13 @@ public final class CoordinatorService {
     /// The keys that encrypt connections; nil if they are not encrypted.
     private var tls: TLSContext?
     /// The keys that are accepted.
-    private var keyring = Keyring()
+    private(set) var keyring = Keyring()
     private var keyWatch: KeyWatch?
     private var outboxes: Outboxes?
     private var inboxes: Inboxes?
     private var hook: TurnHook?
     private var timer: Timer?
-    private var armedFor: Instant?
+    var armedFor: Instant?
     /// Remembered plans that are still to be written, and until when none are.
     private var unstoredPlans: [RememberedPlan]?
     private var storingPause: Int64?
@@ -120,22 +130,29 @@ public final class CoordinatorService {
         options.machine.highestPrices = models?.highestPrices
         options.machine.decoy = .fresh()
         options.machine.keepsRecords = journal != nil
+        options.machine.standsBy = options.sharedJournal != nil
         options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models
         self.journal = journal
         self.kept = kept
         self.logger = logger
-        let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
-        machine = CoordinatorMachine(
-            configuration: options.machine,
-            seed: seed,
+        machine = Self.makeMachine(options.machine, on: loop)
+    }
+
+    static func makeMachine(
+        _ configuration: CoordinatorMachine.Configuration,
+        on loop: EventLoop
+    ) -> CoordinatorMachine {
+        CoordinatorMachine(
+            configuration: configuration,
+            seed: SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) },
             at: Instant(nanoseconds: loop.nowNanoseconds)
         )
     }
 
     /// The time of the calendar at the zero of the loop's clock.
-    private static func unixMillisecondsAtZero(of loop: EventLoop) -> Int {
+    static func unixMillisecondsAtZero(of loop: EventLoop) -> Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
@@ -167,7 +184,11 @@ public final class CoordinatorService {
             self?.noteCalendar()
             self?.handle(.deadlineReached)
         }
-        takeUpRuns()
+        if let place = options.sharedJournal {
+            standBy(with: place, listener.localAddress)
+        } else {
+            takeUpRuns()
+        }
         if options.memoryFile != nil {
             storingTimer = Timer(loop: loop) { [weak self] in self?.storePlans() }
         }
@@ -221,18 +242,8 @@ public final class CoordinatorService {
     public func stop() {
         guard !isStopped else { return }
         handle(.shutdownRequested)
-        isStopped = true
-        listener?.close()
-        keyWatch?.close()
-        hook?.cancel()
-        timer?.close()
-        storingTimer?.close()
-        pruning?.close()
-        drainTimer?.close()
-        storePlans()
-        for call in modelCalls.values { call.cancel() }
-        modelCalls = [:]
-        guard let journal else { return closeConnections() }
+        closeSources()
+        guard let journal else { return closeStore() }
         journal.close { [self] problem in
             if let problem {
                 logger.error("records were lost", metadata: ["error": "\(problem)"])
@@ -243,6 +254,40 @@ public final class CoordinatorService {
             }
             closeConnections()
         }
+    }
+
+    /// Ends without another word, because another coordinator leads, or may lead: neither what it
+    /// holds nor what waits to be sent counts.
+    func stopWithoutWord() {
+        guard !isStopped else { return }
+        closeSources()
+        for connection in connections.values { connection.close() }
+        for connection in exchange(&held, with: []) { connection.close() }
+        connections = [:]
+        guard let journal else { return closeStore() }
+        journal.close { [self] _ in closeConnections() }
+    }
+
+    /// Without a journal there may be the store of one that was about to be read.
+    private func closeStore() {
+        guard let store = exchange(&sharedStore, with: nil) else { return closeConnections() }
+        store.close { [self] in closeConnections() }
+    }
+
+    /// Nothing happens from here on.
+    private func closeSources() {
+        isStopped = true
+        listener?.close()
+        keyWatch?.close()
+        hook?.cancel()
+        timer?.close()
+        storingTimer?.close()
+        pruning?.close()
+        drainTimer?.close()
+        candidate?.close()
+        storePlans()
+        for call in modelCalls.values { call.cancel() }
+        modelCalls = [:]
     }
 
     private func closeConnections() {
@@ -257,7 +302,7 @@ public final class CoordinatorService {
     var now: Instant { Instant(nanoseconds: loop.nowNanoseconds) }
 
     func handle(_ event: CoordinatorMachine.Event) {
-        guard !isStopped else { return }
+        guard !isStopped, leadsStill() else { return }
         machine.handle(event, at: now, into: &actions)
         takeRecords()
         // A cancelled model call reports at once, while actions are executed.
@@ -265,6 +310,7 @@ public final class CoordinatorService {
     }
 
     private func endTurn() {
+        guard !isStopped, leadsStill() else { return }
         machine.endTurn(at: now, into: &actions)
         takeRecords()
         carryOut()

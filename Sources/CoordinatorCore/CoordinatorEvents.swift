@@ -59,6 +59,8 @@ extension CoordinatorMachine {
         case deadlineReached
         /// Nothing more can be written, because the disk is full, or it can again.
         case journalStalled(Bool)
+        /// Another coordinator leads, at this address if it is known.
+        case leaderNamed(String?)
         /// The process is to end soon: no further run is accepted, nothing is dispatched, and
         /// `isDrained` tells when nothing is left that could still be finished.
         case drainRequested

@@ -150,6 +150,7 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         peers.endHandshake(of: id)
+        guard !configuration.standsBy else { return refuseToLead(id, in: &turn) }
         peers.inPlace(id) { $0.access = access }
         var session = proved.session
         let name = proved.name
@@ -256,6 +257,7 @@ extension CoordinatorMachine {
 
     mutating func shutDown(in turn: inout CoordinatorTurn) {
         isShuttingDown = true
+        guard !configuration.standsBy else { return leaveStandby(in: &turn) }
         for worker in fleet.ids { sendAcknowledgements(to: worker, in: &turn) }
         let bye = Bye(
             reason: ErrorCode.shuttingDown.rawValue,

@@ -24,6 +24,9 @@ public struct CoordinatorMachine: Sendable {
     /// Whether it is about to end: no further run is accepted, and nothing is dispatched.
     var isDraining = false
 
+    /// Where the coordinator is that leads, while this one stands by.
+    var leader: String?
+
     /// The clock by which others are judged.
     var presence = Presence()
     var peers = Peers()
@@ -63,6 +66,9 @@ public struct CoordinatorMachine: Sendable {
         public var epoch: Int
         /// Name and version, told to peers.
         public var software: String
+        /// Whether another coordinator leads: then peers are refused once they have proved
+        /// themselves.
+        public var standsBy = false
         /// Whether there are language models to plan and join with.
         public var hasModels = false
         /// The highest prices of the models; nil if none has prices.
@@ -160,6 +166,8 @@ public struct CoordinatorMachine: Sendable {
             journal.isStalled = isStalled
         case .drainRequested:
             drain(in: &turn)
+        case .leaderNamed(let address):
+            leader = address
         case .shutdownRequested:
             shutDown(in: &turn)
         }

@@ -12,6 +12,10 @@ public struct JournalError: Error, Sendable, Equatable, CustomStringConvertible 
         case newerSchema
         /// The disk or the system failed. What was not confirmed may or may not be in the file.
         case failed
+        /// The database cannot be reached; trying again may help.
+        case unreachable
+        /// Another coordinator leads, or may lead: nothing that this one says counts any more.
+        case superseded
     }
 
     /// What kind of trouble it is.
@@ -26,7 +30,7 @@ public struct JournalError: Error, Sendable, Equatable, CustomStringConvertible 
         self.init(kind, message, detail: message)
     }
 
-    private init(_ kind: Kind, _ message: String, detail: String) {
+    init(_ kind: Kind, _ message: String, detail: String) {
         self.kind = kind
         self.message = message
         self.detail = detail

@@ -7,6 +7,8 @@ package import Runs
 
 /// The tables of a journal, whatever keeps them; blocking, and confined to one thread at a time.
 package protocol JournalReading: AnyObject {
+    /// What messages call the journal.
+    var path: String { get }
     /// The runs that fulfil a condition of SQL, in an order; `?` in it is the value.
     func rows(
         where condition: String,

@@ -1,31 +1,32 @@
-// Writing to the journal without waiting for the disk: entries collect while a thread of its own
-// writes those before them, so that one wait for the disk confirms many. Reading is done on another
-// thread with a connection of its own.
+// Writing to the journal without waiting for the disk: entries collect while those before them are
+// written, so that one wait for the disk confirms many. Not here: what keeps them (JournalStore).
 
-public import Core
-public import UVLoop
+package import Core
+package import UVLoop
 
 /// Writes a journal from a loop; confined to the loop's thread.
 ///
 /// Positions count the entries that were ever appended. After ``onProblem`` with another kind than
 /// `full` nothing more is written.
-public final class JournalWriter {
+package final class JournalWriter {
     /// Called with a position after all entries up to there are on the disk.
-    public var onWritten: (Int) -> Void = { _ in }
+    package var onWritten: (Int) -> Void = { _ in }
     /// Called when writing fails.
     ///
     /// With a full disk the entries are kept and writing is tried again each second; ``onWritten``
     /// tells that it goes on. Anything else is for good.
-    public var onProblem: (JournalError) -> Void = { _ in }
+    package var onProblem: (JournalError) -> Void = { _ in }
 
     /// The position after the last appended entry.
-    public private(set) var appended = 0
+    package private(set) var appended = 0
     /// The position up to which everything is on the disk.
-    public private(set) var written = 0
+    package private(set) var written = 0
+
+    /// Until when what the coordinator says counts; see ``JournalStore/validUntil``.
+    package var validUntil: Int64 { store.validUntil }
 
     private let loop: EventLoop
-    private let writing: Connection
-    private let reading: Connection
+    private let store: any JournalStore
     private var waiting: [JournalEntry] = []
     private var state = State.idle
     private var closing: ((JournalError?) -> Void)?
@@ -43,20 +44,24 @@ public final class JournalWriter {
         case closed
     }
 
-    /// Goes on with an open journal; a second connection is opened when something is read first.
-    public init(loop: EventLoop, file: sending JournalFile) throws(UVError) {
+    /// Goes on with an open journal in a file.
+    package convenience init(loop: EventLoop, file: sending JournalFile) throws(UVError) {
+        self.init(loop: loop, store: try FileStore(loop: loop, file: file))
+    }
+
+    /// Goes on with a journal that no other writer has.
+    package init(loop: EventLoop, store: any JournalStore) {
         self.loop = loop
-        let path = file.path
-        writing = try Connection(name: "weft-journal", path: path, file)
-        reading = try Connection(name: "weft-history", path: path, nil)
+        self.store = store
         retry = Timer(loop: loop) { [weak self] in self?.tryAgain() }
+        store.onFailure = { [weak self] in self?.failApart($0) }
     }
 
     // MARK: - Writing
 
     /// Appends entries, and returns the position after them.
     @discardableResult
-    public func append(_ entries: [JournalEntry]) -> Int {
+    package func append(_ entries: [JournalEntry]) -> Int {
         precondition(closing == nil, "entries were appended to a closed journal")
         appended += entries.count
         switch state {
@@ -71,7 +76,7 @@ public final class JournalWriter {
 
     /// Calls a closure when all entries so far are on the disk, or with what keeps them from it for
     /// good.
-    public func flush(then: @escaping (JournalError?) -> Void) {
+    package func flush(then: @escaping (JournalError?) -> Void) {
         if case .failed(let problem) = state { return loop.nextTurn { then(problem) } }
         guard written < appended else { return loop.nextTurn { then(nil) } }
         flushes.append((appended, then))
@@ -81,7 +86,7 @@ public final class JournalWriter {
     /// written.
     ///
     /// A full disk is tried once more. Nothing may be appended any more.
-    public func close(then: @escaping (JournalError?) -> Void) {
+    package func close(then: @escaping (JournalError?) -> Void) {
         precondition(closing == nil, "a journal was closed twice")
         closing = then
         switch state {
@@ -96,9 +101,7 @@ public final class JournalWriter {
         if case .full = state { state = .retrying } else { state = .writing }
         let entries = waiting
         waiting = []
-        writing.use(on: loop) { (file) throws(JournalError) in
-            try file.write(entries)
-        } then: { [self] result in
+        store.write(entries) { [self] result in
             switch result {
             case .success: confirm(entries.count)
             case .failure(let problem): handle(problem, entries)
@@ -153,18 +156,14 @@ public final class JournalWriter {
         state = .closed
         retry?.close()
         retry = nil
-        reading.close(on: loop) { [self] in
-            writing.close(on: loop) { then(problem) }
-        }
+        store.close { then(problem) }
     }
 
     // MARK: - Forgetting
 
     /// Removes a run that has ended, and tells whether there was one of that name.
-    public func forget(_ run: RunID, then: @escaping (Result<Bool, JournalError>) -> Void) {
-        writing.use(on: loop) { (file) throws(JournalError) in
-            try file.forget(run)
-        } then: { [self] result in
+    package func forget(_ run: RunID, then: @escaping (Result<Bool, JournalError>) -> Void) {
+        store.forget(run) { [self] result in
             failIfBroken(result)
             then(result)
         }
@@ -174,7 +173,7 @@ public final class JournalWriter {
     /// until those that have ended keep at most so many bytes; tells which.
     ///
     /// Entries are written meanwhile.
-    public func prune(
+    package func prune(
         endedBefore time: Int?,
         keepingBytes: Int?,
         then: @escaping (Result<[RunID], JournalError>) -> Void
@@ -188,9 +187,7 @@ public final class JournalWriter {
         removed: [RunID],
         _ then: @escaping (Result<[RunID], JournalError>) -> Void
     ) {
-        writing.use(on: loop) { (file) throws(JournalError) in
-            try file.prune(endedBefore: time, keepingBytes: keepingBytes)
-        } then: { [self] result in
+        store.prune(endedBefore: time, keepingBytes: keepingBytes) { [self] result in
             failIfBroken(result)
             switch result {
             case .success(let step) where step.isDone || closing != nil:
@@ -204,7 +201,9 @@ public final class JournalWriter {
 
     /// After a failed disk nothing more is written, whatever found it.
     private func failIfBroken<Value>(_ result: Result<Value, JournalError>) {
-        guard case .failure(let problem) = result, problem.kind != .full else { return }
+        guard case .failure(let problem) = result, problem.kind != .full,
+            problem.kind != .unreachable
+        else { return }
         switch state {
         case .failed, .closed: return
         case .idle, .full: fail(problem)
@@ -213,68 +212,26 @@ public final class JournalWriter {
         }
     }
 
+    /// The store failed, and answers what is under way with that.
+    private func failApart(_ problem: JournalError) {
+        switch state {
+        case .idle, .full: fail(problem)
+        case .writing, .retrying, .failed, .closed: break
+        }
+    }
+
     // MARK: - Reading
 
     /// Reads on another thread, with a connection of its own, and passes what was found to `then`.
     ///
     /// It finds everything that `onWritten` confirmed.
-    public func read<Value: Sendable>(
-        _ body: @escaping @Sendable (JournalFile) throws(JournalError) -> Value,
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any JournalReading) throws(JournalError) -> Value,
         then: @escaping (Result<Value, JournalError>) -> Void
     ) {
-        reading.use(on: loop, body, then: then)
+        store.read(body, then: then)
     }
 }
 
 @available(*, unavailable)
 extension JournalWriter: Sendable {}
-
-/// A connection to the file, with the thread that uses it.
-private struct Connection {
-    private let path: String
-    private let thread: SerialThread
-    private let file: Locked<JournalFile?>
-
-    init(name: String, path: String, _ file: sending JournalFile?) throws(UVError) {
-        self.path = path
-        thread = try SerialThread(name: name)
-        self.file = Locked(file)
-    }
-
-    /// Uses the connection on its thread; it is opened for reading if it is not open.
-    func use<Value: Sendable>(
-        on loop: EventLoop,
-        _ body: @escaping @Sendable (JournalFile) throws(JournalError) -> Value,
-        then: @escaping (Result<Value, JournalError>) -> Void
-    ) {
-        let path = path
-        let file = file
-        loop.run(on: thread) {
-            file.withLock { file -> Result<Value, JournalError> in
-                do throws(JournalError) {
-                    let opened: JournalFile
-                    if let file {
-                        opened = file
-                    } else {
-                        opened = try JournalFile(path: path, .reading)
-                        file = opened
-                    }
-                    return .success(try body(opened))
-                } catch {
-                    return .failure(error)
-                }
-            }
-        } then: {
-            then($0)
-        }
-    }
-
-    func close(on loop: EventLoop, then: @escaping () -> Void) {
-        let file = file
-        loop.run(on: thread) {
-            file.withLock { $0 = nil }
-        } then: {
-            then()
-        }
-    }
-}

@@ -54,6 +54,8 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable, CustomStringConve
     public static let conflict = ErrorCode(rawValue: "conflict")
     /// The coordinator is going down and takes nothing new.
     public static let shuttingDown = ErrorCode(rawValue: "shutting_down")
+    /// This coordinator stands by while another one leads; the message may name that one (fatal).
+    public static let notLeader = ErrorCode(rawValue: "not_leader")
     /// A fault of the sender itself.
     public static let `internal` = ErrorCode(rawValue: "internal")
 }

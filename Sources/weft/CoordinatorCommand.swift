@@ -43,6 +43,16 @@ struct CoordinatorCommand: ParsableCommand {
     )
     var ephemeral = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep runs in a database, postgresql://USER@HOST:PORT/DATABASE, which several coordinators "
+                + "may share: one leads, the others stand by (default: WEFT_JOURNAL, else a file in "
+                + "the state folder).",
+            valueName: "url"
+        )
+    )
+    var journal: String?
+
     @Option(help: "How long a run is kept after its end, such as 12h; 0s keeps none for long.")
     var keep = "7d"
 
@@ -83,6 +93,10 @@ struct CoordinatorCommand: ParsableCommand {
     func validate() throws {
         let endpoint = try parsedListen()
         _ = try kept()
+        guard journal == nil || !ephemeral else {
+            throw ValidationError("--ephemeral keeps no journal; drop it, or --journal.")
+        }
+        _ = try sharedJournal()
         _ = try duration(drainTimeout, of: "--drain-timeout")
         guard !insecurePlaintext || tls != .always else {
             throw ValidationError("--insecure-plaintext contradicts --tls always; drop one.")
@@ -116,20 +130,24 @@ struct CoordinatorCommand: ParsableCommand {
         let keeper = try stateFolder.startRemover(on: loop)
         defer { keeper?.shutDown() }
         let configuration = try models.configuration()
-        let journal = ephemeral ? nil : try openJournal(in: stateFolder.path, loop)
+        let shared = try sharedJournal()
+        let keepsFile = !ephemeral && shared == nil
+        let journal = keepsFile ? try openJournal(in: stateFolder.path, loop) : nil
         let memoryFile = PlanMemoryFile(in: stateFolder.path)
         let machine = try machine(configuration, state, journal, memoryFile)
         let models = try models.models(configuration, on: loop)
+        var options = CoordinatorService.Options(
+            host: endpoint.host,
+            port: endpoint.port,
+            machine: machine,
+            memoryFile: memoryFile,
+            tls: try encryption(),
+            keys: (stateFolder.path, state.keys)
+        )
+        options.sharedJournal = shared
         let service = CoordinatorService(
             loop: loop,
-            options: CoordinatorService.Options(
-                host: endpoint.host,
-                port: endpoint.port,
-                machine: machine,
-                memoryFile: memoryFile,
-                tls: try encryption(),
-                keys: (stateFolder.path, state.keys)
-            ),
+            options: options,
             models: models,
             journal: journal,
             kept: try kept(),
@@ -137,6 +155,7 @@ struct CoordinatorCommand: ParsableCommand {
         )
         var journalFailure: JournalError?
         service.onStopped = { models?.close() }
+        service.onStanding = { Shell.tell($0.sentence) }
         service.onJournalFailure = { problem in
             // Nothing that is promised from here on would hold.
             journalFailure = problem
@@ -212,6 +231,17 @@ struct CoordinatorCommand: ParsableCommand {
         }
     }
 
+    /// The database that has the journal; nil if that is a file, or there is none.
+    private func sharedJournal() throws -> PostgresPlace? {
+        let named = journal ?? ConnectionChoice.environment("WEFT_JOURNAL")
+        guard !ephemeral, let named else { return nil }
+        do throws(JournalError) {
+            return try PostgresPlace(url: named)
+        } catch {
+            throw ValidationError("--journal: \(error)")
+        }
+    }
+
     /// Which runs that have ended are kept.
     private func kept() throws -> CoordinatorJournal.Kept {
         let duration = try duration(keep, of: "--keep")
@@ -242,6 +272,17 @@ struct CoordinatorCommand: ParsableCommand {
             return Endpoint(host: host, port: 0)
         } catch {
             throw ValidationError("--listen: \(error)")
+        }
+    }
+}
+
+extension CoordinatorService.Standing {
+    /// What it means, for people.
+    fileprivate var sentence: String {
+        switch self {
+        case .standby(let leader):
+            "stands by" + (leader.map { ", the coordinator at \($0) leads" } ?? "")
+        case .leading(let epoch): "leads (epoch \(epoch))"
         }
     }
 }

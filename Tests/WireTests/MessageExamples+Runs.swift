@@ -32,6 +32,18 @@ extension MessageExamples {
             .error(ErrorMessage(code: .busy, message: "Later.", isFatal: false))
         ),
         MessageExample(
+            #"{"type":"error","code":"not_leader","message":"b leads.","fatal":true,"#
+                + #""leader":"b:7420"}"#,
+            .error(
+                ErrorMessage(
+                    code: .notLeader,
+                    message: "b leads.",
+                    isFatal: true,
+                    leader: "b:7420"
+                )
+            )
+        ),
+        MessageExample(
             #"{"type":"error","code":"bad_plan","message":"No.","fatal":true,"about":"k1","#
                 + #""request":4,"problems":[{"code":"cycle","node":"t1","message":"t1 → t1"},"#
                 + #"{"code":"unknown_reference","message":"$x","warning":true}]}"#,

@@ -60,6 +60,7 @@ extension ErrorMessage: MessageBody {
         about = try fields.optionalString("about")
         request = try fields.optionalInteger("request")
         problems = try fields.problems("problems")
+        leader = try fields.optionalString("leader")
     }
 
     func write(into writer: inout JSONWriter) {
@@ -69,5 +70,6 @@ extension ErrorMessage: MessageBody {
         writer.field("about", about)
         writer.field("request", request)
         if !problems.isEmpty { writer.field("problems", problems) }
+        writer.field("leader", leader)
     }
 }

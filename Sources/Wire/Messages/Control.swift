@@ -76,6 +76,8 @@ public struct ErrorMessage: Sendable, Equatable {
     public var request: Int?
     /// What is wrong with a plan, with code `bad_plan`.
     public var problems: [PlanProblem]
+    /// Where the coordinator is that leads, with code `not_leader`.
+    public var leader: String?
 
     /// Makes the message of its fields.
     public init(
@@ -84,7 +86,8 @@ public struct ErrorMessage: Sendable, Equatable {
         isFatal: Bool,
         about: String? = nil,
         request: Int? = nil,
-        problems: [PlanProblem] = []
+        problems: [PlanProblem] = [],
+        leader: String? = nil
     ) {
         self.code = code
         self.message = message
@@ -92,5 +95,6 @@ public struct ErrorMessage: Sendable, Equatable {
         self.about = about
         self.request = request
         self.problems = problems
+        self.leader = leader
     }
 }
