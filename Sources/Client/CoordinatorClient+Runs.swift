@@ -46,8 +46,9 @@ extension CoordinatorClient {
         precondition(submissions[submission.key] == nil, "a key is under way only once")
         var message = Submit(
             key: submission.key,
-            plan: submission.goal == nil && rest == nil ? wholePlan(submission.plan) : nil,
+            plan: submission.hasPlan && rest == nil ? wholePlan(submission.plan) : nil,
             goal: submission.goal,
+            retry: submission.retry,
             planner: submission.planner,
             join: submission.join,
             tools: submission.tools,
@@ -61,7 +62,7 @@ extension CoordinatorClient {
             level: submission.watch,
             handler: handler
         )
-        if message.plan == nil, message.goal == nil {
+        if message.plan == nil, submission.hasPlan {
             message.isStreamed = true
             let room = welcome.limits.largestInline
             pending.rest = rest

@@ -9,6 +9,9 @@ public struct Submission: Sendable {
     public var plan: [UInt8]
     /// The goal for the coordinator to plan; the plan is ignored then.
     public var goal: String?
+    /// The run that is done again; plan, goal, planner, join, tools and the policy for missing tools
+    /// are ignored then.
+    public var retry: RetriedRun?
     /// How the goal is planned.
     public var planner = PlannerOptions()
     /// Makes sending it again harmless; unique by default.
@@ -68,6 +71,20 @@ public struct Submission: Sendable {
         self.goal = goal
         self.planner = planner
     }
+
+    /// Makes a submission that does a run again, as far as it did not succeed.
+    public init(
+        retrying retry: RetriedRun,
+        budget: Budget = Budget(),
+        watch: WatchLevel? = .progress,
+        label: String? = nil
+    ) {
+        self.init(plan: [], join: .json, budget: budget, watch: watch, label: label)
+        self.retry = retry
+    }
+
+    /// Whether it is a plan, not a goal or a run to do again.
+    var hasPlan: Bool { goal == nil && retry == nil }
 
     /// A key that was never used before.
     public static func freshKey() -> String { Hex.encode(SecureRandom.bytes(16)) }

@@ -86,7 +86,8 @@ extension CoordinatorMachine {
         switch message {
         case .submit(let submit):
             guard runs.slot(ofKey: submit.key) == nil else { return nil }
-            return .key(submit.key)
+            if history.mayHave(.key(submit.key)) { return .key(submit.key) }
+            id = submit.retry?.run
         case .watch(let watch): id = watch.run
         case .cancelRun(let cancel): id = cancel.run
         case .get(let get): id = get.id.flatMap(RunID.init)
@@ -126,7 +127,8 @@ extension CoordinatorMachine {
         for (id, message) in history.takeWaiting(for: wanted) {
             guard case .observer(let role, _)? = peers[id]?.state else { continue }
             turn.append(.resumeReading(id))
-            answer(message, fromObserver: role, id, in: &turn)
+            // It may need another run, too.
+            receive(message, fromObserver: role, id, in: &turn)
         }
         makeRoomForFinished()
     }

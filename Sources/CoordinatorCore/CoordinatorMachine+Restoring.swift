@@ -160,7 +160,7 @@ extension CoordinatorMachine {
     }
 
     /// A run for the scheduler, each node as the run says that it stands.
-    private func restoredRun(
+    func restoredRun(
         _ slot: Int,
         _ workers: [String: WorkerID],
         _ now: Instant

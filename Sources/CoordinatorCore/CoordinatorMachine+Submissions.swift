@@ -10,6 +10,31 @@ internal import Scheduling
 internal import Schemas
 internal import Wire
 
+/// A submission on its way to being accepted.
+struct Submission {
+    /// As its identity may make it.
+    var submit: Submit
+    /// As it was sent.
+    let asked: Submit
+    /// Who sent it, if that is known.
+    let identity: Identity?
+    /// Of what was sent.
+    let digest: [UInt8]
+}
+
+/// The records with which a run begins, and what they changed in its plan.
+struct Opening {
+    var records: [RunRecord]
+    var planner: PlannerSettings?
+    var growth: Plan.Growth?
+
+    mutating func apply(_ change: RunChange, to run: inout HeldRun) {
+        let record = RunRecord(at: 0, change)
+        run.apply(record)
+        records.append(record)
+    }
+}
+
 extension CoordinatorMachine {
     mutating func submit(_ asked: Submit, _ id: ConnectionID, in turn: inout CoordinatorTurn) {
         let identity = peers[id]?.access?.identity
@@ -25,6 +50,25 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
+        let submission = Submission(
+            submit: submit,
+            asked: asked,
+            identity: identity,
+            digest: digest
+        )
+        if submit.retry != nil { return retry(submission, id, in: &turn) }
+        begin(submission, id, in: &turn)
+    }
+
+    /// Begins a run that takes nothing over.
+    mutating func begin(
+        _ submission: Submission,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) {
+        let submit = submission.submit
+        let asked = submission.asked
+        let identity = submission.identity
         let forbidden = asked.forbiddenTool(for: identity).map {
             "The run is allowed the tool \($0), which \(identity?.name ?? "its client") may not use."
         }
@@ -38,7 +82,7 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
-        let acceptance = acceptance(of: submit, by: identity?.name, digest, turn.now)
+        let acceptance = acceptance(of: submission, turn.now)
         let settings = plannerSettings(for: submit)
         var run = HeldRun(
             Run(acceptance, at: turn.now),
@@ -56,29 +100,13 @@ extension CoordinatorMachine {
             turn.append(.send(id, .error(error)))
             return
         }
-        accept(run, opening, submit, identity, id, in: &turn)
+        accept(run, opening, submission, id, in: &turn)
     }
 
-    /// The records with which a run begins, and what they changed in its plan.
-    private struct Opening {
-        var records: [RunRecord]
-        var planner: PlannerSettings?
-        var growth: Plan.Growth?
-
-        mutating func apply(_ change: RunChange, to run: inout HeldRun) {
-            let record = RunRecord(at: 0, change)
-            run.apply(record)
-            records.append(record)
-        }
-    }
-
-    private mutating func acceptance(
-        of submit: Submit,
-        by identity: String?,
-        _ digest: [UInt8],
-        _ now: Instant
-    ) -> Acceptance {
-        Acceptance(
+    /// The first record of a run, with a name that no other has.
+    mutating func acceptance(of submission: Submission, _ now: Instant) -> Acceptance {
+        let submit = submission.submit
+        return Acceptance(
             id: makeRunID(),
             key: submit.key,
             label: submit.label,
@@ -86,12 +114,13 @@ extension CoordinatorMachine {
             allowedTools: submit.tools,
             nodeBudget: submit.budget.nodes,
             wallMilliseconds: submit.budget.wallMilliseconds,
-            digest: digest,
+            digest: submission.digest,
             goal: submit.goal,
             isStreamed: submit.isStreamed,
             onMissingTool: submit.onMissingTool,
             maxRunning: submit.isSequential ? 1 : submit.budget.running,
-            submitter: identity,
+            submitter: submission.identity?.name,
+            retriedRun: submit.retry?.run,
             unixMilliseconds: unixMilliseconds(at: now)
         )
     }
@@ -126,11 +155,41 @@ extension CoordinatorMachine {
     private mutating func accept(
         _ run: HeldRun,
         _ opening: Opening,
-        _ submit: Submit,
-        _ identity: Identity?,
+        _ submission: Submission,
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
+        let slot = welcome(run, submission, id, in: &turn)
+        let submit = submission.submit
+        schedule(
+            .runAdded(
+                run.id,
+                submit.onMissingTool,
+                maxRunning: run.state.acceptance.maxRunning,
+                owner: submission.identity?.runOwner
+            ),
+            in: &turn
+        )
+        for record in opening.records { note(record, slot, in: &turn) }
+        if let planner = opening.planner {
+            record(.plannerMade(planner.document), slot, in: &turn)
+        }
+        if let growth = opening.growth { scheduleGrowth(growth, of: slot, in: &turn) }
+        if submit.goal != nil {
+            beginGoal(slot, in: &turn)
+        } else if !submit.isStreamed {
+            endGrowth(slot, in: &turn)
+        }
+    }
+
+    /// Gives an accepted run its slot, and tells its client.
+    mutating func welcome(
+        _ run: HeldRun,
+        _ submission: Submission,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) -> Int {
+        let submit = submission.submit
         let slot = runs.insert(run)
         runs.markUnbooked(slot)
         if let budget = submit.budget.wallMilliseconds {
@@ -145,25 +204,7 @@ extension CoordinatorMachine {
             .report(.runAccepted(run.id, by: submitter, nodes: run.state.plan.count))
         )
         if let level = submit.watch { addWatcher(id, level, of: slot) }
-        schedule(
-            .runAdded(
-                run.id,
-                submit.onMissingTool,
-                maxRunning: run.state.acceptance.maxRunning,
-                owner: identity?.runOwner
-            ),
-            in: &turn
-        )
-        for record in opening.records { note(record, slot, in: &turn) }
-        if let planner = opening.planner {
-            recordPlanner(.plannerMade(planner.document), slot, turn.now)
-        }
-        if let growth = opening.growth { scheduleGrowth(growth, of: slot, in: &turn) }
-        if submit.goal != nil {
-            beginGoal(slot, in: &turn)
-        } else if !submit.isStreamed {
-            endGrowth(slot, in: &turn)
-        }
+        return slot
     }
 
     /// Reads the plan of a submission into its run, gathering every problem.

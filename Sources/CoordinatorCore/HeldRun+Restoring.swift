@@ -28,6 +28,7 @@ extension HeldRun {
             guard let settings = PlannerSettings(decoding: document) else { return false }
             let goal = state.acceptance.goal ?? ""
             keep(PlannerMachine(goal: goal, settings: settings))
+            return applyRead(record)
         case .plannerTold(let input):
             guard let event = state.event(of: input) else { return false }
             // What it wanted was done, and is in the records.

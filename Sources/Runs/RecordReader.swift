@@ -139,6 +139,7 @@ struct RecordReader {
             onMissingTool: policy,
             maxRunning: optional("running")?.intValue,
             submitter: optional("by")?.stringValue,
+            retriedRun: try retriedRun(),
             unixMilliseconds: try integer("unix_ms")
         )
     }
@@ -157,6 +158,12 @@ struct RecordReader {
         case "cancelled": return .cancelled(try failure())
         default: throw RunRecordError("a planner is not told \(kind)")
         }
+    }
+
+    private func retriedRun() throws(RunRecordError) -> RunID? {
+        guard let text = optional("retries")?.stringValue else { return nil }
+        guard let id = RunID(text) else { throw RunRecordError("it retries what is no run") }
+        return id
     }
 
     private func digest() throws(RunRecordError) -> [UInt8] {
@@ -271,6 +278,7 @@ extension RunChange {
                 try reader.value("output"),
                 microseconds: Int64(try reader.integer("work_us"))
             )
+        case "taken_over": self = .takenOver(node: node, try reader.value("output"))
         case "failed": self = .failed(node: node, try reader.failure())
         case "skipped": self = .skipped(node: node, because: try reader.index("because"))
         case "cancelled": self = .cancelled(node)

@@ -16,11 +16,13 @@ extension Run {
         case .nodesAdded(let nodes):
             let growth = try plan.append(nodes)
             grow(by: growth.added.count)
+            isPlanComplete = false
             // A planner that goes step by step sees the outcomes of one and writes the next.
             if phase == .joining { phase = .planning }
             return growth
         case .planClosed(let isFinal):
             let released = isFinal ? try plan.close() : []
+            isPlanComplete = true
             switch phase {
             case .growing, .planning, .joining: phase = .running
             case .running, .answered, .ending, .ended: break
@@ -40,6 +42,7 @@ extension Run {
     ) -> (records: [RunRecord], growth: Plan.Growth) {
         precondition(phase == .running, "a run with a goal or a stream has no whole plan")
         let growth = plan.fill(with: whole)
+        isPlanComplete = true
         grow(by: growth.added.count)
         let changes: [RunChange] = [
             .nodesAdded(whole.document.nodes), .planClosed(isFinal: true),
@@ -77,7 +80,7 @@ extension Run {
             nodes[Int(node)].count(cause)
         case .pauseEnded(let node): nodes[Int(node)].status = .ready
         case .unplaceable: break
-        case .succeeded, .failed, .skipped, .cancelled: settle(record)
+        case .succeeded, .failed, .skipped, .cancelled, .takenOver: settle(record)
         case .accepted: preconditionFailure("a run is accepted once, by its initializer")
         default: applyToRun(record)
         }
@@ -143,6 +146,10 @@ extension Run {
             extendPath(to: Int(node), by: microseconds)
             nodes[Int(node)].status = .succeeded
             counts.succeeded += 1
+        case .takenOver(let node, let output):
+            results.keep(output, of: Int(node))
+            nodes[Int(node)].status = .succeeded
+            counts.succeeded += 1
         case .failed(let node, let failure):
             leaveWorker(Int(node), record.at)
             results.keep(failure, of: Int(node))
@@ -179,6 +186,7 @@ extension Run {
 
     private mutating func applyToRun(_ record: RunRecord) {
         switch record.change {
+        case .plannerMade(let settings): planning.settings = settings
         case .modelCalled(let isRepair):
             planning.calls += 1
             if isRepair { planning.repairs += 1 }
@@ -191,6 +199,7 @@ extension Run {
         case .roundSettled: phase = .joining
         case .replanned:
             planning.replans += 1
+            isPlanComplete = false
             phase = .planning
         case .answered(let answer):
             planning.answer = answer

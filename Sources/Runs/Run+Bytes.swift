@@ -19,7 +19,7 @@ extension Run {
     /// All bytes that the run holds beside those of its acceptance, which never change.
     public var heldBytes: Int {
         plan.heldBytes + plan.count * HeldCost.node + results.outputBytes
-            + results.failureBytes + workers.bytes + endingBytes + (planning.answer?.count ?? 0)
+            + results.failureBytes + workers.bytes + endingBytes + planningBytes
     }
 
     /// `heldBytes`, computed again from all parts; for checks.
@@ -27,7 +27,11 @@ extension Run {
         plan.countedBytes + plan.count * HeldCost.node
             + results.outputs.reduce(0) { $0 + ($1?.count ?? 0) }
             + results.failures.values.reduce(0) { $0 + $1.heldBytes }
-            + workers.bytes + endingBytes + (planning.answer?.count ?? 0)
+            + workers.bytes + endingBytes + planningBytes
+    }
+
+    private var planningBytes: Int {
+        (planning.answer?.count ?? 0) + (planning.settings?.count ?? 0)
     }
 
     private var endingBytes: Int {

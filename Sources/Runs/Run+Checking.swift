@@ -51,6 +51,7 @@ extension Run {
             .pauseEnded where status.isHeld:
             return "a worker has the node"
         case .dispatched where status != .ready: return "the node is \(status.rawValue)"
+        case .takenOver where status != .waiting: return "the node is \(status.rawValue)"
         case .started(_, let attempt) where attempt != node.attempt || !status.isHeld,
             .calledBack(_, let attempt, _) where attempt != node.attempt || !status.isHeld:
             return "attempt \(attempt) is not with a worker"

@@ -16,7 +16,7 @@ extension RunChange {
         case .started: .started
         case .retrying: .retrying
         case .unplaceable: .unplaceable
-        case .succeeded: .nodeSucceeded
+        case .succeeded, .takenOver: .nodeSucceeded
         case .failed: .nodeFailed
         case .skipped: .nodeSkipped
         case .cancelled: .nodeCancelled
@@ -42,7 +42,7 @@ extension RunChange {
             .calledBack(let node, _, _), .returned(let node, _, _), .worked(let node, _),
             .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
             .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
-            .cancelled(let node):
+            .cancelled(let node), .takenOver(let node, _):
             Int(node)
         default: nil
         }
@@ -115,6 +115,11 @@ extension Run {
         )
     }
 
+    /// Whether the output of a node was taken over from the run that this one retries.
+    public func isTakenOver(_ node: Int) -> Bool {
+        nodes[node].status == .succeeded && nodes[node].attempt == 0
+    }
+
     private func attempt(of change: RunChange) -> Int32? {
         switch change {
         case .dispatched(_, let attempt, _, _), .started(_, let attempt),
@@ -148,7 +153,10 @@ extension Run {
         case .unplaceable(let node, let message):
             .unplaceable(MissingTool(tool: plan[Int(node)].tool, message: message))
         case .succeeded(let node, _, _):
-            .nodeSucceeded(NodeSuccess(run: Int(nodes[Int(node)].work)))
+            .nodeSucceeded(
+                NodeSuccess(run: Int(nodes[Int(node)].work), isTakenOver: isTakenOver(Int(node)))
+            )
+        case .takenOver: .nodeSucceeded(NodeSuccess(run: 0, isTakenOver: true))
         case .failed(_, let failure): .nodeFailed(failure)
         case .skipped(_, let cause): .nodeSkipped(SkippedNode(because: plan[Int(cause)].id))
         case .planRefused(let problems): .planProblems(PlanProblemList(problems: problems))

@@ -30,6 +30,8 @@ public struct Run: Sendable {
     public internal(set) var times = WorkTimes()
     /// What models did for it.
     public internal(set) var planning = PlanningCourse()
+    /// Whether no more nodes come, or none in this round of planning.
+    public internal(set) var isPlanComplete = false
     /// The node that joins the outcomes with a tool, once it is there.
     public internal(set) var joiner: Int?
 
@@ -179,6 +181,8 @@ public struct WorkTimes: Sendable, Hashable {
 
 /// What models did for a run.
 public struct PlanningCourse: Sendable, Hashable {
+    /// The settings of the planner, as PlannerCore writes them; nil without a planner.
+    public internal(set) var settings: RawJSON?
     /// Calls of models so far.
     public internal(set) var calls = 0
     /// Those of them that asked a model to repair its reply.

@@ -12,6 +12,7 @@ extension Run {
         return RunDocument(
             run: id,
             label: acceptance.label,
+            retriedRun: acceptance.retriedRun,
             status: status,
             isGrowing: isGrowing,
             join: acceptance.join,
@@ -40,7 +41,8 @@ extension Run {
             because: state.status == .skipped ? plan[Int(state.cause)].id : nil,
             error: outcome(of: node)?.failure,
             // Attempts that surely never ran do not count, though each had a number.
-            attempts: state.tries
+            attempts: state.tries,
+            isTakenOver: isTakenOver(node)
         )
         guard state.attempt > 0 else { return document }
         document.worker = workers[state.worker]

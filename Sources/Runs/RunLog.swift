@@ -270,6 +270,8 @@ extension RunChange {
         case .nodesAdded: .nodesAdded([])
         case .joinerAdded(let tool, _): .joinerAdded(tool: tool, arguments: .emptyObject)
         case .answered: .answered(.null)
+        case .takenOver(let node, _): .takenOver(node: node, .null)
+        case .plannerMade: .plannerMade(.emptyObject)
         default: self
         }
     }

@@ -62,6 +62,7 @@ extension RunChange {
         case .nodesAdded: "nodes_added"
         case .joinerAdded: "joiner_added"
         case .joinInstructed: "join_instructed"
+        case .takenOver: "taken_over"
         case .planClosed: "plan_closed"
         case .nodeReady: "ready"
         case .dispatched: "dispatched"
@@ -107,6 +108,7 @@ extension RunChange {
             writer.field("tool", tool)
             writer.field("args", arguments)
         case .joinInstructed(let instruction): writer.field("text", instruction)
+        case .takenOver(_, let output): writer.field("output", output)
         case .planClosed(let isFinal): writer.field("final", isFinal)
         case .dispatched(_, let attempt, let worker, let isRepeatable):
             writer.field("attempt", Int(attempt))
@@ -210,6 +212,7 @@ extension Acceptance {
         writer.field("on_missing_tool", onMissingTool.rawValue)
         writer.field("running", maxRunning)
         writer.field("by", submitter)
+        writer.field("retries", retriedRun?.text)
         writer.field("unix_ms", unixMilliseconds)
     }
 }

@@ -52,6 +52,8 @@ public struct Acceptance: Sendable, Hashable {
     public var maxRunning: Int?
     /// The identity that submitted it; nil if none is known.
     public var submitter: String?
+    /// The run whose outputs it takes over; nil if it begins with nothing.
+    public var retriedRun: RunID?
     /// When it was accepted, in milliseconds of Unix time.
     public var unixMilliseconds: Int
 
@@ -70,6 +72,7 @@ public struct Acceptance: Sendable, Hashable {
         onMissingTool: MissingToolPolicy = .wait,
         maxRunning: Int? = nil,
         submitter: String? = nil,
+        retriedRun: RunID? = nil,
         unixMilliseconds: Int = 0
     ) {
         self.id = id
@@ -85,6 +88,7 @@ public struct Acceptance: Sendable, Hashable {
         self.onMissingTool = onMissingTool
         self.maxRunning = maxRunning
         self.submitter = submitter
+        self.retriedRun = retriedRun
         self.unixMilliseconds = unixMilliseconds
     }
 }
@@ -103,6 +107,8 @@ public enum RunChange: Sendable, Hashable {
     indirect case joinerAdded(tool: String, arguments: RawJSON)
     /// What to do with the outcomes, in words.
     indirect case joinInstructed(String)
+    /// The output of a node was taken over from the run that this one retries: it has succeeded.
+    case takenOver(node: Int32, RawJSON)
     /// No more nodes come for now: a streamed or whole plan is complete (`isFinal`), or a round of
     /// planning is.
     case planClosed(isFinal: Bool)

@@ -59,6 +59,8 @@ public struct RestoredRun: Sendable {
     public var isClosed: Bool
     /// Whether its end was asked for.
     public var isCancelled: Bool
+    /// Whether no scheduler had it before: some of its nodes have succeeded, none was dispatched.
+    public var isNew = false
 
     /// Describes a run without nodes.
     public init(
@@ -112,7 +114,7 @@ extension Scheduler {
             maxRunning: restored.maxRunning,
             restored.owner
         )
-        runs[run].isRestored = true
+        runs[run].isRestored = !restored.isNew
         append(restored.specs, to: run)
         for (index, node) in restored.nodes.enumerated() {
             update(NodeSlot(run: run, node: index)) { $0.restore(node) }

@@ -216,6 +216,52 @@ public final class WeftClient: Sendable {
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 
+    /// Does a run again that has ended, without what succeeded, and returns its results.
+    ///
+    /// The new run has the plan or the goal of the old one, and takes over the outputs of the nodes
+    /// that succeeded. Cancelling the task cancels the new run.
+    ///
+    /// - Parameters:
+    ///   - run: The run that has ended.
+    ///   - nodes: Nodes that run again although they succeeded, with all that depends on them.
+    ///   - label: What people call the new run; by default as the old one.
+    ///   - timeLimit: How long the new run may take; by default as the old one.
+    /// - Returns: The result, with the outcomes of all nodes.
+    /// - Throws: `ClientError` if the coordinator does not know the run, or it cannot be done again,
+    ///   or the connection is lost for good; `CancellationError`.
+    public func retry(
+        _ run: RunID,
+        again nodes: [NodeID] = [],
+        label: String? = nil,
+        timeLimit: Duration? = nil
+    ) async throws -> RunResult {
+        let handle = try await startRetry(
+            of: run,
+            again: nodes,
+            label: label,
+            timeLimit: timeLimit,
+            watching: .end
+        )
+        return try await handle.result
+    }
+
+    /// As ``retry(_:again:label:timeLimit:)``, but returns as soon as the new run is accepted.
+    public func startRetry(
+        of run: RunID,
+        again nodes: [NodeID] = [],
+        label: String? = nil,
+        timeLimit: Duration? = nil,
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        let submission = Submission(
+            retrying: RetriedRun(run: run, nodes: nodes),
+            budget: Budget(wallMilliseconds: timeLimit.map { max($0.millisecondsRoundedUp, 1) }),
+            watch: level,
+            label: label
+        )
+        return try await submit(submission, reportsNodes: true)
+    }
+
     /// Plans a goal and runs nothing.
     ///
     /// - Parameters:

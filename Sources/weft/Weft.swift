@@ -36,9 +36,8 @@ struct Weft: ParsableCommand {
             RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             StatusCommand.self, WorkersCommand.self,
             ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
-            CancelCommand.self, ForgetCommand.self, DrainCommand.self, LaunchCommand.self,
-            ExplainCommand.self,
-            BenchCommand.self,
+            CancelCommand.self, RetryCommand.self, ForgetCommand.self, DrainCommand.self,
+            LaunchCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
             PlansCommand.self, KeysCommand.self, JournalCommand.self, VersionCommand.self,
         ]

@@ -3,6 +3,7 @@
 
 import Core
 import JSON
+import Plans
 
 /// A node is dispatched when all its dependencies have succeeded, with exactly those outputs, and
 /// only if a client or model has written it.
@@ -21,6 +22,8 @@ struct DependencyChecker {
     }
 
     private var books: [RunID: Book] = [:]
+    /// Runs that began with the outputs of others.
+    private var taken: Set<RunID> = []
     private var expected: [AttemptID: String] = [:]
     /// The name of a node that joins.
     static let joinName = "join"
@@ -40,6 +43,24 @@ struct DependencyChecker {
             book.places[place] = node.id
         }
         books[run] = book
+    }
+
+    /// A run begins with the outputs of another one of the same plan, but for some nodes and what
+    /// depends on them; returns how many these are.
+    mutating func takeOver(from old: RunID, to run: RunID, without nodes: [NodeID]) -> Int {
+        guard let book = books[run], let earlier = books[old]?.outputs, taken.insert(run).inserted
+        else { return 0 }
+        var again = Set(nodes.map(\.text))
+        var count = -1
+        while count < again.count {
+            count = again.count
+            for node in book.nodes.values where node.dependencies.contains(where: again.contains) {
+                again.insert(node.id)
+            }
+        }
+        let outputs = earlier.filter { book.nodes[$0.key] != nil && !again.contains($0.key) }
+        books[run]?.outputs = outputs
+        return outputs.count
     }
 
     mutating func acceptGoal(

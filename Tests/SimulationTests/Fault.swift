@@ -33,6 +33,10 @@ enum Fault: String, CaseIterable, Sendable {
     case adoptedAfterRestart
     /// A run that ended is read from disk, because a client asks for it.
     case runLoaded
+    /// A run that ended is done again.
+    case runRetried
+    /// It takes outputs over.
+    case outputsTakenOver
     /// A second worker takes the name of the first.
     case twin
     /// A second worker of a live name is refused.

@@ -27,6 +27,8 @@ final class SimulatedClient {
     /// How many attempts of its run workers may hold at a time.
     var running: Int?
     var onMissingTool = MissingToolPolicy.wait
+    /// The client whose run it does again, with nodes that run again although they succeeded.
+    var retry: (run: RunID, of: SimulatedClient, nodes: [NodeID])?
     private(set) var run: RunID?
     private(set) var end: EventKind?
     /// The client's own end of its connection.
@@ -77,6 +79,9 @@ final class SimulatedClient {
     }
 
     var isDone: Bool { end != nil }
+
+    /// Whether another client does its run again.
+    var isRetried = false
 
     /// Whether its run may be forgotten before it has asked for its end.
     var mayBeForgotten = false
@@ -181,6 +186,10 @@ final class SimulatedClient {
                 end = end ?? .runFailed
                 return []
             }
+            if let retry, error.about == key, mayRefuse(retry.of, with: error.code) {
+                end = end ?? .runFailed
+                return []
+            }
             let isTemporary = error.code == .busy || error.code == .shuttingDown
             if isTemporary || error.code == .badPlan && mayLackTool {
                 isRefused = true
@@ -191,6 +200,15 @@ final class SimulatedClient {
             }
             return []
         default: return []
+        }
+    }
+
+    /// Whether the run of a client may be too incomplete to be done again, or forgotten.
+    private func mayRefuse(_ client: SimulatedClient, with code: ErrorCode) -> Bool {
+        switch code {
+        case .badPlan: client.isStreamed
+        case .unknownRun: mayBeForgotten
+        default: false
         }
     }
 
@@ -234,6 +252,10 @@ final class SimulatedClient {
             onMissingTool: onMissingTool,
             watch: watch
         )
+        if let retry {
+            submit.retry = RetriedRun(run: retry.run, nodes: retry.nodes)
+            return .submit(submit)
+        }
         switch work {
         case .plan where isStreamed: break
         case .plan(let plan): submit.plan = PlanText.plan(plan.nodes.map(\.text))

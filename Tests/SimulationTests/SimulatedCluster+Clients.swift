@@ -1,6 +1,7 @@
 // The clients' shells: connecting again and again, streaming, cancelling.
 
 import CoordinatorCore
+import Core
 import Plans
 import Wire
 
@@ -28,6 +29,37 @@ extension SimulatedCluster {
             plan(.submitAgain(client), after: draw.duration(.milliseconds(50) ... .seconds(1)))
         }
         broken(client.problem.map { "\(client.name): \($0)" })
+        if case .event(let event) = message, event.isTerminal { retry(client, event.kind) }
+    }
+
+    /// Now and then a plan is done again when its run has ended.
+    private func retry(_ client: SimulatedClient, _ end: EventKind) {
+        guard case .plan(let model) = client.work, !client.isRetried, draw.permille(250),
+            let key = Scenario.keys[.client], let run = client.run
+        else { return }
+        var nodes: [NodeID] = []
+        if end == .runSucceeded || draw.permille(200) {
+            guard let node = draw.element(model.nodes).flatMap({ NodeID($0.id) }) else { return }
+            nodes = [node]
+        }
+        client.isRetried = true
+        let again = SimulatedClient(
+            name: "\(client.name)-again",
+            work: client.work,
+            isStreamed: false,
+            watch: client.watch,
+            handshakeKey: key
+        )
+        again.retry = (run, client, nodes)
+        again.mayBeForgotten = client.mayBeForgotten
+        again.allowed = client.allowed
+        again.join = client.join
+        again.running = client.running
+        again.onMissingTool = client.onMissingTool
+        faults.note(.runRetried)
+        trace.add(now, "\(again.name) retries \(run)")
+        clients.append(again)
+        plan(.connectClient(again), after: draw.duration(.zero ... .milliseconds(200)))
     }
 
     /// A client that was told to come again later does.

@@ -276,6 +276,11 @@ extension SimulatedCluster {
         switch client.work {
         case .plan(let plan):
             dependencies.accept(run, plan, allowed: client.allowed, joinTool: joinTool)
+            if let retry = client.retry {
+                let old = retry.run
+                let taken = dependencies.takeOver(from: old, to: run, without: retry.nodes)
+                if taken > 0 { faults.note(.outputsTakenOver) }
+            }
         case .goal(let wanted):
             goal = wanted
             isPlanner = true

@@ -257,6 +257,10 @@ package struct FieldReader {
         return id
     }
 
+    func optionalRun(_ key: StaticString) throws(WireError) -> RunID? {
+        present(key) == nil ? nil : try run(key)
+    }
+
     func run(_ key: StaticString) throws(WireError) -> RunID {
         guard let id = RunID(try string(key)) else {
             throw bad(key, "must be the id of a run: 1 to 15 of [a-z0-9-]")

@@ -18,6 +18,8 @@ package struct NodeDocument: Sendable, Equatable {
     package var error: Failure?
     /// Attempts without those that surely never ran.
     package var attempts: Int
+    /// Whether its output was taken over from the run that its own one retries.
+    package var isTakenOver: Bool
     /// The worker of the latest attempt.
     package var worker: String?
     /// When it became ready for the latest attempt, since the run was accepted.
@@ -37,6 +39,7 @@ package struct NodeDocument: Sendable, Equatable {
         because: NodeID? = nil,
         error: Failure? = nil,
         attempts: Int,
+        isTakenOver: Bool = false,
         worker: String? = nil,
         readyAt: Int? = nil,
         queued: Int? = nil,
@@ -49,6 +52,7 @@ package struct NodeDocument: Sendable, Equatable {
         self.because = because
         self.error = error
         self.attempts = attempts
+        self.isTakenOver = isTakenOver
         self.worker = worker
         self.readyAt = readyAt
         self.queued = queued
@@ -98,6 +102,7 @@ extension NodeDocument: Document {
         because = try fields.optionalNode("because")
         error = try fields.optionalDocument("error")
         attempts = try fields.integer("attempts")
+        isTakenOver = try fields.flag("taken_over")
         worker = try fields.optionalString("worker")
         readyAt = try fields.optionalMicroseconds("ready_at_ms")
         queued = try fields.optionalMicroseconds("queued_ms")
@@ -120,6 +125,7 @@ extension NodeDocument: Document {
         pieces.writer.field("because", because?.text)
         pieces.writer.field("error", error)
         pieces.writer.field("attempts", attempts)
+        pieces.writer.flag("taken_over", isTakenOver)
         pieces.writer.field("worker", worker)
         pieces.writer.field("ready_at_ms", microseconds: readyAt)
         pieces.writer.field("queued_ms", microseconds: queued)

@@ -37,10 +37,13 @@ package struct MissingTool: Sendable, Equatable {
 package struct NodeSuccess: Sendable, Equatable {
     /// How long its tool ran, in microseconds.
     package var run: Int
+    /// Whether its output was taken over from the run that its own one retries.
+    package var isTakenOver: Bool
 
     /// Makes the document of its fields.
-    package init(run: Int) {
+    package init(run: Int, isTakenOver: Bool = false) {
         self.run = run
+        self.isTakenOver = isTakenOver
     }
 }
 
@@ -112,10 +115,12 @@ extension MissingTool: Document {
 extension NodeSuccess: Document {
     package init(reading fields: FieldReader) throws(WireError) {
         run = try fields.microseconds("run_ms")
+        isTakenOver = try fields.flag("taken_over")
     }
 
     package func write(into writer: inout JSONWriter) {
         writer.field("run_ms", microseconds: run)
+        writer.flag("taken_over", isTakenOver)
     }
 }
 

@@ -8,6 +8,8 @@ package struct RunDocument: Sendable, Equatable {
     package var run: RunID
     /// What its author calls it.
     package var label: String?
+    /// The run whose outputs it took over, if it did.
+    package var retriedRun: RunID?
     /// How it ended, or that it goes on.
     package var status: RunStatus
     /// Whether its author still sends nodes.
@@ -43,6 +45,7 @@ package struct RunDocument: Sendable, Equatable {
     package init(
         run: RunID,
         label: String? = nil,
+        retriedRun: RunID? = nil,
         status: RunStatus,
         isGrowing: Bool,
         join: JoinKind,
@@ -61,6 +64,7 @@ package struct RunDocument: Sendable, Equatable {
     ) {
         self.run = run
         self.label = label
+        self.retriedRun = retriedRun
         self.status = status
         self.isGrowing = isGrowing
         self.join = join
@@ -106,6 +110,7 @@ extension RunDocument: Document {
     package init(reading fields: FieldReader) throws(WireError) {
         run = try fields.run("run")
         label = try fields.optionalString("label")
+        retriedRun = try fields.optionalRun("retries")
         status = try fields.choice("status")
         isGrowing = try fields.flag("growing")
         join = try fields.join("join")
@@ -126,6 +131,7 @@ extension RunDocument: Document {
     package func write(into writer: inout JSONWriter) {
         writer.field("run", run.text)
         writer.field("label", label)
+        writer.field("retries", retriedRun?.text)
         writer.field("status", status.rawValue)
         writer.field("growing", isGrowing)
         writer.field("join", join.rawValue)

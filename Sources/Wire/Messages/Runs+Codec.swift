@@ -41,6 +41,11 @@ extension Submit: MessageBody {
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")
         label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
+        retry = try fields.optionalObject("retry").map(RetriedRun.init)
+        if retry != nil {
+            try checkRetry(fields)
+            return
+        }
         if plan == nil, !isStreamed, goal == nil, unreadable.isEmpty {
             throw fields.missing("plan")
         }
@@ -52,8 +57,19 @@ extension Submit: MessageBody {
         }
     }
 
+    /// What the retried run was asked for holds again, and cannot be given here.
+    private func checkRetry(_ fields: FieldReader) throws(WireError) {
+        for field: StaticString in [
+            "plan", "goal", "planner", "stream", "join", "tools", "on_missing_tool",
+            "join_instruction",
+        ] where fields.present(field) != nil {
+            throw fields.bad("retry", "must not stand beside \(field)")
+        }
+    }
+
     func write(into writer: inout JSONWriter) {
         writer.field("key", key)
+        if let retry { return writeRetry(retry, into: &writer) }
         writer.field("plan", plan)
         writer.field("goal", goal)
         if planner != PlannerOptions() {
@@ -65,20 +81,45 @@ extension Submit: MessageBody {
         if let tools {
             writer.field("tools", tools)
         }
-        if budget != Budget() {
-            writer.key("budget")
-            writer.beginObject()
-            writer.field("nodes", budget.nodes)
-            writer.field("wall_ms", budget.wallMilliseconds)
-            writer.field("tokens", budget.tokens)
-            writer.field("cost", budget.cost)
-            writer.field("running", budget.running)
-            writer.endObject()
-        }
+        writeBudget(into: &writer)
         writer.field("on_missing_tool", onMissingTool.rawValue)
         writer.field("watch", watch?.rawValue)
         writer.field("join_instruction", joinInstruction)
         writer.field("label", label)
+    }
+
+    private func writeRetry(_ retry: RetriedRun, into writer: inout JSONWriter) {
+        writer.key("retry")
+        retry.write(into: &writer)
+        writeBudget(into: &writer)
+        writer.field("watch", watch?.rawValue)
+        writer.field("label", label)
+    }
+
+    private func writeBudget(into writer: inout JSONWriter) {
+        guard budget != Budget() else { return }
+        writer.key("budget")
+        writer.beginObject()
+        writer.field("nodes", budget.nodes)
+        writer.field("wall_ms", budget.wallMilliseconds)
+        writer.field("tokens", budget.tokens)
+        writer.field("cost", budget.cost)
+        writer.field("running", budget.running)
+        writer.endObject()
+    }
+}
+
+extension RetriedRun {
+    init(reading fields: FieldReader) throws(WireError) {
+        run = try fields.run("run")
+        nodes = fields.present("nodes") == nil ? [] : try fields.nodes("nodes")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.field("run", run.text)
+        if !nodes.isEmpty { writer.field("nodes", nodes.map(\.text)) }
+        writer.endObject()
     }
 }
 

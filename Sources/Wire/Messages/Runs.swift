@@ -94,6 +94,20 @@ public struct Budget: Sendable, Equatable {
     }
 }
 
+/// A run that is to be done again, as far as it did not succeed.
+public struct RetriedRun: Sendable, Equatable {
+    /// Which run.
+    public var run: RunID
+    /// Nodes that run again although they succeeded, and with them all that depends on them.
+    public var nodes: [NodeID]
+
+    /// Makes the part of a submission.
+    public init(run: RunID, nodes: [NodeID] = []) {
+        self.run = run
+        self.nodes = nodes
+    }
+}
+
 /// Run a plan.
 public struct Submit: Sendable, Equatable {
     /// Makes sending it again harmless: same key and content, same run.
@@ -106,6 +120,11 @@ public struct Submit: Sendable, Equatable {
     ///
     /// 1–65,536 bytes.
     public var goal: String?
+    /// The run that is done again, instead of a plan.
+    ///
+    /// What that was asked for holds again: plan or goal, planner, join, tools, bounds that are not
+    /// given here.
+    public var retry: RetriedRun?
     /// How the goal is planned.
     public var planner: PlannerOptions
     /// Whether `nodes` messages with the rest of the plan follow.
@@ -135,6 +154,7 @@ public struct Submit: Sendable, Equatable {
         key: String,
         plan: RawJSON?,
         goal: String? = nil,
+        retry: RetriedRun? = nil,
         planner: PlannerOptions = PlannerOptions(),
         isStreamed: Bool = false,
         join: JoinKind = .concat,
@@ -148,6 +168,7 @@ public struct Submit: Sendable, Equatable {
         self.key = key
         self.plan = plan
         self.goal = goal
+        self.retry = retry
         self.planner = planner
         self.isStreamed = isStreamed
         self.join = join

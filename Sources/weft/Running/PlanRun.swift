@@ -83,12 +83,18 @@ final class PlanRun {
         session.connect(options, reconnecting: settings.reconnecting) { [self] client in
             client.onChange = { [self] in handleChange($0) }
             session.onInterrupt = { [self] in interrupt() }
-            show(phase: "sending the \(settings.submission.goal == nil ? "plan" : "goal")")
+            show(phase: "sending the \(sent)")
             let rest = settings.rest.map { PlanStream(loop: session.loop, input: $0) }
             let follower = RunFollower(client) { [self] in handleUpdate($0) }
             self.follower = follower
             follower.submit(settings.submission, rest: rest)
         }
+    }
+
+    /// What is sent, in a word.
+    private var sent: String {
+        if settings.submission.retry != nil { return "request" }
+        return settings.submission.goal == nil ? "plan" : "goal"
     }
 
     /// Tells of a lost connection, and of one that is there again.

@@ -67,7 +67,9 @@ struct EventLines {
             let named = planned.nodes.prefix(5).map { "\($0.id) \($0.tool)" }
             let count = Text.count(planned.count, "node")
             return named.isEmpty ? count : "\(count): \(named.joined(separator: ", "))"
-        case .nodeSucceeded(let success): return Text.duration(microseconds: success.run)
+        case .nodeSucceeded(let success):
+            return success.isTakenOver
+                ? "taken over" : Text.duration(microseconds: success.run)
         case .nodeFailed(let failure): return failure.description
         case .nodeSkipped(let skipped): return "because of \(skipped.because)"
         case .retrying(let retry):

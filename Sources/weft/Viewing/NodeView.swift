@@ -24,6 +24,7 @@ struct NodeView {
             ("node", details.id.text),
             ("tool", node.tool),
             ("status", node.status.rawValue),
+            ("output", node.isTakenOver ? "taken over from the run that is retried" : nil),
             ("because", node.because.map { "\($0) did not succeed" }),
             ("depends on", dependencies.isEmpty ? nil : dependencies),
             ("attempts", "\(node.attempts)"),

@@ -102,6 +102,7 @@ struct RunView {
         return [
             ("run", run.run.text),
             ("label", run.label),
+            ("retries", run.retriedRun.map { "run \($0)" }),
             ("by", run.submittedBy),
             ("status", run.status.rawValue + (run.isGrowing ? ", its plan still grows" : "")),
             ("error", run.error?.description),
