@@ -104,6 +104,35 @@ public final class CoordinatorJournal {
         }
     }
 
+    /// Reads a page of the records of a node, after all that is about to be written; `whatever` is
+    /// there if the disk is full.
+    func read(
+        _ question: NodeQuestion,
+        whatever isFull: Bool,
+        then: @escaping (Result<(records: [RunRecord], next: Int?)?, JournalError>) -> Void
+    ) {
+        guard !isFull else { return read(question, then: then) }
+        writer.flush { [self] problem in
+            if let problem { then(.failure(problem)) } else { read(question, then: then) }
+        }
+    }
+
+    private func read(
+        _ question: NodeQuestion,
+        then: @escaping (Result<(records: [RunRecord], next: Int?)?, JournalError>) -> Void
+    ) {
+        writer.read { (file) throws(JournalError) in
+            try file.page(
+                of: question.run,
+                from: question.from,
+                limit: question.limit,
+                where: question.wants
+            )
+        } then: {
+            then($0)
+        }
+    }
+
     /// Lists runs that have ended, the newest first.
     func list(
         _ question: RunsQuestion,

@@ -98,6 +98,21 @@ extension CoordinatorService {
             }
     }
 
+    /// Reads records of a node.
+    func read(_ question: NodeQuestion) {
+        journal?
+            .read(question, whatever: isDiskFull) { [weak self] result in
+                switch result {
+                case .success(let page):
+                    self?.handle(.nodeRead(question, page?.records, next: page?.next))
+                case .failure(let problem):
+                    let error = "\(problem)"
+                    self?.logger.error("a node cannot be read", metadata: ["error": "\(error)"])
+                    self?.handle(.nodeRead(question, nil, next: nil))
+                }
+            }
+    }
+
     func forget(_ run: RunID) {
         journal?
             .forget(run) { [logger] problem in

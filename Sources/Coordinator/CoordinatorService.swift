@@ -395,6 +395,7 @@ public final class CoordinatorService {
             case .dropEndedKeys: encryptWithValidKeys()
             case .awaitJournal(let id): hold(id)
             case .loadRun(let wanted): load(wanted)
+            case .readNode(let question): read(question)
             case .listRuns(let question): list(question)
             case .forgetRun(let run): forget(run)
             case .storePlans(let plans): store(plans)

@@ -25,6 +25,8 @@ struct LimitsReader: FieldReading {
         ("run_bytes", \.runBytes, 1 << 20...1 << 50),
         ("unwritten_bytes", \.unwrittenBytes, 1 << 10...1 << 40),
         ("held_bytes", \.heldBytes, 1 << 20...1 << 50),
+        ("attempt_log", \.attemptTextBytes, 0...1 << 30),
+        ("run_log", \.runTextBytes, 0...1 << 40),
         ("event_bytes", \.eventBytes, 1 << 10...1 << 40),
         ("finished_bytes", \.finishedBytes, 0...1 << 50),
     ]

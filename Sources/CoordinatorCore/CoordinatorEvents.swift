@@ -53,6 +53,9 @@ extension CoordinatorMachine {
         case journalWritten(upTo: Int)
         /// What `listRuns` asked for, the newest first.
         case runsListed(RunsQuestion, [EndedRun])
+        /// What `readNode` asked for, and the position of the next page; no records if the disk does
+        /// not have the run.
+        case nodeRead(NodeQuestion, [RunRecord]?, next: Int?)
         /// What `loadRun` asked for: all records of the run, in order; nil if there is none.
         case runLoaded(WantedRun, [RunRecord]?)
         /// The deadline that `nextDeadline()` named has come.
@@ -87,6 +90,9 @@ extension CoordinatorMachine {
         case forgetRun(RunID)
         /// List runs that have ended from disk, the newest first; answered by one `runsListed`.
         case listRuns(RunsQuestion)
+        /// Read records of a node from disk, after all that is about to be written; answered by one
+        /// `nodeRead`.
+        case readNode(NodeQuestion)
         /// Read a run that has ended from disk; answered by one `runLoaded`.
         case loadRun(WantedRun)
         /// Answer with a `backlog` event, and with another when the turn has ended.

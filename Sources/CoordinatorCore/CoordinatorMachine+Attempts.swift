@@ -178,6 +178,7 @@ extension CoordinatorMachine {
                 violate(id, error, in: &turn)
             }
         case .standardOutput, .standardError:
+            recordText(chunk, of: attempt, run, turn.now)
             guard runs[run].watchers.highest == .all else { return }
             pass(
                 .chunk,

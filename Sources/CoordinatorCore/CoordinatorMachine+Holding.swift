@@ -76,12 +76,13 @@ extension CoordinatorMachine {
     }
 
     /// Gives back bytes until all runs together are within their bound: finished runs go first, the
-    /// oldest before the others, then kept events, then the run that holds the most.
+    /// oldest before the others, then kept events and texts of tools, then the run that holds the most.
     private mutating func giveBackBytes(in turn: inout CoordinatorTurn) {
         while runs.ledger.total > limits.heldBytes, forgetOldestRun() {}
         for id in Array(runs.active) where runs.ledger.total > limits.heldBytes {
             guard let run = runs.slot(of: id) else { continue }
             runs[run].log.trim(to: RunLog.Bound(entries: 1, bytes: 0))
+            runs[run].texts.dropKept()
             runs.markUnbooked(run)
             bookRuns()
         }

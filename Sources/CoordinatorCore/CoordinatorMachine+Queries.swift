@@ -21,7 +21,7 @@ extension CoordinatorMachine {
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: return listRuns(get, id, in: &turn)
-        case .run, .nodes, .node, .answer, .explain, .story:
+        case .run, .nodes, .node, .answer, .explain, .story, .logs:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
@@ -35,7 +35,7 @@ extension CoordinatorMachine {
                 return
             }
             let isNodeKnown = get.node.map { index(of: $0, in: run) != nil }
-            guard isNodeKnown ?? (get.what != .node && get.what != .story) else {
+            guard isNodeKnown ?? !get.what.isAboutNode else {
                 let name = runs[run].id
                 let error = ErrorMessage(
                     code: .unknownNode,
@@ -51,6 +51,9 @@ extension CoordinatorMachine {
             let outputBytes = runs[run].state.results.outputBytes
             if get.what == .answer, outputBytes > limits.maxValue {
                 return refuse(get, bytes: outputBytes, id, in: &turn)
+            }
+            if get.what == .story || get.what == .logs {
+                return tellNode(get, run, index(of: get.node, in: run) ?? 0, id, in: &turn)
             }
             page = runPage(get, run, from: from, turn.now)
         }
@@ -69,13 +72,6 @@ extension CoordinatorMachine {
         case .node:
             (nodeDetails(run, index(of: get.node, in: run) ?? 0, now).pieces, nil)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
-        case .story:
-            storyPage(
-                run,
-                index(of: get.node, in: run) ?? 0,
-                from: from,
-                limit: get.limit ?? 1_000
-            )
         default: (JSONPieces(runDocument(run, now).json), nil)
         }
     }
@@ -351,5 +347,15 @@ extension WorkerSession {
         if drain.isDraining { return .draining }
         if link.isSilent { return .silent }
         return link.isCongested ? .congested : .ready
+    }
+}
+
+extension GetKind {
+    /// Whether a node has to be named.
+    fileprivate var isAboutNode: Bool {
+        switch self {
+        case .node, .story, .logs: true
+        default: false
+        }
     }
 }

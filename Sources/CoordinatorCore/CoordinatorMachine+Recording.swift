@@ -42,6 +42,9 @@ extension CoordinatorMachine {
         in turn: inout CoordinatorTurn
     ) {
         if configuration.keepsRecords { journal.append(.run(runs[run].id, record)) }
+        if !runs[run].texts.isQuiet, record.change.endsAttempt {
+            recordRest(of: record.change.node ?? 0, run, turn.now)
+        }
         let event = runs[run].keep(
             record,
             answer: answer,
@@ -50,6 +53,53 @@ extension CoordinatorMachine {
         )
         runs.markUnbooked(run)
         if let event { tellWatchers(of: run, event, in: &turn) }
+    }
+
+    /// Keeps what a tool has just written.
+    mutating func recordText(
+        _ chunk: Chunk,
+        of attempt: AttemptID,
+        _ run: Int,
+        _ now: Instant
+    ) {
+        let texts = runs[run].texts.append(chunk, of: attempt, within: toolTexts)
+        for text in texts {
+            recordText(text, attempt.node, Int32(clamping: attempt.number), run, now)
+        }
+        runs.markUnbooked(run)
+    }
+
+    /// How much is kept of what tools write; in memory no more than of events.
+    private var toolTexts: ToolTextBound {
+        let most = configuration.keepsRecords ? Int.max : limits.eventBytes
+        return ToolTextBound(
+            attempt: limits.attemptTextBytes,
+            run: min(limits.runTextBytes, most)
+        )
+    }
+
+    /// The attempt of a node has ended: keeps the last part of what its tool wrote.
+    private mutating func recordRest(of node: Int, _ run: Int, _ now: Instant) {
+        guard let (attempt, texts) = runs[run].texts.end(node, within: toolTexts) else {
+            return
+        }
+        for text in texts { recordText(text, node, attempt, run, now) }
+    }
+
+    private mutating func recordText(
+        _ text: ToolText,
+        _ node: Int,
+        _ attempt: Int32,
+        _ run: Int,
+        _ now: Instant
+    ) {
+        let change = RunChange.toolWrote(node: Int32(node), attempt: attempt, text)
+        let record = RunRecord(at: runs[run].state.microseconds(at: now), change)
+        if configuration.keepsRecords {
+            journal.append(.run(runs[run].id, record))
+        } else {
+            runs[run].texts.keep(record)
+        }
     }
 
     /// Tells those who watch of something that changes nothing: text of a tool or of a model.
@@ -77,5 +127,15 @@ extension CoordinatorMachine {
         runs[run].log.append(passing: event, within: logBound)
         runs.markUnbooked(run)
         tellWatchers(of: run, event, in: &turn)
+    }
+}
+
+extension RunChange {
+    /// Whether the current attempt of its node is over with it.
+    fileprivate var endsAttempt: Bool {
+        switch self {
+        case .succeeded, .failed, .retrying, .returned, .cancelled: true
+        default: false
+        }
     }
 }

@@ -1,17 +1,104 @@
-// Stories: the records of one node, as far as they are kept.
+// What happened to one node: its story, and what its tool wrote. Both are records; with a journal
+// they are read from there, and the connection that asked waits meanwhile.
 
-internal import Core
+public import Core
 internal import DequeModule
 internal import JSON
 internal import Plans
-internal import Runs
+public import Runs
 internal import Wire
 
+/// A question for records of one node that are on disk.
+public struct NodeQuestion: Sendable {
+    /// Who asked.
+    let connection: ConnectionID
+    /// What was asked.
+    let asked: Get
+    /// What its tool wrote and is in no record yet.
+    let held: [(attempt: Int32, text: ToolText)]
+    /// The run.
+    public let run: RunID
+    /// The node, by its position in the plan.
+    public let node: Int
+    /// The position among the records of the run to begin with.
+    public let from: Int
+    /// How many records at most, about.
+    public let limit: Int
+
+    /// Whether a record belongs to the answer.
+    public func wants(_ record: RunRecord) -> Bool {
+        guard record.change.node == node else { return false }
+        return record.change.isToolText == (asked.what == .logs)
+    }
+}
+
 extension CoordinatorMachine {
+    /// Answers a question for the story or the log of a node, now or when the disk was read.
+    mutating func tellNode(
+        _ get: Get,
+        _ run: Int,
+        _ node: Int,
+        _ id: ConnectionID,
+        in turn: inout CoordinatorTurn
+    ) {
+        let from = max(get.from ?? 0, 0)
+        let limit = max(get.limit ?? 1_000, 1)
+        // While nothing can be written, memory knows more of a story than the disk.
+        let isInMemory = get.what == .story && (runs[run].log.isWhole || journal.isStalled)
+        if configuration.keepsRecords, !isInMemory {
+            let question = NodeQuestion(
+                connection: id,
+                asked: get,
+                held: runs[run].texts.held(of: node),
+                run: runs[run].id,
+                node: node,
+                from: from,
+                limit: limit
+            )
+            turn.append(.pauseReading(id))
+            turn.append(.readNode(question))
+            return
+        }
+        let page: (data: JSONPieces, next: Int?)
+        if get.what == .logs {
+            let written = runs[run].texts.kept.filter { $0.change.node == node }
+            let document = logDocument(run, node, written, runs[run].texts.held(of: node))
+            page = (JSONPieces(document.json), nil)
+        } else {
+            page = storyPage(run, node, from: from, limit: limit)
+        }
+        reply(get, page.data, next: page.next, id, in: &turn)
+    }
+
+    /// The disk was read; nil if it does not have the run.
+    mutating func passNode(
+        _ question: NodeQuestion,
+        _ records: [RunRecord]?,
+        next: Int?,
+        in turn: inout CoordinatorTurn
+    ) {
+        let id = question.connection
+        guard peers[id] != nil else { return }
+        turn.append(.resumeReading(id))
+        guard let run = runs.slot(of: question.run) else {
+            let request = question.asked.request
+            return unknownRun(question.run, request: request, id, in: &turn)
+        }
+        let get = question.asked
+        let data: RawJSON
+        if get.what == .logs {
+            let held = next == nil ? question.held : []
+            data = logDocument(run, question.node, records ?? [], held).json
+        } else {
+            data = storyDocument(run, question.node, isComplete: records != nil, records ?? []).json
+        }
+        reply(get, JSONPieces(data), next: next, id, in: &turn)
+    }
+
+    // MARK: - Stories
+
     /// A page of the records of a node, the oldest first; `from` counts the kept records of the run.
-    ///
-    /// `complete` tells whether the first ones are still kept.
-    func storyPage(
+    private func storyPage(
         _ run: Int,
         _ node: Int,
         from: Int,
@@ -19,7 +106,7 @@ extension CoordinatorMachine {
     ) -> (data: JSONPieces, next: Int?) {
         let log = runs[run].log
         var position = min(from, log.entries.count)
-        var records: [RawJSON] = []
+        var records: [RunRecord] = []
         var work = PageWork()
         while position < log.entries.count, records.count < limit, !work.isUsedUp {
             defer { position += 1 }
@@ -28,17 +115,67 @@ extension CoordinatorMachine {
             guard entry.node == node, let record = runs[run].state.record(of: entry) else {
                 continue
             }
-            var writer = JSONWriter()
-            record.encode(into: &writer)
-            work.write(bytes: writer.bytes.count)
-            records.append(RawJSON(trusted: writer.bytes[...]))
+            work.write(bytes: 100)
+            records.append(record)
         }
-        let story = StoryDocument(
+        let story = storyDocument(run, node, isComplete: log.isWhole, records)
+        return (JSONPieces(story.json), position < log.entries.count ? position : nil)
+    }
+
+    private func storyDocument(
+        _ run: Int,
+        _ node: Int,
+        isComplete: Bool,
+        _ records: [RunRecord]
+    ) -> StoryDocument {
+        StoryDocument(
             run: runs[run].id,
             node: runs[run].state.plan[node].id,
-            isComplete: log.isWhole,
-            records: records
+            isComplete: isComplete,
+            records: records.map { RunRecord(at: $0.at, $0.change.withoutPayload).document }
         )
-        return (JSONPieces(story.json), position < log.entries.count ? position : nil)
+    }
+
+    // MARK: - Logs
+
+    private func logDocument(
+        _ run: Int,
+        _ node: Int,
+        _ records: [RunRecord],
+        _ held: [(attempt: Int32, text: ToolText)]
+    ) -> LogDocument {
+        var entries: [LogDocument.Entry] = []
+        // What was held when the question came may be on disk by now.
+        var ends: [Int32: Int] = [:]
+        for record in records {
+            guard case .toolWrote(_, let attempt, let text) = record.change else { continue }
+            ends[attempt] = text.offset + text.bytes.count
+            entries.append(LogDocument.Entry(attempt, text))
+        }
+        for (attempt, text) in held where text.offset >= ends[attempt] ?? 0 {
+            entries.append(LogDocument.Entry(attempt, text))
+        }
+        return LogDocument(
+            run: runs[run].id,
+            node: runs[run].state.plan[node].id,
+            entries: entries
+        )
+    }
+}
+
+extension LogDocument.Entry {
+    fileprivate init(_ attempt: Int32, _ text: ToolText) {
+        self.init(
+            attempt: Int(attempt),
+            output: ToolOutput(stream: text.stream, bytes: text.bytes),
+            isCut: text.isCut
+        )
+    }
+}
+
+extension RunChange {
+    /// Whether it is what a tool wrote.
+    fileprivate var isToolText: Bool {
+        if case .toolWrote = self { true } else { false }
     }
 }

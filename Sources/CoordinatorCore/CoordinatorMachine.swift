@@ -158,6 +158,8 @@ public struct CoordinatorMachine: Sendable {
             passWritten(position, in: &turn)
         case .runsListed(let question, let runs):
             passListed(question, runs, in: &turn)
+        case .nodeRead(let question, let records, let next):
+            passNode(question, records, next: next, in: &turn)
         case .runLoaded(let wanted, let records):
             passLoaded(wanted, records, in: &turn)
         case .deadlineReached:

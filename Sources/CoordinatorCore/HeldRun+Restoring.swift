@@ -33,6 +33,12 @@ extension HeldRun {
             guard let event = state.event(of: input) else { return false }
             // What it wanted was done, and is in the records.
             _ = advancePlanner(event)
+        case .toolWrote(let node, let attempt, let text):
+            guard applyRead(record) else { return false }
+            texts.restore(node, attempt, text)
+        case .succeeded, .failed, .retrying, .returned, .cancelled:
+            if let node = record.change.node { texts.drop(node) }
+            return applyRead(record)
         case .cancelAsked, .failureDecided, .ended:
             dropPlanner()
             return applyRead(record)

@@ -25,6 +25,8 @@ struct HeldRun: Sendable {
     var arguments = MadeArguments()
     /// Outputs that arrive in chunks.
     var incoming = IncomingOutputs()
+    /// What its tools write.
+    var texts = ToolTexts()
     /// Who turns the run's goal into nodes and outcomes into an answer: one, or none.
     ///
     /// In memory of its own, because it is large and most runs have none.
@@ -169,6 +171,7 @@ struct HeldRun: Sendable {
     /// All bytes that the run holds.
     var heldBytes: Int {
         fixedBytes + state.heldBytes + arguments.bytes + arguments.toolBytes + incoming.bytes
+            + texts.bytes
             + log.bytes + plannerBytes
             + answers.bytes + digestBytes
     }
@@ -180,7 +183,7 @@ struct HeldRun: Sendable {
     /// `heldBytes`, computed again from all parts; for checks.
     var countedBytes: Int {
         fixedBytes + state.countedBytes + arguments.countedBytes + arguments.toolBytes
-            + incoming.countedBytes
+            + incoming.countedBytes + texts.countedBytes
             + log.countedBytes + (planners.first?.heldBytes ?? 0) + answers.bytes
             + digestBytes
     }
@@ -193,6 +196,7 @@ struct HeldRun: Sendable {
             ("arguments", arguments.bytes),
             ("the plan", state.plan.heldBytes + state.plan.count * HeldCost.node),
             ("events", log.bytes),
+            ("what tools wrote", texts.bytes),
             ("the planner", plannerBytes),
             ("the answer", answers.bytes + (state.answer?.count ?? 0)),
         ]

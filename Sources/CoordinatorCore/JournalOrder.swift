@@ -46,8 +46,10 @@ extension RunChange {
     fileprivate var valueBytes: Int {
         switch self {
         case .succeeded(_, let value, _), .answered(let value), .plannerMade(let value),
-            .joinerAdded(_, let value), .plannerTold(.reported(let value)):
+            .takenOver(_, let value), .joinerAdded(_, let value),
+            .plannerTold(.reported(let value)):
             value.count
+        case .toolWrote(_, _, let text): text.bytes.count
         case .nodesAdded(let nodes): nodes.reduce(0) { $0 + 70 + $1.arguments.count }
         default: 0
         }

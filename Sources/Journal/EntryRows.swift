@@ -148,7 +148,7 @@ extension RunChange {
     /// The value that may be written outside the record.
     var output: RawJSON? {
         switch self {
-        case .succeeded(_, let output, _): output
+        case .succeeded(_, let output, _), .takenOver(_, let output): output
         case .answered(let answer): answer
         default: nil
         }
@@ -159,6 +159,7 @@ extension RunChange {
         switch self {
         case .succeeded(let node, _, let microseconds):
             .succeeded(node: node, output, microseconds: microseconds)
+        case .takenOver(let node, _): .takenOver(node: node, output)
         case .answered: .answered(output)
         default: self
         }

@@ -89,8 +89,14 @@ extension JournalReading {
 
     // MARK: - Batches
 
-    private func batch(of row: JournalRun, from position: Int) throws(JournalError) -> [RunRecord]?
-    {
+    /// The records of the batch that begins at a position; nil if there is none.
+    ///
+    /// Without outputs those outside the records are left out.
+    func batch(
+        of row: JournalRun,
+        from position: Int,
+        withOutputs: Bool = true
+    ) throws(JournalError) -> [RunRecord]? {
         let wanted = RunPlace.of(run: row.number, position: position)
         guard
             let batch = try nextBatch(from: wanted, through: RunPlace.range(of: row.number).last)
@@ -106,7 +112,9 @@ extension JournalReading {
         guard records.count == count, count > 0 else {
             throw damaged(row.id, "a batch has \(records.count) records instead of \(count)")
         }
-        if outside > 0 { try insertOutputs(outside, into: &records, of: row, from: position) }
+        if outside > 0, withOutputs {
+            try insertOutputs(outside, into: &records, of: row, from: position)
+        }
         if position == 0 {
             guard case .accepted(let acceptance) = records[0].change, acceptance.id == row.id else {
                 throw damaged(row.id, "its first record is not that of its acceptance")

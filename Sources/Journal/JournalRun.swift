@@ -49,7 +49,7 @@ public struct JournalRun: Sendable, Equatable {
         switch record.change {
         case .nodesAdded(let nodes): counts.total += nodes.count
         case .joinerAdded: counts.total += 1
-        case .succeeded: counts.succeeded += 1
+        case .succeeded, .takenOver: counts.succeeded += 1
         case .failed: counts.failed += 1
         case .skipped: counts.skipped += 1
         case .cancelled: counts.cancelled += 1

@@ -7,9 +7,11 @@ internal import Wire
 
 /// The fields of one record.
 struct RecordReader {
+    private let text: RawJSON
     private let fields: JSONFields
 
     init(_ text: RawJSON) throws(RunRecordError) {
+        self.text = text
         do throws(JSONError) {
             fields = try JSONFields(text)
         } catch {
@@ -109,9 +111,9 @@ struct RecordReader {
 
     func acceptance() throws(RunRecordError) -> Acceptance {
         let version = try integer("version")
-        guard version == RunRecord.version else {
+        guard (1...RunRecord.version).contains(version) else {
             throw RunRecordError(
-                "it has the version \(version); this program reads \(RunRecord.version)"
+                "it has the version \(version); this program reads up to \(RunRecord.version)"
             )
         }
         guard let id = RunID(try text("run")) else {
@@ -141,6 +143,19 @@ struct RecordReader {
             submitter: optional("by")?.stringValue,
             retriedRun: try retriedRun(),
             unixMilliseconds: try integer("unix_ms")
+        )
+    }
+
+    func toolText() throws(RunRecordError) -> ToolText {
+        let offset = try integer("offset")
+        guard offset >= 0, let output = try? ToolOutput(decoding: text) else {
+            throw RunRecordError("what its tool wrote cannot be read")
+        }
+        return ToolText(
+            stream: output.stream,
+            offset: offset,
+            isCut: optional("cut")?.boolValue ?? false,
+            bytes: output.bytes
         )
     }
 
@@ -256,6 +271,12 @@ extension RunChange {
                 throw RunRecordError("its reason is unknown")
             }
             self = .returned(node: node, attempt: try reader.index("attempt"), reason)
+        case "tool_wrote":
+            self = .toolWrote(
+                node: node,
+                attempt: try reader.index("attempt"),
+                try reader.toolText()
+            )
         case "worked":
             self = .worked(node: node, microseconds: Int64(try reader.integer("work_us")))
         case "retrying":

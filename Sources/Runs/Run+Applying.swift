@@ -79,7 +79,7 @@ extension Run {
             nodes[Int(node)].status = delay > 0 ? .backingOff : .ready
             nodes[Int(node)].count(cause)
         case .pauseEnded(let node): nodes[Int(node)].status = .ready
-        case .unplaceable: break
+        case .unplaceable, .toolWrote: break
         case .succeeded, .failed, .skipped, .cancelled, .takenOver: settle(record)
         case .accepted: preconditionFailure("a run is accepted once, by its initializer")
         default: applyToRun(record)

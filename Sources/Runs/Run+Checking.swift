@@ -44,7 +44,10 @@ extension Run {
 
     private func problem(with change: RunChange, of node: RunNode) -> String? {
         let status = node.status
-        if case .worked = change { return nil }
+        switch change {
+        case .worked, .toolWrote: return nil
+        default: break
+        }
         if status.isSettled { return "the node has settled as \(status.rawValue)" }
         switch change {
         case .nodeReady where status.isHeld, .skipped where status.isHeld,

@@ -26,7 +26,7 @@ extension RunChange {
         case .ended(.succeeded): .runSucceeded
         case .ended(.cancelled): .runCancelled
         case .ended: .runFailed
-        case .accepted, .joinInstructed, .planClosed, .calledBack, .worked, .pauseEnded,
+        case .accepted, .joinInstructed, .planClosed, .toolWrote, .calledBack, .worked, .pauseEnded,
             .plannerMade, .plannerTold, .modelCalled, .modelReplied, .tokensUsed, .roundSettled,
             .answered, .cancelAsked,
             .failureDecided,
@@ -42,7 +42,7 @@ extension RunChange {
             .calledBack(let node, _, _), .returned(let node, _, _), .worked(let node, _),
             .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
             .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
-            .cancelled(let node), .takenOver(let node, _):
+            .cancelled(let node), .takenOver(let node, _), .toolWrote(let node, _, _):
             Int(node)
         default: nil
         }

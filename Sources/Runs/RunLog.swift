@@ -265,11 +265,13 @@ extension RunChange {
     }
 
     /// The change without what the run itself keeps.
-    fileprivate var withoutPayload: RunChange {
+    public var withoutPayload: RunChange {
         switch self {
         case .nodesAdded: .nodesAdded([])
         case .joinerAdded(let tool, _): .joinerAdded(tool: tool, arguments: .emptyObject)
         case .answered: .answered(.null)
+        case .succeeded(let node, _, let microseconds):
+            .succeeded(node: node, .null, microseconds: microseconds)
         case .takenOver(let node, _): .takenOver(node: node, .null)
         case .plannerMade: .plannerMade(.emptyObject)
         default: self

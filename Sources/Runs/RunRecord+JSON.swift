@@ -19,7 +19,9 @@ public struct RunRecordError: Error, Sendable, Equatable, CustomStringConvertibl
 
 extension RunRecord {
     /// The version of the written form; the first record of a run names it.
-    public static let version = 1
+    ///
+    /// Those of version 1 are read, too: they have fewer kinds.
+    public static let version = 2
 
     /// Writes the record as an object.
     public func encode(into writer: inout JSONWriter) {
@@ -69,6 +71,7 @@ extension RunChange {
         case .started: "started"
         case .calledBack: "called_back"
         case .returned: "returned"
+        case .toolWrote: "tool_wrote"
         case .worked: "worked"
         case .retrying: "retrying"
         case .pauseEnded: "pause_ended"
@@ -122,6 +125,9 @@ extension RunChange {
         case .returned(_, let attempt, let reason):
             writer.field("attempt", Int(attempt))
             writer.field("reason", reason.rawValue)
+        case .toolWrote(_, let attempt, let text):
+            writer.field("attempt", Int(attempt))
+            text.encodeFields(into: &writer)
         case .worked(_, let microseconds): writer.field("work_us", Int(microseconds))
         case .retrying(_, let attempt, let failure, let delay, let cause):
             writer.field("attempt", Int(attempt))
@@ -161,6 +167,14 @@ extension RunChange {
             .outputsDropped, .joined:
             break
         }
+    }
+}
+
+extension ToolText {
+    fileprivate func encodeFields(into writer: inout JSONWriter) {
+        writer.field("offset", offset)
+        writer.field("cut", isCut ? true : nil)
+        ToolOutput(stream: stream, bytes: bytes).write(into: &writer)
     }
 }
 

@@ -27,6 +27,8 @@ extension RunChange {
         case .calledBack(_, let attempt, let reason): "attempt \(attempt): \(reason.rawValue)"
         case .returned(_, let attempt, let reason):
             "attempt \(attempt) never ran (\(reason.words)); ready again"
+        case .toolWrote(_, let attempt, let text):
+            "attempt \(attempt): \(text.bytes.count) bytes to \(text.stream.rawValue)"
         case .worked(_, let microseconds): "\(milliseconds(Int(microseconds))) ms for nothing"
         case .retrying(_, let attempt, let failure, let delay, let cause):
             "attempt \(attempt)\(cause == .neverRan ? " never ran" : ""): \(failure), again "

@@ -123,6 +123,8 @@ public enum RunChange: Sendable, Hashable {
     case calledBack(node: Int32, attempt: Int32, CancelReason)
     /// The attempt never ran; its node is ready again.
     case returned(node: Int32, attempt: Int32, ReturnReason)
+    /// A tool wrote something; it changes nothing, and is kept for those who ask for it.
+    indirect case toolWrote(node: Int32, attempt: Int32, ToolText)
     /// The worker worked on an attempt that failed for so many microseconds.
     case worked(node: Int32, microseconds: Int64)
     /// The attempt did not succeed; another one follows after a pause of so many microseconds.
@@ -178,6 +180,31 @@ public enum RunChange: Sendable, Hashable {
     case joined
     /// Every node has settled and the run is over. The last record.
     case ended(RunStatus)
+}
+
+/// Text that a tool wrote while it ran.
+public struct ToolText: Sendable, Hashable {
+    /// Where it wrote: standard output or standard error.
+    public var stream: ChunkStream
+    /// How many bytes the attempt had written before, to both together, as far as they arrived.
+    public var offset: Int
+    /// Whether something before it is not kept, or did not arrive.
+    public var isCut: Bool
+    /// The bytes; a character may be split between two texts.
+    public var bytes: ArraySlice<UInt8>
+
+    /// Makes a text of its parts.
+    public init(
+        stream: ChunkStream,
+        offset: Int,
+        isCut: Bool = false,
+        bytes: ArraySlice<UInt8>
+    ) {
+        self.stream = stream
+        self.offset = offset
+        self.isCut = isCut
+        self.bytes = bytes
+    }
 }
 
 /// What the planner of a run is told; what is to be known beside it is in the run.

@@ -52,6 +52,11 @@ public struct Limits: Sendable, Equatable {
     public var maxOutput = 16 << 20
     /// Events kept for late watchers, for each run.
     public var eventLogEntries = 16_384
+    /// Bytes kept of what the tool of one attempt writes: half of them from its beginning, half from
+    /// its end.
+    public var attemptTextBytes = 64 << 10
+    /// Bytes kept of what all tools of one run write.
+    public var runTextBytes = 16 << 20
     /// Bytes of planned nodes that an event tells one by one; of more it tells the count only.
     public var plannedBytes = 16 << 10
     /// Tools one worker may offer.

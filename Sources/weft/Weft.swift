@@ -34,8 +34,8 @@ struct Weft: ParsableCommand {
         version: "weft \(WeftlineVersion.current)",
         subcommands: [
             RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-            StatusCommand.self, WorkersCommand.self,
-            ToolsCommand.self, RunsCommand.self, ShowCommand.self, WatchCommand.self,
+            StatusCommand.self, WorkersCommand.self, ToolsCommand.self, RunsCommand.self,
+            ShowCommand.self, LogsCommand.self, WatchCommand.self,
             CancelCommand.self, RetryCommand.self, ForgetCommand.self, DrainCommand.self,
             LaunchCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,

@@ -48,6 +48,7 @@ import Wire
             "argument_bytes": "0",
             "run_bytes": "64MiB", "held_bytes": "4GiB", "event_bytes": "1MiB",
             "finished_bytes": "2GiB", "unwritten_bytes": "8MiB",
+            "attempt_log": "1KiB", "run_log": "1MiB",
             "missed_heartbeats": "5", "connections": "20000",
             "unauthenticated_connections": "7", "unknown_types": "0", "tools_per_worker": "10",
             "slots_per_worker": "8", "unfinished_runs": "3", "finished_runs": "4",

@@ -2,6 +2,7 @@
 disk fails it, and when it is killed again and again while work goes through."""
 
 import contextlib
+import gzip
 import os
 import pathlib
 import random
@@ -17,6 +18,8 @@ import unittest
 from peer import PATIENCE, WEFT, Closed, Coordinator, Process
 from test_coordinator import plan
 from test_restart import RestartTest
+
+KEPT = pathlib.Path(__file__).resolve().parent / "kept"
 
 
 def check(coordinator):
@@ -398,6 +401,34 @@ class KillTests(RestartTest):
         # The worker survives, and so does nearly all that it runs.
         self.assertGreater(succeeded, self.RUNS // 2)
         self.assertEqual(self.patiently(self.accepted(0, keys)), runs[0])
+
+
+class KeptFileTests(RestartTest):
+    """A journal that version 1 of the records wrote: a run that succeeded, one that failed, and one
+    that goes on."""
+
+    def test_a_kept_file_is_read_and_goes_on(self):
+        coordinator = self.coordinator
+        coordinator.kill()
+        path = pathlib.Path(coordinator.folder.name, "journal.sqlite")
+        for suffix in ("-wal", "-shm"):
+            pathlib.Path(f"{path}{suffix}").unlink(missing_ok=True)
+        path.write_bytes(gzip.decompress((KEPT / "journal-1.sqlite.gz").read_bytes()))
+        coordinator.start()
+        client = self.client()
+        runs = {run["label"]: run for run in self.get(client, "runs")}
+        self.assertEqual({label: run["status"] for label, run in runs.items()},
+                         {"first": "succeeded", "second": "failed", "third": "running"})
+        self.assertEqual(self.get(client, "answer", id=runs["first"]["run"]),
+                         {"a": "one", "b": "one two"})
+        story = self.get(client, "story", id=runs["second"]["run"], node="b")
+        self.assertEqual(story["records"][-1]["kind"], "failed")
+        third = runs["third"]["run"]
+        self.assertEqual(self.get(client, "node", id=third, node="a")["output"], "one")
+        client.send(type="watch", run=third, level="end")
+        worker = coordinator.worker([{"name": "wait", "idempotent": True}])
+        self.answer(worker, output="done")
+        self.assertEqual(self.end(client, third)[-1]["kind"], "run_succeeded")
 
 
 if __name__ == "__main__":

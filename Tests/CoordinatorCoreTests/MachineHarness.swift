@@ -166,7 +166,7 @@ final class MachineHarness {
             case .callModel(let id, let request, let purpose):
                 calls.append(TestCall(id: id, request: request, purpose: purpose))
             case .cancelModel(let id): cancelledCalls.append(id)
-            case .awaitJournal, .loadRun, .listRuns, .forgetRun: break
+            case .awaitJournal, .loadRun, .readNode, .listRuns, .forgetRun: break
             case .storePlans(let plans): storedPlans = plans
             case .dropEndedKeys: break
             case .report(let notice): notices.append(notice)

@@ -190,7 +190,7 @@ struct RunTests {
             (#"{"at":1,"kind":"ready","node":-1}"#, "node is out of range"),
             (#"{"at":1,"kind":"succeeded","node":0,"work_us":1}"#, "no output"),
             (#"{"at":1,"kind":"ended","status":"well"}"#, "status is unknown"),
-            (#"{"at":1,"kind":"accepted","version":2}"#, "version 2"),
+            (#"{"at":1,"kind":"accepted","version":3}"#, "version 3"),
         ]
     )
     func malformed(text: String, reason: String) {

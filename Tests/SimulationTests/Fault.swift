@@ -33,6 +33,10 @@ enum Fault: String, CaseIterable, Sendable {
     case adoptedAfterRestart
     /// A run that ended is read from disk, because a client asks for it.
     case runLoaded
+    /// The story or the log of a node is read from disk.
+    case nodeRead
+    /// A tool writes something while it runs.
+    case toolWrote
     /// A run that ended is done again.
     case runRetried
     /// It takes outputs over.

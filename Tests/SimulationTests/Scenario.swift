@@ -87,6 +87,8 @@ struct Scenario {
         if draw.permille(150) { limits.heldBytes = draw.int(20_000...120_000) }
         if draw.permille(150) { limits.runBytes = draw.int(6_000...40_000) }
         limits.runBytes = min(limits.runBytes, limits.heldBytes)
+        if draw.permille(500) { limits.attemptTextBytes = draw.int(0...1_500) }
+        if draw.permille(200) { limits.runTextBytes = draw.int(0...3_000) }
         self.limits = limits
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)

@@ -215,9 +215,12 @@ final class SimulatedClient {
     /// Asks about its run.
     func nextQuestion(_ what: GetKind) -> Message? {
         guard isWelcome, let run else { return nil }
+        let isAboutNode = what == .story || what == .logs
+        let node = isStreamed || !isAboutNode ? nil : nodes.last.flatMap { NodeID($0.id) }
+        if isAboutNode, node == nil { return nil }
         askedCount += 1
         openQuestions.append(askedCount)
-        return .get(Get(request: askedCount, what: what, id: run.text))
+        return .get(Get(request: askedCount, what: what, id: run.text, node: node))
     }
 
     /// Questions are answered once, in order, each with a whole document.

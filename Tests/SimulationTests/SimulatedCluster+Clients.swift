@@ -70,7 +70,7 @@ extension SimulatedCluster {
 
     /// A client asks about its run.
     func ask(_ client: SimulatedClient) {
-        let kinds: [GetKind] = [.answer, .nodes, .run, .explain, .status]
+        let kinds: [GetKind] = [.answer, .nodes, .run, .explain, .status, .story, .logs]
         guard let link = client.link, let what = draw.element(kinds),
             let question = client.nextQuestion(what)
         else { return }

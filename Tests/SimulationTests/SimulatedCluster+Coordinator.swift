@@ -42,6 +42,7 @@ extension SimulatedCluster {
         for record in coordinator.takeRecords() {
             journal.append(record)
             broken(fold.apply(record, at: now))
+            broken(texts.record(record))
         }
     }
 
@@ -79,6 +80,9 @@ extension SimulatedCluster {
             send(message, over: link, .toPeer)
         case .forgetRun: break
         case .listRuns(let question): tell(.runsListed(question, []))
+        case .readNode(let question):
+            let wait = draw.duration(.zero ... .milliseconds(3))
+            plan(.readNode(question, position: coordinator.recordPosition), after: wait)
         case .loadRun(let wanted):
             plan(.loadRun(wanted), after: draw.duration(.zero ... .milliseconds(3)))
         case .awaitJournal(let id):

@@ -225,9 +225,26 @@ extension SimulatedCluster {
             isStubborn: isLong && draw.permille(500),
             outcome: outcome
         )
+        if draw.permille(300) {
+            for part in 1...draw.int(1...4) {
+                plan(.toolWrites(worker, start.attempt), after: time * part / 5)
+            }
+        }
         plan(.toolEnds(worker, start.attempt, version: 0), after: time)
         if !isHealed, isKiller(start) { plan(.toolKills(worker, start.attempt), after: time / 2) }
         return nil
+    }
+
+    /// A tool writes the next bytes of a text in which each byte is one more than the byte before.
+    func writeText(_ worker: SimulatedWorker, _ attempt: AttemptID) {
+        let stream: ChunkStream = draw.permille(500) ? .standardError : .standardOutput
+        guard worker.isAlive, let tool = worker.running[attempt] else { return }
+        let written = tool.written[stream] ?? 0
+        let count = draw.int(1...300)
+        worker.running[attempt]?.written[stream] = written + count
+        let bytes = (written..<written + count).map { UInt8($0 % TextChecker.values) }
+        faults.note(.toolWrote)
+        tell(worker, .attemptOutput(attempt, stream, bytes))
     }
 
     private func drawOutcome(

@@ -53,6 +53,7 @@ final class SimulatedCluster {
     var epoch = 1
     var runEnds = RunEndChecker()
     var fold = RecordFold()
+    var texts = TextChecker()
     var numbers = AttemptNumberChecker()
     var dependencies = DependencyChecker()
     var executions = ExecutionChecker()
@@ -81,6 +82,7 @@ final class SimulatedCluster {
         case written(SimulatedWorker, SimulatedLink)
         case toolEnds(SimulatedWorker, AttemptID, version: Int)
         case toolKills(SimulatedWorker, AttemptID)
+        case toolWrites(SimulatedWorker, AttemptID)
         case startWorker(String)
         case keyringChanged(Keyring)
         case connectClient(SimulatedClient)
@@ -96,6 +98,7 @@ final class SimulatedCluster {
         case crashCoordinator
         case startCoordinator
         case loadRun(WantedRun)
+        case readNode(NodeQuestion, position: Int)
         case ambush(SimulatedLink, Scenario.Strike)
     }
 
@@ -216,10 +219,11 @@ final class SimulatedCluster {
         switch what {
         case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .answerConnect,
             .connectClient, .speak, .readOn, .reportBacklog, .keyringChanged, .journalWrites,
-            .loadRun:
+            .loadRun, .readNode:
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
-            .toolKills, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault, .ambush,
+            .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault,
+            .ambush,
             .startCoordinator, .crashCoordinator:
             false
         }
@@ -235,6 +239,7 @@ final class SimulatedCluster {
             guard worker.isAlive, worker.link === link else { return }
             tell(worker, .written)
         case .toolKills(let worker, let attempt): killByTool(worker, attempt)
+        case .toolWrites(let worker, let attempt): writeText(worker, attempt)
         case .toolEnds(let worker, let attempt, let version):
             endTool(of: worker, attempt, version)
         case .startWorker(let name): startWorker(name)
@@ -252,6 +257,7 @@ final class SimulatedCluster {
         case .crashCoordinator: crashCoordinator()
         case .startCoordinator: startCoordinator()
         case .loadRun(let wanted): load(wanted)
+        case .readNode(let question, let position): read(question, position)
         case .ambush(let link, let strike): ambush(link, strike)
         }
     }

@@ -157,6 +157,19 @@ extension SimulatedCluster {
         tell(.runLoaded(wanted, journal.records(of: wanted)))
     }
 
+    /// Reads what is known of a node when all records that there were at the question are on disk.
+    func read(_ question: NodeQuestion, _ position: Int) {
+        if journal.written < position, coordinator.peers[question.connection] != nil {
+            return plan(.readNode(question, position: position), after: .milliseconds(1))
+        }
+        let all = journal.records(of: .id(question.run)) ?? []
+        let page = all.dropFirst(question.from).prefix(20)
+        let next = question.from + page.count
+        let records = page.filter(question.wants)
+        faults.note(.nodeRead)
+        tell(.nodeRead(question, records, next: next < all.count ? next : nil))
+    }
+
     /// The coordinator's process dies, sometimes a while after it was told to end.
     func endCoordinator() {
         guard !coordinator.isDraining, draw.permille(400) else { return crashCoordinator() }

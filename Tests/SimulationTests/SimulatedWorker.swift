@@ -28,6 +28,8 @@ final class SimulatedWorker {
         var version: Int
         var isStubborn: Bool
         var outcome: Result<RawJSON, Failure>
+        /// How many bytes it has written to each stream.
+        var written: [ChunkStream: Int] = [:]
     }
 
     init(

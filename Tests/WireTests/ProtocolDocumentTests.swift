@@ -110,6 +110,7 @@ struct ProtocolDocumentTests {
             return writer.finish(next: page.next, total: page.total).joined
         case .explain: return try ExplanationDocument(decoding: data).json
         case .story: return try StoryDocument(decoding: data).json
+        case .logs: return try LogDocument(decoding: data).json
         case .plans: return list(try RememberedPlanDocument.list(decoding: data))
         case .answer: return data
         }

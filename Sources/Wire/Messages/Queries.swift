@@ -22,6 +22,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case explain
     /// All that happened to a node, as far as it is kept.
     case story
+    /// What the tool of a node wrote, as far as it is kept.
+    case logs
     /// The plans that are remembered, the oldest first.
     case plans
     /// The coordinator itself.
