@@ -46,6 +46,8 @@ package final class EmbeddedCluster {
     private let models: ModelCatalogue?
     private let workers: any ClusterWorkers
     private let clientKey: HandshakeKey
+    /// Holds the lock of the state folder, if runs are kept.
+    private var state: CoordinatorState?
     private let onReady: (Endpoint, HandshakeKey) -> Void
     private let onFailure: (String) -> Void
     private var joinedWorkers = 0
@@ -64,12 +66,14 @@ package final class EmbeddedCluster {
     ///   - limits: The coordinator's limits.
     ///   - plans: Goals with plans that reach them, which planners are shown.
     ///   - keys: The keys of clients and workers.
+    ///   - folder: The state folder in whose journal runs are kept; nil keeps them in memory.
     ///   - software: The name and version of the coordinator.
     ///   - logger: The log of the coordinator.
     ///   - onReady: Called with the address and the key of clients when every worker has
     ///     registered; this or `onFailure` is called, once.
     ///   - onFailure: Called with a sentence if the cluster does not become ready.
-    /// - Throws: `UVError` if there is no port or no process available.
+    /// - Throws: `UVError` if there is no port or no process available, `CoordinatorStateError` or
+    ///   `JournalError` if runs cannot be kept in the folder.
     package init(
         loop: EventLoop,
         workers: any ClusterWorkers,
@@ -77,6 +81,7 @@ package final class EmbeddedCluster {
         limits: Limits = Limits(),
         plans: [PlanExample] = [],
         keys: (client: HandshakeKey, worker: HandshakeKey) = (.fresh(), .fresh()),
+        keepingRunsIn folder: String? = nil,
         software: String = "weft",
         logger: Logger,
         onReady: @escaping (Endpoint, HandshakeKey) -> Void,
@@ -94,6 +99,11 @@ package final class EmbeddedCluster {
             software: software
         )
         machine.planExamples = plans
+        if let folder { try StateDirectory.prepare(folder) }
+        let state = try folder.map { try CoordinatorState(path: $0) }
+        let journal = try state.map { try CoordinatorJournal(in: $0.path, loop: loop) }
+        if let state, let journal { machine.epoch = max(state.epoch, journal.starts) }
+        self.state = state
         coordinator = CoordinatorService(
             loop: loop,
             options: CoordinatorService.Options(
@@ -101,6 +111,7 @@ package final class EmbeddedCluster {
                 machine: machine
             ),
             models: models,
+            journal: journal,
             logger: logger
         )
         do {
@@ -147,9 +158,12 @@ package final class EmbeddedCluster {
         isStopping = true
         // The coordinator ends last, because a draining worker sends it a last message.
         workers.stop { [self] in
+            coordinator.onStopped = { [self] in
+                models?.close()
+                state = nil
+                then()
+            }
             coordinator.stop()
-            models?.close()
-            then()
         }
     }
 

@@ -47,9 +47,12 @@ public final class LocalCluster: Sendable {
     ///     goals.
     ///   - joiner: Joins instead of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
+    ///   - state: A folder in whose journal runs are kept and go on when another cluster is started
+    ///     with it; nil keeps runs in memory.
     ///   - logger: The log of coordinator and worker; nil for none.
     /// - Returns: The running cluster.
     /// - Throws: `ToolboxError` or ``LocalClusterError`` if the tools cannot be offered,
+    ///   `KeyFileError`, `CoordinatorStateError` or `JournalError` if runs cannot be kept there,
     ///   `ModelConfigurationError` if a model cannot be called as it is named, `UVError` if there
     ///   can be no thread or port.
     public static func start(
@@ -58,6 +61,7 @@ public final class LocalCluster: Sendable {
         model: LanguageModel? = nil,
         joiner: LanguageModel? = nil,
         slots: Int? = nil,
+        state: String? = nil,
         logger: Logger? = nil
     ) async throws -> LocalCluster {
         let setup = ClusterSetup(
@@ -65,7 +69,8 @@ public final class LocalCluster: Sendable {
             manifest: manifest,
             models: model.map { ModelSetup(planner: $0, joiner: joiner) },
             slots: slots ?? max(Computer.coreCount, 4),
-            logger: logger ?? .silent
+            logger: logger ?? .silent,
+            folder: state
         )
         let endpoint = Promise<Endpoint>()
         let ready = Promise<Void>()
@@ -98,6 +103,8 @@ public final class LocalCluster: Sendable {
     ///     goals.
     ///   - joiner: Joins instead of the model; nil for the same model.
     ///   - slots: How many nodes run at the same time, 1–4096; nil for one a core, at least four.
+    ///   - state: A folder in whose journal runs are kept and go on when another cluster is started
+    ///     with it; nil keeps runs in memory.
     ///   - logger: The log of coordinator and worker; nil for none.
     ///   - body: What to do with the cluster.
     /// - Returns: The closure's result.
@@ -108,6 +115,7 @@ public final class LocalCluster: Sendable {
         model: LanguageModel? = nil,
         joiner: LanguageModel? = nil,
         slots: Int? = nil,
+        state: String? = nil,
         logger: Logger? = nil,
         _ body: nonisolated(nonsending) (LocalCluster) async throws -> Value
     ) async throws -> Value {
@@ -117,6 +125,7 @@ public final class LocalCluster: Sendable {
             model: model,
             joiner: joiner,
             slots: slots,
+            state: state,
             logger: logger
         )
         do {
@@ -152,6 +161,19 @@ public final class LocalCluster: Sendable {
         watching level: WatchLevel = .nodes
     ) async throws -> RunHandle {
         try await client.start(plan, options: options, watching: level)
+    }
+
+    /// Follows a run that was started before, see ``WeftClient/follow(_:watching:)``.
+    public func follow(
+        _ run: RunID,
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        try await client.follow(run, watching: level)
+    }
+
+    /// Does a run again, without what succeeded, see ``WeftClient/retry(_:again:label:timeLimit:)``.
+    public func retry(_ run: RunID, again nodes: [NodeID] = []) async throws -> RunResult {
+        try await client.retry(run, again: nodes)
     }
 
     /// Plans a goal with the model, runs it and returns the answer, see

@@ -15,6 +15,8 @@ struct ClusterSetup: Sendable {
     var models: ModelSetup?
     var slots: Int
     var logger: Logger
+    /// The state folder, if runs are kept.
+    var folder: String?
     var workerKey = HandshakeKey.fresh()
     var clientKey = HandshakeKey.fresh()
 }
@@ -53,6 +55,7 @@ final class LocalClusterLoop: Closable {
             workers: LocalWorker(toolbox: toolbox, slots: setup.slots, logger: setup.logger),
             models: try setup.models?.make(on: loop),
             keys: (client: setup.clientKey, worker: setup.workerKey),
+            keepingRunsIn: setup.folder,
             logger: setup.logger,
             onReady: { [weak self] endpoint, key in self?.connect(to: endpoint, key) },
             onFailure: { [weak self] in self?.fail($0) }

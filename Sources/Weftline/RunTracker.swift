@@ -43,13 +43,28 @@ final class RunTracker {
 
     /// Submits a plan or a goal.
     func submit(_ submission: Submission, reportsNodes: Bool, for channel: RunChannel) {
-        guard !isClosed else { return channel.fail(ClientError.closed) }
+        follower(for: channel, reportsNodes: reportsNodes)?.submit(submission)
+    }
+
+    /// Follows a run that is there.
+    func follow(_ run: RunID, watching level: WatchLevel, for channel: RunChannel) {
+        guard let follower = follower(for: channel, reportsNodes: true) else { return }
+        channel.accepted.settle(.success(run))
+        follower.watch(run, level: level)
+    }
+
+    /// What follows a new run; nil if the client is closed.
+    private func follower(for channel: RunChannel, reportsNodes: Bool) -> RunFollower? {
+        guard !isClosed else {
+            channel.fail(ClientError.closed)
+            return nil
+        }
         submittedCount += 1
         let run = OpenRun(channel, number: submittedCount, reportsNodes: reportsNodes)
         open[ObjectIdentifier(channel)] = run
         let follower = RunFollower(client) { [weak self] in self?.handleUpdate($0, of: run) }
         run.follower = follower
-        follower.submit(submission)
+        return follower
     }
 
     /// Asks for a run to be cancelled.

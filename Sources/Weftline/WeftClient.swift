@@ -216,6 +216,24 @@ public final class WeftClient: Sendable {
         return try await submit(submission, reportsNodes: options.reportsNodes)
     }
 
+    /// Follows a run that was started before, by this program or another one.
+    ///
+    /// - Parameters:
+    ///   - run: The run; it may have ended.
+    ///   - level: Which events to get, from the oldest that is kept on.
+    /// - Returns: The run; if the coordinator does not know it, its result throws `ClientError`.
+    /// - Throws: `ClientError` if the client is closed.
+    public func follow(
+        _ run: RunID,
+        watching level: WatchLevel = .nodes
+    ) async throws -> RunHandle {
+        let channel = RunChannel()
+        guard postToLoop({ $0.follow(run, watching: level, for: channel) }) else {
+            throw ClientError.closed
+        }
+        return RunHandle(id: run, channel: channel, client: self)
+    }
+
     /// Does a run again that has ended, without what succeeded, and returns its results.
     ///
     /// The new run has the plan or the goal of the old one, and takes over the outputs of the nodes

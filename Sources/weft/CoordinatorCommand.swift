@@ -67,6 +67,15 @@ struct CoordinatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "How much memory runs may take, such as 512MiB; those that have ended leave it first and "
+                + "are read from the journal (default: held_bytes of the configuration, 768MiB).",
+            valueName: "size"
+        )
+    )
+    var memoryBudget: String?
+
+    @Option(
+        help: ArgumentHelp(
             "How long workers may take at the end to finish what they have begun; 0s ends at once.",
             valueName: "duration"
         )
@@ -93,6 +102,9 @@ struct CoordinatorCommand: ParsableCommand {
     func validate() throws {
         let endpoint = try parsedListen()
         _ = try kept()
+        if let budget = try memoryBytes(), budget < 1 << 20 {
+            throw ValidationError("--memory-budget must be at least 1MiB.")
+        }
         guard journal == nil || !ephemeral else {
             throw ValidationError("--ephemeral keeps no journal; drop it, or --journal.")
         }
@@ -192,7 +204,7 @@ struct CoordinatorCommand: ParsableCommand {
         _ memoryFile: PlanMemoryFile
     ) throws -> CoordinatorMachine.Configuration {
         var machine = CoordinatorMachine.Configuration(
-            limits: configuration.limits,
+            limits: try limits(configuration),
             keyring: state.keys.keyring,
             // The higher one, so that no epoch comes twice if one of the files is removed.
             epoch: max(state.epoch, journal?.starts ?? 0),
@@ -239,6 +251,26 @@ struct CoordinatorCommand: ParsableCommand {
             return try PostgresPlace(url: named)
         } catch {
             throw ValidationError("--journal: \(error)")
+        }
+    }
+
+    /// The limits of the configuration, with what runs may hold in memory.
+    private func limits(_ configuration: CoordinatorConfiguration) throws -> Limits {
+        var limits = configuration.limits
+        guard let budget = try memoryBytes() else { return limits }
+        limits.heldBytes = budget
+        limits.runBytes = min(limits.runBytes, budget)
+        // Live runs need room without waiting for others to leave.
+        limits.finishedBytes = min(limits.finishedBytes, budget / 3)
+        return limits
+    }
+
+    private func memoryBytes() throws -> Int? {
+        do throws(QuantityError) {
+            guard let memoryBudget else { return nil }
+            return try Quantities.parseSize(memoryBudget)
+        } catch {
+            throw ValidationError("--memory-budget: \(error)")
         }
     }
 

@@ -359,5 +359,27 @@ class ActiveTests(HoldingTest):
         self.assertHeld(50 * MIB)
 
 
+class FinishedRunsTests(HoldingTest):
+    """Runs that have ended are on disk; memory has the latest ones only."""
+
+    OPTIONS = ["--memory-budget", "24MiB"]
+    RUNS = 300
+
+    def test_they_leave_memory_and_are_read_back(self):
+        text = json.dumps("x" * (256 * KIB))
+        runs = []
+        for number in range(self.RUNS):
+            runs.append(self.submit(self.observer, self.plan(1), watch="end", join="json"))
+            attempt = self.worker.skip_to("dispatch")["attempt"]
+            self.send_value(attempt, text)
+            self.end(self.observer, runs[-1])
+        # All outputs together have 75 MiB.
+        self.assertHeld(60 * MIB)
+        for run in (runs[0], runs[self.RUNS // 2], runs[-1]):
+            node = self.get(self.observer, "node", id=run, node="n0")
+            self.assertEqual(len(node["output"]), 256 * KIB)
+        self.assertHeld(60 * MIB)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -73,6 +73,7 @@ struct PlanCommand: ParsableCommand {
         }
         try planning.check(goal: goal, plan: nil, join: nil)
         let isRemote = try connection.namesCoordinator()
+        if !isRemote { try connection.flags.checkUnused() }
         try cluster.check(isRemote: isRemote, models: models, modelUser: "A goal")
     }
 

@@ -18,6 +18,8 @@ struct RunCommand: ParsableCommand {
               weft run --plan plan.json --tools tools.yaml
               generate-plan | weft run --plan - --tools tools.yaml --workers 4
 
+            With --state DIR that cluster keeps the run in a journal in the folder.
+
             With one the plan goes there and runs wherever the tools are:
 
               weft run --plan plan.json --coordinator build-host:7420
@@ -93,6 +95,7 @@ struct RunCommand: ParsableCommand {
         }
         let modelUser = goal != nil ? "A goal" : joinKind == .llm ? "--join llm" : nil
         try cluster.check(isRemote: isRemote, models: models, modelUser: modelUser)
+        if !isRemote { try coordinator.checkUnused() }
         if !isRemote, reconnecting.reconnect != nil {
             throw ValidationError("--reconnect is for a run at a --coordinator.")
         }
@@ -127,12 +130,13 @@ struct RunCommand: ParsableCommand {
             reconnecting: isRemote ? reconnecting.limit : .zero
         )
         let options = isRemote ? try connection.clientOptions() : nil
+        let folder = isRemote ? nil : coordinator.state
         try Session.run { session in
             let planRun = PlanRun(session: session, settings: settings)
             if let options {
                 planRun.start(options)
             } else {
-                try cluster.start(for: planRun, models: models)
+                try cluster.start(for: planRun, models: models, keepingRunsIn: folder)
             }
         }
     }

@@ -101,7 +101,9 @@ struct ClusterOptions: ParsableArguments {
     }
 
     /// Starts the cluster, starts the run when the cluster is ready, and stops it with the session.
-    func start(for run: PlanRun, models: ModelOptions) throws {
+    ///
+    /// With a folder it keeps its runs in the journal there.
+    func start(for run: PlanRun, models: ModelOptions, keepingRunsIn folder: String? = nil) throws {
         let session = run.session
         do {
             let configuration = try models.configuration()
@@ -130,6 +132,7 @@ struct ClusterOptions: ParsableArguments {
                 models: try models.models(configuration, on: session.loop),
                 limits: configuration.limits,
                 plans: configuration.plans,
+                keepingRunsIn: folder,
                 software: WeftlineVersion.software,
                 logger: Shell.logger("coordinator", level: .warning),
                 onReady: { endpoint, key in run.start(.client(to: [endpoint], key: key)) },

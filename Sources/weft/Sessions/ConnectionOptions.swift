@@ -41,6 +41,14 @@ struct CoordinatorFlags: ParsableArguments {
     func validate() throws {
         if let coordinator { try Endpoints.parse(coordinator, "--coordinator") }
     }
+
+    /// Refuses flags that say how to reach a coordinator, for a command that needs none.
+    func checkUnused() throws {
+        guard let flag = keyFile.map({ _ in "--key-file" }) ?? tls.map({ _ in "--tls" }) else {
+            return
+        }
+        throw ValidationError("\(flag) is for a run at a --coordinator.")
+    }
 }
 
 /// The flags of a command that talks to a coordinator.
