@@ -315,7 +315,8 @@ struct HoldingTests {
                 )
             )
         }
-        #expect(harness.machine.runs.ledger.active < 120_000, "events, and as much of what tools wrote")
+        // Events, and as much of what tools wrote.
+        #expect(harness.machine.runs.ledger.active < 120_000)
         let late = harness.client("late")
         late.send(.watch(Watch(run: run, from: 0, level: .all)))
         let events = late.takeEvents()
