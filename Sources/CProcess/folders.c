@@ -1,6 +1,6 @@
 // Temporary folders: made with a lock, removed with all in them, swept when their lock is gone.
 #define _GNU_SOURCE
-#include "CProcess.h"
+#include "confinement.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -222,6 +222,7 @@ void weft_folder_sweep(const char *base, const char *prefix) {
             char path[4096];
             int size = snprintf(path, sizeof path, "%s/%s", real, name);
             if (size > 0 && (size_t)size < sizeof path) {
+                weft_groups_clear(weft_group_owner(path));
                 weft_folder_kill_users(path, 0);
                 weft_remove_tree(path);
             }

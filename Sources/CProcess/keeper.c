@@ -6,7 +6,7 @@
 // keep; the keeper waits for them, kills what supervisors that were killed have left, and removes the
 // folder. If the keeper itself is killed, the supervisors kill what they keep.
 #define _GNU_SOURCE
-#include "keeper.h"
+#include "confinement.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +25,15 @@
 static struct kept {
     uint64_t id;
     pid_t pid;
+    struct group group;
 } *kept;
 static size_t kept_count, kept_room;
 static pid_t sweeper;
+// The name for our control groups.
+static const char *owner;
+// Groups without limits that programs have left, for others.
+static struct group spare[64];
+static size_t spare_count;
 // A supervisor was killed, so that what it kept comes to us, level by level as parents end.
 static bool has_orphans;
 
@@ -49,6 +55,23 @@ static bool is_ours(pid_t pid) {
     return false;
 }
 
+static struct group group_for(const struct weft_confinement *limits) {
+    bool is_plain = limits->processes == 0 && limits->memory == 0;
+    if (is_plain && spare_count > 0) return spare[--spare_count];
+    struct group group;
+    weft_group_make(&group, owner, limits);
+    return group;
+}
+
+static void give_back(struct group *group, bool is_empty) {
+    bool has_room = spare_count < sizeof spare / sizeof *spare;
+    if (is_empty && has_room && weft_group_is_plain(group)) {
+        spare[spare_count++] = *group;
+    } else {
+        weft_group_remove(group);
+    }
+}
+
 // Collects children that have ended; false when there are none left.
 static bool collect(void) {
     while (true) {
@@ -60,9 +83,13 @@ static bool collect(void) {
         for (size_t index = 0; index < kept_count; index++) {
             if (kept[index].pid != pid) continue;
             struct weft_ending ending = {.id = kept[index].id, .signal = SIGKILL};
+            struct group group = kept[index].group;
             kept[index] = kept[--kept_count];
-            if (WIFEXITED(status)) break;
             // Killed, so what it kept is ours now, and it could not report.
+            bool is_killed = !WIFEXITED(status);
+            if (is_killed) weft_group_kill(&group);
+            give_back(&group, !is_killed && WEXITSTATUS(status) == 0);
+            if (!is_killed) break;
             has_orphans = true;
             write(status_descriptor, &ending, sizeof ending);
             break;
@@ -93,9 +120,12 @@ static char **split(char **next, const char *end, uint32_t count) {
 
 // In the child: reads what the request describes and becomes its supervisor.
 static _Noreturn void become_supervisor(
-    const struct request *request, char *strings, const int *descriptors, pid_t keeper, int signals
+    const struct request *request, char *strings, const int *descriptors, struct group *group,
+    pid_t keeper, int signals
 ) {
-    struct program program = {.id = request->id, .stdio = {-1, -1, -1}};
+    struct program program = {
+        .id = request->id, .stdio = {-1, -1, -1}, .confinement = request->confinement,
+    };
     if (request->has_file) {
         strings = mmap(
             NULL, request->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, *descriptors, 0
@@ -113,21 +143,28 @@ static _Noreturn void become_supervisor(
     program.arguments = split(&strings, end, request->arguments);
     program.variables = split(&strings, end, request->variables);
     char **folder = split(&strings, end, 1);
-    if (program.arguments == NULL || program.variables == NULL || folder == NULL) {
+    program.readable = split(&strings, end, request->confinement.readable);
+    program.writable = split(&strings, end, request->confinement.writable);
+    if (program.arguments == NULL || program.variables == NULL || folder == NULL
+        || program.readable == NULL || program.writable == NULL) {
         answer(request->id, ENOMEM);
         _exit(0);
     }
     program.folder = folder[0];
-    weft_supervise(&program, keeper, signals);
+    weft_supervise(&program, group, keeper, signals);
 }
 
 static void spawn(const struct request *request, char *strings, const int *descriptors, int signals) {
     if (!reserve_kept()) return answer(request->id, ENOMEM);
     pid_t keeper = getpid();
+    struct group group = group_for(&request->confinement);
     pid_t pid = fork();
-    if (pid < 0) return answer(request->id, errno);
-    if (pid == 0) become_supervisor(request, strings, descriptors, keeper, signals);
-    kept[kept_count++] = (struct kept){.id = request->id, .pid = pid};
+    if (pid < 0) {
+        answer(request->id, errno);
+        return give_back(&group, true);
+    }
+    if (pid == 0) become_supervisor(request, strings, descriptors, &group, keeper, signals);
+    kept[kept_count++] = (struct kept){.id = request->id, .pid = pid, .group = group};
 }
 
 static void forward(const struct request *request) {
@@ -216,6 +253,7 @@ static void sweep(const char *folder, const char *prefix) {
     if (sweeper != 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     weft_folder_sweep(base, prefix);
+    weft_groups_sweep();
     _exit(0);
 }
 
@@ -238,8 +276,11 @@ static _Noreturn void keeper(const char *folder, const char *prefix) {
         fcntl(number, F_SETFD, FD_CLOEXEC);
     }
     if (signals >= 0) {
+        owner = weft_group_owner(folder);
+        weft_groups_open(getppid());
         sweep(folder, prefix);
         run(signals);
+        weft_groups_clear(owner);
     }
     weft_remove_tree(folder);
     _exit(0);

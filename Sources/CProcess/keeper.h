@@ -1,6 +1,7 @@
 // What the parts of the keeper share: the requests, the descriptors, killing children.
 #pragma once
 #include "CProcess.h"
+#include "Confinement.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -20,6 +21,7 @@ struct request {
     uint8_t has_group;   // the signal is for the group
     uint8_t has_file;    // the strings are in a file
     uint8_t has_stdio[3];
+    struct weft_confinement confinement;
 };
 
 struct reply {
@@ -41,11 +43,27 @@ struct program {
     char **arguments;
     char **variables;
     const char *folder;
+    char **readable;     // paths of the fence
+    char **writable;
     int stdio[3];
+    struct weft_confinement confinement;
+    bool limits_processes, limits_memory;  // the control group does, so the program need not
 };
 
 // Starts the program and keeps it until it and all that it started have ended; never returns.
-_Noreturn void weft_supervise(const struct program *program, pid_t keeper, int signals);
+// Ends with code 0, or WEFT_GROUP_SPOILT if no other program may use the control group.
+struct group;
+enum { WEFT_GROUP_SPOILT = 3 };
+_Noreturn void weft_supervise(
+    struct program *program, struct group *group, pid_t keeper, int signals
+);
 
 // Kills all children of this process but those that `is_spared` names; how many it could kill.
 int weft_kill_children(bool (*is_spared)(pid_t));
+
+// Kills all that descends from this process, also what starts more than can be killed one by one:
+// everything is stopped first.
+void weft_kill_descendants(void);
+
+// Sends a signal to the members of a group, but not to the first one.
+void weft_signal_members(pid_t group, int signal);

@@ -78,30 +78,28 @@ static int file_of(const char *strings, size_t size) {
     return file;
 }
 
-int weft_keeper_spawn(
-    int control, uint64_t id, const char *strings, size_t size, uint32_t arguments,
-    uint32_t variables, const int stdio[3], int milliseconds
-) {
-    if (size > UINT32_MAX / 2) return -E2BIG;
+int weft_keeper_spawn(int control, uint64_t id, const struct weft_start *start, int milliseconds) {
+    if (start->size > UINT32_MAX / 2) return -E2BIG;
     struct request request = {
-        .kind = request_spawn, .size = (uint32_t)size, .id = id, .arguments = arguments,
-        .variables = variables,
+        .kind = request_spawn, .size = (uint32_t)start->size, .id = id,
+        .arguments = start->arguments, .variables = start->variables,
+        .confinement = start->confinement,
     };
     int descriptors[4];
     size_t count = 0;
     int file = -1;
-    if (size > request_limit - sizeof request) {
-        file = file_of(strings, size);
+    if (start->size > request_limit - sizeof request) {
+        file = file_of(start->strings, start->size);
         if (file < 0) return file;
         request.has_file = 1;
         descriptors[count++] = file;
     }
     for (int number = 0; number < 3; number++) {
-        request.has_stdio[number] = stdio[number] >= 0;
-        if (stdio[number] >= 0) descriptors[count++] = stdio[number];
+        request.has_stdio[number] = start->stdio[number] >= 0;
+        if (start->stdio[number] >= 0) descriptors[count++] = start->stdio[number];
     }
     long until = milliseconds_now() + milliseconds;
-    bool is_sent = send_request(control, &request, strings, descriptors, count, until);
+    bool is_sent = send_request(control, &request, start->strings, descriptors, count, until);
     if (file >= 0) close(file);
     if (!is_sent) return 0;
     // Counted in slices: while this process itself is stopped or starved, at most one goes by.

@@ -30,6 +30,8 @@ extension ChildProcess {
         public var inheritStandardError: Bool
         /// Whether the child gets a session, and so a process group, of its own.
         public var newSession: Bool
+        /// What the child may use and reach; only a keeper confines.
+        public var confinement = Confinement()
 
         /// Makes options; only the arguments have no default.
         public init(
@@ -177,6 +179,7 @@ extension ChildProcess.Options {
         arguments.contains { $0.utf8.contains(0) }
             || environment.contains { $0.utf8.contains(0) || $1.utf8.contains(0) }
             || directory.map { $0.utf8.contains(0) } ?? false
+            || paths.contains { $0.utf8.contains(0) }
     }
 
     fileprivate var hasInput: Bool {
@@ -189,6 +192,7 @@ extension ChildProcess.Options {
         for argument in arguments { strings += Array(argument.utf8) + [0] }
         for (name, value) in environment { strings += Array("\(name)=\(value)".utf8) + [0] }
         strings += Array((directory ?? "").utf8) + [0]
+        for path in paths { strings += Array(path.utf8) + [0] }
         return KeeperRequest(
             strings: strings,
             argumentCount: arguments.count,
@@ -197,8 +201,13 @@ extension ChildProcess.Options {
                 pipes.input.childs, pipes.output.childs,
                 inheritStandardError ? STDERR_FILENO : pipes.error.childs,
             ],
+            confinement: confinement,
             program: arguments.first ?? ""
         )
+    }
+
+    private var paths: [String] {
+        (confinement.fence?.readable ?? []) + (confinement.fence?.writable ?? [])
     }
 
     /// Tells what is missing: libuv reports a missing program and a missing directory alike.

@@ -19,11 +19,14 @@ public final class ChildProcess {
         public var code: Int
         /// The signal that ended the child; 0 for none.
         public var signal: Int
+        /// Limits of its confinement that the child has reached.
+        public var reached: Confinement.Reached
 
         /// Makes a status.
-        public init(code: Int, signal: Int = 0) {
+        public init(code: Int, signal: Int = 0, reached: Confinement.Reached = []) {
             self.code = code
             self.signal = signal
+            self.reached = reached
         }
 
         /// Whether the child exited by itself with code 0.

@@ -6,12 +6,13 @@ internal import Glibc
 
 /// A program for a keeper to start.
 struct KeeperRequest {
-    /// Arguments, variables and the folder, each with a null byte at its end.
+    /// Arguments, variables, the folder and the paths of the fence, each with a null byte at its end.
     var strings: [UInt8]
     var argumentCount: Int
     var variableCount: Int
     /// The program's descriptors 0, 1 and 2; -1 is `/dev/null`.
     var descriptors: [Int32]
+    var confinement: Confinement
     /// Its name in failures.
     var program: String
 }
@@ -125,16 +126,15 @@ final class KeeperProcess {
         guard isUsable else { return nil }
         lastID += 1
         let result = request.strings.withUnsafeBytes { strings in
-            weft_keeper_spawn(
-                control,
-                lastID,
-                strings.baseAddress?.assumingMemoryBound(to: CChar.self),
-                strings.count,
-                UInt32(clamping: request.argumentCount),
-                UInt32(clamping: request.variableCount),
-                request.descriptors,
-                Self.patience
-            )
+            var start = weft_start()
+            start.strings = strings.baseAddress?.assumingMemoryBound(to: CChar.self)
+            start.size = strings.count
+            start.arguments = UInt32(clamping: request.argumentCount)
+            start.variables = UInt32(clamping: request.variableCount)
+            let stdio = request.descriptors
+            start.stdio = (stdio[0], stdio[1], stdio[2])
+            start.confinement = request.confinement.c
+            return weft_keeper_spawn(control, lastID, &start, Self.patience)
         }
         guard result != 0 else { return nil }
         guard result != Int32(WEFT_KEEPER_SILENT) else {
@@ -166,7 +166,11 @@ final class KeeperProcess {
             start += Self.recordSize
             end(
                 ending.id,
-                ChildProcess.ExitStatus(code: Int(ending.code), signal: Int(ending.signal))
+                ChildProcess.ExitStatus(
+                    code: Int(ending.code),
+                    signal: Int(ending.signal),
+                    reached: Confinement.Reached(rawValue: ending.reached)
+                )
             )
         }
         unread.removeFirst(start)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "Confinement.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -57,23 +59,33 @@ struct weft_ending {
     uint64_t id;
     int32_t code;
     int32_t signal;
+    uint32_t reached;  // of weft_reached
+    uint32_t unused;
 };
 
 // A pair of connected sockets for a keeper, in ends[0] ours and in ends[1] the keeper's, both closed
 // in children; 0 or -errno.
 int weft_keeper_sockets(int ends[2]);
 
-// Has the keeper start a program in a session of its own. `strings` are the arguments, then the
-// variables, then the folder it starts in (empty for the keeper's), each with a null byte at its
-// end. `stdio` are the program's descriptors 0, 1 and 2; -1 is /dev/null.
+// A program to start, in a session of its own. `strings` are the arguments, then the variables, then
+// the folder it starts in (empty for the keeper's), then the paths of the fence, first those to read,
+// each with a null byte at its end. `stdio` are the program's descriptors 0, 1 and 2; -1 is
+// /dev/null.
+struct weft_start {
+    const char *strings;
+    size_t size;
+    uint32_t arguments;
+    uint32_t variables;
+    int stdio[3];
+    struct weft_confinement confinement;
+};
+
+// Has the keeper start a program.
 // Returns its process number, -errno if the program cannot be started, 0 if the keeper is gone and was
 // told nothing, or WEFT_KEEPER_SILENT if it was told and does not answer in time: the program may have
 // been started.
 enum { WEFT_KEEPER_SILENT = -1000000 };
-int weft_keeper_spawn(
-    int control, uint64_t id, const char *strings, size_t size, uint32_t arguments,
-    uint32_t variables, const int stdio[3], int milliseconds
-);
+int weft_keeper_spawn(int control, uint64_t id, const struct weft_start *start, int milliseconds);
 
 // Has a program get a signal, with all of its group or alone; SIGKILL to the group reaches whatever
 // the program started. Nothing happens if it has ended. False if the keeper takes nothing.
