@@ -62,6 +62,8 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     public static let unknownTool = FailureCode(rawValue: "unknown_tool")
     /// The output is larger than allowed.
     public static let outputTooLarge = FailureCode(rawValue: "output_too_large")
+    /// The tool's processes reached a limit that its manifest sets.
+    public static let toolLimit = FailureCode(rawValue: "tool_limit")
     /// The output does not match the tool's contract.
     public static let badOutput = FailureCode(rawValue: "bad_output")
     /// The tool's process could not be started.

@@ -75,6 +75,8 @@ public final class Toolbox {
         var runners: [any ToolRunner] = []
         let programs = manifest?.tools ?? []
         let keeper = ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
+        let needsSandbox = programs.contains { $0.sandbox != nil }
+        let means = needsSandbox ? SandboxMeans.find(environment) : nil
         for tool in programs {
             if tool.isPersistent {
                 runners.append(
@@ -82,7 +84,8 @@ public final class Toolbox {
                         loop: loop,
                         tool: tool,
                         environment: environment,
-                        keeper: keeper
+                        keeper: keeper,
+                        means: means
                     )
                 )
             } else {
@@ -91,7 +94,8 @@ public final class Toolbox {
                         loop: loop,
                         tool: tool,
                         environment: environment,
-                        keeper: keeper
+                        keeper: keeper,
+                        means: means
                     )
                 )
             }

@@ -111,7 +111,7 @@ final class ExecutableInvocation: RunningInvocation {
                         return failure
                     }
             }
-            return .failure(.exit(status, of: tool.program, errors))
+            return .failure(runner.confinement.failure(status, of: tool, errors))
         }
     }
 }

@@ -19,6 +19,7 @@ public final class ExecutableRunner: ToolRunner {
     private let environment: ProcessEnvironment
     let keeper: ProcessKeeper
     private let workerEnvironment: [String: String]
+    let confinement: ToolConfinement
     private var invocations: [ObjectIdentifier: ExecutableInvocation] = [:]
     private var isShutDown = false
 
@@ -29,23 +30,28 @@ public final class ExecutableRunner: ToolRunner {
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
     ///   - keeper: Starts the processes; nil for a keeper of the tool's own.
+    ///   - means: What makes sandboxes here; nil to find out, if the tool needs one.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
         environment: [String: String] = WorkerEnvironment.current,
-        keeper: ProcessKeeper? = nil
+        keeper: ProcessKeeper? = nil,
+        means: SandboxMeans? = nil
     ) {
         self.loop = loop
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
         workerEnvironment = environment
+        confinement = ToolConfinement(tool, environment: environment, means: means)
         self.keeper =
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
-    /// Tells if the program is missing.
-    public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
+    /// Tells if the program is missing, or the sandbox that the tool needs.
+    public func obstacle() -> String? {
+        confinement.obstacle ?? tool.obstacle(workerEnvironment)
+    }
 
     /// Pipes for its output, its errors, and its input if it has any.
     public var pipesPerProcess: Int { tool.command.takesArguments ? 2 : 3 }
@@ -77,6 +83,7 @@ public final class ExecutableRunner: ToolRunner {
         _ report: @escaping (ToolReport) -> Void
     ) throws(StartProblem) -> ExecutableInvocation {
         guard !isShutDown else { throw .failed(.shutDown(invocation.tool)) }
+        if let obstacle = confinement.obstacle { throw tool.lacksSandbox(obstacle) }
         var options = ChildProcess.Options(arguments: try tool.commandLine(invocation.arguments))
         let folder = try tool.makeFolder(of: keeper)
         options.environment = environment.variables(folder: folder.path, for: invocation)
@@ -86,6 +93,7 @@ public final class ExecutableRunner: ToolRunner {
                 invocation.arguments.bytes + [UInt8(ascii: "\n")]
             )
         }
+        confinement.confine(&options, folder: folder.path)
         let running = ExecutableInvocation(
             runner: self,
             folder: folder,

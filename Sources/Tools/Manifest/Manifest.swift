@@ -5,6 +5,7 @@ public import Core
 internal import FoundationEssentials
 public import JSON
 internal import OrderedCollections
+internal import UVLoop
 public import Wire
 
 /// The tools that a YAML file declares.
@@ -60,22 +61,33 @@ public struct Manifest: Sendable {
 
     /// Things that are allowed but may prevent tools from working here, one sentence each.
     ///
-    /// Programs that are not installed, and variables to pass on that are not set.
+    /// Programs that are not installed, variables to pass on that are not set, and limits that the
+    /// system cannot set.
     public func warnings(environment: [String: String] = WorkerEnvironment.current) -> [String] {
-        tools.flatMap { tool in
-            let name = tool.description.name
-            var warnings: [String] = []
-            if let obstacle = tool.obstacle(environment) {
-                warnings.append("\(name): \(obstacle); it cannot run until that has changed.")
+        let lacking = unlimited().map { [$0] } ?? []
+        return lacking
+            + tools.flatMap { tool in
+                let name = tool.description.name
+                var warnings: [String] = []
+                if let obstacle = tool.obstacle(environment) {
+                    warnings.append("\(name): \(obstacle); it cannot run until that has changed.")
+                }
+                for variable in tool.passedVariables where environment[variable] == nil {
+                    warnings.append(
+                        "\(name): pass_env names \(variable), which is not set in the worker's"
+                            + " environment."
+                    )
+                }
+                return warnings
             }
-            for variable in tool.passedVariables where environment[variable] == nil {
-                warnings.append(
-                    "\(name): pass_env names \(variable), which is not set in the worker's"
-                        + " environment."
-                )
-            }
-            return warnings
-        }
+    }
+
+    /// The warning that limits of processes do not hold here; nil if they do, or are not set.
+    private func unlimited() -> String? {
+        let names = tools.filter { $0.limits.processes != nil }.map(\.description.name)
+        guard !names.isEmpty, !Confinement.canLimitProcesses() else { return nil }
+        return "limits of processes do not hold here (\(names.joined(separator: ", "))): the worker"
+            + " needs a control group that it may write or, if it is not root, user namespaces."
     }
 
     static func absoluteFolder(of path: String) -> String {
@@ -103,6 +115,10 @@ public struct ManifestTool: Sendable {
     var variables: OrderedDictionary<String, String> = [:]
     /// The worker's variables that the tool gets, by name.
     public internal(set) var passedVariables: [String] = []
+    var limits = ToolLimits()
+    var sandbox: Sandbox?
+    /// Whether programs with the set-user-ID bit work.
+    var keepsPrivileges = false
 
     /// What is wrong with the arguments of a call beyond the schema: a value that would become an
     /// option, lead out of a folder, or be too large for a program.

@@ -23,7 +23,8 @@ struct ManifestReader: FieldReading {
     static let toolFields = [
         "name", "description", "version", "parameters", "command", "persistent", "output",
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
-        "max_output", "env", "pass_env", "allow_dash", "examples",
+        "max_output", "env", "pass_env", "allow_dash", "examples", "limits", "sandbox",
+        "privileges",
     ]
     /// Fields that persistent tools do not have.
     private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
@@ -119,6 +120,7 @@ struct ManifestReader: FieldReading {
         tool.maxOutput = size(fields, "max_output")
         tool.variables = variables(fields)
         tool.passedVariables = passedVariables(fields)
+        readConfinement(&tool, fields)
         readCommand(&tool, fields, at: entry)
         return tool
     }

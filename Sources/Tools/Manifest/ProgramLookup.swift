@@ -10,7 +10,7 @@ extension ManifestTool {
     func obstacle(_ environment: [String: String]) -> String? {
         guard let program = command.elements.first?.literal else { return nil }
         let path = variables["PATH"] ?? environment["PATH"] ?? ProcessEnvironment.defaultPath
-        guard let file = Self.executable(program, in: path) else {
+        guard let file = programFile(environment) else {
             return program.contains("/") && FileManager.default.fileExists(atPath: program)
                 ? "\(program) may not be executed" : "the program \(program) does not exist"
         }
@@ -20,8 +20,15 @@ extension ManifestTool {
         return "\(program) is a script for \(interpreter), which does not exist"
     }
 
+    /// The file of the program, or nil if it is not there.
+    func programFile(_ environment: [String: String]) -> String? {
+        guard let program = command.elements.first?.literal else { return nil }
+        let path = variables["PATH"] ?? environment["PATH"] ?? ProcessEnvironment.defaultPath
+        return Self.executable(program, in: path)
+    }
+
     /// The file that would be executed; a program without a slash is searched in `PATH`.
-    private static func executable(_ program: String, in path: String) -> String? {
+    static func executable(_ program: String, in path: String) -> String? {
         if program.contains("/") { return isExecutable(program) ? program : nil }
         return path.split(separator: ":").lazy.map { "\($0)/\(program)" }.first(where: isExecutable)
     }

@@ -201,7 +201,14 @@ final class PersistentProcess {
         case .cancelled: failure = .cancelled(tool.description.name)
         case .misbehaved(let reason): failure = reason
         case nil where isShuttingDown: failure = .shutDown(tool.description.name)
-        case nil: return .exit(status, of: tool.program, errors, "before it answered")
+        case nil:
+            return runner.confinement.failure(
+                status,
+                of: tool,
+                errors,
+                "before it answered",
+                hasServed: hasAnswered
+            )
         }
         failure.stderrTail = errors.text
         return failure

@@ -28,6 +28,7 @@ public final class PersistentRunner: ToolRunner {
     private let environment: ProcessEnvironment
     let keeper: ProcessKeeper
     private let workerEnvironment: [String: String]
+    let confinement: ToolConfinement
     private var processes: [ObjectIdentifier: PersistentProcess] = [:]
     private var idle: [PersistentProcess] = []
     /// Invocations that wait for the end of the pause, oldest first.
@@ -48,23 +49,28 @@ public final class PersistentRunner: ToolRunner {
     ///   - tool: The tool.
     ///   - environment: The worker's own variables, of which tools get a few.
     ///   - keeper: Starts the processes; nil for a keeper of the tool's own.
+    ///   - means: What makes sandboxes here; nil to find out, if the tool needs one.
     public init(
         loop: EventLoop,
         tool: ManifestTool,
         environment: [String: String] = WorkerEnvironment.current,
-        keeper: ProcessKeeper? = nil
+        keeper: ProcessKeeper? = nil,
+        means: SandboxMeans? = nil
     ) {
         self.loop = loop
         self.tool = tool
         description = tool.description
         self.environment = tool.processEnvironment(environment)
         workerEnvironment = environment
+        confinement = ToolConfinement(tool, environment: environment, means: means)
         self.keeper =
             keeper ?? ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
     }
 
-    /// Tells if the program is missing.
-    public func obstacle() -> String? { tool.obstacle(workerEnvironment) }
+    /// Tells if the program is missing, or the sandbox that the tool needs.
+    public func obstacle() -> String? {
+        confinement.obstacle ?? tool.obstacle(workerEnvironment)
+    }
 
     /// Pipes for its input, its output and its errors.
     public var pipesPerProcess: Int { 3 }
@@ -132,13 +138,15 @@ public final class PersistentRunner: ToolRunner {
     }
 
     private func makeProcess() throws(StartProblem) -> PersistentProcess {
+        if let obstacle = confinement.obstacle { throw tool.lacksSandbox(obstacle) }
         let folder = try tool.makeFolder(of: keeper)
-        let options = ChildProcess.Options(
+        var options = ChildProcess.Options(
             arguments: try tool.commandLine(.emptyObject),
             environment: environment.variables(folder: folder.path, for: nil),
             directory: folder.path,
             standardInput: .pipe
         )
+        confinement.confine(&options, folder: folder.path)
         let process = PersistentProcess(runner: self, folder: folder)
         do {
             try process.spawn(options)
@@ -201,7 +209,7 @@ public final class PersistentRunner: ToolRunner {
         _ status: ChildProcess.ExitStatus,
         _ errors: OutputTail
     ) {
-        var failure = Failure.exit(status, of: tool.program, errors, "before it read a call")
+        var failure = confinement.failure(status, of: tool, errors, "before it read a call")
         failure.code = .spawnFailed
         startFailure = failure
         call.end(.refused(failure, isShortage: false))
