@@ -123,9 +123,14 @@ static void note(weft_pg *pg, const char *message, const char *state) {
     snprintf(pg->message, sizeof pg->message, "%s", message ? message : "");
     size_t length = strlen(pg->message);
     while (length > 0 && pg->message[length - 1] == '\n') pg->message[--length] = 0;
+    // It is shown in one line.
+    char *end = pg->message;
     for (size_t index = 0; index < length; index++) {
-        if (pg->message[index] == '\n' || pg->message[index] == '\t') pg->message[index] = ' ';
+        bool is_space = pg->message[index] == '\n' || pg->message[index] == '\t';
+        if (!is_space) *end++ = pg->message[index];
+        else if (end > pg->message && end[-1] != ' ') *end++ = ' ';
     }
+    *end = 0;
     snprintf(pg->state, sizeof pg->state, "%s", state ? state : "");
 }
 

@@ -29,6 +29,8 @@ public struct ClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public var problems: [PlanProblem]
     /// Why a connection was lost, without its address.
     package private(set) var cause: String?
+    /// Whether the coordinator did not answer any more, though the connection was there.
+    package var isSilence = false
 
     /// Makes an error.
     public init(

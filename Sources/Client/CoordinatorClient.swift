@@ -70,6 +70,8 @@ public final class CoordinatorClient {
     private var losesRuns = false
     private var lastHeard: Int64
     private var hasBeenSilent = false
+    /// Whether another coordinator may lead when this one is silent.
+    private let hasOthers: Bool
     private var silence: Timer?
 
     /// Connects and authenticates; one outcome, in a later turn of the loop.
@@ -82,7 +84,14 @@ public final class CoordinatorClient {
         PendingClient(loop: loop, options: options, then: then)
     }
 
-    init(loop: EventLoop, connection: MessageConnection, endpoint: Endpoint, welcome: Welcome) {
+    init(
+        loop: EventLoop,
+        connection: MessageConnection,
+        endpoint: Endpoint,
+        welcome: Welcome,
+        hasOthers: Bool
+    ) {
+        self.hasOthers = hasOthers
         self.loop = loop
         self.connection = connection
         self.endpoint = endpoint
@@ -214,9 +223,10 @@ public final class CoordinatorClient {
     }
 
     /// How long to wait for a silent coordinator: it may have been paused for longer than a lease
-    /// and still have all its state.
+    /// and still have all its state, but is replaced by then if there are others.
     private var longestSilence: Duration {
-        max(heartbeat * 4, .milliseconds(welcome.leaseMilliseconds) * 2)
+        let lease = Duration.milliseconds(welcome.leaseMilliseconds)
+        return hasOthers ? lease : max(heartbeat * 4, lease * 2)
     }
 
     /// Pings a silent coordinator, and drops the connection if it does not answer.
@@ -227,7 +237,11 @@ public final class CoordinatorClient {
             hasBeenSilent = false
         } else if silent > longestSilence {
             // This process may have been paused itself, with an unread answer.
-            guard !hasBeenSilent else { return lose("the coordinator does not answer any more") }
+            guard !hasBeenSilent else {
+                var error = ClientError.lost(endpoint, "the coordinator does not answer any more")
+                error.isSilence = true
+                return lose(error)
+            }
             hasBeenSilent = true
             connection.send(.ping(Ping(n: nextNumber())))
             silence?.schedule(after: .milliseconds(500))

@@ -196,6 +196,10 @@ package final class LastingClient {
         guard var options, let outage else { return }
         let left = Duration.nanoseconds(outage.deadline - loop.nowNanoseconds)
         options.timeout = min(options.timeout, max(left, Self.shortestTimeout))
+        if outage.cause.isSilence, let place = options.endpoints.firstIndex(of: client.endpoint) {
+            // Another one may lead by now.
+            options.endpoints.append(options.endpoints.remove(at: place))
+        }
         pending = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
             self?.finishConnecting(result)
         }

@@ -13,7 +13,13 @@ public final class PendingClient {
     /// The coordinator that is tried.
     private var endpoint: Endpoint
     /// Those that are tried after it.
-    private var others: ArraySlice<Endpoint>
+    private var others: [Endpoint]
+    /// Whether one stands by, so that another one leads or is about to.
+    private var hasStandby = false
+    /// Whether nothing is tried now, between two rounds.
+    private var isPausing = false
+    /// Until when all of them are tried again as long as one stands by.
+    private let lastRound: Int64
     /// Why the first one could not be connected to.
     private var firstFailure: ClientError?
     private var then: ((Result<CoordinatorClient, ClientError>) -> Void)?
@@ -35,7 +41,8 @@ public final class PendingClient {
         self.loop = loop
         self.options = options
         endpoint = options.endpoints[0]
-        others = options.endpoints.dropFirst()
+        others = Array(options.endpoints.dropFirst())
+        lastRound = loop.deadline(after: options.timeout)
         self.then = then
         initiator = Self.makeInitiator(options)
         timer = Timer(loop: loop) { [self] in passDeadline() }
@@ -48,7 +55,7 @@ public final class PendingClient {
             loop: loop,
             host: endpoint.host,
             port: endpoint.port,
-            timeout: options.timeout
+            timeout: answerTime
         ) { [self] result in
             connecting = nil
             switch result {
@@ -62,18 +69,25 @@ public final class PendingClient {
     public func cancel() {
         guard then != nil else { return }
         isCancelled = true
+        isPausing = false
         let error = failure("the attempt was cancelled")
         loop.nextTurn { [self] in fail(error) }
     }
 
+    /// How long a coordinator may take: with others, one that is stopped is not waited for.
+    private var answerTime: Duration {
+        options.endpoints.count > 1 ? min(options.timeout, .seconds(2)) : options.timeout
+    }
+
     private func startTime() {
-        deadline = loop.deadline(after: options.timeout)
+        deadline = loop.deadline(after: answerTime)
         timer?.schedule(at: deadline)
     }
 
     /// Fails the attempt; if this process itself was paused, the time starts again.
     private func passDeadline() {
         if loop.nowNanoseconds - deadline > Self.toleratedLateness { return startTime() }
+        guard !isPausing else { return beginRound() }
         fail(failure("it did not complete the handshake in time"))
     }
 
@@ -132,6 +146,7 @@ public final class PendingClient {
             succeed(welcome)
         case .error(let error):
             guard error.isFatal else { return }
+            if error.code == .notLeader { noteStandby(error.leader) }
             fail(ClientError(atHandshake: error, with: endpoint, options))
         case .ping(let ping):
             connection?.send(.pong(Pong(n: ping.n)))
@@ -166,7 +181,8 @@ public final class PendingClient {
             loop: loop,
             connection: connection,
             endpoint: endpoint,
-            welcome: welcome
+            welcome: welcome,
+            hasOthers: options.endpoints.count > 1
         )
         self.client = client
         answer(.success(client))
@@ -186,12 +202,46 @@ public final class PendingClient {
         connection?.close()
         connection = nil
         let failure = firstFailure ?? error
-        guard !isCancelled, let next = others.popFirst() else { return answer(.failure(failure)) }
         firstFailure = failure
+        guard !isCancelled, !others.isEmpty else {
+            guard hasStandby, !isCancelled, loop.nowNanoseconds < lastRound else {
+                return answer(.failure(failure))
+            }
+            isPausing = true
+            deadline = loop.deadline(after: Self.pause)
+            timer?.schedule(at: deadline)
+            return
+        }
+        connect(to: others.removeFirst())
+    }
+
+    private func connect(to next: Endpoint) {
         endpoint = next
         hasAnswered = false
         initiator = Self.makeInitiator(options)
         connect()
+    }
+
+    // MARK: - Standing by
+
+    /// Between two rounds.
+    private static let pause = Duration.milliseconds(100)
+
+    /// The one that leads is next, if it was not tried in this round.
+    private func noteStandby(_ leader: String?) {
+        // One that is not in the list is not connected to.
+        hasStandby = options.endpoints.count > 1 || leader == nil
+        guard let place = others.firstIndex(where: { $0.description == leader }) else { return }
+        others.insert(others.remove(at: place), at: 0)
+    }
+
+    /// Tries all of them again.
+    private func beginRound() {
+        isPausing = false
+        hasStandby = false
+        firstFailure = nil
+        others = Array(options.endpoints.dropFirst())
+        connect(to: options.endpoints[0])
     }
 
     private static func makeInitiator(_ options: CoordinatorClient.Options) -> HandshakeInitiator {

@@ -31,7 +31,7 @@ extension CoordinatorService {
             self?.onStanding?(.standby(leader: leader))
         }
         candidate.onLeading = { [weak self] in self?.begin(with: $0) }
-        candidate.onFailure = { [weak self] in self?.handleJournalProblem($0) }
+        candidate.onFailure = { [weak self] in self?.onJournalFailure?($0) }
         candidate.onProblem = { [logger] problem in
             logger.warning("the journal is tried again", metadata: ["error": "\(problem)"])
         }

@@ -1,4 +1,4 @@
-// Checking a whole journal: the pages, the tables, every batch and output, and whether the records of
+// Checking a whole journal: of a file the pages and the tables, every batch and output, and whether the records of
 // each run can follow each other. Nothing is changed.
 
 internal import CSQLite
@@ -41,6 +41,17 @@ extension JournalFile {
     }
 }
 
+extension PostgresPlace {
+    /// Reads all of a journal and reports what is in it and what is wrong.
+    ///
+    /// Throws only if there is no journal, or one that this program cannot read at all.
+    public func check() throws(JournalError) -> JournalReport {
+        let salvage = Salvage()
+        try salvage.read(self) { (_, _) throws(JournalError) in }
+        return salvage.report
+    }
+}
+
 /// Reads what can be read of a journal that may be damaged.
 final class Salvage {
     private(set) var report = JournalReport()
@@ -49,10 +60,20 @@ final class Salvage {
     /// How often a coordinator was started with it, as far as that can be read.
     private(set) var starts = 0
 
-    /// Reads all, and calls a body with each run that is whole.
+    /// Reads all of a database, and calls a body with each run that is whole.
+    func read(
+        _ place: PostgresPlace,
+        visit: (any JournalReading, JournalRun) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        let tables = try PostgresTables(place)
+        try readRows(of: tables)
+        try readRuns(try tables.runNumbers(), of: tables, visit: visit)
+    }
+
+    /// Reads all of a file, and calls a body with each run that is whole.
     func read(
         _ path: String,
-        visit: (JournalFile, JournalRun) throws(JournalError) -> Void
+        visit: (any JournalReading, JournalRun) throws(JournalError) -> Void
     ) throws(JournalError) {
         guard access(path, F_OK) == 0 else {
             throw JournalError(.failed, "There is no journal \(path); --state names its folder.")
@@ -65,24 +86,35 @@ final class Salvage {
         try note { () throws(JournalError) in opened = try JournalFile(path: path, .reading) }
         guard let file = opened else { return }
         try note { () throws(JournalError) in try checkTables(of: file) }
+        try readRows(of: file)
+        try readRuns(try runNumbers(of: file), of: file, visit: visit)
+    }
+
+    /// What is known apart from runs.
+    private func readRows(of tables: any JournalReading) throws(JournalError) {
         try note { () throws(JournalError) in
-            for (name, document) in try file.workers() {
+            for (name, document) in try tables.workers() {
                 workers.append(.worker(name: name, document: document))
             }
             report.workers = workers.count
         }
-        try note { () throws(JournalError) in
-            starts = try file.starts()
-        }
-        for number in try runNumbers(of: file) {
+        try note { () throws(JournalError) in starts = try tables.starts() }
+    }
+
+    private func readRuns(
+        _ numbers: [Int],
+        of tables: any JournalReading,
+        visit: (any JournalReading, JournalRun) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for number in numbers {
             var whole: JournalRun?
-            try note { () throws(JournalError) in whole = try checkRun(number, of: file) }
+            try note { () throws(JournalError) in whole = try checkRun(number, of: tables) }
             guard let whole else { continue }
             report.runs += 1
             report.unfinished += whole.ended == nil ? 1 : 0
             report.records += whole.records
             report.bytes += whole.bytes
-            try visit(file, whole)
+            try visit(tables, whole)
         }
     }
 
@@ -173,22 +205,21 @@ final class Salvage {
     /// The row of a run whose records are all there and can follow each other; nil after a finding.
     private func checkRun(
         _ number: Int,
-        of file: JournalFile
+        of tables: any JournalReading
     ) throws(JournalError) -> JournalRun? {
-        guard let row = try file.rows(where: "number = \(number)", order: "number").first else {
-            let forgotten = "SELECT count(*) FROM forgotten WHERE number = \(number)"
-            if try file.database.integer(forgotten) > 0 { return nil }
+        guard let row = try tables.rows(where: "number = \(number)", order: "number").first else {
+            if try tables.isBeingForgotten(number) { return nil }
             add("there are records of a run number \(number) that is not in the table", nil)
             return nil
         }
         var fold = RunFold()
         do throws(JournalError) {
-            try file.forEachBatch(of: row) { (records) throws(JournalError) in
+            try tables.forEachBatch(of: row) { (records) throws(JournalError) in
                 for record in records {
-                    if let problem = fold.add(record) { throw file.damaged(row.id, problem) }
+                    if let problem = fold.add(record) { throw tables.damaged(row.id, problem) }
                 }
             }
-            _ = try file.summary(of: row)
+            _ = try tables.summary(of: row)
         } catch {
             guard error.kind == .damaged else { throw error }
             let name = "run \(row.id): "

@@ -16,32 +16,25 @@ extension JournalFile {
     ) throws(JournalError) -> JournalReport {
         let salvage = Salvage()
         var lines = ExportedLines(body)
-        try salvage.read(path) { (file, run) throws(JournalError) in
-            lines.add { run.encode(into: &$0) }
-            var position = 0
-            try file.forEachBatch(of: run) { (records) throws(JournalError) in
-                for record in records {
-                    lines.add { writer in
-                        writer.beginObject()
-                        writer.field("run", run.id.text)
-                        writer.field("position", position)
-                        writer.key("record")
-                        record.encode(into: &writer)
-                        writer.endObject()
-                    }
-                    position += 1
-                }
-            }
+        try salvage.read(path) { (tables, run) throws(JournalError) in
+            try lines.add(run, of: tables)
         }
-        for case .worker(let name, let document) in salvage.workers {
-            lines.add { writer in
-                writer.beginObject()
-                writer.field("worker", name)
-                writer.field("document", document)
-                writer.endObject()
-            }
+        lines.finish(with: salvage.workers)
+        return salvage.report
+    }
+}
+
+extension PostgresPlace {
+    /// Passes a whole journal to a body, as `JournalFile.export` does.
+    public func export(
+        _ body: @escaping ([UInt8]) -> Void
+    ) throws(JournalError) -> JournalReport {
+        let salvage = Salvage()
+        var lines = ExportedLines(body)
+        try salvage.read(self) { (tables, run) throws(JournalError) in
+            try lines.add(run, of: tables)
         }
-        lines.pass()
+        lines.finish(with: salvage.workers)
         return salvage.report
     }
 }
@@ -53,13 +46,48 @@ private struct ExportedLines {
 
     init(_ body: @escaping ([UInt8]) -> Void) { self.body = body }
 
-    mutating func add(_ write: (inout JSONWriter) -> Void) {
+    /// A run and its records.
+    mutating func add(
+        _ run: JournalRun,
+        of tables: any JournalReading
+    ) throws(JournalError) {
+        add { run.encode(into: &$0) }
+        var position = 0
+        try tables.forEachBatch(of: run) { (records) throws(JournalError) in
+            for record in records {
+                add { writer in
+                    writer.beginObject()
+                    writer.field("run", run.id.text)
+                    writer.field("position", position)
+                    writer.key("record")
+                    record.encode(into: &writer)
+                    writer.endObject()
+                }
+                position += 1
+            }
+        }
+    }
+
+    /// The workers, and the rest of what was added.
+    mutating func finish(with workers: [JournalEntry]) {
+        for case .worker(let name, let document) in workers {
+            add { writer in
+                writer.beginObject()
+                writer.field("worker", name)
+                writer.field("document", document)
+                writer.endObject()
+            }
+        }
+        pass()
+    }
+
+    private mutating func add(_ write: (inout JSONWriter) -> Void) {
         write(&writer)
         writer.newline()
         if writer.bytes.count > 64 << 10 { pass() }
     }
 
-    mutating func pass() {
+    private mutating func pass() {
         if !writer.bytes.isEmpty { body(writer.bytes) }
         writer.bytes.removeAll(keepingCapacity: true)
     }

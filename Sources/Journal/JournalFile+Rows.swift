@@ -60,6 +60,10 @@ extension JournalFile: JournalReading {
         return workers
     }
 
+    package func isBeingForgotten(_ number: Int) throws(JournalError) -> Bool {
+        try database.integer("SELECT count(*) FROM forgotten WHERE number = \(number)") > 0
+    }
+
     package func starts() throws(JournalError) -> Int {
         try database.integer("SELECT ifnull(max(value), 0) FROM meta WHERE name = 'starts'")
     }

@@ -22,6 +22,8 @@ package protocol JournalReading: AnyObject {
     func storedOutput(at place: Int) throws(JournalError) -> StoredBytes?
     /// The sessions of workers, by name in byte order.
     func storedWorkers() throws(JournalError) -> [(name: String, document: StoredBytes)]
+    /// Whether the records of a run without a row are about to be removed.
+    func isBeingForgotten(_ number: Int) throws(JournalError) -> Bool
     /// How often a coordinator was started with it.
     func starts() throws(JournalError) -> Int
     /// The error for what was changed by something else than this program.

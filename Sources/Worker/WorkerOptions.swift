@@ -60,6 +60,7 @@ public struct WorkerOptions {
             exitAfter: exitAfter
         )
         configuration.coordinators = endpoints.count
+        configuration.coordinatorAddresses = endpoints.map(\.description)
         configuration.hasChangingTools = toolbox.hasPrograms
     }
 }

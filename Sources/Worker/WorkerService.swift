@@ -168,7 +168,7 @@ public final class WorkerService {
             loop: loop,
             host: endpoint.host,
             port: endpoint.port,
-            timeout: options.configuration.limits.handshake
+            timeout: options.configuration.answerTime
         ) { [weak self] result in
             guard let self, !hasExited else {
                 if case .success(let socket) = result { socket.close() }

@@ -23,6 +23,11 @@ struct Backoff: Sendable {
         failures = 0
     }
 
+    /// A coordinator stands by, so that another one leads or is about to: the pauses stay short.
+    mutating func noteStandby() {
+        failures = min(failures, 2)
+    }
+
     /// The session ended by a fault, or without one.
     mutating func noteEnd(byFault isFault: Bool) {
         faults = isFault ? faults + 1 : 0

@@ -31,6 +31,8 @@ struct Connection: Sendable {
     private var outage = Outage()
     /// Which coordinator the connection goes to, from 0.
     private(set) var coordinator = 0
+    /// The one that was tried last and did not answer.
+    private var silentCoordinator: Int?
     /// Lines of unknown type on this connection.
     private var unknownTypes = 0
     /// Whether a message came on the connection under way or the last one.
@@ -93,7 +95,7 @@ struct Connection: Sendable {
             nonce: nonce,
             resume: terms.id
         )
-        link = .greeting(initiator, until: turn.now + configuration.limits.handshake)
+        link = .greeting(initiator, until: turn.now + configuration.answerTime)
         unknownTypes = 0
         hasMessage = false
         turn.send(.hello(initiator.hello()))
@@ -104,6 +106,7 @@ struct Connection: Sendable {
             preconditionFailure("connectFailed answers connect, but the link is \(link)")
         }
         let pause = backoff.nextPause()
+        silentCoordinator = coordinator
         moveOn()
         link = .waiting(until: turn.now + pause)
         turn.report(.connectFailed(reason: reason, retryIn: pause))
@@ -146,7 +149,9 @@ struct Connection: Sendable {
             return .failed(.unannounceable(bytes: announcementBytes, limit: room))
         }
         terms.adopt(welcome)
-        link = .registering(until: deadline)
+        // What it says of the session may wait for its journal.
+        let rest = configuration.limits.handshake - configuration.answerTime
+        link = .registering(until: deadline + rest)
         return .welcomed
     }
 
@@ -156,6 +161,7 @@ struct Connection: Sendable {
         }
         link = .ready
         wasRegistered = true
+        silentCoordinator = nil
         outage.end()
         backoff.noteSession()
         turn.report(
@@ -179,6 +185,8 @@ struct Connection: Sendable {
         case .duplicateName:
             // Not registered yet: this worker is the newer one, and another worker has the name.
             return .failed(isReady ? .replaced(error.message) : .nameTaken(error.message))
+        case .notLeader:
+            return handleStandby(error, in: &turn)
         default:
             guard error.isFatal else { return nil }
             return close(
@@ -227,6 +235,20 @@ struct Connection: Sendable {
             return .failed(.refused(error))
         }
         return close(dueTo: error, in: &turn)
+    }
+
+    /// Another coordinator leads: it is next, if it is known and was not silent just now.
+    private mutating func handleStandby(
+        _ error: ErrorMessage,
+        in turn: inout WorkerTurn
+    ) -> Change {
+        if configuration.coordinators > 1 { backoff.noteStandby() }
+        let change = close("\(error.code): \(error.message)", isFault: false, in: &turn)
+        let named = configuration.coordinatorAddresses.firstIndex { $0 == error.leader }
+        if let named, named != silentCoordinator, named < configuration.coordinators {
+            coordinator = named
+        }
+        return change
     }
 
     /// Closes the connection because of a message that the coordinator may not send, or not now.
@@ -342,8 +364,12 @@ struct Connection: Sendable {
                 link.extendHandshake(until: turn.now + configuration.limits.handshake)
                 return nil
             }
+            silentCoordinator = coordinator
             return close("The handshake took too long.", isFault: false, in: &turn)
         case .ready where silence.hasAsked:
+            // Another one may lead by now.
+            silentCoordinator = coordinator
+            moveOn()
             return close("The coordinator is silent.", isFault: false, in: &turn)
         case .ready:
             silence.ask(in: &turn)

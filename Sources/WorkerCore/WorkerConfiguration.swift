@@ -29,6 +29,8 @@ public struct WorkerConfiguration: Sendable {
     public var hasChangingTools = false
     /// How many coordinators it may connect to; it tries one after the other.
     public var coordinators = 1
+    /// Their addresses, in their order, by which one names another one; may be left out.
+    public var coordinatorAddresses: [String] = []
     /// How long it runs nothing while it is connected before it drains; nil for as long as it takes.
     public var idleTimeout: Duration?
     /// How long it runs at all: it drains before, and has ended by then; nil for no limit.
@@ -61,6 +63,11 @@ public struct WorkerConfiguration: Sendable {
 }
 
 extension WorkerConfiguration {
+    /// How long a coordinator may take to answer: with others, one that is stopped is not waited for.
+    public var answerTime: Duration {
+        coordinators > 1 ? min(limits.handshake, .seconds(2)) : limits.handshake
+    }
+
     /// The part of `register` that is the same for the whole life of the worker.
     func registration(isReplacing: Bool) -> Register {
         Register(

@@ -167,22 +167,18 @@ struct CoordinatorCommand: ParsableCommand {
         )
         var journalFailure: JournalError?
         service.onStopped = { models?.close() }
-        service.onStanding = { Shell.tell($0.sentence) }
+        // Whether it leads at once, or has begun to stand by or to lead.
+        var hasBegun = shared == nil
+        service.onStanding = { standing in
+            hasBegun = true
+            Shell.tell(standing.sentence)
+        }
         service.onJournalFailure = { problem in
             // Nothing that is promised from here on would hold.
             journalFailure = problem
             service.stop()
         }
-        let address: SocketAddress
-        do {
-            address = try service.start()
-        } catch {
-            throw CommandFailure(
-                .usage,
-                "\(error). Choose another --listen address, or stop what uses this one."
-            )
-        }
-        try tell(address, stateFolder.path)
+        try tell(try start(service), stateFolder.path)
         let drainTime = try duration(drainTimeout, of: "--drain-timeout")
         let signals = try Shell.onEndingSignals(loop) { isUrgent in
             if isUrgent || service.isDraining {
@@ -194,7 +190,20 @@ struct CoordinatorCommand: ParsableCommand {
         loop.run()
         for signal in signals { signal.close() }
         loop.close()
-        if let journalFailure { throw CommandFailure(.failed, "\(journalFailure)") }
+        if let journalFailure {
+            throw CommandFailure(hasBegun ? .failed : .usage, "\(journalFailure)")
+        }
+    }
+
+    private func start(_ service: CoordinatorService) throws(CommandFailure) -> SocketAddress {
+        do throws(UVError) {
+            return try service.start()
+        } catch {
+            throw CommandFailure(
+                .usage,
+                "\(error). Choose another --listen address, or stop what uses this one."
+            )
+        }
     }
 
     private func machine(

@@ -62,9 +62,13 @@ final class PostgresConnection {
         }
     }
 
-    deinit { weft_pg_close(raw) }
+    deinit {
+        if !isClosed { weft_pg_close(raw) }
+    }
 
     /// Ends the connection, and calls nothing any more.
+    ///
+    /// The database learns it at once: a lock of the session is free.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -75,6 +79,7 @@ final class PostgresConnection {
         onReady = nil
         onLost = nil
         transactions = []
+        weft_pg_close(raw)
     }
 
     // MARK: - Statements

@@ -169,6 +169,9 @@ extension PostgresTables: JournalReading {
             }
     }
 
+    /// The row of a run and its records are removed together.
+    package func isBeingForgotten(_ number: Int) -> Bool { false }
+
     package func starts() throws(JournalError) -> Int {
         try session.query("SELECT epoch FROM weftline.leader")[0].integer(0)
     }

@@ -1,5 +1,5 @@
-// `weft journal`: checks, repairs and exports the journal of a state folder. Works on the file, on the
-// coordinator's host. Not here: how runs are stored (Journal).
+// `weft journal`: checks, repairs and exports a journal. Works on the file in a state folder, on the
+// coordinator's host, or on a database. Not here: how runs are stored (Journal).
 internal import ArgumentParser
 internal import Console
 internal import Core
@@ -14,10 +14,12 @@ struct JournalCommand: ParsableCommand {
         commandName: "journal",
         abstract: "Checks, repairs and exports what a coordinator keeps of its runs.",
         discussion: """
-            A coordinator keeps the records of its runs in journal.sqlite in its state folder. A \
-            coordinator that finds it damaged does not start and says so. Examples:
+            A coordinator keeps the records of its runs in journal.sqlite in its state folder, or in the \
+            database that its --journal names. A coordinator that finds it damaged does not start and \
+            says so. Examples:
 
               weft journal check
+              weft journal check --journal postgresql://weft@db.example/weft
               weft journal repair
               weft journal export > runs.jsonl
             """,
@@ -27,8 +29,17 @@ struct JournalCommand: ParsableCommand {
     )
 }
 
-/// The state folder whose journal is meant.
+/// Which journal is meant.
 struct JournalFolder: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A journal in a database, postgresql://USER@HOST:PORT/DATABASE (default: WEFT_JOURNAL, "
+                + "unless --state is given).",
+            valueName: "url"
+        )
+    )
+    var journal: String?
+
     @Option(
         help: ArgumentHelp(
             "The state folder (default: WEFT_STATE_DIR, else ~/.local/state/weftline).",
@@ -41,14 +52,30 @@ struct JournalFolder: ParsableArguments {
         StateDirectory.resolve(flag: state, environment: ProcessInfo.processInfo.environment)
     }
 
-    var journal: String { path + "/" + JournalFile.name }
+    var file: String { path + "/" + JournalFile.name }
+
+    func validate() throws {
+        guard journal == nil || state == nil else {
+            throw ValidationError("--journal names a database, and --state a folder; drop one.")
+        }
+    }
+
+    /// The database, if the journal is in one.
+    func database() throws(CommandFailure) -> PostgresPlace? {
+        let variable = state == nil ? ConnectionChoice.environment("WEFT_JOURNAL") : nil
+        guard let url = journal ?? variable else { return nil }
+        return try use { () throws(JournalError) in try PostgresPlace(url: url) }
+    }
+
+    /// What messages call it.
+    func name() throws(CommandFailure) -> String { try database()?.name ?? file }
 
     /// Does something with the journal.
     func use<Value>(
-        _ body: (String) throws(JournalError) -> Value
+        _ body: () throws(JournalError) -> Value
     ) throws(CommandFailure) -> Value {
         do throws(JournalError) {
-            return try body(journal)
+            return try body()
         } catch {
             throw CommandFailure(error.kind == .damaged ? .failed : .usage, error.message)
         }
@@ -89,10 +116,12 @@ struct CheckJournalCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = try folder.use { (path) throws(JournalError) in
-            try JournalFile.check(path: path)
+        let database = try folder.database()
+        let report = try folder.use { () throws(JournalError) in
+            if let database { return try database.check() }
+            return try JournalFile.check(path: folder.file)
         }
-        report.show(of: folder.journal, asJSON: json)
+        report.show(of: try folder.name(), asJSON: json)
         guard report.findings.isEmpty else {
             throw CommandFailure(.failed, json ? [] : report.problemLines)
         }
@@ -114,17 +143,24 @@ struct RepairJournalCommand: ParsableCommand {
     var json = false
 
     func run() throws {
+        guard try folder.database() == nil else {
+            throw CommandFailure(
+                .usage,
+                "A journal in a database is not repaired but restored from a backup of the database; "
+                    + "weft journal export prints what is whole."
+            )
+        }
         try folder.lock()
-        let before = try? JournalFile.check(path: folder.journal)
+        let before = try? JournalFile.check(path: folder.file)
         if let before, before.findings.isEmpty {
-            if json { return before.show(of: folder.journal, asJSON: true) }
-            return Printer().lines(["The journal \(folder.journal) is whole; nothing was changed."])
+            if json { return before.show(of: folder.file, asJSON: true) }
+            return Printer().lines(["The journal \(folder.file) is whole; nothing was changed."])
         }
-        let repair = try folder.use { (path) throws(JournalError) in
-            try JournalRepair.run(path: path)
+        let repair = try folder.use { () throws(JournalError) in
+            try JournalRepair.run(path: folder.file)
         }
-        if json { return repair.report.show(of: folder.journal, asJSON: true, kept: repair.kept) }
-        repair.report.show(of: folder.journal, asJSON: false, kept: repair.kept)
+        if json { return repair.report.show(of: folder.file, asJSON: true, kept: repair.kept) }
+        repair.report.show(of: folder.file, asJSON: false, kept: repair.kept)
         let lines = repair.report.findings.map { "not kept: \($0.message)" }
         Printer().text(lines)
     }
@@ -145,8 +181,11 @@ struct ExportJournalCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = try folder.use { (path) throws(JournalError) in
-            try JournalFile.export(path: path) { Output.standard.writeNow($0) }
+        let database = try folder.database()
+        let report = try folder.use { () throws(JournalError) in
+            let write: ([UInt8]) -> Void = { Output.standard.writeNow($0) }
+            if let database { return try database.export(write) }
+            return try JournalFile.export(path: folder.file, write)
         }
         guard report.findings.isEmpty else { throw CommandFailure(.failed, report.problemLines) }
     }
