@@ -39,6 +39,8 @@ def runs(*command):
         return False
 
 
+OTHER_USER = [shutil.which("setpriv") or "setpriv", "--reuid", "65534", "--regid", "65534",
+              "--clear-groups"]
 HAS_BUBBLEWRAP = runs("bwrap", "--unshare-user-try", "--unshare-pid", "--unshare-net", "--ro-bind",
                       "/", "/", "--dev", "/dev", "--proc", "/proc", "--", "true")
 
@@ -69,7 +71,14 @@ class Containment(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-contain-", dir="/var/tmp"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def run_tools(self, tools, sandbox=None, path=None, timeouts={}, before=()):
+    before = ()
+    """The words before those of `weft`."""
+
+    def can_be_another(self):
+        self.folder.chmod(0o777)
+        return os.geteuid() == 0 and runs(*OTHER_USER, WEFT, "--version")
+
+    def run_tools(self, tools, sandbox=None, path=None, timeouts={}):
         """Runs each tool once, all at a time; its node in the run's document by its name."""
         manifest, plan = self.folder / "tools.yaml", self.folder / "plan.json"
         entries = [{"name": name, **fields} for name, fields in tools.items()]
@@ -83,7 +92,7 @@ class Containment(unittest.TestCase):
         if path:
             environment["PATH"] = path
         done = subprocess.run(
-            [*before, WEFT, "run", "--plan", str(plan), "--tools", str(manifest), "--json",
+            [*self.before, WEFT, "run", "--plan", str(plan), "--tools", str(manifest), "--json",
              "--join", "json", "--workers", "1", "--slots", "8", "--on-missing-tool", "fail"],
             env=environment, capture_output=True, timeout=60)
         try:
@@ -99,10 +108,10 @@ class Containment(unittest.TestCase):
 
 
 class LimitTests(Containment):
-    def assertLimitsHold(self, before=()):
+    def assertLimitsHold(self):
         nodes = self.run_tools(
             {name: {"command": command, "limits": limits}
-             for name, (command, limits, _) in LIMITED.items()}, before=before)
+             for name, (command, limits, _) in LIMITED.items()})
         for name, (_, _, limit) in LIMITED.items():
             with self.subTest(name):
                 self.assertReached(nodes[name], limit)
@@ -111,11 +120,10 @@ class LimitTests(Containment):
         self.assertLimitsHold()
 
     def test_also_those_of_a_user_who_is_not_root(self):
-        before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-        self.folder.chmod(0o777)
-        if os.geteuid() != 0 or not runs(*before, WEFT, "--version"):
+        if not self.can_be_another():
             self.skipTest("needs root, setpriv, and a weft that others can execute")
-        self.assertLimitsHold(before)
+        self.before = OTHER_USER
+        self.assertLimitsHold()
 
     def test_a_tool_that_multiplies(self):
         starts = ("import os, time\nfor i in range(50):\n    if os.fork() == 0:\n"
@@ -183,6 +191,8 @@ class Sandboxed:
         allowed.mkdir()
         script = (f"echo x > {victim}; echo x > {self.folder}/new; rm {victim}; "
                   f"truncate -s 0 {victim}; echo x > /usr/lib/new; "
+                  # Of the same value, lest it does harm.
+                  "switch=/proc/sys/kernel/core_uses_pid; cat $switch > $switch && echo switched; "
                   "echo mine > own && cat own; echo x > /dev/null && echo null")
         node = self.run_in(script)
         self.assertEqual(node["output"], "mine\nnull")
@@ -190,6 +200,20 @@ class Sandboxed:
         self.assertFalse((self.folder / "new").exists())
         self.run_in(f"echo x > {allowed}/new", write=[str(allowed)])
         self.assertEqual((allowed / "new").read_text(), "x\n")
+
+    def test_it_is_as_closed_for_a_user_who_is_not_root(self):
+        if not self.can_be_another():
+            self.skipTest("needs root, setpriv, and a weft that others can execute")
+        (self.folder / "seen").write_text("what all may read")
+        self.before = OTHER_USER
+        script = (f"cat {self.folder}/seen; echo x > {self.folder}/new; "
+                  f"{PYTHON} -c 'import socket; socket.create_connection((\"127.0.0.1\", 1))'")
+        node = self.run_in(script + " 2>&1 | tail -1")
+        self.assertIn("what all may read", node["output"])
+        self.assertRegex(node["output"], "refused|unreachable|Permission denied|not permitted")
+        self.assertFalse((self.folder / "new").exists())
+        node = self.run_in(f"cat {self.folder}/seen || echo closed", read=[])
+        self.assertEqual(node["output"], "closed")
 
     def test_the_network(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -255,7 +279,8 @@ class LandlockTests(Sandboxed, Containment):
     def setUpClass(cls):
         programs = pathlib.Path(tempfile.mkdtemp(prefix="weft-programs-", dir="/var/tmp"))
         cls.addClassCleanup(shutil.rmtree, programs)
-        for name in ["sh", "cat", "ls", "rm", "truncate", "setsid", "sleep", "dd"]:
+        programs.chmod(0o755)
+        for name in ["sh", "cat", "ls", "rm", "truncate", "setsid", "sleep", "dd", "tail"]:
             (programs / name).symlink_to(shutil.which(name))
         cls.PATH = str(programs)
 

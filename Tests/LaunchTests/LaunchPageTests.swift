@@ -54,9 +54,10 @@ struct LaunchPageTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         try """
         tools:
-          - {name: a, description: A., command: [bin/a.sh, data.txt, "--at={manifest_dir}/more/x"]}
+          - {name: a, description: A., command: [bin/a.sh, data.txt, "--at={manifest_dir}/more/x"],
+             sandbox: {read: [lib, /etc/hosts, missing]}}
         """.write(to: folder.appending(path: "tools.yaml"), atomically: true, encoding: .utf8)
-        for name in ["bin/a.sh", "data.txt", "more/x", "unused"] {
+        for name in ["bin/a.sh", "data.txt", "lib/b", "more/x", "unused"] {
             let file = folder.appending(path: name)
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(),
@@ -74,7 +75,8 @@ struct LaunchPageTests {
         )
         #expect(file.groups.count == 4)
         #expect(
-            try file.groups[0].manifest?.filesBeside() == ["bin/a.sh", "data.txt", "more/x"]
+            try file.groups[0].manifest?.filesBeside()
+                == ["bin/a.sh", "data.txt", "lib", "more/x"]
         )
     }
 

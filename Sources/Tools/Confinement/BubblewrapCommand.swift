@@ -50,8 +50,10 @@ struct BubblewrapCommand {
         return words + ["--"]
     }
 
+    /// The settings of the system are files of root, which it may write without any capability.
     private var own: [String] {
-        ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+        ["--dev", "/dev", "--proc", "/proc"] + mounts(["/proc/sys", "/proc/sysrq-trigger"])
+            + ["--tmpfs", "/tmp", "--tmpfs", "/run"]
     }
 
     private func mounts(_ paths: [String]) -> [String] {

@@ -1,4 +1,4 @@
-// The files beside a manifest that belong to it: those that its commands name.
+// The files beside a manifest that belong to it: those that its commands and sandboxes name.
 internal import Configuration
 internal import FoundationEssentials
 internal import Wire
@@ -7,14 +7,19 @@ extension Manifest {
     /// The folder of the manifest, an absolute path.
     public var folder: String { Self.absoluteFolder(of: path) }
 
-    /// The files and folders in the manifest's folder that its commands name, without the folder;
-    /// `.` for all of it.
+    /// The files and folders in the manifest's folder that its commands and sandboxes name, without
+    /// the folder; `.` for all of it.
     ///
     /// - Throws: If a command names a file by a way that leads out of the folder.
     public func filesBeside() throws(ManifestError) -> [String] {
         let folder = folder
         var names: Set<String> = []
         for tool in tools {
+            for path in tool.sandbox.map({ ($0.readable ?? []) + $0.writable }) ?? [] {
+                guard path == folder || path.hasPrefix(folder + "/") else { continue }
+                guard FileManager.default.fileExists(atPath: path) else { continue }
+                names.insert(Self.name(path.dropFirst(folder.count), isWhole: true) ?? ".")
+            }
             for element in tool.command.elements {
                 guard case .text(let text)? = element.pieces.first else { continue }
                 // A program may stand in an element as `--file=/folder/name`.
