@@ -87,6 +87,7 @@ public final class CoordinatorService {
     var connections: [ConnectionID: MessageConnection] = [:]
     private var connectionCount = 0
     private var listener: TCPListener?
+    var handshakes: HandshakeRate
     /// The keys that encrypt connections; nil if they are not encrypted.
     private var tls: TLSContext?
     /// The keys that are accepted.
@@ -137,6 +138,10 @@ public final class CoordinatorService {
         self.journal = journal
         self.kept = kept
         self.logger = logger
+        handshakes = HandshakeRate(
+            perSecond: options.machine.limits.handshakeRate,
+            atOnce: 20 * options.machine.limits.handshakeRate
+        )
         machine = Self.makeMachine(options.machine, on: loop)
     }
 
@@ -332,6 +337,7 @@ public final class CoordinatorService {
     }
 
     private func accept(_ socket: TCPConnection) {
+        guard isWelcome(socket) else { return socket.close() }
         connectionCount += 1
         let id = ConnectionID(connectionCount)
         let connection = MessageConnection(
@@ -388,7 +394,9 @@ public final class CoordinatorService {
                 connections.removeValue(forKey: id)?.closeAfterWriting()
             case .closeAtOnce(let id):
                 connections.removeValue(forKey: id)?.closeAfterWriting(waitsForEnd: false)
-            case .raiseLineLimit(let id, let bytes): connections[id]?.maximumLine = bytes
+            case .raiseLineLimit(let id, let bytes):
+                connections[id]?.maximumLine = bytes
+                noteProof(of: id)
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
             case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()

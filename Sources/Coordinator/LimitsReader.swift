@@ -35,6 +35,7 @@ struct LimitsReader: FieldReading {
         ("missed_heartbeats", \.missedHeartbeats, 1...1000),
         ("connections", \.connections, 1...1_000_000),
         ("unauthenticated_connections", \.unauthenticatedConnections, 1...1_000_000),
+        ("handshake_rate", \.handshakeRate, 1...1_000_000),
         ("unknown_types", \.unknownTypes, 0...1_000_000),
         ("tools_per_worker", \.toolsPerWorker, 1...100_000),
         ("slots_per_worker", \.slotsPerWorker, 1...Limits.largestSlots),

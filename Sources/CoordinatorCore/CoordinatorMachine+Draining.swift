@@ -31,6 +31,10 @@ extension CoordinatorMachine {
         fleet.ids.reduce(0) { $0 + scheduler.attemptCount(on: $1) }
     }
 
+    /// Whether so much of the journal waits for the disk that nothing more is dispatched: what would
+    /// come of it has to wait there, too.
+    var isJournalBehind: Bool { journal.unwrittenBytes > limits.unwrittenBytes }
+
     /// Why no further run is accepted now, whatever it is; nil if one is.
     func obstacle(to key: String) -> ErrorMessage? {
         func error(_ code: ErrorCode, _ message: String) -> ErrorMessage {
@@ -50,7 +54,7 @@ extension CoordinatorMachine {
                     + "those that were accepted go on. Make room on it, then try again."
             )
         }
-        if journal.unwrittenBytes > limits.unwrittenBytes {
+        if isJournalBehind {
             return error(
                 .busy,
                 "The disk is slow: \(journal.unwrittenBytes) bytes of the journal wait for it, of "

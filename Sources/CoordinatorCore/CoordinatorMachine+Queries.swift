@@ -329,7 +329,14 @@ extension CoordinatorMachine {
     /// Reasons in words.
     func told(_ reasons: [WaitReason], _ run: Int) -> [WaitingReason] {
         reasons.map { reason in
-            WaitingReason(
+            if reason == .aboutToStart, isJournalBehind {
+                return WaitingReason(
+                    code: .journalBehind,
+                    message: "\(journal.unwrittenBytes) bytes of the journal wait for the disk; "
+                        + "nothing is dispatched until it has caught up"
+                )
+            }
+            return WaitingReason(
                 code: reason.code,
                 message: reason.sentence(
                     node: { runs[run].state.plan[$0].id.text },

@@ -187,7 +187,10 @@ public struct CoordinatorMachine: Sendable {
         scheduler.continueSweeps(into: &schedulerActions)
         carryOut(in: &turn)
         makePostponedArguments(in: &turn)
-        scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
+        let isBehind = isJournalBehind
+        if !isBehind {
+            scheduler.place(at: presence.judgingTime(at: now), into: &schedulerActions)
+        }
         carryOut(in: &turn)
         sendUnsent(in: &turn)
         argumentBudget.beginTurn()
@@ -195,7 +198,8 @@ public struct CoordinatorMachine: Sendable {
         restateMore(in: &turn)
         keepWithinBounds(in: &turn)
         // A run that ends because it holds too much may free slots after the placement.
-        let isUnfinished = hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings
+        let isUnfinished =
+            hasUnfinishedWork || scheduler.hasSweeps || scheduler.hasOpenings && !isBehind
         furtherTurn = isUnfinished ? now : nil
         sendDueAcknowledgements(in: &turn)
         journal.endEvent()

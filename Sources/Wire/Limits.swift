@@ -36,6 +36,9 @@ public struct Limits: Sendable, Equatable {
     public var cancelGrace: Duration = .seconds(5)
     /// Connections that have not proved themselves yet.
     public var unauthenticatedConnections = 1024
+    /// Connections that an address may open in a second without proving itself; twenty times as many
+    /// at once.
+    public var handshakeRate = 100
     /// Connections in all.
     public var connections = 10_000
     /// Messages of unknown type on one connection before it is closed.

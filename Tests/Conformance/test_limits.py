@@ -34,6 +34,16 @@ class SmallLimits(CoordinatorTest):
         worker.close()
         client.close()
 
+    def eventually_welcomed(self):
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.coordinator.greet("client")
+            except (AssertionError, Closed, ConnectionError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
 
 class LineTests(SmallLimits):
     LIMITS = {"max_line": "8KiB", "max_line_before_authentication": "4KiB", "chunk": "2KiB",
@@ -146,16 +156,6 @@ class CountTests(SmallLimits):
             peer.close()
         self.eventually_welcomed()
 
-    def eventually_welcomed(self):
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return self.coordinator.greet("client")
-            except (AssertionError, Closed, ConnectionError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-
     def test_connections(self):
         peers = [self.eventually_welcomed()]
         try:
@@ -248,6 +248,29 @@ class TimeTests(SmallLimits):
         worker.send(type="started", attempt=attempt)
         client.send(type="cancel_run", run=run)
         self.assertEqual(worker.skip_to("cancel", attempt=attempt)["grace_ms"], 700)
+
+
+class HandshakeRateTests(SmallLimits):
+    LIMITS = {"handshake_rate": 2}
+
+    def test_an_address_that_proves_nothing_has_to_wait(self):
+        # Those who prove themselves cost nothing.
+        for _ in range(60):
+            self.coordinator.greet("client").close()
+        closed = 0
+        for _ in range(60):
+            peer = self.coordinator.connect()
+            peer.send_raw(b"nonsense\n")
+            try:
+                while True:
+                    peer.receive()
+            except (Closed, ConnectionError):
+                closed += 1
+            peer.close()
+        self.assertEqual(closed, 60)
+        self.assertTrue(any("has to wait" in each for each in self.coordinator.process.log),
+                        self.coordinator.process.log)
+        self.eventually_welcomed()
 
 
 class CrowdTests(SmallLimits):

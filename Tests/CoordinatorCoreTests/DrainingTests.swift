@@ -3,6 +3,7 @@
 
 import CoordinatorCore
 import Core
+import JSON
 import PlannerCore
 import TestKit
 import Testing
@@ -146,5 +147,22 @@ struct StalledJournalTests {
         harness.handle(.journalWritten(upTo: harness.machine.recordPosition))
         client.send(.submit(submit))
         #expect(try client.nextAccepted().isExisting == false)
+    }
+
+    @Test("When too much waits for the disk nothing is dispatched until it has caught up")
+    func lagOfDispatch() throws {
+        var limits = Limits()
+        limits.unwrittenBytes = 2_000
+        let harness = MachineHarness(limits: limits, configure: { $0.keepsRecords = true })
+        let worker = harness.worker(tools: [idempotent()])
+        let client = harness.client()
+        let run = try client.submit([NodeText("a"), NodeText("b", args: #"{"x":"$a"}"#)])
+        let output = "\"\(String(repeating: "x", count: 2_000))\""
+        worker.succeed(try worker.nextDispatch().attempt, output)
+        #expect(!worker.takeKinds().contains(.dispatch))
+        let reasons = try client.get(.explain, run)["nodes"]?[0]?["reasons"]
+        #expect(reasons?[0]?["code"]?.stringValue == "journal_behind")
+        harness.handle(.journalWritten(upTo: harness.machine.recordPosition))
+        #expect(try worker.nextDispatch().node.text == "b")
     }
 }

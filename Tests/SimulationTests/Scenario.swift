@@ -81,6 +81,7 @@ struct Scenario {
         limits.argumentBytes = draw.permille(500) ? 64 << 20 : draw.int(0...2_000)
         limits.allUnsentBytes = draw.permille(700) ? 256 << 20 : draw.int(1 << 10...40 << 10)
         if draw.permille(150) { limits.unfinishedRuns = draw.int(1...3) }
+        if draw.permille(150) { limits.unwrittenBytes = draw.int(0...3_000) }
         if draw.permille(150) { limits.eventLogEntries = draw.int(5...30) }
         if draw.permille(150) { limits.eventBytes = draw.int(500...5_000) }
         if draw.permille(100) { limits.finishedBytes = draw.int(0...20_000) }

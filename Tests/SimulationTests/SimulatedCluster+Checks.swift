@@ -99,6 +99,8 @@ extension SimulatedCluster {
     /// No ready node waits while a worker has a free slot for it, unless the next turn comes at once.
     private func checkThatNothingWaitsInVain(_ coordinator: CoordinatorMachine) {
         guard coordinator.furtherTurn == nil, !coordinator.isDraining else { return }
+        // The turn that ends when the disk has caught up places them.
+        guard !coordinator.isJournalBehind else { return faults.note(.journalBehind) }
         for id in coordinator.runs.active {
             guard let run = coordinator.runs.slot(of: id) else { continue }
             for node in 0..<coordinator.runs[run].state.plan.count {

@@ -119,12 +119,15 @@ extension WaitingReason.Code {
     package static let runCancelled = Self(rawValue: "run_cancelled")
     /// It is about to be placed.
     package static let aboutToStart = Self(rawValue: "about_to_start")
+    /// Nothing is dispatched until the disk has caught up with the journal.
+    package static let journalBehind = Self(rawValue: "journal_behind")
 
     /// All that a coordinator of this version uses.
     package static let all: [Self] = [
         .dependencies, .growingPlan, .arguments, .toolMissing, .labelsMissing, .draining, .silent,
         .slotsBusy, .concurrencyReached, .refused, .failedThere, .coolingDown, .keptApart,
         .runBoundReached, .backingOff, .sent, .running, .cancelling, .runCancelled, .aboutToStart,
+        .journalBehind,
     ]
 }
 
