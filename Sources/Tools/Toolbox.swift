@@ -15,6 +15,8 @@ public final class Toolbox {
     private let tools: [String: Tool]
     private let runners: [any ToolRunner]
     private let keeper: ProcessKeeper?
+    /// What makes sandboxes here; nil if no tool needs one.
+    public private(set) var sandboxMeans: SandboxMeans?
 
     private struct Tool {
         var runner: any ToolRunner
@@ -103,6 +105,7 @@ public final class Toolbox {
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
         if diagnostics { runners += DiagnosticTools.runners(loop: loop, makeTimer: makeTimer) }
         let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper)
+        toolbox.sandboxMeans = means
         // In advance, so that no call waits for it; if it cannot start, the calls tell why.
         if !programs.isEmpty { try? keeper.start() }
         return toolbox

@@ -254,15 +254,17 @@ struct WorkerCommand: ParsableCommand {
     ) throws -> Toolbox {
         for warning in manifest?.warnings() ?? [] { logger.warning("\(warning)") }
         do {
-            guard preciseTimers else {
-                return try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
-            }
-            return try Toolbox.make(
-                loop: loop,
-                manifest: manifest,
-                diagnostics: diagnostics,
-                makeTimer: PreciseTimer.make
-            )
+            let toolbox =
+                preciseTimers
+                ? try Toolbox.make(
+                    loop: loop,
+                    manifest: manifest,
+                    diagnostics: diagnostics,
+                    makeTimer: PreciseTimer.make
+                )
+                : try Toolbox.make(loop: loop, manifest: manifest, diagnostics: diagnostics)
+            if let means = toolbox.sandboxMeans { logger.info("\(means)") }
+            return toolbox
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }

@@ -336,6 +336,7 @@ class RefusalTests(Containment):
             [WEFT, "worker", "--coordinator", coordinator.address, "--tools", str(manifest),
              "--state", coordinator.folder.name, "--name", "w1"], {"WEFT_SANDBOX": "none"})
         self.addCleanup(worker.stop)
+        worker.wait_for("no sandboxes can be made, since WEFT_SANDBOX is none")
         worker.wait_for("WEFT_SANDBOX is none.*tool not offered")
         worker.wait_for("registered")
         client = coordinator.greet("client")

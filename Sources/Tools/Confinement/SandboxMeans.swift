@@ -7,8 +7,8 @@ internal import UVLoop
 public enum SandboxMeans: Sendable, Hashable {
     /// Namespaces of the system, made by this program.
     case bubblewrap(program: String)
-    /// Rules of the system for files, and a filter for sockets.
-    case landlock
+    /// Rules of the system for files, and a filter for sockets; with why there is no bubblewrap.
+    case landlock(lack: String)
     /// None, with what is missing, as a sentence without its period.
     case none(reason: String)
 
@@ -25,7 +25,7 @@ public enum SandboxMeans: Sendable, Hashable {
             return .none(reason: "\(variable) must be bubblewrap, landlock or none")
         }
         guard wanted != "none" else { return .none(reason: "\(variable) is none") }
-        var lack = "bubblewrap was not wanted (\(variable))"
+        var lack = "\(variable) is landlock"
         if wanted != "landlock" {
             let path = environment["PATH"] ?? ProcessEnvironment.defaultPath
             if let program = ManifestTool.executable("bwrap", in: path) {
@@ -39,7 +39,7 @@ public enum SandboxMeans: Sendable, Hashable {
             }
         }
         let version = Confinement.fenceVersion
-        if wanted != "bubblewrap", version >= neededVersion { return .landlock }
+        if wanted != "bubblewrap", version >= neededVersion { return .landlock(lack: lack) }
         if wanted == "bubblewrap" { return .none(reason: lack) }
         return .none(
             reason: version == 0
@@ -47,6 +47,17 @@ public enum SandboxMeans: Sendable, Hashable {
                 : "\(lack), and the Landlock of the system (version \(version)) cannot protect"
                     + " files from being cut short, which needs Linux 6.2"
         )
+    }
+}
+
+extension SandboxMeans: CustomStringConvertible {
+    /// What makes sandboxes here, for a log.
+    public var description: String {
+        switch self {
+        case .bubblewrap(let program): "sandboxes are made by bubblewrap (\(program))"
+        case .landlock(let lack): "sandboxes are made by Landlock, since \(lack)"
+        case .none(let reason): "no sandboxes can be made, since \(reason)"
+        }
     }
 }
 
