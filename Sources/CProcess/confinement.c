@@ -42,7 +42,7 @@ static bool write_file(const char *path, const char *text) {
 }
 
 // A user namespace with the same user in it, so that processes are counted for this program and not
-// for all that the user runs.
+// for all that the user runs. Where it fails, this process may be another user's afterwards.
 static bool enter_user_namespace(void) {
     uid_t user = geteuid();
     gid_t group = getegid();
@@ -60,11 +60,26 @@ static bool enter_user_namespace(void) {
     return is_mapped;
 }
 
+bool weft_has_user_namespaces(void) {
+    static int answer = -1;
+    if (answer >= 0) return answer == 1;
+    // Some systems let a process make one but not name its users, which only a try tells.
+    pid_t pid = fork();
+    if (pid < 0) return false;
+    if (pid == 0) _exit(enter_user_namespace() ? 0 : 1);
+    int status = 1;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    answer = status == 0;
+    return answer == 1;
+}
+
 static int limit_processes(const struct program *program) {
     uint64_t count = weft_process_count(&program->confinement);
     if (program->confinement.processes == 0 || program->limits_processes) return 0;
     // The limit does not hold for root; without the namespace it is one for all that the user runs.
-    if (geteuid() == 0 || !enter_user_namespace()) return 0;
+    if (geteuid() == 0 || !program->has_user_namespaces) return 0;
+    if (!enter_user_namespace()) return -EPERM;
     return limit(RLIMIT_NPROC, count, count);
 }
 
@@ -137,14 +152,7 @@ bool weft_can_limit_processes(void) {
     weft_group_limit(&group, &limits);
     bool is_limited = group.limits_processes;
     weft_group_remove(&group);
-    if (is_limited || geteuid() == 0) return is_limited;
-    pid_t pid = fork();
-    if (pid < 0) return false;
-    if (pid == 0) _exit(enter_user_namespace() ? 0 : 1);
-    int status = 1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status == 0;
+    return is_limited || (geteuid() != 0 && weft_has_user_namespaces());
 }
 
 int weft_try_program(const char *const arguments[], int milliseconds) {

@@ -64,6 +64,9 @@ static inline uint64_t weft_process_count(const struct weft_confinement *limits)
     return limits->processes + (limits->is_wrapped ? 2 : 0);
 }
 
+// Whether this user may make user namespaces; tried once, in a process of its own.
+bool weft_has_user_namespaces(void);
+
 // In the new process, before it becomes the program: 0 or -errno.
 int weft_confine(const struct program *program);
 

@@ -29,6 +29,7 @@ static struct kept {
 } *kept;
 static size_t kept_count, kept_room;
 static pid_t sweeper;
+static bool has_user_namespaces;
 // The name for our control groups.
 static const char *owner;
 // Groups without limits that programs have left, for others.
@@ -125,6 +126,7 @@ static _Noreturn void become_supervisor(
 ) {
     struct program program = {
         .id = request->id, .stdio = {-1, -1, -1}, .confinement = request->confinement,
+        .has_user_namespaces = has_user_namespaces,
     };
     if (request->has_file) {
         strings = mmap(
@@ -156,6 +158,9 @@ static _Noreturn void become_supervisor(
 
 static void spawn(const struct request *request, char *strings, const int *descriptors, int signals) {
     if (!reserve_kept()) return answer(request->id, ENOMEM);
+    if (request->confinement.processes > 0 && geteuid() != 0) {
+        has_user_namespaces = weft_has_user_namespaces();
+    }
     pid_t keeper = getpid();
     struct group group = group_for(&request->confinement);
     pid_t pid = fork();

@@ -48,6 +48,7 @@ struct program {
     int stdio[3];
     struct weft_confinement confinement;
     bool limits_processes, limits_memory;  // the control group does, so the program need not
+    bool has_user_namespaces;  // where processes can be counted without a control group
 };
 
 // Starts the program and keeps it until it and all that it started have ended; never returns.
