@@ -52,6 +52,7 @@ class Chaos:
         self.report = report.Report(seed, processes.WEFT)
         self.plans = random.Random(f"{seed}/plans")
         self.count = 0
+        self.next_search = 0
         self.kept = []
         """(plan, run, was_cancelled) of runs that stay in the journal until the end."""
         port = free_port()
@@ -117,6 +118,9 @@ class Chaos:
         self.faults.tick()
         self.clients.collect()
         faults.unexpected_ends(self.session, self.faults, self.report)
+        if time.monotonic() > self.next_search:
+            self.next_search = time.monotonic() + 1
+            self.report.problems += self.session.crashes()
         if self.report.problems:
             raise Spoiled
 

@@ -22,7 +22,9 @@ LIMITS = ("limits: {heartbeat: 300ms, lease: 1800ms, resume_window: 600ms, cance
           "handshake: 3s}\n")
 PATIENCE = 60 * float(os.environ.get("WEFT_PATIENCE", "1"))
 """Seconds within which all has to be well again when faults have ended."""
-CRASHES = ("Fatal error", "Assertion failed", "Precondition failed", "Illegal instruction",
+BACKTRACE = "enable=yes,interactive=no,color=no,threads=all,limit=40,sanitize=no"
+"""What a crash leaves in the log."""
+CRASHES = ("Fatal error", "rogram crashed", "Assertion failed", "Precondition failed", "Illegal instruction",
            "AddressSanitizer", "ThreadSanitizer")
 
 
@@ -65,9 +67,11 @@ class Managed:
         environment = {key: os.environ[key] for key in ("PATH", "LANG", "USER")
                        if key in os.environ}
         environment |= {"HOME": str(self.session.folder), "TMPDIR": str(self.temporary),
-                        "WEFT_CHAOS": self.session.marker, "SWIFT_BACKTRACE": "enable=no"}
+                        "WEFT_CHAOS": self.session.marker, "SWIFT_BACKTRACE": BACKTRACE}
+        self.session.read.setdefault(self.log.name, 0)
         with self.log.open("ab") as log:
             log.write(f"-- start {self.starts + 1} at {time.time():.3f}\n".encode())
+            log.flush()
             self.process = subprocess.Popen(
                 self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment, start_new_session=True)
@@ -190,6 +194,8 @@ class Session:
         self.names = [f"w{number}" for number in range(1, workers + 1)]
         self.workers = {}
         self.door = Door(self.state, port)
+        self.read = {}
+        """How much of each log was searched for crashes."""
 
     def add_workers(self, proxy):
         for name in self.names:
@@ -261,12 +267,15 @@ class Session:
         return left
 
     def crashes(self):
-        """Lines of logs that only a fault of the program writes."""
+        """Lines of logs, new since the last call, that only a fault of the program writes."""
         found = []
-        for log in sorted((self.folder / "logs").iterdir()):
-            for line in log.read_text(errors="replace").splitlines():
-                if any(word in line for word in CRASHES):
-                    found.append(f"{log.name}: {line[:300]}")
+        for name, begin in self.read.items():
+            with (self.folder / "logs" / name).open("rb") as log:
+                log.seek(begin)
+                text = log.read().rpartition(b"\n")[0]
+            self.read[name] = begin + len(text)
+            found += [f"{name}: {line[:300]}" for line in text.decode(errors="replace").splitlines()
+                      if any(word in line for word in CRASHES)]
         return found
 
     def secrets_told(self):

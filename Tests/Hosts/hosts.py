@@ -83,11 +83,11 @@ class Hosts:
                 f"weft {words}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
         return ended.stdout if status == 0 else ended.stdout + ended.stderr
 
-    def start(self, *words):
-        """Starts weft on the hub; its outputs go to a file of that number."""
+    def start(self, *words, host="hub"):
+        """Starts weft on a host; its outputs go to a file of that number."""
         log = open(self.files / f"out-{len(self.started)}", "w+", encoding="utf-8")
         process = subprocess.Popen(
-            self.command("hub", *self.environment(), WEFT, *words),
+            self.command(host, *self.environment(), WEFT, *words),
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         process.log = pathlib.Path(log.name)
         log.close()
