@@ -138,7 +138,11 @@ class Audit:
             node.last_at = record["at"]
         elif kind in ("retrying", "returned"):
             node.is_live = False
-            node.causes[record["attempt"]] = record.get("cause", "never_ran")
+            cause = record.get("cause", "never_ran")
+            # A tool that was killed did not report anything.
+            if cause == "failed" and record["error"].get("exit_code") != 9:
+                cause = "not by itself"
+            node.causes[record["attempt"]] = cause
 
     # -- A node
 

@@ -64,7 +64,7 @@ class Managed:
         self.is_stopped = False
 
     def start(self):
-        environment = {key: os.environ[key] for key in ("PATH", "LANG", "USER")
+        environment = {key: os.environ[key] for key in ("PATH", "LANG", "USER", "ASAN_OPTIONS", "TSAN_OPTIONS")
                        if key in os.environ}
         environment |= {"HOME": str(self.session.folder), "TMPDIR": str(self.temporary),
                         "WEFT_CHAOS": self.session.marker, "SWIFT_BACKTRACE": BACKTRACE}

@@ -48,7 +48,7 @@ def manifest(folder, side_log, sleeper):
     def python(name, *words, **fields):
         return {"name": name, "description": f"Does what {name} says.",
                 "command": [sys.executable, "-I", "-S", f"{{manifest_dir}}/{name}.py", *words],
-                "idempotent": name in IDEMPOTENT, "timeout": "60s", **fields}
+                "idempotent": name in IDEMPOTENT, "timeout": "60s", "max_attempts": 5, **fields}
 
     tools = [
         python("add", persistent=True, concurrency=2, parameters={
