@@ -47,6 +47,7 @@ final class BenchCluster {
         slots: Int,
         isEncrypted: Bool = false,
         isDurable: Bool = false,
+        journal: String? = nil,
         onReady: @escaping (CoordinatorClient) -> Void,
         onFailure: @escaping (String) -> Void
     ) throws {
@@ -60,7 +61,8 @@ final class BenchCluster {
         keeper = try folder.startRemover(on: loop)
         let arguments =
             ["coordinator", "--listen", "127.0.0.1:0", "--state", folder.path]
-            + (isDurable ? [] : ["--ephemeral"]) + tlsArguments
+            + (isDurable ? [] : ["--ephemeral"]) + (journal.map { ["--journal", $0] } ?? [])
+            + tlsArguments
         coordinator = try spawn(arguments) { [weak self] bytes in self?.listen(to: bytes) }
         let deadline = Timer(loop: loop) { [weak self] in
             self?.fail("The cluster was not ready within 20 s.")

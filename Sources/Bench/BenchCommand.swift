@@ -71,6 +71,14 @@ struct BenchPlanCommand: ParsableCommand {
     @Flag(help: "Keep runs in a journal on disk, as a coordinator does by default.")
     var durable = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep runs in a journal in this database, postgresql://USER@HOST:PORT/DATABASE.",
+            valueName: "url"
+        )
+    )
+    var journal: String?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -96,7 +104,8 @@ struct BenchPlanCommand: ParsableCommand {
             workers: workers,
             slots: slots ?? shape.defaultSlots,
             isEncrypted: tls,
-            isDurable: durable
+            isDurable: durable || journal != nil,
+            journal: journal
         )
         if isatty(STDERR_FILENO) == 1 {
             Shell.tell("measuring \(shape.rawValue), \(settings.nodes) \(shape.unit) …")

@@ -21,6 +21,8 @@ final class BenchRunner {
         var isEncrypted = false
         /// Whether the coordinator keeps a journal.
         var isDurable = false
+        /// The database of the journal; nil for a file.
+        var journal: String?
         /// How long idle workers are watched: three heartbeats, so that each is pinged at the usual
         /// rate.
         var idleTime: Duration = .seconds(6)
@@ -108,6 +110,7 @@ final class BenchRunner {
                 slots: settings.slots,
                 isEncrypted: settings.isEncrypted,
                 isDurable: settings.isDurable,
+                journal: settings.journal,
                 onReady: { [weak self] client in
                     self?.client = client
                     self?.warmUp()

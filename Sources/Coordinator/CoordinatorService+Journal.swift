@@ -48,6 +48,8 @@ extension CoordinatorService {
 
     /// Passes new records to the journal, before anything that follows from them is done.
     func takeRecords() {
+        // It may have learned while it carried out actions that it does not lead.
+        guard !isStopped else { return }
         journal?.append(machine.takeRecords())
     }
 

@@ -83,7 +83,9 @@ extension CoordinatorService {
     ///
     /// A leader that was stopped for longer than the lease learns it here, before it does anything.
     func leadsStill() -> Bool {
-        guard let journal, loop.nowNanoseconds >= journal.validUntil else { return true }
+        guard options.sharedJournal != nil, let journal,
+            loop.nowNanoseconds >= journal.validUntil
+        else { return true }
         handleJournalProblem(
             JournalError(
                 .superseded,

@@ -191,7 +191,10 @@ struct CoordinatorCommand: ParsableCommand {
         for signal in signals { signal.close() }
         loop.close()
         if let journalFailure {
-            throw CommandFailure(hasBegun ? .failed : .usage, "\(journalFailure)")
+            throw CommandFailure(
+                hasBegun ? .failed : journalFailure.kind == .unreachable ? .unreachable : .usage,
+                "\(journalFailure)"
+            )
         }
     }
 

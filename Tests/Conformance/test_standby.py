@@ -4,16 +4,17 @@ the leader or to the database."""
 import json
 import os
 import pathlib
-import signal
 import secrets
+import signal
 import tempfile
 import time
 import unittest
 
+import test_restart
 from database import Member, database, weft
 from peer import PATIENCE, WEFT, Closed, Process
 from test_coordinator import CoordinatorTest, plan
-from test_restart import KilledTests
+from test_restart import RestartTest
 
 LIMITS = {"heartbeat": "500ms", "lease": "2500ms", "resume_window": "500ms", "finished_runs": 1}
 
@@ -86,6 +87,22 @@ class LeadTests(StandbyTest):
         # The former leader stands by when it is started again.
         leader.start()
         leader.stands_by()
+
+    def test_a_command_follows_the_lead(self):
+        leader, standby = self.pair()
+        worker = self.worker("slow")
+        folder = pathlib.Path(leader.folder.name)
+        (folder / "plan.json").write_text(json.dumps(plan(("a", "slow", {}))))
+        # The first of the list stands by, and names the other one.
+        run = Process([WEFT, "run", "--plan", str(folder / "plan.json"), "--state", str(folder),
+                       "--coordinator", f"{standby.address},{leader.address}"])
+        self.addCleanup(run.stop)
+        worker.skip_to("dispatch")
+        worker.close()
+        leader.kill()
+        self.coordinator = standby.leads()
+        self.answer(self.worker("slow"), output="x")
+        self.assertEqual(run.exit_code(), 0, run.log)
 
     def test_three_take_turns(self):
         members = [self.member().leads()]
@@ -230,13 +247,13 @@ class DatabaseTests(StandbyTest):
         client.send(type="watch", run=run, level="end")
         self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
 
-    def refusal(self, url, user=None):
+    def refusal(self, url, code=2):
         """What a coordinator says that cannot use the database."""
         with tempfile.TemporaryDirectory() as folder:
             process = Process([WEFT, "coordinator", "--listen", "127.0.0.1:0", "--state", folder,
                                "--journal", url])
             self.addCleanup(process.stop)
-            self.assertEqual(process.exit_code(), 2, process.log)
+            self.assertEqual(process.exit_code(), code, process.log)
             process.reader.join()
         return "\n".join(process.log)
 
@@ -244,9 +261,9 @@ class DatabaseTests(StandbyTest):
         place = self.url.split("@")[1]
         dead = f"127.0.0.1:1/{self.name}"
         secret = "hunter2"
-        self.assertRegex(self.refusal(f"postgresql://weft:{secret}@{dead}"),
+        self.assertRegex(self.refusal(f"postgresql://weft:{secret}@{dead}", 3),
                          f"error: The journal postgresql://weft@{dead} cannot be reached .*refused")
-        self.assertRegex(self.refusal(f"postgresql://weft:{secret}@{place}x"),
+        self.assertRegex(self.refusal(f"postgresql://weft:{secret}@{place}x", 3),
                          "cannot be reached .*does not exist")
         # What libpq says of this has the password in it.
         said = self.refusal(f"postgresql://weft:{secret}%zz@127.0.0.1/x")
@@ -380,14 +397,8 @@ class Alone(Member):
         self.leads()
 
 
-class KilledWithDatabaseTests(KilledTests):
+class KilledWithDatabaseTests(RestartTest):
     """What holds for a journal in a file holds for one in a database."""
-
-    # Nothing waits until a run is removed from a database.
-    test_runs_that_are_not_in_memory_are_read_again = None
-    # These wait for a lease, and nothing of it is the journal's.
-    test_what_must_not_run_twice_has_an_unknown_outcome = None
-    test_what_nobody_claims_runs_again_if_it_may = None
 
     @classmethod
     def setUpClass(cls):
@@ -398,6 +409,7 @@ class KilledWithDatabaseTests(KilledTests):
         self.coordinator = Alone(url, **self.limits)
         self.addCleanup(self.coordinator.stop)
 
-
-# Those of the class that is imported run where it is.
-del KilledTests
+    test_sessions = test_restart.KilledTests.test_a_worker_that_comes_back_keeps_what_it_runs
+    test_results = test_restart.KilledTests.test_a_result_that_was_not_acknowledged_is_taken
+    test_keys = (
+        test_restart.KilledTests.test_the_same_key_is_the_same_run_also_when_it_has_ended)

@@ -2,6 +2,7 @@
 // session at a time, and raises the epoch. Until then it watches the leader's beat, and ends the
 // session of a leader that has been silent for a lease. Not here: leading (PostgresStore).
 
+internal import Core
 package import UVLoop
 
 /// A coordinator that wants to lead; confined to its loop, which it keeps alive until it is closed or
@@ -34,6 +35,8 @@ package final class PostgresCandidate {
         var epoch: Int
         var number: Int
         var address: String
+        /// After how long it is replaced: what that leader counts on, and no less.
+        var lease: Duration
         var since: Int64
     }
 
@@ -146,10 +149,10 @@ package final class PostgresCandidate {
             PostgresQuery(
                 text: """
                     UPDATE weftline.leader SET epoch = epoch + 1, beat = beat + 1,
-                        session = pg_backend_pid(), address = $1
+                        session = pg_backend_pid(), lease = $1, address = $2
                     RETURNING epoch
                     """,
-                values: [.text(address)]
+                values: [.integer(lease.wholeMilliseconds), .text(address)]
             ),
         ]) { [self] result in
             guard !isClosed else { return }
@@ -204,7 +207,7 @@ package final class PostgresCandidate {
     }
 
     private func check(_ connection: PostgresConnection) {
-        let query = PostgresQuery(text: "SELECT epoch, beat, address FROM weftline.leader")
+        let query = PostgresQuery(text: "SELECT epoch, beat, lease, address FROM weftline.leader")
         connection.run([query]) { [self] result in
             guard !isClosed else { return }
             do throws(JournalError) {
@@ -223,7 +226,8 @@ package final class PostgresCandidate {
         let beat = Beat(
             epoch: row.integer(0),
             number: row.integer(1),
-            address: row.text(2),
+            address: row.text(3),
+            lease: max(lease, .milliseconds(row.integer(2))),
             since: loop.nowNanoseconds
         )
         let known = seen
@@ -233,7 +237,7 @@ package final class PostgresCandidate {
             onStandby(beat.address.isEmpty ? nil : beat.address)
         }
         let silence = Duration.nanoseconds(loop.nowNanoseconds - (seen?.since ?? 0))
-        if let seen, silence >= lease { end(seen, connection) }
+        if let seen, silence >= seen.lease { end(seen, connection) }
         schedule(after: lease / 8) { [self] in check(connection) }
     }
 

@@ -88,9 +88,10 @@ enum PostgresSchema {
                 epoch bigint NOT NULL,
                 beat bigint NOT NULL,
                 session integer NOT NULL,
+                lease bigint NOT NULL,
                 address text NOT NULL
             );
-            INSERT INTO weftline.leader VALUES(0, 0, 0, '');
+            INSERT INTO weftline.leader VALUES(0, 0, 0, 0, '');
             CREATE TABLE weftline.meta(name text PRIMARY KEY, value bigint NOT NULL);
             INSERT INTO weftline.meta VALUES('version', \(version));
         END $$

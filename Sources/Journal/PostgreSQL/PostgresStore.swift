@@ -191,6 +191,8 @@ package final class PostgresStore: JournalStore {
         beatTimer?.close()
         beatTimer = nil
         connection.close()
+        // A database that does not answer is not waited for.
+        guard failure == nil else { return loop.nextTurn(then) }
         history.close(on: loop, then: then)
     }
 }
