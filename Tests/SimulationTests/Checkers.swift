@@ -103,17 +103,31 @@ struct RunCourse {
 
 /// Attempt numbers rise by one, and only the current attempt's result changes its node.
 struct AttemptNumberChecker {
-    private var latest: [String: Int] = [:]
+    private struct Node: Hashable {
+        var run: RunID
+        var node: Int
+    }
 
-    private static func key(_ attempt: AttemptID) -> String { "\(attempt.run)/\(attempt.node)" }
+    /// The highest number that was ever sent.
+    private var highest: [Node: Int] = [:]
+    /// The number of the attempt whose result counts.
+    private var latest: [Node: Int] = [:]
 
     mutating func dispatch(_ attempt: AttemptID) -> String? {
-        let before = latest.updateValue(attempt.number, forKey: Self.key(attempt)) ?? 0
+        let node = Node(run: attempt.run, node: attempt.node)
+        latest[node] = attempt.number
+        let before = highest.updateValue(attempt.number, forKey: node) ?? 0
         return attempt.number > before ? nil : "\(attempt) follows attempt \(before)"
     }
 
+    /// After a crash the latest attempt is that of the records; later ones are forgotten.
+    mutating func goBack(to attempts: [(run: RunID, node: Int, number: Int)]) {
+        latest = [:]
+        for (run, node, number) in attempts { latest[Node(run: run, node: node)] = number }
+    }
+
     func isLatest(_ attempt: AttemptID) -> Bool {
-        latest[Self.key(attempt)] == attempt.number
+        latest[Node(run: attempt.run, node: attempt.node)] == attempt.number
     }
 }
 
@@ -122,6 +136,7 @@ struct AttemptNumberChecker {
 struct ExecutionChecker {
     private struct Execution {
         var attempt: AttemptID
+        let tool: String
         var mayBeRepeated = false
     }
 
@@ -133,10 +148,13 @@ struct ExecutionChecker {
     mutating func start(_ attempt: AttemptID, tool: String) -> String? {
         count += 1
         let earlier = executions[Self.key(attempt)] ?? []
-        executions[Self.key(attempt), default: []].append(Execution(attempt: attempt))
+        executions[Self.key(attempt), default: []].append(Execution(attempt: attempt, tool: tool))
         if earlier.contains(where: { $0.attempt == attempt }) { return "\(attempt) began twice" }
         guard !SimulatedTools.isIdempotent(tool) else { return nil }
-        guard let unsafe = earlier.first(where: { !$0.mayBeRepeated }) else { return nil }
+        // A node that a crash undid is in no record: another one may have its place.
+        guard let unsafe = earlier.first(where: { !$0.mayBeRepeated && $0.tool == tool }) else {
+            return nil
+        }
         return "\(attempt) of \(tool) began although \(unsafe.attempt) may have taken effect"
     }
 

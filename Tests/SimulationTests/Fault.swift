@@ -33,6 +33,8 @@ enum Fault: String, CaseIterable, Sendable {
     case adoptedAfterRestart
     /// A run that ended is read from disk, because a client asks for it.
     case runLoaded
+    /// The disk is full for a while.
+    case diskFull
     /// So much waits for the disk that nothing is dispatched.
     case journalBehind
     /// The story or the log of a node is read from disk.

@@ -54,6 +54,15 @@ struct RecordFold {
         return changed.sorted()
     }
 
+    /// The latest attempt of every node that had one.
+    var latestAttempts: [(run: RunID, node: Int, number: Int)] {
+        runs.flatMap { id, run in
+            run.nodes.indices.filter { run.nodes[$0].attempt > 0 }.map {
+                (run: id, node: $0, number: Int(run.nodes[$0].attempt))
+            }
+        }
+    }
+
     /// How many nodes a run has; 0 if it is not known.
     func nodeCount(of run: RunID) -> Int { runs[run]?.plan.count ?? 0 }
 

@@ -58,6 +58,7 @@ struct Scenario {
         case pause
         case keyChange
         case coordinatorCrash
+        case diskFull
     }
 
     /// The most workers of a scenario.

@@ -19,6 +19,7 @@ extension SimulatedCluster {
         case .slowReader: slowReader()
         case .pause: pauseCoordinator()
         case .coordinatorCrash: endCoordinator()
+        case .diskFull: fillDisk()
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -39,6 +40,7 @@ extension SimulatedCluster {
         case .pause: pauseCoordinator()
         case .keyChange: changeKey(of: worker)
         case .coordinatorCrash: endCoordinator()
+        case .diskFull: fillDisk()
         case .stop, .clientCut: break
         }
     }

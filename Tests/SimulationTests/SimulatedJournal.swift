@@ -33,6 +33,9 @@ struct SimulatedJournal {
     /// The position up to which records are on disk.
     var written: Int { writtenCount > 0 ? batches[writtenCount - 1].position : 0 }
     var hasOpen: Bool { !open.isEmpty }
+    /// Until when the disk is full, and whether the coordinator knows it.
+    var fullUntil = Instant.zero
+    var isKnownFull = false
 
     mutating func append(_ record: NewRecord) { open.append(record) }
 
@@ -54,6 +57,8 @@ struct SimulatedJournal {
         open = []
         for index in batches.indices { batches[index].position = 0 }
         writtenCount = count
+        fullUntil = .zero
+        isKnownFull = false
     }
 
     /// All records on disk of one run; nil if there is none.
@@ -141,6 +146,17 @@ extension SimulatedCluster {
     func finishWriting(_ count: Int) {
         // It may be of the coordinator before.
         guard count > journal.writtenCount, count <= journal.batches.count else { return }
+        if now < journal.fullUntil {
+            if !journal.isKnownFull {
+                journal.isKnownFull = true
+                tell(.journalStalled(true))
+            }
+            return plan(.journalWrites(batch: count), after: journal.fullUntil - now)
+        }
+        if journal.isKnownFull {
+            journal.isKnownFull = false
+            tell(.journalStalled(false))
+        }
         for batch in journal.batches[journal.writtenCount..<count] {
             durability.write(batch.records)
         }
@@ -149,6 +165,14 @@ extension SimulatedCluster {
         for id in links.keys.sorted() {
             if let link = links[id], !link.unwritten.isEmpty { sendWritten(over: link) }
         }
+    }
+
+    /// Nothing more can be written for a while.
+    func fillDisk() {
+        guard !isHealed else { return }
+        faults.note(.diskFull)
+        trace.add(now, "FAULT the disk is full")
+        journal.fullUntil = now + draw.duration(.milliseconds(50) ... .seconds(4))
     }
 
     /// A run is read from disk.
@@ -224,6 +248,7 @@ extension SimulatedCluster {
         }
         fold = RecordFold()
         for record in journal.batches.flatMap(\.records) { broken(fold.apply(record, at: now)) }
+        numbers.goBack(to: fold.latestAttempts)
         modelCalls.loseOpenCalls()
         // Which worker refused what is forgotten with the process.
         refusals = RefusalChecker()
