@@ -285,6 +285,9 @@ class DatabaseTests(StandbyTest):
         self.assertRegex(self.refusal(url),
                          "GRANT SELECT, INSERT, UPDATE, DELETE ON weftline.batches, weftline.outputs")
 
+    def test_its_library_is_named(self):
+        self.assertRegex(weft("version")[1], r"libpq \d+\.\d+")
+
     def test_a_newer_version_is_refused(self):
         self.member().leads()
         self.sql("UPDATE weftline.meta SET value = 2 WHERE name = 'version'")

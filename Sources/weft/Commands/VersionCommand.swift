@@ -57,12 +57,13 @@ struct VersionCommand: ParsableCommand {
 
     /// Each library with its version.
     ///
-    /// libcurl is loaded when it is needed, so a host may lack it.
+    /// libcurl and libpq are loaded when they are needed, so a host may lack them.
     private static var libraries: OrderedDictionary<String, String?> {
         [
             "libuv": UVLibrary.version, "OpenSSL": CryptoLibrary.version,
             "simdjson": JSONLibrary.version, "libyaml": YAMLLibrary.version,
             "SQLite": SQLiteLibrary.version, "libcurl": HTTPLibrary.version,
+            "libpq": PostgresLibrary.version,
         ]
     }
 
