@@ -53,8 +53,10 @@ struct BatchTable {
     /// Where the run of the latest record is: records of one run often come together.
     private var latest: (run: RunID, place: Int)?
 
+    /// The value is copied: what is passed on of one that `_read` lends is released, without
+    /// optimization, where it was after the accessor has given that memory back.
     subscript(place: Int) -> Batch {
-        _read { yield batches[place] }
+        get { batches[place] }
         _modify { yield &batches[place] }
     }
 

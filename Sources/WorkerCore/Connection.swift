@@ -31,6 +31,8 @@ struct Connection: Sendable {
     private var outage = Outage()
     /// Which coordinator the connection goes to, from 0.
     private(set) var coordinator = 0
+    /// Whether one stood by since the last session.
+    private var hasStandby = false
     /// The one that was tried last and did not answer.
     private var silentCoordinator: Int?
     /// Lines of unknown type on this connection.
@@ -105,6 +107,7 @@ struct Connection: Sendable {
         guard case .connecting = link else {
             preconditionFailure("connectFailed answers connect, but the link is \(link)")
         }
+        if hasStandby { backoff.noteStandby() }
         let pause = backoff.nextPause()
         silentCoordinator = coordinator
         moveOn()
@@ -162,6 +165,7 @@ struct Connection: Sendable {
         link = .ready
         wasRegistered = true
         silentCoordinator = nil
+        hasStandby = false
         outage.end()
         backoff.noteSession()
         turn.report(
@@ -242,7 +246,8 @@ struct Connection: Sendable {
         _ error: ErrorMessage,
         in turn: inout WorkerTurn
     ) -> Change {
-        if configuration.coordinators > 1 { backoff.noteStandby() }
+        hasStandby = configuration.coordinators > 1
+        if hasStandby { backoff.noteStandby() }
         let change = close("\(error.code): \(error.message)", isFault: false, in: &turn)
         let named = configuration.coordinatorAddresses.firstIndex { $0 == error.leader }
         if let named, named != silentCoordinator, named < configuration.coordinators {

@@ -67,8 +67,13 @@ struct StandbyTests {
     func staysNear() throws {
         var worker = Self.worker()
         try worker.send(.startRequested)
-        for _ in 0..<20 {
-            try refuse(&worker, naming: nil)
+        for attempt in 0..<20 {
+            if attempt % 2 == 1 {
+                worker.expect(.connect)
+                try worker.send(.connectFailed(reason: "refused"))
+            } else {
+                try refuse(&worker, naming: nil)
+            }
             let deadline = try #require(worker.machine.nextDeadline())
             #expect(deadline - worker.now <= .milliseconds(400))
             try worker.waitForConnect()
