@@ -326,7 +326,13 @@ struct Connection: Sendable {
     }
 
     /// The attempts are not kept for the last session any longer.
-    mutating func noteAttemptsGivenUp() { outage.noteAttemptsGivenUp() }
+    ///
+    /// If there were any, the session is not resumed: its coordinator would take what is not listed
+    /// for what never arrived, and have tools started again that must not be.
+    mutating func noteAttemptsGivenUp(hadAny: Bool) {
+        outage.noteAttemptsGivenUp()
+        if hadAny { terms.forgetSession() }
+    }
 
     /// Closes the connection for good; says why to a coordinator that does not know it.
     mutating func end(_ reason: WorkerMachine.ExitReason, in turn: inout WorkerTurn) {

@@ -23,6 +23,9 @@ struct SessionTerms: Sendable {
         lease = limits.lease
     }
 
+    /// There is no session to come back to.
+    mutating func forgetSession() { id = nil }
+
     mutating func adopt(_ welcome: Welcome) {
         let id = Hello.Resume(session: welcome.session, epoch: welcome.epoch)
         isResumed = self.id == id

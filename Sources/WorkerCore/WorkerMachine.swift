@@ -243,7 +243,7 @@ public struct WorkerMachine: Sendable {
             isDraining && connection.hasCoordinatorEnded
                 || connection.hasLeaseEnded(at: turn.now, isDraining: isDraining)
         else { return }
-        connection.noteAttemptsGivenUp()
+        connection.noteAttemptsGivenUp(hadAny: !attempts.isEmpty)
         attempts.abandonAll(in: &turn)
     }
 

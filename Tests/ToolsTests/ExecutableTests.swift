@@ -119,6 +119,17 @@ import UVLoop
         #expect(failure?.isRetryable == true)
     }
 
+    @Test func `what others have killed may have taken effect`() async throws {
+        let command = "command: [sh, -c, 'kill -KILL $$']\n"
+        let failure = try await outcome(command).failure
+        #expect(failure?.code == .outcomeUnknown)
+        #expect(failure?.isRetryable == false)
+        #expect(failure?.message == "sh was killed by SIGKILL")
+        let repeatable = try await outcome(command + "idempotent: true").failure
+        #expect(repeatable?.code == .toolError)
+        #expect(repeatable?.isRetryable == true)
+    }
+
     @Test func `only the end of a long standard error is kept`() async throws {
         let failure = try await outcome(
             "command: [sh, -c, 'yes abcdefg | head -n 100000 >&2; echo end >&2; exit 1']"

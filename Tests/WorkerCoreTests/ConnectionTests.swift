@@ -84,16 +84,43 @@ struct ConnectionTests {
         try worker.dispatch(0)
         worker.expectStart(0)
         try worker.send(.disconnected(reason: nil))
+        var resumed: [Bool] = []
         for _ in 0..<20 {
             try worker.wait(.seconds(1))
             let isConnecting = worker.actions.contains(.connect)
             worker.actions = []
             if isConnecting {
                 try worker.send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
+                if case .send(.hello(let hello)) = worker.nextAction() {
+                    resumed.append(hello.resume != nil)
+                }
                 try worker.send(.disconnected(reason: nil))
             }
         }
         #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        // In the same session its coordinator would take the attempt for one that never arrived.
+        #expect(resumed.first == true)
+        #expect(resumed.last == false)
+    }
+
+    @Test("Comes back to its session after a lease if it held nothing")
+    func leaseEndsWithoutAttempts() throws {
+        var worker = try WorkerHarness.ready()
+        try worker.send(.disconnected(reason: nil))
+        for _ in 0..<20 {
+            try worker.wait(.seconds(1))
+            if worker.actions.contains(.connect) {
+                try worker.send(.connectFailed(reason: "refused"))
+            }
+            worker.actions = []
+        }
+        try worker.waitForConnect()
+        worker.expect(.connect)
+        try worker.send(.connected(nonce: [UInt8](repeating: 1, count: Limits.nonceBytes)))
+        guard case .send(.hello(let hello)) = worker.nextAction() else {
+            throw Unexpected("hello was expected")
+        }
+        #expect(hello.resume != nil)
     }
 
     @Test("Refuses a coordinator with another key, for good")

@@ -80,7 +80,18 @@ extension ToolConfinement {
                 tool.limits.circumstance(status.reached, errors: errors.text)
                 .map { [$0] } ?? []
             let circumstances = ([circumstance] + more).filter { !$0.isEmpty }
-            return .exit(status, of: tool.program, errors, circumstances.joined(separator: " "))
+            var failure = Failure.exit(
+                status,
+                of: tool.program,
+                errors,
+                circumstances.joined(separator: " ")
+            )
+            // It may have taken effect, and nothing it said allows another start.
+            if status.wasEndedByOthers, !tool.mayRunTwice {
+                failure.code = .outcomeUnknown
+                failure.isRetryable = false
+            }
+            return failure
         }
         let cause =
             status.signal == 0

@@ -28,6 +28,11 @@ extension Failure {
 }
 
 extension ChildProcess.ExitStatus {
+    /// Whether a signal ended it that others send: the tool did not report a failure of its own.
+    var wasEndedByOthers: Bool {
+        [SIGKILL, SIGTERM, SIGINT, SIGQUIT, SIGHUP].contains(Int32(truncatingIfNeeded: signal))
+    }
+
     /// `exited with code 2` or `was killed by SIGSEGV`.
     var words: String {
         signal == 0 ? "exited with code \(code)" : "was killed by \(signalName(signal))"
@@ -85,6 +90,9 @@ enum OutputFormat: String, Sendable {
 }
 
 extension ManifestTool {
+    /// Whether an attempt whose outcome is unknown may be repeated.
+    var mayRunTwice: Bool { description.isIdempotent }
+
     /// The name of the program without its folder, for messages.
     var program: String {
         let path = command.elements.first?.literal ?? ""
