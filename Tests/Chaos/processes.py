@@ -67,7 +67,9 @@ class Managed:
         environment = {key: os.environ[key] for key in ("PATH", "LANG", "USER", "ASAN_OPTIONS", "TSAN_OPTIONS")
                        if key in os.environ}
         environment |= {"HOME": str(self.session.folder), "TMPDIR": str(self.temporary),
-                        "WEFT_CHAOS": self.session.marker, "SWIFT_BACKTRACE": BACKTRACE}
+                        "WEFT_CHAOS": self.session.marker, "SWIFT_BACKTRACE": BACKTRACE,
+                        # Memory that was freed holds nothing any more.
+                        "MALLOC_PERTURB_": "165"}
         self.session.read.setdefault(self.log.name, 0)
         with self.log.open("ab") as log:
             log.write(f"-- start {self.starts + 1} at {time.time():.3f}\n".encode())
