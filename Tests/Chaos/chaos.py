@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -381,6 +382,9 @@ def main():
     except AssertionError as error:
         session.report.wrong(str(error))
     finally:
+        # A second one would leave processes behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         folder = session.session.folder
         session.close()
     print(session.report.json() if given.json else session.report.text())
