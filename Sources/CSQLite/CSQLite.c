@@ -39,6 +39,9 @@ static weft_sqlite_result result_of(sqlite3 *raw, int code) {
     }
     if (code == SQLITE_IOERR_DATA || code == SQLITE_IOERR_CORRUPTFS) return WEFT_SQLITE_DAMAGED;
     int system = raw ? sqlite3_system_errno(raw) : 0;
+    // The index of the log could not grow; SQLite before 3.42 does not tell why if that was at the end
+    // of a transaction. Nothing else has failed on this thread since.
+    if (code == SQLITE_IOERR_SHMSIZE && !system) system = errno;
     if (system == ENOSPC || system == EDQUOT) return WEFT_SQLITE_FULL;
     return (code & 0xff) == SQLITE_CANTOPEN ? WEFT_SQLITE_NOT_OPENED : WEFT_SQLITE_FAILED;
 }
@@ -51,9 +54,12 @@ static weft_sqlite_result note(weft_sqlite *sqlite, int code) {
         : sqlite3_errstr(code);
     if (code == SQLITE_IOERR_DATA) text = "a page does not fit its checksum";
     int system = sqlite->raw ? sqlite3_system_errno(sqlite->raw) : 0;
-    bool is_of_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
-    if (system && is_of_system && sqlite->last != WEFT_SQLITE_DAMAGED) {
+    bool is_of_system = ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)
+        && sqlite->last != WEFT_SQLITE_DAMAGED;
+    if (system && is_of_system) {
         snprintf(sqlite->message, sizeof sqlite->message, "%s: %s", text, strerror(system));
+    } else if (is_of_system) {
+        snprintf(sqlite->message, sizeof sqlite->message, "%s, code %d", text, code);
     } else {
         snprintf(sqlite->message, sizeof sqlite->message, "%s", text);
     }

@@ -237,23 +237,75 @@ int fsync(int file) {
 """
 
 
-class BrokenDiskTests(RestartTest):
+# No room for more of SQLite's index of its log.
+FULL_INDEX = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+ssize_t pwrite64(int file, const void *bytes, size_t count, off_t offset) {
+    const char *full = getenv("WEFT_TEST_DISK_FULL");
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = full && access(full, F_OK) == 0 ? readlink(link, path, sizeof path) : 0;
+    if (length > 4 && memcmp(path + length - 4, "-shm", 4) == 0) { errno = ENOSPC; return -1; }
+    return syscall(SYS_pwrite64, file, bytes, count, offset);
+}
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
+    return pwrite64(file, bytes, count, offset);
+}
+"""
+
+
+class FaultyDisk(RestartTest):
+    source, variable = None, None
+
     def setUp(self):
         compiler = shutil.which("cc") or shutil.which("clang")
         if compiler is None:
             self.skipTest("there is no C compiler to make a disk fail with")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        source = pathlib.Path(folder.name, "sync.c")
-        source.write_text(FAULTY_SYNC)
+        source = pathlib.Path(folder.name, "fault.c")
+        source.write_text(self.source)
         library = source.with_suffix(".so")
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
         self.switch = pathlib.Path(folder.name, "fails")
 
         class BrokenDisk(Coordinator):
-            environment = {"LD_PRELOAD": str(library), "WEFT_TEST_SYNC_FAILS": str(self.switch)}
+            environment = {"LD_PRELOAD": str(library), self.variable: str(self.switch)}
         self.coordinator = BrokenDisk(**self.limits)
         self.addCleanup(self.coordinator.stop)
+
+
+class FullIndexTests(FaultyDisk):
+    source, variable = FULL_INDEX, "WEFT_TEST_DISK_FULL"
+
+    def test_no_room_for_the_index_of_the_log(self):
+        worker = Process([WEFT, "worker", "--coordinator", self.coordinator.address, "--diagnostics",
+                          "--key-file", str(pathlib.Path(self.coordinator.folder.name, "worker.key"))])
+        self.addCleanup(worker.stop)
+        worker.wait_for("registered")
+        client = self.client()
+        self.switch.touch()
+        # Together they need more of the index than there is at first.
+        run = self.submit(client, plan(*((f"n{number}", "payload", {"bytes": 6_000_000})
+                                         for number in range(3))))
+        self.coordinator.process.wait_for("no room on the disk.*journal cannot be written")
+        self.switch.unlink()
+        self.coordinator.process.wait_for("written again")
+        client = self.client()
+        client.send(type="watch", run=run, level="end")
+        self.assertEqual(self.end(client, run)[-1]["kind"], "run_succeeded")
+        code, text = check(self.coordinator)
+        self.assertEqual(code, 0, text)
+
+
+class BrokenDiskTests(FaultyDisk):
+    source, variable = FAULTY_SYNC, "WEFT_TEST_SYNC_FAILS"
 
     def test_a_failed_sync_stops_the_coordinator(self):
         worker = self.worker(["slow"])
