@@ -10,6 +10,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// For the command alone: its code runs once or waits, so that it had better be small.
+let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// A module that computes and does nothing else: it depends on such modules and collections only.
 func pure(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -189,7 +192,7 @@ let package = Package(
                 "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
                 ordered,
             ],
-            swiftSettings: settings
+            swiftSettings: small
         ),
 
         // What programs do with the library; built, run and checked by the tests.
