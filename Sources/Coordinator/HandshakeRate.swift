@@ -17,7 +17,7 @@ struct HandshakeRate {
     private let atOnce: Double
     private var buckets: [String: Bucket] = [:]
 
-    /// Addresses that are remembered; full buckets are forgotten beyond that.
+    /// Addresses that are remembered; beyond that full buckets are forgotten, or else all of them.
     private static let remembered = 4_096
 
     init(perSecond: Int, atOnce: Int) {
@@ -52,6 +52,9 @@ struct HandshakeRate {
         if left + 1 >= atOnce { buckets[host] = nil } else { buckets[host]?.left = left + 1 }
     }
 
+    /// How many addresses are remembered.
+    var addresses: Int { buckets.count }
+
     private func filled(_ host: String, _ now: Instant) -> Bucket {
         guard var bucket = buckets[host] else { return Bucket(left: atOnce, at: now) }
         let seconds = (now - bucket.at) / .seconds(1)
@@ -63,5 +66,7 @@ struct HandshakeRate {
 
     private mutating func forgetFull(_ now: Instant) {
         buckets = buckets.filter { filled($0.key, now).left < atOnce }
+        // So many addresses at a time are no single peer's doing, and must not take more memory.
+        if buckets.count > Self.remembered / 2 { buckets = [:] }
     }
 }

@@ -1,5 +1,5 @@
 // What a child of a keeper may use and reach, and which of its limits it has reached. Not here: how
-// the system is told (CProcess), what a manifest says of it (Tools).
+// it is applied by system calls (CProcess), how a manifest is read (Tools).
 internal import CProcess
 
 /// What a child of a keeper may use and reach.

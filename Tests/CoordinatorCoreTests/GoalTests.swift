@@ -13,31 +13,6 @@ import Wire
 struct GoalTests {
     let harness = MachineHarness(hasModels: true)
 
-    private func submit(
-        _ client: TestPeer,
-        join: JoinKind = .llm,
-        planner: PlannerOptions = PlannerOptions(),
-        tools: [String]? = nil,
-        budget: Budget = Budget(),
-        watch: WatchLevel = .progress
-    ) throws -> RunID {
-        client.send(
-            .submit(
-                Submit(
-                    key: "g",
-                    plan: nil,
-                    goal: "Find the number.",
-                    planner: planner,
-                    join: join,
-                    tools: tools,
-                    budget: budget,
-                    watch: watch
-                )
-            )
-        )
-        return try client.nextAccepted().run
-    }
-
     private func plan(_ nodes: NodeText...) -> String { PlanText.plan(nodes).text }
 
     /// The events of a goal and of the run's end, without the others.
@@ -69,7 +44,7 @@ struct GoalTests {
     func early() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         #expect(planner.text.contains("Find the number."))
         harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
@@ -101,7 +76,7 @@ struct GoalTests {
     func callWithoutEnd() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
         harness.advance(.seconds(10))
@@ -126,7 +101,7 @@ struct GoalTests {
     func concat() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client, join: .json)
+        let run = try client.submitGoal(join: .json)
         let planner = try harness.nextCall(.planner)
         harness.say(plan(NodeText("t1")), in: planner)
         harness.end(planner)
@@ -140,7 +115,7 @@ struct GoalTests {
     func plannedNodes() throws {
         harness.worker()
         let client = harness.client()
-        _ = try submit(client)
+        _ = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         let written = NodeText("t1")
         // Letters, because calls that count up are cut.
@@ -166,7 +141,7 @@ struct GoalTests {
     func usage() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let use = { (call: TestCall, usage: TokenUsage) in
             harness.handle(.modelReported(call.id, .usage(usage)))
         }
@@ -196,7 +171,7 @@ struct GoalTests {
     func repair() throws {
         let worker = harness.worker()
         let client = harness.client()
-        _ = try submit(client)
+        _ = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(plan(NodeText("t1"), NodeText("t2", tool: "no_such_tool")), in: planner)
         harness.end(planner)
@@ -224,7 +199,7 @@ struct GoalTests {
     func prose() throws {
         harness.worker()
         let client = harness.client()
-        _ = try submit(client, planner: PlannerOptions(repairs: 1))
+        _ = try client.submitGoal(planner: PlannerOptions(repairs: 1))
         for _ in 0..<2 {
             let planner = try harness.nextCall(.planner)
             harness.say("I would rather talk about it.", in: planner)
@@ -240,7 +215,7 @@ struct GoalTests {
     func secondRound() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(plan(NodeText("t1")), in: planner)
         harness.end(planner)
@@ -271,7 +246,7 @@ struct GoalTests {
     func failedNode() throws {
         let worker = harness.worker()
         let client = harness.client()
-        _ = try submit(client)
+        _ = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(plan(NodeText("t1")), in: planner)
         harness.end(planner)
@@ -289,7 +264,7 @@ struct GoalTests {
     func failureFinishes() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
         let dispatch = try worker.nextDispatch()
@@ -310,7 +285,7 @@ struct GoalTests {
     func failureCancels() throws {
         let worker = harness.worker()
         let client = harness.client()
-        _ = try submit(client, planner: PlannerOptions(onModelFailure: .cancel))
+        _ = try client.submitGoal(planner: PlannerOptions(onModelFailure: .cancel))
         let planner = try harness.nextCall(.planner)
         harness.say(#"{"tasks":["#, NodeText("t1").text, in: planner)
         let dispatch = try worker.nextDispatch()
@@ -330,7 +305,7 @@ struct GoalTests {
     func joinerFails() throws {
         let worker = harness.worker()
         let client = harness.client()
-        _ = try submit(client)
+        _ = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(plan(NodeText("t1")), in: planner)
         harness.end(planner)
@@ -366,7 +341,7 @@ struct GoalTests {
     func cancelled() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(#"{"tasks":["#, in: planner)
         client.send(.cancelRun(CancelRun(run: run)))
@@ -379,7 +354,7 @@ struct GoalTests {
     func cancelledWithNodes() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(#"{"tasks":["#, NodeText("t0").text, ",", in: planner)
         let dispatch = try worker.nextDispatch()
@@ -395,7 +370,7 @@ struct GoalTests {
     func wallBudget(isJoining: Bool) throws {
         let worker = harness.worker()
         let client = harness.client()
-        _ = try submit(client, budget: Budget(wallMilliseconds: 1_500))
+        _ = try client.submitGoal(budget: Budget(wallMilliseconds: 1_500))
         var call = try harness.nextCall(.planner)
         if isJoining {
             harness.say(plan(NodeText("t1")), in: call)
@@ -417,7 +392,7 @@ struct GoalTests {
     func tokens() throws {
         harness.worker()
         let client = harness.client()
-        _ = try submit(client, budget: Budget(tokens: 100))
+        _ = try client.submitGoal(budget: Budget(tokens: 100))
         let planner = try harness.nextCall(.planner)
         harness.handle(.modelReported(planner.id, .usage(TokenUsage(input: 90, output: 20))))
         #expect(harness.cancelledCalls == [planner.id])
@@ -451,7 +426,7 @@ struct GoalTests {
             ]
         )
         let client = harness.client()
-        _ = try submit(client, planner: PlannerOptions(repairs: 0), tools: ["t"])
+        _ = try client.submitGoal(planner: PlannerOptions(repairs: 0), tools: ["t"])
         let planner = try harness.nextCall(.planner)
         #expect(!planner.text.contains("forbidden_one"))
         harness.say(plan(NodeText("t1", tool: "forbidden_one"), NodeText("t2")), in: planner)

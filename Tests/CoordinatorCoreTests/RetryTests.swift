@@ -14,27 +14,6 @@ import Wire
 struct RetryTests {
     let harness = MachineHarness(hasModels: true)
 
-    private func submit(
-        _ client: TestPeer,
-        planner: PlannerOptions = PlannerOptions(),
-        budget: Budget = Budget()
-    ) throws -> RunID {
-        client.send(
-            .submit(
-                Submit(
-                    key: "g",
-                    plan: nil,
-                    goal: "Find the number.",
-                    planner: planner,
-                    join: .llm,
-                    budget: budget,
-                    watch: .progress
-                )
-            )
-        )
-        return try client.nextAccepted().run
-    }
-
     private func lastEvent(_ client: TestPeer) -> EventKind? {
         let events = client.take().compactMap { message -> EventKind? in
             guard case .event(let event) = message else { return nil }
@@ -47,7 +26,7 @@ struct RetryTests {
     func retriedJoin() throws {
         let worker = harness.worker()
         let client = harness.client()
-        let run = try submit(client)
+        let run = try client.submitGoal()
         let planner = try harness.nextCall(.planner)
         harness.say(PlanText.plan([NodeText("t1")]).text, in: planner)
         harness.end(planner)
@@ -72,7 +51,7 @@ struct RetryTests {
     func retriedPlan() throws {
         let client = harness.client()
         let options = PlannerOptions(format: .text, rounds: 1)
-        let run = try submit(client, planner: options, budget: Budget(nodes: 9))
+        let run = try client.submitGoal(planner: options, budget: Budget(nodes: 9))
         harness.fail(
             try harness.nextCall(.planner),
             ModelFailure(code: .unreachable, message: "gone")

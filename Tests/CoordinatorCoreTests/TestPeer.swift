@@ -4,6 +4,7 @@
 import CoordinatorCore
 import Core
 import JSON
+import Plans
 import TestKit
 import Testing
 import Wire
@@ -312,4 +313,31 @@ func tool(_ name: String, schema: String) -> ToolDescription {
         description: "",
         parameters: RawJSON(trusted: Array(schema.utf8)[...])
     )
+}
+
+extension TestPeer {
+    /// Submits a goal, and returns its run.
+    func submitGoal(
+        join: JoinKind = .llm,
+        planner: PlannerOptions = PlannerOptions(),
+        tools: [String]? = nil,
+        budget: Budget = Budget(),
+        watch: WatchLevel = .progress
+    ) throws -> RunID {
+        send(
+            .submit(
+                Submit(
+                    key: "g",
+                    plan: nil,
+                    goal: "Find the number.",
+                    planner: planner,
+                    join: join,
+                    tools: tools,
+                    budget: budget,
+                    watch: watch
+                )
+            )
+        )
+        return try nextAccepted().run
+    }
 }

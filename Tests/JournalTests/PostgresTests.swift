@@ -171,7 +171,7 @@ struct PostgresTests {
         #expect(try PostgresTables(place).records(of: run.id) == nil)
     }
 
-    @Test("Another one waits, is told who leads, and leads when that one ends")
+    @Test("A second coordinator waits, knows the leader, and leads when the leader ends")
     func succession() async throws {
         let place = place
         try await lead(place) { loop, first, _ in

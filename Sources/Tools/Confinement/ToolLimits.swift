@@ -1,5 +1,5 @@
 // The limits that a manifest sets for a tool's processes, and the failures of tools that reach them.
-// Not here: reading them (ManifestReader), how the system is told (UVLoop).
+// Not here: reading them (ManifestReader), how they are applied (UVLoop).
 internal import Configuration
 internal import Core
 internal import UVLoop
