@@ -111,6 +111,7 @@ let package = Package(
             ]
         ),
         pure("LaunchCore", ["Core"]),
+        pure("MCP", ["JSON"]),
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
@@ -226,6 +227,7 @@ let package = Package(
         tests("CoreTests", ["Core"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("YAMLTests", ["YAML"]),
+        tests("MCPTests", ["JSON", "MCP"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Plans", "Wire", "Coordinator", "LanguageModels"]

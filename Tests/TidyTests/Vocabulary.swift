@@ -22,11 +22,17 @@ enum Vocabulary {
     static let swiftTask = "task"
 
     /// Modules where functions run as Swift tasks, so that the word has that meaning; and
-    /// PlannerCore, where it is an element of the `tasks` that a model writes, not yet a node.
-    static let modulesWithTasks: Set<String> = ["UVLoop", "Tools", "Weftline", "PlannerCore"]
+    /// PlannerCore, where it is an element of the `tasks` that a model writes, not yet a node; and
+    /// those of MCP, which has tasks of its own.
+    static let modulesWithTasks: Set<String> = [
+        "UVLoop", "Tools", "Weftline", "PlannerCore", "MCP", "MCPServer", "weft",
+    ]
 
-    /// Modules that talk to HTTP servers, which are not coordinators.
-    static let modulesWithServers: Set<String> = ["CCurl", "HTTP", "LanguageModels", "PlannerCore"]
+    /// Modules that deal with servers of HTTP or of MCP, which are not coordinators.
+    static let modulesWithServers: Set<String> = [
+        "CCurl", "HTTP", "LanguageModels", "PlannerCore", "MCP", "MCPServer", "HTTPServer",
+        "CMicroHTTPD", "Tools", "Weftline", "weft",
+    ]
 
     /// The shim over libssl, whose functions have these words in their names.
     static let moduleOfTLS = "CTLS"
