@@ -22,7 +22,8 @@ enum JSONPointer {
             .map { unescaped(percentDecoded(Array($0))) }
     }
 
-    private static func percentDecoded(_ bytes: [UInt8]) -> String {
+    /// Bytes with their `%41` carried out, as text.
+    static func percentDecoded(_ bytes: [UInt8]) -> String {
         var result: [UInt8] = []
         var index = 0
         while index < bytes.count {

@@ -64,7 +64,7 @@ extension JSONValue {
         }
         guard let value = doubleValue, let divisor = other.doubleValue else { return nil }
         let quotient = value / divisor
-        guard quotient.isFinite else { return false }
+        guard quotient.isFinite else { return value.truncatingRemainder(dividingBy: divisor) == 0 }
         // DecimalNumber fractions such as 0.01 have no exact double, so a quotient may be wrong by
         // rounding.
         return abs(quotient - quotient.rounded()) <= 4 * quotient.ulp

@@ -1,11 +1,12 @@
 // The grammar of regular expressions in ECMAScript: choices, sequences, repetitions, groups,
-// classes, escapes. Lookaround and backreferences are refused by name: they cannot be matched in
-// linear time.
+// classes, escapes, lookahead and lookbehind. Backreferences are refused by name: they cannot be
+// matched in bounded time.
 
 /// A parsed pattern.
 indirect enum PatternTree {
     case set(ScalarSet)
     case assertion(PatternAssertion)
+    case look(PatternTree, isBackward: Bool, isNegative: Bool)
     case sequence([PatternTree])
     case choice([PatternTree])
     case repetition(PatternTree, minimum: Int, maximum: Int?)
@@ -76,7 +77,10 @@ struct PatternParser {
         if let next, next == "*" || next == "+" || next == "?" || next == "{" && isCountAhead {
             throw PatternError(message: "a repetition is repeated")
         }
-        if case .assertion = part { throw PatternError(message: "an assertion is repeated") }
+        switch part {
+        case .assertion, .look: throw PatternError(message: "an assertion is repeated")
+        default: break
+        }
         return .repetition(part, minimum: bounds.minimum, maximum: bounds.maximum)
     }
 
@@ -133,7 +137,7 @@ struct PatternParser {
     }
 
     private mutating func group() throws(PatternError) -> PatternTree {
-        if skip("?") { try groupKind() }
+        let look = skip("?") ? try groupKind() : nil
         depth += 1
         guard depth <= Self.depthLimit else {
             throw PatternError(message: "its groups nest deeper than \(Self.depthLimit)")
@@ -141,18 +145,23 @@ struct PatternParser {
         let tree = try choice()
         depth -= 1
         guard skip(")") else { throw PatternError(message: "a ( has no )") }
-        return tree
+        guard let look else { return tree }
+        return .look(tree, isBackward: look.isBackward, isNegative: look.isNegative)
     }
 
-    private mutating func groupKind() throws(PatternError) {
+    /// Reads what follows `(?`; nil for a group that only groups.
+    private mutating func groupKind() throws(PatternError) -> (
+        isBackward: Bool, isNegative: Bool
+    )? {
         switch try requireNext("a group is not complete") {
-        case ":": return
-        case "=", "!": throw PatternError(message: "lookahead is not supported")
+        case ":": return nil
+        case "=": return (false, false)
+        case "!": return (false, true)
         case "<":
-            if next == "=" || next == "!" {
-                throw PatternError(message: "lookbehind is not supported")
-            }
+            if skip("=") { return (true, false) }
+            if skip("!") { return (true, true) }
             while try requireNext("a group's name has no >") != ">" {}
+            return nil
         default: throw PatternError(message: "a kind of group is not known")
         }
     }

@@ -68,7 +68,7 @@ struct UnicodeCategory: Sendable {
     ]
     private static let longNames = [
         "Letter": "L", "Uppercase_Letter": "Lu", "Lowercase_Letter": "Ll", "Mark": "M",
-        "Number": "N", "Decimal_Number": "Nd", "Punctuation": "P", "Symbol": "S",
+        "Number": "N", "Decimal_Number": "Nd", "digit": "Nd", "Punctuation": "P", "Symbol": "S",
         "Separator": "Z", "Other": "C",
     ]
 

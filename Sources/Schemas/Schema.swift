@@ -3,22 +3,21 @@
 
 public import JSON
 
-/// A compiled JSON Schema: the part of draft-07 and 2020-12 that tool parameters use.
+/// A compiled JSON Schema: draft 2020-12, and draft-07 where its `$schema` says so.
 ///
-/// Enforced: `type`, `enum`, `const`; `properties`, `required`, `additionalProperties`,
-/// `patternProperties`, `propertyNames`, `minProperties`, `maxProperties`, `dependentRequired`;
-/// `items` (also draft-07's list), `prefixItems`, `additionalItems`, `contains`, `minContains`,
-/// `maxContains`, `minItems`, `maxItems`, `uniqueItems`; `minLength`, `maxLength` (code points),
-/// `pattern`; `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`; `allOf`,
-/// `anyOf`, `oneOf`, `not`, `if`/`then`/`else`; `$ref` to a place within the document, counted from
-/// its root. Keywords beside a `$ref` count too, as in 2020-12. `1.0` is an integer, and equal to
-/// `1`, as JSON Schema has it.
+/// Every keyword that constrains values is enforced; `format`, the `content…` keywords, `title` and
+/// words that the drafts do not know are annotations and change nothing. References, by pointer,
+/// `$anchor`, `$id` and `$dynamicRef`, find places within the document: nothing is ever fetched, and
+/// a reference to anything else is refused, as is a `$schema` that is not known. `1.0` is an
+/// integer, and equal to `1`.
 ///
-/// A schema with standard keywords that constrain values but are not in this list is refused; any
-/// other keyword, such as `title`, `format` or an unknown word, is an annotation and changes
-/// nothing.
+/// The keywords of older drafts mean what they did: `definitions`, `items` as a list with
+/// `additionalItems`, `dependencies`. In a schema with the `$schema` of draft-07 or older, the keywords
+/// beside a `$ref` are ignored, as those drafts have it; without a `$schema` they count. What
+/// cannot be enforced, such as `nullable` of OpenAPI 3.0 or `$recursiveRef`, is refused.
 public struct Schema: Sendable {
     let nodes: [SchemaNode]
+    private let hasDynamicReferences: Bool
 
     /// The largest number of subschemas in use.
     public static let subschemasLimit = 10_000
@@ -28,15 +27,16 @@ public struct Schema: Sendable {
     /// Compiles a schema; the error names the part that is malformed or not supported, and where it
     /// is.
     public init(compiling raw: RawJSON) throws(SchemaError) {
-        var compiler = SchemaCompiler(document: JSONValue(raw))
+        var compiler = try SchemaCompiler(document: JSONValue(raw))
         nodes = try compiler.compile()
+        hasDynamicReferences = compiler.hasDynamicReferences
     }
 
     /// Whether every object is valid, so that arguments that are objects need no check.
     public var acceptsEverything: Bool {
         nodes[0].assertions.allSatisfy { assertion in
             switch assertion {
-            case .type(let types): types.contains(.object)
+            case .type(let types): types.list.contains(.object)
             case .fields(let fields): fields.subschemas.allSatisfy { nodes[$0].assertions.isEmpty }
             default: assertion.concernsOnlyScalarsOrArrays
             }
@@ -48,7 +48,8 @@ public struct Schema: Sendable {
     /// The number of steps is bounded by the value's size; a value that would need more is reported
     /// as a problem.
     public func problems(of value: JSONValue) -> [SchemaProblem] {
-        var checker = SchemaChecker(nodes: nodes, value: value)
+        if surelyAccepts(value) { return [] }
+        var checker = SchemaChecker(nodes: nodes, tracksResources: hasDynamicReferences)
         return checker.run(value)
     }
 }

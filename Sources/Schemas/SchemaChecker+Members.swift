@@ -10,13 +10,15 @@ extension SchemaChecker {
     ) {
         switch assertion {
         case .fields(let schemas):
+            var position = 0
             for (key, value) in fields {
-                checkField(key, value, schemas)
+                if checkField(key, value, at: position, schemas) { marks?[position] = true }
                 if isDone { return }
+                position += 1
             }
         case .fieldNames(let index):
             for key in fields.keys {
-                if let problem = firstProblem(.string(key), index) {
+                if let problem = firstProblem(ofPart: .string(key), index) {
                     report(at: .key(key), "has a name that \(problem.message)")
                 }
                 if isDone { return }
@@ -31,14 +33,27 @@ extension SchemaChecker {
             if let problem = bounds.problem(with: fields.count, unit: ("field", "fields")) {
                 report(problem)
             }
+        case .unevaluatedFields(let index):
+            for (position, (key, value)) in fields.enumerated() where marks?[position] != true {
+                spend(1)
+                checkOther(key, value, index)
+                if isDone { return }
+                marks?[position] = true
+            }
         default: break
         }
     }
 
-    private mutating func checkField(_ key: String, _ value: JSONValue, _ schemas: SchemaFields) {
+    /// Checks one field; whether a schema says anything about it.
+    private mutating func checkField(
+        _ key: String,
+        _ value: JSONValue,
+        at position: Int,
+        _ schemas: SchemaFields
+    ) -> Bool {
         spend(1 + key.utf8.count / 8)
         var isKnown = false
-        if let index = schemas.named[key] {
+        if let index = schemas.schema(named: key, near: position) {
             isKnown = true
             check(value, at: .key(key), index)
         }
@@ -46,11 +61,17 @@ extension SchemaChecker {
             isKnown = true
             check(value, at: .key(key), index)
         }
-        guard !isKnown, let additional = schemas.additional, !isDone else { return }
-        if case .never? = nodes[additional].assertions.first {
+        guard !isKnown, let additional = schemas.additional, !isDone else { return isKnown }
+        checkOther(key, value, additional)
+        return true
+    }
+
+    /// Checks a field that the schema does not name.
+    private mutating func checkOther(_ key: String, _ value: JSONValue, _ index: SchemaIndex) {
+        if case .never? = nodes[index].assertions.first {
             report(at: .key(key), "is not a field of the schema")
         } else {
-            check(value, at: .key(key), additional)
+            check(value, at: .key(key), index)
         }
     }
 
@@ -74,6 +95,14 @@ extension SchemaChecker {
                 spend(1)
                 check(element, at: .index(position), index)
                 if isDone { return }
+                marks?[position] = true
+            }
+        case .unevaluatedElements(let index):
+            for (position, element) in elements.enumerated() where marks?[position] != true {
+                spend(1)
+                check(element, at: .index(position), index)
+                if isDone { return }
+                marks?[position] = true
             }
         case .contains(let index, let bounds): checkContained(elements, index, bounds)
         case .elementCount(let bounds):
@@ -91,15 +120,52 @@ extension SchemaChecker {
         _ bounds: SchemaBounds
     ) {
         var count = 0
-        for element in elements {
+        for (position, element) in elements.enumerated() {
             spend(1)
-            if firstProblem(element, index) == nil { count += 1 }
+            if firstProblem(ofPart: element, index) == nil {
+                count += 1
+                marks?[position] = true
+            }
             if isDone { return }
         }
         let bounds = SchemaBounds(minimum: bounds.minimum ?? 1, maximum: bounds.maximum)
         let unit = ("element of the required form", "elements of the required form")
         if let problem = bounds.problem(with: count, unit: unit) { report(problem) }
     }
+
+    // MARK: - What has been checked
+
+    /// Checks against a subschema that asks which members the keywords beside it have checked; what
+    /// others around it have checked does not count.
+    mutating func checkCollecting(_ value: JSONValue, _ index: SchemaIndex) {
+        let count: Int
+        switch value {
+        case .object(let fields): count = fields.count
+        case .array(let elements): count = elements.count
+        default: return checkAssertions(value, index)
+        }
+        spend(1 + count / 8)
+        let outer = marks
+        marks = [Bool](repeating: false, count: count)
+        checkAssertions(value, index)
+        let inner = marks
+        marks = outer
+        guard outer != nil, let inner else { return }
+        for position in 0..<count where inner[position] { marks?[position] = true }
+    }
+
+    /// The first problem of a part of the value, whose members are not those of the value.
+    private mutating func firstProblem(
+        ofPart part: JSONValue,
+        _ index: SchemaIndex
+    ) -> SchemaProblem? {
+        let outer = marks
+        marks = nil
+        defer { marks = outer }
+        return firstProblem(part, index)
+    }
+
+    // MARK: - Equal elements
 
     private mutating func checkUnique(_ elements: [JSONValue]) {
         var firstPositions: [JSONValue: Int] = [:]

@@ -2,6 +2,7 @@
 // short. Objects and arrays are in SchemaChecker+Members.swift.
 
 internal import JSON
+internal import OrderedCollections
 
 struct SchemaChecker {
     /// How many subschemas may be applied inside one another, down the value and through
@@ -13,18 +14,28 @@ struct SchemaChecker {
     private var problems: [SchemaProblem] = []
     /// How many problems to find; one if only validity matters.
     private var limit = Schema.problemsLimit
-    /// The most steps for a value, in proportion to its size, so that no schema makes a check too
-    /// slow.
-    var steps: Int
+    /// The steps that are left, so that no schema makes a check too slow.
+    ///
+    /// A value that needs more than these is weighed and gets more in proportion to its size.
+    var steps = 1_000_000
+    private var isWeighed = false
+    private var whole: JSONValue = .null
     private var depth = 0
     private var gaveUp: SchemaProblem?
+    /// Which members of the object or array at the current place have been checked; nil when
+    /// nothing asks for it.
+    var marks: [Bool]?
+    private let tracksResources: Bool
+    /// The resources that the check has come through, the outermost first.
+    private var resources: [Int] = []
 
-    init(nodes: [SchemaNode], value: JSONValue) {
+    init(nodes: [SchemaNode], tracksResources: Bool) {
         self.nodes = nodes
-        steps = 1_000_000 + 64 * value.weight
+        self.tracksResources = tracksResources
     }
 
     mutating func run(_ value: JSONValue) -> [SchemaProblem] {
+        whole = value
         check(value, 0)
         if let gaveUp {
             problems = problems.prefix(Schema.problemsLimit - 1) + [gaveUp]
@@ -48,7 +59,13 @@ struct SchemaChecker {
     /// Checks a part of the value against a subschema.
     mutating func check(_ part: JSONValue, at step: JSONPathStep, _ index: SchemaIndex) {
         path.append(step)
-        check(part, index)
+        if let outer = marks {
+            marks = nil
+            check(part, index)
+            marks = outer
+        } else {
+            check(part, index)
+        }
         path.removeLast()
     }
 
@@ -57,6 +74,16 @@ struct SchemaChecker {
         depth += 1
         defer { depth -= 1 }
         if depth > Self.depthLimit { giveUp("is nested too deeply to be checked") }
+        if tracksResources { resources.append(nodes[index].resource) }
+        if nodes[index].collects {
+            checkCollecting(value, index)
+        } else {
+            checkAssertions(value, index)
+        }
+        if tracksResources { resources.removeLast() }
+    }
+
+    mutating func checkAssertions(_ value: JSONValue, _ index: SchemaIndex) {
         for assertion in nodes[index].assertions {
             spend(1)
             if isDone { return }
@@ -67,16 +94,28 @@ struct SchemaChecker {
     /// Counts the steps; a check that has used all its steps ends with that as its problem.
     mutating func spend(_ cost: Int) {
         steps -= cost
+        if steps < 0 { weigh() }
         if steps < 0 { giveUp("takes too long to be checked against its schema") }
     }
 
+    /// Adds the steps that the value's size allows.
+    private mutating func weigh() {
+        guard !isWeighed else { return }
+        isWeighed = true
+        steps += 64 * whole.weight
+    }
+
     /// The first problem that a subschema has with the value; nil when it is valid.
+    ///
+    /// What the subschema checks counts as checked if the value is valid.
     mutating func firstProblem(_ value: JSONValue, _ index: SchemaIndex) -> SchemaProblem? {
         let outer = (problems, limit)
+        let outerMarks = marks
         (problems, limit) = ([], 1)
         check(value, index)
         let first = problems.first
         (problems, limit) = outer
+        if first != nil { marks = outerMarks }
         return first
     }
 
@@ -100,11 +139,15 @@ struct SchemaChecker {
         case .never: report("is not allowed")
         case .type(let types):
             spend(value.numberWeight)
-            if !types.contains(where: value.isType) {
-                report("must be \(Self.choice(types.map(\.phrase))), not \(value.typePhrase)")
+            if !types.contains(value) {
+                report("must be \(Self.choice(types.list.map(\.phrase))), not \(value.typePhrase)")
             }
         case .oneOfValues(let choice): checkValue(value, isOneOf: choice)
         case .reference(let index): check(value, index)
+        case .dynamicReference(let reference):
+            spend(resources.count)
+            let outermost = resources.lazy.compactMap { reference.candidates[$0] }.first
+            check(value, outermost ?? reference.initial)
         case .allOf(let list):
             for index in list { check(value, index) }
         case .anyOf(let list): checkAny(value, list)
@@ -114,6 +157,7 @@ struct SchemaChecker {
                 report("matches the schema of \"not\"")
             }
         case .condition(let test, let then, let otherwise):
+            guard then != nil || otherwise != nil || marks != nil else { return }
             let branch = firstProblem(value, test) == nil ? then : otherwise
             if let branch { check(value, branch) }
         case .length, .pattern: checkText(value, assertion)
@@ -125,9 +169,14 @@ struct SchemaChecker {
             if value.isMultiple(of: divisor) == false {
                 report("must be a multiple of \(divisor), not \(value.excerpt)")
             }
-        case .fields, .fieldNames, .required, .dependentRequired, .fieldCount:
+        case .fields, .fieldNames, .required, .dependentRequired, .fieldCount,
+            .unevaluatedFields:
             if case .object(let fields) = value { checkObject(fields, assertion) }
-        case .elements, .contains, .elementCount, .uniqueElements:
+        case .dependents(let dependents):
+            guard case .object(let fields) = value else { return }
+            spend(dependents.reduce(0) { $0 + 1 + $1.key.utf8.count / 8 })
+            for (key, index) in dependents where fields[key] != nil { check(value, index) }
+        case .elements, .contains, .elementCount, .uniqueElements, .unevaluatedElements:
             if case .array(let elements) = value { checkArray(elements, assertion) }
         }
     }
@@ -141,11 +190,17 @@ struct SchemaChecker {
 
     private mutating func checkAny(_ value: JSONValue, _ list: [SchemaIndex]) {
         var reasons: [SchemaProblem] = []
+        var isMatched = false
         for index in list {
-            guard let problem = firstProblem(value, index) else { return }
-            reasons.append(problem)
+            if let problem = firstProblem(value, index) {
+                reasons.append(problem)
+            } else {
+                isMatched = true
+                // The others only matter for what they check.
+                if marks == nil { return }
+            }
         }
-        report("matches no alternative: \(explain(reasons))")
+        if !isMatched { report("matches no alternative: \(explain(reasons))") }
     }
 
     private mutating func checkOne(_ value: JSONValue, _ list: [SchemaIndex]) {
@@ -197,6 +252,7 @@ struct SchemaChecker {
 
     /// Whether a pattern is found; nil when the check has been stopped meanwhile.
     mutating func isFound(_ pattern: Pattern, in text: String) -> Bool? {
+        if text.utf8.count > 1_000 { weigh() }
         let found = pattern.isFound(in: text, steps: &steps)
         if found == nil { spend(0) }
         return found

@@ -5,9 +5,9 @@ internal import JSON
 internal import OrderedCollections
 
 struct SchemaCompiler {
-    private let document: JSONValue
+    private var resources: SchemaResources
     private var nodes: [SchemaNode] = []
-    private var places: [(pointer: String, schema: JSONValue)] = []
+    private var places: [SchemaPlace] = []
     private var indexByPointer: [String: SchemaIndex] = [:]
     private var patterns = PatternBudget()
     /// Bytes of all pointers: a long name counts again for each subschema below it.
@@ -15,28 +15,33 @@ struct SchemaCompiler {
 
     private static let pointerBytesLimit = 32 << 20
 
-    init(document: JSONValue) {
-        self.document = document
+    init(document: JSONValue) throws(SchemaError) {
+        resources = try SchemaResources(of: document)
     }
 
     /// The nodes; the document itself is the first.
     mutating func compile() throws(SchemaError) -> [SchemaNode] {
-        _ = try node(at: "", document)
+        _ = try node(at: resources.list[0].root)
         var next = 0
         while next < places.count {
-            let place = places[next]
-            nodes[next] = try compile(place.schema, at: place.pointer)
+            nodes[next] = try compile(places[next])
+            nodes[next].resource = places[next].resource
             next += 1
         }
         try refuseEndlessReferences()
         return nodes
     }
 
-    /// The place of the subschema at a pointer.
-    private mutating func node(
-        at pointer: String,
-        _ schema: JSONValue
-    ) throws(SchemaError) -> SchemaIndex {
+    /// Whether checks must know the resources that they have come through.
+    var hasDynamicReferences: Bool {
+        nodes.contains { node in
+            node.assertions.contains { if case .dynamicReference = $0 { true } else { false } }
+        }
+    }
+
+    /// The position of the subschema at a place.
+    private mutating func node(at place: SchemaPlace) throws(SchemaError) -> SchemaIndex {
+        let pointer = place.pointer
         if let index = indexByPointer[pointer] { return index }
         guard nodes.count < Schema.subschemasLimit else {
             throw SchemaError(
@@ -52,29 +57,61 @@ struct SchemaCompiler {
             )
         }
         nodes.append(SchemaNode())
-        places.append((pointer, schema))
+        places.append(place)
         indexByPointer[pointer] = nodes.count - 1
         return nodes.count - 1
     }
 
-    private mutating func compile(
+    /// The subschema at a pointer within another one.
+    private mutating func node(
+        at pointer: String,
         _ schema: JSONValue,
-        at pointer: String
-    ) throws(SchemaError) -> SchemaNode {
-        switch schema {
+        in reader: SchemaKeywords
+    ) throws(SchemaError) -> SchemaIndex {
+        let resource = resources.resource(at: pointer) ?? reader.resource
+        return try node(
+            at: SchemaPlace(pointer: pointer, schema: schema, resource: resource)
+        )
+    }
+
+    private mutating func compile(_ place: SchemaPlace) throws(SchemaError) -> SchemaNode {
+        switch place.schema {
         case .bool(let accepts): return SchemaNode(assertions: accepts ? [] : [.never])
         case .object(let keywords):
-            let reader = SchemaKeywords(keywords: keywords, pointer: pointer)
+            let reader = SchemaKeywords(
+                keywords: keywords,
+                pointer: place.pointer,
+                resource: place.resource
+            )
+            if resources.list[place.resource].dialect == .draft7, reader["$ref"] != nil {
+                // In draft-07 nothing beside a $ref counts.
+                var assertions: [SchemaAssertion] = []
+                try addReference(reader, to: &assertions)
+                return SchemaNode(assertions: assertions)
+            }
             try reader.refuseUnsupported()
             var assertions: [SchemaAssertion] = []
             try addGeneral(reader, to: &assertions)
-            try addReferences(reader, to: &assertions)
+            try addReference(reader, to: &assertions)
+            try addDynamicReference(reader, to: &assertions)
+            try addAlternatives(reader, to: &assertions)
             try addFields(reader, to: &assertions)
             try addElements(reader, to: &assertions)
             try reader.addScalars(to: &assertions, &patterns)
-            return SchemaNode(assertions: assertions)
+            let known = assertions.count
+            // Last, for they ask what the others have checked.
+            if let others = try single("unevaluatedProperties", reader) {
+                assertions.append(.unevaluatedFields(others))
+            }
+            if let others = try single("unevaluatedItems", reader) {
+                assertions.append(.unevaluatedElements(others))
+            }
+            return SchemaNode(assertions: assertions, collects: assertions.count > known)
         default:
-            throw SchemaError(pointer: pointer, message: "A schema must be an object or a boolean.")
+            throw SchemaError(
+                pointer: place.pointer,
+                message: "A schema must be an object or a boolean."
+            )
         }
     }
 
@@ -91,14 +128,43 @@ struct SchemaCompiler {
         if let value = reader["const"] { assertions.append(.oneOfValues(SchemaChoice([value]))) }
     }
 
-    private mutating func addReferences(
+    private mutating func addReference(
         _ reader: SchemaKeywords,
         to assertions: inout [SchemaAssertion]
     ) throws(SchemaError) {
-        if let reference = try reader.string("$ref") {
-            let target = try resolve(reference, at: reader.pointer(to: "$ref"))
-            assertions.append(.reference(try node(at: target.pointer, target.schema)))
-        }
+        guard let reference = try reader.string("$ref") else { return }
+        let target = try resources.place(
+            of: reference,
+            in: reader.resource,
+            "$ref",
+            at: reader.pointer(to: "$ref")
+        )
+        assertions.append(.reference(try node(at: target.place)))
+    }
+
+    private mutating func addDynamicReference(
+        _ reader: SchemaKeywords,
+        to assertions: inout [SchemaAssertion]
+    ) throws(SchemaError) {
+        guard let reference = try reader.string("$dynamicRef") else { return }
+        let target = try resources.place(
+            of: reference,
+            in: reader.resource,
+            "$dynamicRef",
+            at: reader.pointer(to: "$dynamicRef")
+        )
+        let initial = try node(at: target.place)
+        let candidates = target.dynamicAnchor.map(resources.places(ofDynamicAnchor:)) ?? []
+        guard candidates.count > 1 else { return assertions.append(.reference(initial)) }
+        var dynamic = SchemaDynamicReference(candidates: [:], initial: initial)
+        for place in candidates { dynamic.candidates[place.resource] = try node(at: place) }
+        assertions.append(.dynamicReference(dynamic))
+    }
+
+    private mutating func addAlternatives(
+        _ reader: SchemaKeywords,
+        to assertions: inout [SchemaAssertion]
+    ) throws(SchemaError) {
         if let list = try list("allOf", reader) { assertions.append(.allOf(list)) }
         if let list = try list("anyOf", reader) { assertions.append(.anyOf(list)) }
         if let list = try list("oneOf", reader) { assertions.append(.oneOf(list)) }
@@ -106,9 +172,7 @@ struct SchemaCompiler {
         if let test = try single("if", reader) {
             let then = try single("then", reader)
             let otherwise = try single("else", reader)
-            if then != nil || otherwise != nil {
-                assertions.append(.condition(test, then: then, otherwise: otherwise))
-            }
+            assertions.append(.condition(test, then: then, otherwise: otherwise))
         }
     }
 
@@ -118,16 +182,15 @@ struct SchemaCompiler {
     ) throws(SchemaError) {
         var fields = SchemaFields()
         for (name, schema) in try reader.object("properties") ?? [:] {
-            fields.named[name] = try node(at: reader.pointer(to: "properties", name), schema)
+            let pointer = reader.pointer(to: "properties", name)
+            fields.named[name] = try node(at: pointer, schema, in: reader)
         }
         for (source, schema) in try reader.object("patternProperties") ?? [:] {
             let pointer = reader.pointer(to: "patternProperties", source)
             let pattern = try patterns.pattern(source, at: pointer)
-            fields.patterns.append((pattern, try node(at: pointer, schema)))
+            fields.patterns.append((pattern, try node(at: pointer, schema, in: reader)))
         }
-        if reader["additionalProperties"] != .bool(true) {
-            fields.additional = try single("additionalProperties", reader)
-        }
+        fields.additional = try single("additionalProperties", reader)
         if !fields.subschemas.isEmpty { assertions.append(.fields(fields)) }
         if let names = try single("propertyNames", reader) { assertions.append(.fieldNames(names)) }
         if let required = try reader.strings("required"), !required.isEmpty {
@@ -136,6 +199,15 @@ struct SchemaCompiler {
         if let dependents = try reader.dependentRequired() {
             assertions.append(.dependentRequired(dependents))
         }
+        var dependents: [(key: String, schema: SchemaIndex)] = []
+        for keyword in ["dependentSchemas", "dependencies"] {
+            for (name, schema) in try reader.object(keyword) ?? [:] {
+                if keyword == "dependencies", case .array = schema { continue }
+                let pointer = reader.pointer(to: keyword, name)
+                dependents.append((name, try node(at: pointer, schema, in: reader)))
+            }
+        }
+        if !dependents.isEmpty { assertions.append(.dependents(dependents)) }
         let count = try reader.bounds("minProperties", "maxProperties")
         if !count.isEmpty { assertions.append(.fieldCount(count)) }
     }
@@ -170,7 +242,7 @@ struct SchemaCompiler {
         _ reader: SchemaKeywords
     ) throws(SchemaError) -> SchemaIndex? {
         guard let schema = reader[keyword] else { return nil }
-        return try node(at: reader.pointer(to: keyword), schema)
+        return try node(at: reader.pointer(to: keyword), schema, in: reader)
     }
 
     private mutating func list(
@@ -183,39 +255,13 @@ struct SchemaCompiler {
         }
         var indexes: [SchemaIndex] = []
         for (position, schema) in schemas.enumerated() {
-            indexes.append(try node(at: reader.pointer(to: keyword, "\(position)"), schema))
+            let pointer = reader.pointer(to: keyword, "\(position)")
+            indexes.append(try node(at: pointer, schema, in: reader))
         }
         return indexes
     }
 
-    // MARK: - References
-
-    private func resolve(
-        _ reference: String,
-        at pointer: String
-    ) throws(SchemaError) -> (pointer: String, schema: JSONValue) {
-        guard reference == "#" || reference.hasPrefix("#/") else {
-            throw SchemaError(
-                pointer: pointer,
-                message: "$ref must start with #/: it can only refer to the same document."
-            )
-        }
-        var target = document
-        var canonical = ""
-        for token in JSONPointer.tokens(ofFragment: reference.dropFirst()) {
-            let next: JSONValue? =
-                if case .array = target { Int(token).flatMap { target[$0] } } else { target[token] }
-            guard let next else {
-                throw SchemaError(
-                    pointer: pointer,
-                    message: "$ref refers to \(reference), which does not exist."
-                )
-            }
-            target = next
-            canonical = JSONPointer.appending(token, to: canonical)
-        }
-        return (canonical, target)
-    }
+    // MARK: - Endless references
 
     /// A schema that applies itself to the same value by references would never end.
     private func refuseEndlessReferences() throws(SchemaError) {

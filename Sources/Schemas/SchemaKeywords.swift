@@ -6,15 +6,15 @@ internal import OrderedCollections
 struct SchemaKeywords {
     let keywords: OrderedDictionary<String, JSONValue>
     let pointer: String
+    /// The position of the resource that the schema belongs to.
+    var resource = 0
 
     /// Standard keywords, also of OpenAPI and older drafts, that constrain values and are not
     /// enforced.
     ///
     /// Ignoring them would accept values that the schema's author wanted to refuse.
     private static let unsupported: Set<String> = [
-        "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems",
-        "dependentSchemas", "dependencies", "nullable", "discriminator", "extends", "disallow",
-        "divisibleBy",
+        "$recursiveRef", "nullable", "discriminator", "extends", "disallow", "divisibleBy",
     ]
 
     subscript(keyword: String) -> JSONValue? { keywords[keyword] }
@@ -91,31 +91,51 @@ struct SchemaKeywords {
 
     // MARK: - Single keywords
 
-    func types() throws(SchemaError) -> [SchemaType]? {
+    /// The draft that `$schema` names; nil without one.
+    func dialect() throws(SchemaError) -> SchemaDialect? {
+        guard let uri = try string("$schema") else { return nil }
+        guard let dialect = SchemaDialect(uri: uri) else {
+            throw error(
+                "$schema",
+                "names a dialect that is not known; "
+                    + "use https://json-schema.org/draft/2020-12/schema, or leave it out."
+            )
+        }
+        return dialect
+    }
+
+    func types() throws(SchemaError) -> SchemaTypes? {
         guard let value = keywords["type"] else { return nil }
         let names = value.arrayValue ?? [value]
-        var types: [SchemaType] = []
+        var types = SchemaTypes()
         for name in names {
             guard let type = name.stringValue.flatMap(SchemaType.init(rawValue:)) else {
                 let known = SchemaType.allCases.map(\.rawValue).joined(separator: ", ")
                 throw error("type", "must be one of \(known), or a list of them.")
             }
-            if !types.contains(type) { types.append(type) }
+            types.insert(type)
         }
-        guard !types.isEmpty else { throw error("type", "must name at least one type.") }
+        guard !types.list.isEmpty else { throw error("type", "must name at least one type.") }
         return types
     }
 
     func dependentRequired() throws(SchemaError) -> [(key: String, required: [String])]? {
-        guard let object = try object("dependentRequired") else { return nil }
         var result: [(key: String, required: [String])] = []
-        for (key, value) in object {
-            guard let names = value.arrayValue,
-                case let required = names.compactMap(\.stringValue), required.count == names.count
-            else { throw error("dependentRequired", "must map names to arrays of names.") }
+        for (key, value) in try object("dependentRequired") ?? [:] {
+            guard let required = value.namesValue else {
+                throw error("dependentRequired", "must map names to arrays of names.")
+            }
             result.append((key, required))
         }
-        return result
+        // The older keyword has names or a schema.
+        for (key, value) in try object("dependencies") ?? [:] {
+            guard case .array = value else { continue }
+            guard let required = value.namesValue else {
+                throw error("dependencies", "must map names to arrays of names or to schemas.")
+            }
+            result.append((key, required))
+        }
+        return result.isEmpty ? nil : result
     }
 
     func addScalars(
@@ -138,6 +158,15 @@ struct SchemaKeywords {
             }
             assertions.append(.multipleOf(divisor))
         }
+    }
+}
+
+extension JSONValue {
+    /// The texts of an array of texts; nil for anything else.
+    fileprivate var namesValue: [String]? {
+        guard let elements = arrayValue else { return nil }
+        let names = elements.compactMap(\.stringValue)
+        return names.count == elements.count ? names : nil
     }
 }
 

@@ -7,6 +7,10 @@ internal import OrderedCollections
 /// One subschema: the conditions on a value; without assertions it accepts everything.
 struct SchemaNode: Sendable {
     var assertions: [SchemaAssertion] = []
+    /// The position of the resource that it belongs to.
+    var resource = 0
+    /// Whether it asks which members the keywords beside it have checked.
+    var collects = false
 }
 
 /// The position of a subschema in the list of nodes.
@@ -15,6 +19,19 @@ typealias SchemaIndex = Int
 /// The types of JSON Schema.
 enum SchemaType: String, Sendable, CaseIterable {
     case null, boolean, object, array, number, integer, string
+
+    /// Its place in a set.
+    var bit: UInt8 {
+        switch self {
+        case .null: 1
+        case .boolean: 2
+        case .object: 4
+        case .array: 8
+        case .number: 16
+        case .integer: 32
+        case .string: 64
+        }
+    }
 
     /// The type with its article, for sentences.
     var phrase: String {
@@ -26,12 +43,40 @@ enum SchemaType: String, Sendable, CaseIterable {
     }
 }
 
+/// The types that a value may have.
+struct SchemaTypes: Sendable {
+    /// The types, in the order of the schema.
+    private(set) var list: [SchemaType] = []
+    private var bits: UInt8 = 0
+
+    mutating func insert(_ type: SchemaType) {
+        guard bits & type.bit == 0 else { return }
+        list.append(type)
+        bits |= type.bit
+    }
+
+    func contains(_ value: JSONValue) -> Bool {
+        let plain: SchemaType
+        switch value {
+        case .null: plain = .null
+        case .bool: plain = .boolean
+        case .string: plain = .string
+        case .array: plain = .array
+        case .object: plain = .object
+        case .integer: return bits & (SchemaType.integer.bit | SchemaType.number.bit) != 0
+        case .double, .bigNumber: return list.contains(where: value.isType)
+        }
+        return bits & plain.bit != 0
+    }
+}
+
 /// One constraint, or a group of keywords that have a meaning only together.
 enum SchemaAssertion: Sendable {
     case never
-    case type([SchemaType])
+    case type(SchemaTypes)
     case oneOfValues(SchemaChoice)
     case reference(SchemaIndex)
+    case dynamicReference(SchemaDynamicReference)
     case allOf([SchemaIndex])
     case anyOf([SchemaIndex])
     case oneOf([SchemaIndex])
@@ -41,6 +86,7 @@ enum SchemaAssertion: Sendable {
     case fieldNames(SchemaIndex)
     case required([String])
     case dependentRequired([(key: String, required: [String])])
+    case dependents([(key: String, schema: SchemaIndex)])
     case fieldCount(SchemaBounds)
     case elements(SchemaElements)
     case contains(SchemaIndex, SchemaBounds)
@@ -50,6 +96,8 @@ enum SchemaAssertion: Sendable {
     case pattern(Pattern)
     case number(NumberBound)
     case multipleOf(JSONValue)
+    case unevaluatedFields(SchemaIndex)
+    case unevaluatedElements(SchemaIndex)
 
     /// The subschemas applied to the same value, whose references could be circular.
     var inPlace: [SchemaIndex] {
@@ -58,6 +106,7 @@ enum SchemaAssertion: Sendable {
         case .allOf(let list), .anyOf(let list), .oneOf(let list): list
         case .condition(let test, let then, let otherwise):
             [test, then, otherwise].compactMap { $0 }
+        case .dependents(let list): list.map(\.schema)
         default: []
         }
     }
@@ -66,11 +115,19 @@ enum SchemaAssertion: Sendable {
     var concernsOnlyScalarsOrArrays: Bool {
         switch self {
         case .elements, .contains, .elementCount, .uniqueElements, .length, .pattern, .number,
-            .multipleOf:
+            .multipleOf, .unevaluatedElements:
             true
         default: false
         }
     }
+}
+
+/// A `$dynamicRef`: the anchor of the outermost resource under check that has it.
+struct SchemaDynamicReference: Sendable {
+    /// The subschemas with the anchor by the resources that have them.
+    var candidates: [Int: SchemaIndex]
+    /// The subschema for a check that has come through none of these resources.
+    var initial: SchemaIndex
 }
 
 /// The values of `enum` or `const`.
@@ -97,6 +154,15 @@ struct SchemaFields: Sendable {
     var named: OrderedDictionary<String, SchemaIndex> = [:]
     var patterns: [(pattern: Pattern, schema: SchemaIndex)] = []
     var additional: SchemaIndex?
+
+    /// The subschema of a field; most values have their fields in the order of the schema.
+    func schema(named key: String, near position: Int) -> SchemaIndex? {
+        if position < named.count {
+            let entry = named.elements[position]
+            if entry.key == key { return entry.value }
+        }
+        return named[key]
+    }
 
     var subschemas: [SchemaIndex] {
         named.values + patterns.map(\.schema) + (additional.map { [$0] } ?? [])

@@ -75,6 +75,19 @@ private func compile(_ pattern: String) throws -> Schema {
             finds: ["on 2026-11-22"],
             misses: ["26-11"]
         ),
+        PatternCase(#"^(?!\s*$).+"#, finds: ["a", " a"], misses: ["", "  "]),
+        PatternCase(
+            "^(?=.*[0-9])(?=.*[a-z]).{4,}$",
+            finds: ["a1bc", "1xxx"],
+            misses: ["abcd", "a1"]
+        ),
+        PatternCase("a(?=b)", finds: ["cab"], misses: ["a", "acb"]),
+        PatternCase("(?<=a[0-9])b", finds: ["a1b"], misses: ["ab", "b", "1ab"]),
+        PatternCase("(?<!a)b", finds: ["b", "cb"], misses: ["ab", ""]),
+        PatternCase("(?<=^|, )x", finds: ["x", "a, x"], misses: ["ax"]),
+        PatternCase("(?<=(?!ab)..)c", finds: ["bac"], misses: ["abc", "c"]),
+        PatternCase("^(?:(?!end).)*$", finds: ["en d"], misses: ["the end"]),
+        PatternCase(#"^\p{digit}+$"#, finds: ["42", "৪২"], misses: ["-%"]),
         PatternCase("^[A-Za-z0-9_-]{1,64}$", finds: ["t1", "a-b_c"], misses: ["", "a b", "ä"]),
     ]
 
@@ -98,8 +111,8 @@ private func compile(_ pattern: String) throws -> Schema {
             ("a{3,2}", "the counts of a repetition are in the wrong order"),
             ("a{1001}", "a count is larger than 1000"),
             ("[b-a]", "a range is in the wrong order"), ("\\", "it ends with a backslash"),
-            ("(a)\\1", "backreferences are not supported"), ("(?!a)", "lookahead is not supported"),
-            ("(?<!a)", "lookbehind is not supported"), ("(?i)a", "a kind of group is not known"),
+            ("(a)\\1", "backreferences are not supported"), ("(?=a)*", "an assertion is repeated"),
+            ("(?<!a", "a ( has no )"), ("(?i)a", "a kind of group is not known"),
             ("\\A", "the escape \\A is not known"),
             ("\\u12", "a hexadecimal escape is not complete"),
             ("\\ud800", "a surrogate is not part of a pair"),
