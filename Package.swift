@@ -111,7 +111,7 @@ let package = Package(
             ]
         ),
         pure("LaunchCore", ["Core"]),
-        pure("MCP", ["JSON"]),
+        pure("MCP", ["Core", "JSON"]),
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
@@ -130,8 +130,8 @@ let package = Package(
         shell(
             "Tools",
             [
-                "UVLoop", "Core", "JSON", "Schemas", "Plans", "Wire", "PlannerCore",
-                "Configuration", "YAML", ordered,
+                "UVLoop", "HTTP", "MCP", "Core", "JSON", "Schemas", "Plans", "Wire", "PlannerCore",
+                "Configuration", "YAML", deques, ordered,
             ]
         ),
         shell(

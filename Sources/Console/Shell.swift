@@ -1,5 +1,6 @@
 // Functions for all commands that run a loop: loop, log, messages for people.
 
+internal import Core
 internal import FoundationEssentials
 internal import Glibc
 package import Logging
@@ -81,7 +82,7 @@ package enum Shell {
 
 /// The version of all modules of this package.
 package enum WeftlineVersion {
-    package static let current = "0.1.0"
+    package static let current = Release.version
 
     /// Name and version, as sent to peers.
     package static let software = "weft/\(current)"

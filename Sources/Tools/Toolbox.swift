@@ -8,13 +8,21 @@ public import Wire
 
 /// The tools of one worker; confined to the loop.
 public final class Toolbox {
-    /// The announced tools, in the order of the runners.
-    public let descriptions: [ToolDescription]
+    /// The announced tools, in the order of the runners; those of MCP servers come and go.
+    public private(set) var descriptions: [ToolDescription]
     /// The loop for all tools.
     public let loop: EventLoop
-    private let tools: [String: Tool]
-    private let runners: [any ToolRunner]
+    /// Called when ``descriptions`` have changed.
+    public var onChange: (() -> Void)?
+    /// Called with what people may want to know of the sources of tools.
+    public var onNotice: ((ToolNotice) -> Void)?
+    private var tools: [String: Tool]
+    /// The runners that are there from the start on, and those of MCP servers.
+    private let ownRunners: [any ToolRunner]
+    private var runners: [any ToolRunner]
     private let keeper: ProcessKeeper?
+    private let servers: ServerTools?
+    private var waitsForServers: Timer?
     /// What makes sandboxes here; nil if no tool needs one.
     public private(set) var sandboxMeans: SandboxMeans?
 
@@ -28,10 +36,19 @@ public final class Toolbox {
     /// The worker's machine enforces the concurrency of a tool, not the toolbox. Throws when two
     /// have the same name, a name is empty or too long, or a schema cannot be used. `keeper` is
     /// shared by the runners, and is shut down with them.
-    public init(
+    public convenience init(
         loop: EventLoop,
         runners: [any ToolRunner],
         keeper: ProcessKeeper? = nil
+    ) throws(ToolboxError) {
+        try self.init(loop: loop, runners: runners, keeper: keeper, servers: nil)
+    }
+
+    private init(
+        loop: EventLoop,
+        runners: [any ToolRunner],
+        keeper: ProcessKeeper?,
+        servers: ServerTools?
     ) throws(ToolboxError) {
         var tools: [String: Tool] = [:]
         var problems: [String] = []
@@ -59,9 +76,13 @@ public final class Toolbox {
         guard problems.isEmpty else { throw ToolboxError(problems: problems) }
         self.loop = loop
         self.tools = tools
+        ownRunners = runners
         self.runners = runners
         self.keeper = keeper
+        self.servers = servers
         descriptions = runners.map(\.description)
+        servers?.onChange = { [weak self] in self?.addServerTools() }
+        servers?.onNotice = { [weak self] in self?.onNotice?($0) }
     }
 
     /// Makes and combines the runners of a manifest's tools, of functions and, if wanted, of the
@@ -77,7 +98,9 @@ public final class Toolbox {
         var runners: [any ToolRunner] = []
         let programs = manifest?.tools ?? []
         let keeper = ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
-        let needsSandbox = programs.contains { $0.sandbox != nil }
+        let needsSandbox =
+            programs.contains { $0.sandbox != nil }
+            || (manifest?.servers ?? []).contains { $0.needsSandbox }
         let means = needsSandbox ? SandboxMeans.find(environment) : nil
         for tool in programs {
             if tool.isPersistent {
@@ -104,11 +127,55 @@ public final class Toolbox {
         }
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
         if diagnostics { runners += DiagnosticTools.runners(loop: loop, makeTimer: makeTimer) }
-        let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper)
+        let entries = manifest?.servers ?? []
+        let servers =
+            entries.isEmpty
+            ? nil
+            : ServerTools(loop: loop, entries, environment: environment, keeper: keeper, means: means)
+        let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper, servers: servers)
         toolbox.sandboxMeans = means
         // In advance, so that no call waits for it; if it cannot start, the calls tell why.
-        if !programs.isEmpty { try? keeper.start() }
+        if !programs.isEmpty || !entries.isEmpty { try? keeper.start() }
         return toolbox
+    }
+
+    // MARK: - MCP servers
+
+    /// Starts the MCP servers and calls `then` when each has listed its tools or cannot, or has had
+    /// the time that the manifest gives it; at once if there are none.
+    public func prepare(then: @escaping () -> Void) {
+        guard let servers, waitsForServers == nil else { return then() }
+        var isWaiting = true
+        let end = { [weak self] in
+            guard isWaiting else { return }
+            isWaiting = false
+            self?.waitsForServers?.close()
+            then()
+        }
+        let timer = Timer(loop: loop, onFire: end)
+        waitsForServers = timer
+        timer.schedule(after: servers.startTimeout)
+        servers.onSettled = end
+        servers.start()
+    }
+
+    /// Whether tools of MCP servers may come and go.
+    public var hasServers: Bool { servers != nil }
+
+    /// Puts the tools that servers have now beside the others.
+    private func addServerTools() {
+        guard let servers else { return }
+        let own = Set(ownRunners.map(\.description.name))
+        let room = Limits().toolsPerWorker - ownRunners.count
+        let added = servers.runners(besides: own, room: room)
+        let isChanged = added.map(\.runner.description) != descriptions.dropFirst(own.count).map { $0 }
+        for name in tools.keys where !own.contains(name) { tools[name] = nil }
+        for entry in added {
+            tools[entry.runner.description.name] = Tool(runner: entry.runner, schema: entry.schema)
+        }
+        runners = ownRunners + added.map { $0.runner as any ToolRunner }
+        descriptions = runners.map(\.description)
+        if isChanged { onChange?() }
     }
 
     /// The runner of a tool, or nil if there is no such tool.
@@ -120,11 +187,11 @@ public final class Toolbox {
     public func obstacles() -> [WithheldTool] {
         runners.compactMap { runner in
             runner.obstacle().map { WithheldTool(name: runner.description.name, reason: $0) }
-        }
+        } + (servers?.unusable ?? [])
     }
 
-    /// Whether some tools are programs, which can disappear and come back.
-    public var hasPrograms: Bool { runners.contains { $0.pipesPerProcess > 0 } }
+    /// Whether some tools are programs or from servers, which can disappear and come back.
+    public var hasPrograms: Bool { servers != nil || runners.contains { $0.pipesPerProcess > 0 } }
 
     /// For how many of that many slots there are descriptors; at least 1.
     ///
@@ -133,8 +200,8 @@ public final class Toolbox {
         /// The descriptors for all slots: a process for each running invocation, and those of
         /// persistent tools that are kept.
         func need(_ slots: Int) -> Int {
-            let running = runners.map { $0.keepsProcesses ? 0 : $0.pipesPerProcess }.max() ?? 0
-            return runners.reduce(running * slots) { sum, runner in
+            let running = ownRunners.map { $0.keepsProcesses ? 0 : $0.pipesPerProcess }.max() ?? 0
+            return ownRunners.reduce(running * slots + (servers?.descriptors ?? 0)) { sum, runner in
                 guard runner.keepsProcesses else { return sum }
                 let processes = min(runner.description.concurrency ?? slots, slots)
                 return sum + processes * runner.pipesPerProcess
@@ -172,7 +239,9 @@ public final class Toolbox {
 
     /// Shuts all runners down, see ``ToolRunner/shutDown()``.
     public func shutDown() {
+        waitsForServers?.close()
         for runner in runners { runner.shutDown() }
+        servers?.shutDown()
         keeper?.shutDown()
     }
 }

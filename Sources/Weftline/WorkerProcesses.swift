@@ -109,7 +109,7 @@ package final class WorkerProcesses: ClusterWorkers {
                 environment: options.environment,
                 standardInput: .bytes(Array("\(key.hex)\n".utf8))
             ),
-            onOutput: { [weak self] _, bytes in self?.handleOutput(bytes) },
+            onOutput: { [weak self] _, bytes in self?.handleOutput(bytes, of: number) },
             onExit: { [weak self] status in self?.handleExit(of: number, status) }
         )
         processes.append(process)
@@ -117,13 +117,17 @@ package final class WorkerProcesses: ClusterWorkers {
     }
 
     /// Output is passed on once all workers have joined; before, it is kept to explain why one
-    /// failed.
-    private func handleOutput(_ bytes: [UInt8]) {
+    /// failed, and only the failures of MCP servers are passed on, which are the same on all.
+    private func handleOutput(_ bytes: [UInt8], of number: Int) {
         guard !isStopping else { return }
         let text = String(decoding: bytes, as: UTF8.self)
         if !hasAllJoined { outputBeforeJoining += text }
+        let lines = text.split(separator: "\n").map(String.init)
         if hasAllJoined || !options.isQuiet {
-            onLines(text.split(separator: "\n").map(String.init))
+            onLines(lines)
+        } else if number == 1 {
+            let failures = lines.filter { $0.hasSuffix("MCP server failed; starting it again") }
+            if !failures.isEmpty { onLines(failures) }
         }
     }
 

@@ -2,6 +2,7 @@
 
 internal import Logging
 internal import Plans
+internal import Tools
 internal import Wire
 internal import WorkerCore
 
@@ -81,5 +82,35 @@ extension WorkerMachine.Notice {
             "the coordinator has another version; both speak the same protocol",
             metadata: ["coordinator": "\(software)", "here": "\(own)"]
         )
+    }
+}
+
+extension ToolNotice {
+    /// Writes the notice to the log, at a level by its importance to people.
+    func log(to logger: Logger) {
+        switch self {
+        case .serverReady(let server, let software, let version):
+            logger.info(
+                "MCP server ready",
+                metadata: ["server": "\(server)", "software": "\(software)", "MCP": "\(version)"]
+            )
+        case .serverFailed(let server, let reason, let pause):
+            logger.warning(
+                "MCP server failed; starting it again",
+                metadata: ["server": "\(server)", "reason": "\(reason)", "in": "\(pause)"]
+            )
+        case .serverWrote(let server, let line):
+            logger.info("\(line)", metadata: ["server": "\(server)"])
+        case .serverMisspoke(let server, let text):
+            logger.warning(
+                "an MCP server prints what is no message; ignored, and not said again",
+                metadata: ["server": "\(server)", "text": "\(text)"]
+            )
+        case .toolUnusable(let server, let tool, let reason):
+            logger.warning(
+                "a tool of an MCP server is not offered",
+                metadata: ["server": "\(server)", "tool": "\(tool)", "why": "\(reason)"]
+            )
+        }
     }
 }

@@ -74,7 +74,28 @@ public final class WorkerService {
                 ]
             )
         }
-        handle(.startRequested)
+        logNotices()
+        // A worker that registered before its servers have listed their tools would have to refuse
+        // plans for them.
+        options.toolbox.prepare { [weak self] in
+            guard let self else { return }
+            let toolbox = options.toolbox
+            if toolbox.hasServers {
+                handle(.toolsChanged(toolbox.descriptions))
+                toolbox.onChange = { [weak self] in self?.handleToolsChanged() }
+            }
+            handle(.startRequested)
+        }
+    }
+
+    private func handleToolsChanged() {
+        handle(.toolsChanged(options.toolbox.descriptions))
+    }
+
+    /// Writes what the sources of tools say to the log.
+    private func logNotices() {
+        let logger = logger
+        options.toolbox.onNotice = { $0.log(to: logger) }
     }
 
     /// Accepts nothing new, finishes running attempts, and exits; by force after the deadline, if

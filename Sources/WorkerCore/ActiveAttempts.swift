@@ -16,7 +16,8 @@ struct ActiveAttempts: Sendable {
         let started: Instant?
     }
 
-    private let tools: [ToolDescription]
+    /// By position; those of tools that have gone stay.
+    private var tools: [ToolDescription]
     private let cancelGrace: Duration
     private var table: AttemptTable
     private var timeouts = TimeoutQueue()
@@ -30,6 +31,14 @@ struct ActiveAttempts: Sendable {
             slots: configuration.slots,
             limits: configuration.tools.map { $0.concurrency.map { max(1, $0) } }
         )
+    }
+
+    /// Tools have changed or come: each with its position, at most one after those that there were.
+    mutating func setTools(_ changes: [(index: Int, tool: ToolDescription)]) {
+        for (index, tool) in changes {
+            if index < tools.count { tools[index] = tool } else { tools.append(tool) }
+            table.setLimit(tool.concurrency.map { max(1, $0) }, ofTool: index)
+        }
     }
 
     var count: Int { table.count }

@@ -19,6 +19,11 @@ struct AttemptTable: Sendable {
         queue = StartQueue(slots: slots, limits: limits)
     }
 
+    /// How many attempts of a tool may run; the tool may be new.
+    mutating func setLimit(_ limit: Int?, ofTool tool: Int) {
+        queue.setLimit(limit, ofTool: tool)
+    }
+
     var count: Int { indexes.count }
     var queued: Int { queue.waiting }
     var running: Int { queue.running }

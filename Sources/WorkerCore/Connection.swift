@@ -23,7 +23,7 @@ struct Connection: Sendable {
 
     private let configuration: WorkerConfiguration
     private let key: HandshakeKey
-    private let announcementBytes: Int
+    private var announcementBytes: Int
     private var link = Link.idle
     private var backoff: Backoff
     private var terms: SessionTerms
@@ -45,7 +45,7 @@ struct Connection: Sendable {
     init(_ configuration: WorkerConfiguration, key: HandshakeKey, seed: UInt64) {
         self.configuration = configuration
         self.key = key
-        announcementBytes = configuration.announcementBytes
+        announcementBytes = configuration.tools.announcementBytes
         backoff = Backoff(seed: seed)
         terms = SessionTerms(configuration.limits)
         silence = SilenceWatch(missedHeartbeats: configuration.limits.missedHeartbeats)
@@ -55,6 +55,11 @@ struct Connection: Sendable {
     var isWelcome: Bool { link.isWelcome }
     var isConnected: Bool { link.isConnected }
     var hasEnded: Bool { link.hasEnded }
+
+    /// The tools to announce are others now.
+    mutating func noteTools(_ tools: [ToolDescription]) {
+        announcementBytes = tools.announcementBytes
+    }
 
     /// Whether the session was under way before this connection.
     var isResumed: Bool { terms.isResumed }

@@ -29,6 +29,16 @@ struct HeldAttempts: Sendable {
         active = ActiveAttempts(configuration)
     }
 
+    /// Tools have changed or come: each with its position.
+    mutating func setTools(
+        _ changes: [(index: Int, tool: ToolDescription)],
+        over channel: Channel,
+        in turn: inout WorkerTurn
+    ) {
+        active.setTools(changes)
+        active.startQueued(over: channel, in: &turn)
+    }
+
     var isEmpty: Bool { active.count + results.count == 0 }
 
     var counts: (queued: Int, running: Int, done: Int) {

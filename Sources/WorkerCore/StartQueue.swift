@@ -18,7 +18,7 @@ struct StartQueue: Sendable {
 
     private struct Tool: Sendable {
         /// How many attempts of it may run; nil for any number.
-        let limit: Int?
+        var limit: Int?
         /// How many run or are released.
         var taken = 0
         var blocked: Deque<Ticket> = []
@@ -39,6 +39,13 @@ struct StartQueue: Sendable {
     init(slots: Int, limits: [Int?]) {
         self.slots = slots
         tools = limits.map { Tool(limit: $0) }
+    }
+
+    /// Sets how many attempts of a tool may run; the tool may be the next one after the others.
+    mutating func setLimit(_ limit: Int?, ofTool tool: Int) {
+        if tool == tools.count { tools.append(Tool(limit: limit)) }
+        tools[tool].limit = limit
+        while !tools[tool].blocked.isEmpty, mayStart(tool) { release(from: tool) }
     }
 
     /// Adds an attempt that is younger than all the others.

@@ -11,14 +11,18 @@ struct ToolAvailability: Sendable {
     /// The least pause between two looks.
     private static let leastCheckPause: Duration = .milliseconds(500)
 
-    private let tools: [ToolDescription]
+    /// The tools that there are; fewer than the indexes if some have gone.
+    private var tools: [ToolDescription]
     private let slots: Int
     private let isChanging: Bool
-    private let indexes: [String: Int]
+    /// The positions of all tools that there ever were.
+    private var indexes: [String: Int]
     /// Tools that are not offered because they cannot run for now.
     private(set) var withheld: [WithheldTool] = []
     /// What the coordinator was told about that.
     private var announced: [WithheldTool] = []
+    /// Whether the coordinator does not know the tools that there are now.
+    private var hasChanged = false
     private var lastCheck: Instant?
     /// When the tools are checked next.
     private(set) var deadline: Instant?
@@ -81,13 +85,29 @@ struct ToolAvailability: Sendable {
         announceChanges(over: channel, in: &turn)
     }
 
+    /// There are other tools than before; returns them in the order of their positions, with those
+    /// that have gone.
+    mutating func handleChanged(_ changed: [ToolDescription]) -> [(index: Int, tool: ToolDescription)] {
+        tools = changed
+        hasChanged = true
+        return changed.map { tool in
+            let index = indexes[tool.name] ?? indexes.count
+            indexes[tool.name] = index
+            return (index, tool)
+        }
+    }
+
     /// Tells the coordinator what has changed since it was told last.
     mutating func announceChanges(over channel: Channel, in turn: inout WorkerTurn) {
-        guard channel.isOpen, withheld != announced else { return }
+        guard channel.isOpen, withheld != announced || hasChanged else { return }
         announced = withheld
+        hasChanged = false
         turn.send(.offer(Offer(slots: slots, tools: offered, withheld: withheld)))
     }
 
     /// The coordinator learns of the tools in another way than by `offer`.
-    mutating func noteAnnounced() { announced = withheld }
+    mutating func noteAnnounced() {
+        announced = withheld
+        hasChanged = false
+    }
 }

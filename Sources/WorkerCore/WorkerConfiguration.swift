@@ -80,10 +80,12 @@ extension WorkerConfiguration {
             isReplacing: isReplacing
         )
     }
+}
 
+extension [ToolDescription] {
     /// An upper bound of the bytes that announcing the tools takes in a line.
     var announcementBytes: Int {
-        tools.reduce(0) { sum, tool in
+        reduce(0) { sum, tool in
             sum + 256 + tool.parameters.count
                 + 2 * (tool.name.utf8.count + tool.description.utf8.count)
         }

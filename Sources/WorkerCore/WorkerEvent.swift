@@ -53,6 +53,9 @@ extension WorkerMachine {
         case attemptNotStarted(AttemptID, StartProblem)
         /// Answers `checkTools`: the tools that cannot run for now, each with the reason.
         case toolsChecked([WithheldTool])
+        /// The worker has other tools than before, or other descriptions of them; those that are not
+        /// in the list have gone. Attempts of theirs go on.
+        case toolsChanged([ToolDescription])
         /// The worker is to end when what runs has ended; with a deadline, by force after it.
         case drainRequested(deadline: Duration?)
         /// What started the worker has gone: it drains, and ends soon whatever still runs.

@@ -99,6 +99,11 @@ public struct WorkerMachine: Sendable {
             handleNotStarted(id, problem, in: &turn)
         case .toolsChecked(let withheld):
             tools.handleChecked(withheld, over: channel, in: &turn)
+        case .toolsChanged(let changed):
+            attempts.setTools(tools.handleChanged(changed), over: channel, in: &turn)
+            connection.noteTools(changed)
+            tools.announceChanges(over: channel, in: &turn)
+            tools.check(in: &turn)
         case .startRequested:
             tools.check(in: &turn)
             lifetime.start(at: turn.now)

@@ -1,4 +1,5 @@
 // Server-sent events and text, for every split of their bytes.
+internal import HTTP
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 // The messages interface of Anthropic, also used by other servers. Not here: sending.
+internal import HTTP
 internal import Core
 internal import JSON
 internal import PlannerCore

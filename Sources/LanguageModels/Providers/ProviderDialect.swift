@@ -1,5 +1,6 @@
 // The differences between providers: writing a request and reading a stream. Not here: sending,
 // waiting, retries (HTTPModelCall).
+internal import HTTP
 internal import Core
 internal import JSON
 internal import PlannerCore

@@ -101,6 +101,14 @@ struct CommandTemplate: Sendable, Equatable {
     /// Whether arguments are put into the command; otherwise they go to standard input.
     var takesArguments: Bool { !parameters.isEmpty }
 
+    /// A command without elements.
+    init() {}
+
+    /// A command of these words, in which nothing is replaced.
+    init(literal words: [String]) {
+        groups = words.map { Group(elements: [Element(pieces: [.text($0)])]) }
+    }
+
     /// All elements in order.
     var elements: [Element] { groups.flatMap(\.elements) }
 

@@ -1,4 +1,4 @@
-// The tools that a worker's manifest declares, which are not functions. Not here: reading the YAML
+// The tools and servers that a worker's manifest declares. Not here: reading the YAML
 // (ManifestReader), running the tools.
 public import Configuration
 public import Core
@@ -19,6 +19,8 @@ public struct Manifest: Sendable {
     public let path: String
     /// The tools in the order of the file; their names differ.
     public let tools: [ManifestTool]
+    /// The MCP servers whose tools are offered too, in the order of the file.
+    public let servers: [MCPServerEntry]
 
     /// Reads a file.
     public static func load(path: String) throws(ManifestError) -> Manifest {
@@ -56,7 +58,7 @@ public struct Manifest: Sendable {
         guard reader.problems.isEmpty else {
             throw ManifestError(path: path, problems: reader.problems)
         }
-        return Manifest(path: path, tools: tools)
+        return Manifest(path: path, tools: tools, servers: reader.servers)
     }
 
     /// Things that are allowed but may prevent tools from working here, one sentence each.
@@ -65,7 +67,8 @@ public struct Manifest: Sendable {
     /// system cannot set.
     public func warnings(environment: [String: String] = WorkerEnvironment.current) -> [String] {
         let lacking = unlimited().map { [$0] } ?? []
-        return lacking
+        let unset = servers.flatMap { $0.unsetVariables(environment) }
+        return lacking + unset
             + tools.flatMap { tool in
                 let name = tool.description.name
                 var warnings: [String] = []

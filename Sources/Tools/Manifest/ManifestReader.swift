@@ -17,9 +17,11 @@ struct ManifestReader: FieldReading {
     /// All problems so far, in the order of the file.
     var problems: [FileProblem] = []
     /// The tool that is being read, for problems.
-    private var toolName: String?
+    var toolName: String?
+    /// The servers of the manifest that was read.
+    private(set) var servers: [MCPServerEntry] = []
 
-    private static let topLevelFields = ["tools", "plans"]
+    private static let topLevelFields = ["tools", "plans", "mcpServers"]
     static let toolFields = [
         "name", "description", "version", "parameters", "command", "persistent", "output",
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
@@ -48,7 +50,9 @@ struct ManifestReader: FieldReading {
             return []
         }
         checkNames(fields, Self.topLevelFields)
+        servers = readServers(fields["mcpServers"])
         guard let list = fields["tools"] else {
+            if fields["mcpServers"] != nil { return [] }
             report(
                 root,
                 field: "tools",

@@ -73,21 +73,36 @@ struct ClusterOptions: ParsableArguments {
 
     /// Checks of plans by the tools of the cluster; ends the command when the manifest is invalid,
     /// or when an allowed tool does not exist.
+    ///
+    /// MCP servers are started to know their tools if `asksServers`; otherwise any tool may be
+    /// theirs.
     func check(
         owner: String = "this run's cluster",
-        allowed: [String]? = nil
+        allowed: [String]? = nil,
+        asksServers: Bool = false
     ) throws -> PlanCheck {
-        var programs: [ManifestTool] = []
+        var manifest: Manifest?
         if let tools {
             do throws(ManifestError) {
-                programs = try Manifest.load(path: tools).tools
+                manifest = try Manifest.load(path: tools)
             } catch {
                 throw CommandFailure(error)
             }
         }
+        let programs = manifest?.tools ?? []
+        let hasServers = manifest?.servers.isEmpty == false
         var offered = programs.map(\.description)
+        if let manifest, hasServers, asksServers {
+            offered = try ServerQuestion.toolsOfAll(in: manifest)
+        }
         if diagnostics { offered += DiagnosticTools.descriptions }
-        let check = PlanCheck(offered, programs: programs, owner: owner, allowed: allowed)
+        let check = PlanCheck(
+            offered,
+            programs: programs,
+            owner: owner,
+            allowed: allowed,
+            isOpen: hasServers && !asksServers
+        )
         if let sentence = check.unknownTool(among: allowed ?? []) {
             throw CommandFailure(.usage, "--allow-tool names \(sentence)")
         }

@@ -16,13 +16,18 @@ struct PlanCheck {
     private let names: [String]
     private let owner: String
     private let allowed: Set<String>?
+    /// Whether there are tools whose names are not known here.
+    private let isOpen: Bool
 
     /// The owner of the tools, to complete the sentence "which … does not have": `the manifest`.
+    ///
+    /// Open checks are for clusters whose MCP servers have not said yet which tools they have.
     init(
         _ tools: [ToolDescription],
         programs: [ManifestTool] = [],
         owner: String,
-        allowed: [String]? = nil
+        allowed: [String]? = nil,
+        isOpen: Bool = false
     ) {
         self.programs = Dictionary(
             programs.map { ($0.description.name, $0) },
@@ -36,6 +41,7 @@ struct PlanCheck {
             uniquingKeysWith: { first, _ in first }
         )
         self.owner = owner
+        self.isOpen = isOpen
         self.allowed = allowed.map(Set.init)
     }
 
@@ -53,7 +59,8 @@ struct PlanCheck {
 
     /// A sentence about the first of these names that is not a tool; nil if all are.
     func unknownTool(among names: [String]) -> String? {
-        names.first { !self.names.contains($0) }.map { "the tool \($0), \(absence(of: $0))" }
+        guard !isOpen else { return nil }
+        return names.first { !self.names.contains($0) }.map { "the tool \($0), \(absence(of: $0))" }
     }
 
     private func problem(of node: NodeDefinition) -> (PlanProblem, String?)? {
@@ -61,6 +68,7 @@ struct PlanCheck {
             PlanProblem(code: code, node: node.id.text, message: "node \(node.id)\(words)")
         }
         guard names.contains(node.tool) else {
+            if isOpen { return nil }
             return (
                 problem(.unknownTool, " uses the tool \(node.tool), \(absence(of: node.tool))"), nil
             )

@@ -1,0 +1,228 @@
+// An MCP server at an address: Streamable HTTP, each message a request of its own, whose response
+// is one message or a stream of them. Not here: what is sent (MCPClientMachine).
+internal import Core
+internal import HTTP
+internal import JSON
+internal import MCP
+internal import UVLoop
+
+/// The connection to a server by HTTP.
+///
+/// A server of the legacy era gives a session with its first response; it is named from then on, and
+/// ended at the end.
+final class MCPAddress: MCPTransport {
+    private let client: HTTPClient
+    private let loop: EventLoop
+    private let url: String
+    private let headers: [(String, String)]
+    private let report: (MCPTransportEvent) -> Void
+    private var session: String?
+    private var exchanges: [Int: Exchange] = [:]
+    private var lastExchange = 0
+    private var hasEnded = false
+
+    var maximumMessage = 8 << 20
+
+    /// One request and its response.
+    private struct Exchange {
+        var request: Int?
+        var transfer: HTTPTransfer?
+        var status = 0
+        var isStream = false
+        var body: [UInt8] = []
+        var parser: SSEParser
+        var isAnswered = false
+    }
+
+    /// How long a server may say nothing during a call; the worker ends calls that take too long.
+    private static let silence: Duration = .seconds(86_400)
+
+    init(
+        client: HTTPClient,
+        loop: EventLoop,
+        url: String,
+        headers: [(String, String)],
+        report: @escaping (MCPTransportEvent) -> Void
+    ) {
+        self.client = client
+        self.loop = loop
+        self.url = url
+        self.headers = headers
+        self.report = report
+    }
+
+    func send(_ outgoing: MCPClientMachine.Outgoing) {
+        guard !hasEnded else { return }
+        lastExchange += 1
+        let number = lastExchange
+        exchanges[number] = Exchange(
+            request: outgoing.request,
+            parser: SSEParser(limit: max(maximumMessage, 1 << 20))
+        )
+        let transfer = client.start(
+            HTTPRequest(
+                method: "POST",
+                url: url,
+                headers: [
+                    ("Content-Type", "application/json"),
+                    ("Accept", "application/json, text/event-stream"),
+                    ("User-Agent", "weftline"),
+                ] + headers + sessionHeader + outgoing.headers,
+                body: outgoing.message.bytes,
+                idleTimeout: Self.silence
+            ),
+            onHead: { [weak self] in self?.headArrived($0, of: number) },
+            onBody: { [weak self] in self?.bodyArrived($0, of: number) },
+            onEnd: { [weak self] in self?.ended($0, number) }
+        )
+        exchanges[number]?.transfer = transfer
+    }
+
+    func abandon(request: Int) {
+        guard let (number, exchange) = exchanges.first(where: { $0.value.request == request })
+        else { return }
+        exchanges[number]?.isAnswered = true
+        exchange.transfer?.cancel()
+    }
+
+    func end(grace: Duration) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        for exchange in exchanges.values { exchange.transfer?.cancel() }
+        exchanges = [:]
+        if session != nil {
+            client.start(
+                HTTPRequest(
+                    method: "DELETE",
+                    url: url,
+                    headers: headers + sessionHeader,
+                    deadline: .seconds(1)
+                ),
+                onHead: { _ in },
+                onBody: { _ in },
+                onEnd: { _ in }
+            )
+        }
+        loop.nextTurn { [self] in report(.ended("it was ended")) }
+    }
+
+    private var sessionHeader: [(String, String)] {
+        session.map { [("Mcp-Session-Id", $0)] } ?? []
+    }
+
+    // MARK: - Responses
+
+    private func headArrived(_ head: HTTPHead, of number: Int) {
+        exchanges[number]?.status = head.status
+        let type = head["content-type"]?.lowercased() ?? ""
+        exchanges[number]?.isStream = type.hasPrefix("text/event-stream")
+        if let session = head["mcp-session-id"], head.status < 300 { self.session = session }
+    }
+
+    private func bodyArrived(_ bytes: [UInt8], of number: Int) {
+        guard let isStream = exchanges[number]?.isStream else { return }
+        guard isStream else {
+            let count = exchanges[number]?.body.count ?? 0
+            guard count + bytes.count <= max(maximumMessage, 1 << 20) else {
+                return breakOff(number, "it sent a response of more than \(maximumMessage) bytes")
+            }
+            exchanges[number]?.body += bytes
+            return
+        }
+        var events: [ServerSentEvent] = []
+        do throws(ServerSentEventTooLong) {
+            try exchanges[number]?.parser.feed(bytes[...], into: &events)
+        } catch {
+            return breakOff(number, "it sent a message of more than \(error.limit) bytes")
+        }
+        for event in events { receive(event.data[...], number) }
+    }
+
+    private func receive(_ data: ArraySlice<UInt8>, _ number: Int) {
+        guard !data.isEmpty else { return }
+        do throws(JSONRPCError) {
+            let message = try JSONRPCMessage(parsing: data)
+            if let request = exchanges[number]?.request, message.responds(to: request) {
+                exchanges[number]?.isAnswered = true
+            }
+            report(.received(message))
+        } catch {
+            report(.misread(String(decoding: data.prefix(200), as: UTF8.self)))
+        }
+    }
+
+    private func breakOff(_ number: Int, _ words: String) {
+        let transfer = exchanges[number]?.transfer
+        lose(number, words, mayHaveArrived: true)
+        transfer?.cancel()
+    }
+
+    private func ended(_ result: Result<Void, HTTPError>, _ number: Int) {
+        guard let exchange = exchanges[number] else { return }
+        if exchange.isStream {
+            var parser = exchange.parser
+            var events: [ServerSentEvent] = []
+            parser.finish(into: &events)
+            for event in events { receive(event.data[...], number) }
+        } else if case .success = result {
+            receive(exchange.body[...], number)
+        }
+        switch result {
+        case .success:
+            let words = exchange.status < 300 ? "ended without a response" : statusWords(exchange)
+            lose(
+                number,
+                words,
+                mayHaveArrived: exchange.status != 503 && exchange.status != 429,
+                isSessionGone: exchange.status == 404 && session != nil
+            )
+        case .failure(let error):
+            let neverSent: [HTTPError.Code] = [
+                .badRequest, .unresolved, .unreachable, .connectTimeout, .insecure, .untrusted,
+                .unavailable,
+            ]
+            lose(number, "\(error)", mayHaveArrived: !neverSent.contains(error.code))
+        }
+    }
+
+    private func statusWords(_ exchange: Exchange) -> String {
+        let text = String(decoding: exchange.body.prefix(200), as: UTF8.self)
+        let advice =
+            [401, 403].contains(exchange.status)
+            ? " Set the header that it needs under headers." : ""
+        return "it answered with HTTP status \(exchange.status)"
+            + (text.isEmpty ? "." : ": \(text)") + advice
+    }
+
+    /// Ends an exchange; reports it if its request got no response.
+    private func lose(
+        _ number: Int,
+        _ words: String,
+        mayHaveArrived: Bool,
+        isSessionGone: Bool = false
+    ) {
+        guard let exchange = exchanges.removeValue(forKey: number) else { return }
+        guard let request = exchange.request, !exchange.isAnswered else { return }
+        report(
+            .lost(
+                request: request,
+                MCPClientMachine.LostResponse(
+                    reason: words,
+                    mayHaveArrived: mayHaveArrived,
+                    isSessionGone: isSessionGone
+                )
+            )
+        )
+    }
+}
+
+extension JSONRPCMessage {
+    /// Whether the message is the response to that request.
+    fileprivate func responds(to request: Int) -> Bool {
+        switch self {
+        case .result(let id, _): id.intValue == request
+        case .error(let id, _): id == nil || id?.intValue == request
+        default: false
+        }
+    }
+}
