@@ -10,16 +10,25 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// For the command alone: its code runs once or waits, so that it had better be small.
+/// For the command and what serves people's programs: such code waits for others most of the time, so
+/// that it should be small.
 let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 /// A module that computes and does nothing else: it depends on such modules and collections only.
-func pure(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func pure(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    _ settings: [SwiftSetting] = settings
+) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 /// A module that talks to the system.
-func shell(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func shell(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    _ settings: [SwiftSetting] = settings
+) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
@@ -112,6 +121,11 @@ let package = Package(
         ),
         pure("LaunchCore", ["Core"]),
         pure("MCP", ["Core", "JSON"]),
+        pure(
+            "MCPServer",
+            ["Core", "JSON", "MCP", "PlannerCore", "Plans", "Schemas", "Wire"],
+            small
+        ),
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
 
         // Shells: sockets, timers, processes, logging.
@@ -190,8 +204,8 @@ let package = Package(
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
                 "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore", "HTTP",
-                "LanguageModels", "PlannerCore", "Configuration", "Weftline", arguments, logging,
-                ordered,
+                "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration", "Weftline",
+                arguments, logging, ordered,
             ],
             swiftSettings: small
         ),
@@ -228,6 +242,7 @@ let package = Package(
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("YAMLTests", ["YAML"]),
         tests("MCPTests", ["JSON", "MCP"]),
+        tests("MCPServerTests", ["Core", "JSON", "MCP", "MCPServer", "Plans", "Wire"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Plans", "Wire", "Coordinator", "LanguageModels"]

@@ -5,34 +5,41 @@ internal import Glibc
 
 /// Reads standard input line by line without blocking the loop.
 ///
-/// Lives until it is closed, and does not keep the loop alive. A process that shares this input, such
+/// Lives until it is closed, and does not keep the loop alive unless it is asked to. A process that shares this input, such
 /// as the shell of a terminal, is not disturbed where the system allows it: a pipe or a terminal is
 /// opened once more for reading, so that it stays blocking for others.
 public final class StandardInput {
     private let loop: EventLoop
     private let descriptor: Int32
     private var source: PollSource?
-    private var onLine: ((String) -> Void)?
+    private var onLine: (([UInt8]) -> Void)?
     private var onEnd: (() -> Void)?
     private var rest: [UInt8] = []
     private var isClosed = false
-
-    /// Longer lines are cut; nothing of use is as long.
-    private static let longestLine = 4096
+    private let longestLine: Int
 
     /// Begins to read; `onEnd` is called once, in a later turn, when there is nothing more to come.
-    public init(loop: EventLoop, onLine: @escaping (String) -> Void, onEnd: @escaping () -> Void) {
+    ///
+    /// Longer lines than the longest are cut.
+    public init(
+        loop: EventLoop,
+        longestLine: Int = 4096,
+        keepsLoopAlive: Bool = false,
+        onLine: @escaping ([UInt8]) -> Void,
+        onEnd: @escaping () -> Void
+    ) {
         loop.preconditionNotClosed()
         self.loop = loop
         self.onLine = onLine
         self.onEnd = onEnd
+        self.longestLine = longestLine
         let reopened = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
         // A socket cannot be opened again, nor can the pipe of another user.
         descriptor = reopened >= 0 ? reopened : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
         source = try? PollSource(loop: loop, descriptor: descriptor) { [self] _ in read() }
         if let source {
             source.watch(.readable)
-            source.detachFromLoopLife()
+            if !keepsLoopAlive { source.detachFromLoopLife() }
         } else {
             // A file cannot be watched, and need not be: all of it is there.
             loop.nextTurn { [self] in read() }
@@ -54,7 +61,7 @@ public final class StandardInput {
     }
 
     private func read() {
-        var bytes = [UInt8](repeating: 0, count: 4096)
+        var bytes = [UInt8](repeating: 0, count: 16 << 10)
         while !isClosed {
             let count = Glibc.read(descriptor, &bytes, bytes.count)
             if count < 0, errno == EINTR { continue }
@@ -66,15 +73,19 @@ public final class StandardInput {
     }
 
     private func addBytes(_ bytes: ArraySlice<UInt8>) {
-        for byte in bytes {
-            if byte != UInt8(ascii: "\n") {
-                if rest.count < Self.longestLine { rest.append(byte) }
-                continue
-            }
-            let line = String(decoding: rest, as: UTF8.self)
+        var bytes = bytes
+        while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
+            addToLine(bytes[..<end])
+            bytes = bytes[(end + 1)...]
+            let line = rest
             rest = []
             onLine?(line)
         }
+        addToLine(bytes)
+    }
+
+    private func addToLine(_ bytes: ArraySlice<UInt8>) {
+        rest.append(contentsOf: bytes.prefix(max(longestLine - rest.count, 0)))
     }
 
     private func end() {

@@ -39,7 +39,8 @@ struct Weft: ParsableCommand {
             CancelCommand.self, RetryCommand.self, ForgetCommand.self, DrainCommand.self,
             LaunchCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
-            PlansCommand.self, KeysCommand.self, JournalCommand.self, VersionCommand.self,
+            PlansCommand.self, KeysCommand.self, JournalCommand.self, MCPCommand.self,
+            VersionCommand.self,
         ]
     )
 

@@ -232,7 +232,8 @@ struct WorkerCommand: ParsableCommand {
     ) -> StandardInput {
         StandardInput(
             loop: loop,
-            onLine: { line in
+            onLine: { bytes in
+                let line = String(decoding: bytes, as: UTF8.self)
                 if line == "drain" || line == "stop" { end(line == "stop") }
             },
             onEnd: onEnd

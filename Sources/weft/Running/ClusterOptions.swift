@@ -119,7 +119,36 @@ struct ClusterOptions: ParsableArguments {
     ///
     /// With a folder it keeps its runs in the journal there.
     func start(for run: PlanRun, models: ModelOptions, keepingRunsIn folder: String? = nil) throws {
-        let session = run.session
+        try start(
+            in: run.session,
+            models: models,
+            keepingRunsIn: folder,
+            onLines: { [weak run] in run?.say($0) },
+            onReady: { run.start($0) },
+            onFailure: {
+                run.end(CommandFailure(.failed, "The cluster of this run failed: \($0)"))
+            }
+        )
+    }
+
+    /// Starts the cluster and stops it with the session.
+    ///
+    /// - Parameters:
+    ///   - session: The session of the command.
+    ///   - models: The models for planning.
+    ///   - folder: The state folder in whose journal runs are kept; nil keeps them in memory.
+    ///   - onLines: Called with what workers write.
+    ///   - onReady: Called with how to connect when the workers are there.
+    ///   - onFailure: Called with why there will be no cluster, instead.
+    /// - Throws: `CommandFailure` if it cannot start.
+    func start(
+        in session: Session,
+        models: ModelOptions,
+        keepingRunsIn folder: String?,
+        onLines: @escaping ([String]) -> Void,
+        onReady: @escaping (CoordinatorClient.Options) -> Void,
+        onFailure: @escaping (String) -> Void
+    ) throws {
         do {
             let configuration = try models.configuration()
             if configuration.remembersPlans {
@@ -129,17 +158,8 @@ struct ClusterOptions: ParsableArguments {
             }
             let processes = WorkerProcesses(
                 loop: session.loop,
-                options: WorkerProcesses.Options(
-                    command: [Shell.ownPath, "worker"],
-                    environment: Shell.environmentOfOwnProcess(
-                        without: try withheld(configuration.keyVariables)
-                    ),
-                    count: workers ?? 2,
-                    slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
-                    tools: tools,
-                    hasDiagnostics: diagnostics
-                ),
-                onLines: { [weak run] in run?.say($0) }
+                options: try workerOptions(withheld: configuration.keyVariables),
+                onLines: onLines
             )
             let cluster = try EmbeddedCluster(
                 loop: session.loop,
@@ -150,19 +170,27 @@ struct ClusterOptions: ParsableArguments {
                 keepingRunsIn: folder,
                 software: WeftlineVersion.software,
                 logger: Shell.logger("coordinator", level: .warning),
-                onReady: { endpoint, key in run.start(.client(to: [endpoint], key: key)) },
-                onFailure: { message in
-                    // The worker's message begins with the same word.
-                    let cause = message.replacing("error: ", with: "")
-                    run.end(CommandFailure(.failed, "The cluster of this run failed: \(cause)"))
-                }
+                onReady: { endpoint, key in onReady(.client(to: [endpoint], key: key)) },
+                // The worker's message begins with the same word.
+                onFailure: { onFailure($0.replacing("error: ", with: "")) }
             )
             session.onEnd = { then in cluster.stop(then: then) }
             session.onEndAtOnce = { cluster.endAtOnce() }
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw CommandFailure(.failed, "The cluster of this run cannot start: \(error)")
+            throw CommandFailure(.failed, "The cluster of this command cannot start: \(error)")
         }
+    }
+
+    private func workerOptions(withheld keys: Set<String>) throws -> WorkerProcesses.Options {
+        WorkerProcesses.Options(
+            command: [Shell.ownPath, "worker"],
+            environment: Shell.environmentOfOwnProcess(without: try withheld(keys)),
+            count: workers ?? 2,
+            slots: slots ?? max(4, ProcessInfo.processInfo.activeProcessorCount),
+            tools: tools,
+            hasDiagnostics: diagnostics
+        )
     }
 }

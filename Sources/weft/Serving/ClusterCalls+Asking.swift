@@ -1,0 +1,249 @@
+// Calls that ask about runs or end them, and tasks, which are runs under another name. Not here:
+// starting runs (+Running).
+internal import Client
+internal import Core
+internal import JSON
+internal import MCP
+internal import MCPServer
+internal import UVLoop
+internal import Weftline
+internal import Wire
+
+extension ClusterCalls {
+    // MARK: - Documents
+
+    /// Asks for a run as a whole.
+    func fetchRun(
+        _ run: RunID,
+        _ client: LastingClient,
+        then: @escaping (Result<RunDocument, ClientError>) -> Void
+    ) {
+        client.get(.run, id: run.text) { result in
+            then(Self.decoded(result) { (raw) throws(WireError) in try RunDocument(decoding: raw) })
+        }
+    }
+
+    private static func decoded<Value>(
+        _ result: Result<RawJSON, ClientError>,
+        _ body: (RawJSON) throws(WireError) -> Value
+    ) -> Result<Value, ClientError> {
+        switch result {
+        case .failure(let error): return .failure(error)
+        case .success(let raw):
+            do throws(WireError) {
+                return .success(try body(raw))
+            } catch {
+                return .failure(.unreadable(error))
+            }
+        }
+    }
+
+    /// Says what a model reads about a run: its state, or its end with outputs and failures.
+    func reply(
+        to run: RunDocument,
+        _ client: LastingClient,
+        then: @escaping (ToolResult) -> Void
+    ) {
+        withAnswer(of: run, client) { [self] answer in
+            let called = ExposedCall.tool(ofLabel: run.label)
+            let outputs = called == nil ? wantedOutputs(of: run.run) : .all
+            addNodes(to: RunReply(run, answer: answer, wanted: outputs), run, client) { result in
+                switch result {
+                case .failure(let error): then(.failure(error.message))
+                case .success(let reply):
+                    guard let called, run.status != .running else { return then(reply.result) }
+                    self.fetchTools(client) { tools in
+                        then(reply.callResult(of: (try? tools.get())?[called]))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the answer of a run whose outputs a model or a tool has joined.
+    private func withAnswer(
+        of run: RunDocument,
+        _ client: LastingClient,
+        then: @escaping (RawJSON?) -> Void
+    ) {
+        switch run.join {
+        case .llm where run.status == .succeeded, .tool where run.status == .succeeded: break
+        default: return then(nil)
+        }
+        client.get(.answer, id: run.run.text) { result in then(try? result.get()) }
+    }
+
+    private func addNodes(
+        to reply: RunReply,
+        _ run: RunDocument,
+        _ client: LastingClient,
+        then: @escaping (Result<RunReply, ClientError>) -> Void
+    ) {
+        guard reply.needsNodes else { return then(.success(reply)) }
+        var reply = reply
+        client.forEachPage(of: run.run) { (page, goOn) throws(WireError) in
+            try reply.add(page)
+            goOn(true)
+        } then: { result in
+            then(result.map { reply })
+        }
+    }
+
+    // MARK: - Runs
+
+    /// Answers `get_run`, at the end of the run if that comes in time.
+    func getRun(
+        _ query: RunQuery,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        guard query.wait > .zero else { return answer(query, client, report) }
+        fetchRun(query.run, client) { [self] result in
+            guard case .success(let run) = result, run.status == .running, !handle.isCancelled
+            else { return answer(query, client, report) }
+            wait(query, client, handle, report)
+        }
+    }
+
+    private func wait(
+        _ query: RunQuery,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        var observer: FollowedRuns.Observer?
+        var timer: Timer?
+        let stop = {
+            timer?.close()
+            timer = nil
+            observer?.stop()
+            observer = nil
+        }
+        handle.onCancel = stop
+        timer = Timer(loop: loop) { [self] in
+            stop()
+            answer(query, client, report)
+        }
+        timer?.schedule(after: query.wait)
+        observer = runs.watch(query.run, over: client) { [self] update in
+            switch update {
+            case .progress(let progress): report.progress(CallProgress(progress))
+            case .ended, .failed:
+                stop()
+                answer(query, client, report)
+            case .accepted, .planComplete: break
+            }
+        }
+    }
+
+    private func answer(_ query: RunQuery, _ client: LastingClient, _ report: Report) {
+        if let node = query.node { return answer(query, node, client, report) }
+        fetchRun(query.run, client) { [self] result in
+            switch result {
+            case .failure(let error): report.end(.tool(.failure(error.message)))
+            case .success(let run):
+                reply(to: run, client) { report.end(.tool($0)) }
+            }
+        }
+    }
+
+    private func answer(
+        _ query: RunQuery,
+        _ node: NodeID,
+        _ client: LastingClient,
+        _ report: Report
+    ) {
+        client.get(.node, id: query.run.text, node: node) { result in
+            let details = Self.decoded(result) { (raw) throws(WireError) in
+                try NodeDetails(decoding: raw)
+            }
+            switch details {
+            case .failure(let error): report.end(.tool(.failure(error.message)))
+            case .success(let details):
+                report.end(.tool(RunReply.output(of: details, in: query.run, from: query.offset)))
+            }
+        }
+    }
+
+    /// Cancels a run and says how it stands then.
+    func cancel(_ run: RunID, _ reason: String, _ client: LastingClient, _ report: Report) {
+        request(cancelOf: run, reason, client) { [self] result in
+            if case .failure(let error) = result {
+                return report.end(.tool(.failure(error.message)))
+            }
+            answer(RunQuery(run: run), client, report)
+        }
+    }
+
+    private func request(
+        cancelOf run: RunID,
+        _ reason: String,
+        _ client: LastingClient,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        client.withConnection { result in
+            switch result {
+            case .success(let connection): connection.cancelRun(run, reason: reason, then: then)
+            case .failure(let error): then(.failure(error))
+            }
+        }
+    }
+
+    // MARK: - Tasks
+
+    func getTask(_ run: RunID, _ client: LastingClient, _ report: Report) {
+        fetchRun(run, client) { [self] result in
+            switch result {
+            case .failure(let error): report.end(.refused(Self.taskError(error, run)))
+            case .success(let document) where document.status == .running:
+                var state = TaskState(working: document)
+                state.updatedAt = state.createdAt
+                report.end(.task(state))
+            case .success(let document):
+                reply(to: document, client) { result in
+                    report.end(.task(TaskState(ended: document, result)))
+                }
+            }
+        }
+    }
+
+    func cancelTask(_ run: RunID, _ client: LastingClient, _ report: Report) {
+        request(cancelOf: run, "its client cancelled the task", client) { result in
+            switch result {
+            case .success: report.end(.acknowledged)
+            case .failure(let error): report.end(.refused(Self.taskError(error, run)))
+            }
+        }
+    }
+
+    /// No task asks for anything.
+    func updateTask(
+        _ run: RunID,
+        _ answers: RawJSON,
+        _ client: LastingClient,
+        _ report: Report
+    ) {
+        fetchRun(run, client) { result in
+            switch result {
+            case .success: report.end(.acknowledged)
+            case .failure(let error): report.end(.refused(Self.taskError(error, run)))
+            }
+        }
+    }
+
+    private static func taskError(_ error: ClientError, _ run: RunID) -> JSONRPCError {
+        error.code == .unknownRun
+            ? MCPSession.unknownTask(run.text) : JSONRPCError(.internalError, error.message)
+    }
+}
+
+extension TaskState {
+    /// A task whose run has ended.
+    init(ended document: RunDocument, _ result: ToolResult) {
+        self.init(working: document)
+        updatedAt = document.endedAt?.text ?? createdAt
+        status = document.status == .cancelled ? .cancelled : .completed
+        if status == .completed { self.result = result }
+    }
+}

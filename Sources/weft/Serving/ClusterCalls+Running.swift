@@ -1,0 +1,192 @@
+// Calls that start runs: checked against the tools, submitted, followed and reported. Not here:
+// questions about runs (+Asking).
+internal import Client
+internal import Core
+internal import JSON
+internal import MCPServer
+internal import Plans
+internal import Tools
+internal import Weftline
+internal import Wire
+
+extension ClusterCalls {
+    /// What a call that starts a run returns.
+    enum Return {
+        /// The end of the run.
+        case result
+        /// The run, in words.
+        case run
+        /// The task.
+        case task
+    }
+
+    /// Starts a run, once its plan is known to be right.
+    func startRun(
+        _ request: RunRequest,
+        _ returned: Return,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        fetchTools(client) { [self] result in
+            guard !handle.isCancelled else { return }
+            switch result {
+            case .failure(let error): report.end(.tool(.failure(error.message)))
+            case .success(let tools):
+                do throws(Refusal) {
+                    let (submission, outputs) = try Self.submission(of: request, returned, tools)
+                    let run = StartedRun(request: request, outputs: outputs, returned: returned)
+                    submit(submission, run, client, handle, report)
+                } catch {
+                    report.end(error.outcome)
+                }
+            }
+        }
+    }
+
+    /// Why a run is not started.
+    struct Refusal: Error {
+        var outcome: CallOutcome
+    }
+
+    /// A run that is being started.
+    struct StartedRun {
+        var request: RunRequest
+        var outputs: WantedOutputs
+        var returned: Return
+    }
+
+    private static func submission(
+        of request: RunRequest,
+        _ returned: Return,
+        _ tools: ToolSearch
+    ) throws(Refusal) -> (Submission, WantedOutputs) {
+        let options = RunOptions(
+            join: request.join ?? .json,
+            onMissingTool: .fail,
+            tools: request.tools,
+            timeLimit: request.timeLimit,
+            label: request.label.map { String($0.prefix(200)) }
+        )
+        let level: WatchLevel? = returned == .result ? .progress : nil
+        do {
+            switch request.content {
+            case .goal(let goal):
+                return (try options.submission(of: goal, watching: level), .none)
+            case .plan(let plan):
+                let outputs = try check(plan, request.outputs, tools)
+                return (try options.submission(of: Array(plan.bytes), watching: level), outputs)
+            case .tool(let name, let arguments):
+                guard tools[name] != nil else {
+                    throw Refusal(outcome: .refused(MCPSession.unknownTool(name, tools)))
+                }
+                let plan = RunRequest.plan(calling: name, arguments)
+                return (try options.submission(of: Array(plan.bytes), watching: level), .all)
+            }
+        } catch let refusal as Refusal {
+            throw refusal
+        } catch let error as ClientError {
+            throw Refusal(outcome: .tool(.failure(error.message)))
+        } catch {
+            preconditionFailure("nothing else is thrown: \(error)")
+        }
+    }
+
+    /// Checks a plan against the tools; its wanted outputs are those of nodes that it has.
+    private static func check(
+        _ plan: RawJSON,
+        _ wanted: WantedOutputs,
+        _ tools: ToolSearch
+    ) throws(Refusal) -> WantedOutputs {
+        let check = PlanCheck(tools.tools.map(\.description), owner: "the cluster")
+        let file = PlanFile(name: "the plan", bytes: Array(plan.bytes), tools: check)
+        guard file.isValid else {
+            throw Refusal(outcome: .tool(RunReply.refused(file.problems.map(\.problem))))
+        }
+        return wanted.resolved(in: plan)
+    }
+
+    private func submit(
+        _ submission: Submission,
+        _ run: StartedRun,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        var id: RunID?
+        let observer = runs.submit(submission, over: client) { [self] update in
+            switch update {
+            case .accepted(let run_):
+                id = run_
+                remember(run.outputs, of: run_)
+            case .planComplete:
+                guard let id, run.returned != .result else { return }
+                reportStart(of: id, run.returned, client, report)
+            case .progress(let progress): report.progress(CallProgress(progress))
+            case .ended:
+                guard let id else { return }
+                reportEnd(of: id, run.request, client, report)
+            case .failed(let error): report.end(Self.outcome(of: error))
+            }
+        }
+        handle.onCancel = { observer.cancelRun("its client cancelled the call or is gone") }
+    }
+
+    /// The outcome of a submission that failed.
+    private static func outcome(of error: ClientError) -> CallOutcome {
+        guard error.problems.isEmpty else { return .tool(RunReply.refused(error.problems)) }
+        return .tool(.failure(error.message))
+    }
+
+    /// Reports that the coordinator has a run, for good.
+    private func reportStart(
+        of run: RunID,
+        _ returned: Return,
+        _ client: LastingClient,
+        _ report: Report
+    ) {
+        fetchRun(run, client) { result in
+            switch result {
+            case .failure(let error): report.end(.tool(.failure(error.message)))
+            case .success(let document):
+                guard returned == .task else {
+                    return report.end(.tool(RunReply(document, wanted: .none).result))
+                }
+                // Its client asks for the end even if it has come already.
+                report.end(.task(TaskState(working: document)))
+            }
+        }
+    }
+
+    /// Reports the end of a run that was followed.
+    private func reportEnd(
+        of run: RunID,
+        _ request: RunRequest,
+        _ client: LastingClient,
+        _ report: Report
+    ) {
+        fetchRun(run, client) { [self] result in
+            switch result {
+            case .failure(let error): report.end(.tool(.failure(error.message)))
+            case .success(let document):
+                reply(to: document, client) { result in report.end(.tool(result)) }
+            }
+        }
+    }
+}
+
+extension TaskState {
+    /// A task whose run goes on, or did when it was accepted.
+    init(working document: RunDocument) {
+        let created = document.startedAt?.text ?? ""
+        self.init(
+            run: document.run,
+            status: .working,
+            createdAt: created,
+            updatedAt: created,
+            message: CallProgress(
+                RunProgress(counts: document.counts, criticalPath: 0)
+            ).message
+        )
+    }
+}

@@ -1,0 +1,203 @@
+// Does what sessions of MCP ask of the cluster, over the connection that they share. Not here: the
+// sessions (ServedSession), single calls (+Running, +Asking).
+internal import Client
+internal import Core
+internal import JSON
+internal import MCP
+internal import MCPServer
+internal import Tools
+internal import UVLoop
+internal import Wire
+
+/// The cluster as sessions see it.
+///
+/// Confined to its loop.
+final class ClusterCalls {
+    /// A call under way.
+    final class Handle {
+        /// Set once it is cancelled; its results are dropped.
+        private(set) var isCancelled = false
+        /// Ends what was begun for the call.
+        var onCancel: (() -> Void)?
+
+        /// The result is not wanted any more.
+        func cancel() {
+            isCancelled = true
+            onCancel?()
+            onCancel = nil
+        }
+    }
+
+    /// How a call reports.
+    struct Report {
+        var progress: (CallProgress) -> Void
+        var end: (CallOutcome) -> Void
+    }
+
+    let loop: EventLoop
+    let connection: ClusterConnection
+    let runs = FollowedRuns()
+    /// Which outputs those who began runs want; the oldest are forgotten.
+    private var wanted: [RunID: WantedOutputs] = [:]
+    private var wantedOrder: [RunID] = []
+    /// The last catalogue and its search.
+    private var catalogue: (raw: RawJSON, search: ToolSearch)?
+    private var onToolsChanged: [Int: () -> Void] = [:]
+    private var lastWatcher = 0
+    private var poll: Timer?
+
+    /// Runs whose wanted outputs are remembered.
+    private static let rememberedRuns = 1_000
+    /// Between two questions for the tools, while a client wants to know of changes.
+    private static let pollPause = Duration.seconds(5)
+
+    init(loop: EventLoop, connection: ClusterConnection) {
+        self.loop = loop
+        self.connection = connection
+    }
+
+    /// Begins a call; it reports its end once, in a later turn or in this one, unless it is
+    /// cancelled.
+    func begin(_ request: ClusterRequest, _ report: Report) -> Handle {
+        let handle = Handle()
+        let guarded = Report(
+            progress: { if !handle.isCancelled { report.progress($0) } },
+            end: { outcome in
+                handle.onCancel = nil
+                if !handle.isCancelled { report.end(outcome) }
+            }
+        )
+        connection.withClient { [self] result in
+            guard !handle.isCancelled else { return }
+            switch result {
+            case .success(let client): begin(request, client, handle, guarded)
+            case .failure(let error): guarded.end(Self.failure(error, of: request))
+            }
+        }
+        return handle
+    }
+
+    private func begin(
+        _ request: ClusterRequest,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        switch request {
+        case .tool(.run(let run), let asTask):
+            startRun(run, asTask ? .task : .result, client, handle, report)
+        case .tool(.submit(let run), _): startRun(run, .run, client, handle, report)
+        case .tool(.getRun(let query), _): getRun(query, client, handle, report)
+        case .tool(.cancelRun(let run, let reason), _):
+            cancel(run, reason ?? "its client asked for it", client, report)
+        case .tool(.searchTools(let query, let limit), _):
+            withTools(client, report) { .tool($0.find(query, limit: limit)) }
+        case .tool(.getTool(let name), _):
+            withTools(client, report) { .tool($0.describe(name)) }
+        case .listTools:
+            withTools(client, report) { .tools($0.tools) }
+        case .getTask(let run): getTask(run, client, report)
+        case .cancelTask(let run): cancelTask(run, client, report)
+        case .updateTask(let run, let answers): updateTask(run, answers, client, report)
+        }
+    }
+
+    /// The outcome for a cluster that cannot be asked.
+    static func failure(_ error: ClientError, of request: ClusterRequest) -> CallOutcome {
+        switch request {
+        case .tool: .tool(.failure(error.message))
+        default: .refused(JSONRPCError(.internalError, error.message))
+        }
+    }
+
+    // MARK: - Wanted outputs
+
+    func remember(_ outputs: WantedOutputs, of run: RunID) {
+        guard wanted.updateValue(outputs, forKey: run) == nil else { return }
+        wantedOrder.append(run)
+        guard wantedOrder.count > Self.rememberedRuns else { return }
+        wanted[wantedOrder.removeFirst()] = nil
+    }
+
+    func wantedOutputs(of run: RunID) -> WantedOutputs { wanted[run] ?? .ends }
+
+    // MARK: - Tools
+
+    /// Asks for the catalogue, and ends a call with what is made of it.
+    private func withTools(
+        _ client: LastingClient,
+        _ report: Report,
+        _ body: @escaping (ToolSearch) -> CallOutcome
+    ) {
+        fetchTools(client) { result in
+            switch result {
+            case .success(let search): report.end(body(search))
+            case .failure(let error): report.end(Self.failure(error, of: .listTools))
+            }
+        }
+    }
+
+    /// Asks for the catalogue.
+    func fetchTools(
+        _ client: LastingClient,
+        _ then: @escaping (Result<ToolSearch, ClientError>) -> Void
+    ) {
+        client.get(.tools) { [self] result in
+            do {
+                let raw = try result.get()
+                if let catalogue, catalogue.raw == raw { return then(.success(catalogue.search)) }
+                let search = ToolSearch(try ToolDocument.list(decoding: raw))
+                catalogue = (raw.detached(), search)
+                then(.success(search))
+            } catch let error as ClientError {
+                then(.failure(error))
+            } catch let error as WireError {
+                then(.failure(.unreadable(error)))
+            } catch {
+                preconditionFailure("nothing else is thrown: \(error)")
+            }
+        }
+    }
+
+    /// Tells when the tools change, until `stopWatchingTools`.
+    func watchTools(_ body: @escaping () -> Void) -> Int {
+        lastWatcher += 1
+        onToolsChanged[lastWatcher] = body
+        if poll == nil {
+            let timer = Timer(loop: loop) { [self] in pollTools() }
+            poll = timer
+            pollTools()
+        }
+        return lastWatcher
+    }
+
+    func stopWatchingTools(_ watcher: Int) {
+        onToolsChanged[watcher] = nil
+        guard onToolsChanged.isEmpty else { return }
+        poll?.close()
+        poll = nil
+    }
+
+    /// The coordinator does not tell of changes by itself.
+    private func pollTools() {
+        let known = catalogue?.raw
+        connection.withClient { [self] result in
+            guard case .success(let client) = result else { return schedulePoll() }
+            fetchTools(client) { [self] _ in
+                schedulePoll()
+                guard let known, catalogue?.raw != known else { return }
+                for body in onToolsChanged.sorted(by: { $0.key < $1.key }) { body.value() }
+            }
+        }
+    }
+
+    private func schedulePoll() { poll?.schedule(after: Self.pollPause) }
+
+    /// Closes timers and the connection.
+    func close() {
+        onToolsChanged = [:]
+        poll?.close()
+        poll = nil
+        connection.close()
+    }
+}

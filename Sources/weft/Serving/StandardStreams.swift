@@ -1,0 +1,70 @@
+// MCP on standard input and output: one client, one message a line. Not here: MCP over HTTP.
+internal import Console
+internal import JSON
+internal import MCP
+internal import MCPServer
+internal import UVLoop
+
+/// Serves the client that has started this process.
+///
+/// Confined to its loop.
+final class StandardStreams {
+    private let session: Session
+    private let calls: ClusterCalls
+    private let served: ServedSession
+    private var input: StandardInput?
+    private var isEnding = false
+    private var patience: Timer?
+
+    /// Bytes of a message; a plan of a hundred thousand nodes fits.
+    static let longestMessage = 64 << 20
+    /// How long runs may take to end that are cancelled because the client is gone.
+    private static let grace = Duration.seconds(5)
+
+    init(session: Session, calls: ClusterCalls, settings: MCPSession.Settings) {
+        self.session = session
+        self.calls = calls
+        served = ServedSession(loop: session.loop, cluster: calls, settings: settings)
+    }
+
+    /// Reads until the client closes its side or this process is asked to end.
+    func start() {
+        served.onSend = { [session] message, _ in
+            session.output.write(message.bytes + [UInt8(ascii: "\n")])
+        }
+        session.output.onBroken = { [self] in end(nil) }
+        session.onInterrupt = { [self] in end(CommandFailure(.interrupted)) }
+        input = StandardInput(
+            loop: session.loop,
+            longestLine: Self.longestMessage,
+            keepsLoopAlive: true,
+            onLine: { [self] in receive($0) },
+            onEnd: { [self] in end(nil) }
+        )
+    }
+
+    private func receive(_ line: [UInt8]) {
+        let isBlank = line.allSatisfy { [0x20, 0x09, 0x0D].contains($0) }
+        if !isBlank, !isEnding { served.receive(line[...]) }
+    }
+
+    /// Cancels what the client waited for, and ends the command when that has ended.
+    private func end(_ failure: CommandFailure?) {
+        guard !isEnding else { return }
+        isEnding = true
+        input?.close()
+        served.end()
+        let timer = Timer(loop: session.loop) { [self] in finish(failure) }
+        timer.schedule(after: Self.grace)
+        patience = timer
+        calls.runs.whenIdle { [self] in finish(failure) }
+    }
+
+    private func finish(_ failure: CommandFailure?) {
+        guard let patience else { return }
+        patience.close()
+        self.patience = nil
+        calls.close()
+        session.end(failure)
+    }
+}
