@@ -116,9 +116,9 @@ extension ClusterCalls {
         var id: RunID?
         let observer = runs.submit(submission, over: client) { [self] update in
             switch update {
-            case .accepted(let run_):
-                id = run_
-                remember(run.outputs, of: run_)
+            case .accepted(let accepted):
+                id = accepted
+                remember(run.outputs, of: accepted)
             case .planComplete:
                 guard let id, run.returned != .result else { return }
                 reportStart(of: id, run.returned, client, report)
