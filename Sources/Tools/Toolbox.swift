@@ -150,6 +150,7 @@ public final class Toolbox {
             guard isWaiting else { return }
             isWaiting = false
             self?.waitsForServers?.close()
+            self?.servers?.keepNames()
             then()
         }
         let timer = Timer(loop: loop, onFire: end)

@@ -175,7 +175,10 @@ extension MCPClientMachine {
         case .success(let result):
             result.value(at: [.key("tools")])?.forEachElement { entry in
                 guard listing.tools.count < configuration.maxTools else { return }
-                if let tool = MCPTool(entry.detached()) { listing.tools.append(tool) }
+                guard let tool = MCPTool(entry.detached()),
+                    listing.names.insert(tool.name).inserted
+                else { return }
+                listing.tools.append(tool)
             }
             let next = result.value(at: [.key("nextCursor")])?.stringValue
             // A cursor that comes again would lead round in a circle.

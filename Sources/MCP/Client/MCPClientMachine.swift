@@ -62,6 +62,7 @@ public struct MCPClientMachine: Sendable {
 
     struct Listing {
         var tools: [MCPTool] = []
+        var names: Set<String> = []
         var cursors: Set<String> = []
         var isUnderWay = false
         /// Whether the tools have changed since the listing began.

@@ -29,6 +29,8 @@ public struct MCPServerEntry: Sendable {
     /// What the manifest says of single tools, by the server's names.
     var overrides: [String: Override] = [:]
 
+    private static let attemptsOfRepeatable = 3
+
     /// Where the server is.
     enum Place: Sendable {
         /// A program of this host that speaks MCP on its standard input and output.
@@ -84,7 +86,9 @@ public struct MCPServerEntry: Sendable {
         description.isReadOnly = isReadOnly
         description.isIdempotent = override?.isIdempotent ?? hints.isIdempotent ?? isReadOnly
         description.timeoutMilliseconds = (override?.timeout ?? timeout)?.millisecondsRoundedUp
-        description.maxAttempts = override?.maxAttempts
+        // What the tool itself reports is final; a server that ends in mid-call is not.
+        let retries = description.mayBeRepeated ? Self.attemptsOfRepeatable : nil
+        description.maxAttempts = override?.maxAttempts ?? retries
         description.concurrency = override?.concurrency
         return description
     }

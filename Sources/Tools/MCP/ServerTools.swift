@@ -19,6 +19,9 @@ final class ServerTools {
     private let httpClient: HTTPClient?
     /// The names that tools have here; kept, so that a server that starts again changes none.
     private var names: [Key: String] = [:]
+    /// Whether names are kept: not before all have listed their tools, so that the order of the
+    /// manifest decides and not the fastest server.
+    private var keepsNames = false
     private var runners: [Key: MCPToolRunner] = [:]
     /// Tools that cannot be offered, with the reasons.
     private var refused: [WithheldTool] = []
@@ -85,9 +88,18 @@ final class ServerTools {
         httpClient?.close()
     }
 
-    private func hostChanged() {
+    /// From now on a tool has the same name for as long as the worker runs.
+    func keepNames() {
+        guard !keepsNames else { return }
+        keepsNames = true
         onChange()
-        guard hosts.allSatisfy(\.isSettled), let onSettled else { return }
+    }
+
+    private func hostChanged() {
+        let isSettled = hosts.allSatisfy(\.isSettled)
+        if isSettled { keepsNames = true }
+        onChange()
+        guard isSettled, let onSettled else { return }
         self.onSettled = nil
         onSettled()
     }
@@ -96,13 +108,16 @@ final class ServerTools {
     /// and from each other; at most that many.
     func runners(besides taken: Set<String>, room: Int) -> [Usable] {
         var taken = taken
+        // A tool that is away for a moment keeps its name.
+        var given = taken.union(names.values)
         var usable: [Usable] = []
         refused = []
         for host in hosts {
             for tool in host.tools where host.entry.offers(tool.name) {
                 let key = Key(server: host.entry.name, tool: tool.name)
-                let name = names[key] ?? newName(of: tool.name, host.entry, taken)
-                names[key] = name
+                let name = names[key] ?? newName(of: tool.name, host.entry, given)
+                if keepsNames { names[key] = name }
+                given.insert(name)
                 if usable.count >= room {
                     refuse(name, host, tool, "the worker has too many tools")
                     continue
@@ -126,8 +141,7 @@ final class ServerTools {
 
     private func newName(of tool: String, _ entry: MCPServerEntry, _ taken: Set<String>) -> String {
         let plain = entry.localName(of: tool, isTaken: false)
-        let isTaken = taken.contains(plain) || names.values.contains(plain)
-        return isTaken ? entry.localName(of: tool, isTaken: true) : plain
+        return taken.contains(plain) ? entry.localName(of: tool, isTaken: true) : plain
     }
 
     /// A tool that is listed again unchanged keeps its runner.
@@ -137,7 +151,9 @@ final class ServerTools {
         _ tool: MCPTool,
         _ name: String
     ) -> MCPToolRunner {
-        if let runner = runners[key], runner.tool == tool { return runner }
+        if let runner = runners[key], runner.tool == tool, runner.description.name == name {
+            return runner
+        }
         let runner = MCPToolRunner(host: host, tool: tool, named: name)
         runners[key] = runner
         return runner
