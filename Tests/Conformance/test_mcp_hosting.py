@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -268,3 +269,151 @@ mcpServers:
                       "transport of 2024", "args: has no effect", "has a ${ without",
                       "must be a list of texts"):
             self.assertIn(words, done.stderr)
+
+
+TASKS = """
+import asyncio, sys
+from fastmcp import FastMCP
+from fastmcp_tasks import TasksExtension
+from datetime import timedelta
+from fastmcp.utilities.tasks import TaskConfig
+server = FastMCP("tasks")
+server.add_extension(TasksExtension())
+
+@server.tool(task=TaskConfig(mode="optional", poll_interval=timedelta(milliseconds=200)))
+async def slow(seconds: float) -> dict:
+    "Waits."
+    await asyncio.sleep(seconds)
+    return {"slept": seconds}
+
+@server.tool
+async def triple(n: int) -> int:
+    "Multiplies by three."
+    return 3 * n
+
+if len(sys.argv) > 1:
+    server.run(transport="http", port=int(sys.argv[1]), show_banner=False)
+else:
+    server.run(show_banner=False)
+"""
+OLD = """
+import sys
+from fastmcp import FastMCP, Context
+server = FastMCP("old")
+
+@server.tool
+async def halve(n: int, context: Context) -> dict:
+    "Halves."
+    await context.report_progress(1, 2)
+    return {"half": n // 2}
+
+server.run(transport="http", port=int(sys.argv[1]), show_banner=False)
+"""
+
+
+class Real(Hosting):
+    """Servers that were written elsewhere."""
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    @needs("modern", "mcp-server-git")
+    @needs("legacy", "mcp-server-sqlite")
+    def test_a_plan_over_three_servers_on_two_workers(self):
+        tree = self.folder / "tree"
+        for command in (["init", "-q", str(tree)], ["-C", str(tree), "-c", "user.name=Ada", "-c",
+                        "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "the first one"]):
+            subprocess.run(["git", *command], check=True)
+        self.start(
+            git={"command": program("modern", "mcp-server-git"),
+                 "args": ["--repository", "tree"]},
+            time={"command": program("modern", "mcp-server-time"),
+                  "args": ["--local-timezone=UTC"], "prefix": "time_",
+                  "allow": ["get_current_time"], "pool": 2})
+        self.join("two", self.manifest(db={
+            "command": program("legacy", "mcp-server-sqlite"), "args": ["--db-path", "x.db"]}))
+        nodes = self.run_plan(
+            ("time_get_current_time", {"timezone": "UTC"}, {}),
+            ("git_log", {"repo_path": str(tree), "max_count": 1}, {}),
+            ("create_table", {"query": "CREATE TABLE log (day TEXT, text TEXT)"}, {}),
+            ("write_query", {"query": "INSERT INTO log VALUES ('${t1.day_of_week}', '$t2')"},
+             {"dependencies": ["t3"]}),
+            ("read_query", {"query": "SELECT * FROM log"}, {"dependencies": ["t4"]}))
+        self.assertEqual({"succeeded"}, {node["status"] for node in nodes.values()}, nodes)
+        self.assertEqual({"one", "two"}, {node["worker"] for node in nodes.values()})
+        self.assertIn(nodes["t1"]["output"]["day_of_week"], nodes["t5"]["output"])
+        self.assertIn("the first one", nodes["t5"]["output"])
+        failure = self.fail_with("tool_error", "git_log", {"repo_path": "/"})
+        self.assertTrue(failure["message"])
+
+    @needs("legacy", "mcp-testkit")
+    def test_the_tools_of_a_large_server_of_the_legacy_era(self):
+        self.start(kit={"command": program("legacy", "mcp-testkit"), "trust_hints": True})
+        self.assertGreater(len(self.tools()), 60)
+        nodes = self.run_plan(*[("math_add", {"a": n, "b": 1}, {}) for n in range(100)])
+        self.assertEqual(["succeeded"] * 100, [node["status"] for node in nodes.values()],
+                         nodes["t1"])
+
+    @needs("modern", "fastmcp")
+    def test_tasks_are_polled_and_cancelled(self):
+        self.start(tasks={"command": program("modern", "python"),
+                          "args": [self.write("tasks.py", TASKS)]})
+        nodes = self.run_plan(("slow", {"seconds": 0.5}, {}), ("triple", {"n": 7}, {}),
+                              ("slow", {"seconds": 60}, {"timeout_ms": 1000}))
+        self.assertEqual({"slept": 0.5}, nodes["t1"].get("output"), nodes["t1"])
+        self.assertEqual({"result": 21}, nodes["t2"]["output"])
+        self.assertEqual("timeout", nodes["t3"]["error"]["code"])
+
+    @needs("modern", "fastmcp")
+    @needs("legacy", "fastmcp")
+    def test_servers_at_addresses_of_both_eras(self):
+        ports = []
+        for kind, text in ("modern", TASKS), ("legacy", OLD):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                ports.append(free.getsockname()[1])
+            server = Process([program(kind, "python"), self.write(f"{kind}.py", text),
+                              str(ports[-1])])
+            self.addCleanup(server.stop)
+        # The worker comes first: what it cannot reach yet is tried again.
+        self.start(new={"url": f"http://127.0.0.1:{ports[0]}/mcp"},
+                   old={"url": f"http://127.0.0.1:{ports[1]}/mcp",
+                        "headers": {"X-Test": "${HOME}"}})
+        self.wait(lambda: {"slow", "triple", "halve"} <= set(self.tools()), "all are offered")
+        nodes = self.run_plan(
+            ("triple", {"n": 8}, {}), ("halve", {"n": "${t1.result}"}, {}),
+            ("slow", {"seconds": 0.1}, {}), ("slow", {"seconds": 60}, {"timeout_ms": 1000}),
+            *[("halve", {"n": n}, {}) for n in range(50)])
+        self.assertEqual({"half": 12}, nodes["t2"].get("output"), nodes)
+        self.assertEqual({"slept": 0.1}, nodes["t3"].get("output"), nodes["t3"])
+        self.assertEqual("timeout", nodes["t4"]["error"]["code"])
+        self.assertEqual({"half": 24}, nodes["t54"]["output"])
+
+    @needs("modern", "mcp-server-fetch")
+    def test_a_server_that_hangs_and_leaves_a_grandchild(self):
+        page = self.folder / "index.html"
+        page.write_text("<html><body><p>text</p></body></html>")
+        web = Process([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
+                       str(self.folder), "0"])
+        self.addCleanup(web.stop)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        web = Process([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
+                       str(self.folder), str(port)])
+        self.addCleanup(web.stop)
+        bin = self.folder / "bin"
+        bin.mkdir()
+        for name in "npm", "node":
+            # Offline, the real ones wait for the network in the same way.
+            (bin / name).write_text("#!/bin/sh\nsleep 986\n")
+            (bin / name).chmod(0o755)
+        self.start(fetch={
+            "command": program("modern", "mcp-server-fetch"),
+            "args": ["--allow-private-ips", "--ignore-robots-txt"],
+            "env": {"PATH": f"{bin}:/usr/bin:/bin"}})
+        url = f"http://127.0.0.1:{port}/index.html"
+        self.fail_with("timeout", "fetch", {"url": url}, timeout_ms=1500)
+        self.assertIn("text", self.succeed("fetch", {"url": url, "raw": True}))
+        left = subprocess.run(["pgrep", "-f", "^sleep 986$"], capture_output=True, text=True)
+        self.assertEqual("", left.stdout)

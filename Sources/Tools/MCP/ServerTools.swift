@@ -15,6 +15,7 @@ final class ServerTools {
         var schema: Schema
     }
 
+    private let loop: EventLoop
     private let hosts: [MCPHost]
     private let httpClient: HTTPClient?
     /// The names that tools have here; kept, so that a server that starts again changes none.
@@ -45,6 +46,7 @@ final class ServerTools {
         keeper: ProcessKeeper,
         means: SandboxMeans?
     ) {
+        self.loop = loop
         let client = entries.contains { $0.isAtAddress } ? HTTPClient(loop: loop) : nil
         httpClient = client
         hosts = entries.map {
@@ -85,7 +87,11 @@ final class ServerTools {
 
     func shutDown() {
         for host in hosts { host.shutDown() }
-        httpClient?.close()
+        guard let httpClient else { return }
+        // Sessions are being ended; servers that do not answer are not waited for.
+        let timer = Timer(loop: loop) { httpClient.close() }
+        timer.schedule(after: .seconds(1))
+        timer.detachFromLoopLife()
     }
 
     /// From now on a tool has the same name for as long as the worker runs.
