@@ -86,6 +86,14 @@ extension CoordinatorClient {
         command(.cancelRun(CancelRun(run: run, reason: reason)), about: run.text, then)
     }
 
+    /// Approves or denies nodes that wait for it; `then` tells that the answer is taken and holds.
+    public func answer(
+        _ answer: Approve,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        command(.approve(answer), about: answer.run.text, then)
+    }
+
     /// Asks to drain a worker; `then` tells that the coordinator received it.
     public func drain(
         worker: String,

@@ -52,6 +52,7 @@ extension CoordinatorClient {
             planner: submission.planner,
             join: submission.join,
             tools: submission.tools,
+            approve: submission.approve,
             budget: submission.budget,
             onMissingTool: submission.onMissingTool,
             watch: submission.watch,

@@ -152,6 +152,27 @@ package final class LastingClient {
         }
     }
 
+    /// Approves or denies nodes, as `CoordinatorClient.answer` does; asking again is harmless.
+    package func answer(
+        _ answer: Approve,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        withConnection { [self] connection in
+            guard case .success(let connection) = connection else {
+                return then(connection.map { _ in })
+            }
+            connection.answer(answer) { [self] result in
+                guard case .failure(let error) = result else {
+                    noteAnswer()
+                    return then(result)
+                }
+                if outlives(error, of: connection) { return self.answer(answer, then: then) }
+                noteRefusal(error)
+                then(.failure(explained(error, answer.run.text)))
+            }
+        }
+    }
+
     /// The error of a request about a run, in the words for a run that a restart has lost.
     package func explained(_ error: ClientError, _ run: String?) -> ClientError {
         guard hasRestarted, error.kind == .rejected, error.code == .unknownRun, let run else {

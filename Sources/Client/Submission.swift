@@ -22,6 +22,8 @@ public struct Submission: Sendable {
     public var join: JoinKind
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
+    /// Tools whose nodes a person has to approve, beside those that always need it; `*` for all.
+    public var approve: [String] = []
     /// Limits of the run.
     public var budget: Budget
     /// What happens to a node that no worker can run.

@@ -86,7 +86,8 @@ package struct Style: Sendable, Equatable {
         case "succeeded", "ready": .green
         case "failed", "disconnected", "silent": .red
         case "running", "sent", "cancelling": .cyan
-        case "cancelled", "skipped", "draining", "congested", "backing_off": .yellow
+        case "cancelled", "skipped", "draining", "congested", "backing_off", "awaiting_approval":
+            .yellow
         default: nil
         }
     }

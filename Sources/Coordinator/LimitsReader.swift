@@ -52,6 +52,7 @@ struct LimitsReader: FieldReading {
         ("resume_window", \.resumeWindow, .zero ... .seconds(86_400)),
         ("handshake", \.handshake, .milliseconds(100) ... .seconds(600)),
         ("cancel_grace", \.cancelGrace, .zero ... .seconds(3600)),
+        ("approval_timeout", \.approvalTimeout, .milliseconds(1) ... .seconds(365 * 86_400)),
     ]
 
     /// The names of the fields, in the order of the documentation.

@@ -46,6 +46,16 @@ extension CoordinatorMachine.Notice {
                 "run accepted",
                 metadata: ["run": "\(run)", "by": "\(identity ?? "?")", "nodes": "\(nodes)"]
             )
+        case .approvalAsked(let run, let node, let tool):
+            logger.info(
+                "node waits for approval",
+                metadata: ["run": "\(run)", "node": "\(node)", "tool": "\(tool)"]
+            )
+        case .approvalAnswered(let run, let node, let isApproved, let identity):
+            logger.info(
+                isApproved ? "node approved" : "node denied",
+                metadata: ["run": "\(run)", "node": "\(node)", "by": "\(identity ?? "?")"]
+            )
         case .cancelAsked(let run, let identity):
             logger.info(
                 "run is cancelled",

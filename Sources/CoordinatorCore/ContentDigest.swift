@@ -36,6 +36,9 @@ struct ContentDigest {
         fields.add(submit.onMissingTool.rawValue)
         fields.add(submit.joinInstruction)
         fields.add(submit.label)
+        // Submissions without them have the digests that they had before there were approvals.
+        for tool in submit.approve.sorted() { fields.add("approve \(tool)") }
+        if let time = submit.budget.approvalMilliseconds { fields.add("approval \(time)") }
         bytes = fields.hash.digest()
     }
 

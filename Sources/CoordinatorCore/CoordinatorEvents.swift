@@ -133,6 +133,10 @@ extension CoordinatorMachine {
         case peerDismissed(ConnectionID, WireError)
         /// An identity submitted a run.
         case runAccepted(RunID, by: String?, nodes: Int)
+        /// A node waits for a person's approval to call a tool.
+        case approvalAsked(RunID, NodeID, tool: String)
+        /// An identity approved or denied a node.
+        case approvalAnswered(RunID, NodeID, isApproved: Bool, by: String?)
         /// An identity asked to end a run.
         case cancelAsked(RunID, by: String?)
         /// A run ended.

@@ -39,6 +39,8 @@ extension CoordinatorMachine {
         do throws(Failure) {
             let made = try resolveArguments(of: node.node, run)
             let arguments = try checked(made, of: node.node, run)
+            // A person may take long: the arguments are made again when they leave.
+            guard !awaitsApproval(node, run, in: &turn) else { return }
             keep(arguments, of: node.node, run)
             schedule(.argumentsMade(node), in: &turn)
         } catch {
@@ -161,7 +163,9 @@ extension CoordinatorMachine {
             guard let slot = runs.slot(of: id) else { continue }
             kept += runs[slot].arguments.countedBytes
             for node in 0..<runs[slot].state.plan.count
-            where scheduler.awaitsArguments(NodeReference(run: id, node: node)) {
+            where scheduler.awaitsArguments(NodeReference(run: id, node: node))
+                && runs[slot].state.nodes[node].status != .awaitingApproval
+            {
                 guard argumentBudget.hasPostponed else {
                     throw InvariantViolation("\(id)/\(node) waits for its arguments for ever")
                 }
@@ -172,6 +176,7 @@ extension CoordinatorMachine {
                 "runs keep arguments of \(kept) bytes, counted are \(argumentBudget.keptBytes)"
             )
         }
+        try validateApprovals()
     }
 
     // MARK: - For people

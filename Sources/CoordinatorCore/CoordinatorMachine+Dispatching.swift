@@ -23,6 +23,9 @@ extension CoordinatorMachine {
         else {
             return schedule(.attemptRejected(attempt, worker, .returned(.undelivered)), in: &turn)
         }
+        if needsApproval(attempt.node, run) {
+            return withhold(attempt, from: worker, run, in: &turn)
+        }
         guard isRepeatable || !configuration.keepsRecords else {
             // Whether it may have run is known after a restart only if this is on disk before.
             noteDispatch(attempt, name, isRepeatable, run, in: &turn)

@@ -28,6 +28,7 @@ extension CoordinatorMachine {
         case .submit(let submit): self.submit(submit, id, in: &turn)
         case .nodes(let nodes): addNodes(nodes, id, in: &turn)
         case .cancelRun(let cancel): self.cancel(cancel, id, in: &turn)
+        case .approve(let answer): self.answer(answer, id, in: &turn)
         case .watch(let request):
             guard let run = runs.slot(of: request.run) else {
                 return unknownRun(request.run, request: request.request, id, in: &turn)
@@ -166,7 +167,7 @@ extension EventKind {
         switch self {
         case .runSucceeded, .runFailed, .runCancelled: true
         case .planned, .planProblems, .replanned, .answering, .snapshot, .unplaceable, .joined,
-            .progress:
+            .progress, .approvalAsked, .approved:
             level >= .progress
         case .chunk: level == .all
         case .nodeReady, .dispatched, .started, .nodeSucceeded, .nodeFailed, .nodeSkipped,

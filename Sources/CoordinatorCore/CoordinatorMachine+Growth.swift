@@ -90,7 +90,8 @@ extension CoordinatorMachine {
                 ? [:] : Dictionary(node.requires.map { ($0.key, $0.value) }) { $1 },
             maxAttempts: node.maxAttempts,
             timeout: node.timeout,
-            needsArguments: needsArguments(node)
+            needsArguments: needsArguments(node) || needsApproval(index, run)
+                || runs[run].state.approvals[index] != nil
         )
     }
 

@@ -90,6 +90,7 @@ extension CoordinatorMachine {
             id = submit.retry?.run
         case .watch(let watch): id = watch.run
         case .cancelRun(let cancel): id = cancel.run
+        case .approve(let answer): id = answer.run
         case .get(let get): id = get.id.flatMap(RunID.init)
         case .remember(let remember):
             guard case .run(let run) = remember.source else { return nil }

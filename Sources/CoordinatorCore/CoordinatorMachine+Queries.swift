@@ -21,7 +21,8 @@ extension CoordinatorMachine {
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: return listRuns(get, id, in: &turn)
-        case .run, .nodes, .node, .answer, .explain, .story, .logs:
+        case .approvals where get.id == nil: page = approvalsPage(get, turn.now)
+        case .run, .nodes, .node, .answer, .approvals, .explain, .story, .logs:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
@@ -71,6 +72,7 @@ extension CoordinatorMachine {
         case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
         case .node:
             (nodeDetails(run, index(of: get.node, in: run) ?? 0, now).pieces, nil)
+        case .approvals: approvalsPage(get, now)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
         default: (JSONPieces(runDocument(run, now).json), nil)
         }
@@ -219,7 +221,7 @@ extension CoordinatorMachine {
     /// An array of documents, one for each element from a position on, as far as the work goes.
     ///
     /// A page contains one element at least, so that following the pages reaches the end.
-    private func page<Element>(
+    func page<Element>(
         of elements: some Sequence<Element>,
         from: Int,
         limit: Int,
@@ -254,8 +256,14 @@ extension CoordinatorMachine {
     // MARK: - Why a node waits
 
     func reasons(for node: Int, in run: Int, _ now: Instant) -> [WaitReason] {
-        scheduler.explain(
-            NodeReference(run: runs[run].id, node: node),
+        let reference = NodeReference(run: runs[run].id, node: node)
+        if isAwaitingApproval(reference, run),
+            let due = runs[run].state.approvalDeadline(of: node)
+        {
+            return [.approval(reference, max(due.duration(since: now), .zero))]
+        }
+        return scheduler.explain(
+            reference,
             dependencies: runs[run].state.plan.dependencies(of: node),
             at: presence.judgingTime(at: now)
         )

@@ -139,6 +139,7 @@ extension CoordinatorMachine {
         let slot = runs.insert(run)
         runs.markUnbooked(slot)
         runs[slot].log.begin(at: configuration.firstSequence)
+        askAgain(slot)
         let state = runs[slot].state
         if let wall = state.acceptance.wallMilliseconds, state.phase.isGoingOn {
             runs.deadlines.ofRuns.set(state.id, at: state.acceptedAt + .milliseconds(wall))
@@ -208,7 +209,7 @@ extension CoordinatorMachine {
     ) -> NodeState {
         let time = presence.judgingTime(at: now)
         switch (node.status, worker) {
-        case (.waiting, _): return .waiting
+        case (.waiting, _), (.awaitingApproval, _): return .waiting
         case (.ready, _): return .ready
         case (.backingOff, _):
             let left = max(Int(node.readyAt) - run.microseconds(at: now), 0)

@@ -216,6 +216,9 @@ extension Submit {
         label = label ?? acceptance.label
         tools = acceptance.allowedTools
         if let allowed { tools = tools?.filter(allowed.contains) ?? allowed }
+        approve = acceptance.approve + approve.filter { !acceptance.approve.contains($0) }
+        budget.approvalMilliseconds =
+            budget.approvalMilliseconds ?? acceptance.approvalMilliseconds
         budget.nodes = budget.nodes ?? acceptance.nodeBudget
         budget.wallMilliseconds = budget.wallMilliseconds ?? acceptance.wallMilliseconds
         if let running = acceptance.maxRunning {

@@ -64,6 +64,8 @@ extension CoordinatorMachine {
         case .publishUnplaceable(let node):
             noteUnplaceable(node, in: &turn)
         case .cancel(let attempt, let worker, let reason):
+            // It may have been withheld since.
+            guard scheduler.isCurrent(attempt, on: worker) else { return }
             let change = RunChange.calledBack(
                 node: Int32(attempt.node),
                 attempt: Int32(attempt.number),
@@ -144,6 +146,7 @@ extension CoordinatorMachine {
         guard let run = runs.slot(of: reference.run) else { return }
         let node = reference.node
         runs.noteSettledNode()
+        runs.deadlines.ofApprovals.remove(reference)
         dropArguments(of: node, run)
         dropPieces(of: node, run)
         let index = Int32(node)

@@ -114,6 +114,8 @@ extension CoordinatorMachine {
             allowedTools: submit.tools,
             nodeBudget: submit.budget.nodes,
             wallMilliseconds: submit.budget.wallMilliseconds,
+            approve: submit.approve,
+            approvalMilliseconds: submit.budget.approvalMilliseconds,
             digest: submission.digest,
             goal: submit.goal,
             isStreamed: submit.isStreamed,

@@ -229,6 +229,7 @@ public struct CoordinatorMachine: Sendable {
         consider(audience.progress.due)
         consider(fleet.acknowledgementTimes.due)
         consider(runs.deadlines.ofRuns.next)
+        consider(runs.deadlines.ofApprovals.next)
         consider(keyringEnd)
         consider(judging: fleet.twins.next)
         consider(furtherTurn)

@@ -45,7 +45,7 @@ struct DueTimes<Subject: Hashable & Sendable>: Sendable {
 
     /// The subject is not due any more.
     mutating func remove(_ subject: Subject) {
-        guard times.removeValue(forKey: subject) != nil else { return }
+        guard !times.isEmpty, times.removeValue(forKey: subject) != nil else { return }
         dropOutdated()
     }
 

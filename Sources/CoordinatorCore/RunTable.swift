@@ -138,6 +138,8 @@ struct RunTable: Sendable {
 struct RunDeadlines: Sendable {
     /// When the time budgets of unfinished runs are spent, in real time.
     var ofRuns = DueTimes<RunID>()
+    /// When nodes fail that wait for a person's approval, in real time.
+    var ofApprovals = DueTimes<NodeReference>()
     /// The deadline for the end of model calls from which nothing more is needed, on the judging
     /// clock.
     var ofClosingCalls = DueTimes<ModelCallID>()

@@ -26,6 +26,8 @@ struct ToolCatalogue: Sendable {
     }
 
     private(set) var entries: [String: Entry] = [:]
+    /// Whether there may be a tool whose nodes a person has to approve.
+    private(set) var hasToolsToApprove = false
 
     subscript(name: String) -> Entry? { entries[name] }
 
@@ -39,6 +41,7 @@ struct ToolCatalogue: Sendable {
                 return "another worker offers \(tool.name) with a different parameter schema"
             }
             entries[tool.name]?.workers.add(worker)
+            noteApproval(of: tool)
             return nil
         }
         let canonical = Self.canonical(JSONValue(tool.parameters))
@@ -53,6 +56,7 @@ struct ToolCatalogue: Sendable {
                 digest: Self.digest(of: tool.description, canonical),
                 workers: workers
             )
+            noteApproval(of: tool)
             return nil
         } catch {
             return "its parameter schema cannot be used: \(error)"
@@ -64,8 +68,18 @@ struct ToolCatalogue: Sendable {
         entries[tool.name]?.canonical == Self.canonical(JSONValue(tool.parameters))
     }
 
+    /// A tool needs approval as soon as one of its workers says so, and as long as it is there.
+    private mutating func noteApproval(of tool: ToolDescription) {
+        guard tool.needsApproval, let entry = entries[tool.name] else { return }
+        hasToolsToApprove = true
+        entries[tool.name]?.description.needsApproval = true
+        let times = [entry.description.approvalMilliseconds, tool.approvalMilliseconds]
+        entries[tool.name]?.description.approvalMilliseconds = times.compactMap(\.self).min()
+    }
+
     /// Takes over what the only worker that offers a tool says of it now; the schema is the same.
     mutating func restate(_ tool: ToolDescription) {
+        noteApproval(of: tool)
         guard let entry = entries[tool.name], entry.workers.count == 1, entry.description != tool
         else { return }
         entries[tool.name]?.description = tool

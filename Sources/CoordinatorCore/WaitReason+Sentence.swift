@@ -10,6 +10,7 @@ extension WaitReason {
         case .dependencies: .dependencies
         case .growingPlan: .growingPlan
         case .arguments: .arguments
+        case .approval: .approval
         case .toolMissing: .toolMissing
         case .labelsMissing: .labelsMissing
         case .draining: .draining
@@ -48,6 +49,10 @@ extension WaitReason {
         case .growingPlan:
             return "names nodes that the plan does not have yet; it is still growing"
         case .arguments: return "its arguments are about to be made of outputs"
+        case .approval(let reference, let left):
+            let answer = "\(reference.run) \(node(reference.node))"
+            return "a person has to approve it (weft approve \(answer), or weft deny \(answer)) "
+                + "within \(max(left.wholeMilliseconds / 1_000, 1)) s"
         case .toolMissing(let tool):
             return CoordinatorMachine.missing(tool, withheld(tool))
         case .labelsMissing(let labels):

@@ -73,6 +73,10 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     public static let skipped = FailureCode(rawValue: "skipped")
     /// The plan of the run is invalid.
     public static let badPlan = FailureCode(rawValue: "bad_plan")
+    /// A person said that the node must not run.
+    public static let denied = FailureCode(rawValue: "denied")
+    /// The node needed a person's approval, and no answer came in time.
+    public static let approvalTimeout = FailureCode(rawValue: "approval_timeout")
     /// A limit was reached.
     public static let limit = FailureCode(rawValue: "limit")
     /// Weftline itself failed.
@@ -82,7 +86,7 @@ public struct FailureCode: Sendable, Hashable, RawRepresentable, CustomStringCon
     public var failureClass: FailureClass {
         switch self {
         case .cancelled, .referenceNotFound, .badArguments, .unknownTool, .limit, .skipped,
-            .badPlan:
+            .badPlan, .denied, .approvalTimeout:
             .caller
         case .workerLost, .outcomeUnknown, .spawnFailed: .worker
         case .internal: .internal

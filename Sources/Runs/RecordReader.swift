@@ -135,6 +135,9 @@ struct RecordReader {
             allowedTools: tools,
             nodeBudget: optional("node_budget")?.intValue,
             wallMilliseconds: optional("wall_ms")?.intValue,
+            approve: optional("approve") == nil
+                ? [] : try elements("approve").compactMap(\.stringValue),
+            approvalMilliseconds: optional("approval_ms")?.intValue,
             digest: try digest(),
             goal: optional("goal")?.stringValue,
             isStreamed: try flag("streamed"),
@@ -252,6 +255,14 @@ extension RunChange {
         kind: String
     ) throws(RunRecordError) {
         switch kind {
+        case "approval_asked":
+            self = .approvalAsked(node: node, milliseconds: try reader.integer("within_ms"))
+        case "approved":
+            self = .approved(
+                node: node,
+                by: reader.optional("by")?.stringValue,
+                reason: reader.optional("reason")?.stringValue
+            )
         case "ready": self = .nodeReady(node)
         case "dispatched":
             self = .dispatched(

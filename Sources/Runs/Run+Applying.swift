@@ -55,6 +55,13 @@ extension Run {
         switch record.change {
         case .nodesAdded, .planClosed, .joinerAdded, .joinInstructed:
             applyToPlan(record)
+        case .approvalAsked(let node, let milliseconds):
+            approvals.add(Int(node), at: record.at, milliseconds: milliseconds)
+            nodes[Int(node)].status = .awaitingApproval
+        case .approved(let node, _, _):
+            approvals.remove(Int(node))
+            nodes[Int(node)].isApproved = true
+            nodes[Int(node)].status = .waiting
         case .nodeReady(let node): moveReady(Int(node), record.at)
         case .dispatched(let node, let attempt, let worker, let isRepeatable):
             dispatch(Int(node), attempt, worker, record.at)
@@ -152,15 +159,18 @@ extension Run {
             counts.succeeded += 1
         case .failed(let node, let failure):
             leaveWorker(Int(node), record.at)
+            approvals.remove(Int(node))
             results.keep(failure, of: Int(node))
             nodes[Int(node)].status = .failed
             counts.failed += 1
         case .skipped(let node, let cause):
             nodes[Int(node)].status = .skipped
             nodes[Int(node)].cause = cause
+            approvals.remove(Int(node))
             counts.skipped += 1
         case .cancelled(let node):
             leaveWorker(Int(node), record.at)
+            approvals.remove(Int(node))
             nodes[Int(node)].status = .cancelled
             counts.cancelled += 1
         default: break

@@ -19,7 +19,7 @@ extension Run {
     /// All bytes that the run holds beside those of its acceptance, which never change.
     public var heldBytes: Int {
         plan.heldBytes + plan.count * HeldCost.node + results.outputBytes
-            + results.failureBytes + workers.bytes + endingBytes + planningBytes
+            + results.failureBytes + workers.bytes + approvals.bytes + endingBytes + planningBytes
     }
 
     /// `heldBytes`, computed again from all parts; for checks.
@@ -27,7 +27,7 @@ extension Run {
         plan.countedBytes + plan.count * HeldCost.node
             + results.outputs.reduce(0) { $0 + ($1?.count ?? 0) }
             + results.failures.values.reduce(0) { $0 + $1.heldBytes }
-            + workers.bytes + endingBytes + planningBytes
+            + workers.bytes + approvals.bytes + endingBytes + planningBytes
     }
 
     private var planningBytes: Int {
@@ -45,6 +45,7 @@ extension Acceptance {
     public var heldBytes: Int {
         HeldCost.run + key.utf8.count + (label?.utf8.count ?? 0) + (goal?.utf8.count ?? 0)
             + (allowedTools ?? []).reduce(0) { $0 + 64 + $1.utf8.count }
+            + approve.reduce(0) { $0 + 64 + $1.utf8.count }
     }
 }
 

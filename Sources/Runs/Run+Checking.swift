@@ -55,6 +55,11 @@ extension Run {
             return "a worker has the node"
         case .dispatched where status != .ready: return "the node is \(status.rawValue)"
         case .takenOver where status != .waiting: return "the node is \(status.rawValue)"
+        case .approvalAsked where status != .waiting && status != .ready:
+            return "the node is \(status.rawValue)"
+        case .approvalAsked(_, let milliseconds) where !(0...Self.latest).contains(milliseconds):
+            return "its time is out of range"
+        case .approved where status != .awaitingApproval: return "the node does not wait for it"
         case .started(_, let attempt) where attempt != node.attempt || !status.isHeld,
             .calledBack(_, let attempt, _) where attempt != node.attempt || !status.isHeld:
             return "attempt \(attempt) is not with a worker"
@@ -72,7 +77,7 @@ extension NodeStatus {
     fileprivate var isSettled: Bool {
         switch self {
         case .succeeded, .failed, .skipped, .cancelled: true
-        case .waiting, .ready, .backingOff, .sent, .running, .cancelling: false
+        case .waiting, .awaitingApproval, .ready, .backingOff, .sent, .running, .cancelling: false
         }
     }
 }

@@ -11,6 +11,8 @@ extension RunChange {
     public var eventKind: EventKind? {
         switch self {
         case .nodesAdded, .joinerAdded: .planned
+        case .approvalAsked: .approvalAsked
+        case .approved: .approved
         case .nodeReady, .returned: .nodeReady
         case .dispatched: .dispatched
         case .started: .started
@@ -42,6 +44,7 @@ extension RunChange {
             .calledBack(let node, _, _), .returned(let node, _, _), .worked(let node, _),
             .retrying(let node, _, _, _, _), .pauseEnded(let node), .unplaceable(let node, _),
             .succeeded(let node, _, _), .failed(let node, _), .skipped(let node, _),
+            .approvalAsked(let node, _), .approved(let node, _, _),
             .cancelled(let node), .takenOver(let node, _), .toolWrote(let node, _, _):
             Int(node)
         default: nil
@@ -84,14 +87,17 @@ extension Run {
         )
     }
 
-    /// The event that tells a late watcher about a node: how it ended, or that a worker has it;
-    /// nil while it waits.
+    /// The event that tells a late watcher about a node: how it ended, that a worker has it, or that
+    /// it waits for approval; nil while it waits for something else.
     public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
         let state = nodes[node]
         let index = Int32(node)
         let change: RunChange
         switch state.status {
         case .waiting, .ready, .backingOff: return nil
+        case .awaitingApproval:
+            let milliseconds = approvals[node]?.milliseconds ?? 0
+            change = .approvalAsked(node: index, milliseconds: milliseconds)
         case .sent, .cancelling:
             change = .dispatched(
                 node: index,
@@ -152,6 +158,10 @@ extension Run {
             )
         case .unplaceable(let node, let message):
             .unplaceable(MissingTool(tool: plan[Int(node)].tool, message: message))
+        case .approvalAsked(let node, let milliseconds):
+            .approvalAsked(question(of: Int(node), milliseconds: milliseconds))
+        case .approved(_, let identity, let reason):
+            .approved(ApprovalAnswer(identity: identity, reason: reason))
         case .succeeded(let node, _, _):
             .nodeSucceeded(
                 NodeSuccess(run: Int(nodes[Int(node)].work), isTakenOver: isTakenOver(Int(node)))

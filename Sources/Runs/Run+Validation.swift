@@ -12,7 +12,8 @@ extension Run: Equatable {
             && left.nodes == right.nodes && left.counts == right.counts
             && left.results == right.results && left.workers == right.workers
             && left.times == right.times && left.planning == right.planning
-            && left.joiner == right.joiner && left.plan.isSame(as: right.plan)
+            && left.approvals == right.approvals && left.joiner == right.joiner
+            && left.plan.isSame(as: right.plan)
     }
 
     /// The first part in which two runs differ, in words; nil if they are equal.
@@ -29,6 +30,7 @@ extension Run: Equatable {
         if workers != other.workers { return "workers: \(workers) and \(other.workers)" }
         if times != other.times { return "times: \(times) and \(other.times)" }
         if planning != other.planning { return "planning" }
+        if approvals != other.approvals { return "approvals" }
         if joiner != other.joiner { return "joiner" }
         return plan.isSame(as: other.plan) ? nil : "plan"
     }
@@ -47,8 +49,12 @@ extension Run: Equatable {
             case .failed: counted.failed += 1
             case .cancelled: counted.cancelled += 1
             case .skipped: counted.skipped += 1
-            case .waiting, .ready, .backingOff: break
+            case .waiting, .awaitingApproval, .ready, .backingOff: break
             }
+        }
+        let asked = nodes.indices.filter { nodes[$0].status == .awaitingApproval }
+        guard asked == approvals.nodes else {
+            throw InvariantViolation("run \(id) has other open approvals than nodes that wait")
         }
         guard counted == counts else {
             throw InvariantViolation("run \(id) counts \(counts), but has \(counted)")

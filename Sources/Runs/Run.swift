@@ -24,6 +24,8 @@ public struct Run: Sendable {
     public internal(set) var results = NodeResults()
     /// How many nodes are where.
     public internal(set) var counts = NodeCounts()
+    /// The nodes that wait for approval, and until when.
+    public internal(set) var approvals = OpenApprovals()
     /// The workers that had attempts of it.
     public internal(set) var workers = WorkerNames()
     /// The working time of all nodes.

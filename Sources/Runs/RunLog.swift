@@ -259,6 +259,8 @@ extension RunChange {
         switch self {
         case .retrying(_, _, let failure, _, _): failure.heldBytes
         case .unplaceable(_, let message): message.utf8.count
+        case .approved(_, let identity, let reason):
+            (identity?.utf8.count ?? 0) + (reason?.utf8.count ?? 0)
         case .planRefused(let problems): problems.reduce(0) { $0 + 64 + $1.message.utf8.count }
         default: 0
         }

@@ -11,6 +11,8 @@ public struct RunNode: Sendable, Hashable {
     public internal(set) var status = NodeStatus.waiting
     /// Whether the tool of the latest attempt may run twice for the node.
     public internal(set) var isRepeatable = false
+    /// Whether a person approved it, for all its attempts.
+    public internal(set) var isApproved = false
     /// Why the latest attempt was called back, if it was.
     public internal(set) var calledBack: CancelReason?
     /// Workers that were lost with an attempt of it, at most 255.

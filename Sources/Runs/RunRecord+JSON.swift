@@ -20,8 +20,8 @@ public struct RunRecordError: Error, Sendable, Equatable, CustomStringConvertibl
 extension RunRecord {
     /// The version of the written form; the first record of a run names it.
     ///
-    /// Those of version 1 are read, too: they have fewer kinds.
-    public static let version = 2
+    /// Those of earlier versions are read, too: they have fewer kinds.
+    public static let version = 3
 
     /// Writes the record as an object.
     public func encode(into writer: inout JSONWriter) {
@@ -66,6 +66,8 @@ extension RunChange {
         case .joinInstructed: "join_instructed"
         case .takenOver: "taken_over"
         case .planClosed: "plan_closed"
+        case .approvalAsked: "approval_asked"
+        case .approved: "approved"
         case .nodeReady: "ready"
         case .dispatched: "dispatched"
         case .started: "started"
@@ -102,17 +104,16 @@ extension RunChange {
         if let node { writer.field("node", node) }
         switch self {
         case .accepted(let acceptance): acceptance.encodeFields(into: &writer)
-        case .nodesAdded(let nodes):
-            writer.key("tasks")
-            writer.beginArray()
-            for node in nodes { node.encode(into: &writer) }
-            writer.endArray()
+        case .nodesAdded(let nodes): Self.encode(nodes, into: &writer)
         case .joinerAdded(let tool, let arguments):
             writer.field("tool", tool)
             writer.field("args", arguments)
         case .joinInstructed(let instruction): writer.field("text", instruction)
         case .takenOver(_, let output): writer.field("output", output)
         case .planClosed(let isFinal): writer.field("final", isFinal)
+        case .approvalAsked(_, let milliseconds): writer.field("within_ms", milliseconds)
+        case .approved(_, let identity, let reason):
+            ApprovalAnswer(identity: identity, reason: reason).write(into: &writer)
         case .dispatched(_, let attempt, let worker, let isRepeatable):
             writer.field("attempt", Int(attempt))
             writer.field("worker", worker)
@@ -170,6 +171,15 @@ extension RunChange {
     }
 }
 
+extension RunChange {
+    private static func encode(_ nodes: [NodeDefinition], into writer: inout JSONWriter) {
+        writer.key("tasks")
+        writer.beginArray()
+        for node in nodes { node.encode(into: &writer) }
+        writer.endArray()
+    }
+}
+
 extension ToolText {
     fileprivate func encodeFields(into writer: inout JSONWriter) {
         writer.field("offset", offset)
@@ -220,6 +230,13 @@ extension Acceptance {
         }
         writer.field("node_budget", nodeBudget)
         writer.field("wall_ms", wallMilliseconds)
+        if !approve.isEmpty {
+            writer.key("approve")
+            writer.beginArray()
+            for tool in approve { writer.string(tool) }
+            writer.endArray()
+        }
+        writer.field("approval_ms", approvalMilliseconds)
         writer.field("digest", digest.hexadecimal)
         writer.field("goal", goal)
         writer.field("streamed", isStreamed)

@@ -34,6 +34,10 @@ extension RunChange {
             "attempt \(attempt)\(cause == .neverRan ? " never ran" : ""): \(failure), again "
                 + (delay > 0 ? "in \(milliseconds(Int(delay))) ms" : "at once")
         case .unplaceable(_, let message): message
+        case .approvalAsked(_, let milliseconds):
+            "waits for it \(milliseconds) ms at most"
+        case .approved(_, let identity, let reason):
+            [identity.map { "by \($0)" }, reason].compactMap(\.self).joined(separator: ": ")
         case .succeeded(_, _, let microseconds):
             "after \(milliseconds(Int(microseconds))) ms of work"
         case .failed(_, let failure): failure.description

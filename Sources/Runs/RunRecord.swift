@@ -40,6 +40,11 @@ public struct Acceptance: Sendable, Hashable {
     public var nodeBudget: Int?
     /// How long it may take, in milliseconds.
     public var wallMilliseconds: Int?
+    /// Tools whose nodes need approval in this run, beside those that always need it; `*` stands for
+    /// all.
+    public var approve: [String]
+    /// How long an approval may take, in milliseconds; nil leaves it to the tool.
+    public var approvalMilliseconds: Int?
     /// A digest of the whole submission: the same key with another digest is a conflict.
     public var digest: [UInt8]
     /// The goal that a model plans, if it has one.
@@ -66,6 +71,8 @@ public struct Acceptance: Sendable, Hashable {
         allowedTools: [String]? = nil,
         nodeBudget: Int? = nil,
         wallMilliseconds: Int? = nil,
+        approve: [String] = [],
+        approvalMilliseconds: Int? = nil,
         digest: [UInt8] = [],
         goal: String? = nil,
         isStreamed: Bool = false,
@@ -82,6 +89,8 @@ public struct Acceptance: Sendable, Hashable {
         self.allowedTools = allowedTools
         self.nodeBudget = nodeBudget
         self.wallMilliseconds = wallMilliseconds
+        self.approve = approve
+        self.approvalMilliseconds = approvalMilliseconds
         self.digest = digest
         self.goal = goal
         self.isStreamed = isStreamed
@@ -113,6 +122,11 @@ public enum RunChange: Sendable, Hashable {
     /// planning is.
     case planClosed(isFinal: Bool)
 
+    /// A node waits for a person's approval, for so many milliseconds at most.
+    case approvalAsked(node: Int32, milliseconds: Int)
+    /// A person, whose identity is named if it is known, approved the node, for all its attempts. One
+    /// that is not approved has `failed`.
+    indirect case approved(node: Int32, by: String?, reason: String?)
     /// All dependencies of a node have succeeded.
     case nodeReady(Int32)
     /// An attempt was given to a worker; `isRepeatable` if its tool may run twice for a node.

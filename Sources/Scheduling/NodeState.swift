@@ -5,7 +5,7 @@ public import Core
 
 /// Where a node stands.
 public enum NodeState: Sendable, Equatable {
-    /// Some dependency has not succeeded yet. Found in the node table only.
+    /// Some dependency has not succeeded yet, or it may not run yet. Found in the node table only.
     case waiting
     /// May be placed. Found in the ready heap of its run and placement class.
     case ready
@@ -87,8 +87,9 @@ public enum NodeStateKind: String, Sendable, CaseIterable {
         case .waiting: [.ready, .failed, .skipped, .cancelled]
         case .ready: [.leased, .failed, .cancelled]
         case .backingOff: [.ready, .cancelled]
+        // Waiting: it was not sent, because it may not run yet.
         case .leased:
-            [.running, .ready, .backingOff, .cancelling, .succeeded, .failed]
+            [.waiting, .running, .ready, .backingOff, .cancelling, .succeeded, .failed]
         case .running: [.ready, .backingOff, .cancelling, .succeeded, .failed]
         // Running again: it had begun before the recall reached its worker.
         case .cancelling: [.cancelled, .running, .ready, .succeeded, .failed, .backingOff]
@@ -120,7 +121,8 @@ struct ScheduledNode: Sendable {
     var workersLost: UInt8 = 0
     /// Refusals since the last start.
     var rejections: UInt8 = 0
-    /// Whether its arguments are still to be made when its dependencies are done.
+    /// Whether its arguments are still to be made when its dependencies are done, or something else
+    /// that the caller knows still holds it then.
     var lacksArguments = false
     /// Whether its run was restored and it was not dispatched since: attempts may be on their way of
     /// which nothing is known.

@@ -136,6 +136,29 @@ extension Scheduler {
         makeReady(node)
     }
 
+    /// The attempt counts as never made; its node waits until it may run.
+    mutating func withhold(
+        _ attempt: AttemptID,
+        _ worker: WorkerID,
+        _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let node = locate(attempt, on: worker) else { return }
+        guard case .leased = record(node).state else {
+            return reject(attempt, worker, .returned(.undelivered), now, &actions)
+        }
+        unassign(node, from: worker)
+        guard !runs[Int(node.run)].isCancelled else {
+            return settle(node, .cancelled, &actions)
+        }
+        update(node) {
+            $0.neverRan += 1
+            $0.lacksArguments = true
+        }
+        move(node, to: .waiting)
+        readyIfFree(node, &actions)
+    }
+
     mutating func forget(
         _ attempt: AttemptID,
         _ worker: WorkerID,

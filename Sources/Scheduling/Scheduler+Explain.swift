@@ -11,6 +11,8 @@ public enum WaitReason: Sendable, Equatable {
     case growingPlan
     /// Its arguments are about to be made of outputs.
     case arguments
+    /// A person has to approve it within this time. Only the caller knows.
+    case approval(NodeReference, Duration)
     /// No connected worker has the tool.
     case toolMissing(String)
     /// Workers have the tool, but none carries these labels.

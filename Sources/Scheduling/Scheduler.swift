@@ -53,6 +53,8 @@ public struct Scheduler: Sendable {
             reject(attempt, worker, rejection, now, &actions)
         case .attemptLackedResources(let attempt, let worker, let reason):
             returnForShortage(attempt, worker, reason, now, &actions)
+        case .attemptWithheld(let attempt, let worker):
+            withhold(attempt, worker, now, &actions)
         case .attemptForgotten(let attempt, let worker):
             forget(attempt, worker, now, &actions)
         case .argumentsMade(let node):

@@ -44,11 +44,15 @@ extension Scheduler {
         case attemptRejected(AttemptID, WorkerID, Rejection)
         /// A worker lacked descriptors, processes or memory to start the attempt; its reason.
         case attemptLackedResources(AttemptID, WorkerID, reason: String)
+        /// The attempt was not sent, and its node may not run before its arguments are made again,
+        /// which the caller answers when it may.
+        case attemptWithheld(AttemptID, WorkerID)
         /// A worker that should have the attempt does not know it.
         case attemptForgotten(AttemptID, WorkerID)
-        /// The node's arguments were made, as `makeArguments` asked: it is ready.
+        /// The node's arguments were made, as `makeArguments` asked, and nothing else holds it: it is
+        /// ready.
         case argumentsMade(NodeReference)
-        /// The node's arguments cannot be made: it fails without an attempt.
+        /// The node's arguments cannot be made, or it must not run: it fails without an attempt.
         case argumentsFailed(NodeReference, Failure)
         /// A client asked to end the run.
         case cancelRequested(RunID)
@@ -64,7 +68,7 @@ extension Scheduler {
     /// Something that the caller is to do.
     public enum Action: Sendable, Equatable {
         /// Send the attempt to the worker. Answered by `attemptStarted`, `attemptSucceeded`,
-        /// `attemptFailed`, `attemptRejected`, `attemptForgotten` or `workerLost`.
+        /// `attemptFailed`, `attemptRejected`, `attemptWithheld`, `attemptForgotten` or `workerLost`.
         /// It may take as long as `timeout` there; nil means no limit. `isRepeatable` if its tool
         /// may run twice for the node.
         case dispatch(AttemptID, to: WorkerID, timeout: Duration?, isRepeatable: Bool)

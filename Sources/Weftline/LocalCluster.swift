@@ -21,7 +21,7 @@ public final class LocalCluster: Sendable {
     public let workerKey: AccessKey
     /// The key of clients.
     public let clientKey: AccessKey
-    private let client: WeftClient
+    let client: WeftClient
     private let hasModel: Bool
 
     private init(

@@ -1,5 +1,5 @@
-// The data of events about a goal: nodes added to its plan, new plans, text of the answer, tokens
-// used.
+// The data of events: nodes added to the plan of a goal, new plans, text of the answer, tokens used,
+// nodes that wait for approval.
 public import Core
 internal import JSON
 public import Plans
@@ -32,6 +32,18 @@ extension RunEvent {
         case .output(let output): String(validating: output.bytes, as: UTF8.self)
         default: nil
         }
+    }
+
+    /// The tool that a node wants to call, with `.approvalAsked`.
+    public var tool: String? {
+        if case .approvalAsked(let question) = content { question.tool } else { nil }
+    }
+
+    /// The arguments with which it wants to, with `.approvalAsked`; nil if they are longer than
+    /// 16 KiB.
+    public var arguments: JSONValue? {
+        guard case .approvalAsked(let question) = content else { return nil }
+        return question.arguments.map { JSONValue($0) }
     }
 
     /// The number of the new plan, from 2, with `.replanned`.

@@ -17,7 +17,7 @@ public final class RunHandle: Sendable {
     /// throws.
     public let events: RunEvents
     private let channel: RunChannel
-    private let client: WeftClient
+    let client: WeftClient
 
     init(id: RunID, channel: RunChannel, client: WeftClient) {
         self.id = id

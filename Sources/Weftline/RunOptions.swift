@@ -31,6 +31,11 @@ public struct RunOptions: Sendable {
     public var maxRunning: Int?
     /// How long the run may take before it fails; nil for no limit.
     public var timeLimit: Duration?
+    /// Tools whose nodes a person approves, beside those that always need it; `*` stands for all.
+    public var approve: [String]
+    /// How long each approval may take before its node fails; nil leaves it to the tool, or else to
+    /// the coordinator.
+    public var approvalTimeout: Duration?
     /// Whether the result includes the nodes; can be turned off for very large plans.
     public var reportsNodes: Bool
     /// A name for people.
@@ -47,6 +52,8 @@ public struct RunOptions: Sendable {
         maxCost: Double? = nil,
         maxRunning: Int? = nil,
         timeLimit: Duration? = nil,
+        approve: [String] = [],
+        approvalTimeout: Duration? = nil,
         reportsNodes: Bool = true,
         label: String? = nil
     ) {
@@ -59,6 +66,8 @@ public struct RunOptions: Sendable {
         self.maxCost = maxCost
         self.maxRunning = maxRunning
         self.timeLimit = timeLimit
+        self.approve = approve
+        self.approvalTimeout = approvalTimeout
         self.reportsNodes = reportsNodes
         self.label = label
     }
@@ -72,7 +81,7 @@ public struct RunOptions: Sendable {
         watching level: WatchLevel?
     ) throws(ClientError) -> Submission {
         try check()
-        return Submission(
+        var submission = Submission(
             plan: plan,
             join: join ?? .concat,
             tools: tools,
@@ -81,6 +90,8 @@ public struct RunOptions: Sendable {
             watch: level,
             label: label
         )
+        submission.approve = approve
+        return submission
     }
 
     /// The submission for a goal; without a level no events are sent.
@@ -106,7 +117,8 @@ public struct RunOptions: Sendable {
             wallMilliseconds: timeLimit.map { max($0.millisecondsRoundedUp, 1) },
             tokens: maxTokens,
             cost: maxCost,
-            running: maxRunning
+            running: maxRunning,
+            approvalMilliseconds: approvalTimeout.map { max($0.millisecondsRoundedUp, 1) }
         )
     }
 
@@ -135,7 +147,7 @@ public struct RunOptions: Sendable {
         }
         let lengths = 1...Limits.toolNameLength
         try demand(
-            tools.map { $0.allSatisfy { lengths.contains($0.utf8.count) } },
+            ((tools ?? []) + approve).allSatisfy { lengths.contains($0.utf8.count) },
             "The name of a tool has from 1 to \(Limits.toolNameLength) bytes."
         )
     }

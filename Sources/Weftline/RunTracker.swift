@@ -73,6 +73,34 @@ final class RunTracker {
         run.follower?.cancel(reason: reason)
     }
 
+    // MARK: - Approvals
+
+    /// Lists the nodes that wait for approval.
+    func approvals(
+        of run: RunID?,
+        then: @escaping (Result<[PendingApproval], ClientError>) -> Void
+    ) {
+        guard !isClosed else { return then(.failure(.closed)) }
+        client.get(.approvals, id: run?.text) { result in
+            then(
+                result.flatMap { data in
+                    do throws(WireError) {
+                        let waiting = try ApprovalDocument.list(decoding: data)
+                        return .success(waiting.map { PendingApproval($0) })
+                    } catch {
+                        return .failure(.unreadable(error))
+                    }
+                }
+            )
+        }
+    }
+
+    /// Answers for nodes that wait.
+    func answer(_ answer: Approve, then: @escaping (Result<Void, ClientError>) -> Void) {
+        guard !isClosed else { return then(.failure(.closed)) }
+        client.answer(answer, then: then)
+    }
+
     // MARK: - Updates
 
     private func handleUpdate(_ update: RunFollower.Update, of run: OpenRun) {

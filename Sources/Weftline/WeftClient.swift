@@ -18,7 +18,7 @@ public final class WeftClient: Sendable {
     /// Runs a closure with the tracker on its loop; false when there is no tracker any more.
     typealias PostToLoop = @Sendable (@escaping @Sendable (RunTracker) -> Void) -> Bool
 
-    private let postToLoop: PostToLoop
+    let postToLoop: PostToLoop
     private let end: @Sendable () async -> Void
 
     /// A client of a tracker on a thread, which the two closures keep.

@@ -51,6 +51,8 @@ public struct Limits: Sendable, Equatable {
     /// Bytes of arguments that are kept for nodes that wait for a worker; the arguments of others
     /// are made a second time when they are sent.
     public var argumentBytes = 64 << 20
+    /// How long a person may take to approve a node, unless tool or run say otherwise.
+    public var approvalTimeout: Duration = .seconds(3600)
     /// Bytes of output a tool may produce, unless it is configured otherwise.
     public var maxOutput = 16 << 20
     /// Events kept for late watchers, for each run.
@@ -116,6 +118,8 @@ extension Limits {
     public static let goalLength = 64 << 10
     /// Bytes of the idempotency key of a submission, and of its label.
     public static let keyLength = 256
+    /// Bytes of the reason of an approval or a denial.
+    public static let reasonLength = 4 << 10
     /// Bytes of a nonce, a key and a message authentication code.
     public static let nonceBytes = 32
 }

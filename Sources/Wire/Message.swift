@@ -57,6 +57,8 @@ public enum Message: Sendable, Equatable {
     case event(EventMessage)
     /// Stop a run.
     case cancelRun(CancelRun)
+    /// See ``Approve``.
+    case approve(Approve)
     /// Keep a plan that reached its goal.
     case remember(Remember)
     /// Do not keep a plan any more.
@@ -96,6 +98,7 @@ public enum Message: Sendable, Equatable {
         case .watch: .watch
         case .event: .event
         case .cancelRun: .cancelRun
+        case .approve: .approve
         case .remember: .remember
         case .forget: .forget
         case .get: .get

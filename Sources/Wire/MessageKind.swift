@@ -87,6 +87,8 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case event
     /// Stop a run.
     case cancelRun = "cancel_run"
+    /// Approve or deny nodes that wait for it.
+    case approve
     /// Keep a plan that reached its goal, to show it to planners.
     case remember
     /// Do not keep a plan any more.
@@ -110,7 +112,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
             sender == .worker
         case .chunk, .window:
             sender == .worker || sender == .coordinator
-        case .submit, .nodes, .cancelRun, .remember, .forget:
+        case .submit, .nodes, .cancelRun, .approve, .remember, .forget:
             sender == .client
         case .watch, .get:
             sender == .client || sender == .viewer

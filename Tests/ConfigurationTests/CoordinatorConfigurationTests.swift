@@ -55,6 +55,7 @@ import Wire
             "slots_per_worker": "8", "unfinished_runs": "3", "finished_runs": "4",
             "finished_nodes": "5", "events": "64", "finished_events": "16", "heartbeat": "500ms",
             "lease": "30s", "resume_window": "5s", "handshake": "1s", "cancel_grace": "0s",
+            "approval_timeout": "10m",
         ]
         #expect(Set(values.keys) == Set(LimitsReader.names))
         for (name, value) in values {

@@ -148,6 +148,9 @@ struct RunTests {
         )
         let output = RawJSON(trusted: Array(#"{"n":[1,null]}"#.utf8)[...])
         let changes: [RunChange] = [
+            .approvalAsked(node: 0, milliseconds: 5_000),
+            .approved(node: 0, by: "alice", reason: "as \"agreed\""),
+            .approvalAsked(node: 1, milliseconds: 5_000), .approved(node: 1, by: nil, reason: nil),
             .nodeReady(0), .unplaceable(node: 0, message: "nobody"),
             .dispatched(node: 0, attempt: 1, worker: "w \"1\"", isRepeatable: true),
             .started(node: 0, attempt: 1),
@@ -190,7 +193,7 @@ struct RunTests {
             (#"{"at":1,"kind":"ready","node":-1}"#, "node is out of range"),
             (#"{"at":1,"kind":"succeeded","node":0,"work_us":1}"#, "no output"),
             (#"{"at":1,"kind":"ended","status":"well"}"#, "status is unknown"),
-            (#"{"at":1,"kind":"accepted","version":3}"#, "version 3"),
+            (#"{"at":1,"kind":"accepted","version":4}"#, "version 4"),
         ]
     )
     func malformed(text: String, reason: String) {

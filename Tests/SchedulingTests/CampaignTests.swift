@@ -270,6 +270,9 @@ private final class Campaign {
             let all: [Rejection] =
                 [.draining, .unknownTool] + ReturnReason.allCases.map { .returned($0) }
             handle(.attemptRejected(attempt, worker, all[draw(0...4)]))
+        case 96...97:
+            allowAnother()
+            handle(.attemptWithheld(attempt, worker))
         case 93...95: handle(.attemptForgotten(attempt, worker))
         default:
             // Its arguments were made before it was dispatched: these change nothing.

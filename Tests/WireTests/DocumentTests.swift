@@ -107,6 +107,19 @@ enum DocumentExamples {
         timing: timing,
         usage: usage
     )
+    static let approval = ApprovalDocument(
+        run: run,
+        label: "nightly",
+        node: node,
+        question: ApprovalQuestion(
+            tool: "pay",
+            arguments: RawJSON(["amount": 5]),
+            timeoutMilliseconds: 60_000
+        ),
+        askedAt: UnixTime(milliseconds: 1_795_833_783_250),
+        failsAt: UnixTime(milliseconds: 1_795_833_843_250),
+        waitMilliseconds: 1_250
+    )
     static let reason = WaitingReason(code: .slotsBusy, message: "all slots are busy on w-1")
     static let course = NodeDocument(
         status: .backingOff,
@@ -162,6 +175,8 @@ enum DocumentExamples {
         (.planned, .planned(PlannedNodes(names: [(node, "search")]))),
         (.retrying, .retrying(Retry(code: .timeout, message: "slow", afterMilliseconds: 500))),
         (.unplaceable, .unplaceable(MissingTool(tool: "find", message: "nobody has it"))),
+        (.approvalAsked, .approvalAsked(approval.question)),
+        (.approved, .approved(ApprovalAnswer(identity: "alice", reason: "as agreed"))),
         (.nodeSucceeded, .nodeSucceeded(NodeSuccess(run: 1_250))),
         (.nodeFailed, .nodeFailed(failure)),
         (.nodeSkipped, .nodeSkipped(SkippedNode(because: node))),
@@ -198,6 +213,7 @@ struct DocumentTests {
         #expect(try trip(Examples.explanation) == Examples.explanation)
         #expect(try trip(Examples.story) == Examples.story)
         #expect(try trip(Examples.plan) == Examples.plan)
+        #expect(try trip(Examples.approval) == Examples.approval)
         let workers = RawJSON(trusted: Array("[\(Examples.worker.json.text)]".utf8)[...])
         #expect(try WorkerDocument.list(decoding: workers) == [Examples.worker])
     }

@@ -181,6 +181,26 @@ extension MessageExamples {
             #"{"type":"cancel_run","run":"r7","reason":"enough"}"#,
             .cancelRun(CancelRun(run: run, reason: "enough"))
         ),
+        MessageExample(
+            #"{"type":"submit","key":"k1","plan":{},"join":"concat","approve":["pay","*"],"#
+                + #""budget":{"approval_ms":9},"on_missing_tool":"wait"}"#,
+            .submit(
+                Submit(
+                    key: "k1",
+                    plan: raw("{}"),
+                    approve: ["pay", "*"],
+                    budget: Budget(approvalMilliseconds: 9)
+                )
+            )
+        ),
+        MessageExample(
+            #"{"type":"approve","run":"r7","approved":true}"#,
+            .approve(Approve(run: run))
+        ),
+        MessageExample(
+            #"{"type":"approve","run":"r7","nodes":["t1"],"approved":false,"reason":"no"}"#,
+            .approve(Approve(run: run, nodes: [node], isApproved: false, reason: "no"))
+        ),
         MessageExample(#"{"type":"remember","run":"r7"}"#, .remember(Remember(.run(run)))),
         MessageExample(
             #"{"type":"remember","goal":"Find it.","plan":{"tasks":[]}}"#,

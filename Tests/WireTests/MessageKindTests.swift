@@ -17,7 +17,8 @@ struct MessageKindTests {
         .pong: Set(Sender.allCases), .drain: [.worker, .client, .coordinator],
         .bye: Set(Sender.allCases), .error: Set(Sender.allCases), .submit: [.client],
         .nodes: [.client], .accepted: [.coordinator], .watch: [.client, .viewer],
-        .event: [.coordinator], .cancelRun: [.client], .remember: [.client], .forget: [.client],
+        .event: [.coordinator], .cancelRun: [.client], .approve: [.client],
+        .remember: [.client], .forget: [.client],
         .get: [.client, .viewer],
         .reply: [.coordinator],
     ]

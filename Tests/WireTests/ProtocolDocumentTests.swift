@@ -111,6 +111,7 @@ struct ProtocolDocumentTests {
         case .explain: return try ExplanationDocument(decoding: data).json
         case .story: return try StoryDocument(decoding: data).json
         case .logs: return try LogDocument(decoding: data).json
+        case .approvals: return list(try ApprovalDocument.list(decoding: data))
         case .plans: return list(try RememberedPlanDocument.list(decoding: data))
         case .answer: return data
         }
@@ -123,7 +124,7 @@ struct ProtocolDocumentTests {
         let answers = [
             Examples.status.json, Examples.worker.json, Examples.tool.json, Examples.wholeRun.json,
             Examples.details.json, Examples.explanation.json, Examples.story.json,
-            Examples.plan.json,
+            Examples.plan.json, Examples.approval.json,
         ]
         for document in answers + Examples.events.map(\.1.json) {
             for name in Self.names(in: document) {

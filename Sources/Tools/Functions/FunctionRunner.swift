@@ -24,7 +24,8 @@ public final class FunctionRunner: ToolRunner {
             isIdempotent: tool.isIdempotent,
             timeoutMilliseconds: tool.timeout.map { $0.millisecondsRoundedUp },
             maxAttempts: tool.maxAttempts,
-            concurrency: tool.concurrency
+            concurrency: tool.concurrency,
+            needsApproval: tool.needsApproval
         )
     }
 

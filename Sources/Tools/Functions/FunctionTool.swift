@@ -24,6 +24,8 @@ public struct FunctionTool: Sendable {
     public var maxAttempts: Int?
     /// How many invocations of it may run at the same time on one worker.
     public var concurrency: Int?
+    /// Whether a person has to approve each node before it runs.
+    public var needsApproval: Bool
     /// The function.
     public var call: Call
 
@@ -41,6 +43,7 @@ public struct FunctionTool: Sendable {
         timeout: Duration? = nil,
         maxAttempts: Int? = nil,
         concurrency: Int? = nil,
+        needsApproval: Bool = false,
         _ call: @escaping Call
     ) {
         self.name = name
@@ -50,6 +53,7 @@ public struct FunctionTool: Sendable {
         self.timeout = timeout
         self.maxAttempts = maxAttempts
         self.concurrency = concurrency
+        self.needsApproval = needsApproval
         self.call = call
     }
 }

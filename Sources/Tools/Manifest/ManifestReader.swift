@@ -26,7 +26,7 @@ struct ManifestReader: FieldReading {
         "name", "description", "version", "parameters", "command", "persistent", "output",
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
         "max_output", "env", "pass_env", "allow_dash", "examples", "limits", "sandbox",
-        "privileges",
+        "privileges", "approval", "approval_timeout",
     ]
     /// Fields that persistent tools do not have.
     private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
@@ -141,6 +141,29 @@ struct ManifestReader: FieldReading {
         description.timeoutMilliseconds = duration(fields, "timeout")?.millisecondsRoundedUp
         description.maxAttempts = integer(fields, "max_attempts", 1...1000)
         description.concurrency = integer(fields, "concurrency", 1...Limits.largestSlots)
+        readApproval(&description, fields)
+    }
+
+    private mutating func readApproval(
+        _ description: inout ToolDescription,
+        _ fields: YAMLNode.Mapping
+    ) {
+        if let node = fields["approval"] {
+            switch node.scalar?.string {
+            case "required": description.needsApproval = true
+            case "none": break
+            default: report(node, field: "approval", "must be required or none.")
+            }
+        }
+        description.approvalMilliseconds =
+            duration(fields, "approval_timeout")?.millisecondsRoundedUp
+        if let node = fields["approval_timeout"], !description.needsApproval {
+            report(
+                node,
+                field: "approval_timeout",
+                "has no effect without approval: required. Add that or remove this."
+            )
+        }
     }
 
     // MARK: - Command

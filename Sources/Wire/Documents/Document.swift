@@ -79,6 +79,11 @@ extension FieldReader {
         return time
     }
 
+    func time(_ key: StaticString) throws(WireError) -> UnixTime {
+        guard let time = try optionalTime(key) else { throw missing(key) }
+        return time
+    }
+
     func microseconds(_ key: StaticString) throws(WireError) -> Int {
         guard let time = try optionalMicroseconds(key) else { throw missing(key) }
         return time

@@ -10,6 +10,10 @@ package enum EventData: Sendable, Equatable {
     case retrying(Retry)
     /// No connected worker can run the node.
     case unplaceable(MissingTool)
+    /// The node waits for a person's approval.
+    case approvalAsked(ApprovalQuestion)
+    /// A person approved the node.
+    case approved(ApprovalAnswer)
     /// The node has its output; its tool ran for so many microseconds.
     case nodeSucceeded(NodeSuccess)
     /// The node failed for good.
@@ -47,6 +51,8 @@ package enum EventData: Sendable, Equatable {
         case .planned: self = .planned(try PlannedNodes(decoding: data))
         case .retrying: self = .retrying(try Retry(decoding: data))
         case .unplaceable: self = .unplaceable(try MissingTool(decoding: data))
+        case .approvalAsked: self = .approvalAsked(try ApprovalQuestion(decoding: data))
+        case .approved: self = .approved(try ApprovalAnswer(decoding: data))
         case .nodeSucceeded: self = .nodeSucceeded(try NodeSuccess(decoding: data))
         case .nodeFailed: self = .nodeFailed(try Failure(decoding: data))
         case .nodeSkipped: self = .nodeSkipped(try SkippedNode(decoding: data))
@@ -70,6 +76,8 @@ package enum EventData: Sendable, Equatable {
         case .planned(let data): data.json
         case .retrying(let data): data.json
         case .unplaceable(let data): data.json
+        case .approvalAsked(let data): data.json
+        case .approved(let data): data.json
         case .nodeSucceeded(let data): data.json
         case .nodeFailed(let data): data.json
         case .nodeSkipped(let data): data.json

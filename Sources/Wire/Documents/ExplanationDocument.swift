@@ -85,6 +85,8 @@ extension WaitingReason.Code {
     package static let growingPlan = Self(rawValue: "growing_plan")
     /// Its arguments are about to be made of outputs.
     package static let arguments = Self(rawValue: "arguments")
+    /// A person has to approve it.
+    package static let approval = Self(rawValue: "approval")
     /// No connected worker has its tool.
     package static let toolMissing = Self(rawValue: "tool_missing")
     /// No worker that has the tool carries its labels.
@@ -124,7 +126,8 @@ extension WaitingReason.Code {
 
     /// All that a coordinator of this version uses.
     package static let all: [Self] = [
-        .dependencies, .growingPlan, .arguments, .toolMissing, .labelsMissing, .draining, .silent,
+        .dependencies, .growingPlan, .arguments, .approval, .toolMissing, .labelsMissing, .draining,
+        .silent,
         .slotsBusy, .concurrencyReached, .refused, .failedThere, .coolingDown, .keptApart,
         .runBoundReached, .backingOff, .sent, .running, .cancelling, .runCancelled, .aboutToStart,
         .journalBehind,

@@ -17,6 +17,8 @@ public enum RunStatus: String, Sendable, Hashable, CaseIterable {
 public enum NodeStatus: String, Sendable, Hashable, CaseIterable {
     /// Some dependency has not succeeded yet.
     case waiting
+    /// Waits until a person approves it.
+    case awaitingApproval = "awaiting_approval"
     /// May be given to a worker.
     case ready
     /// Failed retryably and waits for its next attempt.
@@ -40,7 +42,7 @@ public enum NodeStatus: String, Sendable, Hashable, CaseIterable {
     public var isTerminal: Bool {
         switch self {
         case .succeeded, .failed, .cancelled, .skipped: true
-        case .waiting, .ready, .backingOff, .sent, .running, .cancelling: false
+        case .waiting, .awaitingApproval, .ready, .backingOff, .sent, .running, .cancelling: false
         }
     }
 
@@ -48,7 +50,9 @@ public enum NodeStatus: String, Sendable, Hashable, CaseIterable {
     public var isHeld: Bool {
         switch self {
         case .sent, .running, .cancelling: true
-        case .waiting, .ready, .backingOff, .succeeded, .failed, .cancelled, .skipped: false
+        case .waiting, .awaitingApproval, .ready, .backingOff, .succeeded, .failed, .cancelled,
+            .skipped:
+            false
         }
     }
 }

@@ -55,6 +55,10 @@ public enum EventKind: String, Sendable, Hashable, CaseIterable {
     case retrying
     /// No connected worker can run a node.
     case unplaceable
+    /// A node waits for a person's approval.
+    case approvalAsked = "approval_asked"
+    /// A node may run, as a person said; one that may not fails.
+    case approved
     /// The plan has problems; what could be used is used, or the model is asked again.
     case planProblems = "plan_problems"
     /// The joiner asked for another plan.
@@ -76,7 +80,7 @@ public enum EventKind: String, Sendable, Hashable, CaseIterable {
         case .runSucceeded, .runFailed, .runCancelled: true
         case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot,
             .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled, .retrying, .unplaceable,
-            .planProblems, .replanned, .answering, .joined:
+            .approvalAsked, .approved, .planProblems, .replanned, .answering, .joined:
             false
         }
     }

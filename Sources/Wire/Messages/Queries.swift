@@ -18,6 +18,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case workers
     /// The catalogue of tools.
     case tools
+    /// The nodes that wait for a person's approval, of all runs or of one.
+    case approvals
     /// Why a run or node does not go on.
     case explain
     /// All that happened to a node, as far as it is kept.

@@ -22,6 +22,8 @@ extension ToolDescription {
         writer.field("timeout_ms", timeoutMilliseconds)
         writer.field("max_attempts", maxAttempts)
         writer.field("concurrency", concurrency)
+        writer.field("approval", needsApproval || saysFalse ? needsApproval : nil)
+        writer.field("approval_timeout_ms", approvalMilliseconds)
         guard !examples.isEmpty else { return }
         writer.key("examples")
         writer.beginArray()
@@ -63,6 +65,11 @@ extension ToolDescription {
         )
         maxAttempts = try fields.optionalInteger("max_attempts", in: 1...1000)
         concurrency = try fields.optionalInteger("concurrency", in: 1...Limits.largestSlots)
+        needsApproval = try fields.flag("approval")
+        approvalMilliseconds = try fields.optionalInteger(
+            "approval_timeout_ms",
+            in: 1...Limits.largestInteger
+        )
         examples = try fields.objects("examples").prefix(PlanExample.mostExamples).map {
             (object) throws(WireError) in
             PlanExample(

@@ -24,6 +24,10 @@ public struct ToolDescription: Sendable, Equatable {
     public var maxAttempts: Int?
     /// How many attempts of it one worker runs at the same time.
     public var concurrency: Int?
+    /// Whether a person has to approve each node before it runs.
+    public var needsApproval: Bool
+    /// How long that may take, in milliseconds; nil leaves it to the coordinator.
+    public var approvalMilliseconds: Int?
     /// Goals that it helps to reach, with the calls that reach them, for the planner.
     public var examples: [PlanExample]
 
@@ -41,6 +45,8 @@ public struct ToolDescription: Sendable, Equatable {
         timeoutMilliseconds: Int? = nil,
         maxAttempts: Int? = nil,
         concurrency: Int? = nil,
+        needsApproval: Bool = false,
+        approvalMilliseconds: Int? = nil,
         examples: [PlanExample] = []
     ) {
         self.examples = examples
@@ -53,6 +59,8 @@ public struct ToolDescription: Sendable, Equatable {
         self.timeoutMilliseconds = timeoutMilliseconds
         self.maxAttempts = maxAttempts
         self.concurrency = concurrency
+        self.needsApproval = needsApproval
+        self.approvalMilliseconds = approvalMilliseconds
     }
 }
 

@@ -23,6 +23,7 @@ extension Submit: MessageBody {
         tools =
             fields.present("tools") == nil
             ? nil : try fields.strings("tools", bytes: 1...Limits.toolNameLength)
+        approve = try fields.strings("approve", bytes: 1...Limits.toolNameLength)
         let bounds = try fields.optionalObject("budget")
         budget = Budget(
             nodes: try bounds?.optionalInteger("nodes", in: 1...Limits.largestInteger),
@@ -32,7 +33,11 @@ extension Submit: MessageBody {
             ),
             tokens: try bounds?.optionalInteger("tokens", in: 1...Limits.largestInteger),
             cost: try bounds?.optionalDouble("cost"),
-            running: try bounds?.optionalInteger("running", in: 1...Limits.largestInteger)
+            running: try bounds?.optionalInteger("running", in: 1...Limits.largestInteger),
+            approvalMilliseconds: try bounds?.optionalInteger(
+                "approval_ms",
+                in: 1...Limits.largestInteger
+            )
         )
         if let cost = budget.cost, !(cost > 0) {
             throw fields.bad("budget.cost", "must be above 0")
@@ -81,6 +86,7 @@ extension Submit: MessageBody {
         if let tools {
             writer.field("tools", tools)
         }
+        if !approve.isEmpty { writer.field("approve", approve) }
         writeBudget(into: &writer)
         writer.field("on_missing_tool", onMissingTool.rawValue)
         writer.field("watch", watch?.rawValue)
@@ -91,6 +97,7 @@ extension Submit: MessageBody {
     private func writeRetry(_ retry: RetriedRun, into writer: inout JSONWriter) {
         writer.key("retry")
         retry.write(into: &writer)
+        if !approve.isEmpty { writer.field("approve", approve) }
         writeBudget(into: &writer)
         writer.field("watch", watch?.rawValue)
         writer.field("label", label)
@@ -105,6 +112,7 @@ extension Submit: MessageBody {
         writer.field("tokens", budget.tokens)
         writer.field("cost", budget.cost)
         writer.field("running", budget.running)
+        writer.field("approval_ms", budget.approvalMilliseconds)
         writer.endObject()
     }
 }

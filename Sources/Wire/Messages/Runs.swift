@@ -77,6 +77,8 @@ public struct Budget: Sendable, Equatable {
     public var cost: Double?
     /// Attempts that workers may hold of it at a time.
     public var running: Int?
+    /// Time that a person has to approve a node, in milliseconds.
+    public var approvalMilliseconds: Int?
 
     /// Makes the bounds.
     public init(
@@ -84,13 +86,15 @@ public struct Budget: Sendable, Equatable {
         wallMilliseconds: Int? = nil,
         tokens: Int? = nil,
         cost: Double? = nil,
-        running: Int? = nil
+        running: Int? = nil,
+        approvalMilliseconds: Int? = nil
     ) {
         self.nodes = nodes
         self.wallMilliseconds = wallMilliseconds
         self.tokens = tokens
         self.cost = cost
         self.running = running
+        self.approvalMilliseconds = approvalMilliseconds
     }
 }
 
@@ -133,6 +137,9 @@ public struct Submit: Sendable, Equatable {
     public var join: JoinKind
     /// The tools the plan may use; nil for all.
     public var tools: [String]?
+    /// Tools whose nodes a person has to approve in this run, beside those that always need it; `*`
+    /// stands for all.
+    public var approve: [String]
     /// Bounds of the run.
     public var budget: Budget
     /// What happens to a node that no worker can run.
@@ -159,6 +166,7 @@ public struct Submit: Sendable, Equatable {
         isStreamed: Bool = false,
         join: JoinKind = .concat,
         tools: [String]? = nil,
+        approve: [String] = [],
         budget: Budget = Budget(),
         onMissingTool: MissingToolPolicy = .wait,
         watch: WatchLevel? = nil,
@@ -173,6 +181,7 @@ public struct Submit: Sendable, Equatable {
         self.isStreamed = isStreamed
         self.join = join
         self.tools = tools
+        self.approve = approve
         self.budget = budget
         self.onMissingTool = onMissingTool
         self.watch = watch

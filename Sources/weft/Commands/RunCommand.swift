@@ -71,6 +71,7 @@ struct RunCommand: ParsableCommand {
     var timeout: Duration?
     @Option(help: ArgumentHelp("A name for the run, for lists.", valueName: "name"))
     var label: String?
+    @OptionGroup(title: "Approval") var approval: ApprovalFlags
     @OptionGroup var reconnecting: ReconnectFlag
     @Option(
         help: ArgumentHelp("How many nodes may be with workers at a time.", valueName: "n")
@@ -90,6 +91,9 @@ struct RunCommand: ParsableCommand {
         try connection.validate()
         let isRemote = try connection.namesCoordinator()
         try planning.check(goal: goal, plan: plan, join: joinKind)
+        if approval.yes, detach {
+            throw ValidationError("--yes answers while the command runs, so not with --detach.")
+        }
         if let maxRunning, maxRunning < 1 {
             throw ValidationError("--max-running must be at least 1.")
         }
@@ -127,7 +131,9 @@ struct RunCommand: ParsableCommand {
             isDetached: detach,
             printsJSON: json,
             isRemote: isRemote,
-            reconnecting: isRemote ? reconnecting.limit : .zero
+            reconnecting: isRemote ? reconnecting.limit : .zero,
+            approvesAll: approval.yes,
+            readsInput: goal == nil && (plan ?? "-") == "-"
         )
         let options = isRemote ? try connection.clientOptions() : nil
         let folder = isRemote ? nil : coordinator.state
@@ -154,6 +160,8 @@ struct RunCommand: ParsableCommand {
             maxCost: planning.maxCost,
             maxRunning: maxRunning,
             timeLimit: timeout,
+            approve: approval.approve,
+            approvalTimeout: approval.approvalTimeout,
             label: label
         )
         do throws(ClientError) {

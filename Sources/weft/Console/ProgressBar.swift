@@ -26,6 +26,9 @@ final class ProgressBar {
     /// Makes the last line, for a width; nil for the line of a run's progress.
     var bottom: ((_ width: Int) -> String)?
 
+    /// Behind this a person types; nothing is drawn meanwhile.
+    private var prompt: String?
+
     /// The shortest time between two drawings, in nanoseconds.
     private static let pause: Int64 = 100_000_000
 
@@ -54,9 +57,32 @@ final class ProgressBar {
         if due <= loop.nowNanoseconds { draw() } else { timer.schedule(at: due) }
     }
 
+    /// Prints lines, and asks a question below them in place of the live lines.
+    func ask(_ lines: [String], _ question: String) {
+        let end = prompt == nil ? erasure : "\r\u{1B}[K"
+        drawn = []
+        prompt = question
+        Output.error.writeNow(end + lines.map { $0 + "\n" }.joined() + question)
+    }
+
+    /// The person has ended a line, and with it the question.
+    func noteTyped() { prompt = nil }
+
+    /// Nothing is asked any more.
+    func endPrompt() {
+        if prompt != nil { Output.error.writeNow("\r\u{1B}[K") }
+        prompt = nil
+        touch()
+    }
+
     /// Prints lines above the live ones.
     func say(_ lines: [String]) {
         guard !lines.isEmpty else { return }
+        if let prompt {
+            let text = lines.map { $0 + "\n" }.joined()
+            Output.error.writeNow("\r\u{1B}[K" + text + prompt)
+            return
+        }
         let wasDrawn = !drawn.isEmpty
         Output.error.writeNow(erasure + lines.map { $0 + "\n" }.joined())
         drawn = []
@@ -65,6 +91,7 @@ final class ProgressBar {
 
     /// Erases the live lines; draws nothing any more.
     func end() {
+        prompt = nil
         timer?.close()
         timer = nil
         resizes?.close()
@@ -83,7 +110,7 @@ final class ProgressBar {
     private var erasure: String { drawn.isEmpty ? "" : wayBack + "\u{1B}[J" }
 
     private func resize() {
-        if !drawn.isEmpty { draw() }
+        if prompt == nil, !drawn.isEmpty { draw() }
     }
 
     /// Erases the live lines if the size of the window has changed: a line that is wider than the
@@ -104,6 +131,7 @@ final class ProgressBar {
 
     private func draw() {
         guard let timer else { return }
+        guard prompt == nil else { return timer.schedule(after: .milliseconds(100)) }
         // The signal may come later than the next drawing.
         fitToWindow()
         let width = terminal.width ?? 80

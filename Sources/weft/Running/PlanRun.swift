@@ -28,6 +28,10 @@ final class PlanRun {
         var isRemote = true
         /// How long a lost connection is tried again.
         var reconnecting = Duration.zero
+        /// Whether every node that needs approval gets it.
+        var approvesAll = false
+        /// Whether the plan is read from standard input, so that no answer can be.
+        var readsInput = false
     }
 
     let session: Session
@@ -37,6 +41,9 @@ final class PlanRun {
     private(set) var follower: RunFollower?
     private(set) var isInterrupted = false
     private var unplaceable = 0
+    /// The nodes that a person is asked about, and what is typed.
+    var approvals = ApprovalPrompt()
+    var input: StandardInput?
     /// The state of the run that a terminal shows.
     private var view: LiveView?
     /// The text of the answer that was shown while it was written.
@@ -122,6 +129,7 @@ final class PlanRun {
             announce(run)
             end(nil)
         case .event(_, let end?):
+            endApprovals()
             tell(end)
         case .event(let event, nil):
             handleEvent(event)
@@ -131,6 +139,7 @@ final class PlanRun {
     }
 
     private func handleEvent(_ event: EventMessage) {
+        noteApprovals(event)
         if let lines = view?.handleEvent(event, elapsedMilliseconds: bar.elapsedMilliseconds) {
             bar.say(lines)
             bar.show(view?.progress ?? RunProgress())
@@ -230,6 +239,7 @@ final class PlanRun {
 
     /// Ends the session; without a failure it succeeded.
     func end(_ failure: CommandFailure?) {
+        endApprovals()
         bar.end()
         session.end(failure)
     }

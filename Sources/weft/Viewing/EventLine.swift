@@ -87,16 +87,23 @@ struct EventLines {
             let share = progress.fraction.map { Text.fixed($0 * 100, digits: 0) + " %" }
             return [share, progress.note].compactMap(\.self).joined(separator: " ")
         case .unplaceable(let missing): return missing.message
+        case .approvalAsked(let question):
+            let node = event.node.map { " \($0)" } ?? ""
+            let arguments = question.arguments.map { " \(Text.cut($0.text, to: 400))" } ?? ""
+            return "\(question.tool)\(arguments); weft approve \(event.run)\(node), or weft deny"
+        case .approved(let answer):
+            let person = answer.identity.map { "by \($0)" }
+            return [person, answer.reason].compactMap(\.self).joined(separator: ": ")
         case .joined, .output, .ended, nil: return nil
         }
     }
 
     private static func color(of kind: EventKind) -> Style.Color? {
         switch kind {
-        case .nodeSucceeded, .runSucceeded: .green
+        case .nodeSucceeded, .runSucceeded, .approved: .green
         case .nodeFailed, .runFailed: .red
         case .nodeSkipped, .nodeCancelled, .retrying, .unplaceable, .runCancelled,
-            .planProblems, .replanned:
+            .planProblems, .replanned, .approvalAsked:
             .yellow
         case .planned, .nodeReady, .dispatched, .started, .chunk, .progress, .snapshot, .joined,
             .answering:

@@ -80,6 +80,7 @@ struct Explanation {
         switch code {
         case .dependencies: "other nodes come first"
         case .backingOff: "tried and failed; the next attempt starts later"
+        case .approval: "a person has to approve it (weft approvals lists what waits)"
         case .sent: "sent to a worker, which has not begun yet"
         case .running: "runs on a worker"
         case .cancelling: "being cancelled"

@@ -69,6 +69,10 @@ struct LiveView {
         }
         guard let id = event.node?.text, nodes[id] != nil else { return [] }
         switch event.kind {
+        case .approvalAsked:
+            nodes[id]?.state = .awaitingApproval
+            if subject == .plan, !shown.contains(id) { shown.append(id) }
+        case .approved: nodes[id]?.state = .waiting
         case .nodeReady: nodes[id]?.state = .ready
         case .dispatched: nodes[id]?.state = .sent
         case .started: start(id, elapsedMilliseconds)

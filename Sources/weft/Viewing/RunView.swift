@@ -62,7 +62,8 @@ struct RunView {
             matching += 1
             switch node.status {
             case .failed: add(id, node, to: &failed)
-            case .running, .sent, .backingOff, .cancelling: add(id, node, to: &running)
+            case .running, .sent, .backingOff, .cancelling, .awaitingApproval:
+                add(id, node, to: &running)
             case .waiting, .ready, .succeeded, .cancelled, .skipped: add(id, node, to: &others)
             }
             return true
