@@ -24,6 +24,8 @@ public struct MCPServerEntry: Sendable {
     var startTimeout: Duration = .seconds(30)
     /// Whether what it says about the effects of its tools is believed.
     var trustsHints = false
+    /// Whether a person approves each node of its tools; nil leaves it to a hint that is believed.
+    var needsApproval: Bool?
     /// How long a call may take; nil for the coordinator's default.
     var timeout: Duration?
     /// What the manifest says of single tools, by the server's names.
@@ -43,6 +45,7 @@ public struct MCPServerEntry: Sendable {
     struct Override: Sendable {
         var isIdempotent: Bool?
         var isReadOnly: Bool?
+        var needsApproval: Bool?
         var timeout: Duration?
         var maxAttempts: Int?
         var concurrency: Int?
@@ -85,6 +88,9 @@ public struct MCPServerEntry: Sendable {
         )
         description.isReadOnly = isReadOnly
         description.isIdempotent = override?.isIdempotent ?? hints.isIdempotent ?? isReadOnly
+        description.needsApproval =
+            override?.needsApproval ?? needsApproval
+            ?? (hints.isDestructive == true && !isReadOnly)
         description.timeoutMilliseconds = (override?.timeout ?? timeout)?.millisecondsRoundedUp
         // What the tool itself reports is final; a server that ends in mid-call is not.
         let retries = description.mayBeRepeated ? Self.attemptsOfRepeatable : nil

@@ -12,13 +12,14 @@ extension ManifestReader {
     private static let serverFields = [
         "command", "args", "env", "cwd", "url", "headers", "type", "prefix", "allow", "deny", "pool",
         "concurrency", "timeout", "start_timeout", "trust_hints", "tools", "pass_env", "limits",
-        "sandbox", "privileges", "disabled",
+        "sandbox", "privileges", "disabled", "approval",
     ]
     private static let programFields = [
         "args", "env", "cwd", "pass_env", "limits", "sandbox", "privileges", "pool",
     ]
     private static let overrideFields = [
         "idempotent", "read_only", "timeout", "max_attempts", "concurrency", "output",
+        "approval",
     ]
 
     /// The servers; incomplete when there are problems.
@@ -58,6 +59,7 @@ extension ManifestReader {
         entry.startTimeout = duration(fields, "start_timeout") ?? .seconds(30)
         entry.trustsHints = bool(fields, "trust_hints") ?? false
         entry.timeout = duration(fields, "timeout")
+        entry.needsApproval = approval(fields)
         entry.overrides = overrides(fields)
         return bool(fields, "disabled") == true ? nil : entry
     }
@@ -215,6 +217,7 @@ extension ManifestReader {
             overrides[key.plainText] = MCPServerEntry.Override(
                 isIdempotent: bool(inner, "idempotent"),
                 isReadOnly: bool(inner, "read_only"),
+                needsApproval: approval(inner),
                 timeout: duration(inner, "timeout"),
                 maxAttempts: integer(inner, "max_attempts", 1...1000),
                 concurrency: integer(inner, "concurrency", 1...Limits.largestSlots),

@@ -144,17 +144,23 @@ struct ManifestReader: FieldReading {
         readApproval(&description, fields)
     }
 
+    /// Whether a person approves each node; nil if nothing is said.
+    mutating func approval(_ fields: YAMLNode.Mapping) -> Bool? {
+        guard let node = fields["approval"] else { return nil }
+        switch node.scalar?.string {
+        case "required": return true
+        case "none": return false
+        default:
+            report(node, field: "approval", "must be required or none.")
+            return nil
+        }
+    }
+
     private mutating func readApproval(
         _ description: inout ToolDescription,
         _ fields: YAMLNode.Mapping
     ) {
-        if let node = fields["approval"] {
-            switch node.scalar?.string {
-            case "required": description.needsApproval = true
-            case "none": break
-            default: report(node, field: "approval", "must be required or none.")
-            }
-        }
+        description.needsApproval = approval(fields) ?? false
         description.approvalMilliseconds =
             duration(fields, "approval_timeout")?.millisecondsRoundedUp
         if let node = fields["approval_timeout"], !description.needsApproval {

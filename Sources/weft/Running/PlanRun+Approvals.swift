@@ -48,7 +48,7 @@ extension PlanRun {
         if input != nil { return true }
         guard canAsk else { return false }
         input = StandardInput(loop: session.loop) { [weak self] line in
-            self?.handleLine(line)
+            self?.handleLine(String(decoding: line, as: UTF8.self))
         } onEnd: { [weak self] in
             self?.endInput()
         }
