@@ -129,7 +129,7 @@ struct SSEParserTests {
         for bytes in long {
             var parser = SSEParser(limit: 64)
             var events: [ServerSentEvent] = []
-            #expect(throws: ServerSentEventTooLong(limit: 64)) {
+            #expect(throws: ServerSentEventTooLong.self) {
                 try parser.feed(bytes[...], into: &events)
             }
         }

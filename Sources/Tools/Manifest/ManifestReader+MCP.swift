@@ -10,7 +10,8 @@ internal import YAML
 
 extension ManifestReader {
     private static let serverFields = [
-        "command", "args", "env", "cwd", "url", "headers", "type", "prefix", "allow", "deny", "pool",
+        "command", "args", "env", "cwd", "url", "headers", "type", "prefix", "allow", "deny",
+        "pool",
         "concurrency", "timeout", "start_timeout", "trust_hints", "tools", "pass_env", "limits",
         "sandbox", "privileges", "disabled", "approval",
     ]
