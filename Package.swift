@@ -92,6 +92,8 @@ let package = Package(
         .target(name: "CProcess"),
         // Loaded when it is needed, not linked: workers do without libcurl.
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
+        // The listener for HTTP, loaded by `weft mcp --http` alone.
+        .target(name: "CMicroHTTPD", linkerSettings: [.linkedLibrary("dl")]),
         // Timers that are precise to microseconds, for benchmarks.
         .target(name: "CBench"),
         // What Deploy/build tells about a build. It is C, so that a new commit compiles one file.
@@ -132,6 +134,7 @@ let package = Package(
         shell("UVLoop", ["CLibuv", "CProcess", "Core"]),
         shell("Configuration", ["Core", "YAML"]),
         shell("HTTP", ["CCurl", "UVLoop", "Core"]),
+        shell("HTTPServer", ["CMicroHTTPD", "UVLoop"], small),
         shell(
             "LanguageModels",
             ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"]
@@ -204,7 +207,8 @@ let package = Package(
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
                 "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore", "HTTP",
-                "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration", "Weftline",
+                "HTTPServer", "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration",
+                "Weftline",
                 arguments, logging, ordered,
             ],
             swiftSettings: small

@@ -192,7 +192,7 @@ struct Request {
         }
     }
 
-    private static func unsupported(_ version: String) -> JSONRPCError {
+    static func unsupported(_ version: String) -> JSONRPCError {
         JSONRPCError(
             .unsupportedProtocolVersion,
             "Version \(version) is not supported; \(MCPVersion.modern) is.",

@@ -64,7 +64,13 @@ public enum KeyFile {
         in stateDirectory: String
     ) throws(KeyFileError) -> HandshakeKey {
         try StateDirectory.prepare(stateDirectory)
-        let path = path(of: role, in: stateDirectory)
+        return try loadOrCreate(path: path(of: role, in: stateDirectory))
+    }
+
+    /// Reads a key file, and makes it with a new key if there is none.
+    ///
+    /// Several processes may do this at the same time: one key is kept and all of them get it.
+    public static func loadOrCreate(path: String) throws(KeyFileError) -> HandshakeKey {
         do {
             return try load(path: path)
         } catch {

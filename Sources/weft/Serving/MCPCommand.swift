@@ -3,7 +3,9 @@ internal import ArgumentParser
 internal import Client
 internal import Console
 internal import Core
+internal import HTTPServer
 internal import MCPServer
+internal import Transport
 
 struct MCPCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,12 +26,17 @@ struct MCPCommand: ParsableCommand {
             them (run_plan, submit_plan, get_run, cancel_run) and have goals planned (run_goal); \
             with --expose-tools each tool of the cluster has its own name, too.
 
+            For several clients, and those that do not start their servers, over HTTP with a token:
+
+              weft mcp --http 127.0.0.1:8080 --coordinator build-host:7420
+
             When the client ends, calls that wait for their runs cancel them; what was submitted \
             goes on at the coordinator. Logs go to standard error.
             """
     )
 
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup(title: "HTTP") var access: HTTPAccess
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
     @OptionGroup(title: "Language models") var models: ModelOptions
     @OptionGroup var reconnecting: ReconnectFlag
@@ -59,30 +66,64 @@ struct MCPCommand: ParsableCommand {
         var settings = MCPSession.Settings(version: WeftlineVersion.current)
         settings.exposesTools = exposeTools
         settings.offersGoals = !isOwn || models.path != nil
+        let rules = try access.http.map { _ in try access.rules(state: connection.flags.state) }
         try Session.run { session in
-            let access = ClusterConnection(
+            let connection = ClusterConnection(
                 loop: session.loop,
                 options: options,
                 reconnecting: reconnecting.limit
             )
-            let calls = ClusterCalls(loop: session.loop, connection: access)
             if isOwn {
-                try cluster.start(
-                    in: session,
-                    models: models,
-                    keepingRunsIn: connection.flags.state,
-                    onLines: { for line in $0 { Shell.tell(line) } },
-                    onReady: { access.use($0) },
-                    onFailure: {
-                        let message = "The cluster of this command failed: \($0)"
-                        access.fail(message)
-                        session.end(CommandFailure(.failed, message))
-                    }
-                )
+                try startCluster(in: session, for: connection)
             } else {
-                access.begin()
+                connection.begin()
             }
-            StandardStreams(session: session, calls: calls, settings: settings).start()
+            let calls = ClusterCalls(loop: session.loop, connection: connection)
+            guard let rules, let endpoint = try access.endpoint() else {
+                return StandardStreams(session: session, calls: calls, settings: settings).start()
+            }
+            try serve(at: endpoint, rules, session, calls, settings)
         }
+    }
+
+    private func startCluster(in session: Session, for connection: ClusterConnection) throws {
+        try cluster.start(
+            in: session,
+            models: models,
+            keepingRunsIn: self.connection.flags.state,
+            onLines: { for line in $0 { Shell.tell(line) } },
+            onReady: { connection.use($0) },
+            onFailure: {
+                let message = "The cluster of this command failed: \($0)"
+                connection.fail(message)
+                session.end(CommandFailure(.failed, message))
+            }
+        )
+    }
+
+    private func serve(
+        at endpoint: Endpoint,
+        _ access: (rules: HTTPRules, tokenFile: String?),
+        _ session: Session,
+        _ calls: ClusterCalls,
+        _ settings: MCPSession.Settings
+    ) throws {
+        let serving = HTTPServing(
+            session: session,
+            calls: calls,
+            settings: settings,
+            rules: access.rules
+        )
+        var address = endpoint
+        do throws(HTTPListenerError) {
+            address.port = try serving.start(at: endpoint)
+        } catch {
+            throw CommandFailure(.usage, error.description)
+        }
+        Shell.tell("weft mcp serves http://\(address)\(HTTPRules.path)")
+        guard let file = access.tokenFile else {
+            return Shell.tell("warning: every program of this host may use it (--no-token)")
+        }
+        Shell.tell("clients send \"Authorization: Bearer TOKEN\", with the token in \(file)")
     }
 }

@@ -1,0 +1,218 @@
+// What a request over HTTP must be like before its message counts: where it comes from, who sent it,
+// and that its header lines agree with the message. Not here: connections, sessions.
+internal import Core
+internal import JSON
+package import MCP
+internal import Wire
+
+/// A request over HTTP, without its body.
+package struct HTTPRequestHead: Sendable {
+    /// The method.
+    package var method: String
+    /// The path of the URL.
+    package var path: String
+    /// The header lines.
+    package var headers: [(name: String, value: String)]
+
+    /// Makes a head.
+    package init(method: String, path: String, headers: [(name: String, value: String)]) {
+        self.method = method
+        self.path = path
+        self.headers = headers
+    }
+
+    /// The values of the header lines with this name.
+    func values(_ name: String) -> [String] {
+        headers.filter { $0.name.lowercased() == name }.map(\.value)
+    }
+
+    /// The session of the legacy era.
+    package var sessionID: String? { values("mcp-session-id").first }
+
+    /// Whether the client reads streams of events.
+    package var acceptsStream: Bool {
+        let accepted = values("accept").joined(separator: ",").lowercased()
+        return accepted.isEmpty || accepted.contains("text/event-stream")
+            || accepted.contains("*/*")
+    }
+}
+
+/// A refused request.
+package struct HTTPRefusal: Error, Sendable, Equatable {
+    /// The status of the response.
+    package var status: Int
+    /// Why, and what to do.
+    package var error: JSONRPCError
+    /// A further header line of the response.
+    package var header: Header?
+
+    /// A header line.
+    package struct Header: Sendable, Equatable {
+        package var name: String
+        package var value: String
+    }
+
+    /// Refuses with an error.
+    package init(status: Int, _ error: JSONRPCError, header: Header? = nil) {
+        self.status = status
+        self.error = error
+        self.header = header
+    }
+
+    /// Refuses for a reason in words.
+    package init(status: Int, message: String, header: Header? = nil) {
+        self.init(status: status, JSONRPCError(.invalidRequest, message), header: header)
+    }
+}
+
+/// The rules for requests over HTTP.
+package struct HTTPRules: Sendable {
+    /// Names of this host, in small letters, as browsers and programs may call it.
+    private let hosts: Set<String>
+    /// What clients must know; nil for nothing.
+    private let token: String?
+
+    /// The path of the endpoint.
+    package static let path = "/mcp"
+
+    /// Rules for a loopback address, other names that lead to it, and a token.
+    package init(otherHosts: [String] = [], token: String?) {
+        hosts = Set(["127.0.0.1", "localhost", "[::1]"] + otherHosts.map { $0.lowercased() })
+        self.token = token
+    }
+
+    /// Checks where a request comes from and who sent it.
+    package func check(_ head: HTTPRequestHead) throws(HTTPRefusal) {
+        // A page of another site that reaches this host by a name of its own has that name here.
+        guard let host = head.values("host").first, head.values("host").count == 1,
+            hosts.contains(Self.name(ofHost: host))
+        else {
+            throw HTTPRefusal(
+                status: 403,
+                message: "The Host is not one of this server; see --allow-host."
+            )
+        }
+        for origin in head.values("origin") {
+            let parts = origin.lowercased().split(separator: "://", maxSplits: 1)
+            guard parts.count == 2, ["http", "https"].contains(parts[0]),
+                hosts.contains(Self.name(ofHost: String(parts[1])))
+            else {
+                throw HTTPRefusal(
+                    status: 403,
+                    message: "The Origin is not allowed; see --allow-host."
+                )
+            }
+        }
+        guard head.path == Self.path else {
+            throw HTTPRefusal(status: 404, message: "The endpoint is \(Self.path).")
+        }
+        guard head.method == "POST" || head.method == "DELETE" else {
+            throw HTTPRefusal(
+                status: 405,
+                message: "The endpoint takes POST.",
+                header: HTTPRefusal.Header(name: "Allow", value: "POST, DELETE")
+            )
+        }
+        guard isAuthorized(head) else {
+            throw HTTPRefusal(
+                status: 401,
+                message:
+                    "The request lacks the header line Authorization: Bearer TOKEN with the token of "
+                    + "this server; the file with it is named where it was started.",
+                header: HTTPRefusal.Header(name: "WWW-Authenticate", value: "Bearer")
+            )
+        }
+        guard head.method == "POST" else { return }
+        let type = head.values("content-type").first?.lowercased() ?? ""
+        guard type.hasPrefix("application/json") else {
+            throw HTTPRefusal(status: 415, message: "The body must be application/json.")
+        }
+    }
+
+    private static func name(ofHost text: String) -> String {
+        let text = text.lowercased()
+        if text.hasPrefix("["), let end = text.firstIndex(of: "]") { return String(text[...end]) }
+        return String(text.prefix { $0 != ":" && $0 != "/" })
+    }
+
+    private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
+        guard let token else { return true }
+        let values = head.values("authorization")
+        guard values.count == 1, values[0].lowercased().hasPrefix("bearer ") else { return false }
+        let given = values[0].dropFirst(7).drop { $0 == " " }
+        return constantTimeEqual(Array(given.utf8), Array(token.utf8))
+    }
+
+    // MARK: - Header lines and message
+
+    /// The era of a message; header lines that disagree with it are refused.
+    package static func era(
+        of message: JSONRPCMessage,
+        _ head: HTTPRequestHead
+    ) throws(HTTPRefusal) -> MCPEra {
+        let versions = head.values("mcp-protocol-version")
+        guard versions.count <= 1 else { throw mismatch("There are two MCP-Protocol-Version.") }
+        let version = versions.first
+        guard case .request(_, let method, let params) = message else {
+            return version.map(MCPVersion.legacy.contains) ?? true ? .legacy : .modern
+        }
+        let path: [JSONPathStep] = [
+            .key("_meta"), .key(MCPKey.protocolVersion.description),
+        ]
+        guard let written = params?.value(at: path)?.stringValue else {
+            return try eraWithoutMeta(version)
+        }
+        guard version == written else {
+            throw mismatch(
+                "MCP-Protocol-Version is \(version ?? "missing"), but _meta says \(written)."
+            )
+        }
+        try demand("Mcp-Method", method, head)
+        if method == MCPMethod.callTool {
+            try demand("Mcp-Name", params?.value(at: [.key("name")])?.stringValue ?? "", head)
+        } else if [MCPMethod.getTask, MCPMethod.cancelTask, MCPMethod.updateTask].contains(method),
+            !head.values("mcp-name").isEmpty
+        {
+            try demand("Mcp-Name", params?.value(at: [.key("taskId")])?.stringValue ?? "", head)
+        }
+        return .modern
+    }
+
+    private static func eraWithoutMeta(_ version: String?) throws(HTTPRefusal) -> MCPEra {
+        guard let version, !MCPVersion.legacy.contains(version) else { return .legacy }
+        guard version == MCPVersion.modern else {
+            throw HTTPRefusal(status: 400, Request.unsupported(version))
+        }
+        throw HTTPRefusal(
+            status: 400,
+            JSONRPCError(.invalidParams, "params._meta lacks \(MCPKey.protocolVersion).")
+        )
+    }
+
+    private static func demand(
+        _ name: String,
+        _ value: String,
+        _ head: HTTPRequestHead
+    ) throws(HTTPRefusal) {
+        let values = head.values(name.lowercased())
+        let isRight =
+            values.count == 1 && (values[0] == value || values[0] == MCPHeader.encode(value))
+        guard isRight else {
+            throw mismatch("\(name) must be there once and agree with the message.")
+        }
+    }
+
+    private static func mismatch(_ message: String) -> HTTPRefusal {
+        HTTPRefusal(status: 400, JSONRPCError(.headerMismatch, message))
+    }
+
+    /// The status of a response with a message of the modern era.
+    package static func status(of message: JSONRPCMessage) -> Int {
+        guard case .error(_, let error) = message else { return 200 }
+        switch JSONRPCError.Code(rawValue: error.code) {
+        case .methodNotFound: return 404
+        case .internalError, nil: return 200
+        default: return 400
+        }
+    }
+}
