@@ -140,6 +140,7 @@ extension CoordinatorMachine {
         runs.markUnbooked(slot)
         runs[slot].log.begin(at: configuration.firstSequence)
         askAgain(slot)
+        noteUnchecked(slot)
         let state = runs[slot].state
         if let wall = state.acceptance.wallMilliseconds, state.phase.isGoingOn {
             runs.deadlines.ofRuns.set(state.id, at: state.acceptedAt + .milliseconds(wall))
@@ -157,6 +158,15 @@ extension CoordinatorMachine {
             advance(slot, .callLost, told: .callLost, in: &turn)
         } else {
             settleRoundIfDone(slot, in: &turn)
+        }
+    }
+
+    /// Whether the arguments of ready nodes were checked is in no record: no worker may have had their
+    /// tools.
+    private mutating func noteUnchecked(_ slot: Int) {
+        for node in runs[slot].state.nodes.indices
+        where runs[slot].state.nodes[node].status == .ready {
+            runs[slot].arguments.noteUnchecked(runs[slot].state.plan[node].tool)
         }
     }
 

@@ -16,6 +16,10 @@ struct DurabilityChecker {
     private var epochs: [AttemptID: Int] = [:]
     /// The position after the records of each result that was handled.
     private var results: [AttemptID: Int] = [:]
+    /// The position after the records of the latest answer about a node, by connection.
+    private var answers: [ConnectionID: Int] = [:]
+    /// What must be on disk before each ping of a client is answered.
+    private var pings: [Int: Int] = [:]
 
     /// Records are on disk.
     mutating func write(_ records: [NewRecord]) {
@@ -34,6 +38,16 @@ struct DurabilityChecker {
     /// A result was handled; what it changed is in records up to the position.
     mutating func handle(_ result: AttemptID, upTo position: Int) { results[result] = position }
 
+    /// A client's answer about a node was handled.
+    mutating func answer(on connection: ConnectionID, upTo position: Int) {
+        answers[connection] = position
+    }
+
+    /// A client asks whether all that it said was handled.
+    mutating func ping(_ number: Int, on connection: ConnectionID) {
+        if let position = answers[connection] { pings[number] = position }
+    }
+
     /// An attempt leaves for a worker.
     mutating func dispatch(_ attempt: AttemptID, epoch: Int) { epochs[attempt] = epoch }
 
@@ -43,7 +57,11 @@ struct DurabilityChecker {
     }
 
     /// The coordinator begins to count positions again.
-    mutating func restart() { results = [:] }
+    mutating func restart() {
+        results = [:]
+        answers = [:]
+        pings = [:]
+    }
 
     /// What a message promises and is not on disk, or nil.
     func missing(for message: Message, written: Int) -> String? {
@@ -58,6 +76,8 @@ struct DurabilityChecker {
         case .ack(let body):
             let early = body.attempts.first { results[$0].map { $0 > written } ?? false }
             return early.map { "the result of \($0) was acknowledged and is not on disk" }
+        case .pong(let body) where pings[body.n].map { $0 > written } ?? false:
+            return "an answer about a node was taken and is not on disk"
         default: return nil
         }
     }

@@ -45,6 +45,18 @@ enum Fault: String, CaseIterable, Sendable {
     case runRetried
     /// It takes outputs over.
     case outputsTakenOver
+    /// A node waits for approval.
+    case approvalAsked
+    /// It was ready before its tool was known to need that.
+    case approvalAskedLate
+    /// It waits at the next start of the coordinator, too.
+    case approvalAskedAgain
+    /// A node was approved.
+    case nodeApproved
+    /// A node was denied.
+    case nodeDenied
+    /// No answer came in time.
+    case approvalTimedOut
     /// A second worker takes the name of the first.
     case twin
     /// A second worker of a live name is refused.

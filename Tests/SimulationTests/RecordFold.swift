@@ -48,6 +48,12 @@ struct RecordFold {
         }
     }
 
+    /// A run as its records say.
+    func run(_ id: RunID) -> Run? { runs[id] }
+
+    /// How many nodes wait for approval.
+    var openApprovals: Int { runs.values.reduce(0) { $0 + $1.approvals.count } }
+
     /// The runs that changed since the last call, in an order that is always the same.
     mutating func takeChanged() -> [RunID] {
         defer { changed = [] }

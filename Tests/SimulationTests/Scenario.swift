@@ -36,6 +36,8 @@ struct Scenario {
     let sick: [String: String]
     /// How many processes a worker can have at a time, if fewer than its slots.
     let scarce: [String: Int]
+    /// The tool whose nodes always need approval, if there is one.
+    let approvedTool: String?
     /// How often a look finds a tool gone, in a thousand.
     let gonePermille: Int
     /// How many of a thousand nodes of repeatable tools kill their worker.
@@ -91,6 +93,8 @@ struct Scenario {
         limits.runBytes = min(limits.runBytes, limits.heldBytes)
         if draw.permille(500) { limits.attemptTextBytes = draw.int(0...1_500) }
         if draw.permille(200) { limits.runTextBytes = draw.int(0...3_000) }
+        limits.approvalTimeout = draw.duration(.milliseconds(100) ... .seconds(6))
+        approvedTool = draw.permille(200) ? draw.element(SimulatedTools.mix) : nil
         self.limits = limits
         var schedulerLimits = SchedulerLimits()
         schedulerLimits.cancelGrace = .milliseconds(500)

@@ -27,6 +27,9 @@ final class SimulatedClient {
     /// How many attempts of its run workers may hold at a time.
     var running: Int?
     var onMissingTool = MissingToolPolicy.wait
+    /// The tools whose nodes need approval in its run, beside those that always do.
+    var approve: [String] = []
+    var approvalMilliseconds: Int?
     /// The client whose run it does again, with nodes that run again although they succeeded.
     var retry: (run: RunID, of: SimulatedClient, nodes: [NodeID])?
     private(set) var run: RunID?
@@ -186,6 +189,8 @@ final class SimulatedClient {
                 end = end ?? .runFailed
                 return []
             }
+            // The node that it answered for does not wait any more.
+            if error.about == run?.text { return [] }
             if let retry, error.about == key, mayRefuse(retry.of, with: error.code) {
                 end = end ?? .runFailed
                 return []
@@ -251,7 +256,12 @@ final class SimulatedClient {
             isStreamed: isStreamed,
             join: join,
             tools: allowed,
-            budget: Budget(wallMilliseconds: wallMilliseconds, running: running),
+            approve: retry == nil ? approve : [],
+            budget: Budget(
+                wallMilliseconds: wallMilliseconds,
+                running: running,
+                approvalMilliseconds: approvalMilliseconds
+            ),
             onMissingTool: onMissingTool,
             watch: watch
         )
@@ -306,7 +316,9 @@ final class SimulatedClient {
 
     private func isRestating(_ event: EventMessage) -> Bool {
         switch event.kind {
-        case .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled, .dispatched, .started: true
+        case .nodeSucceeded, .nodeFailed, .nodeSkipped, .nodeCancelled, .dispatched, .started,
+            .approvalAsked:
+            true
         default: false
         }
     }

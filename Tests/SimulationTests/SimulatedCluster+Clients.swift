@@ -29,6 +29,11 @@ extension SimulatedCluster {
             plan(.submitAgain(client), after: draw.duration(.milliseconds(50) ... .seconds(1)))
         }
         broken(client.problem.map { "\(client.name): \($0)" })
+        if case .event(let event) = message, event.kind == .approvalAsked, let node = event.node,
+            draw.permille(800)
+        {
+            plan(.decide(client, node), after: draw.duration(.zero ... .seconds(2)))
+        }
         if case .event(let event) = message, event.isTerminal { retry(client, event.kind) }
     }
 
@@ -56,6 +61,7 @@ extension SimulatedCluster {
         again.join = client.join
         again.running = client.running
         again.onMissingTool = client.onMissingTool
+        again.approve = client.approve
         faults.note(.runRetried)
         trace.add(now, "\(again.name) retries \(run)")
         clients.append(again)
@@ -70,7 +76,9 @@ extension SimulatedCluster {
 
     /// A client asks about its run.
     func ask(_ client: SimulatedClient) {
-        let kinds: [GetKind] = [.answer, .nodes, .run, .explain, .status, .story, .logs]
+        let kinds: [GetKind] = [
+            .answer, .nodes, .run, .explain, .status, .story, .logs, .approvals,
+        ]
         guard let link = client.link, let what = draw.element(kinds),
             let question = client.nextQuestion(what)
         else { return }
@@ -95,6 +103,18 @@ extension SimulatedCluster {
         faults.note(.cancelRun)
         trace.add(now, "\(client.name) cancels \(run)")
         send(.cancelRun(CancelRun(run: run, reason: "drawn")), over: link, .toCoordinator)
+    }
+
+    /// A client answers for a node, or for all that wait, and asks whether that was handled.
+    func decide(_ client: SimulatedClient, _ node: NodeID) {
+        guard client.isWelcome, let link = client.link, let run = client.run else { return }
+        let isApproved = draw.permille(750)
+        let nodes = draw.permille(850) ? [node] : nil
+        trace.add(now, "\(client.name) \(isApproved ? "approves" : "denies") \(run)/\(node)")
+        let answer = Approve(run: run, nodes: nodes, isApproved: isApproved, reason: "drawn")
+        send(.approve(answer), over: link, .toCoordinator)
+        pingCount += 1
+        send(.ping(Ping(n: pingCount)), over: link, .toCoordinator)
     }
 
     /// A client whose connection is gone comes back.

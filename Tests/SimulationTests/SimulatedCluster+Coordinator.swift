@@ -41,8 +41,30 @@ extension SimulatedCluster {
     private func foldRecords() {
         for record in coordinator.takeRecords() {
             journal.append(record)
+            look(at: record)
             broken(fold.apply(record, at: now))
             broken(texts.record(record))
+        }
+    }
+
+    /// What happens to nodes that need approval; the run has not changed yet.
+    private func look(at record: NewRecord) {
+        guard case .run(let id, let record) = record else { return }
+        if case .accepted(let acceptance) = record.change {
+            let client = clients.first { $0.key == acceptance.key }
+            approvals.accept(id, client?.approve ?? [])
+        }
+        guard let run = fold.run(id) else { return }
+        broken(approvals.problem(with: record, of: run))
+        switch record.change {
+        case .approvalAsked(let node, _):
+            let isLate = run.nodes[Int(node)].status == .ready
+            faults.note(isLate ? .approvalAskedLate : .approvalAsked)
+        case .approved: faults.note(.nodeApproved)
+        case .failed(_, let failure) where failure.code == .denied: faults.note(.nodeDenied)
+        case .failed(_, let failure) where failure.code == .approvalTimeout:
+            faults.note(.approvalTimedOut)
+        default: break
         }
     }
 
@@ -338,6 +360,15 @@ extension SimulatedCluster {
             }
             tell(.received(link.id, message))
             runEnds.cancel(cancel.run)
+        case .approve(let answer):
+            approvals.hear(answer)
+            let before = coordinator.recordPosition
+            tell(.received(link.id, message))
+            let position = coordinator.recordPosition
+            if position > before { durability.answer(on: link.id, upTo: position) }
+        case .ping(let ping):
+            durability.ping(ping.n, on: link.id)
+            tell(.received(link.id, message))
         case .chunk(let chunk):
             keep(chunk, link)
             tell(.received(link.id, message))

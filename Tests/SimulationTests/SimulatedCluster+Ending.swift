@@ -73,6 +73,10 @@ extension SimulatedCluster {
                 client.allowed = names.filter { name in plan.nodes.contains { $0.tool == name } }
             }
         }
+        if draw.permille(150) {
+            client.approve = [draw.permille(400) ? "*" : draw.element(names) ?? "*"]
+            if draw.permille(300) { client.approvalMilliseconds = draw.int(1...4_000) }
+        }
         client.join = drawJoin(hasGoal: hasGoal, allowed: client.allowed)
         if draw.permille(150) { client.running = draw.int(1...3) }
         if client.isStreamed, draw.permille(150) { client.breaksOffAfter = draw.int(0...3) }

@@ -20,7 +20,7 @@ extension SimulatedCluster {
             name: name,
             incarnation: incarnations[name] ?? 1,
             slots: slots,
-            tools: SimulatedTools.descriptions,
+            tools: SimulatedTools.descriptions(approved: scenario.approvedTool),
             limits: scenario.limits,
             key: workerKeys.current(of: name),
             replaces: replaces,

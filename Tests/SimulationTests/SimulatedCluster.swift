@@ -49,6 +49,9 @@ final class SimulatedCluster {
     var journal = SimulatedJournal()
     var durability = DurabilityChecker()
     var resumes = ResumeChecker()
+    var approvals = ApprovalChecker()
+    /// Pings of clients, each with a number of its own.
+    var pingCount = 1_000_000
     /// How many times the coordinator was started.
     var epoch = 1
     var runEnds = RunEndChecker()
@@ -90,6 +93,7 @@ final class SimulatedCluster {
         case submitAgain(SimulatedClient)
         case speak(SimulatedCall, turn: Int)
         case cancel(SimulatedClient)
+        case decide(SimulatedClient, NodeID)
         case readOn(SimulatedLink)
         case reportBacklog(SimulatedLink)
         case ask(SimulatedClient)
@@ -121,6 +125,7 @@ final class SimulatedCluster {
         unreadable = UnreadableValues(seed: seed)
         trace = Trace(keepsAll: keepsTrace)
         scenario = Scenario(drawing: &draw)
+        approvals.tool = scenario.approvedTool
         losses = LossChecker(
             limit: scenario.schedulerLimits.sharedLossesPerNode,
             loneLimit: scenario.schedulerLimits.workersLostPerNode
@@ -222,7 +227,8 @@ final class SimulatedCluster {
             .loadRun, .readNode:
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
-            .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .ask, .fault,
+            .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .decide, .ask,
+            .fault,
             .ambush,
             .startCoordinator, .crashCoordinator:
             false
@@ -249,6 +255,7 @@ final class SimulatedCluster {
         case .submitAgain(let client): submitAgain(client)
         case .speak(let call, let turn): speak(call, turn: turn)
         case .cancel(let client): cancel(client)
+        case .decide(let client, let node): decide(client, node)
         case .readOn(let link): readOn(link)
         case .reportBacklog(let link): reportBacklog(link)
         case .ask(let client): ask(client)

@@ -269,6 +269,7 @@ extension SimulatedCluster {
             at: now
         )
         let (runs, workers) = journal.histories
+        if fold.openApprovals > 0 { faults.note(.approvalAskedAgain) }
         trace.add(now, "the coordinator starts again with \(runs.map(\.run.text))")
         let unreadable = coordinator.restore(
             runs: runs,

@@ -29,6 +29,15 @@ enum SimulatedTools {
         ),
     ]
 
+    /// The tools, one of which may need approval.
+    static func descriptions(approved: String?) -> [ToolDescription] {
+        descriptions.map { tool in
+            var tool = tool
+            tool.needsApproval = tool.name == approved
+            return tool
+        }
+    }
+
     private static let schema =
         #"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#
 
