@@ -195,11 +195,17 @@ package struct HTTPRules: Sendable {
         _ head: HTTPRequestHead
     ) throws(HTTPRefusal) {
         let values = head.values(name.lowercased())
-        let isRight =
-            values.count == 1 && (values[0] == value || values[0] == MCPHeader.encode(value))
-        guard isRight else {
+        guard values.count == 1, decoded(values[0]) == value else {
             throw mismatch("\(name) must be there once and agree with the message.")
         }
+    }
+
+    /// A value as it was before it became one of a header line; nil if it cannot be read.
+    private static func decoded(_ value: String) -> String? {
+        let (prefix, suffix) = ("=?base64?", "?=")
+        guard value.hasPrefix(prefix), value.hasSuffix(suffix) else { return value }
+        let text = Array(value.dropFirst(prefix.count).dropLast(suffix.count).utf8)
+        return Base64.decode(text).map { String(decoding: $0, as: UTF8.self) }
     }
 
     private static func mismatch(_ message: String) -> HTTPRefusal {

@@ -50,7 +50,7 @@ extension MCPSession {
         }
         let id = nextCall()
         var call = Call(request: request)
-        if case .tool(_, let asTask) = asked { call.isTask = asTask }
+        if case .tool(_, let asTask, _) = asked { call.isTask = asTask }
         call.progress = request.progressToken.map { Progress(token: $0, lastSent: now) }
         calls[id] = call
         callsByRequest[request.id] = id
@@ -130,6 +130,8 @@ extension MCPSession {
         switch outcome {
         case .tool(let result):
             answer(request, self.result(of: result, request.era), into: &actions)
+        case .waiting(let run, let approvals):
+            answer(request, question(about: run, approvals), into: &actions)
         case .task(let state): answer(request, document(of: state, call), into: &actions)
         case .acknowledged:
             answer(request, .object { $0.field("resultType", "complete") }, into: &actions)
@@ -145,6 +147,15 @@ extension MCPSession {
         .object { writer in
             result.write(into: &writer)
             if era == .modern { writer.field("resultType", "complete") }
+        }
+    }
+
+    /// The result of a call whose client has to ask its user before it goes on.
+    private func question(about run: RunID, _ approvals: [ApprovalDocument]) -> RawJSON {
+        .object { writer in
+            writer.field("resultType", "input_required")
+            writer.field("inputRequests", ApprovalForm.requests(approvals))
+            writer.field("requestState", run.text)
         }
     }
 

@@ -175,8 +175,26 @@ extension MCPSession {
             // The model can correct what it wrote.
             return answer(request, result(of: .failure(error.message), request.era), into: &actions)
         }
+        if tool.canBeTask, let state = try request.field("requestState") {
+            return try resume(request, state, at: now, into: &actions)
+        }
         let asTask = request.followsTasks && tool.canBeTask
-        try begin(.tool(tool, asTask: asTask), request, at: now, into: &actions)
+        let asked = ClusterRequest.tool(tool, asTask: asTask, canAsk: request.canAsk)
+        try begin(asked, request, at: now, into: &actions)
+    }
+
+    /// Goes on with a call whose client has asked its user.
+    private mutating func resume(
+        _ request: Request,
+        _ state: RawJSON,
+        at now: Instant,
+        into actions: inout [Action]
+    ) throws(JSONRPCError) {
+        guard let run = state.stringValue.flatMap({ RunID($0) }) else {
+            throw JSONRPCError(.invalidParams, "params.requestState is not one of this server.")
+        }
+        let answers = try request.field("inputResponses") ?? .emptyObject
+        try begin(.resume(run, answers: answers), request, at: now, into: &actions)
     }
 
     private static func unknownTool(_ name: String) -> JSONRPCError {

@@ -144,6 +144,11 @@ struct Request {
         return era == .modern && capabilities?.value(at: path)?.kind == .object
     }
 
+    /// Whether the client can ask its user.
+    var canAsk: Bool {
+        era == .modern && capabilities?.value(at: [.key("elicitation")])?.kind == .object
+    }
+
     init(id: RawJSON, method: String, params: RawJSON?) throws(JSONRPCError) {
         self.id = id
         self.method = method

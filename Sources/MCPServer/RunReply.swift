@@ -9,6 +9,8 @@ package import Wire
 package struct RunReply: Sendable {
     private let run: RunDocument
     private var answer: RawJSON?
+    /// The nodes that wait for a person's approval.
+    package var approvals: [ApprovalDocument] = []
     private let wanted: WantedOutputs
     private let names: Set<String>
     private var outputs: [(node: String, output: RawJSON)] = []
@@ -136,6 +138,12 @@ package struct RunReply: Sendable {
                 for failure in failures { writer.raw(failure) }
                 writer.endArray()
             }
+            if !approvals.isEmpty {
+                writer.key("approvals")
+                writer.beginArray()
+                for each in approvals { each.encode(into: &writer) }
+                writer.endArray()
+            }
             writer.field("reason", reason)
             writer.key("counts")
             writer.beginObject()
@@ -153,7 +161,11 @@ package struct RunReply: Sendable {
 
     private var hint: String? {
         var sentences: [String] = []
-        if run.status == .running {
+        if !approvals.isEmpty {
+            sentences.append(
+                "A person has to approve tasks: weft approve \(run.run), or weft deny \(run.run)."
+            )
+        } else if run.status == .running {
             sentences.append("The run goes on; ask again with wait_seconds.")
         }
         if !shortened.isEmpty {

@@ -16,8 +16,11 @@ package struct CallID: Sendable, Hashable {
 
 /// What a session asks of the cluster; each is answered by one `finished`, unless it is cancelled.
 package enum ClusterRequest: Sendable, Equatable {
-    /// A call of a tool; `asTask` if only the task is wanted, not its end.
-    case tool(ToolRequest, asTask: Bool)
+    /// A call of a tool; `asTask` if only the task is wanted, not its end, and `canAsk` if the
+    /// client can ask its user.
+    case tool(ToolRequest, asTask: Bool, canAsk: Bool)
+    /// A call that goes on after its client has asked its user; the answers are by question.
+    case resume(RunID, answers: RawJSON)
     /// The tools of the cluster.
     case listTools
     /// The state of the run of a task.
@@ -32,6 +35,8 @@ package enum ClusterRequest: Sendable, Equatable {
 package enum CallOutcome: Sendable, Equatable {
     /// The result of a tool.
     case tool(ToolResult)
+    /// The run waits for approvals, about which the client is to ask its user.
+    case waiting(RunID, [ApprovalDocument])
     /// The state of a task.
     case task(TaskState)
     /// What was asked for is done.

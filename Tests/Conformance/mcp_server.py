@@ -1,6 +1,8 @@
 """A real `weft mcp` as a client of MCP starts it, spoken to in single lines, and the Python
 environments with clients that others wrote."""
 
+import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -127,6 +129,64 @@ class Server:
                 stream.close()
             except BrokenPipeError:
                 pass
+
+
+class HTTPServer:
+    """A `weft mcp` that serves HTTP, and its token."""
+
+    def __init__(self, cluster, *arguments):
+        self.process = Process([WEFT, "mcp", *cluster.arguments, "--http", "127.0.0.1:0",
+                                *arguments])
+        self.url = self.process.wait_for(r"serves (http://\S+)")[1]
+        self.port = int(self.url.split(":")[2].split("/")[0])
+        path = self.process.wait_for(r"token in (.*)")[1]
+        self.token = pathlib.Path(path).read_text().strip()
+
+    def headers(self, body, changes):
+        message = json.loads(body) if isinstance(body, str) and body.startswith("{") else {}
+        meta = message.get("params", {}).get("_meta", {})
+        version = meta.get("io.modelcontextprotocol/protocolVersion")
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}",
+                   "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": version,
+                   "Mcp-Method": message.get("method") if version else None,
+                   "Mcp-Name": message.get("params", {}).get("name")}
+        for name, value in changes.items():
+            headers[name.replace("_", "-").title()] = value
+        return {name: value for name, value in headers.items() if value is not None}
+
+    def send(self, method, path, body, **changes):
+        """The response and its text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, self.headers(body, changes))
+            response = connection.getresponse()
+            return response, response.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, body, **changes):
+        body = json.dumps(body) if isinstance(body, dict) else body
+        return self.send("POST", "/mcp", body, **changes)
+
+    @contextlib.contextmanager
+    def open(self, message):
+        """A request without its response, until the connection is closed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        body = json.dumps(message)
+        connection.request("POST", "/mcp", body, self.headers(body, {}))
+        yield
+        connection.close()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.exit_code()
+        self.process.stop()
+
+
+def request(method, params=None):
+    """A request of the modern era."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method,
+            "params": {**(params or {}), "_meta": dict(MODERN)}}
 
 
 def sleeping(milliseconds):

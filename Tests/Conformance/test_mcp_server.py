@@ -1,11 +1,14 @@
 """`weft mcp` as clients of MCP see it: in single lines, and by clients that others wrote."""
 
+import concurrent.futures
+import json
 import pathlib
 import signal
 import subprocess
+import time
 import unittest
 
-from mcp_server import Cluster, Server, python, sleeping
+from mcp_server import Cluster, HTTPServer, Server, python, request, sleeping
 from peer import PATIENCE, WEFT
 
 CLIENTS = pathlib.Path(__file__).resolve().parent / "clients"
@@ -108,20 +111,126 @@ class ServerTests(unittest.TestCase):
         self.assertIn("no coordinator at 127.0.0.1:1", result["content"][0]["text"])
 
 
+class HTTPTests(unittest.TestCase):
+    """The transport itself, by requests that clients of others do not send."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+        cls.http = HTTPServer(cls.cluster)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.http.stop()
+        cls.cluster.stop()
+
+    def post(self, body, status, code=None, **headers):
+        response, text = self.http.post(body, **headers)
+        self.assertEqual(response.status, status, text)
+        if code is not None:
+            self.assertEqual(json.loads(text)["error"]["code"], code, text)
+        return response, text
+
+    def test_where_a_request_comes_from_and_who_sent_it(self):
+        discover = request("server/discover")
+        self.post(discover, 200)
+        self.post(discover, 401, authorization=None)
+        self.post(discover, 401, authorization="Bearer " + "0" * 64)
+        self.post(discover, 403, origin="http://evil.example")
+        self.post(discover, 403, origin="null")
+        self.post(discover, 403, host="evil.example")
+        self.post(discover, 200, origin="http://localhost:3000")
+        self.post(discover, 415, content_type="text/plain")
+        for method, path, status in ("GET", "/mcp", 405), ("PUT", "/mcp", 405), (
+                "POST", "/other", 404):
+            response, _ = self.http.send(method, path, json.dumps(discover))
+            self.assertEqual(response.status, status, method)
+
+    def test_header_lines_agree_with_the_message(self):
+        call = request("tools/call", {"name": "search_tools"})
+        self.post(call, 200)
+        self.post(call, 400, -32020, mcp_protocol_version=None)
+        self.post(call, 400, -32020, mcp_protocol_version="2025-11-25")
+        self.post(call, 400, -32020, mcp_method=None)
+        self.post(call, 400, -32020, mcp_method="tools/list")
+        self.post(call, 400, -32020, mcp_name="get_run")
+        self.post(call, 200, mcp_name="=?base64?c2VhcmNoX3Rvb2xz?=")
+        self.post(request("nonsense"), 404, -32601)
+        self.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, 400, -32602,
+                  mcp_protocol_version="2026-07-28")
+        old = request("tools/list")
+        old["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "1900-01-01"
+        self.post(old, 400, -32022, mcp_protocol_version="1900-01-01")
+
+    def test_bodies_that_are_no_messages(self):
+        self.post("nonsense", 400, -32700)
+        self.post("[]", 400, -32700)
+        self.post(b" " * (17 << 20), 413)
+        self.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, 202,
+                  mcp_protocol_version="2026-07-28")
+
+    def test_a_session_of_the_legacy_era(self):
+        legacy = {"mcp_protocol_version": "2025-06-18", "mcp_method": None}
+        opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize",
+                   "params": {"protocolVersion": "2025-06-18"}}
+        response, _ = self.post(opening, 200, **legacy)
+        session = response.headers["Mcp-Session-Id"]
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        self.post(listing, 400, **legacy)
+        self.post(listing, 404, mcp_session_id="0" * 32, **legacy)
+        _, text = self.post(listing, 200, mcp_session_id=session, **legacy)
+        self.assertIn("run_plan", text)
+        response, _ = self.http.send("DELETE", "/mcp", "", mcp_session_id=session, **legacy)
+        self.assertEqual(response.status, 204)
+        self.post(listing, 404, mcp_session_id=session, **legacy)
+
+    def test_closing_the_connection_cancels_the_run(self):
+        before = {each["run"] for each in self.cluster.weft("runs")}
+        with self.http.open(request("tools/call", {
+                "name": "run_plan", "arguments": {"plan": sleeping(60_000)}})):
+            run = None
+            while not run:
+                run = next((each["run"] for each in self.cluster.weft("runs")
+                            if each["run"] not in before), None)
+        self.cluster.wait_for_status(run, "cancelled")
+
+    def test_many_requests_at_once(self):
+        def ask(number):
+            _, text = self.post(request("tools/call", {
+                "name": "run_plan", "arguments": {"plan": sleeping(number % 7)}}), 200)
+            return json.loads(text)["result"]["structuredContent"]["status"]
+
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            self.assertEqual(set(pool.map(ask, range(100))), {"succeeded"})
+
+
 class ClientTests(unittest.TestCase):
     """Clients of others; each script fails by itself."""
 
-    def run_script(self, environment, script, *arguments):
-        interpreter = python(environment)
-        if not interpreter:
-            self.skipTest(f"there is no Python environment {environment} (Deploy/install --mcp)")
-        result = subprocess.run(
-            [interpreter, str(CLIENTS / script), WEFT, *arguments], timeout=60,
-            capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-
-    def test_the_official_client(self):
-        self.run_script("modern", "official.py")
+    def test_clients_that_others_wrote(self):
+        scripts = {"official.py": "modern", "fastmcp_tasks_client.py": "modern",
+                   "fastmcp_legacy_client.py": "legacy"}
+        scripts = {script: python(kind) for script, kind in scripts.items() if python(kind)}
+        if not scripts:
+            self.skipTest("there are no Python environments (Deploy/install --mcp)")
+        cluster = Cluster()
+        self.addCleanup(cluster.stop)
+        http = HTTPServer(cluster, "--expose-tools")
+        self.addCleanup(http.stop)
+        arguments = [WEFT, *cluster.arguments, http.url, http.token]
+        running = {script: subprocess.Popen(
+            [interpreter, str(CLIENTS / script), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for script, interpreter in scripts.items()}
+        for script, process in running.items():
+            with self.subTest(script), process:
+                output, _ = process.communicate(timeout=90)
+                self.assertEqual(process.returncode, 0, output)
+        # Calls that were given up have ended their runs.
+        deadline = time.monotonic() + PATIENCE
+        while active := cluster.weft("runs", "--status", "running"):
+            self.assertLess(time.monotonic(), deadline, active)
+            time.sleep(0.05)
 
     def test_conformance(self):
         interpreter = python("modern")

@@ -155,7 +155,7 @@ struct SessionTests {
         let (call, request) = try harness.begun()
         var query = RunQuery(run: try #require(RunID("r1")))
         query.wait = .seconds(20)
-        #expect(request == .tool(.getRun(query), asTask: false))
+        #expect(request == .tool(.getRun(query), asTask: false, canAsk: false))
         #expect(harness.session.nextDeadline == .zero + .seconds(4))
 
         var values: [Double] = []
@@ -227,7 +227,7 @@ struct SessionTests {
                 + #""arguments":{"plan":{"tasks":[]}}}}"#
         )
         let (call, request) = try harness.begun()
-        guard case .tool(.run, asTask: true) = request else {
+        guard case .tool(.run, asTask: true, _) = request else {
             Issue.record("no task: \(request)")
             return
         }
@@ -255,7 +255,7 @@ struct SessionTests {
             #"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{\#(params),"name":"get_run","#
                 + #""arguments":{"run_id":"r1"}}}"#
         )
-        guard case .tool(.getRun, asTask: false) = try harness.begun().1 else {
+        guard case .tool(.getRun, asTask: false, _) = try harness.begun().1 else {
             Issue.record("a question became a task")
             return
         }

@@ -23,7 +23,7 @@ extension ClusterCalls {
         }
     }
 
-    private static func decoded<Value>(
+    static func decoded<Value>(
         _ result: Result<RawJSON, ClientError>,
         _ body: (RawJSON) throws(WireError) -> Value
     ) -> Result<Value, ClientError> {
@@ -47,7 +47,8 @@ extension ClusterCalls {
         withAnswer(of: run, client) { [self] answer in
             let called = ExposedCall.tool(ofLabel: run.label)
             let outputs = called == nil ? wantedOutputs(of: run.run) : .all
-            addNodes(to: RunReply(run, answer: answer, wanted: outputs), run, client) { result in
+            let reply = RunReply(run, answer: answer, wanted: outputs)
+            complete(reply, run, client) { result in
                 switch result {
                 case .failure(let error): then(.failure(error.message))
                 case .success(let reply):
@@ -73,14 +74,21 @@ extension ClusterCalls {
         client.get(.answer, id: run.run.text) { result in then(try? result.get()) }
     }
 
-    private func addNodes(
-        to reply: RunReply,
+    /// Adds the approvals that a run waits for, or the nodes of one that has ended.
+    private func complete(
+        _ reply: RunReply,
         _ run: RunDocument,
         _ client: LastingClient,
         then: @escaping (Result<RunReply, ClientError>) -> Void
     ) {
-        guard reply.needsNodes else { return then(.success(reply)) }
         var reply = reply
+        guard run.status != .running else {
+            return fetchApprovals(of: run.run, client) { result in
+                reply.approvals = (try? result.get()) ?? []
+                then(.success(reply))
+            }
+        }
+        guard reply.needsNodes else { return then(.success(reply)) }
         client.forEachPage(of: run.run) { (page, goOn) throws(WireError) in
             try reply.add(page)
             goOn(true)
@@ -130,6 +138,9 @@ extension ClusterCalls {
             switch update {
             case .progress(let progress): report.progress(CallProgress(progress))
             case .ended, .failed:
+                stop()
+                answer(query, client, report)
+            case .approvalAsked:
                 stop()
                 answer(query, client, report)
             case .accepted, .planComplete: break
@@ -197,9 +208,15 @@ extension ClusterCalls {
             switch result {
             case .failure(let error): report.end(.refused(Self.taskError(error, run)))
             case .success(let document) where document.status == .running:
-                var state = TaskState(working: document)
-                state.updatedAt = state.createdAt
-                report.end(.task(state))
+                fetchApprovals(of: run, client) { result in
+                    var state = TaskState(working: document)
+                    if let waiting = try? result.get(), !waiting.isEmpty {
+                        state.status = .inputRequired
+                        state.inputRequests = ApprovalForm.requests(waiting)
+                        state.message = "It waits for approval."
+                    }
+                    report.end(.task(state))
+                }
             case .success(let document):
                 reply(to: document, client) { result in
                     report.end(.task(TaskState(ended: document, result)))
@@ -217,24 +234,30 @@ extension ClusterCalls {
         }
     }
 
-    /// No task asks for anything.
+    /// Answers what a task has asked.
     func updateTask(
         _ run: RunID,
         _ answers: RawJSON,
         _ client: LastingClient,
         _ report: Report
     ) {
-        fetchRun(run, client) { result in
-            switch result {
-            case .success: report.end(.acknowledged)
-            case .failure(let error): report.end(.refused(Self.taskError(error, run)))
+        send(ApprovalForm.answers(answers, of: run), client) { [self] error in
+            if let error { return report.end(.refused(Self.taskError(error, run))) }
+            fetchRun(run, client) { result in
+                switch result {
+                case .success: report.end(.acknowledged)
+                case .failure(let error): report.end(.refused(Self.taskError(error, run)))
+                }
             }
         }
     }
 
     private static func taskError(_ error: ClientError, _ run: RunID) -> JSONRPCError {
-        error.code == .unknownRun
-            ? MCPSession.unknownTask(run.text) : JSONRPCError(.internalError, error.message)
+        if error.code == .unknownRun { return MCPSession.unknownTask(run.text) }
+        return JSONRPCError(
+            error.kind == .rejected ? .invalidParams : .internalError,
+            error.message
+        )
     }
 }
 

@@ -11,13 +11,15 @@ internal import Wire
 
 extension ClusterCalls {
     /// What a call that starts a run returns.
-    enum Return {
-        /// The end of the run.
-        case result
+    enum Return: Equatable {
+        /// The end of the run, or questions for the user of a client that can ask.
+        case result(canAsk: Bool)
         /// The run, in words.
         case run
         /// The task.
         case task
+
+        var isEnd: Bool { if case .result = self { true } else { false } }
     }
 
     /// Starts a run, once its plan is known to be right.
@@ -34,7 +36,8 @@ extension ClusterCalls {
             case .failure(let error): report.end(.tool(.failure(error.message)))
             case .success(let tools):
                 do throws(Refusal) {
-                    let (submission, outputs) = try Self.submission(of: request, returned, tools)
+                    var (submission, outputs) = try Self.submission(of: request, returned, tools)
+                    submission.approve = approve
                     let run = StartedRun(request: request, outputs: outputs, returned: returned)
                     submit(submission, run, client, handle, report)
                 } catch {
@@ -68,7 +71,7 @@ extension ClusterCalls {
             timeLimit: request.timeLimit,
             label: request.label.map { String($0.prefix(200)) }
         )
-        let level: WatchLevel? = returned == .result ? .progress : nil
+        let level: WatchLevel? = returned.isEnd ? .progress : nil
         do {
             switch request.content {
             case .goal(let goal):
@@ -114,22 +117,49 @@ extension ClusterCalls {
         _ report: Report
     ) {
         var id: RunID?
-        let observer = runs.submit(submission, over: client) { [self] update in
+        let canAsk = run.returned == .result(canAsk: true)
+        var observer: FollowedRuns.Observer?
+        observer = runs.submit(submission, over: client) { [self] update in
             switch update {
             case .accepted(let accepted):
                 id = accepted
                 remember(run.outputs, of: accepted)
             case .planComplete:
-                guard let id, run.returned != .result else { return }
+                guard let id, !run.returned.isEnd else { return }
                 reportStart(of: id, run.returned, client, report)
-            case .progress(let progress): report.progress(CallProgress(progress))
-            case .ended:
-                guard let id else { return }
-                reportEnd(of: id, run.request, client, report)
-            case .failed(let error): report.end(Self.outcome(of: error))
+            default:
+                guard let id, let observer else { return failed(update, report) }
+                follow(id, update, canAsk: canAsk, observer, client, report)
             }
         }
-        handle.onCancel = { observer.cancelRun("its client cancelled the call or is gone") }
+        handle.onCancel = { observer?.cancelRun("its client cancelled the call or is gone") }
+    }
+
+    private func failed(_ update: FollowedRuns.Update, _ report: Report) {
+        if case .failed(let error) = update { report.end(Self.outcome(of: error)) }
+    }
+
+    /// Reports how a run gets on that has an id, and its end.
+    func follow(
+        _ run: RunID,
+        _ update: FollowedRuns.Update,
+        canAsk: Bool,
+        _ observer: FollowedRuns.Observer,
+        _ client: LastingClient,
+        _ report: Report
+    ) {
+        switch update {
+        case .progress(let progress): report.progress(CallProgress(progress))
+        case .approvalAsked(let node, let question):
+            guard canAsk else {
+                let words = "\(node) (\(question.tool)) waits: weft approve \(run) \(node)"
+                return report.progress(CallProgress(done: 0, message: words))
+            }
+            askUser(about: run, observer, client, report)
+        case .ended: reportEnd(of: run, client, report)
+        case .failed(let error): report.end(Self.outcome(of: error))
+        case .accepted, .planComplete: break
+        }
     }
 
     /// The outcome of a submission that failed.
@@ -159,12 +189,7 @@ extension ClusterCalls {
     }
 
     /// Reports the end of a run that was followed.
-    private func reportEnd(
-        of run: RunID,
-        _ request: RunRequest,
-        _ client: LastingClient,
-        _ report: Report
-    ) {
+    private func reportEnd(of run: RunID, _ client: LastingClient, _ report: Report) {
         fetchRun(run, client) { [self] result in
             switch result {
             case .failure(let error): report.end(.tool(.failure(error.message)))

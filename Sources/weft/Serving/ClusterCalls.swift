@@ -36,6 +36,8 @@ final class ClusterCalls {
 
     let loop: EventLoop
     let connection: ClusterConnection
+    /// Tools whose nodes a person approves in all runs that begin here.
+    let approve: [String]
     let runs = FollowedRuns()
     /// Which outputs those who began runs want; the oldest are forgotten.
     private var wanted: [RunID: WantedOutputs] = [:]
@@ -51,7 +53,8 @@ final class ClusterCalls {
     /// Between two questions for the tools, while a client wants to know of changes.
     private static let pollPause = Duration.seconds(5)
 
-    init(loop: EventLoop, connection: ClusterConnection) {
+    init(loop: EventLoop, connection: ClusterConnection, approve: [String]) {
+        self.approve = approve
         self.loop = loop
         self.connection = connection
     }
@@ -84,16 +87,9 @@ final class ClusterCalls {
         _ report: Report
     ) {
         switch request {
-        case .tool(.run(let run), let asTask):
-            startRun(run, asTask ? .task : .result, client, handle, report)
-        case .tool(.submit(let run), _): startRun(run, .run, client, handle, report)
-        case .tool(.getRun(let query), _): getRun(query, client, handle, report)
-        case .tool(.cancelRun(let run, let reason), _):
-            cancel(run, reason ?? "its client asked for it", client, report)
-        case .tool(.searchTools(let query, let limit), _):
-            withTools(client, report) { .tool($0.find(query, limit: limit)) }
-        case .tool(.getTool(let name), _):
-            withTools(client, report) { .tool($0.describe(name)) }
+        case .tool(let tool, let asTask, let canAsk):
+            call(tool, asTask ? .task : .result(canAsk: canAsk), client, handle, report)
+        case .resume(let run, let answers): resume(run, answers, client, handle, report)
         case .listTools:
             withTools(client, report) { .tools($0.tools) }
         case .getTask(let run): getTask(run, client, report)
@@ -102,10 +98,29 @@ final class ClusterCalls {
         }
     }
 
+    private func call(
+        _ tool: ToolRequest,
+        _ returned: Return,
+        _ client: LastingClient,
+        _ handle: Handle,
+        _ report: Report
+    ) {
+        switch tool {
+        case .run(let run): startRun(run, returned, client, handle, report)
+        case .submit(let run): startRun(run, .run, client, handle, report)
+        case .getRun(let query): getRun(query, client, handle, report)
+        case .cancelRun(let run, let reason):
+            cancel(run, reason ?? "its client asked for it", client, report)
+        case .searchTools(let query, let limit):
+            withTools(client, report) { .tool($0.find(query, limit: limit)) }
+        case .getTool(let name): withTools(client, report) { .tool($0.describe(name)) }
+        }
+    }
+
     /// The outcome for a cluster that cannot be asked.
     static func failure(_ error: ClientError, of request: ClusterRequest) -> CallOutcome {
         switch request {
-        case .tool: .tool(.failure(error.message))
+        case .tool, .resume: .tool(.failure(error.message))
         default: .refused(JSONRPCError(.internalError, error.message))
         }
     }

@@ -15,6 +15,8 @@ final class FollowedRuns {
         /// The coordinator has the whole plan.
         case planComplete
         case progress(RunProgress)
+        /// A node waits for a person's approval.
+        case approvalAsked(NodeID, ApprovalQuestion)
         case ended
         case failed(ClientError)
     }
@@ -30,7 +32,11 @@ final class FollowedRuns {
         func stop() { handler = nil }
 
         /// Asks to end the run, as soon as it has an id; it is still followed.
-        func cancelRun(_ reason: String) { entry?.follower?.cancel(reason: reason) }
+        func cancelRun(_ reason: String) {
+            guard let entry, let follower = entry.follower else { return }
+            entry.isCancelling = true
+            follower.cancel(reason: reason)
+        }
     }
 
     fileprivate final class Entry {
@@ -38,6 +44,7 @@ final class FollowedRuns {
         var observers: [Observer] = []
         /// Whether its events are sent; otherwise it is done with when the coordinator has the plan.
         var isWatched = true
+        var isCancelling = false
 
         func tell(_ update: Update) {
             for observer in observers { observer.handler?(update) }
@@ -45,8 +52,8 @@ final class FollowedRuns {
     }
 
     private var entries: [RunID: Entry] = [:]
-    /// Runs that are followed or being submitted.
-    private(set) var count = 0
+    /// All that are not done with, also those without an id.
+    private var open: [ObjectIdentifier: Entry] = [:]
     private var onIdle: (() -> Void)?
 
     /// Submits something and follows its run.
@@ -59,7 +66,7 @@ final class FollowedRuns {
         let observer = add(handler, to: entry)
         let follower = makeFollower(of: entry, client)
         entry.isWatched = submission.watch != nil
-        count += 1
+        open[ObjectIdentifier(entry)] = entry
         entry.follower = follower
         follower.submit(submission)
         return observer
@@ -75,7 +82,7 @@ final class FollowedRuns {
         let entry = Entry()
         let observer = add(handler, to: entry)
         let follower = makeFollower(of: entry, client)
-        count += 1
+        open[ObjectIdentifier(entry)] = entry
         entries[run] = entry
         entry.follower = follower
         follower.watch(run, level: .progress)
@@ -105,6 +112,8 @@ final class FollowedRuns {
         case .event(let event, nil):
             switch try? EventData(of: event) {
             case .progress(let progress): entry.tell(.progress(progress))
+            case .approvalAsked(let question):
+                if let node = event.node { entry.tell(.approvalAsked(node, question)) }
             default: break
             }
         case .failed(let error): end(entry, .failed(error))
@@ -113,17 +122,19 @@ final class FollowedRuns {
 
     private func end(_ entry: Entry, _ update: Update) {
         if let run = entry.follower?.run, entries[run] === entry { entries[run] = nil }
-        count -= 1
+        open[ObjectIdentifier(entry)] = nil
         entry.tell(update)
         entry.observers = []
         entry.follower = nil
-        guard count == 0, let onIdle else { return }
+        guard let onIdle, !isCancelling else { return }
         self.onIdle = nil
         onIdle()
     }
 
-    /// Calls back when no run is followed any more.
-    func whenIdle(_ then: @escaping () -> Void) {
-        if count == 0 { then() } else { onIdle = then }
+    private var isCancelling: Bool { open.values.contains(where: \.isCancelling) }
+
+    /// Calls back when every run that was cancelled has ended.
+    func whenCancelled(_ then: @escaping () -> Void) {
+        if isCancelling { onIdle = then } else { then() }
     }
 }

@@ -220,7 +220,7 @@ final class HTTPServing {
         let timer = Timer(loop: session.loop) { [self] in finish(failure) }
         timer.schedule(after: Self.grace)
         patience = timer
-        calls.runs.whenIdle { [self] in finish(failure) }
+        calls.runs.whenCancelled { [self] in finish(failure) }
     }
 
     private func finish(_ failure: CommandFailure?) {

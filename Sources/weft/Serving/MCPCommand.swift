@@ -43,6 +43,15 @@ struct MCPCommand: ParsableCommand {
     @Flag(help: "Offer the cluster's tools under their own names, too.")
     var exposeTools = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A tool whose nodes a person approves in all runs of the clients, beside those that "
+                + "always need it; may be repeated, and * is all.",
+            valueName: "tool"
+        )
+    )
+    var approve: [String] = []
+
     private var isOwnCluster: Bool { !cluster.given.isEmpty }
 
     func validate() throws {
@@ -78,7 +87,11 @@ struct MCPCommand: ParsableCommand {
             } else {
                 connection.begin()
             }
-            let calls = ClusterCalls(loop: session.loop, connection: connection)
+            let calls = ClusterCalls(
+                loop: session.loop,
+                connection: connection,
+                approve: approve
+            )
             guard let rules, let endpoint = try access.endpoint() else {
                 return StandardStreams(session: session, calls: calls, settings: settings).start()
             }

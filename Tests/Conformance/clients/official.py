@@ -1,11 +1,16 @@
-"""The official Python client against `weft mcp`, in both eras."""
+"""The official Python client against `weft mcp`: both eras, standard input and output and HTTP.
+
+Arguments: the program, its arguments for the cluster, then URL and token of one that serves HTTP."""
 
 import asyncio
 import sys
 
+import httpx2
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
 
-WEFT = sys.argv[1]
+WEFT, *CLUSTER, URL, TOKEN = sys.argv[1:]
 
 
 def check(condition, *about):
@@ -56,15 +61,57 @@ async def use(client):
     check("costs $5, not $call" in result.content[0].text, result)
 
 
+async def cancel(client):
+    """A call that is not waited for any longer ends its run."""
+    try:
+        await client.call_tool("run_plan", {"plan": {"tasks": [
+            {"id": "a", "tool_name": "sleep", "args": {"ms": 60_000}}]}}, read_timeout_seconds=0.5)
+        check(False, "no timeout")
+    except Exception as error:
+        check("timed out" in str(error).lower() or "timeout" in repr(error).lower(), error)
+
+
 async def main():
-    server = StdioServerParameters(command=WEFT, args=["mcp", "--diagnostics", "--expose-tools"])
+    arguments = ["mcp", "--expose-tools", *CLUSTER]
+    server = StdioServerParameters(command=WEFT, args=arguments)
 
     async def stdio(mode, version):
         async with Client(server, mode=mode) as client:
             check(client.session.protocol_version == version, client.session.protocol_version)
             await use(client)
+            await cancel(client)
 
-    await asyncio.gather(stdio("auto", "2026-07-28"), stdio("legacy", "2025-11-25"))
+    async def http(mode, version):
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as web:
+            async with Client(streamable_http_client(URL, http_client=web), mode=mode) as client:
+                check(client.session.protocol_version == version, client.session.protocol_version)
+                await use(client)
+                await cancel(client)
+
+    async def approval():
+        """A run waits until the user of the client has approved its nodes."""
+        asked = []
+
+        async def answer(context, params):
+            asked.append(params.message)
+            return ElicitResult(action="accept", content={"approve": len(asked) != 2})
+
+        careful = StdioServerParameters(command=WEFT, args=[*arguments, "--approve", "noop"])
+        async with Client(careful, elicitation_callback=answer) as client:
+            plan = {"tasks": [{"id": "a", "tool_name": "noop", "args": {}},
+                              {"id": "b", "tool_name": "echo", "args": {"x": "$a"}}]}
+            result = await client.call_tool("run_plan", {"plan": plan})
+            check(not result.is_error and "b" in result.structured_content["outputs"], result)
+            result = await client.call_tool("run_plan", {"plan": plan})
+            check(result.structured_content["failures"][0]["code"] == "denied", result)
+            result = await client.call_tool("noop", {})
+            check(not result.is_error, result)
+            check(len(asked) == 3 and "call noop with {}" in asked[0], asked)
+
+    await asyncio.gather(
+        stdio("auto", "2026-07-28"), stdio("legacy", "2025-11-25"),
+        http("auto", "2026-07-28"), http("legacy", "2025-11-25"), approval())
 
 
 asyncio.run(main())
