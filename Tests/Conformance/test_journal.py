@@ -456,16 +456,24 @@ class KillTests(RestartTest):
 
 
 class KeptFileTests(RestartTest):
-    """A journal that version 1 of the records wrote: a run that succeeded, one that failed, and one
-    that goes on."""
+    """Journals that earlier versions of the records wrote: a run that succeeded, one that failed, and
+    one that goes on."""
 
-    def test_a_kept_file_is_read_and_goes_on(self):
+    def test_a_kept_file_of_version_1_is_read_and_goes_on(self):
+        self.check(1)
+
+    def test_a_kept_file_of_version_2_is_read_and_goes_on(self):
+        second, client = self.check(2)
+        logs = self.get(client, "logs", id=second, node="b")["output"]
+        self.assertEqual([output["text"] for output in logs], ["oh no\n"])
+
+    def check(self, version):
         coordinator = self.coordinator
         coordinator.kill()
         path = pathlib.Path(coordinator.folder.name, "journal.sqlite")
         for suffix in ("-wal", "-shm"):
             pathlib.Path(f"{path}{suffix}").unlink(missing_ok=True)
-        path.write_bytes(gzip.decompress((KEPT / "journal-1.sqlite.gz").read_bytes()))
+        path.write_bytes(gzip.decompress((KEPT / f"journal-{version}.sqlite.gz").read_bytes()))
         coordinator.start()
         client = self.client()
         runs = {run["label"]: run for run in self.get(client, "runs")}
@@ -481,6 +489,7 @@ class KeptFileTests(RestartTest):
         worker = coordinator.worker([{"name": "wait", "idempotent": True}])
         self.answer(worker, output="done")
         self.assertEqual(self.end(client, third)[-1]["kind"], "run_succeeded")
+        return runs["second"]["run"], client
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import CoordinatorCore
 import Core
 import JSON
+import PlannerCore
 import Plans
 import TestKit
 import Testing
@@ -114,6 +115,27 @@ struct ApprovalTests {
         worker.succeed(try worker.nextDispatch().attempt)
         _ = client.take()
         #expect(try client.get(.node, run, node: "a")["attempts"] == 1)
+    }
+
+    @Test("Nodes that a model plans wait while it goes on writing, and the goal is reached")
+    func goal() throws {
+        let harness = MachineHarness(hasModels: true)
+        let worker = harness.worker(tools: [pay])
+        let client = harness.client()
+        let run = try client.submitGoal(planner: PlannerOptions(format: .json))
+        let planner = try harness.nextCall(.planner)
+        let plan = PlanText.plan([NodeText("t1"), NodeText("t2", args: #"{"x":"${t1}"}"#)]).text
+        let half = plan.index(plan.startIndex, offsetBy: plan.count - 20)
+        harness.say(String(plan[..<half]), in: planner)
+        #expect(client.takeEvents().contains("approval_asked t1"))
+        client.send(answer(run, ["t1"]))
+        worker.succeed(try worker.nextDispatch().attempt, "7")
+        harness.say(String(plan[half...]), in: planner)
+        harness.end(planner)
+        #expect(client.takeEvents().contains("approval_asked t2"))
+        client.send(answer(run, ["t2"], false))
+        let joiner = try harness.nextCall(.joiner)
+        #expect(joiner.text.contains("denied") && joiner.text.contains("7"))
     }
 
     @Test("A tool needs approval as soon as one of its workers says so")

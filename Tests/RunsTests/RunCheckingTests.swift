@@ -41,6 +41,8 @@ struct RunCheckingTests {
             .dispatched(node: 0, attempt: 2, worker: "w", isRepeatable: true), .nodeReady(0),
             .dispatched(node: 1, attempt: 1, worker: "w", isRepeatable: true),
             .started(node: 1, attempt: 1),
+            .approvalAsked(node: 0, milliseconds: 1), .approvalAsked(node: 1, milliseconds: -1),
+            .approved(node: 1, by: nil, reason: nil),
             .started(node: 0, attempt: 2), .calledBack(node: 0, attempt: 2, .timeout),
             .skipped(node: 1, because: 7), .skipped(node: 0, because: 1), .ended(.succeeded),
             .ended(.running), .worked(node: 9, microseconds: 1),

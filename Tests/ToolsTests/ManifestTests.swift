@@ -30,6 +30,8 @@ import Wire
                     timeout: 1.5s
                     max_attempts: 3
                     concurrency: 4
+                    approval: required
+                    approval_timeout: 10m
                     max_output: 1MiB
                     env: {LANG: C.UTF-8}
                     pass_env: [API_KEY]
@@ -58,7 +60,9 @@ import Wire
                     isReadOnly: true,
                     timeoutMilliseconds: 1500,
                     maxAttempts: 3,
-                    concurrency: 4
+                    concurrency: 4,
+                    needsApproval: true,
+                    approvalMilliseconds: 600_000
                 )
         )
         #expect(tool.maxOutput == 1 << 20)
@@ -223,6 +227,14 @@ import Wire
         Example("name: ''\n    command: [x]", "line 2: : name: must be 1 to 128 of"),
         Example("name: a\n    command: grep x", "line 3: a: command: must be a list of words"),
         Example("name: a\n    command: []", "line 3: a: command: is empty."),
+        Example(
+            "name: a\n    command: [x]\n    approval: yes",
+            "line 4: a: approval: must be required or none."
+        ),
+        Example(
+            "name: a\n    command: [x]\n    approval_timeout: 1m",
+            "line 4: a: approval_timeout: has no effect without approval: required. Add that or"
+        ),
         Example("name: a\n    command: ['']", "line 3: a: command: starts with an empty text."),
         Example("name: a\n    command: [[x]]", "line 3: a: command: starts with a list."),
         Example(
