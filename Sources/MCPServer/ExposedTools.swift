@@ -49,8 +49,39 @@ extension MCPTool {
 }
 
 extension ToolResult {
-    /// The output of a tool of the cluster.
+    /// The output of a tool of the cluster: blocks of content as they are, an object as structured
+    /// content, too, and anything as text.
     init(output: RawJSON, of tool: ToolDescription?) {
-        self.init(content: [Self.text(output.stringValue ?? output.text)])
+        if let blocks = Self.blocks(output) {
+            self.init(content: blocks)
+        } else {
+            self.init(
+                content: [Self.text(output.stringValue ?? output.text)],
+                structured: output.kind == .object ? output : nil
+            )
+        }
+    }
+
+    /// The elements of a list that consists of blocks of content; nil for anything else.
+    private static func blocks(_ output: RawJSON) -> [RawJSON]? {
+        guard output.kind == .array, output.count > 2 else { return nil }
+        var blocks: [RawJSON]? = []
+        output.forEachElement { element in
+            if isBlock(element) { blocks?.append(element) } else { blocks = nil }
+        }
+        return blocks
+    }
+
+    private static func isBlock(_ element: RawJSON) -> Bool {
+        func has(_ names: String...) -> Bool {
+            names.allSatisfy { element.value(at: [.key($0)])?.kind == .string }
+        }
+        switch element.value(at: [.key("type")])?.stringValue {
+        case "text": return has("text")
+        case "image", "audio": return has("data", "mimeType")
+        case "resource_link": return has("uri", "name")
+        case "resource": return element.value(at: [.key("resource")])?.kind == .object
+        default: return false
+        }
     }
 }

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -101,6 +102,20 @@ class ServerTests(unittest.TestCase):
             self.assertEqual(message["result"]["content"], [
                 {"type": "text", "text": '{"value": %d}' % index}])
 
+    def test_changes_of_the_tools_are_told(self):
+        server = self.serve("--expose-tools")
+        number = server.send("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+        self.assertEqual(server.receive()["params"]["notifications"], {"toolsListChanged": True})
+        server.call("search_tools")
+        self.cluster.coordinator.worker(["newcomer"])
+        self.addCleanup(self.cluster.coordinator.hang_up)
+        change = server.receive()
+        self.assertEqual(change["method"], "notifications/tools/list_changed")
+        self.assertEqual(change["params"]["_meta"],
+                         {"io.modelcontextprotocol/subscriptionId": number})
+        tools = server.ask("tools/list")["result"]["tools"]
+        self.assertIn("newcomer", [tool["name"] for tool in tools])
+
     def test_without_a_coordinator_calls_say_so(self):
         server = Server("--state", self.cluster.coordinator.folder.name, "--coordinator",
                         "127.0.0.1:1")
@@ -193,6 +208,25 @@ class HTTPTests(unittest.TestCase):
                 run = next((each["run"] for each in self.cluster.weft("runs")
                             if each["run"] not in before), None)
         self.cluster.wait_for_status(run, "cancelled")
+
+    def test_requests_in_pieces_and_in_a_row(self):
+        body = json.dumps(request("server/discover")).encode()
+        head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        for name, value in self.http.headers(body.decode(), {}).items():
+            head += f"{name}: {value}\r\n"
+        message = head.encode() + b"\r\n" + body
+        with socket.create_connection(("127.0.0.1", self.http.port), PATIENCE) as peer:
+            for byte in message[:-1]:
+                peer.sendall(bytes([byte]))
+            # The end of the first, all of the second and the beginning of the third at once.
+            peer.sendall(message[-1:] + message + message[:200])
+            peer.sendall(message[200:])
+            text = b""
+            while text.count(b"supportedVersions") < 3:
+                piece = peer.recv(1 << 16)
+                self.assertTrue(piece, text)
+                text += piece
+        self.assertEqual(text.count(b"HTTP/1.1 200"), 3)
 
     def test_many_requests_at_once(self):
         def ask(number):

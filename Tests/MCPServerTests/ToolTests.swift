@@ -109,6 +109,24 @@ struct ToolTests {
         #expect(MCPTool(Self.tool("run_plan", "Ours.").description) == nil)
         #expect(MCPTool(Self.tool("white space", "None.").description) == nil)
     }
+
+    @Test("Outputs become content: blocks as they are, objects also structured, the rest as text")
+    func content() throws {
+        func result(_ text: String) throws -> ToolResult {
+            ToolResult(output: try RawJSON(validating: text), of: nil)
+        }
+        let image = #"{"type":"image","data":"aGk=","mimeType":"image/png"}"#
+        #expect(try result("[\(image)]").content.map(\.text) == [image])
+        #expect(try result(#"{"a":1}"#).structured?.text == #"{"a":1}"#)
+        #expect(
+            try result(#"[{"type":"image"}]"#)
+                == ToolResult(content: [
+                    ToolResult.text(#"[{"type":"image"}]"#)
+                ])
+        )
+        #expect(try result(#""a\nb""#).content == [ToolResult.text("a\nb")])
+        #expect(try result("[]").structured == nil)
+    }
 }
 
 @Suite("What is said about runs")

@@ -73,7 +73,8 @@ enum PlainWords {
     /// The modules that do without `cleanPhrases`.
     static let cleanModules: Set = [
         "Bench", "Client", "Configuration", "Console", "Coordinator", "CoordinatorCore", "Core",
-        "HTTP", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore", "PlannerCore", "Plans",
+        "HTTP", "HTTPServer", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore",
+        "MCPServer", "PlannerCore", "Plans",
         "Runs", "Scheduling", "Schemas", "Tools", "Transport", "UVLoop", "Weftline", "Wire",
         "Worker", "WorkerCore", "weft",
     ]

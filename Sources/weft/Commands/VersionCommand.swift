@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import CBuild
 internal import Console
 internal import HTTP
+internal import HTTPServer
 internal import JSON
 internal import Journal
 internal import OrderedCollections
@@ -57,13 +58,13 @@ struct VersionCommand: ParsableCommand {
 
     /// Each library with its version.
     ///
-    /// libcurl and libpq are loaded when they are needed, so a host may lack them.
+    /// libcurl, libpq and libmicrohttpd are loaded when they are needed, so a host may lack them.
     private static var libraries: OrderedDictionary<String, String?> {
         [
             "libuv": UVLibrary.version, "OpenSSL": CryptoLibrary.version,
             "simdjson": JSONLibrary.version, "libyaml": YAMLLibrary.version,
             "SQLite": SQLiteLibrary.version, "libcurl": HTTPLibrary.version,
-            "libpq": PostgresLibrary.version,
+            "libpq": PostgresLibrary.version, "libmicrohttpd": HTTPListener.libraryVersion,
         ]
     }
 

@@ -53,19 +53,19 @@ struct ClusterOptions: ParsableArguments {
         }
         if isRemote, models.config != nil || models.record != nil {
             throw ValidationError(
-                "--config and --record are for a cluster that this run starts for itself; a "
+                "--config and --record are for a cluster that this command starts for itself; a "
                     + "coordinator has models of its own."
             )
         }
         if isRemote, let flag = given.first {
             throw ValidationError(
-                "\(flag) is for a cluster that this run starts for itself, but a coordinator is "
+                "\(flag) is for a cluster that this command starts for itself, but a coordinator is "
                     + "named by --coordinator or WEFT_COORDINATOR. Leave one of them out."
             )
         }
         if !isRemote, tools == nil, !diagnostics {
             throw ValidationError(
-                "Say where the tools are: --tools tools.yaml for a cluster of the run's own, or "
+                "Say where the tools are: --tools tools.yaml for a cluster of its own, or "
                     + "--coordinator HOST:PORT."
             )
         }

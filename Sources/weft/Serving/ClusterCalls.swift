@@ -44,6 +44,8 @@ final class ClusterCalls {
     private var wantedOrder: [RunID] = []
     /// The last catalogue and its search.
     private var catalogue: (raw: RawJSON, search: ToolSearch)?
+    /// The tools that those who watch them know.
+    private var watchedTools: [ToolDescription]?
     private var onToolsChanged: [Int: () -> Void] = [:]
     private var lastWatcher = 0
     private var poll: Timer?
@@ -51,7 +53,7 @@ final class ClusterCalls {
     /// Runs whose wanted outputs are remembered.
     private static let rememberedRuns = 1_000
     /// Between two questions for the tools, while a client wants to know of changes.
-    private static let pollPause = Duration.seconds(5)
+    private static let pollPause = Duration.seconds(2)
 
     init(loop: EventLoop, connection: ClusterConnection, approve: [String]) {
         self.approve = approve
@@ -191,16 +193,19 @@ final class ClusterCalls {
         guard onToolsChanged.isEmpty else { return }
         poll?.close()
         poll = nil
+        watchedTools = nil
     }
 
     /// The coordinator does not tell of changes by itself.
     private func pollTools() {
-        let known = catalogue?.raw
         connection.withClient { [self] result in
             guard case .success(let client) = result else { return schedulePoll() }
-            fetchTools(client) { [self] _ in
+            fetchTools(client) { [self] result in
                 schedulePoll()
-                guard let known, catalogue?.raw != known else { return }
+                guard let tools = (try? result.get())?.tools.map(\.description) else { return }
+                let known = watchedTools
+                watchedTools = tools
+                guard let known, known != tools else { return }
                 for body in onToolsChanged.sorted(by: { $0.key < $1.key }) { body.value() }
             }
         }

@@ -56,7 +56,9 @@ struct MCPCommand: ParsableCommand {
 
     func validate() throws {
         let isRemote = try connection.namesCoordinator()
-        guard isRemote || isOwnCluster || models.path != nil else { return }
+        guard isRemote || isOwnCluster || models.config != nil || models.record != nil else {
+            return
+        }
         try cluster.check(isRemote: isRemote, models: models, modelUser: nil)
         if !isRemote { try connection.flags.checkUnused() }
     }
