@@ -56,6 +56,7 @@ extension CoordinatorMachine {
                     name: $0.name,
                     description: $0.description,
                     parameters: $0.parameters,
+                    outputSchema: $0.outputSchema,
                     mayBeRepeated: $0.mayBeRepeated,
                     examples: $0.examples
                 )

@@ -279,7 +279,26 @@ extension CoordinatorMachine {
                 )
             )
         }
-        return problems
+        return problems + checkReferences(of: nodes, in: run)
+    }
+
+    /// References to parts that outputs surely do not have, as far as tools describe their outputs.
+    private func checkReferences(of nodes: [NodeDefinition], in run: Run) -> [PlanProblem] {
+        guard fleet.catalogue.describesOutputs else { return [] }
+        var tools: [NodeID: String] = [:]
+        for node in nodes where tools[node.id] == nil { tools[node.id] = node.tool }
+        return nodes.flatMap { node in
+            OutputShape.faults(in: node.arguments) { id in
+                let tool = tools[id] ?? run.plan.index(of: id).map { run.plan[$0].tool }
+                return tool.flatMap { fleet.catalogue[$0]?.shape }
+            }.filter(\.isCertain).map { fault in
+                PlanProblem(
+                    code: .referenceNotFound,
+                    node: node.id.text,
+                    message: "node \(node.id) \(fault.sentence)"
+                )
+            }
+        }
     }
 
     func unreadable(_ faults: [String]) -> [PlanProblem] {

@@ -4,6 +4,7 @@
 internal import Core
 internal import JSON
 internal import OrderedCollections
+internal import PlannerCore
 internal import Scheduling
 internal import Schemas
 internal import Wire
@@ -12,6 +13,8 @@ struct ToolCatalogue: Sendable {
     struct Entry: Sendable {
         var description: ToolDescription
         var schema: Schema
+        /// What is known of its outputs.
+        var shape: OutputShape?
         /// The schema with sorted keys, to compare with.
         var canonical: JSONValue
         /// A digest of what a planner is shown, in hexadecimal.
@@ -31,11 +34,15 @@ struct ToolCatalogue: Sendable {
 
     subscript(name: String) -> Entry? { entries[name] }
 
+    /// Whether any tool has said something of its outputs.
+    private(set) var describesOutputs = false
+
     /// The names in alphabetical order.
     var names: [String] { entries.keys.sorted() }
 
     /// Takes a worker's tool in, or says why not.
     mutating func offer(_ tool: ToolDescription, by worker: WorkerID) -> String? {
+        if tool.outputSchema != nil { describesOutputs = true }
         if let isSame = entries[tool.name]?.hasSchema(of: tool) {
             guard isSame else {
                 return "another worker offers \(tool.name) with a different parameter schema"
@@ -52,8 +59,9 @@ struct ToolCatalogue: Sendable {
             entries[tool.name] = Entry(
                 description: tool,
                 schema: schema,
+                shape: tool.outputSchema.map { OutputShape($0) },
                 canonical: canonical,
-                digest: Self.digest(of: tool.description, canonical),
+                digest: Self.digest(of: tool, canonical),
                 workers: workers
             )
             noteApproval(of: tool)
@@ -82,8 +90,10 @@ struct ToolCatalogue: Sendable {
         noteApproval(of: tool)
         guard let entry = entries[tool.name], entry.workers.count == 1, entry.description != tool
         else { return }
+        if tool.outputSchema != nil { describesOutputs = true }
         entries[tool.name]?.description = tool
-        entries[tool.name]?.digest = Self.digest(of: tool.description, entry.canonical)
+        entries[tool.name]?.shape = tool.outputSchema.map { OutputShape($0) }
+        entries[tool.name]?.digest = Self.digest(of: tool, entry.canonical)
     }
 
     /// Takes out tools that a worker offers no longer, which stays.
@@ -103,10 +113,11 @@ struct ToolCatalogue: Sendable {
         }
     }
 
-    private static func digest(of description: String, _ parameters: JSONValue) -> String {
+    private static func digest(of tool: ToolDescription, _ parameters: JSONValue) -> String {
         var hash = SHA256()
-        hash.update(Array(description.utf8) + [0])
+        hash.update(Array(tool.description.utf8) + [0])
         hash.update(RawJSON(parameters).bytes)
+        if let outputs = tool.outputSchema { hash.update([0] + outputs.bytes) }
         return Hex.encode(hash.digest().prefix(16))
     }
 

@@ -113,6 +113,12 @@ struct NodeGate: Sendable {
     /// Whether an id is that of a node, passed or not.
     func hasNode(_ id: NodeID) -> Bool { ledger.nodes[id] != nil || held[id] != nil }
 
+    /// The tool of the node that an id stands for, passed or not.
+    func tool(of id: NodeID) -> String? {
+        let id = meaning(of: id)
+        return ledger.nodes[id]?.tool ?? held[id]?.node.definition.tool
+    }
+
     /// The node, with references to replaced nodes changed to those that replace them.
     func followingAliases(_ node: PlannerNode) -> PlannerNode {
         guard !ledger.aliases.isEmpty else { return node }

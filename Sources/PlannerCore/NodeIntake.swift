@@ -87,6 +87,16 @@ struct NodeIntake: Sendable {
             noteRefusal(of: written.tool + written.arguments.text)
             return
         }
+        let missing = OutputShape.faults(in: definition.arguments) { id in
+            gate.tool(of: id).flatMap { tools[$0]?.shape }
+        }
+        if let fault = missing.first {
+            // Parts that the schema does not name are slips, too, when a model refers to them.
+            gate.report(.referenceNotFound, id, "node \(id) \(fault.sentence)")
+            gate.refuse(id)
+            noteRefusal(of: written.tool + written.arguments.text)
+            return
+        }
         offer(PlannerNode(definition: definition, source: source), entry)
     }
 

@@ -35,9 +35,18 @@ extension PlannerPrompt {
         let words = shortened(oneLine(tool.description), to: PlannerPrompt.descriptionBytes)
         let description = words.isEmpty ? "" : " - " + words
         switch format {
-        case .text: return signature(of: tool) + description + details(of: tool)
-        case .json: return "\(tool.name)\(description) args: \(tool.parameters.text)"
+        case .text: return signature(of: tool) + result(of: tool) + description + details(of: tool)
+        case .json:
+            return "\(tool.name)\(description) args: \(tool.parameters.text)" + result(of: tool)
         }
+    }
+
+    /// What is known of its output: ` -> {name, size: integer}`.
+    private func result(of tool: PlannerTool) -> String {
+        guard let summary = tool.outputSchema.flatMap({ OutputShape($0).summary }) else {
+            return ""
+        }
+        return " -> " + shortened(summary, to: 400)
     }
 
     /// `search(query, limit?: integer)`, in the order of arguments without names.

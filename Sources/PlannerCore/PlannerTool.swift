@@ -11,6 +11,8 @@ public struct PlannerTool: Sendable, Hashable {
     public var description: String
     /// The JSON Schema of its arguments.
     public var parameters: RawJSON
+    /// The JSON Schema of its output, if it says something of it.
+    public var outputSchema: RawJSON?
     /// Whether two equal calls of it may become one.
     public var mayBeRepeated: Bool
     /// Goals that it helps to reach, with the calls that reach them.
@@ -21,6 +23,7 @@ public struct PlannerTool: Sendable, Hashable {
         name: String,
         description: String,
         parameters: RawJSON,
+        outputSchema: RawJSON? = nil,
         mayBeRepeated: Bool = false,
         examples: [PlanExample] = []
     ) {
@@ -29,5 +32,6 @@ public struct PlannerTool: Sendable, Hashable {
         self.name = name
         self.description = description
         self.parameters = parameters
+        self.outputSchema = outputSchema
     }
 }

@@ -16,6 +16,8 @@ struct PlannerTools: Sendable {
         var names: [String]
         /// Nil if the schema cannot be compiled; arguments are then not checked.
         var schema: Schema?
+        /// What is known of its outputs.
+        var shape: OutputShape?
     }
 
     private let entries: OrderedDictionary<String, Entry>
@@ -29,7 +31,8 @@ struct PlannerTools: Sendable {
                     tool: tool,
                     parameters: parameters,
                     names: parameters["properties"]?.objectValue.map { Array($0.keys) } ?? [],
-                    schema: try? Schema(compiling: tool.parameters)
+                    schema: try? Schema(compiling: tool.parameters),
+                    shape: tool.outputSchema.map { OutputShape($0) }
                 )
                 return (tool.name, entry)
             },

@@ -32,6 +32,8 @@ public struct PlanProblem: Sendable, Hashable, CustomStringConvertible {
         public static let unknownTool = Code(rawValue: "unknown_tool")
         /// The arguments do not match the tool's parameters.
         public static let badArguments = Code(rawValue: "bad_args")
+        /// A reference names a part that the output of its node does not have, as the schema says.
+        public static let referenceNotFound = Code(rawValue: "reference_not_found")
         /// A limit is exceeded.
         public static let limit = Code(rawValue: "limit")
         /// The plan has no nodes.

@@ -29,6 +29,8 @@ public final class Toolbox {
     private struct Tool {
         var runner: any ToolRunner
         var schema: Schema
+        /// Of its outputs; nil if all are good.
+        var outputs: Schema?
     }
 
     /// Combines runners.
@@ -65,11 +67,14 @@ public final class Toolbox {
                 continue
             }
             do {
-                let schema = try Schema(compiling: runner.description.parameters)
-                tools[name] = Tool(runner: runner, schema: schema)
+                tools[name] = Tool(
+                    runner: runner,
+                    schema: try Schema(compiling: runner.description.parameters),
+                    outputs: try runner.description.outputSchema.map { try Schema(compiling: $0) }
+                )
             } catch {
                 problems.append(
-                    "The parameters of \(name) are not a usable schema. \(error)"
+                    "The schema of \(name), of its parameters or its output, cannot be used. \(error)"
                 )
             }
         }
@@ -131,7 +136,13 @@ public final class Toolbox {
         let servers =
             entries.isEmpty
             ? nil
-            : ServerTools(loop: loop, entries, environment: environment, keeper: keeper, means: means)
+            : ServerTools(
+                loop: loop,
+                entries,
+                environment: environment,
+                keeper: keeper,
+                means: means
+            )
         let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper, servers: servers)
         toolbox.sandboxMeans = means
         // In advance, so that no call waits for it; if it cannot start, the calls tell why.
@@ -169,10 +180,15 @@ public final class Toolbox {
         let own = Set(ownRunners.map(\.description.name))
         let room = Limits().toolsPerWorker - ownRunners.count
         let added = servers.runners(besides: own, room: room)
-        let isChanged = added.map(\.runner.description) != descriptions.dropFirst(own.count).map { $0 }
+        let isChanged =
+            added.map(\.runner.description) != descriptions.dropFirst(own.count).map { $0 }
         for name in tools.keys where !own.contains(name) { tools[name] = nil }
         for entry in added {
-            tools[entry.runner.description.name] = Tool(runner: entry.runner, schema: entry.schema)
+            tools[entry.runner.description.name] = Tool(
+                runner: entry.runner,
+                schema: entry.schema,
+                outputs: entry.outputs
+            )
         }
         runners = ownRunners + added.map { $0.runner as any ToolRunner }
         descriptions = runners.map(\.description)
@@ -202,7 +218,8 @@ public final class Toolbox {
         /// persistent tools that are kept.
         func need(_ slots: Int) -> Int {
             let running = ownRunners.map { $0.keepsProcesses ? 0 : $0.pipesPerProcess }.max() ?? 0
-            return ownRunners.reduce(running * slots + (servers?.descriptors ?? 0)) { sum, runner in
+            let basis = running * slots + (servers?.descriptors ?? 0)
+            return ownRunners.reduce(basis) { sum, runner in
                 guard runner.keepsProcesses else { return sum }
                 let processes = min(runner.description.concurrency ?? slots, slots)
                 return sum + processes * runner.pipesPerProcess
@@ -235,6 +252,25 @@ public final class Toolbox {
         return Failure(
             code: .badArguments,
             message: "The arguments do not fit \(name): \(list)"
+        )
+    }
+
+    /// The outcome of a call, which is a failure if the output does not fit what the tool announces.
+    public func checked(
+        _ outcome: Result<RawJSON, Failure>,
+        of name: String
+    ) -> Result<RawJSON, Failure> {
+        guard case .success(let output) = outcome, let schema = tools[name]?.outputs else {
+            return outcome
+        }
+        let problems = schema.problems(of: JSONValue(output))
+        guard !problems.isEmpty else { return outcome }
+        let list = problems.prefix(5).map { "\($0)" }.joined(separator: "; ")
+        return .failure(
+            Failure(
+                code: .badOutput,
+                message: "The output of \(name) does not fit its schema: \(list)"
+            )
         )
     }
 

@@ -103,7 +103,7 @@ extension ToolNotice {
             logger.info("\(line)", metadata: ["server": "\(server)"])
         case .serverMisspoke(let server, let text):
             logger.warning(
-                "an MCP server prints what is no message; ignored, and not said again",
+                "an MCP server prints text that is no message; ignored, and not said again",
                 metadata: ["server": "\(server)", "text": "\(text)"]
             )
         case .toolUnusable(let server, let tool, let reason):

@@ -271,14 +271,19 @@ public final class WorkerService {
             timeout: start.timeout
         )
         let handle = runner.start(invocation) { [weak self] report in
-            self?.handleReport(report, of: attempt, startedAt: startedAt)
+            self?.handleReport(report, of: attempt, start.tool, startedAt: startedAt)
         }
         guard starting != nil else { return }
         starting = nil
         running[attempt] = handle
     }
 
-    private func handleReport(_ report: ToolReport, of attempt: AttemptID, startedAt: Int64) {
+    private func handleReport(
+        _ report: ToolReport,
+        of attempt: AttemptID,
+        _ tool: String,
+        startedAt: Int64
+    ) {
         switch report {
         case .started: break
         case .output(let stream, let bytes): handle(.attemptOutput(attempt, stream, bytes))
@@ -297,7 +302,8 @@ public final class WorkerService {
                 )
             )
         case .finished(let result, let isTruncated):
-            finish(attempt, result, isTruncated: isTruncated, startedAt: startedAt)
+            let checked = options.toolbox.checked(result, of: tool)
+            finish(attempt, checked, isTruncated: isTruncated, startedAt: startedAt)
         }
     }
 

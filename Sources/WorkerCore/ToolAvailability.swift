@@ -87,7 +87,9 @@ struct ToolAvailability: Sendable {
 
     /// There are other tools than before; returns them in the order of their positions, with those
     /// that have gone.
-    mutating func handleChanged(_ changed: [ToolDescription]) -> [(index: Int, tool: ToolDescription)] {
+    mutating func handleChanged(
+        _ changed: [ToolDescription]
+    ) -> [(index: Int, tool: ToolDescription)] {
         tools = changed
         hasChanged = true
         return changed.map { tool in

@@ -86,7 +86,7 @@ extension [ToolDescription] {
     /// An upper bound of the bytes that announcing the tools takes in a line.
     var announcementBytes: Int {
         reduce(0) { sum, tool in
-            sum + 256 + tool.parameters.count
+            sum + 256 + tool.parameters.count + (tool.outputSchema?.count ?? 0)
                 + 2 * (tool.name.utf8.count + tool.description.utf8.count)
         }
     }

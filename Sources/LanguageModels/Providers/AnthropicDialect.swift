@@ -1,6 +1,6 @@
+internal import Core
 // The messages interface of Anthropic, also used by other servers. Not here: sending.
 internal import HTTP
-internal import Core
 internal import JSON
 internal import PlannerCore
 

@@ -1,7 +1,7 @@
+internal import Core
 // Chat completions as defined by OpenAI and implemented by many servers, with small differences.
 // Not here: sending.
 internal import HTTP
-internal import Core
 internal import JSON
 internal import PlannerCore
 

@@ -1,7 +1,7 @@
+internal import Core
 // The differences between providers: writing a request and reading a stream. Not here: sending,
 // waiting, retries (HTTPModelCall).
 internal import HTTP
-internal import Core
 internal import JSON
 internal import PlannerCore
 

@@ -23,8 +23,11 @@ public struct MCPCallResult: Sendable, Equatable {
     public var texts: [String]? {
         var texts: [String]? = []
         content.forEachElement { block in
-            guard block.value(at: [.key("type")])?.stringValue == "text" else { return texts = nil }
-            texts?.append(block.value(at: [.key("text")])?.stringValue ?? "")
+            if block.value(at: [.key("type")])?.stringValue == "text" {
+                texts?.append(block.value(at: [.key("text")])?.stringValue ?? "")
+            } else {
+                texts = nil
+            }
         }
         return texts
     }

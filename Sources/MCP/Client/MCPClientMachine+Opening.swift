@@ -144,7 +144,10 @@ extension MCPClientMachine {
 
     /// Lists the tools; for the first time, the server becomes ready with that.
     mutating func list(at now: Instant, into actions: inout [Action]) {
-        guard !listing.isUnderWay else { return listing.mustRepeat = true }
+        guard !listing.isUnderWay else {
+            listing.mustRepeat = true
+            return
+        }
         listing = Listing()
         listing.isUnderWay = true
         requestPage(after: nil, at: now, into: &actions)

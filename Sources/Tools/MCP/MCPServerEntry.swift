@@ -84,7 +84,8 @@ public struct MCPServerEntry: Sendable {
         var description = ToolDescription(
             name: name,
             description: tool.description ?? tool.title ?? "",
-            parameters: tool.inputSchema
+            parameters: tool.inputSchema,
+            outputSchema: tool.outputSchema
         )
         description.isReadOnly = isReadOnly
         description.isIdempotent = override?.isIdempotent ?? hints.isIdempotent ?? isReadOnly

@@ -3,7 +3,6 @@
 internal import Core
 internal import JSON
 internal import MCP
-internal import Schemas
 internal import UVLoop
 internal import Wire
 
@@ -14,15 +13,12 @@ final class MCPToolRunner: ToolRunner {
     /// The tool as the server lists it.
     let tool: MCPTool
     let readsJSON: Bool
-    /// The schema of its outputs; nil if it has none, or none that is usable.
-    let outputSchema: Schema?
 
     init(host: MCPHost, tool: MCPTool, named name: String) {
         self.host = host
         self.tool = tool
         description = host.entry.description(of: tool, named: name)
         readsJSON = host.entry.readsJSON(of: tool)
-        outputSchema = tool.outputSchema.flatMap { try? Schema(compiling: $0) }
     }
 
     func obstacle() -> String? { host.obstacle }
@@ -158,23 +154,18 @@ final class MCPInvocation: RunningInvocation {
         return Failure(code: isOfArguments ? .badArguments : .toolError, message: message)
     }
 
-    /// An output that is too large, too deep or unlike its schema is a failure.
+    /// An output that is too large or too deep is a failure.
     private func checked(_ outcome: Result<RawJSON, Failure>) -> Result<RawJSON, Failure> {
         guard case .success(let output) = outcome else { return outcome }
         if output.count > outputLimit {
             return .failure(.outputTooLarge(tool, limit: outputLimit))
         }
-        var problem: String?
-        if output.depth > JSONLimits.payloadDepth {
-            problem = "it is nested more than \(JSONLimits.payloadDepth) levels deep"
-        } else if let schema = runner.outputSchema, !schema.acceptsEverything {
-            problem = schema.problems(of: JSONValue(output)).first.map { "\($0)" }
-        }
-        guard let problem else { return outcome }
+        guard output.depth > JSONLimits.payloadDepth else { return outcome }
         return .failure(
             Failure(
                 code: .badOutput,
-                message: "The output of \(tool) does not fit its schema: \(problem)"
+                message: "The output of \(tool) is nested more than \(JSONLimits.payloadDepth)"
+                    + " levels deep."
             )
         )
     }

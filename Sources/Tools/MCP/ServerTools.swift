@@ -13,6 +13,7 @@ final class ServerTools {
     struct Usable {
         var runner: MCPToolRunner
         var schema: Schema
+        var outputs: Schema?
     }
 
     private let loop: EventLoop
@@ -135,10 +136,20 @@ final class ServerTools {
                     continue
                 }
                 do {
-                    let schema = try Schema(compiling: tool.inputSchema)
-                    usable.append(Usable(runner: runner(key, host, tool, name), schema: schema))
+                    usable.append(
+                        Usable(
+                            runner: runner(key, host, tool, name),
+                            schema: try Schema(compiling: tool.inputSchema),
+                            outputs: try tool.outputSchema.map { try Schema(compiling: $0) }
+                        )
+                    )
                 } catch {
-                    refuse(name, host, tool, "its parameters are not a usable schema: \(error)")
+                    refuse(
+                        name,
+                        host,
+                        tool,
+                        "the schema of its parameters or its output cannot be used: \(error)"
+                    )
                 }
             }
         }

@@ -11,8 +11,9 @@ struct EnvironmentText: Sendable, Equatable {
         case variable(String)
     }
 
-    /// Reads a text; `$` without a brace after it is itself. Nil if a brace does not end, or what is
-    /// in it is no name of a variable.
+    /// Reads a text; nil if a brace does not end, or what is in it is no name of a variable.
+    ///
+    /// A `$` without a brace after it is itself.
     init?(_ text: String) {
         self.text = text
         var pieces: [Piece] = []

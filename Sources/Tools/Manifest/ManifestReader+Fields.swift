@@ -76,6 +76,27 @@ extension ManifestReader {
         }
     }
 
+    /// The schema of outputs.
+    mutating func outputSchema(_ fields: YAMLNode.Mapping) -> RawJSON? {
+        guard let node = fields["output_schema"] else { return nil }
+        guard node.mapping != nil else {
+            report(node, field: "output_schema", "must be a JSON Schema, such as {type: object}.")
+            return nil
+        }
+        do {
+            let schema = RawJSON(try JSONValue(node))
+            do {
+                _ = try Schema(compiling: schema)
+            } catch {
+                report(node, field: "output_schema", "is not a usable schema. \(error)")
+            }
+            return schema
+        } catch {
+            add(error.message, field: "output_schema", line: error.line ?? node.line)
+            return nil
+        }
+    }
+
     // MARK: - Dashes
 
     /// Which values may start with a dash: all with `allow_dash: true` of the tool, or those of a

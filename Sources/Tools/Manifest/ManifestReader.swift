@@ -23,7 +23,8 @@ struct ManifestReader: FieldReading {
 
     private static let topLevelFields = ["tools", "plans", "mcpServers"]
     static let toolFields = [
-        "name", "description", "version", "parameters", "command", "persistent", "output",
+        "name", "description", "version", "parameters", "output_schema", "command", "persistent",
+        "output",
         "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
         "max_output", "env", "pass_env", "allow_dash", "examples", "limits", "sandbox",
         "privileges", "approval", "approval_timeout",
@@ -136,6 +137,7 @@ struct ManifestReader: FieldReading {
         description.description = text(fields, "description") ?? ""
         description.version = text(fields, "version")
         description.parameters = parameters(fields)
+        description.outputSchema = outputSchema(fields)
         description.isIdempotent = bool(fields, "idempotent") ?? false
         description.isReadOnly = bool(fields, "read_only") ?? false
         description.timeoutMilliseconds = duration(fields, "timeout")?.millisecondsRoundedUp

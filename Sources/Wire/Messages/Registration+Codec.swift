@@ -16,6 +16,7 @@ extension ToolDescription {
         writer.field("name", name)
         writer.field("description", description)
         writer.field("parameters", parameters)
+        writer.field("output_schema", outputSchema)
         writer.field("version", version)
         writer.field("idempotent", isIdempotent || saysFalse ? isIdempotent : nil)
         writer.field("read_only", isReadOnly || saysFalse ? isReadOnly : nil)
@@ -56,6 +57,7 @@ extension ToolDescription {
         name = try fields.string("name", bytes: 1...Limits.toolNameLength)
         description = try fields.optionalString("description") ?? ""
         parameters = fields.present("parameters") ?? .emptyObject
+        outputSchema = fields.present("output_schema")
         version = try fields.optionalString("version")
         isIdempotent = try fields.flag("idempotent")
         isReadOnly = try fields.flag("read_only")

@@ -12,6 +12,8 @@ public struct ToolDescription: Sendable, Equatable {
     public var description: String
     /// JSON Schema of the arguments.
     public var parameters: RawJSON
+    /// JSON Schema of the output; nil if nothing is said of it.
+    public var outputSchema: RawJSON?
     /// The version of the tool.
     public var version: String?
     /// Whether starting it twice does no harm.
@@ -39,6 +41,7 @@ public struct ToolDescription: Sendable, Equatable {
         name: String,
         description: String,
         parameters: RawJSON = .emptyObject,
+        outputSchema: RawJSON? = nil,
         version: String? = nil,
         isIdempotent: Bool = false,
         isReadOnly: Bool = false,
@@ -53,6 +56,7 @@ public struct ToolDescription: Sendable, Equatable {
         self.name = name
         self.description = description
         self.parameters = parameters
+        self.outputSchema = outputSchema
         self.version = version
         self.isIdempotent = isIdempotent
         self.isReadOnly = isReadOnly

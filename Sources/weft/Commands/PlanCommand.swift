@@ -140,7 +140,9 @@ struct PlanCommand: ParsableCommand {
 
     private func checkPlan(_ path: String) throws {
         let bytes = try PlanInput(path).readBeginning()
-        let tools = cluster.given.isEmpty ? nil : try cluster.check(owner: "the manifest", asksServers: true)
+        let tools =
+            cluster.given.isEmpty
+            ? nil : try cluster.check(owner: "the manifest", asksServers: true)
         let file = PlanFile(name: PlanFile.name(of: path), bytes: bytes, tools: tools)
         if json {
             Output.standard.writeNow(file.document)

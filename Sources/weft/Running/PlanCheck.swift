@@ -11,6 +11,7 @@ internal import Wire
 /// Checks of a plan by the tools of a run.
 struct PlanCheck {
     private let schemas: [String: Schema]
+    private let shapes: [String: OutputShape]
     /// The tools that are programs, whose commands have more rules for arguments than a schema.
     private let programs: [String: ManifestTool]
     private let names: [String]
@@ -40,6 +41,10 @@ struct PlanCheck {
             },
             uniquingKeysWith: { first, _ in first }
         )
+        shapes = Dictionary(
+            tools.compactMap { tool in tool.outputSchema.map { (tool.name, OutputShape($0)) } },
+            uniquingKeysWith: { first, _ in first }
+        )
         self.owner = owner
         self.isOpen = isOpen
         self.allowed = allowed.map(Set.init)
@@ -54,7 +59,25 @@ struct PlanCheck {
             guard problems.count < PlanLimits.problemsReported else { break }
             if let problem = problem(of: node) { problems.append(problem) }
         }
-        return problems
+        return problems + referenceProblems(of: document)
+    }
+
+    /// References to parts that outputs do not have; a part that is only not named is a warning.
+    private func referenceProblems(of document: PlanDocument) -> [(PlanProblem, String?)] {
+        guard !shapes.isEmpty else { return [] }
+        var tools: [NodeID: String] = [:]
+        for node in document.nodes where tools[node.id] == nil { tools[node.id] = node.tool }
+        return document.nodes.flatMap { node in
+            OutputShape.faults(in: node.arguments) { id in tools[id].flatMap { shapes[$0] } }.map {
+                let problem = PlanProblem(
+                    code: .referenceNotFound,
+                    node: node.id.text,
+                    message: "node \(node.id) \($0.sentence)",
+                    isWarning: !$0.isCertain
+                )
+                return (problem, nil)
+            }
+        }
     }
 
     /// A sentence about the first of these names that is not a tool; nil if all are.

@@ -1,9 +1,7 @@
-// Server-sent events and text, for every split of their bytes.
-internal import HTTP
 import Foundation
+// Server-sent events and text, for every split of their bytes.
+import HTTP
 import Testing
-
-@testable import LanguageModels
 
 /// The events of a stream, fed in pieces.
 private func events(_ pieces: [ArraySlice<UInt8>]) throws -> [ServerSentEvent] {
