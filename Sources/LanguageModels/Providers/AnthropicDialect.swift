@@ -1,5 +1,5 @@
-internal import Core
 // The messages interface of Anthropic, also used by other servers. Not here: sending.
+internal import Core
 internal import HTTP
 internal import JSON
 internal import PlannerCore

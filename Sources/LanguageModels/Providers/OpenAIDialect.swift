@@ -1,6 +1,6 @@
-internal import Core
 // Chat completions as defined by OpenAI and implemented by many servers, with small differences.
 // Not here: sending.
+internal import Core
 internal import HTTP
 internal import JSON
 internal import PlannerCore

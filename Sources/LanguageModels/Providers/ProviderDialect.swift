@@ -1,6 +1,6 @@
-internal import Core
 // The differences between providers: writing a request and reading a stream. Not here: sending,
 // waiting, retries (HTTPModelCall).
+internal import Core
 internal import HTTP
 internal import JSON
 internal import PlannerCore

@@ -1,5 +1,5 @@
-import Foundation
 // Server-sent events and text, for every split of their bytes.
+import Foundation
 import HTTP
 import Testing
 
