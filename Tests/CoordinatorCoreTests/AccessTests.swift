@@ -2,6 +2,7 @@
 import CoordinatorCore
 import Core
 import JSON
+import TestKit
 import Testing
 import Wire
 
@@ -201,6 +202,27 @@ struct AccessTests {
         #expect(document.value(at: [.key("cancelled_by")])?.stringValue == "client")
         #expect(harness.notices.contains(.runAccepted(run, by: "alice", nodes: 1)))
         #expect(harness.notices.contains(.cancelAsked(run, by: "client")))
+    }
+
+    @Test("An identity approves only tools that it may use itself, and may deny any")
+    func approvals() throws {
+        let alice = Identity(name: "alice", role: .client, allowedTools: ["u"])
+        let harness = harness(try keyring([(7, "alice", alice, nil)]))
+        let pay = ToolDescription(name: "t", description: "", needsApproval: true)
+        let worker = harness.worker(tools: [pay])
+        let owner = harness.client()
+        let run = try owner.submit([NodeText("a")])
+        let client = harness.connect(.client, "c", key: try key(7, "alice"))
+        client.shakeHands()
+        client.send(.approve(Approve(run: run)))
+        let error = try client.nextError()
+        #expect(error.code == .forbidden && !error.isFatal)
+        #expect(error.message.contains("alice may not use the tool t"))
+        #expect(worker.takeEvents().isEmpty)
+        client.send(.approve(Approve(run: run, isApproved: false)))
+        #expect(client.takeEvents().isEmpty)
+        let node = try client.get(.node, run, node: "a")
+        #expect(node["error"]?["message"] == "alice denied it")
     }
 
     @Test("An identity that is bound to tools may use no others, whatever its run allows")

@@ -34,6 +34,7 @@ struct RetryCommand: ParsableCommand {
         transform: nodeID
     )
     var node: [NodeID] = []
+    @OptionGroup(title: "Approval") var approval: ApprovalFlags
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var reconnecting: ReconnectFlag
     @Flag(help: "Print one JSON object with the answer, every node and the times.")
@@ -54,24 +55,30 @@ struct RetryCommand: ParsableCommand {
     var label: String?
 
     func validate() throws {
+        try approval.check(isDetached: detach)
         guard failed, !node.isEmpty else { return }
         throw ValidationError("Give --failed or --node, not both.")
     }
 
     func run() throws {
         let options = try connection.clientOptions()
-        let submission = Submission(
+        var submission = Submission(
             retrying: RetriedRun(run: id, nodes: node),
-            budget: Budget(wallMilliseconds: timeout.map { max($0.millisecondsRoundedUp, 1) }),
+            budget: Budget(
+                wallMilliseconds: timeout.map { max($0.millisecondsRoundedUp, 1) },
+                approvalMilliseconds: approval.milliseconds
+            ),
             watch: detach ? nil : .progress,
             label: label
         )
+        submission.approve = approval.approve
         let settings = PlanRun.Settings(
             submission: submission,
             isDetached: detach,
             printsJSON: json,
             isRemote: true,
-            reconnecting: reconnecting.limit
+            reconnecting: reconnecting.limit,
+            approvesAll: approval.yes
         )
         try Session.run { session in
             PlanRun(session: session, settings: settings).start(options)

@@ -91,9 +91,7 @@ struct RunCommand: ParsableCommand {
         try connection.validate()
         let isRemote = try connection.namesCoordinator()
         try planning.check(goal: goal, plan: plan, join: joinKind)
-        if approval.yes, detach {
-            throw ValidationError("--yes answers while the command runs, so not with --detach.")
-        }
+        try approval.check(isDetached: detach)
         if let maxRunning, maxRunning < 1 {
             throw ValidationError("--max-running must be at least 1.")
         }

@@ -1,6 +1,7 @@
 // Which nodes of a run a person approves, as flags of `weft run`.
 internal import ArgumentParser
 internal import Console
+internal import Core
 internal import Wire
 
 /// The flags about approval.
@@ -23,6 +24,15 @@ struct ApprovalFlags: ParsableArguments {
     var approvalTimeout: Duration?
     @Flag(help: "Approve whatever needs it, without asking.")
     var yes = false
+
+    /// The time for each approval, in milliseconds.
+    var milliseconds: Int? { approvalTimeout.map { max($0.millisecondsRoundedUp, 1) } }
+
+    /// Whether the flags fit a command that waits for the run or leaves.
+    func check(isDetached: Bool) throws {
+        guard yes, isDetached else { return }
+        throw ValidationError("--yes answers while the command runs, so not with --detach.")
+    }
 
     func validate() throws {
         for tool in approve where !(1...Limits.toolNameLength).contains(tool.utf8.count) {

@@ -74,7 +74,7 @@ struct ApprovalPrompt {
         let how =
             isRemote
             ? "weft approve \(run) \(question.node), or weft deny \(run) \(question.node)"
-            : "at a terminal it is asked about, and --yes approves it"
+            : "at a terminal it is asked about; --yes approves whatever asks"
         return Text.printable(
             "\(question.node) (\(question.asked.tool)) needs approval within \(time): \(how)"
         )
