@@ -336,8 +336,8 @@ let package = Package(
         .target(
             name: "FuzzKit",
             dependencies: [
-                "Core", "JSON", "YAML", "Plans", "Wire", "PlannerCore", "CoordinatorCore",
-                "TestKit", ordered,
+                "Core", "JSON", "MCP", "MCPServer", "YAML", "Plans", "Wire", "PlannerCore",
+                "CoordinatorCore", "TestKit", ordered,
             ],
             path: "Tests/FuzzKit",
             swiftSettings: settings

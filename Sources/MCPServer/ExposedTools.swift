@@ -13,11 +13,20 @@ extension MCPTool {
             description: tool.description.isEmpty
                 ? "The tool \(tool.name) of the cluster." : tool.description,
             inputSchema: Self.ofObject(tool.parameters),
+            outputSchema: tool.outputSchema,
             annotations: Annotations(
                 isReadOnly: tool.isReadOnly,
                 isIdempotent: tool.isIdempotent || tool.isReadOnly
             )
         )
+    }
+
+    /// The tool as clients of the legacy era may see it: their structured content is an object.
+    var ofLegacy: MCPTool {
+        var tool = self
+        let type = outputSchema?.value(at: [.key("type")])?.stringValue
+        if type != "object" { tool.outputSchema = nil }
+        return tool
     }
 
     private static func isName(_ name: String) -> Bool {
@@ -49,15 +58,16 @@ extension MCPTool {
 }
 
 extension ToolResult {
-    /// The output of a tool of the cluster: blocks of content as they are, an object as structured
-    /// content, too, and anything as text.
+    /// The output of a tool of the cluster: blocks of content as they are, what has a schema and
+    /// objects as structured content, too, and anything as text.
     init(output: RawJSON, of tool: ToolDescription?) {
-        if let blocks = Self.blocks(output) {
+        let hasSchema = tool?.outputSchema != nil
+        if !hasSchema, let blocks = Self.blocks(output) {
             self.init(content: blocks)
         } else {
             self.init(
                 content: [Self.text(output.stringValue ?? output.text)],
-                structured: output.kind == .object ? output : nil
+                structured: hasSchema || output.kind == .object ? output : nil
             )
         }
     }

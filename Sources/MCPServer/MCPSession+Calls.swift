@@ -144,7 +144,10 @@ extension MCPSession {
     }
 
     func result(of result: ToolResult, _ era: MCPEra) -> RawJSON {
-        .object { writer in
+        var result = result
+        // In the legacy era structured content is an object.
+        if era == .legacy, result.structured?.kind != .object { result.structured = nil }
+        return .object { writer in
             result.write(into: &writer)
             if era == .modern { writer.field("resultType", "complete") }
         }

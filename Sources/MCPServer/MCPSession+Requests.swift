@@ -133,9 +133,10 @@ extension MCPSession {
         var tools = OwnTool.allCases
             .filter { $0 != .runGoal || settings.offersGoals }
             .map(\.description)
-        tools += exposed.sorted { $0.name < $1.name }
+        let isLegacy = request.era == .legacy
+        tools += exposed.sorted { $0.name < $1.name }.map { isLegacy ? $0.ofLegacy : $0 }
         let cursor = request.params.value(at: [.key("cursor")])?.stringValue
-        // A cursor that is none of ours begins with the first page.
+        // A cursor of another server begins with the first page.
         let start = min(cursor.flatMap { Int($0) }.map { max($0, 0) } ?? 0, tools.count)
         let end = min(start + Self.pageSize, tools.count)
         return .object { writer in

@@ -95,6 +95,21 @@ package struct ToolSearch: Sendable {
             writer.string(brief(schema))
         }
         writer.endObject()
+        writeOutput(tool, into: &writer)
+        writer.endObject()
+    }
+
+    /// What references to parts of the output can name.
+    private static func writeOutput(_ tool: ToolDescription, into writer: inout JSONWriter) {
+        guard let schema = tool.outputSchema else { return }
+        writer.key("output")
+        let fields = fields(of: schema)
+        guard !fields.isEmpty else { return writer.string(brief(schema)) }
+        writer.beginObject()
+        for (name, schema) in fields {
+            writer.key(escaping: name)
+            writer.string(brief(schema))
+        }
         writer.endObject()
     }
 

@@ -15,6 +15,8 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
     case goal
     /// A manifest or a configuration file.
     case yaml
+    /// The lines of a client of MCP.
+    case mcp
 
     /// Tries the bytes; throws if a property does not hold, and traps if the code does.
     public func run(_ bytes: [UInt8]) throws {
@@ -24,6 +26,7 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
         case .plan: try tryPlan(bytes)
         case .goal: try tryGoal(bytes)
         case .yaml: try tryYAML(bytes)
+        case .mcp: try tryMCP(bytes)
         }
     }
 }

@@ -110,6 +110,23 @@ struct ToolTests {
         #expect(MCPTool(Self.tool("white space", "None.").description) == nil)
     }
 
+    @Test("Output schemas are listed; clients of the legacy era get those of objects alone")
+    func outputSchemas() throws {
+        var description = Self.tool("a", "Counts.").description
+        description.outputSchema = RawJSON(["type": "integer"])
+        let listed = try #require(MCPTool(description))
+        #expect(listed.outputSchema == description.outputSchema)
+        #expect(listed.ofLegacy.outputSchema == nil)
+        #expect(ToolResult(output: RawJSON(5), of: description).structured == RawJSON(5))
+        description.outputSchema = RawJSON([
+            "type": "object", "properties": ["n": ["type": "integer"]],
+        ])
+        #expect(MCPTool(description)?.ofLegacy.outputSchema == description.outputSchema)
+        let search = ToolSearch([ToolDocument(description: description, workers: [])])
+        let found = try #require(search.find("counts", limit: 1).structured)
+        #expect(JSONValue(found)["tools"]?[0]?["output"] == ["n": "integer"])
+    }
+
     @Test("Outputs become content: blocks as they are, objects also structured, the rest as text")
     func content() throws {
         func result(_ text: String) throws -> ToolResult {

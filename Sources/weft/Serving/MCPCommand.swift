@@ -39,7 +39,14 @@ struct MCPCommand: ParsableCommand {
     @OptionGroup(title: "HTTP") var access: HTTPAccess
     @OptionGroup(title: "Cluster of its own") var cluster: ClusterOptions
     @OptionGroup(title: "Language models") var models: ModelOptions
-    @OptionGroup var reconnecting: ReconnectFlag
+    @Option(
+        help: ArgumentHelp(
+            "How long calls wait for a coordinator that is lost (default: 20s).",
+            valueName: "duration"
+        ),
+        transform: duration
+    )
+    var reconnect: Duration?
     @Flag(help: "Offer the cluster's tools under their own names, too.")
     var exposeTools = false
 
@@ -82,7 +89,7 @@ struct MCPCommand: ParsableCommand {
             let connection = ClusterConnection(
                 loop: session.loop,
                 options: options,
-                reconnecting: reconnecting.limit
+                reconnecting: reconnect ?? .seconds(20)
             )
             if isOwn {
                 try startCluster(in: session, for: connection)

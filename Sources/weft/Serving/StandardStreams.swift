@@ -1,5 +1,6 @@
 // MCP on standard input and output: one client, one message a line. Not here: MCP over HTTP.
 internal import Console
+internal import Glibc
 internal import JSON
 internal import MCP
 internal import MCPServer
@@ -31,6 +32,9 @@ final class StandardStreams {
     func start() {
         served.onSend = { [session] message, _ in
             session.output.write(message.bytes + [UInt8(ascii: "\n")])
+        }
+        if isatty(STDIN_FILENO) == 1 {
+            Shell.tell("weft mcp waits for a client of MCP on standard input; see weft mcp --help")
         }
         session.output.onBroken = { [self] in end(nil) }
         session.onInterrupt = { [self] in end(CommandFailure(.interrupted)) }
