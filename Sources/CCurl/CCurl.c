@@ -30,7 +30,12 @@ struct weft_transfer {
     CURL *easy;
     struct curl_slist *headers;
     uint64_t number;
-    bool has_begun, has_type, head_told;
+    bool has_begun, has_type, head_told, is_too_large;
+    int64_t body_limit, body_length;
+    // The address of IPv6 that a network begins with, and how many bits of it.
+    struct { struct in6_addr address; int32_t bits; } *allowed;
+    size_t allowed_count;
+    char forbidden[INET6_ADDRSTRLEN];
     char *head;
     size_t head_length, head_capacity;
     char error[CURL_ERROR_SIZE];
@@ -146,6 +151,11 @@ static int timer_changed(CURLM *multi, long milliseconds, void *data) {
 static size_t body_arrived(char *bytes, size_t size, size_t count, void *data) {
     weft_transfer *transfer = data;
     size_t length = size * count;
+    transfer->body_length += (int64_t)length;
+    if (transfer->body_limit > 0 && transfer->body_length > transfer->body_limit) {
+        transfer->is_too_large = true;
+        return length + 1;
+    }
     weft_curl_event event = {
         .kind = WEFT_CURL_BODY, .transfer = transfer->number, .length = length};
     if (length > 0 && !push(transfer->curl, event, bytes)) return length + 1;
@@ -193,6 +203,103 @@ static size_t header_arrived(char *line, size_t size, size_t count, void *data) 
     return push(transfer->curl, event, transfer->head) ? length : length + 1;
 }
 
+// MARK: - Addresses
+
+static bool begins_with(const struct in6_addr *address, const uint8_t *prefix, int32_t bits) {
+    for (int32_t bit = 0; bit < bits; bit++) {
+        uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
+        if ((address->s6_addr[bit / 8] ^ prefix[bit / 8]) & mask) return false;
+    }
+    return true;
+}
+
+static bool is_public_four(uint32_t address) {
+    // This network, private ones, carriers, loopback, link-local, protocols, benchmarks, multicast.
+    static const struct { uint32_t first; int bits; } special[] = {
+        {0x00000000, 8}, {0x0A000000, 8}, {0x64400000, 10}, {0x7F000000, 8}, {0xA9FE0000, 16},
+        {0xAC100000, 12}, {0xC0000000, 24}, {0xC0A80000, 16}, {0xC6120000, 15}, {0xE0000000, 3},
+    };
+    for (size_t index = 0; index < sizeof special / sizeof *special; index++) {
+        if ((address ^ special[index].first) >> (32 - special[index].bits) == 0) return false;
+    }
+    return true;
+}
+
+static uint32_t four_at(const struct in6_addr *address, int offset) {
+    const uint8_t *bytes = address->s6_addr + offset;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static bool is_public(const struct in6_addr *address) {
+    static const uint8_t translated[12] = {0, 0x64, 0xFF, 0x9B};
+    static const uint8_t tunnelled[2] = {0x20, 0x02};
+    static const uint8_t global[1] = {0x20};
+    if (IN6_IS_ADDR_V4MAPPED(address)) return is_public_four(four_at(address, 12));
+    if (begins_with(address, translated, 96)) return is_public_four(four_at(address, 12));
+    if (begins_with(address, tunnelled, 16)) return is_public_four(four_at(address, 2));
+    // All addresses of IPv6 that can be reached from everywhere begin so.
+    return begins_with(address, global, 3);
+}
+
+static bool is_allowed(const weft_transfer *transfer, const struct in6_addr *address) {
+    if (is_public(address)) return true;
+    for (size_t index = 0; index < transfer->allowed_count; index++) {
+        const uint8_t *prefix = transfer->allowed[index].address.s6_addr;
+        if (begins_with(address, prefix, transfer->allowed[index].bits)) return true;
+    }
+    return false;
+}
+
+static void map_four(const struct in_addr *four, struct in6_addr *six) {
+    memset(six, 0, sizeof *six);
+    six->s6_addr[10] = six->s6_addr[11] = 0xFF;
+    memcpy(six->s6_addr + 12, four, 4);
+}
+
+// Called with each address of the host before it is connected to.
+static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *target) {
+    weft_transfer *transfer = data;
+    struct in6_addr address = IN6ADDR_ANY_INIT;
+    (void)purpose;
+    const void *place = NULL;
+    if (target->family == AF_INET) {
+        place = &((const struct sockaddr_in *)&target->addr)->sin_addr;
+        map_four(place, &address);
+    } else if (target->family == AF_INET6) {
+        place = &((const struct sockaddr_in6 *)(const void *)&target->addr)->sin6_addr;
+        memcpy(&address, place, sizeof address);
+    }
+    if (place == NULL || !is_allowed(transfer, &address)) {
+        if (place != NULL)
+            inet_ntop(target->family, place, transfer->forbidden, sizeof transfer->forbidden);
+        return CURL_SOCKET_BAD;
+    }
+    return socket(target->family, target->socktype | SOCK_CLOEXEC, target->protocol);
+}
+
+bool weft_transfer_allow(weft_transfer *transfer, const uint8_t *address, int32_t bits) {
+    size_t size = (transfer->allowed_count + 1) * sizeof *transfer->allowed;
+    void *allowed = realloc(transfer->allowed, size);
+    if (allowed == NULL || bits < 0 || bits > 128) return false;
+    transfer->allowed = allowed;
+    memcpy(&transfer->allowed[transfer->allowed_count].address, address, 16);
+    transfer->allowed[transfer->allowed_count].bits = bits;
+    transfer->allowed_count += 1;
+    return true;
+}
+
+bool weft_address_read(const char *text, uint8_t *address) {
+    struct in_addr four;
+    struct in6_addr six;
+    if (inet_pton(AF_INET, text, &four) == 1) {
+        map_four(&four, &six);
+    } else if (inet_pton(AF_INET6, text, &six) != 1) {
+        return false;
+    }
+    memcpy(address, &six, sizeof six);
+    return true;
+}
+
 // MARK: - All transfers
 
 weft_curl *weft_curl_new(void) {
@@ -219,6 +326,8 @@ void weft_curl_free(weft_curl *curl) {
 
 static weft_curl_result result_of(weft_transfer *transfer, CURLcode code) {
     double connected = 0;
+    if (code == CURLE_WRITE_ERROR && transfer->is_too_large) return WEFT_CURL_TOO_LARGE;
+    if (code == CURLE_COULDNT_CONNECT && transfer->forbidden[0] != 0) return WEFT_CURL_FORBIDDEN;
     switch (code) {
     case CURLE_OK: return WEFT_CURL_DONE;
     case CURLE_URL_MALFORMAT:
@@ -265,6 +374,7 @@ static void tell_ends(weft_curl *curl) {
             result = WEFT_CURL_BROKEN_OFF;
             text = "The connection ended within the head of the response";
         }
+        if (result == WEFT_CURL_FORBIDDEN) text = transfer->forbidden;
         weft_curl_event event = {
             .kind = WEFT_CURL_END,
             .transfer = transfer->number,
@@ -304,6 +414,10 @@ static bool set_up(weft_transfer *transfer, weft_transfer_options options, const
     return api.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK
         && (proxy == NULL || api.easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK)
         && (ca_file == NULL || api.easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK)
+        && (!options.decodes || api.easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK)
+        && (!options.is_public
+            || (api.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK
+                && api.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK))
         && api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
         && api.easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK
         && api.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK
@@ -331,6 +445,7 @@ weft_transfer *weft_transfer_new(weft_curl *curl, weft_transfer_options options,
     if (transfer == NULL) return NULL;
     transfer->curl = curl;
     transfer->number = options.number;
+    transfer->body_limit = options.body_limit;
     transfer->easy = api.easy_init();
     if (transfer->easy == NULL
         || !set_up(transfer, options, method, url, proxy, ca_file)) {
@@ -370,6 +485,7 @@ void weft_transfer_free(weft_transfer *transfer) {
     if (transfer->easy != NULL) api.easy_cleanup(transfer->easy);
     api.slist_free_all(transfer->headers);
     free(transfer->head);
+    free(transfer->allowed);
     free(transfer);
 }
 
@@ -399,6 +515,28 @@ bool weft_url_is_loopback(const char *url) {
     api.free(host);
     api.url_cleanup(parts);
     return result;
+}
+
+size_t weft_url_read(const char *base, const char *reference, weft_url_part part, uint8_t *text,
+                     size_t capacity) {
+    static const CURLUPart names[] = {
+        CURLUPART_URL, CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    if (!is_there()) return 0;
+    CURLU *parts = api.url();
+    char *scheme = NULL, *found = NULL;
+    if (parts != NULL && (base == NULL || api.url_set(parts, CURLUPART_URL, base, 0) == CURLUE_OK)
+        && api.url_set(parts, CURLUPART_URL, reference, CURLU_URLENCODE) == CURLUE_OK
+        && api.url_set(parts, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK
+        && api.url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
+        && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0))
+        api.url_get(parts, names[part], &found, part == WEFT_URL_PORT ? CURLU_DEFAULT_PORT : 0);
+    size_t length = found == NULL ? 0 : strlen(found);
+    if (length > capacity) length = 0;
+    if (length > 0) memcpy(text, found, length);
+    api.free(found);
+    api.free(scheme);
+    api.url_cleanup(parts);
+    return length;
 }
 
 int64_t weft_http_date(const char *text) {

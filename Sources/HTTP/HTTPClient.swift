@@ -193,6 +193,8 @@ extension HTTPError {
         case WEFT_CURL_UNTRUSTED: code = .untrusted
         case WEFT_CURL_BROKEN_OFF: code = .brokenOff
         case WEFT_CURL_NO_HTTP: code = .badResponse
+        case WEFT_CURL_TOO_LARGE: code = .tooLarge
+        case WEFT_CURL_FORBIDDEN: code = .forbidden
         default: code = .other
         }
         return .failure(HTTPError(code: code, message: words))

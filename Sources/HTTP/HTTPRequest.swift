@@ -23,6 +23,14 @@ public struct HTTPRequest: Sendable {
     public var proxy: String?
     /// The path of the certificates to trust, in PEM form; nil for those of this host.
     public var caFile: String?
+    /// The most bytes of the response's body, decoded if it is; nil for no limit.
+    public var bodyLimit: Int?
+    /// Whether a compressed response is asked for, and decoded.
+    public var decodes = false
+    /// The networks that it may connect to beside public addresses; nil for any address.
+    ///
+    /// It counts after the host's name was looked up. With a proxy it means the proxy.
+    public var networks: [HTTPNetwork]?
 
     /// Makes a request; only method and URL have no default.
     public init(
@@ -107,6 +115,10 @@ public struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         case brokenOff
         /// The response is not HTTP.
         case badResponse
+        /// The body is larger than the request allows.
+        case tooLarge
+        /// The host has no address that the request may connect to; the message is one it has.
+        case forbidden
         /// The transfer was cancelled, or its client closed.
         case cancelled
         /// There is no libcurl on this host.

@@ -47,7 +47,13 @@ public final class HTTPTransfer {
         }
         // At most a month; libcurl takes no more.
         let milliseconds = min(max(1, request.connectTimeout.millisecondsRoundedUp), 2_678_400_000)
-        let options = weft_transfer_options(number: number, connect_timeout_ms: Int64(milliseconds))
+        let options = weft_transfer_options(
+            number: number,
+            connect_timeout_ms: Int64(milliseconds),
+            body_limit: Int64(request.bodyLimit ?? 0),
+            decodes: request.decodes,
+            is_public: request.networks != nil
+        )
         curl = weft_transfer_new(
             shared,
             options,
@@ -67,6 +73,11 @@ public final class HTTPTransfer {
         for (name, value) in request.headers {
             let line = value.isEmpty ? "\(name);" : "\(name): \(value)"
             guard weft_transfer_header(curl, line) else { return false }
+        }
+        for network in request.networks ?? [] {
+            guard weft_transfer_allow(curl, network.address, Int32(network.bits)) else {
+                return false
+            }
         }
         guard !request.body.isEmpty || request.method == "POST" else { return true }
         return weft_transfer_body(curl, request.body, request.body.count)

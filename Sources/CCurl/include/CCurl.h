@@ -44,6 +44,10 @@ typedef enum {
     WEFT_CURL_UNTRUSTED,
     WEFT_CURL_BROKEN_OFF,
     WEFT_CURL_NO_HTTP,
+    // The body exceeds its limit.
+    WEFT_CURL_TOO_LARGE,
+    // The host has no address that the transfer may connect to; the text is one that it has.
+    WEFT_CURL_FORBIDDEN,
     WEFT_CURL_OTHER,
 } weft_curl_result;
 
@@ -60,6 +64,12 @@ typedef struct {
 typedef struct {
     uint64_t number;
     int64_t connect_timeout_ms;
+    // The most bytes of a body, decoded if it is; 0 for no limit.
+    int64_t body_limit;
+    // Whether compressed responses are asked for, and decoded.
+    bool decodes;
+    // Whether it connects to public addresses only, and to those of weft_transfer_allow.
+    bool is_public;
 } weft_transfer_options;
 
 // The version of libcurl, which is loaded for it; null when it is not there.
@@ -81,6 +91,8 @@ weft_transfer *_Nullable weft_transfer_new(
 // libcurl would add.
 bool weft_transfer_header(weft_transfer *transfer, const char *line);
 bool weft_transfer_body(weft_transfer *transfer, const uint8_t *bytes, size_t length);
+// Allows to connect to the addresses that begin with so many bits; those of IPv4 are mapped into IPv6.
+bool weft_transfer_allow(weft_transfer *transfer, const uint8_t *address, int32_t bits);
 // Begins; false when it cannot, then there is no END.
 bool weft_transfer_begin(weft_transfer *transfer);
 // Ends a transfer wherever it stands, and frees it. Events already waiting still come.
@@ -98,6 +110,17 @@ void weft_curl_copy(weft_curl *curl, uint8_t *bytes);
 // Whether the URL's host is this one: localhost or an address of the loopback interface; not when
 // libcurl is not there.
 bool weft_url_is_loopback(const char *url);
+
+typedef enum { WEFT_URL_WHOLE, WEFT_URL_SCHEME, WEFT_URL_HOST, WEFT_URL_PORT } weft_url_part;
+
+// Writes a part of the URL that a reference means at a place with a base URL, or of the URL itself
+// without a base, and gives its length; the port also where it is the usual one. 0 when the URL cannot
+// be read, has another scheme than http or https, does not fit, or libcurl is not there.
+size_t weft_url_read(const char *_Nullable base, const char *reference, weft_url_part part,
+                     uint8_t *text, size_t capacity);
+
+// The 16 bytes of an address, one of IPv4 mapped into IPv6; false for anything else.
+bool weft_address_read(const char *text, uint8_t *address);
 
 // Seconds since 1970 of a date as HTTP writes them; -1 for anything else, or without libcurl.
 int64_t weft_http_date(const char *text);

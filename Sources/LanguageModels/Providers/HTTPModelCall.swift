@@ -294,7 +294,7 @@ final class HTTPModelCall: ModelCall {
                 message: "The model at \(place) cannot be trusted: \(words). If its certificate is"
                     + " of an authority of your own, give that authority's certificate as ca_file."
             )
-        case .unresolved, .unreachable, .connectTimeout, .other:
+        case .unresolved, .unreachable, .connectTimeout, .forbidden, .other:
             return ModelFailure(
                 code: .unreachable,
                 message: "The model at \(place) cannot be reached: \(words)",
@@ -307,7 +307,7 @@ final class HTTPModelCall: ModelCall {
                 isRetryable: true,
                 status: status
             )
-        case .brokenOff, .badResponse:
+        case .brokenOff, .badResponse, .tooLarge:
             return ModelFailure(
                 code: status == nil && error.code == .brokenOff ? .unreachable : .badStream,
                 message: "The reply of the model at \(place) broke off: \(words)",
