@@ -323,7 +323,10 @@ let package = Package(
         ),
         tests(
             "ToolsTests",
-            ["UVLoop", "Core", "JSON", "Plans", "Wire", "Configuration", "Tools", "TestKit"],
+            [
+                "UVLoop", "HTTP", "Core", "JSON", "Plans", "Wire", "Configuration", "Tools",
+                "TestKit",
+            ],
             exclude: ["Fixtures"]
         ),
         // Real processes: the program is built because the tests depend on it.

@@ -1,5 +1,6 @@
 // The shim over libcurl; CCurl.h says what each function does.
 #include "CCurl.h"
+#include "Addresses.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -205,55 +206,13 @@ static size_t header_arrived(char *line, size_t size, size_t count, void *data) 
 
 // MARK: - Addresses
 
-static bool begins_with(const struct in6_addr *address, const uint8_t *prefix, int32_t bits) {
-    for (int32_t bit = 0; bit < bits; bit++) {
-        uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
-        if ((address->s6_addr[bit / 8] ^ prefix[bit / 8]) & mask) return false;
-    }
-    return true;
-}
-
-static bool is_public_four(uint32_t address) {
-    // This network, private ones, carriers, loopback, link-local, protocols, benchmarks, multicast.
-    static const struct { uint32_t first; int bits; } special[] = {
-        {0x00000000, 8}, {0x0A000000, 8}, {0x64400000, 10}, {0x7F000000, 8}, {0xA9FE0000, 16},
-        {0xAC100000, 12}, {0xC0000000, 24}, {0xC0A80000, 16}, {0xC6120000, 15}, {0xE0000000, 3},
-    };
-    for (size_t index = 0; index < sizeof special / sizeof *special; index++) {
-        if ((address ^ special[index].first) >> (32 - special[index].bits) == 0) return false;
-    }
-    return true;
-}
-
-static uint32_t four_at(const struct in6_addr *address, int offset) {
-    const uint8_t *bytes = address->s6_addr + offset;
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static bool is_public(const struct in6_addr *address) {
-    static const uint8_t translated[12] = {0, 0x64, 0xFF, 0x9B};
-    static const uint8_t tunnelled[2] = {0x20, 0x02};
-    static const uint8_t global[1] = {0x20};
-    if (IN6_IS_ADDR_V4MAPPED(address)) return is_public_four(four_at(address, 12));
-    if (begins_with(address, translated, 96)) return is_public_four(four_at(address, 12));
-    if (begins_with(address, tunnelled, 16)) return is_public_four(four_at(address, 2));
-    // All addresses of IPv6 that can be reached from everywhere begin so.
-    return begins_with(address, global, 3);
-}
-
 static bool is_allowed(const weft_transfer *transfer, const struct in6_addr *address) {
-    if (is_public(address)) return true;
+    if (weft_address_is_public(address)) return true;
     for (size_t index = 0; index < transfer->allowed_count; index++) {
         const uint8_t *prefix = transfer->allowed[index].address.s6_addr;
-        if (begins_with(address, prefix, transfer->allowed[index].bits)) return true;
+        if (weft_address_begins(address, prefix, transfer->allowed[index].bits)) return true;
     }
     return false;
-}
-
-static void map_four(const struct in_addr *four, struct in6_addr *six) {
-    memset(six, 0, sizeof *six);
-    six->s6_addr[10] = six->s6_addr[11] = 0xFF;
-    memcpy(six->s6_addr + 12, four, 4);
 }
 
 // Called with each address of the host before it is connected to.
@@ -264,7 +223,7 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
     const void *place = NULL;
     if (target->family == AF_INET) {
         place = &((const struct sockaddr_in *)&target->addr)->sin_addr;
-        map_four(place, &address);
+        weft_address_map(place, &address);
     } else if (target->family == AF_INET6) {
         place = &((const struct sockaddr_in6 *)(const void *)&target->addr)->sin6_addr;
         memcpy(&address, place, sizeof address);
@@ -285,18 +244,6 @@ bool weft_transfer_allow(weft_transfer *transfer, const uint8_t *address, int32_
     memcpy(&transfer->allowed[transfer->allowed_count].address, address, 16);
     transfer->allowed[transfer->allowed_count].bits = bits;
     transfer->allowed_count += 1;
-    return true;
-}
-
-bool weft_address_read(const char *text, uint8_t *address) {
-    struct in_addr four;
-    struct in6_addr six;
-    if (inet_pton(AF_INET, text, &four) == 1) {
-        map_four(&four, &six);
-    } else if (inet_pton(AF_INET6, text, &six) != 1) {
-        return false;
-    }
-    memcpy(address, &six, sizeof six);
     return true;
 }
 
@@ -330,8 +277,11 @@ static weft_curl_result result_of(weft_transfer *transfer, CURLcode code) {
     if (code == CURLE_COULDNT_CONNECT && transfer->forbidden[0] != 0) return WEFT_CURL_FORBIDDEN;
     switch (code) {
     case CURLE_OK: return WEFT_CURL_DONE;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return WEFT_CURL_BAD_URL;
+    case CURLE_URL_MALFORMAT: return WEFT_CURL_BAD_URL;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        // Also said of a peer that speaks another one.
+        api.easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
+        return connected > 0 ? WEFT_CURL_NO_HTTP : WEFT_CURL_BAD_URL;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return WEFT_CURL_UNRESOLVED;
     case CURLE_COULDNT_CONNECT:

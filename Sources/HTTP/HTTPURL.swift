@@ -60,4 +60,12 @@ public struct HTTPNetwork: Sendable, Hashable {
         self.address = address
         self.bits = 128 - largest + bits
     }
+
+    /// Whether all addresses of another network are in this one.
+    public func contains(_ other: HTTPNetwork) -> Bool {
+        guard other.bits >= bits else { return false }
+        return (0..<bits).allSatisfy { bit in
+            (address[bit / 8] ^ other.address[bit / 8]) & (0x80 >> UInt8(bit % 8)) == 0
+        }
+    }
 }

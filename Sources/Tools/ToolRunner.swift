@@ -17,6 +17,9 @@ public protocol ToolRunner: AnyObject {
     /// How many pipes the worker holds for each process of the tool; 0 for a tool without any.
     var pipesPerProcess: Int { get }
 
+    /// Whether outputs must fit the schema that the description has for them.
+    var checksOutput: Bool { get }
+
     /// Whether processes are kept when their invocation has ended.
     var keepsProcesses: Bool { get }
 
@@ -44,6 +47,9 @@ extension ToolRunner {
 
     /// A tool that is not a program has no processes.
     public var pipesPerProcess: Int { 0 }
+
+    /// A schema that is announced is kept to, unless the tool says otherwise.
+    public var checksOutput: Bool { true }
 
     /// Processes end with their invocation, unless the tool says otherwise.
     public var keepsProcesses: Bool { false }

@@ -1,6 +1,7 @@
 // The tools of one worker by name, with the schemas for their arguments. Not here: where tools come
 // from, how they run.
 public import Core
+internal import HTTP
 public import JSON
 internal import Schemas
 public import UVLoop
@@ -67,10 +68,13 @@ public final class Toolbox {
                 continue
             }
             do {
+                let outputs = try runner.description.outputSchema.map {
+                    try Schema(compiling: $0)
+                }
                 tools[name] = Tool(
                     runner: runner,
                     schema: try Schema(compiling: runner.description.parameters),
-                    outputs: try runner.description.outputSchema.map { try Schema(compiling: $0) }
+                    outputs: runner.checksOutput ? outputs : nil
                 )
             } catch {
                 problems.append(
@@ -100,36 +104,20 @@ public final class Toolbox {
         environment: [String: String] = WorkerEnvironment.current,
         makeTimer: @escaping MakeTimer = { Timer(loop: $0, onFire: $1) }
     ) throws(ToolboxError) -> Toolbox {
-        var runners: [any ToolRunner] = []
+        var runners: [any ToolRunner]
         let programs = manifest?.tools ?? []
         let keeper = ProcessKeeper(loop: loop, base: WorkingFolder.base(environment))
         let needsSandbox =
             programs.contains { $0.sandbox != nil }
             || (manifest?.servers ?? []).contains { $0.needsSandbox }
         let means = needsSandbox ? SandboxMeans.find(environment) : nil
-        for tool in programs {
-            if tool.isPersistent {
-                runners.append(
-                    PersistentRunner(
-                        loop: loop,
-                        tool: tool,
-                        environment: environment,
-                        keeper: keeper,
-                        means: means
-                    )
-                )
-            } else {
-                runners.append(
-                    ExecutableRunner(
-                        loop: loop,
-                        tool: tool,
-                        environment: environment,
-                        keeper: keeper,
-                        means: means
-                    )
-                )
-            }
-        }
+        runners = makeRunners(
+            loop: loop,
+            programs,
+            environment: environment,
+            keeper: keeper,
+            means: means
+        )
         for function in functions { runners.append(FunctionRunner(loop: loop, tool: function)) }
         if diagnostics { runners += DiagnosticTools.runners(loop: loop, makeTimer: makeTimer) }
         let entries = manifest?.servers ?? []
@@ -146,8 +134,48 @@ public final class Toolbox {
         let toolbox = try Toolbox(loop: loop, runners: runners, keeper: keeper, servers: servers)
         toolbox.sandboxMeans = means
         // In advance, so that no call waits for it; if it cannot start, the calls tell why.
-        if !programs.isEmpty || !entries.isEmpty { try? keeper.start() }
+        if programs.contains(where: { $0.http == nil }) || !entries.isEmpty { try? keeper.start() }
         return toolbox
+    }
+
+    private static func makeRunners(
+        loop: EventLoop,
+        _ tools: [ManifestTool],
+        environment: [String: String],
+        keeper: ProcessKeeper,
+        means: SandboxMeans?
+    ) -> [any ToolRunner] {
+        // Tools share connections, but for those that may go elsewhere.
+        var clients: [AllowedHosts?: HTTPClient] = [:]
+        return tools.map { tool in
+            if let http = tool.http {
+                let client = clients[http.allowed] ?? HTTPClient(loop: loop)
+                clients[http.allowed] = client
+                return HTTPToolRunner(
+                    loop: loop,
+                    tool: tool,
+                    http: http,
+                    client: client,
+                    environment: environment
+                )
+            }
+            if tool.isPersistent {
+                return PersistentRunner(
+                    loop: loop,
+                    tool: tool,
+                    environment: environment,
+                    keeper: keeper,
+                    means: means
+                )
+            }
+            return ExecutableRunner(
+                loop: loop,
+                tool: tool,
+                environment: environment,
+                keeper: keeper,
+                means: means
+            )
+        }
     }
 
     // MARK: - MCP servers

@@ -297,7 +297,10 @@ import Wire
             "name: a\n    command: [x]\n    concurrency: 1.5",
             "a whole number from 1 to 4096."
         ),
-        Example("name: a\n    command: [x]\n    output: xml", "output: must be text or json."),
+        Example(
+            "name: a\n    command: [x]\n    output: xml",
+            "output: must be text, json or base64, or {"
+        ),
         Example(
             "name: a\n    command: [x]\n    success_exit_codes: [256]",
             "a list of exit codes from"

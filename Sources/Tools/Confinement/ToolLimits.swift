@@ -91,6 +91,9 @@ extension ToolConfinement {
                 failure.code = .outcomeUnknown
                 failure.isRetryable = false
             }
+            if status.signal == 0, !tool.exitRetries.allows(status.code) {
+                failure.isRetryable = false
+            }
             return failure
         }
         let cause =

@@ -211,8 +211,8 @@ struct CommandTemplate: Sendable, Equatable {
 
     /// Advice for arguments that are too large for a program.
     static let sizeAdvice =
-        "Give the path of a file in place of its content, or let the tool read its arguments from"
-        + " standard input: a command without placeholders gets them there as one line of JSON."
+        "Let the program read it from standard input, which has no such limit: the tool's manifest says"
+        + " stdin: \"{name}\" in place of the placeholder in its command, or persistent: true."
 
     private func checkSize(_ word: String, _ parameter: Int) throws(Failure) {
         guard word.utf8.count > Self.largestArgument else { return }

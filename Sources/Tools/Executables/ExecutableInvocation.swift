@@ -103,7 +103,9 @@ final class ExecutableInvocation: RunningInvocation {
             return .failure(failure)
         case nil:
             if status.signal == 0, tool.successExitCodes.contains(status.code) {
-                return tool.outputFormat.read(output, of: tool.description.name)
+                let name = tool.description.name
+                return (tool.output.format ?? .text).read(output, of: name)
+                    .flatMap { tool.output.output(of: $0, name) }
                     .mapError { failure in
                         var failure = failure
                         failure.exitCode = status.code

@@ -54,7 +54,7 @@ public final class ExecutableRunner: ToolRunner {
     }
 
     /// Pipes for its output, its errors, and its input if it has any.
-    public var pipesPerProcess: Int { tool.command.takesArguments ? 2 : 3 }
+    public var pipesPerProcess: Int { tool.hasInput ? 3 : 2 }
 
     /// Starts a process.
     ///
@@ -88,10 +88,8 @@ public final class ExecutableRunner: ToolRunner {
         let folder = try tool.makeFolder(of: keeper)
         options.environment = environment.variables(folder: folder.path, for: invocation)
         options.directory = folder.path
-        if !tool.command.takesArguments {
-            options.standardInput = .bytes(
-                invocation.arguments.bytes + [UInt8(ascii: "\n")]
-            )
+        if let input = tool.standardInput(invocation.arguments) {
+            options.standardInput = .bytes(input)
         }
         confinement.confine(&options, folder: folder.path)
         let running = ExecutableInvocation(

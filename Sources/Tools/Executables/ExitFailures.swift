@@ -51,41 +51,15 @@ func signalName(_ number: Int) -> String {
     return names[Int32(truncatingIfNeeded: number)] ?? "signal \(number)"
 }
 
-/// How the output of a program is read.
-enum OutputFormat: String, Sendable {
-    /// Text; the last newline is removed.
-    case text
-    /// One JSON value.
-    case json
+/// Which exit codes are worth another attempt: `retry_on_exit` and `fail_on_exit`.
+struct ExitRetries: Sendable, Equatable {
+    /// The only codes that are; nil for all but the failing ones.
+    var retried: Set<Int>?
+    /// The codes that are not.
+    var failing: Set<Int> = []
 
-    /// The output as JSON, or `bad_output`.
-    func read(_ bytes: [UInt8], of tool: String) -> Result<RawJSON, Failure> {
-        switch self {
-        case .text:
-            let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
-            guard isValidUTF8(text) else {
-                return .failure(
-                    Failure(
-                        code: .badOutput,
-                        message: "\(tool) printed bytes that are not UTF-8 text."
-                    )
-                )
-            }
-            var writer = JSONWriter(reserving: text.count + 2)
-            writer.string(utf8: text)
-            return .success(RawJSON(trusted: writer.bytes[...]))
-        case .json:
-            do {
-                return .success(try RawJSON(validating: bytes[...]))
-            } catch {
-                return .failure(
-                    Failure(
-                        code: .badOutput,
-                        message: "\(tool) must print one JSON value but did not. \(error)"
-                    )
-                )
-            }
-        }
+    func allows(_ code: Int) -> Bool {
+        (retried?.contains(code) ?? true) && !failing.contains(code)
     }
 }
 
@@ -97,6 +71,15 @@ extension ManifestTool {
     var program: String {
         let path = command.elements.first?.literal ?? ""
         return path.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    /// Whether the program gets something on its standard input.
+    var hasInput: Bool { input != nil || !command.takesArguments }
+
+    /// What the program gets on its standard input; nil for nothing.
+    func standardInput(_ arguments: RawJSON) -> [UInt8]? {
+        if let input { return Array(input.plainText(CallArguments(arguments)).utf8) }
+        return command.takesArguments ? nil : arguments.bytes + [UInt8(ascii: "\n")]
     }
 
     /// The environment for the tool's processes.

@@ -30,7 +30,7 @@ struct EnvironmentText: Sendable, Equatable {
             let start = rest.index(after: after)
             guard let end = rest[start...].firstIndex(of: "}") else { return nil }
             let name = rest[start..<end]
-            guard !name.isEmpty, name.utf8.allSatisfy(Self.isOfName) else { return nil }
+            guard Self.isName(name) else { return nil }
             if !plain.isEmpty { pieces.append(.text(plain)) }
             plain = ""
             pieces.append(.variable(String(name)))
@@ -61,6 +61,11 @@ struct EnvironmentText: Sendable, Equatable {
     /// The first of its variables that is not set.
     func missing(_ environment: [String: String]) -> String? {
         variables.first { environment[$0] == nil }
+    }
+
+    /// Whether a text is the name of a variable.
+    static func isName(_ name: Substring) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy(isOfName)
     }
 
     private static func isOfName(_ byte: UInt8) -> Bool {

@@ -14,6 +14,18 @@ extension Manifest {
     public func filesBeside() throws(ManifestError) -> [String] {
         let folder = folder
         var names: Set<String> = []
+        for path in files {
+            let name = path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : ""
+            guard !name.isEmpty, !name.split(separator: "/").contains("..") else {
+                let problem = FileProblem(
+                    field: "openapi",
+                    message: "names \(path), which is not in the manifest's folder and so is not"
+                        + " copied along. Move it there."
+                )
+                throw ManifestError(path: self.path, problems: [problem])
+            }
+            names.insert(name)
+        }
         for tool in tools {
             for path in tool.sandbox.map({ ($0.readable ?? []) + $0.writable }) ?? [] {
                 guard path == folder || path.hasPrefix(folder + "/") else { continue }

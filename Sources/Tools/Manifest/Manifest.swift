@@ -21,6 +21,8 @@ public struct Manifest: Sendable {
     public let tools: [ManifestTool]
     /// The MCP servers whose tools are offered too, in the order of the file.
     public let servers: [MCPServerEntry]
+    /// Other files that it is made of, by absolute path.
+    let files: [String]
 
     /// Reads a file.
     public static func load(path: String) throws(ManifestError) -> Manifest {
@@ -58,7 +60,7 @@ public struct Manifest: Sendable {
         guard reader.problems.isEmpty else {
             throw ManifestError(path: path, problems: reader.problems)
         }
-        return Manifest(path: path, tools: tools, servers: reader.servers)
+        return Manifest(path: path, tools: tools, servers: reader.servers, files: reader.files)
     }
 
     /// Things that are allowed but may prevent tools from working here, one sentence each.
@@ -72,7 +74,8 @@ public struct Manifest: Sendable {
             + tools.flatMap { tool in
                 let name = tool.description.name
                 var warnings: [String] = []
-                if let obstacle = tool.obstacle(environment) {
+                let obstacle = tool.http?.obstacle(environment) ?? tool.obstacle(environment)
+                if let obstacle {
                     warnings.append("\(name): \(obstacle); it cannot run until that has changed.")
                 }
                 for variable in tool.passedVariables where environment[variable] == nil {
@@ -112,9 +115,18 @@ public struct ManifestTool: Sendable {
     public internal(set) var isPersistent = false
     /// The most bytes of output of one invocation, if the manifest sets it.
     public internal(set) var maxOutput: Int?
+    /// The program; without elements for an HTTP tool.
     var command = CommandTemplate()
-    var outputFormat = OutputFormat.text
+    /// What a program gets on its standard input; nil for the arguments, where the command has no
+    /// placeholders.
+    var input: TextTemplate?
+    /// The request of an HTTP tool.
+    var http: HTTPTool?
+    var output = OutputContract(format: .text)
+    /// Whether outputs must fit their schema; otherwise it is for planners only.
+    var checksOutput = true
     var successExitCodes: Set<Int> = [0]
+    var exitRetries = ExitRetries()
     var variables: OrderedDictionary<String, String> = [:]
     /// The worker's variables that the tool gets, by name.
     public internal(set) var passedVariables: [String] = []
@@ -127,7 +139,11 @@ public struct ManifestTool: Sendable {
     /// option, lead out of a folder, or be too large for a program.
     public func fault(ofArguments arguments: RawJSON) -> Failure? {
         do {
-            _ = try command.render(arguments)
+            if let http {
+                _ = try http.template.render(arguments)
+            } else {
+                _ = try command.render(arguments)
+            }
             return nil
         } catch {
             return error

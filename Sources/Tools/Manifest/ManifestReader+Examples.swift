@@ -18,8 +18,8 @@ extension ManifestReader {
             )
         }
         let entries = fields["tools"]?.sequence ?? []
-        for (position, entry) in entries.enumerated() where position < tools.count {
-            guard let tool = entry.mapping else { continue }
+        for (position, entry) in entryPositions.enumerated() {
+            guard let entry, let tool = entries[entry].mapping else { continue }
             tools[position].description.examples = sound(examples(tool, "examples"), known)
         }
         for example in sound(examples(fields, "plans"), known) {

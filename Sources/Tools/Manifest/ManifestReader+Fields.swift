@@ -35,27 +35,6 @@ extension ManifestReader {
         return name
     }
 
-    mutating func outputFormat(_ fields: YAMLNode.Mapping) -> OutputFormat {
-        guard let node = fields["output"] else { return .text }
-        if let format = OutputFormat(rawValue: node.plainText) { return format }
-        report(node, field: "output", "must be text or json.")
-        return .text
-    }
-
-    mutating func exitCodes(_ fields: YAMLNode.Mapping) -> Set<Int> {
-        guard let node = fields["success_exit_codes"] else { return [0] }
-        let codes = (try? JSONValue(node))?.arrayValue?.map { $0.intValue ?? -1 } ?? []
-        guard !codes.isEmpty, codes.allSatisfy({ (0...255).contains($0) }) else {
-            report(
-                node,
-                field: "success_exit_codes",
-                "must be a list of exit codes from 0 to 255, such as [0, 1]."
-            )
-            return [0]
-        }
-        return Set(codes)
-    }
-
     mutating func parameters(_ fields: YAMLNode.Mapping) -> RawJSON {
         guard let node = fields["parameters"] else { return .emptyObject }
         guard node.mapping != nil else {
@@ -77,10 +56,13 @@ extension ManifestReader {
     }
 
     /// The schema of outputs.
-    mutating func outputSchema(_ fields: YAMLNode.Mapping) -> RawJSON? {
-        guard let node = fields["output_schema"] else { return nil }
+    mutating func outputSchema(
+        _ fields: YAMLNode.Mapping,
+        _ name: String = "output_schema"
+    ) -> RawJSON? {
+        guard let node = fields[name] else { return nil }
         guard node.mapping != nil else {
-            report(node, field: "output_schema", "must be a JSON Schema, such as {type: object}.")
+            report(node, field: name, "must be a JSON Schema, such as {type: object}.")
             return nil
         }
         do {
@@ -88,11 +70,11 @@ extension ManifestReader {
             do {
                 _ = try Schema(compiling: schema)
             } catch {
-                report(node, field: "output_schema", "is not a usable schema. \(error)")
+                report(node, field: name, "is not a usable schema. \(error)")
             }
             return schema
         } catch {
-            add(error.message, field: "output_schema", line: error.line ?? node.line)
+            add(error.message, field: name, line: error.line ?? node.line)
             return nil
         }
     }

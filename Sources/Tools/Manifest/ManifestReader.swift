@@ -21,16 +21,26 @@ struct ManifestReader: FieldReading {
     /// The servers of the manifest that was read.
     private(set) var servers: [MCPServerEntry] = []
 
-    private static let topLevelFields = ["tools", "plans", "mcpServers"]
+    /// The hosts that HTTP tools may use unless they say otherwise; nil if the manifest has no list.
+    private(set) var allowedHosts: AllowedHosts?
+    /// The position of each tool among the entries of the manifest; nil for those of OpenAPI files.
+    private(set) var entryPositions: [Int?] = []
+
+    /// Other files that the manifest is made of, by absolute path.
+    var files: [String] = []
+
+    private static let topLevelFields = ["tools", "plans", "mcpServers", "allow_hosts"]
     static let toolFields = [
         "name", "description", "version", "parameters", "output_schema", "command", "persistent",
-        "output",
-        "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts", "concurrency",
-        "max_output", "env", "pass_env", "allow_dash", "examples", "limits", "sandbox",
-        "privileges", "approval", "approval_timeout",
+        "output", "success_exit_codes", "idempotent", "read_only", "timeout", "max_attempts",
+        "concurrency", "max_output", "env", "pass_env", "allow_dash", "examples", "limits",
+        "sandbox", "privileges", "approval", "approval_timeout", "stdin", "retry_on_exit",
+        "fail_on_exit", "http", "retry_on", "allow_hosts",
     ]
     /// Fields that persistent tools do not have.
-    private static let executableFields = ["output", "success_exit_codes", "allow_dash"]
+    private static let executableFields = [
+        "output", "success_exit_codes", "allow_dash", "stdin", "retry_on_exit", "fail_on_exit",
+    ]
 
     /// Makes a reader for a manifest in that folder.
     init(folder: String) {
@@ -52,6 +62,7 @@ struct ManifestReader: FieldReading {
         }
         checkNames(fields, Self.topLevelFields)
         servers = readServers(fields["mcpServers"])
+        allowedHosts = allowedHosts(fields)
         guard let list = fields["tools"] else {
             if fields["mcpServers"] != nil { return [] }
             report(
@@ -71,7 +82,7 @@ struct ManifestReader: FieldReading {
             return []
         }
         var tools = readTools(entries)
-        if tools.count == entries.count { readExamples(fields, &tools) }
+        if Set(entryPositions).count >= entries.count { readExamples(fields, &tools) }
         return tools
     }
 
@@ -83,18 +94,26 @@ struct ManifestReader: FieldReading {
                 report(entry, field: "tools", "contains an entry without fields.")
                 continue
             }
-            toolName = fields["name"]?.scalar?.string ?? "tool \(position + 1)"
-            let tool = readTool(fields, at: entry)
-            let name = tool.description.name
-            if !name.isEmpty, let line = lines[name] {
-                report(
-                    fields["name"],
-                    field: "name",
-                    "is used twice, first on line \(line). Names must differ."
-                )
+            let isFile = fields["openapi"] != nil
+            toolName =
+                fields[isFile ? "openapi" : "name"]?.scalar?.string ?? "tool \(position + 1)"
+            let added =
+                isFile ? readOpenAPI(fields, at: entry) : [readTool(fields, at: entry)]
+            for tool in added {
+                let name = tool.description.name
+                if !name.isEmpty, let line = lines[name] {
+                    report(
+                        fields["name"] ?? entry,
+                        field: "name",
+                        isFile
+                            ? "\(name) is used twice, first on line \(line). Give a prefix."
+                            : "is used twice, first on line \(line). Names must differ."
+                    )
+                }
+                lines[name] = lines[name] ?? entry.line
+                entryPositions.append(isFile ? nil : position)
             }
-            lines[name] = lines[name] ?? entry.line
-            tools.append(tool)
+            tools += added
             toolName = nil
         }
         return tools
@@ -108,8 +127,25 @@ struct ManifestReader: FieldReading {
                 description: ""
             )
         )
-        tool.isPersistent = bool(fields, "persistent") ?? false
         describe(&tool.description, fields)
+        tool.maxOutput = size(fields, "max_output")
+        if fields["http"] != nil {
+            readHTTP(&tool, fields)
+        } else {
+            readProgram(&tool, fields, at: entry)
+        }
+        return tool
+    }
+
+    private mutating func readProgram(
+        _ tool: inout ManifestTool,
+        _ fields: YAMLNode.Mapping,
+        at entry: YAMLNode
+    ) {
+        tool.isPersistent = bool(fields, "persistent") ?? false
+        for name in ["retry_on", "allow_hosts"] where fields[name] != nil {
+            report(fields[name], field: name, "has no effect for a program. Remove it.")
+        }
         if tool.isPersistent {
             for name in Self.executableFields where fields[name] != nil {
                 report(
@@ -119,15 +155,14 @@ struct ManifestReader: FieldReading {
                 )
             }
         } else {
-            tool.outputFormat = outputFormat(fields)
-            tool.successExitCodes = exitCodes(fields)
+            tool.output = output(&tool.description, fields, usual: .text)
+            readExits(&tool, fields)
         }
-        tool.maxOutput = size(fields, "max_output")
         tool.variables = variables(fields)
         tool.passedVariables = passedVariables(fields)
         readConfinement(&tool, fields)
         readCommand(&tool, fields, at: entry)
-        return tool
+        readInput(&tool, fields)
     }
 
     private mutating func describe(
@@ -138,8 +173,15 @@ struct ManifestReader: FieldReading {
         description.version = text(fields, "version")
         description.parameters = parameters(fields)
         description.outputSchema = outputSchema(fields)
-        description.isIdempotent = bool(fields, "idempotent") ?? false
-        description.isReadOnly = bool(fields, "read_only") ?? false
+        describeEffects(&description, fields, (isIdempotent: false, isReadOnly: false))
+        describeBounds(&description, fields)
+    }
+
+    /// Timeout, attempts and concurrency.
+    mutating func describeBounds(
+        _ description: inout ToolDescription,
+        _ fields: YAMLNode.Mapping
+    ) {
         description.timeoutMilliseconds = duration(fields, "timeout")?.millisecondsRoundedUp
         description.maxAttempts = integer(fields, "max_attempts", 1...1000)
         description.concurrency = integer(fields, "concurrency", 1...Limits.largestSlots)
@@ -174,6 +216,16 @@ struct ManifestReader: FieldReading {
         }
     }
 
+    /// Whether it may run twice and changes nothing: what the manifest says, or what is usual.
+    mutating func describeEffects(
+        _ description: inout ToolDescription,
+        _ fields: YAMLNode.Mapping,
+        _ usual: (isIdempotent: Bool, isReadOnly: Bool)
+    ) {
+        description.isIdempotent = bool(fields, "idempotent") ?? usual.isIdempotent
+        description.isReadOnly = bool(fields, "read_only") ?? usual.isReadOnly
+    }
+
     // MARK: - Command
 
     private mutating func readCommand(
@@ -185,7 +237,8 @@ struct ManifestReader: FieldReading {
             return report(
                 entry,
                 field: "command",
-                "is missing. Give the program and its arguments as a list: [grep, -c, \"{text}\"]."
+                "is missing. Give the program and its arguments as a list: [grep, -c, \"{text}\"],"
+                    + " or http for a request."
             )
         }
         guard let list = node.sequence else {
