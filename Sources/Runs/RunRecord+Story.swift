@@ -35,7 +35,7 @@ extension RunChange {
                 + (delay > 0 ? "in \(milliseconds(Int(delay))) ms" : "at once")
         case .unplaceable(_, let message): message
         case .approvalAsked(_, let milliseconds):
-            "waits for it \(milliseconds) ms at most"
+            "it fails without an answer in \(milliseconds) ms"
         case .approved(_, let identity, let reason):
             [identity.map { "by \($0)" }, reason].compactMap(\.self).joined(separator: ": ")
         case .succeeded(_, _, let microseconds):
