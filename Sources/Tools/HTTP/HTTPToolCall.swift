@@ -105,6 +105,11 @@ final class HTTPToolCall: RunningInvocation {
                     ? .success(output)
                     : .failure(.outputTooLarge(invocation.tool, limit: invocation.maxOutput))
             }
+            .mapError { failure in
+                var failure = failure
+                failure.message = runner.shown(failure.message)
+                return failure
+            }
     }
 
     // MARK: - Redirects
