@@ -10,9 +10,11 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// For the command and what serves people's programs: such code waits for others most of the time, so
-/// that it should be small.
-let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+/// For modules that wait for others most of the time, so that they should be small. Only Deploy/build
+/// wants it: a package with such flags cannot be the dependency of another one.
+let small =
+    Context.environment["WEFT_BUILD_SMALL"] == nil
+    ? settings : settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 /// A module that computes and does nothing else: it depends on such modules and collections only.
 func pure(
@@ -107,13 +109,13 @@ let package = Package(
         // Pure: values in, values out.
         pure("Core", []),
         pure("JSON", ["CSimdJSON", ordered]),
-        pure("YAML", ["CYAML"]),
+        pure("YAML", ["CYAML"], small),
         pure("Schemas", ["JSON", ordered]),
         pure("Plans", ["Core", "JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "Core", "JSON", "Plans", deques, ordered]),
         pure("Runs", ["Core", "JSON", "Plans", "Wire", deques]),
         pure("Scheduling", ["Core", "Plans", heaps, deques]),
-        pure("PlannerCore", ["Core", "JSON", "Schemas", "Plans", ordered]),
+        pure("PlannerCore", ["Core", "JSON", "Schemas", "Plans", ordered], small),
         pure(
             "CoordinatorCore",
             [
@@ -121,8 +123,8 @@ let package = Package(
                 deques, heaps, ordered,
             ]
         ),
-        pure("LaunchCore", ["Core"]),
-        pure("MCP", ["Core", "JSON"]),
+        pure("LaunchCore", ["Core"], small),
+        pure("MCP", ["Core", "JSON"], small),
         pure(
             "MCPServer",
             ["Core", "JSON", "MCP", "PlannerCore", "Plans", "Schemas", "Wire"],
@@ -132,12 +134,13 @@ let package = Package(
 
         // Shells: sockets, timers, processes, logging.
         shell("UVLoop", ["CLibuv", "CProcess", "Core"]),
-        shell("Configuration", ["Core", "YAML"]),
-        shell("HTTP", ["CCurl", "UVLoop", "Core"]),
+        shell("Configuration", ["Core", "YAML"], small),
+        shell("HTTP", ["CCurl", "UVLoop", "Core"], small),
         shell("HTTPServer", ["CMicroHTTPD", "UVLoop"], small),
         shell(
             "LanguageModels",
-            ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"]
+            ["HTTP", "UVLoop", "Core", "JSON", "PlannerCore", "Configuration", "YAML"],
+            small
         ),
         shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
         shell(
@@ -149,7 +152,8 @@ let package = Package(
             [
                 "UVLoop", "HTTP", "MCP", "Core", "JSON", "Schemas", "Plans", "Wire", "PlannerCore",
                 "Configuration", "YAML", deques, ordered,
-            ]
+            ],
+            small
         ),
         shell(
             "Coordinator",
@@ -173,7 +177,8 @@ let package = Package(
             [
                 "UVLoop", "Transport", "Core", "JSON", "YAML", "Wire", "Tools", "Configuration",
                 "LaunchCore", deques,
-            ]
+            ],
+            small
         ),
 
         // Faces: the library and the command.
@@ -183,7 +188,8 @@ let package = Package(
                 "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Tools", "Coordinator",
                 "CoordinatorCore", "Worker", "WorkerCore", "Client", "LanguageModels",
                 "PlannerCore", "Configuration", logging, ordered,
-            ]
+            ],
+            small
         ),
         // What all commands share: outputs, terminal, exit codes, one command on a loop.
         shell(
@@ -191,7 +197,8 @@ let package = Package(
             [
                 "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Configuration", "Client",
                 arguments, logging,
-            ]
+            ],
+            small
         ),
         shell(
             "Bench",
