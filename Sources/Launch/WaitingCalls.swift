@@ -29,16 +29,21 @@ extension [WaitingCall] {
     /// The nodes as the machine of a launch counts them; without those that no group could run.
     func waiting(for groups: [GroupEntry]) -> [WaitingNodes] {
         let offers = groups.map { (tools: $0.toolNames, labels: Dictionary($0.labels)) }
+        func fits(_ call: WaitingCall, _ place: Int) -> Bool {
+            call.requires.allSatisfy { offers[place].labels[$0.key] == $0.value }
+        }
         var found: [Kind: [Int]] = [:]
         return compactMap { call in
             let kind = Kind(tool: call.tool, requires: call.requires)
-            let able =
+            var able =
                 found[kind]
-                ?? groups.indices.filter { place in
-                    let offer = offers[place]
-                    return offer.tools.contains(call.tool)
-                        && call.requires.allSatisfy { offer.labels[$0.key] == $0.value }
+                ?? groups.indices.filter { offers[$0].tools.contains(call.tool) && fits(call, $0) }
+            // Which tools an MCP server has is known when it runs.
+            if able.isEmpty, found[kind] == nil {
+                able = groups.indices.filter {
+                    groups[$0].manifest?.mayHave(call.tool) ?? false && fits(call, $0)
                 }
+            }
             found[kind] = able
             return able.isEmpty ? nil : WaitingNodes(groups: able, wait: call.wait, count: 1)
         }

@@ -254,6 +254,9 @@ public final class WorkerService {
         let attempt = start.attempt
         let startedAt = loop.nowNanoseconds
         starting = attempt
+        guard options.toolbox.runner(named: start.tool) != nil else {
+            return noteToolGone(start)
+        }
         if let failure = options.toolbox.validate(arguments: start.arguments, for: start.tool) {
             return finish(attempt, .failure(failure), isTruncated: false, startedAt: startedAt)
         }
@@ -276,6 +279,22 @@ public final class WorkerService {
         guard starting != nil else { return }
         starting = nil
         running[attempt] = handle
+    }
+
+    /// The tool of an attempt has gone since the attempt was taken on.
+    private func noteToolGone(_ start: WorkerMachine.AttemptStart) {
+        starting = nil
+        let failure = Failure(
+            code: .spawnFailed,
+            message: "\(start.tool) was not started: the worker no longer has it.",
+            isRetryable: true
+        )
+        let problem = WorkerMachine.StartProblem(
+            failure: failure,
+            isShortage: false,
+            arguments: start.arguments
+        )
+        handle(.attemptNotStarted(start.attempt, problem))
     }
 
     private func handleReport(

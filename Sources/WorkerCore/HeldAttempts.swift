@@ -29,13 +29,20 @@ struct HeldAttempts: Sendable {
         active = ActiveAttempts(configuration)
     }
 
-    /// Tools have changed or come: each with its position.
+    /// Tools have changed, come or gone: each with its position.
+    ///
+    /// What waits for a tool that has gone is rejected; what runs goes on.
     mutating func setTools(
         _ changes: [(index: Int, tool: ToolDescription)],
+        without gone: [Int],
         over channel: Channel,
         in turn: inout WorkerTurn
     ) {
         active.setTools(changes)
+        if channel.isOpen {
+            let refusal = Refusal(.unknownTool, "The worker no longer has the tool.")
+            for tool in gone { active.rejectQueued(ofTool: tool, refusal, in: &turn) }
+        }
         active.startQueued(over: channel, in: &turn)
     }
 

@@ -21,6 +21,8 @@ struct ToolAvailability: Sendable {
     private(set) var withheld: [WithheldTool] = []
     /// What the coordinator was told about that.
     private var announced: [WithheldTool] = []
+    /// The tools that there were and are no longer.
+    private var gone: Set<String> = []
     /// Whether the coordinator does not know the tools that there are now.
     private var hasChanged = false
     private var lastCheck: Instant?
@@ -39,8 +41,8 @@ struct ToolAvailability: Sendable {
         self.indexes = indexes
     }
 
-    /// The position of a tool in the configuration.
-    func index(of name: String) -> Int? { indexes[name] }
+    /// The position of a tool that there is.
+    func index(of name: String) -> Int? { gone.contains(name) ? nil : indexes[name] }
 
     /// The tools that can run now.
     var offered: [ToolDescription] {
@@ -85,18 +87,21 @@ struct ToolAvailability: Sendable {
         announceChanges(over: channel, in: &turn)
     }
 
-    /// There are other tools than before; returns them in the order of their positions, with those
-    /// that have gone.
+    /// There are other tools than before; returns each with its position, and the positions of
+    /// those that have gone.
     mutating func handleChanged(
         _ changed: [ToolDescription]
-    ) -> [(index: Int, tool: ToolDescription)] {
+    ) -> (tools: [(index: Int, tool: ToolDescription)], gone: [Int]) {
         tools = changed
         hasChanged = true
-        return changed.map { tool in
+        let present = Set(changed.map(\.name))
+        gone = Set(indexes.keys).subtracting(present)
+        let entries = changed.map { tool in
             let index = indexes[tool.name] ?? indexes.count
             indexes[tool.name] = index
             return (index, tool)
         }
+        return (entries, gone.compactMap { indexes[$0] }.sorted())
     }
 
     /// Tells the coordinator what has changed since it was told last.

@@ -100,8 +100,9 @@ public struct WorkerMachine: Sendable {
         case .toolsChecked(let withheld):
             tools.handleChecked(withheld, over: channel, in: &turn)
         case .toolsChanged(let changed):
-            attempts.setTools(tools.handleChanged(changed), over: channel, in: &turn)
+            let changes = tools.handleChanged(changed)
             connection.noteTools(changed)
+            attempts.setTools(changes.tools, without: changes.gone, over: channel, in: &turn)
             tools.announceChanges(over: channel, in: &turn)
             tools.check(in: &turn)
         case .startRequested:

@@ -212,8 +212,12 @@ class Misbehaving(Hosting):
         self.assertEqual("slept", self.succeed("sleep", {"seconds": 1}))
         messages = [json.loads(line) for line in journal.read_text().splitlines()]
         cancelled = [m["params"] for m in messages if m["method"] == "notifications/cancelled"]
-        calls = [m["id"] for m in messages if m["method"] == "tools/call"]
-        self.assertEqual(calls[0], cancelled[0]["requestId"])
+        calls = [m for m in messages if m["method"] == "tools/call"]
+        self.assertEqual(calls[0]["id"], cancelled[0]["requestId"])
+        parents = [call["params"]["_meta"]["traceparent"] for call in calls]
+        self.assertEqual(3, len(set(parents)))
+        for parent in parents:
+            self.assertRegex(parent, "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$")
         self.assertEqual(1, sum("MCP server ready" in line for line in worker.log))
 
     def test_a_server_that_cannot_start_says_why(self):

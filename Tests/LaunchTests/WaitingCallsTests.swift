@@ -1,6 +1,7 @@
 // Which groups could run the nodes that wait.
 import LaunchCore
 import Testing
+import Tools
 
 @testable import Launch
 
@@ -30,5 +31,25 @@ struct WaitingCallsTests {
                 WaitingNodes(groups: [1], wait: .seconds(1), count: 1),
             ]
         )
+    }
+
+    @Test("A group with an MCP server may have tools that no manifest names")
+    func servers() throws {
+        func group(_ fields: String) throws -> GroupEntry {
+            var group = GroupEntry(name: "a", place: .local, count: 1)
+            let yaml = "mcpServers: {kit: {command: kit\(fields)}}"
+            group.manifest = try Manifest.parse(yaml: yaml, path: "/x/tools.yaml")
+            return group
+        }
+        let groups = [
+            self.group([]), try group(""), try group(", prefix: k_"), try group(", allow: [add]"),
+        ]
+        func able(_ tool: String) -> [Int]? {
+            [call(tool)].waiting(for: groups).first?.groups
+        }
+        #expect(able("sleep") == [0])
+        #expect(able("add") == [1, 3])
+        #expect(able("k_add") == [1, 2])
+        #expect(able("kit_add") == [1, 3])
     }
 }

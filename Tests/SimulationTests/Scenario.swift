@@ -61,6 +61,7 @@ struct Scenario {
         case keyChange
         case coordinatorCrash
         case diskFull
+        case toolList
     }
 
     /// The most workers of a scenario.

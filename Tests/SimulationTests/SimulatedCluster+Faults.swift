@@ -20,6 +20,7 @@ extension SimulatedCluster {
         case .pause: pauseCoordinator()
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
+        case .toolList: changeTools(of: worker)
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)

@@ -165,20 +165,39 @@ extension SimulatedCluster {
         return [WithheldTool(name: tool, reason: "it is gone")]
     }
 
+    /// One of its tools goes and the others come in another order, for a while.
+    func changeTools(of worker: SimulatedWorker) {
+        guard let gone = draw.element(SimulatedTools.mix) else { return }
+        faults.note(.toolListChanged)
+        trace.add(now, "\(worker.label) loses the tool \(gone)")
+        setTools(of: worker, worker.allTools.reversed().filter { $0.name != gone })
+        plan(
+            .restoreTools(worker),
+            after: draw.duration(.milliseconds(1) ... .milliseconds(2_000))
+        )
+    }
+
+    func setTools(of worker: SimulatedWorker, _ tools: [ToolDescription]) {
+        worker.toolNames = Set(tools.map(\.name))
+        tell(worker, .toolsChanged(tools))
+    }
+
     /// Whether the worker cannot start the tool, finally or temporarily.
     private func refuseStart(
         of worker: SimulatedWorker,
         _ start: WorkerMachine.AttemptStart
     ) -> WorkerMachine.StartProblem? {
-        guard !isHealed else { return nil }
+        let isGone = !worker.toolNames.contains(start.tool)
+        if isGone { faults.note(.toolGoneAtStart) }
+        guard !isHealed || isGone else { return nil }
         let isSick = scenario.sick[worker.name] == start.tool
         let isShort = scenario.scarce[worker.name].map { worker.running.count >= $0 } ?? false
-        guard isSick || isShort else { return nil }
-        faults.note(isSick ? .startRefused : .shortage)
+        guard isSick || isShort || isGone else { return nil }
+        if !isGone { faults.note(isSick ? .startRefused : .shortage) }
         trace.add(now, "\(worker.label) cannot start \(start.attempt)")
         return WorkerMachine.StartProblem(
             failure: Failure(code: .spawnFailed, message: "it cannot begin", isRetryable: true),
-            isShortage: !isSick,
+            isShortage: !isSick && !isGone,
             arguments: start.arguments
         )
     }

@@ -82,6 +82,7 @@ final class SimulatedCluster {
         case noticeEnd(SimulatedLink, Direction)
         case release(SimulatedLink, Direction)
         case answerConnect(SimulatedWorker)
+        case restoreTools(SimulatedWorker)
         case written(SimulatedWorker, SimulatedLink)
         case toolEnds(SimulatedWorker, AttemptID, version: Int)
         case toolKills(SimulatedWorker, AttemptID)
@@ -228,9 +229,8 @@ final class SimulatedCluster {
             true
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
             .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .decide, .ask,
-            .fault,
-            .ambush,
-            .startCoordinator, .crashCoordinator:
+            .fault, .ambush, .restoreTools, .startCoordinator,
+            .crashCoordinator:
             false
         }
     }
@@ -241,6 +241,7 @@ final class SimulatedCluster {
         case .noticeEnd(let link, let direction): noticeEnd(link, direction)
         case .release(let link, let direction): release(link, direction)
         case .answerConnect(let worker): answerConnect(worker)
+        case .restoreTools(let worker): setTools(of: worker, worker.allTools)
         case .written(let worker, let link):
             guard worker.isAlive, worker.link === link else { return }
             tell(worker, .written)

@@ -16,6 +16,10 @@ final class SimulatedWorker {
     /// The result of its machine's `nextDeadline()` after the latest change.
     var due: Instant?
     let slots: Int
+    /// What it has when nothing is wrong.
+    let allTools: [ToolDescription]
+    /// The names of what it has now.
+    var toolNames: Set<String>
     /// Running tools, by attempt; each with the number of its end event.
     var running: [AttemptID: RunningTool] = [:]
     /// The attempts whose tools were told to end.
@@ -45,6 +49,8 @@ final class SimulatedWorker {
         self.name = name
         self.incarnation = incarnation
         self.slots = slots
+        allTools = tools
+        toolNames = Set(tools.map(\.name))
         var configuration = WorkerConfiguration(
             name: name,
             slots: slots,

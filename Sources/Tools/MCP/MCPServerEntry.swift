@@ -52,14 +52,23 @@ public struct MCPServerEntry: Sendable {
         var readsJSON = false
     }
 
+    /// Texts that name variables of the worker.
+    private var texts: [EnvironmentText] {
+        switch place {
+        case .program(_, let program): program.variables.map(\.value)
+        case .address(let url, let headers): [url] + headers.map(\.value)
+        }
+    }
+
+    /// The worker's variables that it gets, by name.
+    var passedVariables: [String] {
+        let own = if case .program(let tool, _) = place { tool.passedVariables } else { [String]() }
+        return own + texts.flatMap(\.variables)
+    }
+
     /// Warnings of variables that the worker's environment lacks.
     func unsetVariables(_ environment: [String: String]) -> [String] {
-        let texts: [EnvironmentText] =
-            switch place {
-            case .program(_, let program): program.variables.map(\.value)
-            case .address(let url, let headers): [url] + headers.map(\.value)
-            }
-        return texts.compactMap { $0.missing(environment) }.map {
+        texts.compactMap { $0.missing(environment) }.map {
             "\(name): the worker's environment has no \($0), which the manifest names; its tools"
                 + " cannot run until that has changed."
         }
@@ -68,6 +77,17 @@ public struct MCPServerEntry: Sendable {
     /// Whether a tool is offered.
     func offers(_ tool: String) -> Bool {
         (allowed?.contains(tool) ?? true) && !denied.contains(tool)
+    }
+
+    /// Whether a name here may be that of one of its tools.
+    func mayHave(_ name: String) -> Bool {
+        let ownPrefix = "\(self.name)_"
+        let plain = name.hasPrefix(ownPrefix) ? name.dropFirst(ownPrefix.count) : name[...]
+        return [name[...], plain].contains { text in
+            let prefix = prefix ?? ""
+            guard text.hasPrefix(prefix) else { return false }
+            return allowed?.contains(String(text.dropFirst(prefix.count))) ?? true
+        }
     }
 
     /// The name of a tool here; with the server's name before it if another tool has that name.

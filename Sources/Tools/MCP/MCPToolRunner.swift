@@ -67,7 +67,9 @@ final class MCPInvocation: RunningInvocation {
     var outputLimit: Int { invocation.maxOutput }
 
     /// The W3C trace context of the call.
-    var traceParent: String? { nil }
+    var traceParent: String {
+        TraceContext.parent(run: invocation.run, attempt: invocation.attempt)
+    }
 
     func begin() { send(.started) }
 

@@ -55,16 +55,35 @@ extension Manifest {
                 }
             }
         }
+        for server in servers { names.formUnion(server.files(in: folder)) }
         return names.sorted()
     }
 
     /// The name after the folder; nil if the text goes on with another folder's name.
-    private static func name(_ rest: Substring, isWhole: Bool) -> String? {
+    fileprivate static func name(_ rest: Substring, isWhole: Bool) -> String? {
         if rest.isEmpty { return "." }
         guard rest.first == "/" else { return nil }
         // What follows a placeholder is not known, only its folder.
         let path = isWhole ? rest : rest[..<(rest.lastIndex(of: "/") ?? rest.startIndex)]
         let name = path.split(separator: "/").joined(separator: "/")
         return name.isEmpty ? "." : name
+    }
+}
+
+extension MCPServerEntry {
+    /// The files in a manifest's folder that its program's words name, without the folder.
+    fileprivate func files(in folder: String) -> [String] {
+        guard case .program(let tool, let program) = place, program.folder == folder else {
+            return []
+        }
+        return tool.command.elements.compactMap(\.literal).compactMap { word in
+            guard !word.isEmpty, !word.hasPrefix("-") else { return nil }
+            let path = word.hasPrefix("/") ? word : "\(folder)/\(word)"
+            guard path == folder || path.hasPrefix(folder + "/"),
+                !path.split(separator: "/").contains(".."),
+                FileManager.default.fileExists(atPath: path)
+            else { return nil }
+            return word == "." ? "." : Manifest.name(path.dropFirst(folder.count), isWhole: true)
+        }
     }
 }

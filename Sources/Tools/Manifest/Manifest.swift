@@ -63,6 +63,14 @@ public struct Manifest: Sendable {
         return Manifest(path: path, tools: tools, servers: reader.servers, files: reader.files)
     }
 
+    /// Whether one of its servers may have a tool of that name.
+    public func mayHave(_ tool: String) -> Bool { servers.contains { $0.mayHave(tool) } }
+
+    /// The worker's variables that tools and servers get, by name.
+    public var passedVariables: [String] {
+        tools.flatMap(\.passedVariables) + servers.flatMap(\.passedVariables)
+    }
+
     /// Things that are allowed but may prevent tools from working here, one sentence each.
     ///
     /// Programs that are not installed, variables to pass on that are not set, and limits that the

@@ -111,7 +111,7 @@ struct ClusterOptions: ParsableArguments {
 
     /// Variables with keys of models, except those that a tool gets by name.
     private func withheld(_ keys: Set<String>) throws -> Set<String> {
-        let passed = try tools.map { try Manifest.load(path: $0).tools.flatMap(\.passedVariables) }
+        let passed = try tools.map { try Manifest.load(path: $0).passedVariables }
         return keys.subtracting(passed ?? [])
     }
 
