@@ -20,7 +20,6 @@ extension SimulatedCluster {
         case .pause: pauseCoordinator()
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
-        case .toolList: changeTools(of: worker)
         default:
             guard let worker = draw.element(workers.filter(\.isAlive)) else { return }
             self.strike(worker, strike)
@@ -42,6 +41,7 @@ extension SimulatedCluster {
         case .keyChange: changeKey(of: worker)
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
+        case .toolList: changeTools(of: worker)
         case .stop, .clientCut: break
         }
     }
