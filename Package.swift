@@ -331,7 +331,7 @@ let package = Package(
         tests(
             "ToolsTests",
             [
-                "UVLoop", "HTTP", "Core", "JSON", "Plans", "Wire", "Configuration", "Tools",
+                "UVLoop", "HTTP", "Core", "JSON", "Plans", "Wire", "Configuration", "MCP", "Tools",
                 "TestKit",
             ],
             exclude: ["Fixtures"]
