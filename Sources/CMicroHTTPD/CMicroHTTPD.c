@@ -332,17 +332,14 @@ weft_httpd *weft_httpd_new(const char *host, uint16_t port, weft_httpd_limits li
         httpd, MHD_OPTION_CONNECTION_LIMIT, limits.connection_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEAD_LIMIT, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info = httpd->daemon == NULL
-        ? NULL
-        : api.get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL) {
-        if (httpd->daemon != NULL) api.stop_daemon(httpd->daemon);
-        else close(httpd->socket);
+    if (httpd->daemon == NULL) {
+        close(httpd->socket);
         free(httpd);
         errno = EIO;
         return NULL;
     }
-    httpd->descriptor = info->epoll_fd;
+    httpd->descriptor =
+        api.get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return httpd;
 }
 
@@ -430,13 +427,10 @@ static void add_headers(struct MHD_Response *response, const char *headers) {
 static void respond(
     struct exchange *exchange, struct MHD_Response *response, unsigned status,
     const char *headers) {
-    if (response == NULL) {
-        exchange->is_broken = true;
-    } else {
-        add_headers(response, headers);
-        exchange->response = response;
-        exchange->status = status;
-    }
+    exchange->is_broken = response == NULL;
+    if (response != NULL) add_headers(response, headers);
+    exchange->response = response;
+    exchange->status = status;
     resume(exchange);
 }
 

@@ -6,6 +6,8 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import unittest
 
@@ -13,6 +15,17 @@ from mcp_server import Cluster, HTTPServer, Server, python, request, sleeping
 from peer import PATIENCE, WEFT
 
 CLIENTS = pathlib.Path(__file__).resolve().parent / "clients"
+
+
+MODEL = """
+import json, sys
+text = "\\n".join(message["content"] for message in json.load(sys.stdin)["messages"])
+if text.startswith("You plan calls"):
+    print(json.dumps({"tasks": [{"id": "t1", "tool_name": "echo", "args": {"x": "rivers"}}]}))
+else:
+    print(json.dumps({"thought": "", "action": "finish", "reason": None,
+                      "answer": "seen" if "rivers" in text else "unseen"}))
+"""
 
 
 class ServerTests(unittest.TestCase):
@@ -101,6 +114,29 @@ class ServerTests(unittest.TestCase):
             index = numbers.pop(message["id"])
             self.assertEqual(message["result"]["content"], [
                 {"type": "text", "text": '{"value": %d}' % index}])
+
+    def test_goals_and_answers_of_the_language_model_of_its_own_cluster(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            (path / "model.py").write_text(MODEL, encoding="utf-8")
+            (path / "weft.yaml").write_text(json.dumps({"models": {"planner": {
+                "api": "command", "command": [sys.executable, str(path / "model.py")]}}}),
+                encoding="utf-8")
+            server = Server("--diagnostics", "--config", str(path / "weft.yaml"))
+            self.addCleanup(server.stop)
+            names = [tool["name"] for tool in server.ask("tools/list")["result"]["tools"]]
+            self.assertIn("run_goal", names)
+            reached = server.call("run_goal", {"goal": "Say what you see.", "tools": ["echo"]})
+            self.assertEqual((reached["status"], reached["answer"]), ("succeeded", "seen"))
+            plan = {"tasks": [{"id": "a", "tool_name": "echo", "args": {"x": "lakes"}}],
+                    "join_instruction": "Say what you see."}
+            self.assertEqual(
+                server.call("run_plan", {"plan": plan, "join": "llm"})["answer"], "unseen")
+            self.assertEqual(server.close_input(), 0)
+        plain = Server("--diagnostics")
+        self.addCleanup(plain.stop)
+        names = [tool["name"] for tool in plain.ask("tools/list")["result"]["tools"]]
+        self.assertNotIn("run_goal", names)
 
     def test_changes_of_the_tools_are_told(self):
         server = self.serve("--expose-tools")

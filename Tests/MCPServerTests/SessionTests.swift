@@ -296,4 +296,33 @@ struct SessionTests {
         harness.handle(.finished(call, .tool(.failure("no"))))
         #expect(try harness.sent()["result"] != nil)
     }
+
+    @Test("Long lists come in pages, each tool once, in the order of names")
+    func pages() throws {
+        var harness = try SessionHarness(exposesTools: true, isOpen: true)
+        let tools = (0..<450).reversed()
+            .map { number in
+                ToolDocument(
+                    description: ToolDescription(name: "tool_\(1_000 + number)", description: "A."),
+                    workers: ["w"]
+                )
+            }
+        var names: [String] = []
+        var cursor: String?
+        repeat {
+            let params = cursor.map { #"{"cursor":"\#($0)"}"# } ?? "{}"
+            try harness.receive(
+                #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":\#(params)}"#
+            )
+            let (call, request) = try harness.begun()
+            #expect(request == .listTools)
+            harness.handle(.finished(call, .tools(tools)))
+            let result = try #require(try harness.sent()["result"])
+            names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
+            cursor = result["nextCursor"]?.stringValue
+        } while cursor != nil && names.count < 1_000
+        let exposed = names.filter { $0.hasPrefix("tool_") }
+        #expect(exposed.count == 450 && exposed == exposed.sorted())
+        #expect(names.count == 450 + OwnTool.allCases.count)
+    }
 }
