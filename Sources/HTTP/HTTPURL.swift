@@ -12,6 +12,15 @@ public struct HTTPURL: Sendable, Equatable {
     /// The port, also where it is the usual one.
     public let port: Int
 
+    /// Whether a redirect from here to there stays within the host and its port, or only adds TLS.
+    ///
+    /// Others are not followed: they would send what is meant for one host to another.
+    public func mayRedirect(to next: HTTPURL) -> Bool {
+        let addsTLS =
+            (scheme, next.scheme) == ("http", "https") && port == 80 && next.port == 443
+        return host == next.host && (addsTLS || scheme == next.scheme && port == next.port)
+    }
+
     /// Reads a URL, or what a reference means at a place with another URL.
     ///
     /// Nil for anything else, for other schemes, and where libcurl cannot be loaded.

@@ -380,8 +380,8 @@ class Real(Hosting):
             server = Process([program(kind, "python"), self.write(f"{kind}.py", text),
                               str(ports[-1])])
             self.addCleanup(server.stop)
-        # The worker comes first: what it cannot reach yet is tried again.
-        self.start(new={"url": f"http://127.0.0.1:{ports[0]}/mcp"},
+        # The worker comes first: what it cannot reach yet is tried again. One address redirects.
+        self.start(new={"url": f"http://127.0.0.1:{ports[0]}/mcp/"},
                    old={"url": f"http://127.0.0.1:{ports[1]}/mcp",
                         "headers": {"X-Test": "${HOME}"}})
         self.wait(lambda: {"slow", "triple", "halve"} <= set(self.tools()), "all are offered")

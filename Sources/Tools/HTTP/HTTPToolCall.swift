@@ -126,10 +126,7 @@ final class HTTPToolCall: RunningInvocation {
         guard let next = HTTPURL(location, at: url) else {
             return fail("redirected to an address that is not one of http or https")
         }
-        let isUpgrade =
-            (url.scheme, next.scheme) == ("http", "https") && url.port == 80 && next.port == 443
-        let isSame = url.scheme == next.scheme && url.port == next.port
-        guard url.host == next.host, isUpgrade || isSame else {
+        guard url.mayRedirect(to: next) else {
             return fail(
                 "redirected to \(next.scheme)://\(next.host):\(next.port), and only redirects within"
                     + " the host and its port are followed; name that address in the tool's url"

@@ -13,7 +13,8 @@ internal import UVLoop
 final class MCPAddress: MCPTransport {
     private let client: HTTPClient
     private let loop: EventLoop
-    private let url: String
+    /// The address, which a redirect changes.
+    private var url: String
     private let headers: [(String, String)]
     private let report: (MCPTransportEvent) -> Void
     private var session: String?
@@ -25,14 +26,21 @@ final class MCPAddress: MCPTransport {
 
     /// One request and its response.
     private struct Exchange {
-        var request: Int?
+        var outgoing: MCPClientMachine.Outgoing
+        /// How often it was sent elsewhere, and where it is to be sent now.
+        var hops: Int
+        var redirect: String?
         var transfer: HTTPTransfer?
         var status = 0
         var isStream = false
         var body: [UInt8] = []
         var parser: SSEParser
         var isAnswered = false
+
+        var request: Int? { outgoing.request }
     }
+
+    private static let redirectsLimit = 5
 
     /// How long a server may say nothing during a call; the worker ends calls that take too long.
     private static let silence: Duration = .seconds(86_400)
@@ -51,12 +59,15 @@ final class MCPAddress: MCPTransport {
         self.report = report
     }
 
-    func send(_ outgoing: MCPClientMachine.Outgoing) {
+    func send(_ outgoing: MCPClientMachine.Outgoing) { send(outgoing, hops: 0) }
+
+    private func send(_ outgoing: MCPClientMachine.Outgoing, hops: Int) {
         guard !hasEnded else { return }
         lastExchange += 1
         let number = lastExchange
         exchanges[number] = Exchange(
-            request: outgoing.request,
+            outgoing: outgoing,
+            hops: hops,
             parser: SSEParser(limit: max(maximumMessage, 1 << 20))
         )
         let transfer = client.start(
@@ -114,6 +125,8 @@ final class MCPAddress: MCPTransport {
 
     private func headArrived(_ head: HTTPHead, of number: Int) {
         exchanges[number]?.status = head.status
+        // Only those that repeat the request as it is.
+        if [307, 308].contains(head.status) { exchanges[number]?.redirect = head["location"] }
         let type = head["content-type"]?.lowercased() ?? ""
         exchanges[number]?.isStream = type.hasPrefix("text/event-stream")
         if let session = head["mcp-session-id"], head.status < 300 { self.session = session }
@@ -159,6 +172,10 @@ final class MCPAddress: MCPTransport {
 
     private func ended(_ result: Result<Void, HTTPError>, _ number: Int) {
         guard let exchange = exchanges[number] else { return }
+        if case .success = result, exchange.hops < Self.redirectsLimit, follow(exchange.redirect) {
+            exchanges[number] = nil
+            return send(exchange.outgoing, hops: exchange.hops + 1)
+        }
         if exchange.isStream {
             var parser = exchange.parser
             var events: [ServerSentEvent] = []
@@ -183,6 +200,15 @@ final class MCPAddress: MCPTransport {
             ]
             lose(number, "\(error)", mayHaveArrived: !neverSent.contains(error.code))
         }
+    }
+
+    /// Goes to another address of the same host, as servers ask for that move their endpoint.
+    private func follow(_ location: String?) -> Bool {
+        guard let location, let old = HTTPURL(url), let new = HTTPURL(location, at: old),
+            old.mayRedirect(to: new)
+        else { return false }
+        url = new.text
+        return true
     }
 
     private func statusWords(_ exchange: Exchange) -> String {

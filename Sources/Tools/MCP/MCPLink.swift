@@ -104,7 +104,9 @@ final class MCPLink {
         calls[lastCall] = call
         let limit = calls.values.reduce(0) { max($0, $1.outputLimit) }
         // A result has its content as text and, escaped again, as structure.
-        transport?.maximumMessage = min(limit, 1 << 40) * 3 + (1 << 20)
+        let room = min(limit, 1 << 40) * 3 + (1 << 20)
+        // Never less, since a long line may be on its way.
+        if let transport, transport.maximumMessage < room { transport.maximumMessage = room }
         call.begin()
         handle(
             .callRequested(
