@@ -1,12 +1,11 @@
 // The shim over libmicrohttpd; CMicroHTTPD.h says what each function does.
 #define _GNU_SOURCE
 #include "CMicroHTTPD.h"
+#include "Listening.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +48,8 @@ struct weft_httpd {
     uint16_t port;
     weft_httpd_limits limits;
     uint64_t last_number;
+    // Bytes of all bodies that have not been copied.
+    size_t all_bodies;
     struct exchange *exchanges;
     struct event *first, *last;
     // The exchange of the last event, and whether it is over.
@@ -106,13 +107,20 @@ static struct exchange *find(weft_httpd *httpd, uint64_t number) {
     return exchange;
 }
 
+static void free_body(struct exchange *exchange) {
+    free(exchange->body);
+    exchange->httpd->all_bodies -= exchange->body_length;
+    exchange->body = NULL;
+    exchange->body_length = exchange->body_capacity = 0;
+}
+
 static void free_exchange(struct exchange *exchange) {
     struct exchange **link = &exchange->httpd->exchanges;
     while (*link != NULL && *link != exchange) link = &(*link)->next;
     if (*link != NULL) *link = exchange->next;
     if (exchange->response != NULL) api.destroy_response(exchange->response);
     free(exchange->head);
-    free(exchange->body);
+    free_body(exchange);
     free(exchange->pending);
     free(exchange);
 }
@@ -214,12 +222,16 @@ static enum MHD_Result request_arrived(
     struct exchange *exchange = *place;
     if (exchange == NULL) return begin_exchange(httpd, connection, path, method, place);
     if (*length > 0) {
-        if (exchange->body_length + *length > httpd->limits.body_limit) {
+        if (exchange->body_length + *length > httpd->limits.body_limit
+            || httpd->all_bodies + *length > httpd->limits.all_bodies_limit) {
             exchange->is_too_large = true;
-        } else if (!exchange->is_too_large
-            && !append(&exchange->body, &exchange->body_length, &exchange->body_capacity, bytes,
-                *length)) {
-            return MHD_NO;
+            free_body(exchange);
+        } else if (!exchange->is_too_large) {
+            if (!append(&exchange->body, &exchange->body_length, &exchange->body_capacity, bytes,
+                    *length)) {
+                return MHD_NO;
+            }
+            httpd->all_bodies += *length;
         }
         *length = 0;
         return MHD_YES;
@@ -272,45 +284,6 @@ static ssize_t read_stream(void *data, uint64_t position, char *bytes, size_t mo
 
 // MARK: - The listener
 
-static int open_socket(const char *host, uint16_t port, uint16_t *bound) {
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-        .ai_flags = AI_NUMERICHOST | AI_PASSIVE,
-    };
-    struct addrinfo *address = NULL;
-    if (getaddrinfo(host, NULL, &hints, &address) != 0 || address == NULL) {
-        errno = EADDRNOTAVAIL;
-        return -1;
-    }
-    int yes = 1;
-    int descriptor =
-        socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (address->ai_family == AF_INET6) {
-        ((struct sockaddr_in6 *)address->ai_addr)->sin6_port = htons(port);
-    } else {
-        ((struct sockaddr_in *)address->ai_addr)->sin_port = htons(port);
-    }
-    struct sockaddr_storage own = {0};
-    socklen_t length = sizeof own;
-    bool is_open = descriptor >= 0
-        && setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0
-        && bind(descriptor, address->ai_addr, address->ai_addrlen) == 0
-        && listen(descriptor, 128) == 0
-        && getsockname(descriptor, (struct sockaddr *)&own, &length) == 0;
-    freeaddrinfo(address);
-    if (!is_open) {
-        int code = errno;
-        if (descriptor >= 0) close(descriptor);
-        errno = code;
-        return -1;
-    }
-    *bound = ntohs(
-        own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
-                                  : ((struct sockaddr_in *)&own)->sin_port);
-    return descriptor;
-}
-
 weft_httpd *weft_httpd_new(const char *host, uint16_t port, weft_httpd_limits limits) {
     if (!is_there()) {
         errno = ENOSYS;
@@ -319,7 +292,7 @@ weft_httpd *weft_httpd_new(const char *host, uint16_t port, weft_httpd_limits li
     weft_httpd *httpd = calloc(1, sizeof *httpd);
     if (httpd == NULL) return NULL;
     httpd->limits = limits;
-    httpd->socket = open_socket(host, port, &httpd->port);
+    httpd->socket = weft_httpd_listen(host, port, &httpd->port);
     if (httpd->socket < 0) {
         int code = errno;
         free(httpd);
@@ -399,9 +372,7 @@ void weft_httpd_copy(weft_httpd *httpd, uint8_t *head, uint8_t *body) {
     if (exchange == NULL) return;
     memcpy(head, exchange->head, exchange->head_length);
     if (exchange->body_length > 0) memcpy(body, exchange->body, exchange->body_length);
-    free(exchange->body);
-    exchange->body = NULL;
-    exchange->body_length = exchange->body_capacity = 0;
+    free_body(exchange);
 }
 
 // MARK: - Responses

@@ -33,7 +33,7 @@ package final class HTTPExchange {
         var head = [UInt8](repeating: 0, count: event.head_length)
         var body = [UInt8](repeating: 0, count: event.body_length)
         weft_httpd_copy(httpd, &head, &body)
-        self.body = event.is_too_large ? [] : body
+        self.body = body
         let lines = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .map { String(decoding: $0, as: UTF8.self) }
         method = lines.first ?? ""

@@ -18,6 +18,8 @@ package final class HTTPListener {
     package struct Limits: Sendable {
         /// Bytes of a request's body.
         package var bodyBytes = 16 << 20
+        /// Bytes of the bodies of all requests that are being read.
+        package var allBodyBytes = 64 << 20
         /// Connections at a time.
         package var connections = 256
         /// How long a connection may be silent while something of it is due.
@@ -57,6 +59,7 @@ package final class HTTPListener {
     ) throws(HTTPListenerError) {
         let allowed = weft_httpd_limits(
             body_limit: limits.bodyBytes,
+            all_bodies_limit: limits.allBodyBytes,
             connection_limit: UInt32(limits.connections),
             idle_seconds: UInt32(limits.idleSeconds)
         )

@@ -106,9 +106,12 @@ package struct RunReply: Sendable {
 
     // MARK: - The end
 
-    /// The result of a tool that speaks of runs.
+    /// The result of a tool that tells of a run.
+    package var state: ToolResult { ToolResult(structured: document) }
+
+    /// The result of a call that is the run: an error unless that succeeded.
     package var result: ToolResult {
-        ToolResult(structured: document, isError: run.status == .failed)
+        ToolResult(structured: document, isError: [.failed, .cancelled].contains(run.status))
     }
 
     /// The document.
@@ -215,7 +218,6 @@ extension RunReply {
         from offset: Int
     ) -> ToolResult {
         let node = details.node
-        var isError = false
         let document = RawJSON.object { writer in
             writer.field("run", run.text)
             // The status of a node that waits or runs is that of its run.
@@ -224,13 +226,12 @@ extension RunReply {
             writer.field("node", details.id.text)
             writer.field("tool", node.tool)
             guard let output = node.output else {
-                isError = node.status == .failed
                 writer.field("reason", node.error?.description ?? because(node))
                 return
             }
             writePage(of: output, from: offset, details.id.text, into: &writer)
         }
-        return ToolResult(structured: document, isError: isError)
+        return ToolResult(structured: document)
     }
 
     private static func because(_ node: NodeDocument) -> String {

@@ -28,13 +28,13 @@ typedef struct {
     // Bytes of the head: method, path and header lines ("Name: value"), each with a line feed.
     size_t head_length;
     size_t body_length;
-    // Whether the body has more bytes than allowed; then it is cut.
+    // Whether the body has more bytes than allowed; then it is left out.
     bool is_too_large;
 } weft_httpd_event;
 
 typedef struct {
-    // Bytes of a request's body.
-    size_t body_limit;
+    // Bytes of a request's body, and of all that have not been copied.
+    size_t body_limit, all_bodies_limit;
     unsigned connection_limit;
     // Seconds after which a connection is closed that sends nothing while something is due.
     unsigned idle_seconds;

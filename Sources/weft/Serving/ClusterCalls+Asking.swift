@@ -38,9 +38,11 @@ extension ClusterCalls {
         }
     }
 
-    /// Says what a model reads about a run: its state, or its end with outputs and failures.
+    /// Says what a model reads about a run: its state, or its end with outputs and failures, which
+    /// for a call that is the run itself is its result.
     func reply(
         to run: RunDocument,
+        isResult: Bool,
         _ client: LastingClient,
         then: @escaping (ToolResult) -> Void
     ) {
@@ -52,7 +54,9 @@ extension ClusterCalls {
                 switch result {
                 case .failure(let error): then(.failure(error.message))
                 case .success(let reply):
-                    guard let called, run.status != .running else { return then(reply.result) }
+                    guard let called, isResult, run.status != .running else {
+                        return then(isResult ? reply.result : reply.state)
+                    }
                     self.fetchTools(client) { tools in
                         then(reply.callResult(of: (try? tools.get())?[called]))
                     }
@@ -154,7 +158,7 @@ extension ClusterCalls {
             switch result {
             case .failure(let error): report.end(.tool(.failure(error.message)))
             case .success(let run):
-                reply(to: run, client) { report.end(.tool($0)) }
+                reply(to: run, isResult: false, client) { report.end(.tool($0)) }
             }
         }
     }
@@ -218,7 +222,7 @@ extension ClusterCalls {
                     report.end(.task(state))
                 }
             case .success(let document):
-                reply(to: document, client) { result in
+                reply(to: document, isResult: true, client) { result in
                     report.end(.task(TaskState(ended: document, result)))
                 }
             }

@@ -194,7 +194,9 @@ extension ClusterCalls {
             switch result {
             case .failure(let error): report.end(.tool(.failure(error.message)))
             case .success(let document):
-                reply(to: document, client) { result in report.end(.tool(result)) }
+                reply(to: document, isResult: true, client) { result in
+                    report.end(.tool(result))
+                }
             }
         }
     }

@@ -46,6 +46,10 @@ async def use(client):
     failures = (await call("run_plan", {"plan": plan}, error=True))["failures"]
     check(failures[0]["node"] == "a" and failures[0]["tool"] == "fail", failures)
 
+    # To tell of a run that failed is no failure.
+    run = (await call("run_plan", {"plan": plan}, error=True))["run"]
+    check((await call("get_run", {"run_id": run}))["failures"] == failures)
+
     seen = []
 
     async def progressed(progress, total, message):
