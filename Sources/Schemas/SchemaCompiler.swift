@@ -9,6 +9,7 @@ struct SchemaCompiler {
     private var nodes: [SchemaNode] = []
     private var places: [SchemaPlace] = []
     private var indexByPointer: [String: SchemaIndex] = [:]
+    private var dynamicCandidates: [String: [Int: SchemaIndex]] = [:]
     private var patterns = PatternBudget()
     /// Bytes of all pointers: a long name counts again for each subschema below it.
     private var pointerBytes = 0
@@ -154,11 +155,25 @@ struct SchemaCompiler {
             at: reader.pointer(to: "$dynamicRef")
         )
         let initial = try node(at: target.place)
-        let candidates = target.dynamicAnchor.map(resources.places(ofDynamicAnchor:)) ?? []
-        guard candidates.count > 1 else { return assertions.append(.reference(initial)) }
-        var dynamic = SchemaDynamicReference(candidates: [:], initial: initial)
-        for place in candidates { dynamic.candidates[place.resource] = try node(at: place) }
-        assertions.append(.dynamicReference(dynamic))
+        guard let anchor = target.dynamicAnchor,
+            case let candidates = try candidates(ofDynamicAnchor: anchor), candidates.count > 1
+        else { return assertions.append(.reference(initial)) }
+        assertions.append(
+            .dynamicReference(SchemaDynamicReference(candidates: candidates, initial: initial))
+        )
+    }
+
+    /// The subschemas with a dynamic anchor by their resources; all references to it share them.
+    private mutating func candidates(
+        ofDynamicAnchor anchor: String
+    ) throws(SchemaError) -> [Int: SchemaIndex] {
+        if let known = dynamicCandidates[anchor] { return known }
+        var candidates: [Int: SchemaIndex] = [:]
+        for place in resources.dynamicPlaces[anchor] ?? [] {
+            candidates[place.resource] = try node(at: place)
+        }
+        dynamicCandidates[anchor] = candidates
+        return candidates
     }
 
     private mutating func addAlternatives(

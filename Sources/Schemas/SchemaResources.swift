@@ -53,6 +53,8 @@ struct SchemaResources {
     private(set) var list: [SchemaResource] = []
     private var byURI: [String: Int] = [:]
     private var byPointer: [String: Int] = [:]
+    /// The places with a dynamic anchor by its name, each with its resource.
+    private(set) var dynamicPlaces: [String: [SchemaPlace]] = [:]
     /// Bytes of all names: a long name counts again for each name that is resolved against it.
     private var nameBytes = 0
 
@@ -159,6 +161,9 @@ struct SchemaResources {
         if let anchor = try reader.string("$dynamicAnchor") {
             try add(anchor: anchor, reader, "$dynamicAnchor", schema, to: resource)
             list[resource].dynamicAnchors.insert(anchor)
+            dynamicPlaces[anchor, default: []].append(
+                SchemaPlace(pointer: reader.pointer, schema: schema, resource: resource)
+            )
         }
         return resource
     }
@@ -243,10 +248,5 @@ struct SchemaResources {
             place.resource = byPointer[place.pointer] ?? place.resource
         }
         return place
-    }
-
-    /// The places with a dynamic anchor, each with its resource.
-    func places(ofDynamicAnchor name: String) -> [SchemaPlace] {
-        list.compactMap { $0.dynamicAnchors.contains(name) ? $0.anchors[name] : nil }
     }
 }

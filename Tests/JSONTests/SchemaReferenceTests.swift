@@ -155,6 +155,21 @@ private let draft7 = ##""$schema":"http://json-schema.org/draft-07/schema#""##
         #expect(try problems(text, "1") == ["the value is nested too deeply to be checked"])
     }
 
+    @Test("Many dynamic references to many anchors take time in proportion to their number")
+    func manyScopes() throws {
+        let resources = (0..<3_000).map {
+            ##""\##($0)":{"$id":"r\##($0)","$dynamicAnchor":"n","$defs":{"a":{"$dynamicRef":"#n"}}}"##
+        }
+        let references = (0..<3_000).map { ##"{"$ref":"r\##($0)#/$defs/a"}"## }
+        let text = """
+            {"$id":"root","anyOf":[\(references.joined(separator: ","))],
+            "$defs":{\(resources.joined(separator: ","))}}
+            """
+        let begin = ContinuousClock.now
+        #expect(try problems(text, "1").isEmpty)
+        #expect(ContinuousClock.now - begin < .seconds(30))
+    }
+
     @Test("A problem with what was not evaluated names its place")
     func places() throws {
         let text = #"{"properties":{"a":{}},"unevaluatedProperties":false}"#
