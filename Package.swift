@@ -203,7 +203,7 @@ let package = Package(
         shell(
             "Bench",
             [
-                "CBench", "Console", "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire",
+                "CBench", "Console", "UVLoop", "Transport", "Core", "JSON", "Schemas", "Plans", "Wire",
                 "CoordinatorCore", "LanguageModels", "Client", "Weftline", arguments, logging,
                 ordered,
             ]

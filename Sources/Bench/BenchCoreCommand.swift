@@ -13,7 +13,8 @@ struct BenchCoreCommand: ParsableCommand {
         discussion: """
             Registers the workers, submits no-op nodes that take the tools in turn, and answers \
             every dispatch, oldest first, 256 a turn. What is counted is the CPU of the core. The \
-            same nodes with 2 workers and one tool are measured beside it, and the two compared.
+            same nodes with 2 workers and one tool are measured beside it, and the two compared; so is \
+            checking the arguments of a call against a schema of ten fields.
             """
     )
 
@@ -76,7 +77,7 @@ struct BenchCoreCommand: ParsableCommand {
             if isatty(STDERR_FILENO) == 1 { Shell.tell("round \(round) of \(rounds) …") }
             measured.append((try CoreLoad.measure(many), try CoreLoad.measure(few)))
         }
-        tell(figures(of: measured))
+        tell(figures(of: measured) + (try schemaFigures()))
     }
 
     /// The medians over all rounds.
@@ -111,6 +112,25 @@ struct BenchCoreCommand: ParsableCommand {
                 median { $0.many.microsecondsPerJoin },
                 "joining",
                 "µs of CPU a worker"
+            ),
+        ]
+    }
+
+    /// What checking the arguments of a call costs.
+    private func schemaFigures() throws -> [BenchFigure] {
+        let schema = try SchemaLoad.measure()
+        return [
+            BenchFigure(
+                "schema_check_us",
+                schema.checkMicroseconds,
+                "schema",
+                "µs to check arguments of ten fields"
+            ),
+            BenchFigure(
+                "schema_decode_us",
+                schema.decodeMicroseconds,
+                "schema",
+                "µs to decode and check them"
             ),
         ]
     }

@@ -101,7 +101,8 @@ extension Integration {
                 let document = try bench.document
                 for figure in [
                     "core_cpu_us_per_node", "core_2_workers_cpu_us_per_node",
-                    "core_over_2_workers", "join_cpu_us_per_worker",
+                    "core_over_2_workers", "join_cpu_us_per_worker", "schema_check_us",
+                    "schema_decode_us",
                 ] {
                     #expect(document[figure].number ?? 0 > 0, "\(figure)")
                 }
