@@ -151,7 +151,10 @@ private func diagnose(
             }
         }
         #expect(problems.count == 2)
-        #expect(problems.first?.hasPrefix("The schema of x, of its parameters or its output, cannot") == true)
+        #expect(
+            problems.first?.hasPrefix("The schema of x, of its parameters or its output, cannot")
+                == true
+        )
         #expect(
             problems.last == "Two tools are named noop. Rename or leave out one of them."
         )
