@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -333,6 +334,10 @@ class HTTPToolTests(ToolTests):
         self.assertNotIn(SECRET, json.dumps(nodes))
 
     def test_what_is_tried_again(self):
+        # A port that is taken and on which nothing listens.
+        silent = socket.socket()
+        self.addCleanup(silent.close)
+        silent.bind(("127.0.0.1", 0))
         nodes = self.run_manifest({"tools": [
             {"name": "cut", "http": {"url": self.base + "/cut"}},
             {"name": "cut_post", "http": {"method": "POST", "url": self.base + "/cut"}},
@@ -342,7 +347,8 @@ class HTTPToolTests(ToolTests):
              "http": {"method": "POST", "url": self.base + "/error?asked"}},
             {"name": "busy", "http": {"url": self.base + "/busy"}},
             {"name": "busy_post", "http": {"method": "POST", "url": self.base + "/busy?post"}},
-            {"name": "nothing", "http": {"method": "POST", "url": "http://127.0.0.1:1/"}},
+            {"name": "nothing", "http": {"method": "POST",
+                                         "url": "http://127.0.0.1:%d/" % silent.getsockname()[1]}},
         ]}, {name: (name, {}, {"max_attempts": 2}) for name in
              ["cut", "cut_post", "error", "error_post", "error_asked", "busy", "busy_post",
               "nothing"]})
