@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from mcp_server import Cluster, HTTPServer, Server, python, request, sleeping
+from mcp_server import MODERN, Cluster, HTTPServer, Server, python, request, sleeping
 from peer import PATIENCE, WEFT
 
 CLIENTS = pathlib.Path(__file__).resolve().parent / "clients"
@@ -92,6 +92,22 @@ class ServerTests(unittest.TestCase):
         server.process.send_signal(signal.SIGINT)
         self.assertEqual(server.process.wait(PATIENCE), 130)
         self.cluster.wait_for_status(run, "cancelled")
+
+    def test_a_task_outlives_its_client_and_its_server(self):
+        extension = {"io.modelcontextprotocol/tasks": {}}
+        meta = {**MODERN, "io.modelcontextprotocol/clientCapabilities": {"extensions": extension}}
+        server = self.serve()
+        task = server.ask("tools/call", {
+            "name": "run_plan", "arguments": {"plan": sleeping(300)}}, meta=meta)["result"]
+        self.assertEqual((task["resultType"], task["status"]), ("task", "working"))
+        self.assertEqual(server.close_input(), 0)
+        other = self.serve()
+        self.cluster.wait_for_status(task["taskId"], "succeeded")
+        state = other.ask("tasks/get", {"taskId": task["taskId"]}, meta=meta)["result"]
+        self.assertEqual(state["status"], "completed")
+        self.assertFalse(state["result"]["isError"])
+        unknown = other.ask("tasks/get", {"taskId": "nope"}, meta=meta)
+        self.assertEqual(unknown["error"]["code"], -32602)
 
     def test_calls_that_wait_for_the_same_run_all_get_its_end(self):
         server = self.serve()

@@ -62,6 +62,11 @@ struct MCPCommand: ParsableCommand {
     private var isOwnCluster: Bool { !cluster.given.isEmpty }
 
     func validate() throws {
+        if connection.join == "-", access.http == nil {
+            throw ValidationError(
+                "--join - reads standard input, where the client's messages come; name a file."
+            )
+        }
         let isRemote = try connection.namesCoordinator()
         guard isRemote || isOwnCluster || models.config != nil || models.record != nil else {
             return
