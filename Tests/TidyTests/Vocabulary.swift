@@ -31,7 +31,7 @@ enum Vocabulary {
     /// Modules that deal with servers of HTTP or of MCP, which are not coordinators.
     static let modulesWithServers: Set<String> = [
         "CCurl", "HTTP", "LanguageModels", "PlannerCore", "MCP", "MCPServer", "HTTPServer",
-        "CMicroHTTPD", "Tools", "Worker", "Weftline", "weft",
+        "CMicroHTTPD", "Tools", "Worker", "Launch", "Weftline", "weft",
     ]
 
     /// The shim over libssl, whose functions have these words in their names.
