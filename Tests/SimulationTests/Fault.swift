@@ -69,8 +69,6 @@ enum Fault: String, CaseIterable, Sendable {
     case toolGone
     /// A worker has other tools than before, in another order.
     case toolListChanged
-    /// An attempt of a tool that has gone since is not started.
-    case toolGoneAtStart
     /// A node kills its worker each time.
     case killer
     /// Other nodes were on the worker that it killed.

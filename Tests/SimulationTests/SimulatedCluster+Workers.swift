@@ -188,7 +188,6 @@ extension SimulatedCluster {
         _ start: WorkerMachine.AttemptStart
     ) -> WorkerMachine.StartProblem? {
         let isGone = !worker.toolNames.contains(start.tool)
-        if isGone { faults.note(.toolGoneAtStart) }
         guard !isHealed || isGone else { return nil }
         let isSick = scenario.sick[worker.name] == start.tool
         let isShort = scenario.scarce[worker.name].map { worker.running.count >= $0 } ?? false
