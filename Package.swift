@@ -10,8 +10,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// For modules that wait for others most of the time, so that they should be small. Only Deploy/build
-/// wants it: a package with such flags cannot be the dependency of another one.
+/// For modules that wait for others most of the time, so that they should be small.
+///
+/// Only Deploy/build wants it: a package with such flags cannot be the dependency of another one.
 let small =
     Context.environment["WEFT_BUILD_SMALL"] == nil
     ? settings : settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
@@ -203,7 +204,8 @@ let package = Package(
         shell(
             "Bench",
             [
-                "CBench", "Console", "UVLoop", "Transport", "Core", "JSON", "Schemas", "Plans", "Wire",
+                "CBench", "Console", "UVLoop", "Transport", "Core", "JSON", "Schemas", "Plans",
+                "Wire",
                 "CoordinatorCore", "LanguageModels", "Client", "Weftline", arguments, logging,
                 ordered,
             ]
