@@ -352,6 +352,19 @@ class Real(Hosting):
         failure = self.fail_with("tool_error", "git_log", {"repo_path": "/"})
         self.assertTrue(failure["message"])
 
+    @unittest.skipUnless((HERE.parent.parent / ".build/python/modern/installed").exists()
+                         and (HERE.parent.parent / ".build/python/legacy/installed").exists(),
+                         "the servers are not there; Deploy/install --mcp installs them")
+    def test_the_plan_of_the_readme(self):
+        demo = HERE.parent.parent / "Deploy" / "demo"
+        done = subprocess.run(
+            [WEFT, "run", "--plan", str(demo / "mcp.json"), "--tools", str(demo / "mcp.yaml"),
+             "--json"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stderr)
+        nodes = json.loads(done.stdout)["nodes"]
+        day = nodes["now"]["output"]["day_of_week"]
+        self.assertIn(day, json.dumps(nodes["answer"]["output"]))
+
     @needs("legacy", "mcp-testkit")
     def test_the_tools_of_a_large_server_of_the_legacy_era(self):
         self.start(kit={"command": program("legacy", "mcp-testkit"), "trust_hints": True})
