@@ -87,6 +87,15 @@ public enum JSONRPCMessage: Sendable, Equatable {
     }
 }
 
+extension RawJSON {
+    /// The number of a request whose response has this id.
+    ///
+    /// Some servers make a text or a fraction of the numbers that they get.
+    public var requestNumber: Int? {
+        intValue ?? doubleValue.flatMap { Int(exactly: $0) } ?? stringValue.flatMap { Int($0) }
+    }
+}
+
 /// The error of a request.
 public struct JSONRPCError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A code of JSON-RPC, of MCP (``Code``) or of the peer's own.

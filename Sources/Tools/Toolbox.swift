@@ -232,7 +232,7 @@ public final class Toolbox {
     public func obstacles() -> [WithheldTool] {
         runners.compactMap { runner in
             runner.obstacle().map { WithheldTool(name: runner.description.name, reason: $0) }
-        } + (servers?.unusable ?? [])
+        } + (servers?.unusable(besides: Set(tools.keys)) ?? [])
     }
 
     /// Whether some tools are programs or from servers, which can disappear and come back.

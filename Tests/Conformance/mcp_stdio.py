@@ -3,7 +3,7 @@
 what well-behaved servers do not do: it is told how by its arguments, a JSON object.
 
 era: modern, legacy or both; pages: tools in a page of a list; journal: a file with a line for each
-message; slow_start: seconds. Its tools: `echo`; `sleep` (seconds); `hang`, which also ignores all
+message; slow_start: seconds; names: of further tools. Its tools: `echo`; `sleep` (seconds); `hang`, which also ignores all
 messages from then on and leaves a grandchild; `die`; `grow`, which adds a tool and tells of it;
 `count` (steps of progress); `odd`, whose result is named by `form`; `noise` on standard error."""
 
@@ -34,6 +34,7 @@ TOOLS = [
 ]
 if CONFIG.get("bad_schema"):
     TOOLS.append({"name": "bad", "description": "Bad.", "inputSchema": {"type": 7}})
+TOOLS += [{"name": name, "inputSchema": ANY} for name in CONFIG.get("names", [])]
 lock = threading.Lock()
 cancelled = set()
 listener = []

@@ -245,6 +245,23 @@ class Misbehaving(Hosting):
         self.assertEqual(["bad"], [tool["name"] for tool in withheld])
         self.assertFalse(tools["echo"]["idempotent"])
 
+    def test_names_that_cannot_be_offered_keep_nothing_else_back(self):
+        usual = ["echo", "sleep", "hang", "die", "grow", "count", "odd", "noise", "typed"]
+        self.start(a={**odd(names=["", "n" * 129, "b_echo"]), "deny": usual},
+                   b={**odd(names=["a"]), "allow": ["a", "echo"]},
+                   c={**odd(names=["b_echo", "echo"]), "allow": ["echo", "b_echo"]},
+                   a_tool={"command": "/bin/false"}, echo={"command": "/bin/false"})
+        self.assertEqual(["a", "b_echo", "c_b_echo", "c_echo", "echo"], sorted(self.tools()))
+        withheld = [tool["name"] for tool in self.workers()["one"]["withheld_tools"]]
+        self.assertEqual(["a_tool", "mcpServers.a", "mcpServers.echo"], sorted(withheld))
+
+    def test_more_tools_than_a_worker_may_have(self):
+        self.start(many={**odd(names=[f"t{n}" for n in range(1500)]), "prefix": "m_"})
+        self.assertEqual(1000, len(self.tools()))
+        withheld = self.workers()["one"]["withheld_tools"]
+        self.assertEqual(["mcpServers.many"], [tool["name"] for tool in withheld])
+        self.assertIn("509", withheld[0]["reason"])
+
     def test_hints_count_if_they_are_trusted(self):
         self.start(odd={**odd(), "trust_hints": True, "timeout": "9s", "concurrency": 3})
         echo = self.tools()["echo"]

@@ -189,6 +189,31 @@ extension [MCPClientMachine.Action] {
         #expect(try client.answer(5, #"{"tools":[]}"#).tools == [])
     }
 
+    @Test func `a list that fails later changes nothing and is asked for again`() throws {
+        var client = Client()
+        try client.begin(.legacy)
+        _ = try client.call(1)
+        let change = #"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
+        try client.receive(change)
+        #expect(try client.refuse(5, -32000, "busy").isEmpty)
+        #expect(client.machine.isReady)
+        #expect(try client.waitForDeadline().count == 1)
+        #expect(client.now == .zero + .seconds(5))
+        #expect(try client.answer(6, Client.page).count == 1)
+        #expect(client.machine.nextDeadline() == nil)
+    }
+
+    @Test(arguments: ["\"4\"", "4.0"])
+    func `ids that became texts or fractions are understood`(id: String) throws {
+        var client = Client()
+        try client.begin(.legacy)
+        #expect(try client.call(1) == 4)
+        let actions = try client.receive(
+            #"{"jsonrpc":"2.0","id":\#(id),"result":{"content":[]}}"#
+        )
+        #expect(actions.count == 1)
+    }
+
     @Test func `changes are listened for and the stream is opened again`() throws {
         var client = Client()
         try client.begin(.modern, tells: true)

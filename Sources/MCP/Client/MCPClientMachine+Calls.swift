@@ -119,6 +119,18 @@ extension MCPClientMachine {
             requests[id] = nil
         }
         actions.append(.finished(call: number, outcome))
+        endIfSessionGone(into: &actions)
+    }
+
+    private mutating func noteSessionGone(into actions: inout [Action]) {
+        guard !isSessionGone else { return }
+        isSessionGone = true
+        actions.append(.sessionGone)
+    }
+
+    private mutating func endIfSessionGone(into actions: inout [Action]) {
+        guard isSessionGone, calls.isEmpty, phase != .failed else { return }
+        fail("its session has ended", into: &actions)
     }
 
     mutating func handleLost(
@@ -128,14 +140,14 @@ extension MCPClientMachine {
         into actions: inout [Action]
     ) {
         if let number = callsByRequest[id] {
+            if lost.isSessionGone { noteSessionGone(into: &actions) }
             let isCancelled = calls[number]?.isCancelled ?? false
-            finish(number, isCancelled ? .cancelled : .lost(lost), into: &actions)
-            if lost.isSessionGone { fail("its session has ended", into: &actions) }
-            return
+            return finish(number, isCancelled ? .cancelled : .lost(lost), into: &actions)
         }
         guard let request = requests.removeValue(forKey: id) else { return }
         if lost.isSessionGone, facts != nil {
-            return fail("its session has ended", into: &actions)
+            noteSessionGone(into: &actions)
+            return endIfSessionGone(into: &actions)
         }
         switch request.kind {
         case .discover where lost.mayHaveArrived:
@@ -146,7 +158,7 @@ extension MCPClientMachine {
                 into: &actions
             )
         case .discover, .initialize: fail(lost.reason, into: &actions)
-        case .list: fail("it does not list its tools: \(lost.reason)", into: &actions)
+        case .list: notListed(lost.reason, at: now, into: &actions)
         case .listen: listenAgainAt = now + .seconds(5)
         case .isAlive: finishCancelledCalls(askedBy: id, into: &actions)
         case .getTask(let call): calls[call]?.asksAgainAt = now + .seconds(1)

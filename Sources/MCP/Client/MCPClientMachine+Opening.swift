@@ -100,7 +100,7 @@ extension MCPClientMachine {
                 version: version,
                 software: result.value(at: [.key("serverInfo")])?.serverSoftware
             )
-            tellsChanges = false
+            tellsChanges = result.tellsToolChanges
             notify(MCPMethod.initialized, into: &actions)
             list(at: now, into: &actions)
         }
@@ -148,6 +148,7 @@ extension MCPClientMachine {
             listing.mustRepeat = true
             return
         }
+        listAgainAt = nil
         listing = Listing()
         listing.isUnderWay = true
         requestPage(after: nil, at: now, into: &actions)
@@ -174,7 +175,7 @@ extension MCPClientMachine {
             // A server without tools need not know the method.
             endListing(at: now, into: &actions)
         case .failure(let error):
-            fail("it does not list its tools: \(error)", into: &actions)
+            notListed("\(error)", at: now, into: &actions)
         case .success(let result):
             result.value(at: [.key("tools")])?.forEachElement { entry in
                 guard listing.tools.count < configuration.maxTools else { return }
@@ -199,7 +200,15 @@ extension MCPClientMachine {
         listing.isUnderWay = false
         if isFirst, let facts {
             actions.append(.becameReady(facts))
-            if facts.era == .modern, tellsChanges { listen(into: &actions) }
+            if tellsChanges {
+                if facts.era == .modern {
+                    listen(into: &actions)
+                } else if configuration.usesHTTP {
+                    actions.append(
+                        .openStream(headers: [("MCP-Protocol-Version", facts.version)])
+                    )
+                }
+            }
         }
         if configuration.usesHTTP, isModern { noteHeaderArguments() }
         actions.append(.listed(listing.tools))
@@ -208,11 +217,13 @@ extension MCPClientMachine {
         if mustRepeat { list(at: now, into: &actions) }
     }
 
-    mutating func handleListOverdue(into actions: inout [Action]) {
+    /// The tools could not be listed; those that were listed before stay, and so do calls under way.
+    mutating func notListed(_ reason: String, at now: Instant, into actions: inout [Action]) {
         guard hasListed else {
-            return fail("it did not list its tools within its start_timeout", into: &actions)
+            return fail("it does not list its tools: \(reason)", into: &actions)
         }
         listing = Listing()
+        listAgainAt = now + .seconds(5)
     }
 
     /// Opens the stream that tells of changes.

@@ -23,11 +23,15 @@ public struct MCPClientMachine: Sendable {
     var headerArguments: [String: [(header: String, argument: String)]] = [:]
     /// What the server is; nil until its era is known.
     var facts: ServerFacts?
+    /// Whether the server has forgotten the session: the client ends when its calls have.
+    var isSessionGone = false
     /// Whether its tools were listed once.
     var hasListed = false
     /// Whether the server tells when its tools change.
     var tellsChanges = false
     var listenAgainAt: Instant?
+    /// When the tools are listed again, after that failed.
+    var listAgainAt: Instant?
 
     enum Phase: Equatable {
         case closed
@@ -106,10 +110,10 @@ public struct MCPClientMachine: Sendable {
     ) {
         switch message {
         case .result(let id, let result):
-            guard let id = id.intValue else { return }
+            guard let id = id.requestNumber else { return }
             handleResponse(id, .success(result), at: now, into: &actions)
         case .error(let id, let error):
-            guard let id = id?.intValue else { return }
+            guard let id = id?.requestNumber else { return }
             handleResponse(id, .failure(error), at: now, into: &actions)
         case .notification(let method, let params):
             handleNotification(method, params, at: now, into: &actions)
@@ -272,6 +276,7 @@ public struct MCPClientMachine: Sendable {
             consider(call.endsAt)
         }
         consider(listenAgainAt)
+        consider(listAgainAt)
         return earliest
     }
 
@@ -279,26 +284,28 @@ public struct MCPClientMachine: Sendable {
         handleProbeDeadlines(at: now, into: &actions)
         guard phase != .failed else { return }
         if let again = listenAgainAt, now >= again { listen(into: &actions) }
+        if let again = listAgainAt, now >= again { list(at: now, into: &actions) }
         handleCallDeadlines(at: now, into: &actions)
         for (id, request) in requests.sorted(by: { $0.key < $1.key }) {
             guard let deadline = request.deadline, now >= deadline, phase != .failed else {
                 continue
             }
             requests[id] = nil
-            handleOverdue(id, request, into: &actions)
+            handleOverdue(id, request, at: now, into: &actions)
         }
     }
 
     private mutating func handleOverdue(
         _ id: Int,
         _ request: OwnRequest,
+        at now: Instant,
         into actions: inout [Action]
     ) {
         switch request.kind {
         case .isAlive where !configuration.usesHTTP:
             fail("it went on with a call that was cancelled and answers nothing", into: &actions)
         case .isAlive: finishCancelledCalls(askedBy: id, into: &actions)
-        case .list: handleListOverdue(into: &actions)
+        case .list: notListed("within its start_timeout", at: now, into: &actions)
         case .getTask(let call):
             finish(call, .taskEnded("the server no longer tells its state"), into: &actions)
         case .cancelTask(let call): finish(call, .cancelled, into: &actions)

@@ -27,7 +27,7 @@ extension MCPClientMachine {
             softwareVersion: String,
             usesHTTP: Bool,
             startTimeout: Duration = .seconds(30),
-            maxTools: Int = 1_000
+            maxTools: Int = 10_000
         ) {
             self.server = server
             self.softwareVersion = softwareVersion
@@ -94,6 +94,8 @@ extension MCPClientMachine {
     public enum Action: Sendable {
         /// Send a message. By HTTP it is a request of its own.
         case send(Outgoing)
+        /// Open the stream beside the responses, by which a server of the legacy era tells of changes.
+        case openStream(headers: [(String, String)])
         /// The response to a request is not wanted any more: by HTTP, break it off.
         case abandon(request: Int)
         /// The server can be used; its tools follow.
@@ -104,6 +106,8 @@ extension MCPClientMachine {
         case progressed(call: Int, Double?, String?)
         /// A call has ended.
         case finished(call: Int, CallOutcome)
+        /// The server has forgotten the session: no further calls; `failed` comes after the last one.
+        case sessionGone
         /// The server cannot be used any more, for this reason: end the connection.
         case failed(String)
     }

@@ -21,26 +21,32 @@ final class MCPAddress: MCPTransport {
     private var exchanges: [Int: Exchange] = [:]
     private var lastExchange = 0
     private var hasEnded = false
+    private var streamHeaders: [(String, String)] = []
+    private var reopening: Timer?
 
     var maximumMessage = 8 << 20
 
     /// One request and its response.
     private struct Exchange {
-        var outgoing: MCPClientMachine.Outgoing
+        /// Nil for the stream beside the responses, which only listens.
+        var outgoing: MCPClientMachine.Outgoing?
         /// How often it was sent elsewhere, and where it is to be sent now.
         var hops: Int
         var redirect: String?
         var transfer: HTTPTransfer?
         var status = 0
-        var isStream = false
+        var type = ""
         var body: [UInt8] = []
         var parser: SSEParser
         var isAnswered = false
 
-        var request: Int? { outgoing.request }
+        var request: Int? { outgoing?.request }
+        var isStream: Bool { type.hasPrefix("text/event-stream") }
     }
 
     private static let redirectsLimit = 5
+    /// How long after its end the stream beside the responses is opened again.
+    private static let reopeningPause: Duration = .seconds(5)
 
     /// How long a server may say nothing during a call; the worker ends calls that take too long.
     private static let silence: Duration = .seconds(86_400)
@@ -61,7 +67,12 @@ final class MCPAddress: MCPTransport {
 
     func send(_ outgoing: MCPClientMachine.Outgoing) { send(outgoing, hops: 0) }
 
-    private func send(_ outgoing: MCPClientMachine.Outgoing, hops: Int) {
+    func openStream(headers: [(String, String)]) {
+        streamHeaders = headers
+        send(nil, hops: 0)
+    }
+
+    private func send(_ outgoing: MCPClientMachine.Outgoing?, hops: Int) {
         guard !hasEnded else { return }
         lastExchange += 1
         let number = lastExchange
@@ -72,14 +83,11 @@ final class MCPAddress: MCPTransport {
         )
         let transfer = client.start(
             HTTPRequest(
-                method: "POST",
+                method: outgoing == nil ? "GET" : "POST",
                 url: url,
-                headers: [
-                    ("Content-Type", "application/json"),
-                    ("Accept", "application/json, text/event-stream"),
-                    ("User-Agent", "weftline"),
-                ] + headers + sessionHeader + outgoing.headers,
-                body: outgoing.message.bytes,
+                headers: [("User-Agent", "weftline")] + Self.types(outgoing) + headers
+                    + sessionHeader + (outgoing?.headers ?? streamHeaders),
+                body: outgoing?.message.bytes ?? [],
                 idleTimeout: Self.silence
             ),
             onHead: { [weak self] in self?.headArrived($0, of: number) },
@@ -87,6 +95,14 @@ final class MCPAddress: MCPTransport {
             onEnd: { [weak self] in self?.ended($0, number) }
         )
         exchanges[number]?.transfer = transfer
+    }
+
+    private static func types(_ outgoing: MCPClientMachine.Outgoing?) -> [(String, String)] {
+        guard outgoing != nil else { return [("Accept", "text/event-stream")] }
+        return [
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+        ]
     }
 
     func abandon(request: Int) {
@@ -99,6 +115,8 @@ final class MCPAddress: MCPTransport {
     func end(grace: Duration) {
         guard !hasEnded else { return }
         hasEnded = true
+        reopening?.close()
+        reopening = nil
         for exchange in exchanges.values { exchange.transfer?.cancel() }
         exchanges = [:]
         if session != nil {
@@ -127,8 +145,7 @@ final class MCPAddress: MCPTransport {
         exchanges[number]?.status = head.status
         // Only those that repeat the request as it is.
         if [307, 308].contains(head.status) { exchanges[number]?.redirect = head["location"] }
-        let type = head["content-type"]?.lowercased() ?? ""
-        exchanges[number]?.isStream = type.hasPrefix("text/event-stream")
+        exchanges[number]?.type = head["content-type"]?.lowercased() ?? ""
         if let session = head["mcp-session-id"], head.status < 300 { self.session = session }
     }
 
@@ -152,16 +169,35 @@ final class MCPAddress: MCPTransport {
     }
 
     private func receive(_ data: ArraySlice<UInt8>, _ number: Int) {
-        guard !data.isEmpty else { return }
+        guard !data.isEmpty, let exchange = exchanges[number] else { return }
         do throws(JSONRPCError) {
-            let message = try JSONRPCMessage(parsing: data)
-            if let request = exchanges[number]?.request, message.responds(to: request) {
-                exchanges[number]?.isAnswered = true
+            var message = try JSONRPCMessage(parsing: data)
+            if let request = exchange.request {
+                if case .error(let id, let error) = message, id?.requestNumber == nil {
+                    // Servers that refuse a request before they read it do not know its id.
+                    guard !concernsConnection(exchange, error) else { return }
+                    message = .error(id: RawJSON(request), error)
+                }
+                if message.responds(to: request) { exchanges[number]?.isAnswered = true }
             }
             report(.received(message))
         } catch {
+            // What came with a bad status is said as the reason for the loss.
+            guard exchange.status < 300 else { return }
             report(.misread(String(decoding: data.prefix(200), as: UTF8.self)))
         }
+    }
+
+    /// Whether a refusal is of the client or its session, and says nothing of the request.
+    private func concernsConnection(_ exchange: Exchange, _ error: JSONRPCError? = nil) -> Bool {
+        [401, 403, 429, 503].contains(exchange.status) || isSessionGone(exchange, error)
+    }
+
+    /// Whether the server no longer knows the session, which is 404 and in some servers 400.
+    private func isSessionGone(_ exchange: Exchange, _ error: JSONRPCError?) -> Bool {
+        guard session != nil else { return false }
+        return exchange.status == 404
+            || exchange.status == 400 && error?.message.lowercased().contains("session") ?? false
     }
 
     private func breakOff(_ number: Int, _ words: String) {
@@ -176,6 +212,7 @@ final class MCPAddress: MCPTransport {
             exchanges[number] = nil
             return send(exchange.outgoing, hops: exchange.hops + 1)
         }
+        guard exchange.outgoing != nil else { return streamEnded(number) }
         if exchange.isStream {
             var parser = exchange.parser
             var events: [ServerSentEvent] = []
@@ -186,12 +223,12 @@ final class MCPAddress: MCPTransport {
         }
         switch result {
         case .success:
-            let words = exchange.status < 300 ? "ended without a response" : statusWords(exchange)
+            let error = JSONRPCError(response: exchange.body)
             lose(
                 number,
-                words,
-                mayHaveArrived: exchange.status != 503 && exchange.status != 429,
-                isSessionGone: exchange.status == 404 && session != nil
+                exchange.status < 300 ? emptyWords(exchange) : statusWords(exchange, error),
+                mayHaveArrived: !concernsConnection(exchange, error),
+                isSessionGone: isSessionGone(exchange, error)
             )
         case .failure(let error):
             let neverSent: [HTTPError.Code] = [
@@ -211,13 +248,34 @@ final class MCPAddress: MCPTransport {
         return true
     }
 
-    private func statusWords(_ exchange: Exchange) -> String {
-        let text = String(decoding: exchange.body.prefix(200), as: UTF8.self)
+    /// Opens the stream beside the responses again, unless the server does not offer it.
+    private func streamEnded(_ number: Int) {
+        guard let exchange = exchanges.removeValue(forKey: number), !hasEnded else { return }
+        guard exchange.status < 300, exchange.status == 0 || exchange.isStream else { return }
+        let timer = reopening ?? Timer(loop: loop) { [weak self] in self?.send(nil, hops: 0) }
+        reopening = timer
+        timer.schedule(after: Self.reopeningPause)
+    }
+
+    private func emptyWords(_ exchange: Exchange) -> String {
+        guard !exchange.type.isEmpty, !exchange.isStream, !exchange.body.isEmpty else {
+            return "it ended its answer without a response"
+        }
+        return "it answered with \(exchange.type.prefix(80)) that is no message of MCP; is its url"
+            + " that of an MCP endpoint?"
+    }
+
+    private func statusWords(_ exchange: Exchange, _ error: JSONRPCError?) -> String {
+        if let place = exchange.redirect {
+            return "it redirects to \(place.prefix(200)), and only its own host is followed; if that"
+                + " is right, write it as the url"
+        }
+        let text = error?.description ?? String(decoding: exchange.body.prefix(200), as: UTF8.self)
         let advice =
             [401, 403].contains(exchange.status)
-            ? " Set the header that it needs under headers." : ""
+            ? "; set the header that it needs under headers" : ""
         return "it answered with HTTP status \(exchange.status)"
-            + (text.isEmpty ? "." : ": \(text)") + advice
+            + (text.isEmpty ? "" : ": \(text)") + advice
     }
 
     /// Ends an exchange; reports it if its request got no response.
@@ -246,9 +304,18 @@ extension JSONRPCMessage {
     /// Whether the message is the response to that request.
     fileprivate func responds(to request: Int) -> Bool {
         switch self {
-        case .result(let id, _): id.intValue == request
-        case .error(let id, _): id == nil || id?.intValue == request
+        case .result(let id, _): id.requestNumber == request
+        case .error(let id, _): id?.requestNumber == request
         default: false
         }
+    }
+}
+
+extension JSONRPCError {
+    /// The error that a body is, if it is one.
+    fileprivate init?(response body: [UInt8]) {
+        let message = try? JSONRPCMessage(parsing: body[...])
+        guard case .error(_, let error) = message else { return nil }
+        self = error
     }
 }

@@ -15,6 +15,8 @@ final class MCPLink {
         case starting
         /// Calls can be made.
         case ready
+        /// The server has forgotten the session; calls that are under way get their ends.
+        case leaving
         /// The process is being ended.
         case ending
     }
@@ -163,6 +165,7 @@ final class MCPLink {
     private func carryOut(_ action: MCPClientMachine.Action) {
         switch action {
         case .send(let outgoing): transport?.send(outgoing)
+        case .openStream(let headers): transport?.openStream(headers: headers)
         case .abandon(let request): transport?.abandon(request: request)
         case .becameReady(let facts):
             state = .ready
@@ -176,6 +179,7 @@ final class MCPLink {
             if case .cancelled = outcome {} else { failures = 0 }
             call.finish(outcome)
             host.linkHasRoom(self)
+        case .sessionGone: state = .leaving
         case .failed(let words):
             problem = words
             state = .ending

@@ -52,6 +52,9 @@ final class MCPProcess: MCPTransport {
         child?.writeInput(outgoing.message.bytes + [UInt8(ascii: "\n")])
     }
 
+    /// A process says everything on its one output.
+    func openStream(headers: [(String, String)]) {}
+
     /// Whether a response is wanted is known to the machine alone.
     func abandon(request: Int) {}
 

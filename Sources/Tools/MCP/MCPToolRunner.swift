@@ -42,6 +42,9 @@ final class MCPInvocation: RunningInvocation {
     private let runner: MCPToolRunner
     private var report: ((ToolReport) -> Void)?
     private var isCancelled = false
+    private var hasBegun = false
+    /// Whether it was sent again because the server had forgotten the session.
+    private var wasSentAgain = false
     /// The connection that carries it, and its number there.
     var place: (link: MCPLink, number: Int)?
     /// What the server wrote to its standard error since the call began.
@@ -71,7 +74,11 @@ final class MCPInvocation: RunningInvocation {
         TraceContext.parent(run: invocation.run, attempt: invocation.attempt)
     }
 
-    func begin() { send(.started) }
+    /// A connection takes the call up; the second one if the first had lost its session.
+    func begin() {
+        if !hasBegun { send(.started) }
+        hasBegun = true
+    }
 
     func send(_ news: ToolReport) { report?(news) }
 
@@ -109,6 +116,10 @@ final class MCPInvocation: RunningInvocation {
             var failure = Failure(code: .toolError, message: "The task of \(tool) ended: \(words).")
             failure.isRetryable = runner.description.mayBeRepeated
             finish(.failure(failure))
+        case .lost(let lost) where lost.isSessionGone && !wasSentAgain && !isCancelled:
+            wasSentAgain = true
+            place = nil
+            runner.host.start(self)
         case .lost(let lost):
             guard lost.mayHaveArrived else { return refuse(lost.reason) }
             finish(.failure(interrupted("its response did not arrive: \(lost.reason)")))

@@ -6,6 +6,9 @@ protocol MCPTransport: AnyObject {
     /// Sends a message; what cannot be sent is reported as lost, or ends the connection.
     func send(_ outgoing: MCPClientMachine.Outgoing)
 
+    /// Opens a stream for what the server says beside responses, and keeps it open; only by HTTP.
+    func openStream(headers: [(String, String)])
+
     /// The response to a request is not wanted any more.
     func abandon(request: Int)
 

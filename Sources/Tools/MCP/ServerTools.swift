@@ -35,6 +35,9 @@ final class ServerTools {
     var onSettled: (() -> Void)?
     var onNotice: (ToolNotice) -> Void = { _ in }
 
+    /// The manifest's section, by which servers stand beside tools.
+    private static let section = "mcpServers"
+
     private struct Key: Hashable {
         var server: String
         var tool: String
@@ -68,10 +71,16 @@ final class ServerTools {
     }
 
     /// Tools that cannot be offered, with the reasons; a server whose tools are not known stands
-    /// there by its own name.
-    var unusable: [WithheldTool] {
+    /// there by its own name, or by its place in the manifest if there is a tool of that name.
+    func unusable(besides tools: Set<String>) -> [WithheldTool] {
         let silent = hosts.filter(\.tools.isEmpty).compactMap { host in
-            host.obstacle.map { WithheldTool(name: host.entry.name, reason: $0) }
+            host.obstacle.map { reason in
+                let name = host.entry.name
+                return WithheldTool(
+                    name: tools.contains(name) ? host.entry.place(in: Self.section) : name,
+                    reason: reason
+                )
+            }
         }
         return refused + silent
     }
@@ -120,19 +129,20 @@ final class ServerTools {
         var usable: [Usable] = []
         refused = []
         for host in hosts {
+            var leftOut = 0
             for tool in host.tools where host.entry.offers(tool.name) {
                 let key = Key(server: host.entry.name, tool: tool.name)
                 let name = names[key] ?? newName(of: tool.name, host.entry, given)
                 if keepsNames { names[key] = name }
                 given.insert(name)
                 if usable.count >= room {
-                    refuse(name, host, tool, "the worker has too many tools")
+                    leftOut += 1
                     continue
                 }
                 guard (1...Limits.toolNameLength).contains(name.utf8.count),
                     taken.insert(name).inserted
                 else {
-                    refuse(name, host, tool, "its name is empty, too long or there twice")
+                    refuseName(host, tool)
                     continue
                 }
                 do {
@@ -152,6 +162,7 @@ final class ServerTools {
                     )
                 }
             }
+            if leftOut > 0 { refuseRest(leftOut, of: host) }
         }
         return usable
     }
@@ -178,12 +189,40 @@ final class ServerTools {
 
     private func refuse(_ name: String, _ host: MCPHost, _ tool: MCPTool, _ reason: String) {
         refused.append(WithheldTool(name: name, reason: reason))
+        announce(name, host, tool.name, reason)
+    }
+
+    /// A tool without a name of its own stands by its server.
+    private func refuseName(_ host: MCPHost, _ tool: MCPTool) {
+        let name = host.entry.place(in: Self.section)
+        let shown = tool.name.count > 40 ? "\(tool.name.prefix(40))…" : tool.name
+        let reason = "the name of its tool \"\(shown)\" is empty, too long or there twice"
+        refused.append(WithheldTool(name: name, reason: reason))
+        announce(name, host, shown, reason)
+    }
+
+    private func refuseRest(_ count: Int, of host: MCPHost) {
+        let name = host.entry.place(in: Self.section)
+        let reason =
+            "the worker has too many tools without \(count) of it; name the wanted ones under allow"
+        refused.append(WithheldTool(name: name, reason: reason))
+        announce(name, host, "\(count) tools", reason)
+    }
+
+    private func announce(_ name: String, _ host: MCPHost, _ tool: String, _ reason: String) {
         guard announced.insert("\(name)\n\(reason)").inserted else { return }
-        onNotice(.toolUnusable(server: host.entry.name, tool: tool.name, reason: reason))
+        onNotice(.toolUnusable(server: host.entry.name, tool: tool, reason: reason))
     }
 }
 
 extension MCPServerEntry {
+    /// Its place in the manifest, short enough to stand where names of tools do.
+    fileprivate func place(in section: String) -> String {
+        var place = "\(section).\(name)"
+        while place.utf8.count > Limits.toolNameLength { place.removeLast() }
+        return place
+    }
+
     /// Whether it is reached by HTTP.
     var isAtAddress: Bool {
         if case .address = place { true } else { false }
