@@ -267,8 +267,8 @@ final class MCPAddress: MCPTransport {
 
     private func statusWords(_ exchange: Exchange, _ error: JSONRPCError?) -> String {
         if let place = exchange.redirect {
-            return "it redirects to \(place.prefix(200)), and only its own host is followed; if that"
-                + " is right, write it as the url"
+            return "it redirects to \(place.prefix(200)), and only its own host is followed; if"
+                + " that is right, write it as the url"
         }
         let text = error?.description ?? String(decoding: exchange.body.prefix(200), as: UTF8.self)
         let advice =
