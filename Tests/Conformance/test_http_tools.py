@@ -143,6 +143,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(b"too many", 429, "text/plain", Retry_After="1" if count == 1 else "0")
         self.answer(b'"at last"')
 
+    def page_never(self):
+        self.answer(b"", 503, None, Retry_After="0")
+
     def page_later(self):
         self.answer(b"", 503, None, Retry_After="3600")
 
@@ -313,6 +316,7 @@ class HTTPToolTests(ToolTests):
             "circle": ("tool_error", "redirected more than 5 times"),
             "missing": ("tool_error", "status 404: {\"detail\": \"no such page, …\"}"),
             "later": ("tool_error", "to be asked again only after 3600"),
+            "never": ("tool_error", "it was asked again 10 times"),
             "raw": ("bad_output", "no readable response"),
             "slow": ("timeout", ""),
             "image": ("bad_output", "image/png, which is no text"),

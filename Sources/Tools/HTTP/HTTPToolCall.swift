@@ -167,8 +167,10 @@ final class HTTPToolCall: RunningInvocation {
             // Another attempt would come before the server wants one.
             failure.isRetryable = false
             failure.message +=
-                "; it wants to be asked again only after \(pause), which is longer than"
-            failure.message += " the call may take: raise its timeout"
+                waits < Self.waitsLimit
+                ? "; it wants to be asked again only after \(pause), which is longer than the call may"
+                    + " take: raise its timeout"
+                : "; it was asked again \(waits) times, each time when it wanted"
         }
         finish(.failure(failure))
     }
