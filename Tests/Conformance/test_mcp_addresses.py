@@ -111,7 +111,10 @@ class Addresses(Hosting):
             stub.forgetting = status
             stub.forgotten.add(stub.sessions[-1])
             self.assertNotIn(self.succeed("whoami"), stub.forgotten)
-        self.assertEqual(3, len(stub.sessions))
+        stub.forgotten.add(stub.sessions[-1])
+        nodes = self.run_plan(*[("whoami", {}, {}) for _ in range(60)])
+        self.assertEqual({"session-3"}, {node.get("output") for node in nodes.values()})
+        self.assertEqual(4, len(stub.sessions))
         self.assertLess(time.monotonic() - started, 15)
 
     def test_changes_are_told_on_the_stream_beside_the_responses(self):
