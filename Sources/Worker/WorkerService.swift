@@ -75,6 +75,7 @@ public final class WorkerService {
             )
         }
         logNotices()
+        if options.toolbox.hasServers { logger.info("waiting for the MCP servers to start") }
         // A worker that registered before its servers have listed their tools would have to refuse
         // plans for them.
         options.toolbox.prepare { [weak self] in
