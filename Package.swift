@@ -115,6 +115,7 @@ let package = Package(
         pure("Plans", ["Core", "JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "Core", "JSON", "Plans", deques, ordered]),
         pure("Runs", ["Core", "JSON", "Plans", "Wire", deques]),
+        pure("Reports", ["Core", "JSON", "Plans", "Runs", "Wire"], small),
         pure("Scheduling", ["Core", "Plans", heaps, deques]),
         pure("PlannerCore", ["Core", "JSON", "Schemas", "Plans", ordered], small),
         pure(
@@ -214,8 +215,9 @@ let package = Package(
             name: "weft",
             dependencies: [
                 "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
-                "Schemas", "Plans", "Wire", "Runs", "Tools", "Coordinator", "Worker", "WorkerCore",
-                "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore", "HTTP",
+                "Schemas", "Plans", "Wire", "Runs", "Reports", "Tools", "Coordinator", "Worker",
+                "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
+                "HTTP",
                 "HTTPServer", "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration",
                 "Weftline",
                 arguments, logging, ordered,
@@ -306,6 +308,7 @@ let package = Package(
                 logging,
             ]
         ),
+        tests("ReportsTests", ["Core", "JSON", "Wire", "Reports"]),
         tests("RunsTests", ["Core", "JSON", "Plans", "Wire", "Runs"]),
         tests(
             "JournalTests",

@@ -51,7 +51,8 @@ public enum PlanDrawing {
         return distinct.ids
     }
 
-    private static func escapedForDot(_ text: String) -> String {
+    /// A text between quotation marks of Graphviz.
+    package static func escapedForDot(_ text: String) -> String {
         var escaped = ""
         for character in text.unicodeScalars {
             switch character {
@@ -63,7 +64,8 @@ public enum PlanDrawing {
         return escaped
     }
 
-    private static func escapedForMermaid(_ text: String) -> String {
+    /// A text between quotation marks of Mermaid.
+    package static func escapedForMermaid(_ text: String) -> String {
         var escaped = ""
         for character in text.unicodeScalars {
             switch character {
