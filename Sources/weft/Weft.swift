@@ -35,7 +35,8 @@ struct Weft: ParsableCommand {
         subcommands: [
             RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             StatusCommand.self, WorkersCommand.self, ToolsCommand.self, RunsCommand.self,
-            ShowCommand.self, LogsCommand.self, ReportCommand.self, WatchCommand.self,
+            ShowCommand.self, LogsCommand.self, ReportCommand.self, AnalyseCommand.self,
+            WatchCommand.self,
             CancelCommand.self, ApprovalsCommand.self, ApproveCommand.self, DenyCommand.self,
             RetryCommand.self, ForgetCommand.self, DrainCommand.self,
             LaunchCommand.self, ExplainCommand.self, BenchCommand.self,

@@ -80,6 +80,14 @@ class ReportTest(CoordinatorTest):
         self.assertIn('"a" [label="a\\nt\\nsucceeded, 2 attempts"', dot)
         self.assertIn("n2 --> n3\n", self.weft("report", run, "--format", "mermaid"))
 
+        analysis = json.loads(self.weft("analyse", run, "--json"))
+        self.assertAlmostEqual(sum(analysis["parts"].values()), analysis["wall_ms"], delta=0.01)
+        self.assertLessEqual({step["node"] for step in analysis["critical_path"]}, set("abce"))
+        self.assertEqual(analysis["levels"], 2)
+        shown = self.weft("analyse", run)
+        self.assertIn("Critical path: ", shown)
+        self.assertIn("2 levels; ", shown)
+
     def test_reports_of_a_run_in_memory_and_on_disk(self):
         run, worker = self.mixed()
         self.check(run, worker)

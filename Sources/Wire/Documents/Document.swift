@@ -108,7 +108,7 @@ extension JSONWriter {
     }
 
     /// Microseconds as milliseconds with three digits, if there is a value.
-    mutating func field(_ key: StaticString, microseconds: Int?) {
+    package mutating func field(_ key: StaticString, microseconds: Int?) {
         if let microseconds { field(key, milliseconds(microseconds)) }
     }
 }

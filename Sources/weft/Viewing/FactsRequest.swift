@@ -17,6 +17,8 @@ final class FactsRequest {
         static let dependencies = Wants(rawValue: 1)
         /// Every attempt of the nodes that had more than one.
         static let attempts = Wants(rawValue: 2)
+        /// The stories of the nodes that bounded the wall time; needs the dependencies.
+        static let criticalStories = Wants(rawValue: 4)
     }
 
     /// Questions that wait for their answers at a time.
@@ -31,15 +33,18 @@ final class FactsRequest {
     private var questions: [(what: GetKind, node: Int)] = []
     private var asked = 0
     private var answered = 0
+    private var wants: Wants
     private var isDone = false
 
     private init(
         _ client: LastingClient,
         _ run: RunID,
+        _ wants: Wants,
         then: @escaping (Result<RunFacts, ClientError>) -> Void
     ) {
         self.client = client
         self.run = run
+        self.wants = wants
         self.then = then
     }
 
@@ -53,7 +58,7 @@ final class FactsRequest {
         var facts: RunFacts?
         try Session.run { session in
             session.connect(options, reconnecting: reconnecting) { client in
-                FactsRequest(client, run) { result in
+                FactsRequest(client, run, wants) { result in
                     switch result {
                     case .success(let value):
                         facts = value
@@ -61,14 +66,14 @@ final class FactsRequest {
                     case .failure(let error): session.end(CommandFailure(error))
                     }
                 }
-                .start(wants)
+                .start()
             }
         }
         guard let facts else { preconditionFailure("a session without a failure has an answer") }
         return facts
     }
 
-    private func start(_ wants: Wants) {
+    private func start() {
         client.forEachPage(of: run) { [self] (page, goOn) throws(WireError) in
             try page.forEachNode { text, document in
                 if let id = NodeID(text) { nodes.append(NodeFacts(id, document)) }
@@ -130,7 +135,11 @@ final class FactsRequest {
         client.get(.run, id: run.text) { [self] result in
             do {
                 let document = try RunDocument(decoding: try result.get())
-                finish(.success(RunFacts(run: document, nodes: nodes)))
+                let facts = RunFacts(run: document, nodes: nodes)
+                guard wants.contains(.criticalStories) else { return finish(.success(facts)) }
+                wants.remove(.criticalStories)
+                questions += facts.criticalNodes.prefix(Self.maximumStories).map { (.story, $0) }
+                askOn()
             } catch let error as WireError {
                 finish(.failure(.unreadable(error)))
             } catch let error as ClientError {
