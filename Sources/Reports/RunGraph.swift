@@ -83,6 +83,16 @@ struct CriticalPath {
 }
 
 extension RunFacts {
-    /// The nodes of the critical path, by position: their stories make an analysis exact.
-    package var criticalNodes: [Int] { CriticalPath(of: self).nodes }
+    /// The nodes of the critical path, by position, whose stories make an analysis exact.
+    ///
+    /// Reading a story is dear; one of a node that followed at once the one before it and ran once has
+    /// nothing to add.
+    package var criticalNodesWithMore: [Int] {
+        var before = 0
+        return CriticalPath(of: self).nodes.filter { node in
+            let ready = nodes[node].attempts.first?.readyAt ?? before
+            defer { before = nodes[node].endedAt ?? before }
+            return nodes[node].hasMoreToTell || ready - before > 1_000
+        }
+    }
 }

@@ -119,6 +119,22 @@ struct AnalysisTests {
         )
     }
 
+    @Test("Stories are asked for where something happened before the attempt that is known")
+    func stories() throws {
+        var again = SampleRuns.node("c", after: ["b"], ready: 12_000, turnaround: 9, work: 9)
+        again.tries = 2
+        let run = try SampleRuns.run(
+            [
+                SampleRuns.node("a", ready: 5, turnaround: 995, work: 100),
+                SampleRuns.node("b", after: ["a"], ready: 2_500, turnaround: 9_500, work: 9),
+                again,
+                SampleRuns.node("d", after: ["c"], ready: 12_009, turnaround: 9, work: 9),
+            ],
+            wall: 13_000
+        )
+        #expect(run.criticalNodesWithMore == [1, 2])
+    }
+
     @Test("Approvals are waiting for people, not for the plan")
     func approval() throws {
         var node = SampleRuns.node("a", ready: 500, turnaround: 100, work: 100)

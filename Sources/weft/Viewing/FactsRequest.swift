@@ -24,7 +24,7 @@ final class FactsRequest {
     /// Questions that wait for their answers at a time.
     private static let window = 64
     /// Stories that are asked for at most: each is read from the journal.
-    static let maximumStories = 1_000
+    static let maximumStories = 250
 
     private let client: LastingClient
     private let run: RunID
@@ -34,6 +34,8 @@ final class FactsRequest {
     private var asked = 0
     private var answered = 0
     private var wants: Wants
+    /// The nodes whose stories are there.
+    private var told: Set<Int> = []
     private var isDone = false
 
     private init(
@@ -117,6 +119,7 @@ final class FactsRequest {
             let answer = try result.get()
             if what == .story {
                 nodes[node].add(try StoryDocument(decoding: answer))
+                told.insert(node)
             } else {
                 nodes[node].dependencies = try NodeDetails(decoding: answer).dependencies
             }
@@ -138,7 +141,8 @@ final class FactsRequest {
                 let facts = RunFacts(run: document, nodes: nodes)
                 guard wants.contains(.criticalStories) else { return finish(.success(facts)) }
                 wants.remove(.criticalStories)
-                questions += facts.criticalNodes.prefix(Self.maximumStories).map { (.story, $0) }
+                questions += facts.criticalNodesWithMore.filter { !told.contains($0) }
+                    .prefix(Self.maximumStories).map { (.story, $0) }
                 askOn()
             } catch let error as WireError {
                 finish(.failure(.unreadable(error)))
