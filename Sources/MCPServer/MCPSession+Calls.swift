@@ -1,5 +1,5 @@
-// Calls in flight: their progress, which is told at least every few seconds because usual clients
-// give up on silence, and their results. Not here: how they begin (+Requests).
+// Calls in flight: their progress, sent at least every few seconds because usual clients give up on
+// silence, and their results. Not here: how they begin (+Requests).
 package import Core
 internal import JSON
 internal import MCP
@@ -22,7 +22,7 @@ struct Progress: Sendable {
     var isDue = false
     var lastSent: Instant
 
-    /// Silence after which progress is told though nothing is new.
+    /// After so long without a message, progress is sent again even if nothing is new.
     static let longestSilence = Duration.seconds(4)
     /// The shortest time between two messages.
     static let shortestPause = Duration.milliseconds(250)

@@ -133,7 +133,7 @@ struct Request {
     var version: String?
     /// What the client can do, as a request of the modern era says.
     var capabilities: RawJSON?
-    /// With which progress is told.
+    /// The token that progress messages of this request carry.
     var progressToken: RawJSON?
 
     var era: MCPEra { version == nil ? .legacy : .modern }

@@ -26,7 +26,7 @@ struct HandshakeRateTests {
         #expect(!isWelcome(&rate, "a", at: 1))
     }
 
-    @Test("The first refusal is told, once until all are left again")
+    @Test("The first refusal is reported, and the next one only after all attempts are left again")
     func told() {
         var rate = HandshakeRate(perSecond: 1, atOnce: 1)
         var told: [Bool] = []

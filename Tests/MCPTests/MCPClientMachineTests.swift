@@ -13,7 +13,6 @@ private struct Client {
     init(usesHTTP: Bool = false) {
         machine = MCPClientMachine(
             MCPClientMachine.Configuration(
-                server: "s",
                 softwareVersion: "1",
                 usesHTTP: usesHTTP,
                 maxTools: 100

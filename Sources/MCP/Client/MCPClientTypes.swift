@@ -3,10 +3,8 @@
 public import JSON
 
 extension MCPClientMachine {
-    /// What a client is told before it starts.
+    /// The settings of a client.
     public struct Configuration: Sendable {
-        /// The name by which messages for people call the server.
-        public var server: String
         /// The version of this software, for the server.
         public var softwareVersion: String
         /// Whether messages go by HTTP, where each request has a response of its own.
@@ -23,13 +21,11 @@ extension MCPClientMachine {
 
         /// Makes a configuration of its parts.
         public init(
-            server: String,
             softwareVersion: String,
             usesHTTP: Bool,
             startTimeout: Duration = .seconds(30),
             maxTools: Int = 10_000
         ) {
-            self.server = server
             self.softwareVersion = softwareVersion
             self.usesHTTP = usesHTTP
             self.startTimeout = startTimeout

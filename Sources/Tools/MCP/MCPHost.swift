@@ -64,7 +64,6 @@ final class MCPHost {
             usesHTTP = true
         }
         configuration = MCPClientMachine.Configuration(
-            server: entry.name,
             softwareVersion: softwareVersion,
             usesHTTP: usesHTTP,
             startTimeout: entry.startTimeout

@@ -34,17 +34,15 @@ final class HTTPServing {
     /// Requests of the modern era without a response, by their numbers.
     private var exchanges: [Int: ServedSession] = [:]
     private var lastNumber = 0
-    private var isEnding = false
-    private var patience: Timer?
+    private let ending: ServingEnd
 
     /// Sessions of the legacy era; the one that was used least recently makes room.
     private static let sessionLimit = 1_000
-    /// How long runs may take to end that are cancelled because this process ends.
-    private static let grace = Duration.seconds(5)
 
     init(session: Session, calls: ClusterCalls, settings: MCPSession.Settings, rules: HTTPRules) {
         self.session = session
         self.calls = calls
+        ending = ServingEnd(session: session, calls: calls)
         self.settings = settings
         self.rules = rules
     }
@@ -210,24 +208,12 @@ final class HTTPServing {
 
     /// Cancels what clients wait for, and ends the command when that has ended.
     private func end(_ failure: CommandFailure?) {
-        guard !isEnding else { return }
-        isEnding = true
-        let open = exchanges.values + sessions.values.map(\.served)
-        exchanges = [:]
-        sessions = [:]
-        listener?.close()
-        for served in open { served.end() }
-        let timer = Timer(loop: session.loop) { [self] in finish(failure) }
-        timer.schedule(after: Self.grace)
-        patience = timer
-        calls.runs.whenCancelled { [self] in finish(failure) }
-    }
-
-    private func finish(_ failure: CommandFailure?) {
-        guard let patience else { return }
-        patience.close()
-        self.patience = nil
-        calls.close()
-        session.end(failure)
+        ending.begin(failure) {
+            let open = exchanges.values + sessions.values.map(\.served)
+            exchanges = [:]
+            sessions = [:]
+            listener?.close()
+            for served in open { served.end() }
+        }
     }
 }

@@ -11,20 +11,16 @@ internal import UVLoop
 /// Confined to its loop.
 final class StandardStreams {
     private let session: Session
-    private let calls: ClusterCalls
     private let served: ServedSession
     private var input: StandardInput?
-    private var isEnding = false
-    private var patience: Timer?
+    private let ending: ServingEnd
 
     /// Bytes of a message; a plan of a hundred thousand nodes fits.
     static let longestMessage = 64 << 20
-    /// How long runs may take to end that are cancelled because the client is gone.
-    private static let grace = Duration.seconds(5)
 
     init(session: Session, calls: ClusterCalls, settings: MCPSession.Settings) {
         self.session = session
-        self.calls = calls
+        ending = ServingEnd(session: session, calls: calls)
         served = ServedSession(loop: session.loop, cluster: calls, settings: settings)
     }
 
@@ -49,26 +45,14 @@ final class StandardStreams {
 
     private func receive(_ line: [UInt8]) {
         let isBlank = line.allSatisfy { [0x20, 0x09, 0x0D].contains($0) }
-        if !isBlank, !isEnding { served.receive(line[...]) }
+        if !isBlank, !ending.hasBegun { served.receive(line[...]) }
     }
 
     /// Cancels what the client waited for, and ends the command when that has ended.
     private func end(_ failure: CommandFailure?) {
-        guard !isEnding else { return }
-        isEnding = true
-        input?.close()
-        served.end()
-        let timer = Timer(loop: session.loop) { [self] in finish(failure) }
-        timer.schedule(after: Self.grace)
-        patience = timer
-        calls.runs.whenCancelled { [self] in finish(failure) }
-    }
-
-    private func finish(_ failure: CommandFailure?) {
-        guard let patience else { return }
-        patience.close()
-        self.patience = nil
-        calls.close()
-        session.end(failure)
+        ending.begin(failure) {
+            input?.close()
+            served.end()
+        }
     }
 }
