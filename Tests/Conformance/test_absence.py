@@ -156,7 +156,7 @@ class StoppedWorkerTests(CoordinatorTest):
     def lives(self, pid):
         try:
             status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
         return status.rsplit(")", 1)[1].split()[0] != "Z"
 
