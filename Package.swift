@@ -97,6 +97,8 @@ let package = Package(
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
         // The listener for HTTP, loaded by `weft mcp --http` alone.
         .target(name: "CMicroHTTPD", linkerSettings: [.linkedLibrary("dl")]),
+        // The page of the coordinator: its files become bytes when it is compiled.
+        .target(name: "CPages", exclude: ["page"]),
         // Timers that are precise to microseconds, for benchmarks.
         .target(name: "CBench"),
         // What Deploy/build tells about a build. It is C, so that a new commit compiles one file.
