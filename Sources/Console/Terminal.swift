@@ -62,6 +62,8 @@ package struct Style: Sendable, Equatable {
 
     package var isColored: Bool
 
+    package init(isColored: Bool) { self.isColored = isColored }
+
     package func paint(_ text: String, _ color: Color?) -> String {
         guard isColored, let color, !text.isEmpty else { return text }
         return "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m"

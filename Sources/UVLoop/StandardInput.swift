@@ -1,9 +1,9 @@
-// The standard input of this process on the loop: its lines and its end. Not here: what the lines
-// mean; reading it before there is a loop.
+// The standard input of this process on the loop: its lines, or its bytes as they come, and its end.
+// Not here: what they mean; reading it before there is a loop.
 internal import CLibuv
 internal import Glibc
 
-/// Reads standard input line by line without blocking the loop.
+/// Reads standard input, line by line or as it comes, without blocking the loop.
 ///
 /// Lives until it is closed, and does not keep the loop alive unless it is asked to. A process that shares this input, such
 /// as the shell of a terminal, is not disturbed where the system allows it: a pipe or a terminal is
@@ -13,6 +13,7 @@ public final class StandardInput {
     private let descriptor: Int32
     private var source: PollSource?
     private var onLine: (([UInt8]) -> Void)?
+    private var onBytes: (([UInt8]) -> Void)?
     private var onEnd: (() -> Void)?
     private var rest: [UInt8] = []
     private var isClosed = false
@@ -21,16 +22,35 @@ public final class StandardInput {
     /// Begins to read; `onEnd` is called once, in a later turn, when there is nothing more to come.
     ///
     /// Longer lines than the longest are cut.
-    public init(
+    public convenience init(
         loop: EventLoop,
         longestLine: Int = 4096,
         keepsLoopAlive: Bool = false,
         onLine: @escaping ([UInt8]) -> Void,
         onEnd: @escaping () -> Void
     ) {
+        self.init(loop, longestLine, keepsLoopAlive: keepsLoopAlive, onEnd: onEnd)
+        self.onLine = onLine
+    }
+
+    /// Begins to read keys or other bytes as they come; `onEnd` is called once, in a later turn.
+    public convenience init(
+        loop: EventLoop,
+        onBytes: @escaping ([UInt8]) -> Void,
+        onEnd: @escaping () -> Void
+    ) {
+        self.init(loop, 0, keepsLoopAlive: false, onEnd: onEnd)
+        self.onBytes = onBytes
+    }
+
+    private init(
+        _ loop: EventLoop,
+        _ longestLine: Int,
+        keepsLoopAlive: Bool,
+        onEnd: @escaping () -> Void
+    ) {
         loop.preconditionNotClosed()
         self.loop = loop
-        self.onLine = onLine
         self.onEnd = onEnd
         self.longestLine = longestLine
         let reopened = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
@@ -54,6 +74,7 @@ public final class StandardInput {
         guard !isClosed else { return }
         isClosed = true
         onLine = nil
+        onBytes = nil
         onEnd = nil
         source?.close()
         source = nil
@@ -73,6 +94,7 @@ public final class StandardInput {
     }
 
     private func addBytes(_ bytes: ArraySlice<UInt8>) {
+        if let onBytes { return onBytes(Array(bytes)) }
         var bytes = bytes
         while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
             addToLine(bytes[..<end])

@@ -36,7 +36,7 @@ struct Weft: ParsableCommand {
             RunCommand.self, PlanCommand.self, CoordinatorCommand.self, WorkerCommand.self,
             StatusCommand.self, WorkersCommand.self, ToolsCommand.self, RunsCommand.self,
             ShowCommand.self, LogsCommand.self, ReportCommand.self, AnalyseCommand.self,
-            WatchCommand.self,
+            WatchCommand.self, TopCommand.self,
             CancelCommand.self, ApprovalsCommand.self, ApproveCommand.self, DenyCommand.self,
             RetryCommand.self, ForgetCommand.self, DrainCommand.self,
             LaunchCommand.self, ExplainCommand.self, BenchCommand.self,

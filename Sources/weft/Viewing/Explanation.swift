@@ -117,7 +117,7 @@ struct Explanation {
     }
 
     /// `296 × nap (ready): all slots are busy on w1; such as t5, t6, t7`.
-    private static func line(_ group: Group, _ style: Style) -> String {
+    static func line(_ group: Group, _ style: Style) -> String {
         guard group.count > 1 else {
             let name = "\(group.nodes.first ?? "?") (\(group.tool), \(group.status.rawValue))"
             return Text.printable("\(name): \(group.messages.joined(separator: "; "))")
