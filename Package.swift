@@ -111,6 +111,7 @@ let package = Package(
 
         // Pure: values in, values out.
         pure("Core", []),
+        pure("Metrics", []),
         pure("JSON", ["CSimdJSON", ordered]),
         pure("YAML", ["CYAML"], small),
         pure("Schemas", ["JSON", ordered]),
@@ -123,7 +124,8 @@ let package = Package(
         pure(
             "CoordinatorCore",
             [
-                "Core", "JSON", "Schemas", "Plans", "Wire", "Runs", "Scheduling", "PlannerCore",
+                "Core", "JSON", "Metrics", "Schemas", "Plans", "Wire", "Runs", "Scheduling",
+                "PlannerCore",
                 deques, heaps, ordered,
             ]
         ),
@@ -149,7 +151,10 @@ let package = Package(
         shell("Transport", ["CTLS", "UVLoop", "JSON", "Wire"]),
         shell(
             "Journal",
-            ["CPostgreSQL", "CSQLite", "UVLoop", "Core", "JSON", "Wire", "Runs", deques]
+            [
+                "CPostgreSQL", "CSQLite", "UVLoop", "Core", "JSON", "Metrics", "Wire", "Runs",
+                deques,
+            ]
         ),
         shell(
             "Tools",
@@ -162,8 +167,9 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "Runs", "Journal",
-                "CoordinatorCore", "PlannerCore", "LanguageModels", "Configuration", "YAML",
+                "UVLoop", "Transport", "Core", "JSON", "Metrics", "Plans", "Wire", "Runs",
+                "Journal", "CoordinatorCore", "PlannerCore", "LanguageModels", "Configuration",
+                "YAML",
                 logging,
             ]
         ),
@@ -256,6 +262,7 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("CoreTests", ["Core"]),
+        tests("MetricsTests", ["Metrics"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("YAMLTests", ["YAML"]),
         tests("MCPTests", ["JSON", "MCP"]),
@@ -331,7 +338,7 @@ let package = Package(
         tests(
             "CoordinatorCoreTests",
             [
-                "Core", "JSON", "Schemas", "Plans", "Wire", "Runs", "PlannerCore",
+                "Core", "JSON", "Metrics", "Schemas", "Plans", "Wire", "Runs", "PlannerCore",
                 "CoordinatorCore", "TestKit", ordered,
             ]
         ),

@@ -5,6 +5,7 @@ internal import CoordinatorCore
 internal import Core
 internal import JSON
 internal import Journal
+internal import Metrics
 internal import Runs
 public import UVLoop
 internal import Wire
@@ -63,6 +64,13 @@ public final class CoordinatorJournal {
 
     /// Until when what the coordinator says counts, in nanoseconds of the loop.
     var validUntil: Int64 { writer.validUntil }
+
+    /// How long it takes until records are on disk.
+    var writeTimes: Histogram { writer.writeTimes }
+    /// How long the oldest record has waited that is not on disk, in microseconds.
+    var lagMicroseconds: Int { writer.lagMicroseconds }
+    /// How many records are on disk that were written since the start.
+    var writtenRecords: Int { writer.written }
 
     /// The machine has taken over what was read.
     func forgetRead() {

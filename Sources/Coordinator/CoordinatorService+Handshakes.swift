@@ -14,6 +14,7 @@ extension CoordinatorService {
         switch handshakes.countConnection(of: host, at: now) {
         case .welcome: return true
         case .refused(let isFirst):
+            refusedConnections += 1
             if isFirst {
                 logger.warning(
                     "an address opens many connections without a handshake; it has to wait",

@@ -36,6 +36,8 @@ public final class CoordinatorService {
         /// The database of a journal that several coordinators share: this one stands by until it
         /// leads; nil if it leads at once.
         public var sharedJournal: PostgresPlace?
+        /// What metrics say of the program.
+        public var build = BuildInfo()
 
         /// Describes a coordinator.
         public init(
@@ -81,6 +83,11 @@ public final class CoordinatorService {
     /// Runs while it drains.
     var drainTimer: Timer?
     private var modelCalls: [ModelCallID: any ModelCall] = [:]
+    var modelNumbers = ModelNumbers()
+    /// Connections that were closed at once.
+    var refusedConnections = 0
+    /// When it was made, in milliseconds of Unix time.
+    let startedAt: Int
     let logger: Logger
     var machine: CoordinatorMachine
     var actions: [CoordinatorMachine.Action] = []
@@ -138,6 +145,7 @@ public final class CoordinatorService {
         self.journal = journal
         self.kept = kept
         self.logger = logger
+        startedAt = options.machine.unixMillisecondsAtZero + Int(loop.nowNanoseconds / 1_000_000)
         handshakes = HandshakeRate(
             perSecond: options.machine.limits.handshakeRate,
             atOnce: 20 * options.machine.limits.handshakeRate
@@ -399,7 +407,7 @@ public final class CoordinatorService {
                 noteProof(of: id)
             case .letOthersGoFirst(let id): connections[id]?.isPreferred = false
             case .callModel(let id, let request, let purpose): call(id, request, purpose)
-            case .cancelModel(let id): modelCalls.removeValue(forKey: id)?.cancel()
+            case .cancelModel(let id): modelCalls[id]?.cancel()
             case .dropEndedKeys: encryptWithValidKeys()
             case .awaitJournal(let id): hold(id)
             case .loadRun(let wanted): load(wanted)
@@ -428,12 +436,14 @@ public final class CoordinatorService {
             machine.handle(.modelReported(id, .failed(failure)), at: now, into: &actions)
             return takeRecords()
         }
+        var course = ModelCourse(startedAt: loop.nowNanoseconds)
         modelCalls[id] = model.call(request) { [weak self] event in
-            switch event {
-            case .ended, .failed: self?.modelCalls[id] = nil
-            case .charged, .delta, .usage, .formatLowered: break
+            guard let self else { return }
+            course.note(event)
+            if course.isEnded, let call = modelCalls.removeValue(forKey: id) {
+                modelNumbers.count(course, of: call.source, at: loop.nowNanoseconds)
             }
-            self?.handle(.modelReported(id, event))
+            handle(.modelReported(id, event))
         }
     }
 

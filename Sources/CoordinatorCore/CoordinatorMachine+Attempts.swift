@@ -117,6 +117,7 @@ extension CoordinatorMachine {
                 microseconds: Int64(microseconds)
             )
             record(change, run, in: &turn)
+            countFailedAttempt(attempt.node, run)
             schedule(.attemptFailed(attempt, worker, failure), in: &turn)
         }
     }

@@ -213,6 +213,7 @@ extension CoordinatorMachine {
         if isTolerable {
             peers.inPlace(id) { $0.unknownTypes += 1 }
         } else {
+            counters.countRefusal(error.code)
             turn.append(.report(.peerDismissed(id, error)))
             dismiss(id, reason: error.description, waitsForEnd: waitsForEnd, in: &turn)
         }

@@ -199,7 +199,8 @@ extension CoordinatorMachine {
             work.look(entry.workers.count)
             return ToolDocument(
                 description: entry.description,
-                workers: entry.workers.members.compactMap { fleet[$0]?.name }
+                workers: entry.workers.members.compactMap { fleet[$0]?.name },
+                figures: toolFigures(name)
             )
         }
     }

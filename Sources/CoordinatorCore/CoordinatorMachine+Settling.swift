@@ -42,6 +42,7 @@ extension CoordinatorMachine {
         case .publishReady(let node):
             record(.nodeReady(Int32(node.node)), of: node.run, in: &turn)
         case .publishReturned(let attempt, let reason):
+            counters.count(reason)
             dropPieces(of: attempt)
             let change = RunChange.returned(
                 node: Int32(attempt.node),
@@ -50,6 +51,7 @@ extension CoordinatorMachine {
             )
             record(change, of: attempt.run, in: &turn)
         case .publishRetry(let attempt, let failure, let delay, let cause):
+            counters.count(cause)
             dropPieces(of: attempt)
             let change = RunChange.retrying(
                 node: Int32(attempt.node),
@@ -160,6 +162,7 @@ extension CoordinatorMachine {
         case .cancelled:
             record(.cancelled(index), run, in: &turn)
         }
+        countNode(node, run)
         markProgressDirty(run, turn.now)
         if runs[run].state.joiner == node {
             settleJoin(run, in: &turn)
@@ -184,6 +187,7 @@ extension CoordinatorMachine {
         runs[run].apply(end)
         runs[run].answers.dropPresent()
         note(end, answer: smallAnswer(of: run), run, in: &turn)
+        counters.countEnd(of: status, microseconds: end.at)
         let wall = (turn.now - runs[run].state.acceptedAt).wholeMilliseconds
         let planning = runs[run].state.planning
         turn.append(

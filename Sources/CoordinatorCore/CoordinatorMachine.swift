@@ -47,6 +47,8 @@ public struct CoordinatorMachine: Sendable {
     var argumentBudget = ArgumentBudget()
     /// Whether another turn must follow at once, because this one had no time for all the work.
     var furtherTurn: Instant?
+    /// What happened since the start, for metrics.
+    var counters = Counters()
     /// What the scheduler asked for; reused, so that events allocate nothing.
     var schedulerActions: [Scheduler.Action] = []
     var isCarryingOut = false

@@ -89,6 +89,15 @@ struct Peers: Sendable {
         peers.inPlace(id, body)
     }
 
+    /// What a peer is; nil before it has proved that.
+    func role(of id: ConnectionID) -> Role? {
+        switch peers[id]?.state {
+        case .handshaking, nil: nil
+        case .registering, .worker: .worker
+        case .observer(let role, _): role
+        }
+    }
+
     // MARK: - Arrival and departure
 
     /// Adds a connection that has to prove itself by a deadline.

@@ -37,6 +37,9 @@ struct ToolCatalogue: Sendable {
     /// Whether any tool has said something of its outputs.
     private(set) var describesOutputs = false
 
+    /// How many tools there are.
+    var count: Int { entries.count }
+
     /// The names in alphabetical order.
     var names: [String] { entries.keys.sorted() }
 

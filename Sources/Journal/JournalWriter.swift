@@ -2,6 +2,7 @@
 // written, so that one wait for the disk confirms many. Not here: what keeps them (JournalStore).
 
 package import Core
+package import Metrics
 package import UVLoop
 
 /// Writes a journal from a loop; confined to the loop's thread.
@@ -24,6 +25,17 @@ package final class JournalWriter {
 
     /// Until when what the coordinator says counts; see ``JournalStore/validUntil``.
     package var validUntil: Int64 { store.validUntil }
+
+    /// How long it took to write entries and to know that they are on the disk.
+    package private(set) var writeTimes = Histogram()
+    /// How long the oldest entry has waited that is not on the disk, in microseconds.
+    package var lagMicroseconds: Int {
+        waitingSince.map { Int(loop.nowNanoseconds - $0) / 1_000 } ?? 0
+    }
+    /// When the oldest entry was appended that is not on the disk, in nanoseconds of the loop, and
+    /// the oldest of those that are not being written.
+    private var waitingSince: Int64?
+    private var nextSince: Int64?
 
     private let loop: EventLoop
     private let store: any JournalStore
@@ -64,6 +76,8 @@ package final class JournalWriter {
     package func append(_ entries: [JournalEntry]) -> Int {
         precondition(closing == nil, "entries were appended to a closed journal")
         appended += entries.count
+        if nextSince == nil { nextSince = loop.nowNanoseconds }
+        if waitingSince == nil { waitingSince = nextSince }
         switch state {
         case .failed, .closed: break
         case .idle:
@@ -101,9 +115,14 @@ package final class JournalWriter {
         if case .full = state { state = .retrying } else { state = .writing }
         let entries = waiting
         waiting = []
+        nextSince = nil
+        let start = loop.nowNanoseconds
         store.write(entries) { [self] result in
             switch result {
-            case .success: confirm(entries.count)
+            case .success:
+                writeTimes.observe(microseconds: Int(loop.nowNanoseconds - start) / 1_000)
+                waitingSince = nextSince
+                confirm(entries.count)
             case .failure(let problem): handle(problem, entries)
             }
         }

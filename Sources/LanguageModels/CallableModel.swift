@@ -20,8 +20,25 @@ public protocol CallableModel: AnyObject {
     ) -> any ModelCall
 }
 
+/// Which model it is, for people and for metrics.
+public struct ModelSource: Sendable, Hashable {
+    /// Who provides it: the name of an interface, `command` or `recorded`.
+    public var provider: String
+    /// Its name, as the configuration has it.
+    public var model: String
+
+    /// A model of that provider.
+    public init(provider: String, model: String) {
+        self.provider = provider
+        self.model = model
+    }
+}
+
 /// A running call.
 public protocol ModelCall: AnyObject {
+    /// The model that is called now; of several, one after the other.
+    var source: ModelSource { get }
+
     /// Cancels the call: `failed` with the code `cancelled` is reported before this returns, and
     /// nothing after it.
     ///

@@ -48,6 +48,9 @@ private final class FallbackCall: ModelCall {
         self.report = report
     }
 
+    /// The model that was called last.
+    var source: ModelSource { open?.source ?? ModelSource(provider: "none", model: "none") }
+
     func begin() {
         let model = rest.removeFirst()
         open = model.call(request) { [self] in handle($0) }

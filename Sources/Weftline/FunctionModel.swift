@@ -63,6 +63,8 @@ private final class FunctionCall: ModelCall {
     private var work: PerformedWork?
     private var deadline: Timer?
 
+    let source = ModelSource(provider: "function", model: "function")
+
     init(loop: EventLoop, report: @escaping (ModelEvent) -> Void) {
         self.loop = loop
         self.report = report

@@ -74,7 +74,7 @@ enum PlainWords {
     static let cleanModules: Set = [
         "Bench", "Client", "Configuration", "Console", "Coordinator", "CoordinatorCore", "Core",
         "HTTP", "HTTPServer", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore",
-        "MCPServer", "PlannerCore", "Plans", "Reports",
+        "MCPServer", "Metrics", "PlannerCore", "Plans", "Reports",
         "Runs", "Scheduling", "Schemas", "Tools", "Transport", "UVLoop", "Weftline", "Wire",
         "Worker", "WorkerCore", "weft",
     ]

@@ -87,7 +87,13 @@ enum DocumentExamples {
             maxAttempts: 3,
             concurrency: 2
         ),
-        workers: ["w-1", "w-2"]
+        workers: ["w-1", "w-2"],
+        figures: ToolDocument.Figures(
+            calls: 120,
+            failures: 2,
+            run: DurationDocument(median: 11_904, ninetyFifth: 40_960),
+            queue: DurationDocument(median: 64, ninetyFifth: 1_536)
+        )
     )
     static let wholeRun = RunDocument(
         run: run,

@@ -90,6 +90,11 @@ public final class CommandModel: CallableModel {
 }
 
 private final class CommandCall: ModelCall {
+    var source: ModelSource {
+        let program = settings.arguments.first?.split(separator: "/").last
+        return ModelSource(provider: "command", model: program.map(String.init) ?? "command")
+    }
+
     private let loop: EventLoop
     private let settings: CommandSettings
     private let redactor: Redactor

@@ -94,6 +94,8 @@ private final class RecordedCall: ModelCall {
     private var position = 0
     private var timer: (any OneShotTimer)?
 
+    let source = ModelSource(provider: "recorded", model: "recorded")
+
     init(
         loop: EventLoop,
         entries: [Recording.Entry],

@@ -5,6 +5,8 @@ internal import JSON
 internal import PlannerCore
 
 struct AnthropicDialect: ProviderDialect {
+    var provider: String { "anthropic" }
+
     func headers(key: ModelKey?) -> [(String, String)] {
         [("anthropic-version", "2023-06-01")] + (key.map { [("x-api-key", $0.text)] } ?? [])
     }

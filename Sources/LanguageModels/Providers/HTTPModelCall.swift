@@ -56,6 +56,10 @@ final class HTTPModelCall: ModelCall {
         deadline = endpoint.loop.deadline(after: endpoint.settings.timeout)
     }
 
+    var source: ModelSource {
+        ModelSource(provider: endpoint.dialect.provider, model: endpoint.settings.model)
+    }
+
     func cancel() { end(.failed(.cancelled)) }
 
     // MARK: - Attempts

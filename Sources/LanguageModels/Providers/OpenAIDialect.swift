@@ -6,6 +6,8 @@ internal import JSON
 internal import PlannerCore
 
 struct OpenAIDialect: ProviderDialect {
+    var provider: String { "openai" }
+
     func headers(key: ModelKey?) -> [(String, String)] {
         key.map { [("Authorization", "Bearer \($0.text)")] } ?? []
     }

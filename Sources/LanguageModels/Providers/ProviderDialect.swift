@@ -29,6 +29,8 @@ struct Adaptation: Sendable, Equatable {
 
 /// One kind of provider; pure.
 protocol ProviderDialect: Sendable {
+    /// The name of the interface.
+    var provider: String { get }
     /// The header lines that carry the key and the version.
     func headers(key: ModelKey?) -> [(String, String)]
     /// The URL of the interface below the configured one.
