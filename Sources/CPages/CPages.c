@@ -22,6 +22,38 @@ static const uint8_t body[] = {
 static const uint8_t open[] = "<script type=\"module\">";
 
 static const uint8_t script[] = {
+#embed "page/base.js"
+    ,
+#embed "page/net.js"
+    ,
+#embed "page/lanes.js"
+    ,
+#embed "page/model.js"
+    ,
+#embed "page/store.js"
+    ,
+#embed "page/colours.js"
+    ,
+#embed "page/chart.js"
+    ,
+#embed "page/timeline.js"
+    ,
+#embed "page/layout.js"
+    ,
+#embed "page/graph.js"
+    ,
+#embed "page/value.js"
+    ,
+#embed "page/shell.js"
+    ,
+#embed "page/runs.js"
+    ,
+#embed "page/run.js"
+    ,
+#embed "page/node.js"
+    ,
+#embed "page/fleet.js"
+    ,
 #embed "page/main.js"
 };
 

@@ -1,25 +1,27 @@
-// The beginning of the page: a session from the ticket in the address, then the status.
-const main = document.getElementById("main");
+// The beginning: a session, the stream of the cluster, the first view.
 
-async function session() {
-  const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
-  if (!ticket) return JSON.parse(sessionStorage.getItem("weft-session") ?? "null");
-  history.replaceState(null, "", location.pathname);
-  const reply = await fetch("/v1/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ ticket }),
-  });
-  if (!reply.ok) return null;
-  const made = await reply.json();
-  sessionStorage.setItem("weft-session", JSON.stringify(made));
-  return made;
+async function begin() {
+  beginTheme();
+  drawTabs();
+  byId("help").addEventListener("click", openHelp);
+  byId("link").addEventListener("click", () => clusterStream?.hurry());
+  addEventListener("keydown", pressed);
+  addEventListener("scroll", hideTip, { passive: true });
+  if (!carried) {
+    try {
+      if (!(await session.begin())) return welcome("This page shows what a coordinator does. Open it with:");
+    } catch (error) {
+      return welcome(error.status === 401 ? "The ticket in the address was used before, or is too old. Ask for another one:" : `The coordinator says: ${shown(error.message)}`);
+    }
+    followCluster();
+  } else {
+    document.body.classList.add("report");
+  }
+  document.body.classList.toggle("viewer", !session.mayOrder);
+  addEventListener("hashchange", navigate);
+  navigate();
+  drawBar();
+  return undefined;
 }
 
-const own = await session();
-if (!own) {
-  main.textContent = "Open this page with `weft dashboard`.";
-} else {
-  const reply = await fetch("/v1/status", { headers: { Authorization: `Bearer ${own.token}` } });
-  main.textContent = JSON.stringify(await reply.json(), null, 2);
-}
+begin();

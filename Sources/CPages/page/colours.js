@@ -1,0 +1,96 @@
+// The colours of the canvases: those of the style for states, one of their own for each tool. Not
+// here: the colours of everything else (style.css).
+
+/** Hues that are told apart easily, with their share of chroma. */
+const hues = [255, 165, 45, 310, 90, 205, 350, 130, 280, 65, 230, 20];
+
+const colours = {
+  /** Counts themes, so that what is drawn from them is made again. */
+  version: 0,
+  names: {},
+  isDark: false,
+
+  /** Reads the style's colours; call it when the theme changes. */
+  read() {
+    const style = getComputedStyle(document.documentElement);
+    const all = [
+      "bg", "panel", "line", "faint", "text", "muted", "accent", "track", "waiting", "ready",
+      "running", "succeeded", "failed", "skipped", "cancelled", "pausing", "approval",
+    ];
+    for (const name of all) this.names[name] = style.getPropertyValue(`--${name}`).trim();
+    this.isDark = style.getPropertyValue("--is-dark").trim() === "1";
+    this.version += 1;
+  },
+
+  state(status) {
+    return this.names[states[status]?.[1] ?? "waiting"];
+  },
+};
+
+/** The tools in the order of their hues; a tool keeps its place as long as the page is open. */
+const toolPlaces = new Map();
+const takenPlaces = new Set();
+
+function toolPlace(tool) {
+  let place = toolPlaces.get(tool);
+  if (place !== undefined) return place;
+  // By the name alone, so that a tool looks the same everywhere; the next free one if two clash.
+  let hash = 2166136261;
+  for (let index = 0; index < tool.length; index += 1) {
+    hash = Math.imul(hash ^ tool.charCodeAt(index), 16777619);
+  }
+  place = (hash >>> 8) % hues.length;
+  if (takenPlaces.size < hues.length) while (takenPlaces.has(place)) place = (place + 1) % hues.length;
+  takenPlaces.add(place);
+  toolPlaces.set(tool, place);
+  return place;
+}
+
+const toolCache = new Map();
+
+/** The colour of a tool: `fill` for bars, `ink` for text on them. */
+function toolColour(tool) {
+  const found = toolCache.get(tool);
+  if (found?.version === colours.version) return found;
+  const hue = hues[toolPlace(tool)];
+  const made = {
+    version: colours.version,
+    fill: colours.isDark ? `oklch(0.68 0.115 ${hue})` : `oklch(0.7 0.115 ${hue})`,
+    soft: colours.isDark ? `oklch(0.68 0.115 ${hue} / 0.35)` : `oklch(0.7 0.115 ${hue} / 0.3)`,
+    ink: colours.isDark ? `oklch(0.17 0.03 ${hue})` : `oklch(0.25 0.06 ${hue})`,
+  };
+  toolCache.set(tool, made);
+  return made;
+}
+
+/** A small square in the colour of a tool. */
+function swatch(tool) {
+  const element = h("i.swatch");
+  element.style.background = toolColour(tool).fill;
+  return element;
+}
+
+/** Sets the ids of places by all tools that are known, so that clashes end alike on every page. */
+function placeTools(tools) {
+  for (const name of tools.map((tool) => tool.name).sort()) toolPlace(name);
+}
+
+/** Diagonal lines for what failed. */
+function hatching(context) {
+  if (hatching.version === colours.version) return hatching.pattern;
+  const tile = document.createElement("canvas");
+  tile.width = 8;
+  tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = colours.names.failed;
+  pen.lineWidth = 2.6;
+  for (const shift of [-8, 0, 8]) {
+    pen.beginPath();
+    pen.moveTo(shift - 1, 9);
+    pen.lineTo(shift + 9, -1);
+    pen.stroke();
+  }
+  hatching.pattern = context.createPattern(tile, "repeat");
+  hatching.version = colours.version;
+  return hatching.pattern;
+}

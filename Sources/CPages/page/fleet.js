@@ -1,0 +1,239 @@
+// The cluster as a whole: the stream of all attempts, the workers, the tools, and what waits.
+
+// MARK: Stream
+
+function streamView() {
+  const chart = new Timeline(() => ({
+    lanes: cluster.lanes, slots: workerSlots(), origin: null, end: cluster.now(),
+    isRunning: cluster.link === "live",
+  }), { span: 60_000, ownsWheel: true, open: (bar) => (location.hash = nodeLink(bar.run, bar.node)) });
+  const live = h("button.chip", { type: "button", "aria-pressed": "true", onclick: () => chart.follow() }, "Live");
+  const spans = [["15 s", 15_000], ["1 min", 60_000], ["5 min", 300_000], ["30 min", 1_800_000]].map(([name, span]) =>
+    h("button.chip", { type: "button", "aria-pressed": String(span === 60_000), onclick: (event) => {
+      chart.span = span;
+      chart.follow();
+      for (const one of spans) one.setAttribute("aria-pressed", String(one === event.currentTarget));
+    } }, name));
+  chart.tellView = (isLive) => live.setAttribute("aria-pressed", String(isLive));
+  const legend = h("div.legend.tools-legend");
+  const note = h("p.empty");
+  const root = h("section.full", null, h("div.bar", null, h("h1", null, "Task stream"), h("div.chips", null, spans), live, drawingTools(chart)), h("div.card.grow", null, chart.frame), legend, note);
+  return {
+    title: "Stream",
+    root,
+    update() {
+      const tools = new Set();
+      for (const bar of cluster.lanes.open.values()) tools.add(bar.tool);
+      for (const worker of cluster.lanes.workers.values()) for (const lane of worker.lanes) for (const bar of lane.bars.slice(-200)) tools.add(bar.tool);
+      setLegend(legend, [...tools]);
+      show(note, cluster.lanes.count === 0 && cluster.lanes.open.size === 0);
+      put(note, "Nothing has run since this page was opened; what runs next appears here at once.");
+      chart.redraw();
+    },
+    close: () => chart.close(),
+  };
+}
+
+const workerSlots = () =>
+  new Map(cluster.workers.filter((worker) => worker.state !== "disconnected").map((worker) => [worker.name, worker.slots]));
+
+// MARK: Workers
+
+const workerStates = {
+  ready: "succeeded", draining: "pausing", silent: "failed", congested: "pausing", disconnected: "cancelled",
+};
+
+function workersView() {
+  const search = h("input", { type: "search", placeholder: "Search workers", "aria-label": "Search workers by name, host, label or tool" });
+  const cards = h("div.cards");
+  const empty = h("p.empty");
+  const pending = pendingPart();
+  const root = h("section", null, h("div.bar", null, h("h1", null, "Workers"), search), cards, empty, pending.root);
+  const draw = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const list = cluster.workers.filter((worker) => {
+      const labels = Object.entries(worker.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+      const text = [worker.name, worker.host, worker.state, ...labels, ...worker.tools].join(" ").toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+    keyed(cards, list.slice(0, 300), (worker) => worker.name, makeWorker, fillWorker);
+    show(empty, list.length === 0);
+    put(empty, cluster.workers.length ? "No worker fits." : "No worker is connected. Start one with weft worker, or several with weft launch.");
+  };
+  search.addEventListener("input", draw);
+  return {
+    title: "Workers",
+    root,
+    update(all) {
+      if (all.has("workers") || all.has("all") || all.has("theme")) draw();
+      pending.update(all);
+    },
+    close: () => pending.close(),
+  };
+}
+
+function makeWorker(worker) {
+  const drain = session.mayOrder ? h("button.small", {
+    type: "button", onclick: () => order({
+      title: `Drain ${worker.name}?`, text: "It finishes what it has begun, gets nothing new, and leaves.", action: "Drain", isDangerous: true,
+    }, `/v1/workers/${encodeURIComponent(worker.name)}/drain`, {}, "The worker is draining."),
+  }, "Drain") : null;
+  return h("article.card.worker", null, h("header", null, h("h2", null, worker.name), h("span.pill"), drain),
+    h("div.squares", { role: "img" }), h("p.facts"), h("div.labels"), h("div.labels.tool-names"), h("ul.waits"));
+}
+
+function fillWorker(card, worker) {
+  const [header, squares, facts, labels, tools, troubles] = card.children;
+  const state = header.children[1];
+  state.className = `pill ${workerStates[worker.state] ?? "waiting"}`;
+  put(state, worker.state);
+  const drain = header.children[2];
+  if (drain) show(drain, worker.state === "ready" || worker.state === "silent");
+  const squareCount = Math.min(worker.slots, 128);
+  const used = Math.min(worker.in_flight, worker.slots);
+  if (squares.childElementCount !== squareCount) squares.replaceChildren(...Array.from({ length: squareCount }, () => h("i")));
+  for (let index = 0; index < squareCount; index += 1) {
+    squares.children[index].className = index < (used * squareCount) / worker.slots ? "used" : "";
+  }
+  squares.setAttribute("aria-label", `${used} of ${worker.slots} slots in use`);
+  const queued = worker.in_flight - used;
+  const words = [`${used} of ${counted(worker.slots, "slot")} in use`];
+  if (queued > 0) words.push(`${count(queued)} queued there`);
+  if (worker.host) words.push(`${shown(worker.host)}${worker.pid ? `, process ${worker.pid}` : ""}`);
+  if (worker.software) words.push(shown(worker.software));
+  words.push(`connected for ${duration(worker.connected_ms)}`);
+  put(facts, words.join(" · "));
+  const pairs = Object.entries(worker.labels ?? {}).map(([key, value]) => (value === "" ? key : `${key}=${value}`));
+  keyed(labels, pairs, (pair) => pair, (pair) => h("span.tag", { dir: "auto" }, shown(pair)));
+  const cooling = new Set((worker.cooling_tools ?? []).map((one) => one.name));
+  keyed(tools, worker.tools.slice(0, 60), (name) => `${name} ${cooling.has(name)} ${colours.version}`,
+    (name) => h(`span.tag${cooling.has(name) ? ".cooling" : ""}`, { dir: "auto" }, swatch(name), shown(name)));
+  const lines = [
+    ...(worker.cooling_tools ?? []).map((one) => `${one.name} pauses${one.pause_ms ? ` for ${duration(one.pause_ms)}` : ""} after ${counted(one.refusals, "refusal")}: ${one.reason}`),
+    ...(worker.refused_tools ?? []).map((one) => `${one.name} is not taken in: ${one.reason}`),
+    ...(worker.withheld_tools ?? []).map((one) => `${one.name} cannot run there: ${one.reason}`),
+  ];
+  keyed(troubles, lines.slice(0, 20), (line) => line, (line) => h("li", { dir: "auto" }, shown(line)));
+}
+
+/** What waits in all active runs, by reason. */
+function pendingPart() {
+  const list = h("tbody");
+  const root = part("What waits", "pending", h("div.scroll", null, h("table", null,
+    h("thead", null, h("tr", null, ["Nodes", "Why", "Run"].map((name) => h("th", { scope: "col" }, name)))), list)));
+  let isBusy = false;
+  async function ask() {
+    if (isBusy || document.hidden) return;
+    isBusy = true;
+    const groups = new Map();
+    const active = cluster.runs.filter((run) => run.status === "running" && waitingNodes(run.counts) > 0).slice(0, 10);
+    for (const run of active) {
+      const answer = await get(`${runPath(run.run)}/explain?limit=500`).catch(() => null);
+      for (const node of answer?.nodes ?? []) {
+        for (const reason of node.reasons.slice(0, 1)) {
+          if (["dependencies", "running", "sent"].includes(reason.code)) continue;
+          const key = `${run.run} ${reason.code} ${node.tool}`;
+          const group = groups.get(key) ?? { key, run, reason, tool: node.tool, number: 0, example: node.id };
+          group.number += 1;
+          groups.set(key, group);
+        }
+      }
+    }
+    isBusy = false;
+    const groupList = [...groups.values()].sort((a, b) => b.number - a.number).slice(0, 40);
+    show(root, groupList.length > 0);
+    keyed(list, groupList, (group) => group.key, (group) => h("tr", null, h("td.number"),
+      h("td", { dir: "auto" }, swatch(group.tool), h("b", null, shown(group.tool)), " ", h("span")),
+      h("td", null, h("a", { href: runLink(group.run.run), dir: "auto" }, shown(group.run.label || group.run.run)))),
+    (row, group) => {
+      put(row.children[0], count(group.number));
+      put(row.children[1].lastChild, shown(group.reason.message));
+    });
+  }
+  show(root, false);
+  const clock = setInterval(ask, 2000);
+  return {
+    root,
+    update: (all) => all.has("all") && ask(),
+    close: () => clearInterval(clock),
+  };
+}
+
+// MARK: Tools
+
+function toolsView() {
+  const search = h("input", { type: "search", placeholder: "Search tools", "aria-label": "Search tools by name or description" });
+  const body = h("tbody");
+  const note = h("p.muted.more");
+  const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card.scroll", null, h("table.tools-table", null,
+    h("thead", null, h("tr", null, ["Tool", "Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"].map((name) => h("th", { scope: "col" }, name)))), body)), note);
+  let numbers = new Map();
+  let source = "";
+  const draw = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const list = cluster.tools.filter((tool) => words.every((word) => `${tool.name} ${tool.description ?? ""}`.toLowerCase().includes(word)));
+    keyed(body, list.slice(0, 500), (tool) => tool.name, makeTool, (row, tool) => fillTool(row, tool, numbers.get(tool.name)));
+    put(note, list.length ? source : cluster.tools.length ? "No tool fits." : "No worker offers a tool.");
+  };
+  async function ask() {
+    if (document.hidden) return;
+    const measured = await toolNumbers();
+    numbers = measured.numbers;
+    source = measured.source;
+    draw();
+  }
+  search.addEventListener("input", draw);
+  const clock = setInterval(ask, 2000);
+  ask();
+  return {
+    title: "Tools",
+    root,
+    update(all) {
+      if (["tools", "all", "theme"].some((one) => all.has(one))) draw();
+    },
+    close: () => clearInterval(clock),
+  };
+}
+
+function makeTool(tool) {
+  const traits = [tool.idempotent ? "repeatable" : null, tool.read_only ? "reads only" : null, tool.approval ? "needs approval" : null, tool.concurrency ? `${tool.concurrency} at a time` : null].filter(Boolean);
+  return h("tr", null,
+    h("td.name", null, h("details", null, h("summary", { dir: "auto" }, swatch(tool.name), h("b", null, shown(tool.name)), h("small", null, shown(tool.description ?? "").slice(0, 160))),
+      h("div.labels", null, traits.map((trait) => h("span.tag", null, trait)), tool.timeout_ms ? h("span.tag", null, `at most ${duration(tool.timeout_ms)}`) : null),
+      h("h3", null, "Parameters"), treeView(tool.parameters ?? {}), tool.output_schema ? [h("h3", null, "Output"), treeView(tool.output_schema)] : null)),
+    ["", "", "", "", "", "", ""].map(() => h("td.number")));
+}
+
+function fillTool(row, tool, numbers) {
+  const cells = [...row.children].slice(1);
+  const values = numbers ? [count(numbers.calls), numbers.failed ? count(numbers.failed) : "", duration(numbers.p50), duration(numbers.p95), duration(numbers.queue50), duration(numbers.queue95)] : ["", "", "", "", "", ""];
+  values.push(count(tool.workers.length));
+  cells.forEach((cell, index) => put(cell, values[index]));
+  cells[1].classList.toggle("bad", Boolean(numbers?.failed));
+  cells[6].title = tool.workers.slice(0, 30).join(", ");
+}
+
+/** Calls and times by tool, from the attempts that this page has seen. */
+async function toolNumbers() {
+  const tools = new Map();
+  for (const worker of cluster.lanes.workers.values()) {
+    for (const lane of worker.lanes) {
+      for (const bar of lane.bars) {
+        if (bar.end === Infinity) continue;
+        const tool = tools.get(bar.tool) ?? { calls: 0, failed: 0, times: [], waits: [] };
+        tools.set(bar.tool, tool);
+        tool.calls += 1;
+        if (bar.state === "failed" || bar.state === "retried") tool.failed += 1;
+        tool.times.push(bar.end - bar.start);
+        tool.waits.push(Math.max(bar.start - bar.readyAt, 0));
+      }
+    }
+  }
+  for (const tool of tools.values()) {
+    const sorted = (list) => list.sort((a, b) => a - b);
+    sorted(tool.times);
+    sorted(tool.waits);
+    Object.assign(tool, { p50: quantile(tool.times, 0.5), p95: quantile(tool.times, 0.95), queue50: quantile(tool.waits, 0.5), queue95: quantile(tool.waits, 0.95) });
+  }
+  return { numbers: tools, source: `Calls and times of what has run since ${moment(new Date(cluster.since))}, when this page was opened.` };
+}
