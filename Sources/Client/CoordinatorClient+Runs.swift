@@ -56,7 +56,8 @@ extension CoordinatorClient {
             budget: submission.budget,
             onMissingTool: submission.onMissingTool,
             watch: submission.watch,
-            label: submission.label
+            label: submission.label,
+            traceParent: submission.traceParent
         )
         var pending = PendingSubmission(
             number: nextNumber(),

@@ -32,6 +32,8 @@ public struct Submission: Sendable {
     public var watch: WatchLevel?
     /// A name for people.
     public var label: String?
+    /// The span that the run is part of, in the trace of its client.
+    public var traceParent: TraceParent?
 
     /// Makes a submission.
     public init(

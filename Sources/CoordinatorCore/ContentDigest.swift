@@ -8,7 +8,8 @@ internal import Wire
 /// A digest of a submission's content.
 ///
 /// Every field goes in with its length, and an absent one differs from an empty one, so that no
-/// two contents look alike. Left out are the key itself and `watch`, which is about who listens.
+/// two contents look alike. Left out are the key itself, `watch`, which is about who listens, and
+/// `traceparent`, which is about who asks.
 struct ContentDigest {
     let bytes: [UInt8]
 

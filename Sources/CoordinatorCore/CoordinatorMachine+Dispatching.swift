@@ -163,7 +163,10 @@ extension CoordinatorMachine {
             timeoutMilliseconds: timeout?.millisecondsRoundedUp,
             leaseMilliseconds: limits.leaseMilliseconds,
             maxOutput: limits.maxOutput,
-            number: attempt.number
+            number: attempt.number,
+            traceParent: runs[run].state.acceptance.traceParent.map {
+                TraceContext.parent(run: attempt.run, attempt: attempt, of: $0)
+            }
         )
         send(.dispatch(dispatch), with: value, to: connection, in: &turn)
     }

@@ -123,6 +123,7 @@ extension CoordinatorMachine {
             maxRunning: submit.isSequential ? 1 : submit.budget.running,
             submitter: submission.identity?.name,
             retriedRun: submit.retry?.run,
+            traceParent: submit.traceParent,
             unixMilliseconds: unixMilliseconds(at: now)
         )
     }

@@ -180,7 +180,8 @@ extension MCPSession {
             return try resume(request, state, at: now, into: &actions)
         }
         let asTask = request.followsTasks && tool.canBeTask
-        let asked = ClusterRequest.tool(tool, asTask: asTask, canAsk: request.canAsk)
+        let traced = tool.traced(request.traceParent)
+        let asked = ClusterRequest.tool(traced, asTask: asTask, canAsk: request.canAsk)
         try begin(asked, request, at: now, into: &actions)
     }
 

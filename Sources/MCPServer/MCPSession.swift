@@ -4,6 +4,7 @@
 package import Core
 package import JSON
 internal import MCP
+internal import Wire
 
 /// The server's side of a connection, of a session over HTTP, or of a single request over HTTP.
 package struct MCPSession: Sendable {
@@ -135,6 +136,8 @@ struct Request {
     var capabilities: RawJSON?
     /// The token that progress messages of this request carry.
     var progressToken: RawJSON?
+    /// The span of the call, in the trace of the client.
+    var traceParent: TraceParent?
 
     var era: MCPEra { version == nil ? .legacy : .modern }
 
@@ -161,6 +164,8 @@ struct Request {
         if let token = fields["progressToken"], token.kind == .string || token.kind == .number {
             progressToken = token
         }
+        // One that is malformed counts as absent, as W3C Trace Context says.
+        traceParent = fields["traceparent"]?.stringValue.flatMap { TraceParent($0) }
         guard let version = fields[MCPKey.protocolVersion] else { return }
         guard let text = version.stringValue else {
             throw JSONRPCError(.invalidParams, "The protocol version must be a string.")

@@ -25,6 +25,19 @@ package enum ToolRequest: Sendable, Equatable {
     package var canBeTask: Bool {
         if case .run = self { true } else { false }
     }
+
+    /// The same, with the span of the call for what it runs.
+    func traced(_ parent: TraceParent?) -> ToolRequest {
+        switch self {
+        case .run(var run):
+            run.traceParent = parent
+            return .run(run)
+        case .submit(var run):
+            run.traceParent = parent
+            return .submit(run)
+        case .getRun, .cancelRun, .searchTools, .getTool: return self
+        }
+    }
 }
 
 /// What a run is made of.
@@ -51,6 +64,8 @@ package struct RunRequest: Sendable, Equatable {
     package var tools: [String]?
     /// A name for people.
     package var label: String?
+    /// The span of the call, in the trace of its client.
+    package var traceParent: TraceParent?
 
     /// Makes a request.
     package init(_ content: Content) { self.content = content }

@@ -145,6 +145,7 @@ struct RecordReader {
             maxRunning: optional("running")?.intValue,
             submitter: optional("by")?.stringValue,
             retriedRun: try retriedRun(),
+            traceParent: optional("traceparent")?.stringValue.flatMap { TraceParent($0) },
             unixMilliseconds: try integer("unix_ms")
         )
     }

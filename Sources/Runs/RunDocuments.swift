@@ -20,6 +20,7 @@ extension Run {
             error: failure,
             reason: cancelReason,
             submittedBy: acceptance.submitter,
+            traceParent: acceptance.traceParent,
             cancelledBy: canceller,
             startedAt: UnixTime(milliseconds: startedAt),
             endedAt: endedAt.map { UnixTime(milliseconds: startedAt + $0 / 1_000) },

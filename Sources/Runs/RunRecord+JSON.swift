@@ -244,6 +244,7 @@ extension Acceptance {
         writer.field("running", maxRunning)
         writer.field("by", submitter)
         writer.field("retries", retriedRun?.text)
+        writer.field("traceparent", traceParent?.text)
         writer.field("unix_ms", unixMilliseconds)
     }
 }

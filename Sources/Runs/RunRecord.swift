@@ -59,6 +59,8 @@ public struct Acceptance: Sendable, Hashable {
     public var submitter: String?
     /// The run whose outputs it takes over; nil if it begins with nothing.
     public var retriedRun: RunID?
+    /// The span that it is part of, in the trace of its client; nil if none was named.
+    public var traceParent: TraceParent?
     /// When it was accepted, in milliseconds of Unix time.
     public var unixMilliseconds: Int
 
@@ -80,6 +82,7 @@ public struct Acceptance: Sendable, Hashable {
         maxRunning: Int? = nil,
         submitter: String? = nil,
         retriedRun: RunID? = nil,
+        traceParent: TraceParent? = nil,
         unixMilliseconds: Int = 0
     ) {
         self.id = id
@@ -98,6 +101,7 @@ public struct Acceptance: Sendable, Hashable {
         self.maxRunning = maxRunning
         self.submitter = submitter
         self.retriedRun = retriedRun
+        self.traceParent = traceParent
         self.unixMilliseconds = unixMilliseconds
     }
 }

@@ -82,6 +82,13 @@ public struct Invocation: Sendable, Equatable {
     public var maxOutput: Int
     /// How long it may take; the caller measures the time and cancels.
     public var timeout: Duration?
+    /// The span of the attempt, if the coordinator named it.
+    private let namedTraceParent: TraceParent?
+
+    /// The span of the attempt, for what the tool calls.
+    public var traceParent: TraceParent {
+        namedTraceParent ?? TraceContext.parent(run: run, attempt: attempt)
+    }
 
     /// Makes an invocation.
     public init(
@@ -92,7 +99,8 @@ public struct Invocation: Sendable, Equatable {
         arguments: RawJSON,
         number: Int,
         maxOutput: Int,
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        traceParent: TraceParent? = nil
     ) {
         self.attempt = attempt
         self.run = run
@@ -102,6 +110,7 @@ public struct Invocation: Sendable, Equatable {
         self.number = number
         self.maxOutput = maxOutput
         self.timeout = timeout
+        namedTraceParent = traceParent
     }
 }
 

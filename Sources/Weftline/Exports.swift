@@ -46,4 +46,5 @@
 @_exported public import struct Wire.ErrorCode
 @_exported public import enum Wire.EventKind
 @_exported public import enum Wire.JoinKind
+@_exported public import struct Wire.TraceParent
 @_exported public import enum Wire.WatchLevel

@@ -40,6 +40,8 @@ public struct RunOptions: Sendable {
     public var reportsNodes: Bool
     /// A name for people.
     public var label: String?
+    /// The span that the run is part of, for tools that trace; nil for a trace of its own.
+    public var traceParent: TraceParent?
 
     /// Makes options.
     public init(
@@ -55,7 +57,8 @@ public struct RunOptions: Sendable {
         approve: [String] = [],
         approvalTimeout: Duration? = nil,
         reportsNodes: Bool = true,
-        label: String? = nil
+        label: String? = nil,
+        traceParent: TraceParent? = nil
     ) {
         self.join = join
         self.onMissingTool = onMissingTool
@@ -70,6 +73,7 @@ public struct RunOptions: Sendable {
         self.approvalTimeout = approvalTimeout
         self.reportsNodes = reportsNodes
         self.label = label
+        self.traceParent = traceParent
     }
 
     /// The submission for a plan; without a level no events are sent.
@@ -91,6 +95,7 @@ public struct RunOptions: Sendable {
             label: label
         )
         submission.approve = approve
+        submission.traceParent = traceParent
         return submission
     }
 

@@ -272,7 +272,8 @@ public final class WorkerService {
             arguments: start.arguments,
             number: start.number,
             maxOutput: start.maxOutput,
-            timeout: start.timeout
+            timeout: start.timeout,
+            traceParent: start.traceParent
         )
         let handle = runner.start(invocation) { [weak self] report in
             self?.handleReport(report, of: attempt, start.tool, startedAt: startedAt)

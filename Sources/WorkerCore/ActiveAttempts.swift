@@ -90,7 +90,8 @@ struct ActiveAttempts: Sendable {
                         arguments: attempt.arguments,
                         number: attempt.id.number,
                         timeout: attempt.timeout,
-                        maxOutput: attempt.maxOutput
+                        maxOutput: attempt.maxOutput,
+                        traceParent: attempt.traceParent
                     )
                 )
             )

@@ -16,6 +16,7 @@ struct Attempt: Sendable {
     private(set) var arguments: RawJSON
     let timeout: Duration?
     let maxOutput: Int
+    let traceParent: TraceParent?
     private(set) var state = State.queued
     /// Whether the coordinator knows that it runs.
     var isAnnounced = false
@@ -35,6 +36,7 @@ struct Attempt: Sendable {
         id = dispatch.attempt
         node = dispatch.node
         maxOutput = dispatch.maxOutput
+        traceParent = dispatch.traceParent
         self.arguments = arguments
         self.tool = tool
         self.timeout = timeout

@@ -45,6 +45,8 @@ extension WorkerMachine {
         public var timeout: Duration?
         /// Most bytes of output the coordinator takes.
         public var maxOutput: Int
+        /// Its span, if the coordinator named it.
+        public var traceParent: TraceParent?
 
         /// Its run.
         public var run: RunID { attempt.run }

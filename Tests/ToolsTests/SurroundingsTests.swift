@@ -31,6 +31,7 @@ import Testing
         let home = variables.removeValue(forKey: "HOME") ?? ""
         #expect(home.hasPrefix("/tmp/weft-"))
         #expect(variables.removeValue(forKey: "TMPDIR") == home)
+        #expect(variables.removeValue(forKey: "TRACEPARENT")?.hasPrefix("00-") == true)
         #expect(
             variables == [
                 "PATH": "/usr/bin:/bin", "LANG": "de_DE.UTF-8", "USER": "weaver",

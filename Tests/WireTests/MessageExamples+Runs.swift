@@ -73,7 +73,8 @@ extension MessageExamples {
             #"{"type":"submit","key":"k1","plan":{"tasks":[]},"stream":true,"join":"json","#
                 + #""tools":["search"],"budget":{"nodes":10,"wall_ms":5000},"#
                 + #""on_missing_tool":"fail","watch":"all","join_instruction":"Say it.","#
-                + #""label":"mine"}"#,
+                + #""label":"mine","#
+                + #""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}"#,
             .submit(
                 Submit(
                     key: "k1",
@@ -85,7 +86,10 @@ extension MessageExamples {
                     onMissingTool: .fail,
                     watch: .all,
                     joinInstruction: "Say it.",
-                    label: "mine"
+                    label: "mine",
+                    traceParent: TraceParent(
+                        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+                    )
                 )
             )
         ),

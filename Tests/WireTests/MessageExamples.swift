@@ -199,7 +199,8 @@ enum MessageExamples {
         MessageExample(
             #"{"type":"dispatch","attempt":"r7/12/3","run":"r7","node":"t1","tool":"search","#
                 + #""args_chunks":{"count":2,"bytes":300000,"sha256":"\#(digits)"},"#
-                + #""timeout_ms":1000,"lease_ms":6000,"max_output":1024,"number":3}"#,
+                + #""timeout_ms":1000,"lease_ms":6000,"max_output":1024,"number":3,"#
+                + #""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#,
             .dispatch(
                 Dispatch(
                     attempt: other,
@@ -210,7 +211,10 @@ enum MessageExamples {
                     timeoutMilliseconds: 1000,
                     leaseMilliseconds: 6000,
                     maxOutput: 1024,
-                    number: 3
+                    number: 3,
+                    traceParent: TraceParent(
+                        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+                    )
                 )
             )
         ),

@@ -2,6 +2,7 @@
 // secrets.
 internal import Core
 internal import FoundationEssentials
+internal import Wire
 
 /// The variables of the worker's own process.
 public enum WorkerEnvironment {
@@ -20,6 +21,7 @@ struct ProcessEnvironment: Sendable {
     private let fixed: [(String, String)]
     private let setsHome: Bool
     private let setsTemporaries: Bool
+    private let setsTrace: Bool
 
     /// Computes the variables that all processes of a tool get.
     ///
@@ -47,18 +49,20 @@ struct ProcessEnvironment: Sendable {
         fixed = merged
         setsHome = !merged.contains { $0.0 == "HOME" }
         setsTemporaries = !merged.contains { $0.0 == "TMPDIR" }
+        setsTrace = !merged.contains { $0.0 == "TRACEPARENT" }
     }
 
     /// The variables of one process; the invocation is nil for a process that serves several.
     func variables(folder: String, for invocation: Invocation?) -> [(String, String)] {
         var variables = fixed
-        variables.reserveCapacity(fixed.count + 5)
+        variables.reserveCapacity(fixed.count + 6)
         if setsHome { variables.append(("HOME", folder)) }
         if setsTemporaries { variables.append(("TMPDIR", folder)) }
         if let invocation {
             variables.append(("WEFT_RUN", invocation.run.text))
             variables.append(("WEFT_NODE", invocation.node.text))
             variables.append(("WEFT_ATTEMPT", String(invocation.number)))
+            if setsTrace { variables.append(("TRACEPARENT", invocation.traceParent.text)) }
         }
         return variables
     }

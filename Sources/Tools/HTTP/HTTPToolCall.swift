@@ -48,6 +48,9 @@ final class HTTPToolCall: RunningInvocation {
         if !headers.contains(where: { $0.0.lowercased() == "user-agent" }) {
             headers.append(("User-Agent", "weftline"))
         }
+        if !headers.contains(where: { $0.0.lowercased() == "traceparent" }) {
+            headers.append(("traceparent", invocation.traceParent.text))
+        }
         request = HTTPRequest(
             method: rendered.method,
             url: url.text,

@@ -70,9 +70,7 @@ final class MCPInvocation: RunningInvocation {
     var outputLimit: Int { invocation.maxOutput }
 
     /// The W3C trace context of the call.
-    var traceParent: String {
-        TraceContext.parent(run: invocation.run, attempt: invocation.attempt)
-    }
+    var traceParent: String { invocation.traceParent.text }
 
     /// A connection takes the call up; the second one if the first had lost its session.
     func begin() {

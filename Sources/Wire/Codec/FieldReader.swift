@@ -257,6 +257,15 @@ package struct FieldReader {
         return id
     }
 
+    /// The field `traceparent` of W3C Trace Context.
+    func optionalTraceParent() throws(WireError) -> TraceParent? {
+        guard let text = try optionalString("traceparent") else { return nil }
+        guard let parent = TraceParent(text) else {
+            throw bad("traceparent", "must be a traceparent of W3C Trace Context")
+        }
+        return parent
+    }
+
     func optionalRun(_ key: StaticString) throws(WireError) -> RunID? {
         present(key) == nil ? nil : try run(key)
     }

@@ -24,6 +24,8 @@ package struct RunDocument: Sendable, Equatable {
     package var reason: String?
     /// The identity that submitted it.
     package var submittedBy: String?
+    /// The span that it is part of, if its client named one.
+    package var traceParent: TraceParent?
     /// The identity that asked for its end, if one did.
     package var cancelledBy: String?
     /// When it was accepted, by the clock of the coordinator.
@@ -53,6 +55,7 @@ package struct RunDocument: Sendable, Equatable {
         error: Failure? = nil,
         reason: String? = nil,
         submittedBy: String? = nil,
+        traceParent: TraceParent? = nil,
         cancelledBy: String? = nil,
         startedAt: UnixTime? = nil,
         endedAt: UnixTime? = nil,
@@ -72,6 +75,7 @@ package struct RunDocument: Sendable, Equatable {
         self.error = error
         self.reason = reason
         self.submittedBy = submittedBy
+        self.traceParent = traceParent
         self.cancelledBy = cancelledBy
         self.startedAt = startedAt
         self.endedAt = endedAt
@@ -118,6 +122,7 @@ extension RunDocument: Document {
         error = try fields.optionalDocument("error")
         reason = try fields.optionalString("reason")
         submittedBy = try fields.optionalString("submitted_by")
+        traceParent = try fields.optionalTraceParent()
         cancelledBy = try fields.optionalString("cancelled_by")
         startedAt = try fields.optionalTime("started_at")
         endedAt = try fields.optionalTime("ended_at")
@@ -139,6 +144,7 @@ extension RunDocument: Document {
         writer.field("error", error)
         writer.field("reason", reason)
         writer.field("submitted_by", submittedBy)
+        writer.field("traceparent", traceParent?.text)
         writer.field("cancelled_by", cancelledBy)
         writer.field("started_at", startedAt?.text)
         writer.field("ended_at", endedAt?.text)

@@ -16,6 +16,7 @@ extension Dispatch: MessageBody {
         leaseMilliseconds = try fields.integer("lease_ms", in: 1...Limits.largestInteger)
         maxOutput = try fields.integer("max_output")
         number = try fields.integer("number", in: 1...Limits.largestInteger)
+        traceParent = try fields.optionalTraceParent()
     }
 
     func write(into writer: inout JSONWriter) {
@@ -28,6 +29,7 @@ extension Dispatch: MessageBody {
         writer.field("lease_ms", leaseMilliseconds)
         writer.field("max_output", maxOutput)
         writer.field("number", number)
+        writer.field("traceparent", traceParent?.text)
     }
 }
 

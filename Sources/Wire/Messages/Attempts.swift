@@ -25,6 +25,8 @@ public struct Dispatch: Sendable, Equatable {
     public var maxOutput: Int
     /// Which try of the node this is, from 1.
     public var number: Int
+    /// The span of the attempt, for the tool, if the run was submitted with one.
+    public var traceParent: TraceParent?
 
     /// Makes the message of its fields.
     public init(
@@ -36,7 +38,8 @@ public struct Dispatch: Sendable, Equatable {
         timeoutMilliseconds: Int? = nil,
         leaseMilliseconds: Int,
         maxOutput: Int,
-        number: Int
+        number: Int,
+        traceParent: TraceParent? = nil
     ) {
         self.attempt = attempt
         self.run = run
@@ -47,6 +50,7 @@ public struct Dispatch: Sendable, Equatable {
         self.leaseMilliseconds = leaseMilliseconds
         self.maxOutput = maxOutput
         self.number = number
+        self.traceParent = traceParent
     }
 }
 

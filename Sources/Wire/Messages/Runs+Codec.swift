@@ -46,6 +46,7 @@ extension Submit: MessageBody {
         watch = try fields.optionalChoice("watch")
         joinInstruction = try fields.optionalString("join_instruction")
         label = try fields.optionalString("label", bytes: 0...Limits.keyLength)
+        traceParent = try fields.optionalTraceParent()
         retry = try fields.optionalObject("retry").map(RetriedRun.init)
         if retry != nil {
             try checkRetry(fields)
@@ -92,6 +93,7 @@ extension Submit: MessageBody {
         writer.field("watch", watch?.rawValue)
         writer.field("join_instruction", joinInstruction)
         writer.field("label", label)
+        writer.field("traceparent", traceParent?.text)
     }
 
     private func writeRetry(_ retry: RetriedRun, into writer: inout JSONWriter) {
@@ -101,6 +103,7 @@ extension Submit: MessageBody {
         writeBudget(into: &writer)
         writer.field("watch", watch?.rawValue)
         writer.field("label", label)
+        writer.field("traceparent", traceParent?.text)
     }
 
     private func writeBudget(into writer: inout JSONWriter) {

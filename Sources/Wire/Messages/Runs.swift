@@ -150,6 +150,8 @@ public struct Submit: Sendable, Equatable {
     public var joinInstruction: String?
     /// A name for people.
     public var label: String?
+    /// The span that the run is part of, in the trace of its client.
+    public var traceParent: TraceParent?
 
     /// What of it was no JSON, a clause each; the submission is then refused.
     ///
@@ -171,7 +173,8 @@ public struct Submit: Sendable, Equatable {
         onMissingTool: MissingToolPolicy = .wait,
         watch: WatchLevel? = nil,
         joinInstruction: String? = nil,
-        label: String? = nil
+        label: String? = nil,
+        traceParent: TraceParent? = nil
     ) {
         self.key = key
         self.plan = plan
@@ -187,6 +190,7 @@ public struct Submit: Sendable, Equatable {
         self.watch = watch
         self.joinInstruction = joinInstruction
         self.label = label
+        self.traceParent = traceParent
     }
 }
 

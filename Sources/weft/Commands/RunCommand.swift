@@ -71,6 +71,7 @@ struct RunCommand: ParsableCommand {
     var timeout: Duration?
     @Option(help: ArgumentHelp("A name for the run, for lists.", valueName: "name"))
     var label: String?
+    @OptionGroup var trace: TraceFlag
     @OptionGroup(title: "Approval") var approval: ApprovalFlags
     @OptionGroup var reconnecting: ReconnectFlag
     @Option(
@@ -160,7 +161,8 @@ struct RunCommand: ParsableCommand {
             timeLimit: timeout,
             approve: approval.approve,
             approvalTimeout: approval.approvalTimeout,
-            label: label
+            label: label,
+            traceParent: trace.parent
         )
         do throws(ClientError) {
             if let goal {

@@ -69,7 +69,8 @@ extension ClusterCalls {
             onMissingTool: .fail,
             tools: request.tools,
             timeLimit: request.timeLimit,
-            label: request.label.map { String($0.prefix(200)) }
+            label: request.label.map { String($0.prefix(200)) },
+            traceParent: request.traceParent
         )
         let level: WatchLevel? = returned.isEnd ? .progress : nil
         do {
