@@ -222,7 +222,7 @@ let package = Package(
         .executableTarget(
             name: "weft",
             dependencies: [
-                "CBuild", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
+                "CBuild", "CPages", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Reports", "Tools", "Coordinator", "Worker",
                 "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
                 "HTTP",

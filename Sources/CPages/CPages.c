@@ -1,7 +1,12 @@
 // The files of the page, joined when they are compiled. Each is about one subject; those of the script
-// are one module of JavaScript together, in this order.
+// are one module of JavaScript together, in this order. What is served has neither their comments nor
+// their indentation, which are a seventh of them.
+// For memmem.
+#define _GNU_SOURCE
 #include "CPages.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Files become bytes by #embed, which is of C23.
@@ -54,6 +59,8 @@ static const uint8_t script[] = {
     ,
 #embed "page/fleet.js"
     ,
+#embed "page/report.js"
+    ,
 #embed "page/main.js"
 };
 
@@ -62,7 +69,7 @@ static const uint8_t end[] = "</script>\n</body>\n</html>\n";
 static const struct {
     const uint8_t *bytes;
     size_t length;
-} parts[WEFT_PAGE_PARTS] = {
+} files[WEFT_PAGE_PARTS] = {
     [WEFT_PAGE_HEAD] = {head, sizeof head},
     [WEFT_PAGE_STYLE] = {style, sizeof style},
     [WEFT_PAGE_BODY] = {body, sizeof body},
@@ -72,13 +79,55 @@ static const struct {
     [WEFT_PAGE_END] = {end, sizeof end - 1},
 };
 
-const uint8_t *weft_page_part(int part, size_t *length) {
-    *length = weft_page_length(part);
-    return *length == 0 ? NULL : parts[part].bytes;
+static struct {
+    uint8_t *bytes;
+    size_t length;
+} parts[WEFT_PAGE_PARTS];
+
+static pthread_once_t are_parts_made = PTHREAD_ONCE_INIT;
+
+static int begins(const uint8_t *line, size_t length, const char *with) {
+    size_t size = strlen(with);
+    return length >= size && memcmp(line, with, size) == 0;
+}
+
+/// Copies a file without indentation, empty lines, and comments that have lines of their own; returns
+/// the length. A text of the script must therefore not go over several lines.
+static size_t copy_without_comments(const uint8_t *bytes, size_t length, uint8_t *into) {
+    size_t written = 0;
+    int is_comment = 0;
+    for (size_t start = 0; start < length;) {
+        const uint8_t *line = bytes + start;
+        const uint8_t *feed = memchr(line, '\n', length - start);
+        size_t size = feed == NULL ? length - start : (size_t)(feed - line) + 1;
+        start += size;
+        while (size > 0 && *line == ' ') line += 1, size -= 1;
+        int has_comment = is_comment || begins(line, size, "/*");
+        if (has_comment) is_comment = memmem(line, size, "*/", 2) == NULL;
+        if (has_comment || begins(line, size, "//") || (size == 1 && *line == '\n')) continue;
+        memcpy(into + written, line, size);
+        written += size;
+    }
+    return written;
+}
+
+static void make_parts(void) {
+    for (int part = 0; part < WEFT_PAGE_PARTS; part += 1) {
+        uint8_t *bytes = malloc(files[part].length);
+        if (bytes == NULL) abort();
+        parts[part].bytes = bytes;
+        parts[part].length = copy_without_comments(files[part].bytes, files[part].length, bytes);
+    }
 }
 
 size_t weft_page_length(int part) {
+    pthread_once(&are_parts_made, make_parts);
     return part < 0 || part >= WEFT_PAGE_PARTS ? 0 : parts[part].length;
+}
+
+const uint8_t *weft_page_part(int part, size_t *length) {
+    *length = weft_page_length(part);
+    return *length == 0 ? NULL : parts[part].bytes;
 }
 
 void weft_page_copy(int part, uint8_t *into) {

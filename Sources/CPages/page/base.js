@@ -68,14 +68,17 @@ const invisible =
 function shown(text) {
   return String(text ?? "").replace(invisible, (sign) => {
     const code = sign.charCodeAt(0);
-    if (code < 32) return String.fromCharCode(0x2400 + code);
-    return code === 127 ? "\u2421" : `\u27e8${code.toString(16).padStart(4, "0")}\u27e9`;
+    return `\u27e8${code.toString(16).padStart(code < 256 ? 2 : 4, "0")}\u27e9`;
   });
 }
 
 /** What a tool wrote: colours of terminals are left out, all else of the kind is made visible. */
 const shownLog = (text) =>
   shown(text.replace(/\u001b\[[0-9;:]*m/g, "").replace(/\r\n/g, "\n"));
+
+/** A table in a frame that scrolls sideways. */
+const table = (names, body, selector = "table") => h("div.scroll", null, h(selector, null,
+  h("thead", null, h("tr", null, names.map((name) => h("th", { scope: "col" }, name)))), body));
 
 // MARK: Numbers
 

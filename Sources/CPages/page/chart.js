@@ -12,6 +12,8 @@ class Chart {
   #observer;
   #pointers = new Map();
   #isOpen = true;
+  #isSeen = true;
+  #seeing;
 
   constructor(kind, label) {
     this.canvas = h("canvas", { role: "img", tabindex: "0", "aria-label": label });
@@ -19,10 +21,12 @@ class Chart {
     this.pen = this.canvas.getContext("2d");
     this.#observer = new ResizeObserver(() => this.#fit());
     this.#observer.observe(this.frame);
+    this.#seeing = new IntersectionObserver(([entry]) => (this.#isSeen = entry.isIntersecting));
+    this.#seeing.observe(this.frame);
     this.#listen();
     const tick = () => {
       if (!this.#isOpen) return;
-      if ((this.isDirty || this.isMoving()) && this.width > 0 && this.frame.offsetParent) {
+      if (this.#isSeen && this.width > 0 && (this.isDirty || this.isMoving())) {
         this.isDirty = false;
         this.pictures += 1;
         this.draw();
@@ -35,6 +39,7 @@ class Chart {
   close() {
     this.#isOpen = false;
     this.#observer.disconnect();
+    this.#seeing.disconnect();
     hideTip();
   }
 
@@ -175,9 +180,8 @@ function niceStep(span, pixels, apart) {
 /** How a time since the beginning of a run is written on an axis with that step. */
 function mark(ms, step) {
   if (ms === 0) return "0";
-  if (step < 1) return `${ms.toFixed(2)} ms`;
-  if (step < 1000 && Math.abs(ms) < 10_000) return `${Math.round(ms)} ms`;
-  if (step < 1000) return `${(ms / 1000).toFixed(step < 100 ? 2 : 1)} s`;
+  if (step < 100) return `${step < 1 ? ms.toFixed(2) : Math.round(ms)} ms`;
+  if (step < 1000) return `${(ms / 1000).toFixed(1)} s`;
   if (Math.abs(ms) < 60_000) return `${Math.round(ms / 1000)} s`;
   const seconds = Math.round(ms / 1000);
   const rest = String(seconds % 60).padStart(2, "0");

@@ -13,12 +13,20 @@ const colours = {
   /** Reads the style's colours; call it when the theme changes. */
   read() {
     const style = getComputedStyle(document.documentElement);
+    // A canvas knows colours, not variables or the choice between light and dark.
+    const probe = h("i", { hidden: true });
+    document.body.append(probe);
     const all = [
       "bg", "panel", "line", "faint", "text", "muted", "accent", "track", "waiting", "ready",
       "running", "succeeded", "failed", "skipped", "cancelled", "pausing", "approval",
     ];
-    for (const name of all) this.names[name] = style.getPropertyValue(`--${name}`).trim();
-    this.isDark = style.getPropertyValue("--is-dark").trim() === "1";
+    for (const name of all) {
+      probe.style.color = `var(--${name})`;
+      this.names[name] = getComputedStyle(probe).color;
+    }
+    probe.remove();
+    this.isDark = style.colorScheme === "dark" ||
+      (style.colorScheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     this.version += 1;
   },
 
@@ -41,6 +49,7 @@ function toolPlace(tool) {
   }
   place = (hash >>> 8) % hues.length;
   if (takenPlaces.size < hues.length) while (takenPlaces.has(place)) place = (place + 1) % hues.length;
+  else while (takenPlaces.has(place) && place < 5 * hues.length) place += hues.length;
   takenPlaces.add(place);
   toolPlaces.set(tool, place);
   return place;
@@ -52,11 +61,15 @@ const toolCache = new Map();
 function toolColour(tool) {
   const found = toolCache.get(tool);
   if (found?.version === colours.version) return found;
-  const hue = hues[toolPlace(tool)];
+  const place = toolPlace(tool);
+  // From the second round on the same hues are paler or darker.
+  const round = Math.floor(place / hues.length) % 3;
+  const hue = hues[place % hues.length];
+  const light = (colours.isDark ? 0.68 : 0.7) + [0, -0.14, 0.12][round];
   const made = {
     version: colours.version,
-    fill: colours.isDark ? `oklch(0.68 0.115 ${hue})` : `oklch(0.7 0.115 ${hue})`,
-    soft: colours.isDark ? `oklch(0.68 0.115 ${hue} / 0.35)` : `oklch(0.7 0.115 ${hue} / 0.3)`,
+    fill: `oklch(${light} 0.115 ${hue})`,
+    soft: `oklch(${light} 0.115 ${hue} / 0.3)`,
     ink: colours.isDark ? `oklch(0.17 0.03 ${hue})` : `oklch(0.25 0.06 ${hue})`,
   };
   toolCache.set(tool, made);

@@ -55,7 +55,7 @@ function workersView() {
       const labels = Object.entries(worker.labels ?? {}).map(([key, value]) => `${key}=${value}`);
       const text = [worker.name, worker.host, worker.state, ...labels, ...worker.tools].join(" ").toLowerCase();
       return words.every((word) => text.includes(word));
-    });
+    }).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
     keyed(cards, list.slice(0, 300), (worker) => worker.name, makeWorker, fillWorker);
     show(empty, list.length === 0);
     put(empty, cluster.workers.length ? "No worker fits." : "No worker is connected. Start one with weft worker, or several with weft launch.");
@@ -119,8 +119,7 @@ function fillWorker(card, worker) {
 /** What waits in all active runs, by reason. */
 function pendingPart() {
   const list = h("tbody");
-  const root = part("What waits", "pending", h("div.scroll", null, h("table", null,
-    h("thead", null, h("tr", null, ["Nodes", "Why", "Run"].map((name) => h("th", { scope: "col" }, name)))), list)));
+  const root = part("What waits", "pending", table(["Nodes", "Why", "Run"], list));
   let isBusy = false;
   async function ask() {
     if (isBusy || document.hidden) return;
@@ -165,33 +164,20 @@ function toolsView() {
   const search = h("input", { type: "search", placeholder: "Search tools", "aria-label": "Search tools by name or description" });
   const body = h("tbody");
   const note = h("p.muted.more");
-  const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card.scroll", null, h("table.tools-table", null,
-    h("thead", null, h("tr", null, ["Tool", "Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"].map((name) => h("th", { scope: "col" }, name)))), body)), note);
-  let numbers = new Map();
-  let source = "";
+  const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card", null, table(["Tool", "Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"], body, "table.tools-table")), note);
   const draw = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const list = cluster.tools.filter((tool) => words.every((word) => `${tool.name} ${tool.description ?? ""}`.toLowerCase().includes(word)));
-    keyed(body, list.slice(0, 500), (tool) => tool.name, makeTool, (row, tool) => fillTool(row, tool, numbers.get(tool.name)));
-    put(note, list.length ? source : cluster.tools.length ? "No tool fits." : "No worker offers a tool.");
+    keyed(body, list.slice(0, 500), (tool) => tool.name, makeTool, fillTool);
+    put(note, list.length ? "Since the coordinator was started; half and 95 % of the times were at most so long." : cluster.tools.length ? "No tool fits." : "No worker offers a tool.");
   };
-  async function ask() {
-    if (document.hidden) return;
-    const measured = await toolNumbers();
-    numbers = measured.numbers;
-    source = measured.source;
-    draw();
-  }
   search.addEventListener("input", draw);
-  const clock = setInterval(ask, 2000);
-  ask();
   return {
     title: "Tools",
     root,
     update(all) {
       if (["tools", "all", "theme"].some((one) => all.has(one))) draw();
     },
-    close: () => clearInterval(clock),
   };
 }
 
@@ -204,36 +190,12 @@ function makeTool(tool) {
     ["", "", "", "", "", "", ""].map(() => h("td.number")));
 }
 
-function fillTool(row, tool, numbers) {
+function fillTool(row, tool) {
+  const { calls, failures, run_ms: ran, queue_ms: queued } = tool;
+  const times = [ran?.p50, ran?.p95, queued?.p50, queued?.p95].map((ms) => (ms === undefined ? "" : duration(ms)));
+  const values = [calls ? count(calls) : "", failures ? count(failures) : "", ...times, count(tool.workers.length)];
   const cells = [...row.children].slice(1);
-  const values = numbers ? [count(numbers.calls), numbers.failed ? count(numbers.failed) : "", duration(numbers.p50), duration(numbers.p95), duration(numbers.queue50), duration(numbers.queue95)] : ["", "", "", "", "", ""];
-  values.push(count(tool.workers.length));
   cells.forEach((cell, index) => put(cell, values[index]));
-  cells[1].classList.toggle("bad", Boolean(numbers?.failed));
+  cells[1].classList.toggle("bad", Boolean(failures));
   cells[6].title = tool.workers.slice(0, 30).join(", ");
-}
-
-/** Calls and times by tool, from the attempts that this page has seen. */
-async function toolNumbers() {
-  const tools = new Map();
-  for (const worker of cluster.lanes.workers.values()) {
-    for (const lane of worker.lanes) {
-      for (const bar of lane.bars) {
-        if (bar.end === Infinity) continue;
-        const tool = tools.get(bar.tool) ?? { calls: 0, failed: 0, times: [], waits: [] };
-        tools.set(bar.tool, tool);
-        tool.calls += 1;
-        if (bar.state === "failed" || bar.state === "retried") tool.failed += 1;
-        tool.times.push(bar.end - bar.start);
-        tool.waits.push(Math.max(bar.start - bar.readyAt, 0));
-      }
-    }
-  }
-  for (const tool of tools.values()) {
-    const sorted = (list) => list.sort((a, b) => a - b);
-    sorted(tool.times);
-    sorted(tool.waits);
-    Object.assign(tool, { p50: quantile(tool.times, 0.5), p95: quantile(tool.times, 0.95), queue50: quantile(tool.waits, 0.5), queue95: quantile(tool.waits, 0.95) });
-  }
-  return { numbers: tools, source: `Calls and times of what has run since ${moment(new Date(cluster.since))}, when this page was opened.` };
 }

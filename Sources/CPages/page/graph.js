@@ -43,7 +43,8 @@ class Graph extends Chart {
     for (const item of this.#items) {
       const status = item.node ? item.node.status : groupStatus(item);
       if (status !== item.status) {
-        if (item.status !== undefined) this.#flashes.set(item, now);
+        // In a large plan something changes all the time.
+        if (item.status !== undefined && this.#items.length < 400) this.#flashes.set(item, now);
         item.status = status;
       }
     }
@@ -91,7 +92,7 @@ class Graph extends Chart {
 
   fit() {
     const { width, height } = this.#size;
-    const scale = Math.min((this.width - 32) / width, (this.height - 32) / height, 1.25);
+    const scale = Math.min((this.width - 32) / width, (this.height - 32) / height, this.#size.box.w > 20 ? 1.2 : 2);
     this.#view = {
       scale,
       x: (this.width - width * scale) / 2,
@@ -236,12 +237,32 @@ class Graph extends Chart {
     const t = box.h * scale;
     pen.textBaseline = "middle";
     pen.textAlign = "left";
-    for (let index = 0; index < this.#items.length; index += 1) {
-      const item = this.#items[index];
+    const seen = [];
+    this.#items.forEach((item, index) => {
       const { x, y } = this.#screen(item);
-      if (x + w < 0 || x - w > width || y + t < 0 || y - t > height) continue;
-      this.#drawItem(item, index, x - w / 2, y - t / 2, w, t);
+      if (x + w >= 0 && x - w <= width && y + t >= 0 && y - t <= height) seen.push([item, index, x, y]);
+    });
+    if (w < 44) this.#drawDots(seen, w, t);
+    for (const [item, index, x, y] of seen) {
+      if (w >= 44) this.#drawBox(item, x - w / 2, y - t / 2, w, t);
+      this.#drawRings(item, index, x - w / 2, y - t / 2, w, t);
       this.#drawFlash(item, x, y, w, t, now);
+    }
+  }
+
+  /** Small nodes, those of a state at once. */
+  #drawDots(seen, w, t) {
+    const { pen } = this;
+    const paths = new Map();
+    for (const [item, , x, y] of seen) {
+      if (!paths.has(item.status)) paths.set(item.status, new Path2D());
+      const path = paths.get(item.status);
+      if (w < 7) path.rect(x - w / 2, y - t / 2, Math.max(w, 1.5), Math.max(t, 1.5));
+      else path.roundRect(x - w / 2, y - t / 2, w, t, Math.min(w / 4, 4));
+    }
+    for (const [status, path] of paths) {
+      pen.fillStyle = colours.state(status);
+      pen.fill(path);
     }
   }
 
@@ -306,43 +327,34 @@ class Graph extends Chart {
     }
   }
 
-  #drawItem(item, index, x, y, w, t) {
+  #drawBox(item, x, y, w, t) {
     const { pen } = this;
     const colour = colours.state(item.status);
     const isQuiet = item.status === "waiting" || item.status === "skipped" || item.status === "cancelled";
-    if (w < 44) {
-      pen.fillStyle = colour;
-      if (w < 7) {
-        pen.fillRect(x, y, Math.max(w, 1.5), Math.max(t, 1.5));
-      } else {
-        pen.beginPath();
-        pen.roundRect(x, y, w, t, Math.min(w / 4, 4));
-        pen.fill();
-      }
-    } else {
-      const round = Math.min(7, t / 4);
-      pen.beginPath();
-      pen.roundRect(x, y, w, t, round);
-      pen.fillStyle = colours.names.panel;
-      pen.fill();
-      pen.globalAlpha = item.status === "waiting" ? 0.25 : colours.isDark ? 0.24 : 0.16;
-      pen.fillStyle = colour;
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.strokeStyle = colour;
-      pen.lineWidth = item.status === "running" || item.status === "failed" ? 2 : 1.2;
-      pen.setLineDash(item.status === "skipped" ? [4, 3] : []);
-      pen.stroke();
-      pen.setLineDash([]);
-      pen.fillStyle = toolColour(item.tool).fill;
-      pen.globalAlpha = isQuiet ? 0.45 : 1;
-      const size = Math.min(t * 0.26, 10);
-      pen.beginPath();
-      pen.roundRect(x + size, y + (t - size) / 2, size, size, 2);
-      pen.fill();
-      pen.globalAlpha = 1;
-      this.#drawWords(item, x + size * 2.6, y, w - size * 3.4, t, isQuiet);
-    }
+    pen.beginPath();
+    pen.roundRect(x, y, w, t, Math.min(7, t / 4));
+    pen.fillStyle = colours.names.panel;
+    pen.fill();
+    pen.globalAlpha = item.status === "waiting" ? 0.25 : colours.isDark ? 0.24 : 0.16;
+    pen.fillStyle = colour;
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.strokeStyle = colour;
+    pen.lineWidth = item.status === "running" || item.status === "failed" ? 2 : 1.2;
+    pen.setLineDash(item.status === "skipped" ? [4, 3] : []);
+    pen.stroke();
+    pen.setLineDash([]);
+    pen.fillStyle = toolColour(item.tool).fill;
+    pen.globalAlpha = isQuiet ? 0.45 : 1;
+    const size = Math.min(t * 0.26, 10);
+    pen.beginPath();
+    pen.roundRect(x + size, y + (t - size) / 2, size, size, 2);
+    pen.fill();
+    pen.globalAlpha = 1;
+    this.#drawWords(item, x + size * 2.6, y, w - size * 3.4, t, isQuiet);
+  }
+
+  #drawRings(item, index, x, y, w, t) {
     if (this.#critical.has(index) && w >= 7) this.#ring(x, y, w, t, colours.names.accent, 2);
     if (item === this.#hovered || item === this.#chosen) {
       this.#ring(x - 1.5, y - 1.5, w + 3, t + 3, colours.names.text, 1.5);

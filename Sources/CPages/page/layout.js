@@ -48,8 +48,9 @@ function layOut(items, width, height, isSideways) {
   for (let level = 0; level < levels.length; level += 1) levels[level] ??= [];
   orderLevels(items, levels);
   const isGrouped = items.some((item) => item.members);
-  const box = items.length <= 90 || isGrouped ? { w: 138, h: 36 } : { w: 20, h: 20 };
-  const gap = items.length <= 90 || isGrouped ? { along: 46, across: 10 } : { along: 26, across: 6 };
+  const [box, gap] = items.length <= 64 || isGrouped ? [{ w: 138, h: 36 }, { along: 44, across: 10 }]
+    : items.length <= 280 ? [{ w: 88, h: 26 }, { along: 34, across: 7 }]
+      : [{ w: 20, h: 20 }, { along: 26, across: 6 }];
   const along = isSideways ? box.w : box.h;
   const across = isSideways ? box.h : box.w;
   const frame = isSideways ? { along: width, across: height } : { along: height, across: width };

@@ -98,6 +98,9 @@ class RunModel {
         this.#end(node, event, at, "retried", data.message);
         if (!(data.after_ms > 0)) node.readyAt = at;
         break;
+      case "unplaceable":
+        node.isUnplaceable = true;
+        break;
       case "approval_asked":
         node.status = "awaiting_approval";
         break;
@@ -281,6 +284,8 @@ class RunModel {
       places.set(node.id, nodes.length);
       nodes.push(node);
     }
+    // Bars of attempts that came before it was known what they call.
+    for (const bar of this.lanes.open.values()) bar.tool ||= nodes[places.get(bar.node)]?.tool ?? "";
     this.nodes = nodes;
     this.places = places;
     setLevels(nodes);
@@ -298,9 +303,27 @@ class RunModel {
       }
       return this.nodes.length < nodesLimit;
     });
+    await this.#addEarlierAttempts(bars);
     bars.sort((a, b) => a.start - b.start);
     for (const bar of bars) this.lanes.add(bar);
     changed(this.run);
+  }
+
+  /** Only its story tells the attempts of a node before its last one. */
+  async #addEarlierAttempts(bars) {
+    const retried = this.nodes.filter((node) => node.attempt > 1).slice(0, 100);
+    await Promise.all(retried.map(async (node) => {
+      const story = await get(`${nodePath(this.run, node.id)}/story`).catch(() => null);
+      for (const one of attemptsOf(story?.records ?? [])) {
+        if (one.number >= node.attempt || one.ran === undefined) continue;
+        const end = this.origin + one.ended;
+        bars.push({
+          run: this.run, node: node.id, tool: node.tool, attempt: one.number, worker: one.worker,
+          readyAt: this.origin + one.sent - one.queued, sentAt: this.origin + one.sent,
+          start: Math.max(end - one.ran, this.origin + one.sent), end, lane: null, state: "retried", message: one.message,
+        });
+      }
+    }));
   }
 
   #takeEntry(node, entry, bars) {
@@ -327,6 +350,12 @@ class RunModel {
   /** Makes sure that all of the run is there, for a view of it. */
   async open() {
     this.isShown = true;
+    if (carried) {
+      if (this.hasGraph) return;
+      this.learn(carried.run);
+      takeCarried(this);
+      return;
+    }
     const document = await get(runPath(this.run));
     const wasFollowed = this.seq >= 0;
     this.learn(document);

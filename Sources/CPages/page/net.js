@@ -1,7 +1,7 @@
 // Asking the coordinator: the session of this tab, requests, and streams that go on where they broke
-// off. In a report everything is answered from the data that it carries.
+// off. A report asks nobody: it carries its data.
 
-/** The answers that a report carries, by path; null on a page that has a coordinator. */
+/** The data that a report carries; null on a page that has a coordinator. */
 const carried = (() => {
   const element = byId("weft-data");
   return element ? JSON.parse(element.textContent) : null;
@@ -61,9 +61,6 @@ async function send(path, options) {
 /** A document. */
 function get(path, options) {
   if (!carried) return request(path, options);
-  const [plain] = path.split("?");
-  const found = carried.documents[plain];
-  if (found !== undefined) return Promise.resolve(found);
   return Promise.reject(new Refusal(404, "not_found", "This is not part of the report."));
 }
 
@@ -84,10 +81,6 @@ async function pages(path, visit) {
 
 /** The text of a reply up to a length, and whether that is all. */
 async function peek(path, limit) {
-  if (carried) {
-    const text = JSON.stringify(await get(path));
-    return { text: text.slice(0, limit), isWhole: text.length <= limit };
-  }
   const stop = new AbortController();
   const headers = { Authorization: `Bearer ${session.token}` };
   const reply = await send(path, { headers, signal: stop.signal });

@@ -23,7 +23,8 @@ function nodeView(run, id) {
   for (const box of [boxes.why, boxes.output, boxes.logs, boxes.attempts, boxes.story]) show(box, false);
   const root = h("section.node", null,
     h("div.head", null, h("div.title", null, h("a.back", { href: runLink(run), "aria-label": "Its run" }, "‹"), title, state, retry), facts, problem),
-    Object.values(boxes));
+    boxes.approvals,
+    h("div.columns", null, h("div", null, boxes.why, boxes.args, boxes.output, boxes.logs), h("div", null, boxes.attempts, boxes.story)));
   const page = new NodePage(model, id, { state, facts, problem, waits, boxes, retry, root });
   page.begin();
   return {
@@ -47,7 +48,6 @@ class NodePage {
   #stream = null;
   #isClosed = false;
   #drawn = {};
-  #live = new Map();
   #timer;
 
   constructor(model, id, parts) {
@@ -86,6 +86,14 @@ class NodePage {
       this.#isStale = true;
       return;
     }
+    if (carried) {
+      const found = carriedNode(this.model, this.id);
+      this.document = found?.node ?? {};
+      this.#drawFacts();
+      this.#body(this.parts.boxes.args, "carried", () => [this.#depends(this.document)], this.document.dependencies?.length > 0);
+      this.#drawAttempts(found?.attempts ?? []);
+      return;
+    }
     this.#isBusy = true;
     try {
       const path = nodePath(this.model.run, this.id);
@@ -108,7 +116,6 @@ class NodePage {
   #draw(node, story, logs) {
     this.document = node;
     const { boxes } = this.parts;
-    this.#live.clear();
     const attempts = story ? attemptsOf(story.records) : [];
     this.#drawFacts();
     this.#drawWhy(node);
@@ -116,7 +123,7 @@ class NodePage {
     else this.#body(boxes.output, "long", () => [h("p.muted", null, "The result is longer than this page reads."), this.#downloadButton()]);
     this.#drawLogs(logs);
     this.#drawAttempts(attempts);
-    this.#body(boxes.story, JSON.stringify(story), () => [storyList(story.records, this.model), story.complete === false ? h("p.muted", null, "Older records are not kept.") : null], Boolean(story?.records?.length));
+    this.#body(boxes.story, JSON.stringify(story), () => [storyList(story.records), story.complete === false ? h("p.muted", null, "Older records are not kept.") : null], Boolean(story?.records?.length));
     this.#drawRetry(node);
     if (node && !settled.has(node.status)) this.#listen();
     else this.#stream?.close();
@@ -135,10 +142,11 @@ class NodePage {
 
   #drawFacts() {
     const { state, facts, problem } = this.parts;
-    const node = { ...this.document, ...(this.known ?? {}) };
+    const node = { ...this.document, ...this.known };
+    node.tool ||= this.document?.tool;
     if (!node.status) return;
     setPill(state, node.status);
-    const words = [swatch(node.tool ?? ""), h("b", { dir: "auto" }, shown(node.tool)), " in ", h("a", { href: runLink(this.model.run), dir: "auto" }, shown(this.model.name))];
+    const words = [swatch(node.tool), h("b", { dir: "auto" }, shown(node.tool)), " in ", h("a", { href: runLink(this.model.run), dir: "auto" }, shown(this.model.name))];
     if (node.worker) words.push(` · on ${node.worker}`);
     if (node.runMs !== undefined) words.push(` · ran ${duration(node.runMs)}`);
     else if (node.status === "running" && node.startedAt) words.push(` · running for ${duration(cluster.now() - node.startedAt)}`);
@@ -161,9 +169,8 @@ class NodePage {
 
   #drawValues(node) {
     const { boxes } = this.parts;
-    const depends = node.dependencies?.length ? h("p.depends", null, "Needs ", node.dependencies.slice(0, 60).map((other, index) => [index ? ", " : "", h("a", { href: nodeLink(this.model.run, other) }, other)]), node.dependencies.length > 60 ? ` and ${count(node.dependencies.length - 60)} more` : "") : null;
     this.#body(boxes.args, written(node.args ?? null).slice(0, 5000) + node.status, () => [
-      depends,
+      this.#depends(node),
       node.args !== undefined ? valueView(node.args, `${this.id}-args`)
         : h("p.muted", null, node.args_omitted ? "They are longer than what is shown here." : "They are made when the outputs that they need are there."),
     ]);
@@ -173,22 +180,26 @@ class NodePage {
     if (tail && !hasOutput) this.#body(boxes.output, tail, () => [h("p.muted", null, "The end of its standard error:"), textView(shownLog(tail))]);
   }
 
+  /** The nodes that it needs, as links. */
+  #depends({ dependencies: all }) {
+    if (!all?.length) return null;
+    const links = all.slice(0, 60).flatMap((other, index) => [index ? ", " : "", h("a", { href: nodeLink(this.model.run, other) }, other)]);
+    return h("p.depends", null, "Needs ", links, all.length > 60 ? ` and ${count(all.length - 60)} more` : "");
+  }
+
   // MARK: What the tool writes
 
   #drawLogs(logs) {
     const list = logs?.output ?? [];
     const box = this.parts.boxes.logs;
     show(box, list.length > 0);
-    const attempts = new Set(list.map((one) => one.attempt));
-    this.#body(box, JSON.stringify(list), () => list.map((one) => {
-      const pre = h(`pre.log.${one.stream === "stderr" ? "stderr" : "stdout"}`, { dir: "auto", tabindex: "0" });
-      pre.append(shownLog(logText(one)));
-      this.#live.set(`${one.attempt} ${one.stream}`, pre);
-      const name = one.stream === "stderr" ? "Standard error" : "Standard output";
-      return h("div", null, h("h3", null, attempts.size > 1 ? `${name} of attempt ${one.attempt}` : name, one.cut ? h("small", null, " the middle is not kept") : null), pre);
+    const attempts = [...new Set(list.map((one) => one.attempt))];
+    this.#body(box, JSON.stringify(list), () => attempts.map((attempt) => {
+      const pre = h("pre.log", { tabindex: "0", "aria-label": `Output of attempt ${attempt}` });
+      for (const one of list) if (one.attempt === attempt) pre.append(...logPieces(one));
+      return h("div", { "data-attempt": attempt }, attempts.length > 1 ? h("h3", null, `Attempt ${attempt}`) : null, pre);
     }), list.length > 0);
     for (const pre of box.querySelectorAll("pre")) pre.scrollTop = pre.scrollHeight;
-    if (this.#drawn.listened !== list.length) this.#drawn.listened = list.length;
   }
 
   /** Follows what the tool writes from now on. */
@@ -214,25 +225,26 @@ class NodePage {
   }
 
   #append(event) {
-    const pre = this.#live.get(`${event.attempt} ${event.data.stream}`);
+    const pre = this.parts.boxes.logs.querySelector(`[data-attempt="${event.attempt}"] pre`);
     if (!pre) {
       this.ask();
       return;
     }
     const isAtEnd = pre.scrollTop + pre.clientHeight > pre.scrollHeight - 20;
-    pre.append(shownLog(logText(event.data)));
-    while (pre.childNodes.length > 400) pre.firstChild.remove();
+    pre.append(...logPieces(event.data));
+    while (pre.childNodes.length > 2000) pre.firstChild.remove();
     if (isAtEnd) pre.scrollTop = pre.scrollHeight;
   }
 
   // MARK: Attempts
 
   #drawAttempts(attempts) {
-    this.#body(this.parts.boxes.attempts, JSON.stringify(attempts), () => [h("div.scroll", null, h("table", null,
-      h("thead", null, h("tr", null, ["", "Worker", "State", "Queued", "Ran", "Began after", "Why it ended"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, attempts.map((one) => h("tr", null, h("td.number", null, one.number), h("td", null, one.worker), h("td", null, pill(one.state)),
-        h("td.number", null, duration(one.queued)), h("td.number", null, duration(one.ran)), h("td.number", null, duration(one.sent)),
-        h("td", { dir: "auto" }, shown(one.message ?? "")))))))], attempts.length > 0);
+    const row = (one) => h("tr", null, h("td.number", null, one.number), h("td", null, one.worker),
+      h("td", null, pill(one.state), one.message ? h("small.why", { dir: "auto" }, shown(one.message)) : null),
+      [one.sent, one.queued, one.ran].map((ms) => h("td.number", null, duration(ms))));
+    this.#body(this.parts.boxes.attempts, JSON.stringify(attempts), () => [
+      table(["", "Worker", "State", "Left after", "Queued", "Ran"], h("tbody", null, attempts.map(row))),
+    ], attempts.length > 0);
   }
 
   #drawRetry(node) {
@@ -248,6 +260,12 @@ class NodePage {
       },
     }, "Retry from here"));
   }
+}
+
+/** A piece of what a tool wrote; standard error has another colour. */
+function logPieces(one) {
+  const text = h(`span.${one.stream === "stderr" ? "stderr" : "stdout"}`, null, shownLog(logText(one)));
+  return one.cut ? [h("span.gap", null, "… some of it is not kept …\n"), text] : [text];
 }
 
 function logText(one) {
@@ -266,7 +284,7 @@ function attemptsOf(records) {
   const end = (record, state) => {
     if (!open) return;
     open.ran ??= Math.max((record.at - open.begun) / 1000, 0);
-    Object.assign(open, { state, message: record.error ? `${record.error.code}: ${record.error.message}` : record.reason });
+    Object.assign(open, { state, ended: record.at / 1000, message: record.error ? `${record.error.code}: ${record.error.message}` : record.reason });
     open = null;
   };
   for (const record of records) {
@@ -318,8 +336,7 @@ const storyWords = {
   cancelled: () => "cancelled",
 };
 
-function storyList(records, model) {
-  void model;
+function storyList(records) {
   const list = [];
   let wrote = 0;
   records.forEach((record, index) => {

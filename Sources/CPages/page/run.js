@@ -51,7 +51,7 @@ function runParts(model) {
     headPart(model), approvalsPart(model), streamPart(model), graphPart(model, nodes), toolsPart(model, nodes),
     answerPart(model), roundsPart(model), nodes,
   ];
-  if (carried?.analysis) parts.splice(2, 0, analysisPart(carried.analysis));
+  if (carried) parts.splice(2, 0, analysisPart(carried.analysis));
   return parts;
 }
 
@@ -106,8 +106,8 @@ function runFacts(model, document) {
 function runTiles(document) {
   const { timing, usage, planning } = document;
   const tiles = [["Took", duration(timing.wall_ms), document.status === "running" ? "so far" : "wall time"]];
-  tiles.push(["Critical path", duration(timing.critical_path_ms), "longest chain of nodes"]);
-  tiles.push(["Work", duration(timing.work_ms), timing.speedup ? `${timing.speedup.toFixed(1)} at a time` : "all nodes, one after the other"]);
+  tiles.push(["Critical path", duration(timing.critical_path_ms), "longest chain"]);
+  tiles.push(["Work", duration(timing.work_ms), timing.speedup ? `${timing.speedup.toFixed(1)} at a time` : "of all nodes"]);
   if (usage) tiles.push(["Tokens", count(usage.input + usage.output), `${count(usage.input)} in, ${count(usage.output)} out`]);
   if (usage?.cost) tiles.push(["Cost", cost(usage.cost), "of the models"]);
   if (planning) {
@@ -122,25 +122,19 @@ function runTiles(document) {
 
 /** How long it may go on: what is left by the averages of the tools, at the pace so far. */
 function forecastOf(model, document) {
-  const { counts } = document;
+  if (cluster.approvals.some((one) => one.run === model.run)) return "waits for approval";
   if (document.growing || !model.isFollowed) return "";
-  const tools = toolFacts(model);
-  let done = 0;
-  let left = 0;
-  let guessed = 0;
-  const all = [...tools.values()];
-  const mean = all.reduce((sum, tool) => sum + tool.work, 0) / Math.max(all.reduce((sum, tool) => sum + tool.ran, 0), 1);
-  for (const tool of all) {
-    done += tool.work;
-    const open = tool.total - tool.settled;
-    left += open * (tool.ran ? tool.work / tool.ran : mean);
-    if (!tool.ran) guessed += open;
-  }
+  const missing = model.nodes.find((node) => node.isUnplaceable && !settled.has(node.status));
+  const tools = [...toolFacts(model).values()];
+  const sum = (field) => tools.reduce((all, tool) => all + tool[field], 0);
+  const ran = sum("ran");
   const elapsed = cluster.now() - model.origin;
-  if (counts.succeeded + counts.failed < 3 || elapsed < 500 || !done) return "";
-  const pace = Math.max(done / elapsed, 0.2);
-  const ms = left / pace;
-  return `${about(Math.max(ms, 500))} left${guessed ? ", more or less" : ""}`;
+  if (missing && !document.counts.running) return `waits for a worker with ${shown(missing.tool)}`;
+  if (ran < 3 || elapsed < 500 || !document.counts.running) return "";
+  const mean = sum("work") / ran;
+  const left = tools.reduce((all, tool) =>
+    all + (tool.total - tool.settled) * (tool.ran ? tool.work / tool.ran : mean), 0);
+  return `${about(Math.max(left / Math.max(sum("work") / elapsed, 0.2), 500))} left`;
 }
 
 function setButtons(container, model, document) {
@@ -198,7 +192,7 @@ function streamPart(model) {
     update() {
       setLegend(legend, [...toolFacts(model).keys()]);
       const lanes = [...model.lanes.workers.values()].reduce((sum, worker) => sum + worker.lanes.length, 0);
-      const height = Math.min(Math.max(24 + lanes * 20 + model.lanes.workers.size * 9 + 20, 110), 340);
+      const height = Math.min(Math.max(44 + lanes * 18 + model.lanes.workers.size * 9, 100), 320);
       if (chart.frame.dataset.height !== String(height)) {
         chart.frame.dataset.height = height;
         chart.frame.style.height = `${height}px`;
@@ -243,7 +237,11 @@ function graphPart(model, nodes) {
 
 /** By tool: how many nodes there are and in which states, and how long they ran. */
 function toolFacts(model) {
+  // Several parts of the page want it in turn.
+  if (model.tools && performance.now() - model.toolsAt < 50) return model.tools;
   const tools = new Map();
+  model.tools = tools;
+  model.toolsAt = performance.now();
   for (const node of model.nodes) {
     let tool = tools.get(node.tool);
     if (!tool) {
@@ -266,8 +264,7 @@ function toolFacts(model) {
 
 function toolsPart(model, nodes) {
   const body = h("tbody");
-  const root = part("Tools", "tools", h("div.scroll", null, h("table", null,
-    h("thead", null, h("tr", null, ["Tool", "Progress", "p50", "p95", "Work", "Queued p50"].map((name) => h("th", { scope: "col" }, name)))), body)));
+  const root = part("Tools", "tools", table(["Tool", "Progress", "p50", "p95", "Work", "Queued p50"], body));
   return {
     root,
     update() {
@@ -353,8 +350,7 @@ function nodesPart(model) {
   const sort = h("select", { "aria-label": "Order" }, [["plan", "as planned"], ["slow", "slowest first"], ["late", "latest first"], ["queue", "longest queued first"]].map(([value, name]) => h("option", { value }, name)));
   const body = h("tbody");
   const note = h("p.muted.more");
-  const root = part("Nodes", "nodes", h("div.scroll", null, h("table", null,
-    h("thead", null, h("tr", null, ["Node", "State", "Tool", "Worker", "Queued", "Ran", "Tries"].map((name) => h("th", { scope: "col" }, name)))), body)), note);
+  const root = part("Nodes", "nodes", table(["Node", "State", "Tool", "Worker", "Queued", "Ran", "Tries"], body), note);
   root.firstChild.append(h("div.row.filters", null, search, status, tool, sort));
   if (carried) sort.value = "slow";
   for (const element of [search, status, tool, sort]) element.addEventListener("input", () => update());

@@ -24,9 +24,7 @@ function runsView() {
   const root = h("section", null,
     tiles, approvals,
     h("div.bar", null, h("div.chips", { role: "group", "aria-label": "State" }, chips), label, who, search),
-    h("div.card.scroll", null, h("table.runs", null,
-      h("thead", null, h("tr", null, ["Run", "State", "Nodes", "Took", "Cost", "By", "Started"].map((name) => h("th", { scope: "col" }, name)))),
-      body)),
+    h("div.card", null, table(["Run", "State", "Nodes", "Took", "Cost", "By", "Started"], body, "table.runs")),
     empty, more);
   for (const element of [search, who, label]) element.addEventListener("input", () => draw());
   let older = [];

@@ -33,7 +33,7 @@ function navigate() {
 function makeView(parts) {
   if (carried) {
     const [, run, , node] = parts[0] === "runs" ? parts : [];
-    return node ? nodeView(carried.run, node) : runView(run ?? carried.run);
+    return node ? nodeView(run, node) : runView(carried.run.run);
   }
   switch (parts[0]) {
     case "runs":

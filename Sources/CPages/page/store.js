@@ -19,7 +19,7 @@ const cluster = {
 
   /** Now by the clock of the coordinator. */
   now() {
-    return carried ? carried.now : Date.now() + this.ahead;
+    return carried ? Date.parse(carried.run.started_at) + carried.run.timing.wall_ms : Date.now() + this.ahead;
   },
 };
 

@@ -1,4 +1,4 @@
-// `weft report`: a run as a file for other programs.
+// `weft report`: a run as a file, a page for people or a text for other programs.
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -9,20 +9,23 @@ internal import Reports
 struct ReportCommand: ParsableCommand {
     /// What is made of the run.
     enum Format: String, CaseIterable, ExpressibleByArgument {
-        case timeline, joblog, dot, mermaid
+        case html, timeline, joblog, dot, mermaid
     }
 
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Writes a run as a timeline, a log or a graph for other programs.",
+        abstract: "Writes a run as a page, a timeline, a log or a graph.",
         discussion: """
-            timeline is for Perfetto (ui.perfetto.dev) and Chrome: a process for each worker, a \
+            html is the page of the run as one file that needs no coordinator and no network: the \
+            attempts, the plan, the slowest nodes, what bounded the wall time and the answer; \
+            arguments and outputs of nodes are left out. timeline is for Perfetto (ui.perfetto.dev) and Chrome: a process for each worker, a \
             thread for each slot, a slice for each attempt. joblog is a table like the one that \
             GNU parallel writes, a line for each node; its column Send is always 0. dot and \
             mermaid are the graph with the states of the nodes, one question to the coordinator \
             for each. Workers tell how long a tool ran, not when: it is drawn right before its \
             result came. Examples:
 
+              weft report 7f3k2m --out run.html
               weft report 7f3k2m --format timeline --out run.json
               weft report 7f3k2m --format joblog | column -t
               weft report 7f3k2m --format dot | dot -Tsvg > run.svg
@@ -37,21 +40,22 @@ struct ReportCommand: ParsableCommand {
             valueName: "format"
         )
     )
-    var format: Format
+    var format = Format.html
     @Option(help: ArgumentHelp("Write to this file, not to standard output.", valueName: "file"))
     var out: String?
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var reconnecting: ReconnectFlag
 
     func run() throws {
-        let facts = try FactsRequest.facts(
-            of: id,
-            format == .dot || format == .mermaid ? .dependencies : .attempts,
-            try connection.clientOptions(readsOnly: true),
-            reconnecting.limit
-        )
+        let options = try connection.clientOptions(readsOnly: true)
+        let facts = try FactsRequest.facts(of: id, wants, options, reconnecting.limit)
         let text =
             switch format {
+            case .html:
+                ReportPage.text(
+                    of: facts,
+                    answer: try ReportPage.answer(of: id, options, reconnecting.limit)
+                )
             case .timeline: Timeline.text(of: facts)
             case .joblog: Array(Joblog.text(of: facts).utf8)
             case .dot: Array(GraphDrawing.dot(facts).utf8)
@@ -62,6 +66,15 @@ struct ReportCommand: ParsableCommand {
         Output.standard.writeNow(
             isSeen ? Array(Text.harmless(String(decoding: text, as: UTF8.self)).utf8) : text
         )
+    }
+
+    /// What the format needs beside the list of nodes.
+    private var wants: FactsRequest.Wants {
+        switch format {
+        case .html: [.dependencies, .attempts, .criticalStories]
+        case .timeline, .joblog: .attempts
+        case .dot, .mermaid: .dependencies
+        }
     }
 
     private static func write(_ text: [UInt8], to path: String) throws(CommandFailure) {
