@@ -222,7 +222,8 @@ let package = Package(
         .executableTarget(
             name: "weft",
             dependencies: [
-                "CBuild", "CPages", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON", "YAML",
+                "CBuild", "CPages", "Bench", "Console", "UVLoop", "Transport", "Core", "JSON",
+                "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Reports", "Tools", "Coordinator", "Worker",
                 "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
                 "HTTP",

@@ -70,7 +70,7 @@ function toolColour(tool) {
     version: colours.version,
     fill: `oklch(${light} 0.115 ${hue})`,
     soft: `oklch(${light} 0.115 ${hue} / 0.3)`,
-    ink: colours.isDark ? `oklch(0.17 0.03 ${hue})` : `oklch(0.25 0.06 ${hue})`,
+    ink: round === 1 ? `oklch(0.98 0.02 ${hue})` : `oklch(0.22 0.05 ${hue})`,
   };
   toolCache.set(tool, made);
   return made;

@@ -2,6 +2,24 @@
 
 // MARK: Stream
 
+/** Puts what ran shortly before this page was opened into the stream, as far as it is not much. */
+async function addRecentRuns() {
+  const since = cluster.now() - 1_800_000;
+  let nodes = 0;
+  for (const run of cluster.runs.slice(0, 20)) {
+    const isSeen = cluster.seen.has(run.run) || models.get(run.run)?.seq >= 0;
+    nodes += run.counts.total;
+    if (isSeen || !run.ended_at || Date.parse(run.ended_at) < since || nodes > 5000) continue;
+    cluster.seen.add(run.run);
+    const model = new RunModel(run.run);
+    model.learn(run);
+    await model.loadNodes().catch(() => {});
+    cluster.lanes = cluster.lanes.with([...model.lanes.workers.values()].flatMap((worker) =>
+      worker.lanes.flatMap((lane) => lane.bars.map((bar) => ({ ...bar, lane: null })))));
+    changed("stream");
+  }
+}
+
 function streamView() {
   const chart = new Timeline(() => ({
     lanes: cluster.lanes, slots: workerSlots(), origin: null, end: cluster.now(),
@@ -21,7 +39,8 @@ function streamView() {
   return {
     title: "Stream",
     root,
-    update() {
+    update(all) {
+      if (all.has("runs") || all.has("all")) addRecentRuns();
       const tools = new Set();
       for (const bar of cluster.lanes.open.values()) tools.add(bar.tool);
       for (const worker of cluster.lanes.workers.values()) for (const lane of worker.lanes) for (const bar of lane.bars.slice(-200)) tools.add(bar.tool);

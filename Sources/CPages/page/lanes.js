@@ -10,11 +10,20 @@ class Lanes {
   /** Bars by attempt, for those that have not ended. */
   open = new Map();
   count = 0;
+  /** Whether attempts came out of order, so that other lanes would do. */
+  isMixed = false;
   first = Infinity;
   last = 0;
 
   constructor(limit) {
     this.limit = limit;
+  }
+
+  /** Attempts that have ended, in lanes. */
+  static of(bars, limit) {
+    const lanes = new Lanes(limit);
+    for (const bar of bars.sort((a, b) => a.start - b.start)) lanes.#place(bar);
+    return lanes;
   }
 
   static key(run, node) {
@@ -62,10 +71,14 @@ class Lanes {
     return bar;
   }
 
-  /** An attempt that ended before this page was open. */
-  add(bar) {
-    this.#place(bar);
-    this.last = Math.max(this.last, bar.end);
+  /** The same lanes with attempts that ended before this page was open. */
+  with(bars) {
+    const all = [...bars];
+    for (const lane of this.#all()) for (const bar of lane.bars) if (bar.end !== Infinity) all.push(bar);
+    const lanes = Lanes.of(all, this.limit);
+    lanes.open = this.open;
+    for (const bar of this.open.values()) if (bar.lane) lanes.#place(bar);
+    return lanes;
   }
 
   /** It never ran: the node is ready again. */
@@ -95,6 +108,8 @@ class Lanes {
       if (lane.end <= bar.start + slack && (!best || lane.end > best.end)) best = lane;
     }
     if (!best) {
+      // What is told late may fit where lanes were free.
+      this.isMixed ||= bar.start < this.last - 50;
       best = { bars: [], end: 0, index: worker.lanes.length };
       worker.lanes.push(best);
     }

@@ -294,7 +294,6 @@ class RunModel {
 
   /** Asks for times and workers of the nodes of a run that this page has not followed. */
   async loadNodes() {
-    this.lanes = new Lanes(30_000);
     const bars = [];
     await pages(`${runPath(this.run)}/nodes?limit=500&outputs=false`, (page) => {
       for (const [id, entry] of Object.entries(page.nodes)) {
@@ -303,9 +302,11 @@ class RunModel {
       }
       return this.nodes.length < nodesLimit;
     });
+    this.lanes = Lanes.of(bars, 30_000);
+    changed(this.run);
+    const { length } = bars;
     await this.#addEarlierAttempts(bars);
-    bars.sort((a, b) => a.start - b.start);
-    for (const bar of bars) this.lanes.add(bar);
+    if (bars.length > length) this.lanes = Lanes.of(bars, 30_000);
     changed(this.run);
   }
 

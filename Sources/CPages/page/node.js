@@ -14,7 +14,7 @@ function nodeView(run, id) {
   const boxes = {
     approvals: h("div.approvals", { hidden: true }),
     why: part("Why it waits", "why", waits),
-    args: part("Arguments", "args"),
+    args: part(carried ? "Dependencies" : "Arguments", "args"),
     output: part("Result", "output"),
     logs: part("What the tool wrote", "logs"),
     attempts: part("Attempts", "attempts"),

@@ -25,7 +25,7 @@ function analysisPart(analysis) {
     const dot = h("i.swatch");
     dot.style.background = `var(--${colour})`;
     const share = Math.round((100 * analysis.parts[name]) / Math.max(analysis.wall_ms, 0.001));
-    return h("li", null, dot, h("b", null, `${words} ${duration(analysis.parts[name])}`), ` ${share} %, `, h("span.muted", null, more));
+    return h("li", null, dot, h("b", null, `${words} ${duration(analysis.parts[name])}`), ` ${share || "below 1"} %, `, h("span.muted", null, more));
   }));
   const steps = [...analysis.critical_path].sort((a, b) => b.took_ms - a.took_ms).slice(0, 12);
   const rows = steps.map((step) => h("tr", null, h("td", null, h("a", { href: nodeLink(carried.run.run, step.node) }, step.node)),
@@ -64,8 +64,7 @@ function takeCarried(model) {
   model.places = new Map(model.nodes.map((node, index) => [node.id, index]));
   setLevels(model.nodes);
   model.shape += 1;
-  bars.sort((a, b) => a.start - b.start);
-  for (const bar of bars) model.lanes.add(bar);
+  model.lanes = Lanes.of(bars, 100_000);
   model.isOver = true;
   model.hasGraph = true;
   model.answer = carried.answer === undefined ? { problem: "It is not part of the report." } : { value: carried.answer };

@@ -47,16 +47,28 @@ function throttled(element, work) {
 
 function runParts(model) {
   const nodes = nodesPart(model);
-  const parts = [
-    headPart(model), approvalsPart(model), streamPart(model), graphPart(model, nodes), toolsPart(model, nodes),
-    answerPart(model), roundsPart(model), nodes,
-  ];
+  const parts = [headPart(model), approvalsPart(model), streamPart(model), graphPart(model, nodes), pairPart(model, nodes), nodes];
   if (carried) parts.splice(2, 0, analysisPart(carried.analysis));
   return parts;
 }
 
 function part(title, className, ...children) {
   return h(`section.card.${className}`, { "aria-label": title }, h("header", null, h("h2", null, title)), children);
+}
+
+/** The tools beside what the planner and the joiner write, if they write anything. */
+function pairPart(model, nodes) {
+  const parts = [answerPart(model), roundsPart(model)];
+  const tools = toolsPart(model, nodes);
+  const words = h("div", null, parts.map((one) => one.root));
+  const root = h("div.pair", null, tools.root, words);
+  return {
+    root,
+    update() {
+      for (const one of [tools, ...parts]) one.update();
+      show(words, parts.some((one) => !one.root.hidden));
+    },
+  };
 }
 
 // MARK: Where it stands

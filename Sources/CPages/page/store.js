@@ -15,7 +15,8 @@ const cluster = {
   ahead: 0,
   /** The attempts of all runs, as far as this page has seen them. */
   lanes: new Lanes(20_000),
-  since: Date.now(),
+  /** Runs that ended before this page was opened and are in the lanes all the same. */
+  seen: new Set(),
 
   /** Now by the clock of the coordinator. */
   now() {
@@ -115,8 +116,17 @@ function learn(document) {
   (known ?? modelOf(document.run)).learn(document);
 }
 
+let mixing = null;
+
 function takeEvent(event) {
   const model = modelOf(event.run);
   model.handle(event);
   changed(event.run);
+  // Past events of several runs come one run after the other.
+  if (!cluster.lanes.isMixed || mixing) return;
+  mixing = setTimeout(() => {
+    mixing = null;
+    cluster.lanes = cluster.lanes.with([]);
+    changed("stream");
+  }, 400);
 }

@@ -2,6 +2,7 @@
 // tool, what failed hatched, gaps left open. Not here: which attempts there are (lanes.js).
 
 const axisHeight = 24;
+const stripHeight = 30;
 const workerGap = 9;
 
 class Timeline extends Chart {
@@ -48,10 +49,12 @@ class Timeline extends Chart {
       return Math.max(used, all <= 64 ? all : 0, 1);
     });
     const sum = numbers.reduce((a, b) => a + b, 0);
-    const room = height - axisHeight - 10 - workerGap * names.length;
-    const lane = Math.min(Math.max(Math.floor(room / Math.max(sum, 1)), sum > 400 ? 3 : 7), 26);
+    const strip = this.ownsWheel ? stripHeight + 10 : 0;
+    const room = height - axisHeight - 10 - strip - workerGap * names.length;
+    const lane = Math.min(Math.max(Math.floor(room / Math.max(sum, 1)), sum > 400 ? 3 : 7), 34);
     this.laneHeight = lane;
-    let top = axisHeight + 6;
+    this.slotCount = sum;
+    let top = axisHeight + 6 + strip;
     this.rows = names.map((name, index) => {
       const row = { name, top, number: numbers[index], bottom: top + numbers[index] * lane };
       row.lanes = lanes.workers.get(name)?.lanes ?? [];
@@ -81,7 +84,7 @@ class Timeline extends Chart {
   }
 
   zoom(factor, x) {
-    const { from, to, pixels, perMs } = this.#scale();
+    const { from, to, perMs } = this.#scale();
     const middle = x === undefined ? (from + to) / 2 : from + (x - this.gutter) / perMs;
     const length = Math.min(Math.max((to - from) / factor, 0.05), 86_400_000 * 7);
     if (this.isLive && this.span && x === undefined) {
@@ -91,7 +94,6 @@ class Timeline extends Chart {
       this.isLive = false;
       this.fixed = [middle - length * share, middle + length * (1 - share)];
     }
-    void pixels;
     this.changedView();
   }
 
@@ -215,6 +217,7 @@ class Timeline extends Chart {
     pen.clearRect(0, 0, width, height);
     pen.font = `11px ${fontOfCanvas}`;
     pen.textBaseline = "middle";
+    if (this.ownsWheel) this.#drawUse(scale);
     this.#drawTracks();
     pen.save();
     pen.beginPath();
@@ -230,6 +233,42 @@ class Timeline extends Chart {
     this.#drawNow(scale, now);
     pen.restore();
     return undefined;
+  }
+
+  /** How many slots were in use, as an area above the lanes. */
+  #drawUse({ from, perMs, pixels }) {
+    const { pen, gutter } = this;
+    const now = cluster.now();
+    const changes = new Float32Array(Math.ceil(pixels) + 2);
+    const at = (time) => Math.min(Math.max((time - from) * perMs, 0), pixels);
+    const add = (x, number) => {
+      changes[Math.floor(x)] += number * (1 - (x % 1));
+      changes[Math.floor(x) + 1] += number * (x % 1);
+    };
+    for (const row of this.rows) {
+      for (const lane of row.lanes) {
+        for (let index = firstAfter(lane.bars, from); index < lane.bars.length; index += 1) {
+          add(at(lane.bars[index].start), 1);
+          add(at(Math.min(lane.bars[index].end, now)), -1);
+        }
+      }
+    }
+    const bottom = axisHeight + stripHeight + 2;
+    pen.beginPath();
+    pen.moveTo(gutter, bottom);
+    let used = 0;
+    for (let x = 0; x <= pixels; x += 1) {
+      used += changes[x];
+      pen.lineTo(gutter + x, bottom - (stripHeight * Math.min(used, this.slotCount)) / Math.max(this.slotCount, 1));
+    }
+    pen.lineTo(gutter + pixels, bottom);
+    pen.fillStyle = colours.names.running;
+    pen.globalAlpha = 0.3;
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.fillStyle = colours.names.muted;
+    pen.textAlign = "left";
+    pen.fillText(this.width < 560 ? "in use" : "slots in use", 2, bottom - stripHeight / 2);
   }
 
   #drawTracks() {

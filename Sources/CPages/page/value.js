@@ -31,7 +31,7 @@ function written(value, indent) {
 /** The whole value with its buttons; name is that of a file. */
 function valueView(value, name) {
   const text = typeof value === "string" ? value : null;
-  const body = text !== null ? textView(text, name) : mcpView(value) ?? treeView(value);
+  const body = text !== null ? textView(text) : mcpView(value) ?? treeView(value);
   const whole = () => text ?? written(value, 2);
   return h("div.value", null, body, h("div.tools", null,
     h("button.small", { type: "button", onclick: (event) => copy(event.currentTarget, whole()) }, "Copy"),
@@ -54,8 +54,7 @@ function save(text, name) {
 
 // MARK: Text
 
-function textView(text, className = "") {
-  void className;
+function textView(text) {
   const pre = h("pre.text", { dir: "auto", tabindex: "0" }, shown(text.slice(0, lettersAtOnce)));
   if (text.length <= lettersAtOnce) return pre;
   let length = lettersAtOnce;
