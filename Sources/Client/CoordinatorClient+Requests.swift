@@ -12,7 +12,10 @@ struct Question {
     var chunks: ChunkAssembler
     /// The pages that have arrived, for an answer that is wanted as a whole.
     var answer = PagedAnswer()
-    var then: (Result<RawJSON, ClientError>) -> Void
+    /// Whether one page is wanted, not all of them.
+    var isOnePage = false
+    /// Called with the answer, and with the position of the next page of one that is not whole.
+    var then: (Result<(RawJSON, next: Int?), ClientError>) -> Void
 }
 
 /// A command that is answered only if something is wrong with it.
@@ -58,7 +61,21 @@ extension CoordinatorClient {
             label: filter.label,
             since: filter.since
         )
-        ask(Question(get: get, chunks: newAssembler, then: then))
+        ask(Question(get: get, chunks: newAssembler) { then($0.map(\.0)) })
+    }
+
+    /// Asks for one page of an answer, for those who pass pages on.
+    ///
+    /// The number of the question is chosen here. `next` of the answer is the position of the next
+    /// page.
+    package func getPage(
+        _ get: Get,
+        then: @escaping (Result<(RawJSON, next: Int?), ClientError>) -> Void
+    ) {
+        guard !isClosed else { return refuseClosed { then(.failure($0)) } }
+        var get = get
+        get.request = nextNumber()
+        ask(Question(get: get, chunks: newAssembler, isOnePage: true, then: then))
     }
 
     private var newAssembler: ChunkAssembler {
@@ -199,11 +216,13 @@ extension CoordinatorClient {
     /// Asks for the next page, if the answer is wanted as a whole and has one.
     private func handlePage(_ page: RawJSON, next: Int?, of number: Int) {
         guard var question = questions.removeValue(forKey: number) else { return }
-        guard question.get.what != .nodes else { return question.then(.success(page)) }
+        guard question.get.what != .nodes, !question.isOnePage else {
+            return question.then(.success((page, next)))
+        }
         question.answer.add(page)
         let wanted = question.get.limit.map { $0 - question.answer.count }
         guard let next, next > question.get.from ?? 0, wanted ?? 1 > 0 else {
-            return question.then(.success(question.answer.whole))
+            return question.then(.success((question.answer.whole, nil)))
         }
         question.get.request = nextNumber()
         question.get.from = next

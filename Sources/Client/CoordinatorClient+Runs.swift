@@ -79,6 +79,20 @@ extension CoordinatorClient {
         connection.send(.submit(message))
     }
 
+    /// Submits what a message says, with its whole plan in it; the updates are those of
+    /// ``submit(_:rest:handler:)``.
+    package func submit(_ message: Submit, handler: @escaping (RunUpdate) -> Void) {
+        guard !isClosed else { return refuseClosed { handler(.failed($0)) } }
+        precondition(submissions[message.key] == nil, "a key is under way only once")
+        precondition(!message.isStreamed, "the plan is in the message")
+        submissions[message.key] = PendingSubmission(
+            number: nextNumber(),
+            level: message.watch,
+            handler: handler
+        )
+        connection.send(.submit(message))
+    }
+
     /// Follows a run: first the events that are still kept, then new ones.
     ///
     /// A run is followed once on a connection; following it again replaces the handler.

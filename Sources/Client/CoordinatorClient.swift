@@ -73,6 +73,7 @@ public final class CoordinatorClient {
     /// Whether another coordinator may lead when this one is silent.
     private let hasOthers: Bool
     private var silence: Timer?
+    private var isPaused = false
 
     /// Connects and authenticates; one outcome, in a later turn of the loop.
     @discardableResult
@@ -111,6 +112,21 @@ public final class CoordinatorClient {
         connection.send(.bye(Bye(reason: "done")))
         connection.closeAfterWriting()
         forget()
+    }
+
+    /// Reads nothing until `resumeReading`, so that the coordinator keeps back what is to come.
+    package func pauseReading() {
+        guard !isClosed else { return }
+        isPaused = true
+        connection.pauseReading()
+    }
+
+    /// Reads again.
+    package func resumeReading() {
+        guard !isClosed, isPaused else { return }
+        isPaused = false
+        lastHeard = loop.nowNanoseconds
+        connection.resumeReading()
     }
 
     /// A number for a request or a ping, not used before.
@@ -232,6 +248,7 @@ public final class CoordinatorClient {
     /// Pings a silent coordinator, and drops the connection if it does not answer.
     private func checkSilence() {
         guard !isClosed else { return }
+        if isPaused { lastHeard = loop.nowNanoseconds }
         let silent = Duration.nanoseconds(loop.nowNanoseconds - lastHeard)
         if silent < heartbeat {
             hasBeenSilent = false

@@ -62,6 +62,8 @@ extension CoordinatorMachine {
         case deadlineReached
         /// Nothing more can be written, because the disk is full, or it can again.
         case journalStalled(Bool)
+        /// The page for browsers is served at this address.
+        case pageServed(String)
         /// Another coordinator leads, at this address if it is known.
         case leaderNamed(String?)
         /// The process is to end soon: no further run is accepted, nothing is dispatched, and

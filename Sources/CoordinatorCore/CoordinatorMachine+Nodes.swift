@@ -30,6 +30,30 @@ extension CoordinatorMachine {
         return (page.finish(next: continuation, total: count), continuation)
     }
 
+    /// A page of nodes without anything large; `next` continues.
+    func graphPage(_ run: Int, from: Int, limit: Int) -> (data: JSONPieces, next: Int?) {
+        let plan = runs[run].state.plan
+        var node = min(from, plan.count)
+        var work = PageWork()
+        var page = GraphPage(nodes: [], total: plan.count)
+        while node < plan.count, page.nodes.count < limit, !work.isUsedUp {
+            let dependencies = plan.dependencies(of: node).map { Int($0) }
+            let planned = plan[node]
+            work.look(1 + dependencies.count / 8)
+            work.write(bytes: 64 + planned.id.text.utf8.count + planned.tool.utf8.count)
+            page.nodes.append(
+                GraphPage.Node(
+                    id: planned.id,
+                    tool: planned.tool,
+                    status: runs[run].state.nodes[node].status,
+                    dependencies: dependencies
+                )
+            )
+            node += 1
+        }
+        return (JSONPieces(page.json), node < plan.count ? node : nil)
+    }
+
     func nodeDetails(_ run: Int, _ node: Int, _ now: Instant) -> NodeDetails {
         let plan = runs[run].state.plan
         let arguments = shownArguments(of: node, run)

@@ -22,7 +22,7 @@ extension CoordinatorMachine {
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: return listRuns(get, id, in: &turn)
         case .approvals where get.id == nil: page = approvalsPage(get, turn.now)
-        case .run, .nodes, .node, .answer, .approvals, .explain, .story, .logs:
+        case .run, .nodes, .graph, .node, .answer, .approvals, .explain, .story, .logs:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
@@ -70,6 +70,7 @@ extension CoordinatorMachine {
         switch get.what {
         case .answer: (takeAnswer(of: run), nil)
         case .nodes: nodesPage(run, from: from, limit: get.limit ?? 1_000)
+        case .graph: graphPage(run, from: from, limit: get.limit ?? .max)
         case .node:
             (nodeDetails(run, index(of: get.node, in: run) ?? 0, now).pieces, nil)
         case .approvals: approvalsPage(get, now)
@@ -150,7 +151,8 @@ extension CoordinatorMachine {
             ),
             settledNodes: runs.counts.settledNodes,
             tools: fleet.catalogue.names.count,
-            connections: peers.count
+            connections: peers.count,
+            page: page
         )
     }
 

@@ -26,6 +26,8 @@ public struct CoordinatorMachine: Sendable {
 
     /// Where the coordinator is that leads, while this one stands by.
     var leader: String?
+    /// Where its page for browsers is; nil if it has none.
+    var page: String?
 
     /// The clock by which others are judged.
     var presence = Presence()
@@ -172,6 +174,8 @@ public struct CoordinatorMachine: Sendable {
             drain(in: &turn)
         case .leaderNamed(let address):
             leader = address
+        case .pageServed(let address):
+            page = address
         case .shutdownRequested:
             shutDown(in: &turn)
         }

@@ -148,6 +148,8 @@ extension Run {
         case .nodesAdded(let nodes):
             .planned(planned(nodes.count, acceptance.goal == nil ? nil : nodes, plannedBytes))
         case .joinerAdded: .planned(planned(1, nil, plannedBytes))
+        case .dispatched(let node, _, _, _), .started(let node, _):
+            .placed(PlacedNode(tool: plan[Int(node)].tool))
         case .retrying(_, _, let failure, let delay, _):
             .retrying(
                 Retry(

@@ -50,6 +50,17 @@ enum DocumentExamples {
         tools: 9,
         connections: 10
     )
+    static let statusWithPage = {
+        var document = status
+        document.page = "http://127.0.0.1:7421"
+        return document
+    }()
+    static let graph = GraphPage(
+        nodes: [
+            GraphPage.Node(id: node, tool: "search", status: .running, dependencies: [0])
+        ],
+        total: 2
+    )
     static let worker = WorkerDocument(
         name: "w-1",
         state: .draining,
@@ -179,6 +190,8 @@ enum DocumentExamples {
     /// The data of each kind of event that has any.
     static let events: [(EventKind, EventData)] = [
         (.planned, .planned(PlannedNodes(names: [(node, "search")]))),
+        (.dispatched, .placed(PlacedNode(tool: "search"))),
+        (.started, .placed(PlacedNode(tool: "search"))),
         (.retrying, .retrying(Retry(code: .timeout, message: "slow", afterMilliseconds: 500))),
         (.unplaceable, .unplaceable(MissingTool(tool: "find", message: "nobody has it"))),
         (.approvalAsked, .approvalAsked(approval.question)),
@@ -211,6 +224,8 @@ struct DocumentTests {
     func answers() throws {
         typealias Examples = DocumentExamples
         #expect(try trip(Examples.status) == Examples.status)
+        #expect(try trip(Examples.statusWithPage) == Examples.statusWithPage)
+        #expect(try trip(Examples.graph) == Examples.graph)
         #expect(try trip(Examples.worker) == Examples.worker)
         #expect(try trip(Examples.tool) == Examples.tool)
         #expect(try trip(Examples.wholeRun) == Examples.wholeRun)

@@ -108,6 +108,7 @@ struct ProtocolDocumentTests {
                 return true
             }
             return writer.finish(next: page.next, total: page.total).joined
+        case .graph: return try GraphPage(decoding: data).json
         case .explain: return try ExplanationDocument(decoding: data).json
         case .story: return try StoryDocument(decoding: data).json
         case .logs: return try LogDocument(decoding: data).json
@@ -122,9 +123,10 @@ struct ProtocolDocumentTests {
         let text = try #require(ProtocolDocument.text)
         typealias Examples = DocumentExamples
         let answers = [
-            Examples.status.json, Examples.worker.json, Examples.tool.json, Examples.wholeRun.json,
+            Examples.statusWithPage.json, Examples.worker.json, Examples.tool.json,
+            Examples.wholeRun.json,
             Examples.details.json, Examples.explanation.json, Examples.story.json,
-            Examples.plan.json, Examples.approval.json,
+            Examples.plan.json, Examples.approval.json, Examples.graph.json,
         ]
         for document in answers + Examples.events.map(\.1.json) {
             for name in Self.names(in: document) {

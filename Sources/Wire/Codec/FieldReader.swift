@@ -109,6 +109,15 @@ package struct FieldReader {
         }
     }
 
+    func integers(_ key: StaticString) throws(WireError) -> [Int] {
+        try elements(key).map { (raw: RawJSON) throws(WireError) in
+            guard let value = raw.intValue, value >= 0 else {
+                throw bad(key, "must have whole numbers from 0")
+            }
+            return value
+        }
+    }
+
     private func string(
         _ raw: RawJSON,
         _ key: StaticString,

@@ -44,6 +44,13 @@ extension JSONWriter {
         endArray()
     }
 
+    mutating func field(_ key: StaticString, _ integers: [Int]) {
+        self.key(key)
+        beginArray()
+        for integer in integers { self.integer(integer) }
+        endArray()
+    }
+
     mutating func field(_ key: StaticString, _ labels: OrderedDictionary<String, String>) {
         self.key(key)
         beginObject()

@@ -6,6 +6,8 @@ package import JSON
 package enum EventData: Sendable, Equatable {
     /// Nodes were added to the run.
     case planned(PlannedNodes)
+    /// A worker has the node, or runs it.
+    case placed(PlacedNode)
     /// An attempt failed, and another one follows.
     case retrying(Retry)
     /// No connected worker can run the node.
@@ -66,7 +68,8 @@ package enum EventData: Sendable, Equatable {
         case .chunk: self = .output(try ToolOutput(decoding: data))
         case .runSucceeded, .runFailed, .runCancelled:
             self = .ended(try RunEndDocument(decoding: data))
-        case .nodeReady, .dispatched, .started, .nodeCancelled: return nil
+        case .dispatched, .started: self = .placed(try PlacedNode(decoding: data))
+        case .nodeReady, .nodeCancelled: return nil
         }
     }
 
@@ -74,6 +77,7 @@ package enum EventData: Sendable, Equatable {
     package var json: RawJSON {
         switch self {
         case .planned(let data): data.json
+        case .placed(let data): data.json
         case .retrying(let data): data.json
         case .unplaceable(let data): data.json
         case .approvalAsked(let data): data.json

@@ -2,6 +2,17 @@
 package import Core
 package import JSON
 
+/// A worker has a node, or runs it.
+package struct PlacedNode: Sendable, Equatable {
+    /// The tool that it calls; nil from coordinators of earlier versions.
+    package var tool: String?
+
+    /// Makes the document of its fields.
+    package init(tool: String?) {
+        self.tool = tool
+    }
+}
+
 /// An attempt failed, and another one follows.
 package struct Retry: Sendable, Equatable {
     /// Why it failed.
@@ -83,6 +94,16 @@ package struct ToolOutput: Sendable, Equatable {
     package init(stream: ChunkStream, bytes: ArraySlice<UInt8>) {
         self.stream = stream
         self.bytes = bytes
+    }
+}
+
+extension PlacedNode: Document {
+    package init(reading fields: FieldReader) throws(WireError) {
+        tool = try fields.optionalString("tool")
+    }
+
+    package func write(into writer: inout JSONWriter) {
+        writer.field("tool", tool)
     }
 }
 

@@ -19,6 +19,8 @@ package struct StatusDocument: Sendable, Equatable {
     package var tools: Int
     /// Connections, whatever their role.
     package var connections: Int
+    /// The address of its page for browsers; nil if it has none.
+    package var page: String?
 
     /// Makes the document of its fields.
     package init(
@@ -29,8 +31,10 @@ package struct StatusDocument: Sendable, Equatable {
         runs: Runs,
         settledNodes: Int,
         tools: Int,
-        connections: Int
+        connections: Int,
+        page: String? = nil
     ) {
+        self.page = page
         self.software = software
         self.epoch = epoch
         self.uptimeMilliseconds = uptimeMilliseconds
@@ -91,6 +95,7 @@ extension StatusDocument: Document {
         settledNodes = try fields.integer("nodes_settled")
         tools = try fields.integer("tools")
         connections = try fields.integer("connections")
+        page = try fields.optionalString("page")
     }
 
     package func write(into writer: inout JSONWriter) {
@@ -102,6 +107,7 @@ extension StatusDocument: Document {
         writer.field("nodes_settled", settledNodes)
         writer.field("tools", tools)
         writer.field("connections", connections)
+        writer.field("page", page)
     }
 }
 

@@ -1,6 +1,6 @@
 // Reads and writes watch and event.
 internal import Core
-internal import JSON
+package import JSON
 
 extension Watch: MessageBody {
     init(reading fields: FieldReader) throws(WireError) {
@@ -19,6 +19,9 @@ extension Watch: MessageBody {
 }
 
 extension EventMessage: MessageBody {
+    /// The event as an object, without the type of the message.
+    package var json: RawJSON { .object { write(into: &$0) } }
+
     init(reading fields: FieldReader) throws(WireError) {
         run = try fields.run("run")
         sequence = try fields.integer("seq")

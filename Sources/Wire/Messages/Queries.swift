@@ -10,6 +10,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case runs
     /// The nodes of a run, with state and outcome.
     case nodes
+    /// The nodes of a run by name, tool, state and dependencies, without anything large.
+    case graph
     /// One node of a run.
     case node
     /// The answer of a run.

@@ -67,6 +67,7 @@ struct EventLines {
             let named = planned.nodes.prefix(5).map { "\($0.id) \($0.tool)" }
             let count = Text.count(planned.count, "node")
             return named.isEmpty ? count : "\(count): \(named.joined(separator: ", "))"
+        case .placed(let placed): return placed.tool
         case .nodeSucceeded(let success):
             return success.isTakenOver
                 ? "taken over" : Text.duration(microseconds: success.run)

@@ -1,0 +1,69 @@
+// The answer to `graph`: what depends on what in a run, and where each node stands. Outputs are not
+// here, so that a page has many nodes.
+package import Core
+package import JSON
+
+/// A page of the graph of a run.
+package struct GraphPage: Sendable, Equatable {
+    /// A node of the graph.
+    package struct Node: Sendable, Equatable {
+        /// Its name.
+        package var id: NodeID
+        /// The tool that it calls.
+        package var tool: String
+        /// Where it stands.
+        package var status: NodeStatus
+        /// The positions in the plan of the nodes that it depends on.
+        package var dependencies: [Int]
+
+        /// Makes the document of its fields.
+        package init(id: NodeID, tool: String, status: NodeStatus, dependencies: [Int]) {
+            self.id = id
+            self.tool = tool
+            self.status = status
+            self.dependencies = dependencies
+        }
+    }
+
+    /// The nodes, in the order of the plan.
+    package var nodes: [Node]
+    /// Nodes of the plan so far.
+    package var total: Int
+
+    /// The field with the list.
+    package static let list: StaticString = "nodes"
+
+    /// Makes the document of its fields.
+    package init(nodes: [Node], total: Int) {
+        self.nodes = nodes
+        self.total = total
+    }
+}
+
+extension GraphPage.Node: Document {
+    package init(reading fields: FieldReader) throws(WireError) {
+        id = try fields.node("id")
+        tool = try fields.string("tool")
+        status = try fields.choice("status")
+        dependencies = try fields.integers("dependencies")
+    }
+
+    package func write(into writer: inout JSONWriter) {
+        writer.field("id", id.text)
+        writer.field("tool", tool)
+        writer.field("status", status.rawValue)
+        writer.field("dependencies", dependencies)
+    }
+}
+
+extension GraphPage: Document {
+    package init(reading fields: FieldReader) throws(WireError) {
+        nodes = try fields.documents(Self.list)
+        total = try fields.integer("total")
+    }
+
+    package func write(into writer: inout JSONWriter) {
+        writer.field(Self.list, nodes)
+        writer.field("total", total)
+    }
+}
