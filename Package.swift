@@ -98,7 +98,7 @@ let package = Package(
         // The listener for HTTP, loaded by `weft mcp --http` alone.
         .target(name: "CMicroHTTPD", linkerSettings: [.linkedLibrary("dl")]),
         // The page of the coordinator: its files become bytes when it is compiled.
-        .target(name: "CPages", exclude: ["page"]),
+        .target(name: "CPages", exclude: ["page", "openapi.json"]),
         // Timers that are precise to microseconds, for benchmarks.
         .target(name: "CBench"),
         // What Deploy/build tells about a build. It is C, so that a new commit compiles one file.
@@ -130,10 +130,15 @@ let package = Package(
             ]
         ),
         pure("LaunchCore", ["Core"], small),
+        pure("HTTPRequests", [], small),
+        // The interface over HTTP: what requests mean, and who may ask.
+        pure("Gateway", ["Core", "JSON", "HTTPRequests", "Wire"], small),
         pure("MCP", ["Core", "JSON"], small),
         pure(
             "MCPServer",
-            ["Core", "JSON", "MCP", "PlannerCore", "Plans", "Schemas", "Wire"],
+            [
+                "Core", "HTTPRequests", "JSON", "MCP", "PlannerCore", "Plans", "Schemas", "Wire",
+            ],
             small
         ),
         pure("WorkerCore", ["Core", "JSON", "Plans", "Wire", deques, heaps, ordered]),
@@ -181,6 +186,14 @@ let package = Package(
             ]
         ),
         shell("Client", ["UVLoop", "Transport", "Core", "JSON", "Plans", "Wire"]),
+        shell(
+            "Pages",
+            [
+                "CPages", "UVLoop", "HTTPServer", "Transport", "Core", "JSON", "Plans",
+                "HTTPRequests", "Gateway", "Wire", "Client",
+            ],
+            small
+        ),
 
         shell(
             "Launch",
@@ -226,7 +239,7 @@ let package = Package(
                 "YAML",
                 "Schemas", "Plans", "Wire", "Runs", "Reports", "Tools", "Coordinator", "Worker",
                 "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
-                "HTTP",
+                "HTTP", "Gateway", "HTTPRequests", "Pages",
                 "HTTPServer", "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration",
                 "Weftline",
                 arguments, logging, ordered,
@@ -267,7 +280,11 @@ let package = Package(
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("YAMLTests", ["YAML"]),
         tests("MCPTests", ["JSON", "MCP"]),
-        tests("MCPServerTests", ["Core", "JSON", "MCP", "MCPServer", "Plans", "Wire"]),
+        tests(
+            "MCPServerTests",
+            ["Core", "HTTPRequests", "JSON", "MCP", "MCPServer", "Plans", "Wire"]
+        ),
+        tests("GatewayTests", ["Core", "Gateway", "HTTPRequests", "JSON", "Wire"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Plans", "Wire", "Coordinator", "LanguageModels"]

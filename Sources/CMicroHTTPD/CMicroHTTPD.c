@@ -194,6 +194,15 @@ static enum MHD_Result add_header(
     return MHD_YES;
 }
 
+static enum MHD_Result add_argument(
+    void *data, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    struct head *head = data;
+    if (!append(&head->bytes, &head->length, &head->capacity, "?", 1)) head->has_failed = true;
+    add_line(head, name, value == NULL ? "" : value);
+    return MHD_YES;
+}
+
 static enum MHD_Result begin_exchange(
     weft_httpd *httpd, struct MHD_Connection *connection, const char *path, const char *method,
     void **place) {
@@ -208,6 +217,7 @@ static enum MHD_Result begin_exchange(
     struct head head = {0};
     add_line(&head, method, NULL);
     add_line(&head, path, NULL);
+    api.get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &head);
     api.get_connection_values(connection, MHD_HEADER_KIND, add_header, &head);
     exchange->head = (char *)head.bytes;
     exchange->head_length = head.length;
@@ -427,11 +437,24 @@ void weft_httpd_write(
     weft_httpd *httpd, uint64_t number, const uint8_t *bytes, size_t length) {
     struct exchange *exchange = find(httpd, number);
     if (exchange == NULL || exchange->connection == NULL || exchange->has_ended) return;
+    // What was sent makes room, so that a stream which always has more does not grow.
+    if (exchange->pending_start > exchange->pending_length / 2) {
+        exchange->pending_length -= exchange->pending_start;
+        memmove(exchange->pending, exchange->pending + exchange->pending_start,
+            exchange->pending_length);
+        exchange->pending_start = 0;
+    }
     if (!append(&exchange->pending, &exchange->pending_length, &exchange->pending_capacity, bytes,
             length)) {
         exchange->is_broken = true;
     }
     resume(exchange);
+}
+
+size_t weft_httpd_unsent(weft_httpd *httpd, uint64_t number) {
+    struct exchange *exchange = find(httpd, number);
+    return exchange == NULL || exchange->connection == NULL ? 0
+        : exchange->pending_length - exchange->pending_start;
 }
 
 void weft_httpd_end(weft_httpd *httpd, uint64_t number) {

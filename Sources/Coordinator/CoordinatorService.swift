@@ -11,7 +11,7 @@ internal import PlannerCore
 internal import Runs
 public import Transport
 public import UVLoop
-internal import Wire
+package import Wire
 
 /// A running coordinator on one loop.
 ///
@@ -98,7 +98,7 @@ public final class CoordinatorService {
     /// The keys that encrypt connections; nil if they are not encrypted.
     private var tls: TLSContext?
     /// The keys that are accepted.
-    private(set) var keyring = Keyring()
+    package private(set) var keyring = Keyring()
     private var keyWatch: KeyWatch?
     private var outboxes: Outboxes?
     private var inboxes: Inboxes?
@@ -247,9 +247,16 @@ public final class CoordinatorService {
         handle(.calendarRead(unixMillisecondsAtZero: Self.unixMillisecondsAtZero(of: loop)))
     }
 
-    var unixMilliseconds: Int {
+    /// Milliseconds of Unix time.
+    package var unixMilliseconds: Int {
         Self.unixMillisecondsAtZero(of: loop) + Int(loop.nowNanoseconds / 1_000_000)
     }
+
+    /// Tells those who ask for the status where the page for browsers is.
+    package func announcePage(at url: String) { handle(.pageServed(url)) }
+
+    /// Whether connections are encrypted.
+    package var isEncrypted: Bool { tls != nil }
 
     /// Tells every peer, and closes everything that keeps the loop alive.
     public func stop() {

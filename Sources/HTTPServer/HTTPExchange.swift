@@ -10,6 +10,8 @@ package final class HTTPExchange {
     package let method: String
     /// The path of the URL, decoded, without a query.
     package let path: String
+    /// The arguments of the query, decoded, in their order.
+    package let query: [(name: String, value: String)]
     /// The header lines in their order.
     package let headers: [(name: String, value: String)]
     /// The body, or nothing if it is too large.
@@ -38,12 +40,15 @@ package final class HTTPExchange {
             .map { String(decoding: $0, as: UTF8.self) }
         method = lines.first ?? ""
         path = lines.count > 1 ? lines[1] : ""
-        headers = lines.dropFirst(2)
+        let fields: [(name: String, value: String)] = lines.dropFirst(2)
             .compactMap { line in
                 guard let colon = line.firstIndex(of: ":") else { return nil }
                 let value = line[colon...].dropFirst().drop { $0 == " " }
                 return (String(line[..<colon]), String(value))
             }
+        query = fields.filter { $0.name.hasPrefix("?") }
+            .map { (String($0.name.dropFirst()), $0.value) }
+        headers = fields.filter { !$0.name.hasPrefix("?") }
         watchClient(httpd)
     }
 
@@ -87,6 +92,12 @@ package final class HTTPExchange {
         guard isAnswered, !isComplete, let httpd = listener?.httpd else { return }
         weft_httpd_write(httpd, number, bytes, bytes.count)
         listener?.wake()
+    }
+
+    /// Bytes of the pieces that the client has not taken yet.
+    package var unsentBytes: Int {
+        guard let httpd = listener?.httpd else { return 0 }
+        return weft_httpd_unsent(httpd, number)
     }
 
     /// Ends the body.

@@ -1,31 +1,12 @@
 // What a request over HTTP must be like before its message counts: where it comes from, who sent it,
 // and that its header lines agree with the message. Not here: connections, sessions.
 internal import Core
+package import HTTPRequests
 internal import JSON
 package import MCP
 internal import Wire
 
-/// A request over HTTP, without its body.
-package struct HTTPRequestHead: Sendable {
-    /// The method.
-    package var method: String
-    /// The path of the URL.
-    package var path: String
-    /// The header lines.
-    package var headers: [(name: String, value: String)]
-
-    /// Makes a head.
-    package init(method: String, path: String, headers: [(name: String, value: String)]) {
-        self.method = method
-        self.path = path
-        self.headers = headers
-    }
-
-    /// The values of the header lines with this name.
-    func values(_ name: String) -> [String] {
-        headers.filter { $0.name.lowercased() == name }.map(\.value)
-    }
-
+extension HTTPRequestHead {
     /// The session of the legacy era.
     package var sessionID: String? { values("mcp-session-id").first }
 
@@ -67,8 +48,7 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
 
 /// The rules for requests over HTTP.
 package struct HTTPRules: Sendable {
-    /// Names of this host, in small letters, as browsers and programs may call it.
-    private let hosts: Set<String>
+    private let site: HTTPSite
     /// What clients must know; nil for nothing.
     private let token: String?
 
@@ -77,31 +57,18 @@ package struct HTTPRules: Sendable {
 
     /// Rules for a loopback address, other names that lead to it, and a token.
     package init(otherHosts: [String] = [], token: String?) {
-        hosts = Set(["127.0.0.1", "localhost", "[::1]"] + otherHosts.map { $0.lowercased() })
+        site = HTTPSite(otherHosts: otherHosts)
         self.token = token
     }
 
     /// Checks where a request comes from and who sent it.
     package func check(_ head: HTTPRequestHead) throws(HTTPRefusal) {
-        // A page of another site that reaches this host by a name of its own has that name here.
-        guard let host = head.values("host").first, head.values("host").count == 1,
-            hosts.contains(Self.name(ofHost: host))
-        else {
-            throw HTTPRefusal(
-                status: 403,
-                message: "The Host is not one of this server; see --allow-host."
-            )
-        }
-        for origin in head.values("origin") {
-            let parts = origin.lowercased().split(separator: "://", maxSplits: 1)
-            guard parts.count == 2, ["http", "https"].contains(parts[0]),
-                hosts.contains(Self.name(ofHost: String(parts[1])))
-            else {
-                throw HTTPRefusal(
-                    status: 403,
-                    message: "The Origin is not allowed; see --allow-host."
-                )
-            }
+        do throws(HTTPSite.Problem) {
+            try site.check(head)
+        } catch {
+            let line =
+                error == .foreignHost ? "Host is not one of this server" : "Origin is not allowed"
+            throw HTTPRefusal(status: 403, message: "The \(line); see --allow-host.")
         }
         guard head.path == Self.path else {
             throw HTTPRefusal(status: 404, message: "The endpoint is \(Self.path).")
@@ -129,17 +96,9 @@ package struct HTTPRules: Sendable {
         }
     }
 
-    private static func name(ofHost text: String) -> String {
-        let text = text.lowercased()
-        if text.hasPrefix("["), let end = text.firstIndex(of: "]") { return String(text[...end]) }
-        return String(text.prefix { $0 != ":" && $0 != "/" })
-    }
-
     private func isAuthorized(_ head: HTTPRequestHead) -> Bool {
         guard let token else { return true }
-        let values = head.values("authorization")
-        guard values.count == 1, values[0].lowercased().hasPrefix("bearer ") else { return false }
-        let given = values[0].dropFirst(7).drop { $0 == " " }
+        guard let given = head.bearer else { return false }
         return constantTimeEqual(Array(given.utf8), Array(token.utf8))
     }
 

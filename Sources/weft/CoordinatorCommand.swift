@@ -11,6 +11,7 @@ internal import Glibc
 internal import Journal
 internal import LanguageModels
 internal import Logging
+internal import Pages
 internal import Transport
 internal import UVLoop
 internal import Wire
@@ -94,6 +95,8 @@ struct CoordinatorCommand: ParsableCommand {
     @Flag(help: "Listen beyond this host without encryption.")
     var insecurePlaintext = false
 
+    @OptionGroup(title: "Page") var page: PageFlags
+
     @OptionGroup(title: "Configuration") var models: ModelOptions
 
     @Flag(name: .shortAndLong, help: "Log runs too, not only workers.")
@@ -102,6 +105,7 @@ struct CoordinatorCommand: ParsableCommand {
     func validate() throws {
         let endpoint = try parsedListen()
         _ = try kept()
+        _ = try page.address(besides: endpoint)
         if let budget = try memoryBytes(), budget < 1 << 20 {
             throw ValidationError("--memory-budget must be at least 1MiB.")
         }
@@ -166,7 +170,11 @@ struct CoordinatorCommand: ParsableCommand {
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
         var journalFailure: JournalError?
-        service.onStopped = { models?.close() }
+        var closePage: (() -> Void)?
+        service.onStopped = {
+            models?.close()
+            closePage?()
+        }
         // Whether it leads at once, or has begun to stand by or to lead.
         var hasBegun = shared == nil
         service.onStanding = { standing in
@@ -178,15 +186,11 @@ struct CoordinatorCommand: ParsableCommand {
             journalFailure = problem
             service.stop()
         }
-        try tell(try start(service), stateFolder.path)
-        let drainTime = try duration(drainTimeout, of: "--drain-timeout")
-        let signals = try Shell.onEndingSignals(loop) { isUrgent in
-            if isUrgent || service.isDraining {
-                service.stop()
-            } else {
-                service.drain(for: drainTime)
-            }
-        }
+        let address = try start(service)
+        try tell(address, stateFolder.path)
+        let page = try page.serve(service, at: address, besides: endpoint, on: loop)
+        closePage = { page?.close() }
+        let signals = try endOnSignals(service, loop)
         loop.run()
         for signal in signals { signal.close() }
         loop.close()
@@ -195,6 +199,21 @@ struct CoordinatorCommand: ParsableCommand {
                 hasBegun ? .failed : journalFailure.kind == .unreachable ? .unreachable : .usage,
                 "\(journalFailure)"
             )
+        }
+    }
+
+    /// Drains the coordinator at the first signal, and stops it at the second.
+    private func endOnSignals(
+        _ service: CoordinatorService,
+        _ loop: EventLoop
+    ) throws -> [SignalSource] {
+        let drainTime = try duration(drainTimeout, of: "--drain-timeout")
+        return try Shell.onEndingSignals(loop) { isUrgent in
+            if isUrgent || service.isDraining {
+                service.stop()
+            } else {
+                service.drain(for: drainTime)
+            }
         }
     }
 

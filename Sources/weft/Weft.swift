@@ -42,7 +42,7 @@ struct Weft: ParsableCommand {
             LaunchCommand.self, ExplainCommand.self, BenchCommand.self,
             BenchEchoCommand.self, BenchSpawnCommand.self, ModelsCommand.self, ConfigCommand.self,
             PlansCommand.self, KeysCommand.self, JournalCommand.self, MCPCommand.self,
-            VersionCommand.self,
+            DashboardCommand.self, VersionCommand.self,
         ]
     )
 

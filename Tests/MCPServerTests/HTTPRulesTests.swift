@@ -1,5 +1,6 @@
 // The rules for requests over HTTP, and the questions about approvals.
 import Core
+import HTTPRequests
 import JSON
 import MCP
 import Testing

@@ -74,7 +74,8 @@ enum PlainWords {
     static let cleanModules: Set = [
         "Bench", "Client", "Configuration", "Console", "Coordinator", "CoordinatorCore", "Core",
         "HTTP", "HTTPServer", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore",
-        "MCPServer", "Metrics", "PlannerCore", "Plans", "Reports",
+        "Gateway", "HTTPRequests", "MCPServer", "Metrics", "Pages", "PlannerCore", "Plans",
+        "Reports",
         "Runs", "Scheduling", "Schemas", "Tools", "Transport", "UVLoop", "Weftline", "Wire",
         "Worker", "WorkerCore", "weft",
     ]

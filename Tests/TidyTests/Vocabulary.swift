@@ -31,7 +31,8 @@ enum Vocabulary {
     /// Modules that deal with servers of HTTP or of MCP, which are not coordinators.
     static let modulesWithServers: Set<String> = [
         "CCurl", "HTTP", "LanguageModels", "PlannerCore", "MCP", "MCPServer", "HTTPServer",
-        "CMicroHTTPD", "Tools", "Worker", "Launch", "Weftline", "weft",
+        "CMicroHTTPD", "HTTPRequests", "Gateway", "Pages", "Tools", "Worker", "Launch", "Weftline",
+        "weft",
     ]
 
     /// The shim over libssl, whose functions have these words in their names.

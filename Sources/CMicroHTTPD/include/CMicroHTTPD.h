@@ -25,7 +25,8 @@ typedef enum {
 typedef struct {
     weft_httpd_kind kind;
     uint64_t exchange;
-    // Bytes of the head: method, path and header lines ("Name: value"), each with a line feed.
+    // Bytes of the head: method, path, arguments of the query ("?name: value", decoded) and header
+    // lines ("Name: value"), each with a line feed.
     size_t head_length;
     size_t body_length;
     // Whether the body has more bytes than allowed; then it is left out.
@@ -70,6 +71,8 @@ void weft_httpd_answer(
 void weft_httpd_begin(
     weft_httpd *httpd, uint64_t exchange, unsigned status, const char *headers);
 void weft_httpd_write(weft_httpd *httpd, uint64_t exchange, const uint8_t *bytes, size_t length);
+// Bytes of the pieces that the client has not taken.
+size_t weft_httpd_unsent(weft_httpd *httpd, uint64_t exchange);
 void weft_httpd_end(weft_httpd *httpd, uint64_t exchange);
 // Closes the connection of an exchange without (the rest of) a response.
 void weft_httpd_drop(weft_httpd *httpd, uint64_t exchange);

@@ -32,3 +32,9 @@ size_t weft_page_length(int part);
 
 /// Copies a part to where there is room for its length.
 void weft_page_copy(int part, uint8_t *into);
+
+/// The length of the description of the interface over HTTP, in the form of OpenAPI 3.1.
+size_t weft_openapi_length(void);
+
+/// Copies that description to where there is room for its length.
+void weft_openapi_copy(uint8_t *into);

@@ -51,23 +51,7 @@ struct HTTPAccess: ParsableArguments {
 
     /// The address; nil for standard input and output.
     func endpoint() throws -> Endpoint? {
-        guard let http else { return nil }
-        let choosesPort = http.hasSuffix(":0")
-        var endpoint: Endpoint
-        do throws(EndpointError) {
-            endpoint = try Endpoint.parse(choosesPort ? "\(http.dropLast())1" : http)
-        } catch {
-            throw ValidationError("--http: \(error)")
-        }
-        if choosesPort { endpoint.port = 0 }
-        if endpoint.host == "localhost" { endpoint.host = "127.0.0.1" }
-        guard TLSPolicy.isLoopback(endpoint.host) else {
-            throw ValidationError(
-                "--http \(http): only addresses of this host alone, such as 127.0.0.1:8080, "
-                    + "because HTTP is not encrypted; put a proxy with TLS in front for others."
-            )
-        }
-        return endpoint
+        try http.map { try LoopbackAddress.parse($0, flag: "--http") }
     }
 
     /// The rules for requests, and where the token is.
@@ -85,5 +69,28 @@ struct HTTPAccess: ParsableArguments {
         } catch {
             throw CommandFailure(.usage, error.description)
         }
+    }
+}
+
+/// Addresses to serve HTTP at.
+enum LoopbackAddress {
+    /// Reads an address of this host alone; port 0 is allowed.
+    static func parse(_ text: String, flag: String) throws -> Endpoint {
+        let choosesPort = text.hasSuffix(":0")
+        var endpoint: Endpoint
+        do throws(EndpointError) {
+            endpoint = try Endpoint.parse(choosesPort ? "\(text.dropLast())1" : text)
+        } catch {
+            throw ValidationError("\(flag): \(error)")
+        }
+        if choosesPort { endpoint.port = 0 }
+        if endpoint.host == "localhost" { endpoint.host = "127.0.0.1" }
+        guard TLSPolicy.isLoopback(endpoint.host) else {
+            throw ValidationError(
+                "\(flag) \(text): only addresses of this host alone, such as 127.0.0.1:8080, "
+                    + "because HTTP is not encrypted; put a proxy with TLS in front for others."
+            )
+        }
+        return endpoint
     }
 }

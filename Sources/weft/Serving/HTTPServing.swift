@@ -2,6 +2,7 @@
 // of the legacy era belong to a session, which `initialize` opens. Not here: the rules for requests
 // (HTTPRules), a single response (HTTPReply).
 internal import Console
+internal import HTTPRequests
 internal import HTTPServer
 internal import JSON
 internal import MCP
