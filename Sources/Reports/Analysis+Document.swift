@@ -1,4 +1,4 @@
-// An analysis as JSON, for programs.
+// Analyses as JSON, for programs.
 
 internal import Core
 package import JSON
@@ -39,6 +39,62 @@ extension Analysis {
         writer.field("wall_with_one_level_ms", microseconds: wallWithOneLevel)
         writer.endObject()
         return RawJSON(trusted: writer.bytes[...])
+    }
+}
+
+extension RunsAnalysis {
+    /// The sum as an object with every run and tool; times are in milliseconds.
+    package var document: RawJSON {
+        var writer = JSONWriter(reserving: 512 + runs.count * 384)
+        writer.beginObject()
+        writer.field("runs", runs.count)
+        for status in RunStatus.allCases { writer.field(status.key, count(status)) }
+        writer.field("nodes", nodes)
+        writer.field("wall_ms", microseconds: parts.sum)
+        writer.key("parts")
+        parts.write(into: &writer)
+        writer.field("model_ms", microseconds: modelTime)
+        writer.key("slowest")
+        writer.beginArray()
+        for entry in runs {
+            writer.beginObject()
+            writer.field("run", entry.run.text)
+            writer.field("label", entry.label)
+            writer.field("status", entry.status.rawValue)
+            writer.field("nodes", entry.nodes)
+            writer.field("wall_ms", microseconds: entry.parts.sum)
+            writer.key("parts")
+            entry.parts.write(into: &writer)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("tools")
+        writer.beginArray()
+        for tool in tools {
+            writer.beginObject()
+            writer.field("tool", tool.name)
+            writer.field("nodes", tool.nodes)
+            writer.field("attempts", tool.attempts)
+            writer.field("failed", tool.failed)
+            writer.field("work_ms", microseconds: tool.work)
+            writer.field("critical_ms", microseconds: tool.critical)
+            writer.field("slots_ms", microseconds: tool.slots)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return RawJSON(trusted: writer.bytes[...])
+    }
+}
+
+extension RunStatus {
+    fileprivate var key: StaticString {
+        switch self {
+        case .running: "running"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .cancelled: "cancelled"
+        }
     }
 }
 

@@ -94,6 +94,21 @@ class ReportTest(CoordinatorTest):
         self.mixed()
         self.check(run, worker)
 
+    def test_many_runs_together(self):
+        run, _ = self.mixed()
+        other, _ = self.mixed()
+        document = json.loads(self.weft("analyse", "--since", "1h", "--json"))
+        self.assertLessEqual({run, other}, {one["run"] for one in document["slowest"]})
+        walls = [one["wall_ms"] for one in document["slowest"]]
+        self.assertEqual(walls, sorted(walls, reverse=True))
+        self.assertAlmostEqual(sum(document["parts"].values()), sum(walls), delta=0.1)
+        self.assertEqual(document["tools"][0]["tool"], "t")
+        shown = self.weft("analyse", "--since", "1h")
+        self.assertRegex(shown, r"^\d+ runs: \d+ failed; \d+ nodes\n")
+        self.assertEqual(self.weft("analyse", "--label", "none such"), "No such runs are kept.\n")
+        for mistake in ((), (run, "--since", "1h"), ("--since", "soon"), (run, "--label", "x")):
+            self.weft("analyse", *mistake, status=2)
+
     def test_into_a_file(self):
         run, _ = self.mixed()
         with tempfile.TemporaryDirectory() as folder:

@@ -159,11 +159,11 @@ class ScreenTests(TopTest):
         self.press("2")
         self.screen(r"\[2 Workers\]", f"> {self.worker.name}", r"ready +2/2 +\|\|")
         self.press("\x1b[C")
-        self.screen(r"\[3 Tools\]", f"{self.name} +1 +Says .*建設")
+        self.screen(r"\[3 Tools\]", f"{self.name} +.* Says .*建設")
         self.press("/no-such-tool")
         self.screen("/no-such-tool_", "Nothing has no-such-tool in it")
         self.press("\x1b")
-        self.screen(f"{self.name} +1")
+        self.screen(f"{self.name} .* Says")
         for columns, rows in ((40, 10), (20, 5), (7, 2), (132, 43), (80, 24)):
             self.resize(columns, rows)
             self.read(lambda shown: shown.split("\n")[0].startswith("weft t"))
@@ -261,7 +261,7 @@ class OnceTests(TopTest):
         run = self.run_of(label="nightly")
         text = self.once("--once", *self.arguments("viewer"))
         for pattern in (r"Runs: \d+\nRUN ", f"\n{run} +running .* nightly\n", "\nWorkers: ",
-                        f"\n{self.worker.name} +ready +2/2", "\nTools: ", f"\n{self.name} +1"):
+                        f"\n{self.worker.name} +ready +2/2", "\nTools: ", f"\n{self.name} .* Says"):
             self.assertRegex(text, pattern)
         document = json.loads(self.once("--once", "--json", *self.arguments()))
         self.assertEqual(sorted(document), ["runs", "status", "tools", "workers"])

@@ -1,4 +1,4 @@
-// `weft analyse`: why a run took as long as it did.
+// `weft analyse`: why a run took as long as it did, or all runs since a time (AnalysisOfRuns).
 internal import ArgumentParser
 internal import Client
 internal import Console
@@ -9,15 +9,19 @@ internal import Wire
 struct AnalyseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "analyse",
-        abstract: "Explains the wall time of a run as a sum.",
+        abstract: "Explains the wall time of a run, or of all runs since a time, as a sum.",
         discussion: """
             The sum follows the critical path: the last node to end, the last one that it waited \
             for, and so on back to the beginning. What more slots or fewer levels would have given \
             is an estimate from the same times. Slots are those that were in use at the same time. \
-            A run that goes on is explained up to now. Examples:
+            A run that goes on is explained up to now. Without a run, --since or --label name \
+            several: their sums are added up, the slowest runs and the tools that cost most time \
+            are listed. Examples:
 
               weft analyse 7f3k2m
               weft analyse 7f3k2m --json | jq .parts
+              weft analyse --since 24h
+              weft analyse --since 2026-11-28 --label nightly
             """
     )
 
@@ -25,23 +29,51 @@ struct AnalyseCommand: ParsableCommand {
     private static let listed = 10
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
-    var id: RunID
-    @Flag(help: "Print the sum, the whole critical path and the estimates as JSON.")
+    var id: RunID?
+    @Option(
+        help: ArgumentHelp(
+            "Explain all runs that began since then: \(Since.help)",
+            valueName: "time"
+        )
+    )
+    var since: String?
+    @Option(help: ArgumentHelp("Explain all runs with this label.", valueName: "label"))
+    var label: String?
+    @Flag(help: "Print all of it as JSON: every part, step, run and tool.")
     var json = false
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var reconnecting: ReconnectFlag
 
+    func validate() throws {
+        _ = try since.map(Since.milliseconds)
+        guard id == nil, since == nil, label == nil else {
+            guard id == nil || (since == nil && label == nil) else {
+                throw ValidationError("Name a run, or several by --since and --label.")
+            }
+            return
+        }
+        throw ValidationError("Name a run, or several by --since or --label.")
+    }
+
     func run() throws {
+        let options = try connection.clientOptions(readsOnly: true)
+        guard let id else {
+            let filter = RunsFilter(label: label, since: try since.map(Since.milliseconds))
+            let analysis = try AnalysisOfRuns.ask(filter, options, reconnecting.limit)
+            return AnalysisOfRuns.show(analysis, json: json)
+        }
         let facts = try FactsRequest.facts(
             of: id,
             [.dependencies, .attempts, .criticalStories],
-            try connection.clientOptions(readsOnly: true),
+            options,
             reconnecting.limit
         )
         let analysis = Analysis(of: facts)
         let printer = Printer()
         if json { return printer.json(analysis.document(of: facts.run)) }
-        printer.table(Self.sum(analysis, facts.run))
+        let end =
+            facts.run.status == .running ? "until now" : "from its acceptance to its end"
+        printer.table(Self.sum(analysis.parts, facts.run.planning?.modelTime, end))
         guard !analysis.path.isEmpty else { return printer.lines(["", "No tool has run."]) }
         let count = Text.count(analysis.path.count, "node")
         let which = analysis.path.count > Self.listed ? ", the longest \(Self.listed)" : ""
@@ -52,11 +84,8 @@ struct AnalyseCommand: ParsableCommand {
     }
 
     /// The parts that are there, the wall time last.
-    private static func sum(_ analysis: Analysis, _ run: RunDocument) -> TextTable {
-        let parts = analysis.parts
-        let models = run.planning.map { planning in
-            "; models took \(Text.duration(microseconds: planning.modelTime)) in all"
-        }
+    static func sum(_ parts: Analysis.Parts, _ modelTime: Int?, _ end: String) -> TextTable {
+        let models = modelTime.map { "; models took \(Text.duration(microseconds: $0)) in all" }
         let entries = [
             ("plan", parts.planning, "a model or a client was still writing it" + (models ?? "")),
             ("approval", parts.approval, "people had not answered"),
@@ -71,15 +100,14 @@ struct AnalyseCommand: ParsableCommand {
             .init(title: "SHARE", isNumeric: true), .init(title: "WHAT", isElastic: true),
         ])
         for (name, time, words) in entries where time > 0 {
-            let share = analysis.wall > 0 ? Double(time) * 100 / Double(analysis.wall) : 0
+            let share = Double(time) * 100 / Double(max(parts.sum, 1))
             table.add([
                 .init(name), .init(Text.duration(microseconds: time)),
                 .init(Text.fixed(share, digits: 1) + " %"), .init(words),
             ])
         }
-        let end = run.status == .running ? "until now" : "from its acceptance to its end"
         table.add([
-            .init("wall"), .init(Text.duration(microseconds: analysis.wall)), .init("100.0 %"),
+            .init("wall"), .init(Text.duration(microseconds: parts.sum)), .init("100.0 %"),
             .init(end),
         ])
         return table

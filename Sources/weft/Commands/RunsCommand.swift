@@ -3,7 +3,6 @@ internal import ArgumentParser
 internal import Client
 internal import Console
 internal import Core
-internal import Glibc
 internal import Wire
 
 /// How a listed run stands.
@@ -43,8 +42,7 @@ struct RunsCommand: ParsableCommand {
     var label: String?
     @Option(
         help: ArgumentHelp(
-            "Only runs that began since then: a time ago, as 90s, 15m, 2h or 7d, or a date or time "
-                + "of UTC, as 2026-11-28 or 2026-11-28T06:30:00Z.",
+            "Only runs that began since then: \(Since.help)",
             valueName: "time"
         )
     )
@@ -96,20 +94,5 @@ struct RunsCommand: ParsableCommand {
     }
 
     /// `since` in milliseconds of Unix time.
-    private func beginning() throws -> Int? {
-        guard let since else { return nil }
-        let whole = since.count == 10 ? "\(since)T00:00:00.000Z" : since
-        let exact = whole.count == 20 ? "\(whole.dropLast()).000Z" : whole
-        if let time = UnixTime(exact) { return time.milliseconds }
-        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
-        guard let unit = since.last.flatMap({ units[$0] }), let count = Int(since.dropLast()),
-            count >= 0, count < 1 << 30
-        else {
-            throw ValidationError(
-                "--since: \(since) is no time; write 15m, 2h, 7d, 2026-11-28 or "
-                    + "2026-11-28T06:30:00Z."
-            )
-        }
-        return (time(nil) - count * unit) * 1_000
-    }
+    private func beginning() throws -> Int? { try since.map(Since.milliseconds) }
 }

@@ -95,6 +95,12 @@ struct TopDetails {
 
     private func lines(_ tool: ToolDocument) -> [String] {
         let description = tool.description
+        func times(_ times: DurationDocument?) -> String? {
+            guard let times else { return nil }
+            let (half, most) = (times.median, times.ninetyFifth)
+            return "half in \(Text.duration(microseconds: half)), "
+                + "95 % in \(Text.duration(microseconds: most))"
+        }
         let timeout = description.timeoutMilliseconds.map {
             Text.duration(milliseconds: Double($0))
         }
@@ -102,6 +108,9 @@ struct TopDetails {
             ("description", description.description),
             ("repeatable", description.mayBeRepeated ? "yes" : "no"),
             ("timeout", timeout),
+            ("calls", tool.figures.map { "\($0.calls), \($0.failures) failed" }),
+            ("ran", times(tool.figures?.run)),
+            ("queued", times(tool.figures?.queue)),
             ("workers", tool.workers.joined(separator: ", ")),
         ])
     }

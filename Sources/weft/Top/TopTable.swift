@@ -204,15 +204,31 @@ struct TopTable {
 
     // MARK: - Tools
 
+    /// Times are those of half of the calls and of nearly all, 95 %.
     private static let toolColumns: [Column] = [
-        .init(title: "TOOL"), .init(title: "WORKERS", isNumeric: true),
-        .init(title: "DESCRIPTION", isElastic: true),
+        .init(title: "TOOL"), .init(title: "CALLS", isNumeric: true),
+        .init(title: "FAILED", isNumeric: true), .init(title: "P50", isNumeric: true),
+        .init(title: "P95", isNumeric: true), .init(title: "QUEUED P95", isNumeric: true),
+        .init(title: "WORKERS", isNumeric: true), .init(title: "DESCRIPTION", isElastic: true),
     ]
 
     private static func toolRows(_ tools: [ToolDocument]) -> [Row] {
         tools.map { tool in
             var row = Row(tool.description.name)
             row.add(tool.description.name)
+            let figures = tool.figures
+            func add(_ count: Int?, _ color: Style.Color? = nil) {
+                row.add(count.map { "\($0)" } ?? "", sortedBy: Double(count ?? 0), color)
+            }
+            func add(time: Int?) {
+                let words = time.map { Text.duration(microseconds: $0) } ?? ""
+                row.add(words, sortedBy: Double(time ?? 0))
+            }
+            add(figures?.calls)
+            add(figures?.failures, (figures?.failures ?? 0) > 0 ? .red : nil)
+            add(time: figures?.run?.median)
+            add(time: figures?.run?.ninetyFifth)
+            add(time: figures?.queue?.ninetyFifth)
             row.add("\(tool.workers.count)", sortedBy: Double(tool.workers.count))
             row.add(tool.description.description)
             return row

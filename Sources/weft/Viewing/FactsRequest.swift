@@ -60,7 +60,7 @@ final class FactsRequest {
         var facts: RunFacts?
         try Session.run { session in
             session.connect(options, reconnecting: reconnecting) { client in
-                FactsRequest(client, run, wants) { result in
+                ask(client, run, wants) { result in
                     switch result {
                     case .success(let value):
                         facts = value
@@ -68,11 +68,20 @@ final class FactsRequest {
                     case .failure(let error): session.end(CommandFailure(error))
                     }
                 }
-                .start()
             }
         }
         guard let facts else { preconditionFailure("a session without a failure has an answer") }
         return facts
+    }
+
+    /// Asks for the facts of a run over a connection.
+    static func ask(
+        _ client: LastingClient,
+        _ run: RunID,
+        _ wants: Wants,
+        then: @escaping (Result<RunFacts, ClientError>) -> Void
+    ) {
+        FactsRequest(client, run, wants, then: then).start()
     }
 
     private func start() {
