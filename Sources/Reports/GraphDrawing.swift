@@ -58,7 +58,7 @@ package enum GraphDrawing {
         return "\(node.status.rawValue), \(node.tries) attempts"
     }
 
-    private static func colour(of status: NodeStatus) -> String {
+    static func colour(of status: NodeStatus) -> String {
         switch status {
         case .succeeded: "#a6dba0"
         case .failed: "#f4a582"

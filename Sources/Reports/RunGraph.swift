@@ -31,6 +31,15 @@ struct RunGraph {
         self.order = order
     }
 
+    /// How many nodes come before each one on the longest chain by number.
+    var levels: [Int] {
+        var levels = [Int](repeating: 0, count: dependencies.count)
+        for node in order {
+            levels[node] = dependencies[node].reduce(0) { max($0, levels[$1] + 1) }
+        }
+        return levels
+    }
+
     /// The greatest sum along a chain.
     func longest(_ weight: (Int) -> Int) -> Int {
         var sums = [Int](repeating: 0, count: dependencies.count)

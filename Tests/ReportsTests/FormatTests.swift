@@ -103,4 +103,33 @@ struct FormatTests {
         #expect(mermaid.contains("\"]:::failed\n"))
         #expect(mermaid.contains("classDef skipped "))
     }
+
+    @Test("A picture has a box for each node, the critical path thick, and every text escaped")
+    func picture() throws {
+        let svg = SVGDrawing.graph(try run())
+        #expect(svg.ranges(of: "<rect class=\"thick\"").count == 2)
+        #expect(svg.ranges(of: "class=\"edge\"").count == 1, "to the skipped node")
+        #expect(svg.ranges(of: "class=\"edge thick\"").count == 1)
+        #expect(svg.contains("a&quot;b\\  &lt;script&gt;]\u{FFFD}[31m"))
+        #expect(!svg.contains("<script") && !svg.contains("\u{1B}") && !svg.contains("\u{2028}"))
+        #expect(svg.hasSuffix("</svg>\n"))
+    }
+
+    @Test("Many nodes are summed up by level, tool and state")
+    func summary() throws {
+        let first = (0..<300).map {
+            SampleRuns.node("a\($0)", tool: "x", ready: 0, turnaround: 9, work: 9)
+        }
+        let second = (0..<300).map { SampleRuns.idle("b\($0)", tool: "y", after: ["a\($0)"]) }
+        let facts = try SampleRuns.run(first + second, wall: 10)
+        let layout = GraphLayout(of: facts, mostNodes: SVGDrawing.mostNodes)
+        #expect(layout.boxes.map(\.name) == ["300 nodes", "300 nodes"])
+        #expect(layout.boxes.map(\.dependencies) == [[], [0]] && layout.columns == [[0], [1]])
+        #expect(SVGDrawing.graph(facts).utf8.count < 4_000)
+    }
+
+    @Test("A run without nodes is a picture, too")
+    func nothing() throws {
+        #expect(SVGDrawing.graph(try SampleRuns.run([], wall: 1)).hasSuffix("</svg>\n"))
+    }
 }

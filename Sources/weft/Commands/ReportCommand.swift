@@ -9,7 +9,7 @@ internal import Reports
 struct ReportCommand: ParsableCommand {
     /// What is made of the run.
     enum Format: String, CaseIterable, ExpressibleByArgument {
-        case html, timeline, joblog, dot, mermaid
+        case html, timeline, joblog, dot, mermaid, svg
     }
 
     static let configuration = CommandConfiguration(
@@ -18,17 +18,19 @@ struct ReportCommand: ParsableCommand {
         discussion: """
             html is the page of the run as one file that needs no coordinator and no network: the \
             attempts, the plan, the slowest nodes, what bounded the wall time and the answer; \
-            arguments and outputs of nodes are left out. timeline is for Perfetto (ui.perfetto.dev) and Chrome: a process for each worker, a \
-            thread for each slot, a slice for each attempt. joblog is a table like the one that \
-            GNU parallel writes, a line for each node; its column Send is always 0. dot and \
-            mermaid are the graph with the states of the nodes, one question to the coordinator \
-            for each. Workers tell how long a tool ran, not when: it is drawn right before its \
+            arguments and outputs of nodes are left out. timeline is for Perfetto (ui.perfetto.dev) \
+            and Chrome: a process for each worker, a thread for each slot, a slice for each attempt. \
+            joblog is a table like the one that GNU parallel writes, a line for each node; its \
+            column Send is always 0. dot, mermaid and svg are the graph with the states of the \
+            nodes; svg is a picture for any browser, with the chain that bounded the wall time \
+            thick, and sums up more than 400 nodes by level and tool. Workers tell how long a tool ran, not when: it is drawn right before its \
             result came. Examples:
 
               weft report 7f3k2m --out run.html
               weft report 7f3k2m --format timeline --out run.json
               weft report 7f3k2m --format joblog | column -t
-              weft report 7f3k2m --format dot | dot -Tsvg > run.svg
+              weft report 7f3k2m --format svg --out run.svg
+              weft report 7f3k2m --format dot | dot -Tpdf > run.pdf
             """
     )
 
@@ -60,6 +62,7 @@ struct ReportCommand: ParsableCommand {
             case .joblog: Array(Joblog.text(of: facts).utf8)
             case .dot: Array(GraphDrawing.dot(facts).utf8)
             case .mermaid: Array(GraphDrawing.mermaid(facts).utf8)
+            case .svg: Array(SVGDrawing.graph(facts).utf8)
             }
         if let out { return try Self.write(text, to: out) }
         let isSeen = Terminal.of(.standard).isTerminal
@@ -73,7 +76,7 @@ struct ReportCommand: ParsableCommand {
         switch format {
         case .html: [.dependencies, .attempts, .criticalStories]
         case .timeline, .joblog: .attempts
-        case .dot, .mermaid: .dependencies
+        case .dot, .mermaid, .svg: .dependencies
         }
     }
 
