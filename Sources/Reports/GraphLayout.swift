@@ -8,9 +8,9 @@ internal import Wire
 struct GraphLayout {
     /// A node, or several of one level, tool and state.
     struct Box {
-        /// What stands in its first line.
+        /// Its first line.
         var name: String
-        /// What stands below.
+        /// The line below.
         var note: String
         /// All that is known, in one line.
         var description: String
