@@ -181,8 +181,8 @@ let package = Package(
         shell(
             "Worker",
             [
-                "UVLoop", "Transport", "Core", "JSON", "Plans", "Wire", "WorkerCore", "Tools",
-                logging, ordered,
+                "UVLoop", "Transport", "Core", "JSON", "Metrics", "Plans", "Wire", "WorkerCore",
+                "Tools", logging, ordered,
             ]
         ),
         shell("Client", ["UVLoop", "Transport", "Core", "JSON", "Plans", "Wire"]),
@@ -240,7 +240,8 @@ let package = Package(
                 "Schemas", "Plans", "Wire", "Runs", "Reports", "Tools", "Coordinator", "Worker",
                 "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
                 "HTTP", "Gateway", "HTTPRequests", "Pages",
-                "HTTPServer", "LanguageModels", "MCP", "MCPServer", "PlannerCore", "Configuration",
+                "HTTPServer", "LanguageModels", "MCP", "MCPServer", "Metrics", "PlannerCore",
+                "Configuration",
                 "Weftline",
                 arguments, logging, ordered,
             ],

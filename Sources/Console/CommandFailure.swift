@@ -51,6 +51,10 @@ package struct CommandFailure: Error, Equatable {
 
     package func report() {
         guard !lines.isEmpty else { return }
+        guard LogFormat.current == .text else {
+            for line in lines { JSONLogLine.write(line, level: "error", component: "weft") }
+            return
+        }
         let text = lines.map { Text.printable($0) + "\n" }.joined()
         Output.error.writeNow(text)
     }

@@ -21,7 +21,9 @@ package enum Shell {
     /// A log on standard error.
     package static func logger(_ label: String, level: Logger.Level) -> Logger {
         let isSeen = Terminal.of(.error).isTerminal
+        let isJSON = LogFormat.current == .json
         var logger = Logger(label: label) { label -> any LogHandler in
+            if isJSON { return JSONLogHandler(label: label) }
             if isSeen { return PrintableLogHandler(label: label) }
             return StreamLogHandler.standardError(label: label)
         }
@@ -75,6 +77,9 @@ package enum Shell {
 
     /// One line for people, on standard error.
     package static func tell(_ line: String) {
+        guard LogFormat.current == .text else {
+            return JSONLogLine.write(line, level: "notice", component: "weft")
+        }
         let isSeen = Terminal.of(.error).isTerminal
         Output.error.writeNow("\(isSeen ? Text.printable(line) : line)\n")
     }

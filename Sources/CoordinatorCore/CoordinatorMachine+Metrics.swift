@@ -136,7 +136,7 @@ extension CoordinatorMachine {
             text.sample(worker.unavailable, [("worker", worker.name), ("state", "unavailable")])
         }
         text.family(
-            "weft_worker_attempts",
+            "weft_worker_held_attempts",
             .gauge,
             "Attempts that workers hold, also those that wait there for a slot"
         )

@@ -1,22 +1,6 @@
 // Metrics as Prometheus reads them: text format 0.0.4, or OpenMetrics 1.0. Which metrics there are is
 // not known here.
 
-/// How metrics are written.
-public enum MetricsFormat: Sendable, Equatable {
-    /// The text format of Prometheus, version 0.0.4.
-    case prometheus
-    /// OpenMetrics 1.0.
-    case openMetrics
-
-    /// The `Content-Type` of a response in the format.
-    public var contentType: String {
-        switch self {
-        case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
-        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        }
-    }
-}
-
 /// Writes metrics, one family after the other.
 ///
 /// `family` begins one; its samples follow until the next one begins. A name comes without the

@@ -7,8 +7,8 @@ extension MetricsText {
         public var cpuMicroseconds: Int
         /// The resident size, in bytes.
         public var residentBytes: Int
-        /// Open files, sockets and pipes; nil if that is not known.
-        public var openDescriptors: Int?
+        /// Open files, sockets and pipes.
+        public var openDescriptors: Int
         /// How many may be open.
         public var descriptorLimit: Int
         /// When the process was started, in milliseconds of Unix time.
@@ -18,7 +18,7 @@ extension MetricsText {
         public init(
             cpuMicroseconds: Int,
             residentBytes: Int,
-            openDescriptors: Int?,
+            openDescriptors: Int,
             descriptorLimit: Int,
             startedAt: Int
         ) {
@@ -40,9 +40,12 @@ extension MetricsText {
             "Memory of the process",
             process.residentBytes
         )
-        if let count = process.openDescriptors {
-            single("process_open_fds", .gauge, "Files, sockets and pipes that are open", count)
-        }
+        single(
+            "process_open_fds",
+            .gauge,
+            "Files, sockets and pipes that are open",
+            process.openDescriptors
+        )
         single(
             "process_max_fds",
             .gauge,

@@ -70,6 +70,9 @@ public final class EventLoop {
         (Instant(nanoseconds: nowNanoseconds) + duration).nanoseconds
     }
 
+    /// How many child processes run.
+    public var childCount: Int { childrenAlive }
+
     /// Whether the calling thread is the loop's.
     public var isOnLoop: Bool { uv_thread_self() == thread }
 

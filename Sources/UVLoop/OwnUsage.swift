@@ -1,4 +1,4 @@
-// What this process uses of the machine, for metrics. Linux only.
+// What this process uses of the machine, for metrics.
 
 internal import CLibuv
 internal import Glibc
@@ -9,10 +9,12 @@ public struct OwnUsage: Sendable {
     public let cpuMicroseconds: Int
     /// Its resident size, in bytes.
     public let residentBytes: Int
-    /// The files, sockets and pipes that it has open; nil if the system does not tell.
-    public let openDescriptors: Int?
+    /// The files, sockets and pipes that it has open.
+    public let openDescriptors: Int
     /// How many it may have open.
     public let descriptorLimit: Int
+    /// The moment, in milliseconds of Unix time.
+    public let unixMilliseconds: Int
 
     /// The usage now.
     public init() {
@@ -22,18 +24,9 @@ public struct OwnUsage: Sendable {
         cpuMicroseconds = microseconds(usage.ru_utime) + microseconds(usage.ru_stime)
         var resident = 0
         residentBytes = uv_resident_set_memory(&resident) == 0 ? resident : 0
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        descriptorLimit = Int(clamping: limit.rlim_cur)
-        openDescriptors = Self.countDescriptors()
-    }
-
-    private static func countDescriptors() -> Int? {
-        guard let folder = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        // Without the folder itself, the one above it, and the descriptor of this reading.
-        return count - 3
+        (descriptorLimit, openDescriptors) = ProcessTable.fileDescriptors()
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        unixMilliseconds = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
     }
 }

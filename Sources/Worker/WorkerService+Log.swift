@@ -1,5 +1,6 @@
 // The notices of the worker's machine, as lines of the log.
 
+internal import Core
 internal import Logging
 internal import Plans
 internal import Tools
@@ -43,15 +44,15 @@ extension WorkerMachine.Notice {
         case .rejected(let attempt, let code):
             logger.info(
                 "attempt not begun",
-                metadata: ["attempt": "\(attempt)", "why": "\(code.rawValue)"]
+                metadata: attempt.fields(and: ["why": "\(code.rawValue)"])
             )
         case .abandoned(let attempt):
             logger.warning(
                 "attempt abandoned: the coordinator has given it up",
-                metadata: ["attempt": "\(attempt)"]
+                metadata: attempt.fields
             )
         case .timedOut(let attempt):
-            logger.warning("attempt timed out", metadata: ["attempt": "\(attempt)"])
+            logger.warning("attempt timed out", metadata: attempt.fields)
         case .withheld(let tool):
             logger.warning(
                 "tool not offered for now",
@@ -67,10 +68,10 @@ extension WorkerMachine.Notice {
         case .outputDropped(let attempt, let bytes):
             logger.debug(
                 "streamed output dropped",
-                metadata: ["attempt": "\(attempt)", "bytes": "\(bytes)"]
+                metadata: attempt.fields(and: ["bytes": "\(bytes)"])
             )
         case .lost(let attempt):
-            logger.warning("an outcome was not delivered", metadata: ["attempt": "\(attempt)"])
+            logger.warning("an outcome was not delivered", metadata: attempt.fields)
         case .draining(let reason):
             logger.info("draining", metadata: ["reason": "\(reason)"])
         }
@@ -82,6 +83,15 @@ extension WorkerMachine.Notice {
             "the coordinator has another version; both speak the same protocol",
             metadata: ["coordinator": "\(software)", "here": "\(own)"]
         )
+    }
+}
+
+extension AttemptID {
+    /// What a line about the attempt names.
+    fileprivate var fields: Logger.Metadata { ["attempt": "\(self)", "run": "\(run)"] }
+
+    fileprivate func fields(and more: Logger.Metadata) -> Logger.Metadata {
+        fields.merging(more) { $1 }
     }
 }
 

@@ -23,10 +23,13 @@ public final class WorkerService {
     /// worker.
     public var onNotice: ((WorkerMachine.Notice) -> Void)?
 
-    private let loop: EventLoop
-    private let options: WorkerOptions
+    let loop: EventLoop
+    let options: WorkerOptions
     private let logger: Logger
-    private var machine: WorkerMachine
+    private(set) var machine: WorkerMachine
+    var numbers = WorkerNumbers()
+    /// In nanoseconds of the loop.
+    let startedAt: Int64
     private var actions: [WorkerMachine.Action] = []
     private var isCarryingOut = false
     private var connecting: PendingConnect?
@@ -46,6 +49,7 @@ public final class WorkerService {
         self.loop = loop
         self.options = options
         self.logger = logger
+        startedAt = loop.nowNanoseconds
         let seed = SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         machine = WorkerMachine(
             configuration: options.configuration,
@@ -178,6 +182,7 @@ public final class WorkerService {
             connection = nil
         case .awaitWritten: awaitWritten()
         case .report(let notice):
+            if case .registered = notice { numbers.registrations += 1 }
             onNotice?(notice)
             notice.log(to: logger, ownSoftware: options.configuration.software)
         case .exit(let reason): exit(reason)
@@ -259,8 +264,15 @@ public final class WorkerService {
             return noteToolGone(start)
         }
         if let failure = options.toolbox.validate(arguments: start.arguments, for: start.tool) {
-            return finish(attempt, .failure(failure), isTruncated: false, startedAt: startedAt)
+            return finish(
+                attempt,
+                start.tool,
+                .failure(failure),
+                isTruncated: false,
+                startedAt: startedAt
+            )
         }
+        numbers.argumentBytes += start.arguments.count
         guard let runner = options.toolbox.runner(named: start.tool) else {
             preconditionFailure("the toolbox validates calls of \(start.tool), which it has not")
         }
@@ -307,7 +319,9 @@ public final class WorkerService {
     ) {
         switch report {
         case .started: break
-        case .output(let stream, let bytes): handle(.attemptOutput(attempt, stream, bytes))
+        case .output(let stream, let bytes):
+            numbers.outputBytes += bytes.count
+            handle(.attemptOutput(attempt, stream, bytes))
         case .progress(let fraction, let note):
             handle(.attemptProgressed(attempt, fraction: fraction, note: note))
         case .notStarted(let refusal):
@@ -324,7 +338,7 @@ public final class WorkerService {
             )
         case .finished(let result, let isTruncated):
             let checked = options.toolbox.checked(result, of: tool)
-            finish(attempt, checked, isTruncated: isTruncated, startedAt: startedAt)
+            finish(attempt, tool, checked, isTruncated: isTruncated, startedAt: startedAt)
         }
     }
 
@@ -339,18 +353,24 @@ public final class WorkerService {
 
     private func finish(
         _ attempt: AttemptID,
+        _ tool: String,
         _ result: Result<RawJSON, Failure>,
         isTruncated: Bool,
         startedAt: Int64
     ) {
         forget(attempt)
         let now = Instant(nanoseconds: loop.nowNanoseconds)
+        let microseconds = now.microseconds(since: Instant(nanoseconds: startedAt))
+        numbers.count(tool, result, microseconds: microseconds) {
+            [toolbox = options.toolbox] name in
+            toolbox.runner(named: name) != nil
+        }
         handle(
             .attemptFinished(
                 attempt,
                 result,
                 isTruncated: isTruncated,
-                microseconds: now.microseconds(since: Instant(nanoseconds: startedAt))
+                microseconds: microseconds
             )
         )
     }

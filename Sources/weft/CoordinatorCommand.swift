@@ -102,6 +102,8 @@ struct CoordinatorCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Log runs too, not only workers.")
     var verbose = false
 
+    @OptionGroup(title: "Observing") var observing: ObservingOptions
+
     func validate() throws {
         let endpoint = try parsedListen()
         _ = try kept()
@@ -133,14 +135,10 @@ struct CoordinatorCommand: ParsableCommand {
     }
 
     func run() throws {
+        observing.logFormat.use()
         let stateFolder = try StateFolder.open(state, isEphemeral: ephemeral && state == nil)
         defer { stateFolder.removeIfEphemeral() }
-        let state: CoordinatorState
-        do {
-            state = try CoordinatorState(path: stateFolder.path)
-        } catch {
-            throw CommandFailure(.usage, "\(error)")
-        }
+        let state = try Self.state(in: stateFolder)
         let endpoint = try parsedListen()
         let loop = try Shell.makeLoop()
         let keeper = try stateFolder.startRemover(on: loop)
@@ -161,6 +159,7 @@ struct CoordinatorCommand: ParsableCommand {
             keys: (stateFolder.path, state.keys)
         )
         options.sharedJournal = shared
+        options.build = VersionCommand.build
         let service = CoordinatorService(
             loop: loop,
             options: options,
@@ -170,9 +169,11 @@ struct CoordinatorCommand: ParsableCommand {
             logger: Shell.logger("coordinator", level: verbose ? .debug : .info)
         )
         var journalFailure: JournalError?
+        var listener: MetricsListener?
         var closePage: (() -> Void)?
         service.onStopped = {
             models?.close()
+            listener?.close()
             closePage?()
         }
         // Whether it leads at once, or has begun to stand by or to lead.
@@ -190,6 +191,7 @@ struct CoordinatorCommand: ParsableCommand {
         try tell(address, stateFolder.path)
         let page = try page.serve(service, at: address, besides: endpoint, on: loop)
         closePage = { page?.close() }
+        listener = try observing.serve(on: loop) { service.metricsText(isOpenMetrics: $0) }
         let signals = try endOnSignals(service, loop)
         loop.run()
         for signal in signals { signal.close() }
@@ -214,6 +216,14 @@ struct CoordinatorCommand: ParsableCommand {
             } else {
                 service.drain(for: drainTime)
             }
+        }
+    }
+
+    private static func state(in folder: StateFolder) throws(CommandFailure) -> CoordinatorState {
+        do {
+            return try CoordinatorState(path: folder.path)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
         }
     }
 

@@ -5,6 +5,7 @@ internal import Bench
 internal import Client
 internal import Configuration
 internal import Console
+internal import Coordinator
 internal import Glibc
 internal import Logging
 internal import OrderedCollections
@@ -125,6 +126,8 @@ struct WorkerCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Log warnings only.")
     var quiet = false
 
+    @OptionGroup(title: "Observing") var observing: ObservingOptions
+
     func validate() throws {
         _ = try parsedLabels()
         try JoinFlag.check(join, coordinator: coordinator, keyFile: keyFile, tls: tls)
@@ -149,6 +152,7 @@ struct WorkerCommand: ParsableCommand {
     }
 
     func run() throws {
+        observing.logFormat.use()
         let manifest = try readManifest()
         let access = try WorkerDefaults.access(
             join: join,
@@ -180,9 +184,11 @@ struct WorkerCommand: ParsableCommand {
         options.configuration.replaces = replace
         if offerAll { options.configuration.hasChangingTools = false }
         let service = WorkerService(loop: loop, options: options, logger: logger)
+        let listener = try serveMetrics(of: service, on: loop)
         var failure: CommandFailure?
         var hasExited = false
         service.onExit = { reason in
+            listener?.close()
             failure = CommandFailure(reason)
             hasExited = true
             guard reason == .drained else { return loop.stop() }
@@ -212,6 +218,16 @@ struct WorkerCommand: ParsableCommand {
         input?.close()
         loop.close()
         if let failure { throw failure }
+    }
+
+    private func serveMetrics(
+        of service: WorkerService,
+        on loop: EventLoop
+    ) throws -> MetricsListener? {
+        let build = VersionCommand.build
+        return try observing.serve(on: loop) {
+            service.metricsText(isOpenMetrics: $0, commit: build.commit, swift: build.swift)
+        }
     }
 
     /// Tells what started this process whether there is a coordinator.

@@ -74,6 +74,23 @@ struct MetricsTextTests {
         )
     }
 
+    @Test(
+        "OpenMetrics is for readers that name it and prefer it",
+        arguments: [
+            ("", false), ("*/*", false), ("text/plain", false),
+            ("application/openmetrics-text", true),
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", true),
+            ("application/openmetrics-text;version=0.0.1", false),
+            ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.4", true),
+            ("application/openmetrics-text;version=1.0.0;q=0.4,text/plain;q=0.5", false),
+            ("APPLICATION/OpenMetrics-Text;Q=0.9, */*;q=1", true),
+            ("application/openmetrics-text;q=no", false), (",;,=;q", false),
+        ]
+    )
+    func negotiation(accept: String, isOpen: Bool) {
+        #expect(MetricsFormat(accept: accept) == (isOpen ? .openMetrics : .prometheus))
+    }
+
     @Test("Numbers that are no numbers have the names that readers expect")
     func numbers() {
         let written = text(.prometheus) { text in

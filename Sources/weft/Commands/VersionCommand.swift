@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import CBuild
 internal import Console
+internal import Coordinator
 internal import HTTP
 internal import HTTPServer
 internal import JSON
@@ -67,6 +68,9 @@ struct VersionCommand: ParsableCommand {
             "libpq": PostgresLibrary.version, "libmicrohttpd": HTTPListener.libraryVersion,
         ]
     }
+
+    /// What metrics say of the program.
+    static var build: BuildInfo { BuildInfo(commit: commit ?? "", swift: swift) }
 
     private static var commit: String? {
         let commit = String(cString: weft_build_commit())
