@@ -19,7 +19,9 @@ final class ClusterStream: PageStream {
     private var client: CoordinatorClient?
     private var timer: Timer?
     private var position: ClusterPosition
-    private var lastPosition: String?
+    private var lastPosition = ""
+    private var positionToldAt: Int64?
+    private let loop: EventLoop
     /// The documents that were sent last, by their names.
     private var sent: [GetKind: [UInt8]] = [:]
     /// Answers that are due in this round.
@@ -40,6 +42,7 @@ final class ClusterStream: PageStream {
         position: ClusterPosition
     ) {
         sender = EventSender(exchange, loop: loop)
+        self.loop = loop
         self.token = token
         self.position = position
         timer = Timer(loop: loop) { [weak self] in self?.beginRound() }
@@ -104,10 +107,16 @@ final class ClusterStream: PageStream {
         sender.send(ServerSentEvent.text(name: what.rawValue, data: body))
     }
 
+    private var isPositionOld: Bool {
+        guard let positionToldAt else { return true }
+        return .nanoseconds(loop.nowNanoseconds - positionToldAt) >= Self.pause
+    }
+
     private func tellPosition() {
         let text = position.text
         guard text != lastPosition else { return }
         lastPosition = text
+        positionToldAt = loop.nowNanoseconds
         sender.send(ServerSentEvent.text(name: "position", id: text, data: .emptyObject))
     }
 
@@ -138,6 +147,7 @@ final class ClusterStream: PageStream {
             case .event(let event):
                 position.note(event)
                 sender.send(ServerSentEvent.text(of: event, name: "run"))
+                if isPositionOld { tellPosition() }
                 if event.isTerminal { followed.remove(run) }
             case .failed:
                 followed.remove(run)
