@@ -118,6 +118,7 @@ let package = Package(
         pure("Plans", ["Core", "JSON", ordered]),
         pure("Wire", ["CSimdJSON", "COpenSSL", "Core", "JSON", "Plans", deques, ordered]),
         pure("Runs", ["Core", "JSON", "Plans", "Wire", deques]),
+        pure("Telemetry", ["Core", "JSON", "Plans", "Runs", "Wire"], small),
         pure("Reports", ["Core", "JSON", "Plans", "Runs", "Wire"], small),
         pure("Scheduling", ["Core", "Plans", heaps, deques]),
         pure("PlannerCore", ["Core", "JSON", "Schemas", "Plans", ordered], small),
@@ -125,7 +126,7 @@ let package = Package(
             "CoordinatorCore",
             [
                 "Core", "JSON", "Metrics", "Schemas", "Plans", "Wire", "Runs", "Scheduling",
-                "PlannerCore",
+                "PlannerCore", "Telemetry",
                 deques, heaps, ordered,
             ]
         ),
@@ -172,8 +173,9 @@ let package = Package(
         shell(
             "Coordinator",
             [
-                "UVLoop", "Transport", "Core", "JSON", "Metrics", "Plans", "Wire", "Runs",
-                "Journal", "CoordinatorCore", "PlannerCore", "LanguageModels", "Configuration",
+                "UVLoop", "Transport", "Core", "HTTP", "JSON", "Metrics", "Plans", "Wire", "Runs",
+                "Telemetry", "Journal", "CoordinatorCore", "PlannerCore", "LanguageModels",
+                "Configuration",
                 "YAML",
                 logging,
             ]
@@ -241,7 +243,7 @@ let package = Package(
                 "WorkerCore", "CoordinatorCore", "Journal", "Client", "Launch", "LaunchCore",
                 "HTTP", "Gateway", "HTTPRequests", "Pages",
                 "HTTPServer", "LanguageModels", "MCP", "MCPServer", "Metrics", "PlannerCore",
-                "Configuration",
+                "Configuration", "Telemetry",
                 "Weftline",
                 arguments, logging, ordered,
             ],
@@ -278,6 +280,7 @@ let package = Package(
         ),
         tests("CoreTests", ["Core"]),
         tests("MetricsTests", ["Metrics"]),
+        tests("TelemetryTests", ["Core", "JSON", "Plans", "Runs", "Telemetry", "Wire"]),
         tests("JSONTests", ["JSON", "Schemas", ordered]),
         tests("YAMLTests", ["YAML"]),
         tests("MCPTests", ["JSON", "MCP"]),

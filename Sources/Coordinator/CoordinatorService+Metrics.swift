@@ -40,6 +40,7 @@ extension CoordinatorService {
             "Connections that were closed at once, because their address opens too many",
             refusedConnections
         )
+        exporter?.write(into: &text)
         text.write(OwnUsage().numbers(startedAt: startedAt))
         let build = options.build
         text.writeBuild(version: build.version, commit: build.commit, swift: build.swift)

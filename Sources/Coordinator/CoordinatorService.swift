@@ -9,6 +9,7 @@ public import LanguageModels
 public import Logging
 internal import PlannerCore
 internal import Runs
+public import Telemetry
 public import Transport
 public import UVLoop
 package import Wire
@@ -38,6 +39,8 @@ public final class CoordinatorService {
         public var sharedJournal: PostgresPlace?
         /// What metrics say of the program.
         public var build = BuildInfo()
+        /// Where traces of runs are sent; nil if they are not.
+        public var traces: TraceSettings?
 
         /// Describes a coordinator.
         public init(
@@ -72,7 +75,7 @@ public final class CoordinatorService {
 
     let loop: EventLoop
     var options: Options
-    private let models: ModelCatalogue?
+    let models: ModelCatalogue?
     var journal: CoordinatorJournal?
     /// What waits to lead.
     var candidate: PostgresCandidate?
@@ -82,8 +85,11 @@ public final class CoordinatorService {
     var pruning: Timer?
     /// Runs while it drains.
     var drainTimer: Timer?
-    private var modelCalls: [ModelCallID: any ModelCall] = [:]
+    var modelCalls: [ModelCallID: any ModelCall] = [:]
     var modelNumbers = ModelNumbers()
+    /// What sends traces, if they are sent.
+    private(set) var exporter: TraceExporter?
+    var openModelCalls = OpenModelCalls()
     /// Connections that were closed at once.
     var refusedConnections = 0
     /// When it was made, in milliseconds of Unix time.
@@ -139,12 +145,16 @@ public final class CoordinatorService {
         options.machine.decoy = .fresh()
         options.machine.keepsRecords = journal != nil
         options.machine.standsBy = options.sharedJournal != nil
+        options.machine.tracesRuns = options.traces != nil
         options.machine.unixMillisecondsAtZero = Self.unixMillisecondsAtZero(of: loop)
         self.options = options
         self.models = models
         self.journal = journal
         self.kept = kept
         self.logger = logger
+        exporter = options.traces.map { [build = options.build, epoch = options.machine.epoch] in
+            TraceExporter(loop: loop, settings: $0, build: build, epoch: epoch, logger: logger)
+        }
         startedAt = options.machine.unixMillisecondsAtZero + Int(loop.nowNanoseconds / 1_000_000)
         handshakes = HandshakeRate(
             perSecond: options.machine.limits.handshakeRate,
@@ -308,6 +318,7 @@ public final class CoordinatorService {
         storePlans()
         for call in modelCalls.values { call.cancel() }
         modelCalls = [:]
+        exporter?.close()
     }
 
     private func closeConnections() {
@@ -422,36 +433,11 @@ public final class CoordinatorService {
             case .listRuns(let question): list(question)
             case .forgetRun(let run): forget(run)
             case .storePlans(let plans): store(plans)
+            case .exportRun(let run, let earlier): export(run, earlier)
             case .report(let notice): report(notice)
             }
         }
         actions.removeAll(keepingCapacity: true)
-    }
-
-    /// Calls the model for a purpose; its reports become events, the last one ends the call.
-    private func call(
-        _ id: ModelCallID,
-        _ request: ModelRequest,
-        _ purpose: PlannerMachine.Purpose
-    ) {
-        let model = purpose == .planner ? models?.planner : models?.joiner
-        guard let model else {
-            let failure = ModelFailure(
-                code: .badConfiguration,
-                message: "No model is configured for the \(purpose)."
-            )
-            machine.handle(.modelReported(id, .failed(failure)), at: now, into: &actions)
-            return takeRecords()
-        }
-        var course = ModelCourse(startedAt: loop.nowNanoseconds)
-        modelCalls[id] = model.call(request) { [weak self] event in
-            guard let self else { return }
-            course.note(event)
-            if course.isEnded, let call = modelCalls.removeValue(forKey: id) {
-                modelNumbers.count(course, of: call.source, at: loop.nowNanoseconds)
-            }
-            handle(.modelReported(id, event))
-        }
     }
 
     /// Writes the remembered plans, at most once a second: the loop waits for the disk.

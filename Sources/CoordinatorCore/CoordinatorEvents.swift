@@ -4,6 +4,7 @@
 public import Core
 public import PlannerCore
 public import Runs
+public import Telemetry
 public import Wire
 
 /// One call of a language model for a run.
@@ -117,6 +118,8 @@ extension CoordinatorMachine {
         case cancelModel(ModelCallID)
         /// Keys of the keyring have ended: use those that have not, to encrypt.
         case dropEndedKeys
+        /// Send the trace of a run that has ended, of which these attempts were followed by another.
+        indirect case exportRun(Run, [EarlierAttempt])
         /// Tell the people who read the log.
         case report(Notice)
     }

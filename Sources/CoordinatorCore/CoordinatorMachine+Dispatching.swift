@@ -164,9 +164,7 @@ extension CoordinatorMachine {
             leaseMilliseconds: limits.leaseMilliseconds,
             maxOutput: limits.maxOutput,
             number: attempt.number,
-            traceParent: runs[run].state.acceptance.traceParent.map {
-                TraceContext.parent(run: attempt.run, attempt: attempt, of: $0)
-            }
+            traceParent: traceParent(of: attempt, run)
         )
         send(.dispatch(dispatch), with: value, to: connection, in: &turn)
     }

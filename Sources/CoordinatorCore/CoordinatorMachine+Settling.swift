@@ -52,6 +52,7 @@ extension CoordinatorMachine {
             record(change, of: attempt.run, in: &turn)
         case .publishRetry(let attempt, let failure, let delay, let cause):
             counters.count(cause)
+            if configuration.tracesRuns { noteEarlier(attempt, failure, at: turn.now) }
             dropPieces(of: attempt)
             let change = RunChange.retrying(
                 node: Int32(attempt.node),
@@ -193,6 +194,10 @@ extension CoordinatorMachine {
         turn.append(
             .report(.runEnded(id, status: status.rawValue, milliseconds: wall, planning))
         )
+        if configuration.tracesRuns {
+            let earlier = exchange(&runs[run].earlierAttempts, with: [])
+            turn.append(.exportRun(runs[run].state, earlier))
+        }
         noteSummary(of: run, turn.now)
         noteTools(of: run)
         rememberIfGood(run, in: &turn)

@@ -7,6 +7,7 @@ internal import JSON
 internal import PlannerCore
 internal import Plans
 internal import Runs
+internal import Telemetry
 internal import Wire
 
 struct HeldRun: Sendable {
@@ -39,6 +40,8 @@ struct HeldRun: Sendable {
     var answers = AnswerCache()
     /// What the called tools were when a goal was reached, for those who remember its plan.
     var toolDigests: [String: String] = [:]
+    /// Attempts before the latest of each node, for its trace; empty unless it is traced.
+    var earlierAttempts: [EarlierAttempt] = []
     /// The position of its last record in the journal, once it has ended.
     var endPosition = 0
     /// Bytes of what never changes.

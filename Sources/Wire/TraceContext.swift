@@ -34,6 +34,14 @@ public enum TraceContext {
         TraceParent.hexadecimal(digits("attempt \(attempt)").0)
     }
 
+    /// The id of the span of a run as a whole, 16 hexadecimal digits.
+    public static func spanID(of run: RunID) -> String { spanID(named: "whole", of: run) }
+
+    /// The id of another span of a run, which has one of that name, 16 hexadecimal digits.
+    public static func spanID(named name: String, of run: RunID) -> String {
+        TraceParent.hexadecimal(digits("span \(run.text) \(name)").0)
+    }
+
     private static func digits(_ text: String) -> (UInt64, UInt64) {
         var hash = SHA256()
         hash.update(Array(text.utf8))

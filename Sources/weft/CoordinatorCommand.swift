@@ -103,6 +103,7 @@ struct CoordinatorCommand: ParsableCommand {
     var verbose = false
 
     @OptionGroup(title: "Observing") var observing: ObservingOptions
+    @OptionGroup(title: "Traces") var tracing: TraceOptions
 
     func validate() throws {
         let endpoint = try parsedListen()
@@ -160,6 +161,7 @@ struct CoordinatorCommand: ParsableCommand {
         )
         options.sharedJournal = shared
         options.build = VersionCommand.build
+        options.traces = try tracing.settings()
         let service = CoordinatorService(
             loop: loop,
             options: options,

@@ -168,7 +168,7 @@ final class MachineHarness {
             case .cancelModel(let id): cancelledCalls.append(id)
             case .awaitJournal, .loadRun, .readNode, .listRuns, .forgetRun: break
             case .storePlans(let plans): storedPlans = plans
-            case .dropEndedKeys: break
+            case .dropEndedKeys, .exportRun: break
             case .report(let notice): notices.append(notice)
             }
         }

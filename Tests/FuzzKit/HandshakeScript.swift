@@ -347,7 +347,8 @@ final class HandshakeScript {
             .resumeReading(let id):
             try demand(placesByID[id] != nil, "something of \(id), which is closed")
         case .callModel(let id, _, _): calls.append(id)
-        case .cancelModel, .storePlans, .loadRun, .readNode, .listRuns, .forgetRun, .dropEndedKeys,
+        case .cancelModel, .exportRun, .storePlans, .loadRun, .readNode, .listRuns, .forgetRun,
+            .dropEndedKeys,
             .report:
             break
         }

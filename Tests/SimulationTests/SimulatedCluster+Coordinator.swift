@@ -138,7 +138,7 @@ extension SimulatedCluster {
             callModel(call, purpose)
         case .cancelModel(let call): cancelModel(call)
         case .storePlans(let plans): look(at: plans)
-        case .dropEndedKeys: break
+        case .dropEndedKeys, .exportRun: break
         case .report(let notice): look(at: notice)
         }
     }

@@ -76,7 +76,8 @@ enum PlainWords {
         "HTTP", "HTTPServer", "JSON", "Journal", "LanguageModels", "Launch", "LaunchCore",
         "Gateway", "HTTPRequests", "MCPServer", "Metrics", "Pages", "PlannerCore", "Plans",
         "Reports",
-        "Runs", "Scheduling", "Schemas", "Tools", "Transport", "UVLoop", "Weftline", "Wire",
+        "Runs", "Scheduling", "Schemas", "Telemetry", "Tools", "Transport", "UVLoop", "Weftline",
+        "Wire",
         "Worker", "WorkerCore", "weft",
     ]
 
