@@ -48,11 +48,25 @@ function toolPlace(tool) {
     hash = Math.imul(hash ^ tool.charCodeAt(index), 16777619);
   }
   place = (hash >>> 8) % hues.length;
+  // A few tools should not look alike; many of them must.
+  if (takenPlaces.size < 6 && distance(place) < 40) {
+    place = hues.reduce((best, _, other) => (distance(other) > distance(best) ? other : best), place);
+  }
   if (takenPlaces.size < hues.length) while (takenPlaces.has(place)) place = (place + 1) % hues.length;
   else while (takenPlaces.has(place) && place < 5 * hues.length) place += hues.length;
   takenPlaces.add(place);
   toolPlaces.set(tool, place);
   return place;
+}
+
+/** How far a hue is from those that are taken, in degrees. */
+function distance(place) {
+  let least = 360;
+  for (const other of takenPlaces) {
+    const apart = Math.abs(hues[place] - hues[other % hues.length]);
+    least = Math.min(least, apart, 360 - apart);
+  }
+  return least;
 }
 
 const toolCache = new Map();
@@ -85,7 +99,7 @@ function swatch(tool) {
 
 /** Sets the ids of places by all tools that are known, so that clashes end alike on every page. */
 function placeTools(tools) {
-  for (const name of tools.map((tool) => tool.name).sort()) toolPlace(name);
+  for (const name of [...new Set(tools.map((tool) => tool.name))].sort()) toolPlace(name);
 }
 
 /** Diagonal lines for what failed. */

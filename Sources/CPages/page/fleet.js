@@ -179,11 +179,13 @@ function pendingPart() {
 
 // MARK: Tools
 
+const toolColumns = ["Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"];
+
 function toolsView() {
   const search = h("input", { type: "search", placeholder: "Search tools", "aria-label": "Search tools by name or description" });
   const body = h("tbody");
   const note = h("p.muted.more");
-  const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card", null, table(["Tool", "Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"], body, "table.tools-table")), note);
+  const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card", null, table(["Tool", ...toolColumns], body, "table.tools-table")), note);
   const draw = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const list = cluster.tools.filter((tool) => words.every((word) => `${tool.name} ${tool.description ?? ""}`.toLowerCase().includes(word)));
@@ -206,7 +208,7 @@ function makeTool(tool) {
     h("td.name", null, h("details", null, h("summary", { dir: "auto" }, swatch(tool.name), h("b", null, shown(tool.name)), h("small", null, shown(tool.description ?? "").slice(0, 160))),
       h("div.labels", null, traits.map((trait) => h("span.tag", null, trait)), tool.timeout_ms ? h("span.tag", null, `at most ${duration(tool.timeout_ms)}`) : null),
       h("h3", null, "Parameters"), treeView(tool.parameters ?? {}), tool.output_schema ? [h("h3", null, "Output"), treeView(tool.output_schema)] : null)),
-    ["", "", "", "", "", "", ""].map(() => h("td.number")));
+    toolColumns.map((name) => h("td.number", { "data-name": name })));
 }
 
 function fillTool(row, tool) {

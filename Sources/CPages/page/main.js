@@ -16,6 +16,7 @@ async function begin() {
     followCluster();
   } else {
     document.body.classList.add("report");
+    placeTools(carried.nodes.map((node) => ({ name: node.tool })));
   }
   document.body.classList.toggle("viewer", !session.mayOrder);
   addEventListener("hashchange", navigate);

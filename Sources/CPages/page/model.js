@@ -295,7 +295,7 @@ class RunModel {
   /** Asks for times and workers of the nodes of a run that this page has not followed. */
   async loadNodes() {
     const bars = [];
-    await pages(`${runPath(this.run)}/nodes?limit=500&outputs=false`, (page) => {
+    await pages(`${runPath(this.run)}/nodes?limit=200`, (page) => {
       for (const [id, entry] of Object.entries(page.nodes)) {
         const node = this.#node(id, entry.tool);
         if (node) this.#takeEntry(node, entry, bars);

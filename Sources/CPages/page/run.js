@@ -237,7 +237,7 @@ function graphPart(model, nodes) {
       const { nodes: all } = model;
       let levels = 0;
       for (const node of all) levels = Math.max(levels, node.level + 1);
-      const words = all.length ? `${counted(model.total, "node")} in ${counted(levels, "level")}` : "";
+      const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(levels, "level")}` : "";
       put(note, all.length > groupsFrom ? `${words}, drawn by level and tool` : words);
       graph.update();
     },

@@ -351,12 +351,12 @@ class Timeline extends Chart {
       pen.fillRect(x + wide - 2, y, 2, tall);
       pen.globalAlpha = 1;
     }
-    if (wide > 34 && tall >= 12 && !isFailed) {
+    if (wide > 22 && tall >= 12 && !isFailed) {
       pen.fillStyle = bar.state === "cancelled" ? colours.names.muted : colour.ink;
       pen.textAlign = "left";
       const left = Math.max(x, this.gutter);
       const text = fitted(pen, bar.node, x + wide - left - 10);
-      if (text.length > 2) pen.fillText(text, left + 5, y + tall / 2 + 0.5);
+      if (text) pen.fillText(text, left + 5, y + tall / 2 + 0.5);
     }
     if (bar === this.#hovered || bar === this.#chosen) {
       pen.strokeStyle = colours.names.text;
@@ -396,7 +396,7 @@ function firstAfter(bars, time) {
 function fitted(pen, text, width) {
   const letters = Math.floor(width / 6);
   if (text.length <= letters) return text;
-  return letters > 2 ? `${text.slice(0, letters - 1)}…` : "";
+  return letters > 3 ? `${text.slice(0, letters - 1)}…` : "";
 }
 
 function clockMark(time, step) {
