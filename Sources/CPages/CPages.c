@@ -1,6 +1,6 @@
 // The files of the page, joined when they are compiled. Each is about one subject; those of the script
 // are one module of JavaScript together, in this order. What is served has neither their comments nor
-// their indentation, which are a seventh of them.
+// their indentation, which are a seventh of them, and a style without spaces.
 // For memmem.
 #define _GNU_SOURCE
 #include "CPages.h"
@@ -59,9 +59,11 @@ static const uint8_t script[] = {
     ,
 #embed "page/fleet.js"
     ,
-#embed "page/report.js"
-    ,
 #embed "page/main.js"
+};
+
+static const uint8_t report[] = {
+#embed "page/report.js"
 };
 
 static const uint8_t end[] = "</script>\n</body>\n</html>\n";
@@ -69,7 +71,7 @@ static const uint8_t end[] = "</script>\n</body>\n</html>\n";
 static const struct {
     const uint8_t *bytes;
     size_t length;
-} files[WEFT_PAGE_PARTS] = {
+} files[WEFT_PAGE_PARTS + 1] = {
     [WEFT_PAGE_HEAD] = {head, sizeof head},
     [WEFT_PAGE_STYLE] = {style, sizeof style},
     [WEFT_PAGE_BODY] = {body, sizeof body},
@@ -77,12 +79,13 @@ static const struct {
     [WEFT_PAGE_OPEN] = {open, sizeof open - 1},
     [WEFT_PAGE_SCRIPT] = {script, sizeof script},
     [WEFT_PAGE_END] = {end, sizeof end - 1},
+    [WEFT_PAGE_REPORT] = {report, sizeof report},
 };
 
 static struct {
     uint8_t *bytes;
     size_t length;
-} parts[WEFT_PAGE_PARTS];
+} parts[WEFT_PAGE_PARTS + 1];
 
 static pthread_once_t are_parts_made = PTHREAD_ONCE_INIT;
 
@@ -111,18 +114,35 @@ static size_t copy_without_comments(const uint8_t *bytes, size_t length, uint8_t
     return written;
 }
 
+/// Leaves out the spaces of a style that mean nothing, and line ends; returns the length. Before a
+/// colon a space means something, and so does one in a text.
+static size_t squeeze(uint8_t *bytes, size_t length) {
+    size_t written = 0;
+    int is_text = 0;
+    for (size_t at = 0; at < length; at += 1) {
+        uint8_t byte = bytes[at];
+        is_text ^= byte == '"';
+        int follows = written > 0 && strchr("{};:,", bytes[written - 1]) != NULL;
+        int precedes = at + 1 < length && strchr("{}", bytes[at + 1]) != NULL;
+        if (!is_text && (byte == '\n' || (byte == ' ' && (follows || precedes)))) continue;
+        bytes[written++] = byte;
+    }
+    return written;
+}
+
 static void make_parts(void) {
-    for (int part = 0; part < WEFT_PAGE_PARTS; part += 1) {
+    for (int part = 0; part <= WEFT_PAGE_REPORT; part += 1) {
         uint8_t *bytes = malloc(files[part].length);
         if (bytes == NULL) abort();
         parts[part].bytes = bytes;
         parts[part].length = copy_without_comments(files[part].bytes, files[part].length, bytes);
+        if (part == WEFT_PAGE_STYLE) parts[part].length = squeeze(bytes, parts[part].length);
     }
 }
 
 size_t weft_page_length(int part) {
     pthread_once(&are_parts_made, make_parts);
-    return part < 0 || part >= WEFT_PAGE_PARTS ? 0 : parts[part].length;
+    return part < 0 || part > WEFT_PAGE_REPORT ? 0 : parts[part].length;
 }
 
 const uint8_t *weft_page_part(int part, size_t *length) {

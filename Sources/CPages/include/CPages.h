@@ -20,8 +20,10 @@ enum {
     WEFT_PAGE_SCRIPT,
     /// The rest.
     WEFT_PAGE_END,
-    /// How many parts there are.
+    /// How many parts the page has.
     WEFT_PAGE_PARTS,
+    /// What a report has in addition: it follows the script, in the same element.
+    WEFT_PAGE_REPORT = WEFT_PAGE_PARTS,
 };
 
 /// The bytes of a part; they are there for good. An unknown part is empty.

@@ -17,12 +17,22 @@ function h(selector, props, ...children) {
   return element;
 }
 
-/** An element of SVG. */
-function s(tag, props, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(props ?? {})) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
+/** A button with its work. */
+const button = (selector, name, work, props) =>
+  h(`button${selector}`, { type: "button", onclick: work, ...props }, name);
+
+/** An element with text from outside. */
+const said = (selector, text, props) => h(selector, { dir: "auto", ...props }, shown(text));
+
+/** A field that searches; by says what in. */
+const searchField = (what, by) => h("input", {
+  type: "search", placeholder: `Search ${what}`, "aria-label": `Search ${what} by ${by}`,
+});
+
+/** Whether a text has all words of a field. */
+function fits(field, ...texts) {
+  const text = texts.join(" ").toLowerCase();
+  return field.value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
 /** Changes a text only if it differs, so that a selection in it stays. */

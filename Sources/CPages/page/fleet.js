@@ -25,13 +25,13 @@ function streamView() {
     lanes: cluster.lanes, slots: workerSlots(), origin: null, end: cluster.now(),
     isRunning: cluster.link === "live",
   }), { span: 60_000, ownsWheel: true, open: (bar) => (location.hash = nodeLink(bar.run, bar.node)) });
-  const live = h("button.chip", { type: "button", "aria-pressed": "true", onclick: () => chart.follow() }, "Live");
+  const live = button(".chip", "Live", () => chart.follow(), { "aria-pressed": "true" });
   const spans = [["15 s", 15_000], ["1 min", 60_000], ["5 min", 300_000], ["30 min", 1_800_000]].map(([name, span]) =>
-    h("button.chip", { type: "button", "aria-pressed": String(span === 60_000), onclick: (event) => {
+    button(".chip", name, (event) => {
       chart.span = span;
       chart.follow();
       for (const one of spans) one.setAttribute("aria-pressed", String(one === event.currentTarget));
-    } }, name));
+    }, { "aria-pressed": String(span === 60_000) }));
   chart.tellView = (isLive) => live.setAttribute("aria-pressed", String(isLive));
   const legend = h("div.legend.tools-legend");
   const note = h("p.empty");
@@ -63,18 +63,15 @@ const workerStates = {
 };
 
 function workersView() {
-  const search = h("input", { type: "search", placeholder: "Search workers", "aria-label": "Search workers by name, host, label or tool" });
+  const search = searchField("workers", "name, host, label or tool");
   const cards = h("div.cards");
   const empty = h("p.empty");
   const pending = pendingPart();
   const root = h("section", null, h("div.bar", null, h("h1", null, "Workers"), search), cards, empty, pending.root);
   const draw = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const list = cluster.workers.filter((worker) => {
-      const labels = Object.entries(worker.labels ?? {}).map(([key, value]) => `${key}=${value}`);
-      const text = [worker.name, worker.host, worker.state, ...labels, ...worker.tools].join(" ").toLowerCase();
-      return words.every((word) => text.includes(word));
-    }).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    const list = cluster.workers.filter((worker) =>
+      fits(search, worker.name, worker.host, worker.state, ...labelsOf(worker), ...worker.tools)
+    ).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
     keyed(cards, list.slice(0, 300), (worker) => worker.name, makeWorker, fillWorker);
     show(empty, list.length === 0);
     put(empty, cluster.workers.length ? "No worker fits." : "No worker is connected. Start one with weft worker, or several with weft launch.");
@@ -92,14 +89,15 @@ function workersView() {
 }
 
 function makeWorker(worker) {
-  const drain = session.mayOrder ? h("button.small", {
-    type: "button", onclick: () => order({
-      title: `Drain ${worker.name}?`, text: "It finishes what it has begun, gets nothing new, and leaves.", action: "Drain", isDangerous: true,
-    }, `/v1/workers/${encodeURIComponent(worker.name)}/drain`, {}, "The worker is draining."),
-  }, "Drain") : null;
+  const drain = session.mayOrder ? button(".small", "Drain", () => order({
+    title: `Drain ${worker.name}?`, text: "It finishes what it has begun, gets nothing new, and leaves.", action: "Drain", isDangerous: true,
+  }, `/v1/workers/${encodeURIComponent(worker.name)}/drain`, {}, "The worker is draining.")) : null;
   return h("article.card.worker", null, h("header", null, h("h2", null, worker.name), h("span.pill"), drain),
     h("div.squares", { role: "img" }), h("p.facts"), h("div.labels"), h("div.labels.tool-names"), h("ul.waits"));
 }
+
+const labelsOf = (worker) =>
+  Object.entries(worker.labels ?? {}).map(([key, value]) => (value === "" ? key : `${key}=${value}`));
 
 function fillWorker(card, worker) {
   const [header, squares, facts, labels, tools, troubles] = card.children;
@@ -122,8 +120,7 @@ function fillWorker(card, worker) {
   if (worker.software) words.push(shown(worker.software));
   words.push(`connected for ${duration(worker.connected_ms)}`);
   put(facts, words.join(" · "));
-  const pairs = Object.entries(worker.labels ?? {}).map(([key, value]) => (value === "" ? key : `${key}=${value}`));
-  keyed(labels, pairs, (pair) => pair, (pair) => h("span.tag", { dir: "auto" }, shown(pair)));
+  keyed(labels, labelsOf(worker), (pair) => pair, (pair) => said("span.tag", pair));
   const cooling = new Set((worker.cooling_tools ?? []).map((one) => one.name));
   keyed(tools, worker.tools.slice(0, 60), (name) => `${name} ${cooling.has(name)} ${colours.version}`,
     (name) => h(`span.tag${cooling.has(name) ? ".cooling" : ""}`, { dir: "auto" }, swatch(name), shown(name)));
@@ -132,7 +129,7 @@ function fillWorker(card, worker) {
     ...(worker.refused_tools ?? []).map((one) => `${one.name} is not taken in: ${one.reason}`),
     ...(worker.withheld_tools ?? []).map((one) => `${one.name} cannot run there: ${one.reason}`),
   ];
-  keyed(troubles, lines.slice(0, 20), (line) => line, (line) => h("li", { dir: "auto" }, shown(line)));
+  keyed(troubles, lines.slice(0, 20), (line) => line, (line) => said("li", line));
 }
 
 /** What waits in all active runs, by reason. */
@@ -162,7 +159,7 @@ function pendingPart() {
     show(root, groupList.length > 0);
     keyed(list, groupList, (group) => group.key, (group) => h("tr", null, h("td.number"),
       h("td", { dir: "auto" }, swatch(group.tool), h("b", null, shown(group.tool)), " ", h("span")),
-      h("td", null, h("a", { href: runLink(group.run.run), dir: "auto" }, shown(group.run.label || group.run.run)))),
+      h("td", null, said("a", group.run.label || group.run.run, { href: runLink(group.run.run) }))),
     (row, group) => {
       put(row.children[0], count(group.number));
       put(row.children[1].lastChild, shown(group.reason.message));
@@ -182,13 +179,12 @@ function pendingPart() {
 const toolColumns = ["Calls", "Failed", "p50", "p95", "Queued p50", "Queued p95", "Workers"];
 
 function toolsView() {
-  const search = h("input", { type: "search", placeholder: "Search tools", "aria-label": "Search tools by name or description" });
+  const search = searchField("tools", "name or description");
   const body = h("tbody");
   const note = h("p.muted.more");
   const root = h("section", null, h("div.bar", null, h("h1", null, "Tools"), search), h("div.card", null, table(["Tool", ...toolColumns], body, "table.tools-table")), note);
   const draw = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const list = cluster.tools.filter((tool) => words.every((word) => `${tool.name} ${tool.description ?? ""}`.toLowerCase().includes(word)));
+    const list = cluster.tools.filter((tool) => fits(search, tool.name, tool.description));
     keyed(body, list.slice(0, 500), (tool) => tool.name, makeTool, fillTool);
     put(note, list.length ? "Since the coordinator was started; half and 95 % of the times were at most so long." : cluster.tools.length ? "No tool fits." : "No worker offers a tool.");
   };

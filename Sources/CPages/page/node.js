@@ -130,7 +130,11 @@ class NodePage {
   }
 
   #downloadButton() {
-    return h("button", { type: "button", onclick: async () => save(await (await send(nodePath(this.model.run, this.id), { headers: { Authorization: `Bearer ${session.token}` } })).text(), `${this.id}.json`) }, "Download");
+    const headers = { Authorization: `Bearer ${session.token}` };
+    return button("", "Download", async () => {
+      const reply = await send(nodePath(this.model.run, this.id), { headers });
+      save(await reply.text(), `${this.id}.json`);
+    });
   }
 
   /** Fills a box if what it shows has changed, so that folds and selections stay. */
@@ -146,7 +150,7 @@ class NodePage {
     node.tool ||= this.document?.tool;
     if (!node.status) return;
     setPill(state, node.status);
-    const words = [swatch(node.tool), h("b", { dir: "auto" }, shown(node.tool)), " in ", h("a", { href: runLink(this.model.run), dir: "auto" }, shown(this.model.name))];
+    const words = [swatch(node.tool), said("b", node.tool), " in ", said("a", this.model.name, { href: runLink(this.model.run) })];
     if (node.worker) words.push(` · on ${node.worker}`);
     if (node.runMs !== undefined) words.push(` · ran ${duration(node.runMs)}`);
     else if (node.status === "running" && node.startedAt) words.push(` · running for ${duration(cluster.now() - node.startedAt)}`);
@@ -164,7 +168,7 @@ class NodePage {
   #drawWhy(node) {
     const reasons = node && !settled.has(node.status) ? node.reasons ?? [] : [];
     show(this.parts.boxes.why, reasons.length > 0 && node.status !== "running");
-    keyed(this.parts.waits, reasons, (one) => `${one.code} ${one.message}`, (one) => h("li", { dir: "auto" }, shown(one.message)));
+    keyed(this.parts.waits, reasons, (one) => `${one.code} ${one.message}`, (one) => said("li", one.message));
   }
 
   #drawValues(node) {
@@ -240,7 +244,7 @@ class NodePage {
 
   #drawAttempts(attempts) {
     const row = (one) => h("tr", null, h("td.number", null, one.number), h("td", null, one.worker),
-      h("td", null, pill(one.state), one.message ? h("small.why", { dir: "auto" }, shown(one.message)) : null),
+      h("td", null, pill(one.state), one.message ? said("small.why", one.message) : null),
       [one.sent, one.queued, one.ran].map((ms) => h("td.number", null, duration(ms))));
     this.#body(this.parts.boxes.attempts, JSON.stringify(attempts), () => [
       table(["", "Worker", "State", "Left after", "Queued", "Ran"], h("tbody", null, attempts.map(row))),
@@ -251,14 +255,8 @@ class NodePage {
     const { retry } = this.parts;
     const mayRetry = session.mayOrder && this.model.isOver && node && settled.has(node.status);
     if (!mayRetry || retry.firstChild) return;
-    retry.append(h("button", {
-      type: "button", onclick: async () => {
-        const made = await order({
-          title: `Do ${this.id} again?`, text: "A new run begins, in which this node and all that depends on it run again.", action: "Retry",
-        }, `${runPath(this.model.run)}/retry`, { nodes: [this.id] }, "The new run has begun.");
-        if (made?.run) location.hash = runLink(made.run);
-      },
-    }, "Retry from here"));
+    retry.append(retryButton(this.model.run, { nodes: [this.id] }, "Retry from here", `Do ${this.id} again?`,
+      "A new run begins, in which this node and all that depends on it run again."));
   }
 }
 

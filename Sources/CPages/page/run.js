@@ -153,24 +153,21 @@ function setButtons(container, model, document) {
   if (!session.mayOrder || container.dataset.status === document.status) return;
   container.dataset.status = document.status;
   const { run } = model;
-  const cancel = h("button.danger", {
-    type: "button", onclick: () => order({
-      title: "Cancel this run?", text: `What runs is stopped, and nothing more of ${shown(model.name)} begins.`,
-      action: "Cancel the run", isDangerous: true, wantsReason: true,
-    }, `${runPath(run)}/cancel`, {}, "The run is being cancelled."),
-  }, "Cancel");
-  const retry = h("button", {
-    type: "button", onclick: async () => {
-      const made = await order({
-        title: "Do it again?", text: "A new run begins. What has succeeded is taken over, everything else runs again.",
-        action: "Retry",
-      }, `${runPath(run)}/retry`, {}, "The new run has begun.");
-      if (made?.run) location.hash = runLink(made.run);
-    },
-  }, "Retry");
+  const cancel = button(".danger", "Cancel", () => order({
+    title: "Cancel this run?", text: `What runs is stopped, and nothing more of ${shown(model.name)} begins.`,
+    action: "Cancel the run", isDangerous: true, wantsReason: true,
+  }, `${runPath(run)}/cancel`, {}, "The run is being cancelled."));
+  const retry = retryButton(run, {}, "Retry", "Do it again?",
+    "A new run begins. What has succeeded is taken over, everything else runs again.");
   const buttons = { running: [cancel], failed: [retry], cancelled: [retry] };
   container.replaceChildren(...(buttons[document.status] ?? []));
 }
+
+/** A button that does a run, or a part of it, again, and goes there. */
+const retryButton = (run, body, name, title, text) => button("", name, async () => {
+  const made = await order({ title, text, action: "Retry" }, `${runPath(run)}/retry`, body, "The new run has begun.");
+  if (made?.run) location.hash = runLink(made.run);
+});
 
 function approvalsPart(model) {
   const list = h("div.approvals", { hidden: true });
@@ -182,11 +179,11 @@ function approvalsPart(model) {
 
 // MARK: Drawings
 
-function drawingTools(chart, ...more) {
-  const button = (name, label, work) => h("button.icon.small", { type: "button", "aria-label": label, title: label, onclick: work }, name);
-  return h("div.row.drawing-tools", null, more,
-    button("−", "Zoom out", () => chart.zoom(1 / 1.5)), button("+", "Zoom in", () => chart.zoom(1.5)),
-    button("⤢", "Show all", () => (chart.fit ? chart.fit() : chart.follow())));
+function drawingTools(chart) {
+  const tool = (name, label, work) => button(".icon.small", name, work, { "aria-label": label, title: label });
+  return h("div.row.drawing-tools", null,
+    tool("−", "Zoom out", () => chart.zoom(1 / 1.5)), tool("+", "Zoom in", () => chart.zoom(1.5)),
+    tool("⤢", "Show all", () => (chart.fit ? chart.fit() : chart.follow())));
 }
 
 function streamPart(model) {
@@ -282,7 +279,7 @@ function toolsPart(model, nodes) {
     update() {
       const tools = [...toolFacts(model)].sort((a, b) => b[1].work - a[1].work || a[0].localeCompare(b[0])).slice(0, 100);
       keyed(body, tools, ([name]) => name, ([name]) => h("tr", { onclick: () => nodes.filter({ tool: name }) },
-        h("td.name", null, h("button.plain", { type: "button", dir: "auto", "data-row": true }, swatch(name), shown(name))),
+        h("td.name", null, button(".plain", [swatch(name), shown(name)], null, { dir: "auto", "data-row": true })),
         h("td.nodes", null, h("div.counts"), h("small")), h("td.number"), h("td.number"), h("td.number"), h("td.number")),
       (row, [, tool]) => {
         tool.times.sort((a, b) => a - b);
@@ -327,7 +324,7 @@ function answerPart(model) {
       if (answer?.value !== undefined && answer.value !== "") body.replaceChildren(valueView(answer.value, `${model.run}-answer`));
       else if (answer?.cut) body.replaceChildren(textView(answer.cut), h("p.muted", null, "It is longer than this page shows; weft show has all of it."));
       else if (answer) body.replaceChildren(h("p.muted", null, answer.problem ? shown(answer.problem) : "It is empty."));
-      else body.replaceChildren(h("pre.text.streaming", { dir: "auto" }, shown(model.answering)));
+      else body.replaceChildren(said("pre.text", model.answering));
     },
   };
 }
@@ -346,7 +343,7 @@ function roundsPart(model) {
         round.problems.length ? h("ul.problems", null, round.problems.map((problem) => h("li", { dir: "auto" },
           h("code", null, problem.code), problem.node ? ` ${problem.node}: ` : " ", shown(problem.message), problem.warning ? " (a warning)" : ""))) : null,
         round.tasks.length ? h("details", null, h("summary", null, "Calls"), h("ul.calls", null, round.tasks.map((task) => h("li", null,
-          h("a", { href: nodeLink(model.run, task.id) }, task.id), " ", h("code", { dir: "auto" }, shown(`${task.tool_name}(${task.args === undefined ? "" : JSON.stringify(task.args).slice(0, 300)})`)))))) : null));
+          h("a", { href: nodeLink(model.run, task.id) }, task.id), " ", said("code", `${task.tool_name}(${task.args === undefined ? "" : JSON.stringify(task.args).slice(0, 300)})`))))) : null));
     },
   };
 }
@@ -356,7 +353,7 @@ function roundsPart(model) {
 const nodeRows = 150;
 
 function nodesPart(model) {
-  const search = h("input", { type: "search", placeholder: "Search nodes", "aria-label": "Search nodes by name, tool or worker" });
+  const search = searchField("nodes", "name, tool or worker");
   const status = h("select", { "aria-label": "State" }, h("option", { value: "" }, "any state"), Object.keys(states).map((one) => h("option", { value: one }, states[one][0])));
   const tool = h("select", { "aria-label": "Tool" }, h("option", { value: "" }, "any tool"));
   const sort = h("select", { "aria-label": "Order" }, [["plan", "as planned"], ["slow", "slowest first"], ["late", "latest first"], ["queue", "longest queued first"]].map(([value, name]) => h("option", { value }, name)));
@@ -369,10 +366,8 @@ function nodesPart(model) {
 
   function update() {
     setOptions(tool, model.nodes.map((node) => node.tool));
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (node) => (!status.value || node.status === status.value) && (!tool.value || node.tool === tool.value) &&
-      words.every((word) => `${node.id} ${node.tool} ${node.worker ?? ""}`.toLowerCase().includes(word));
-    const list = model.nodes.filter(fits);
+    const list = model.nodes.filter((node) => (!status.value || node.status === status.value) &&
+      (!tool.value || node.tool === tool.value) && fits(search, node.id, node.tool, node.worker));
     const queued = (node) => (node.sentAt ?? cluster.now()) - (node.readyAt ?? cluster.now());
     if (sort.value === "slow") list.sort((a, b) => (b.runMs ?? -1) - (a.runMs ?? -1));
     if (sort.value === "late") list.sort((a, b) => (b.endedAt ?? b.sentAt ?? 0) - (a.endedAt ?? a.sentAt ?? 0));

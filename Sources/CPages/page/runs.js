@@ -2,23 +2,20 @@
 // search. Older runs are asked for page by page.
 
 function runsView() {
-  const search = h("input", { type: "search", placeholder: "Search runs", "aria-label": "Search runs by id, label or identity" });
+  const search = searchField("runs", "id, label or identity");
   const filters = [["", "All"], ["running", "Running"], ["succeeded", "Succeeded"], ["failed", "Failed"], ["cancelled", "Cancelled"]];
   let status = "";
-  const chips = filters.map(([value, name]) => h("button.chip", {
-    type: "button", "aria-pressed": String(value === status), "data-status": value,
-    onclick: () => {
-      status = value;
-      for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.status === value));
-      older = [];
-      draw();
-    },
-  }, name));
+  const chips = filters.map(([value, name]) => button(".chip", name, () => {
+    status = value;
+    for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.status === value));
+    older = [];
+    draw();
+  }, { "aria-pressed": String(value === status), "data-status": value }));
   const who = h("select", { "aria-label": "Submitted by" }, h("option", { value: "" }, "by anyone"));
   const label = h("select", { "aria-label": "Label" }, h("option", { value: "" }, "any label"));
   const body = h("tbody");
   const empty = h("p.empty", null);
-  const more = h("button", { type: "button", onclick: loadOlder, hidden: true }, "Older runs");
+  const more = button("", "Older runs", loadOlder, { hidden: true });
   const approvals = h("div.approvals");
   const tiles = h("div.tiles");
   const root = h("section", null,
@@ -48,15 +45,13 @@ function runsView() {
 
   function chosen() {
     const seen = new Set();
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     return [...cluster.runs, ...older].filter((run) => {
       if (seen.has(run.run)) return false;
       seen.add(run.run);
       if (status && run.status !== status) return false;
       if (who.value && run.submitted_by !== who.value) return false;
       if (label.value && run.label !== label.value) return false;
-      const text = `${run.run} ${run.label ?? ""} ${run.submitted_by ?? ""} ${run.join_instruction ?? ""}`.toLowerCase();
-      return words.every((word) => text.includes(word));
+      return fits(search, run.run, run.label, run.submitted_by, run.join_instruction);
     });
   }
 
@@ -181,9 +176,8 @@ function makeApproval(one) {
     h("div", null,
       h("b", null, swatch(one.tool), shown(one.tool), " needs approval"),
       h("small.left"),
-      h("p", null, h("a", { href: nodeLink(one.run, one.node) }, one.node), " of ", h("a", { href: runLink(one.run), dir: "auto" }, shown(one.label || one.run))),
-      one.args === undefined ? h("small", null, "Its arguments are long; the page of the node has them.") : h("code.args", { dir: "auto" }, shown(JSON.stringify(one.args)).slice(0, 400))),
+      h("p", null, h("a", { href: nodeLink(one.run, one.node) }, one.node), " of ", said("a", one.label || one.run, { href: runLink(one.run) })),
+      one.args === undefined ? h("small", null, "Its arguments are long; the page of the node has them.") : said("code.args", JSON.stringify(one.args).slice(0, 400))),
     session.mayOrder ? h("div.row", null,
-      h("button", { type: "button", onclick: () => answer(false) }, "Deny"),
-      h("button.primary", { type: "button", onclick: () => answer(true) }, "Approve")) : null);
+      button("", "Deny", () => answer(false)), button(".primary", "Approve", () => answer(true))) : null);
 }

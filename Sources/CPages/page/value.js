@@ -34,8 +34,8 @@ function valueView(value, name) {
   const body = text !== null ? textView(text) : mcpView(value) ?? treeView(value);
   const whole = () => text ?? written(value, 2);
   return h("div.value", null, body, h("div.tools", null,
-    h("button.small", { type: "button", onclick: (event) => copy(event.currentTarget, whole()) }, "Copy"),
-    h("button.small", { type: "button", onclick: () => save(whole(), name + (text !== null ? ".txt" : ".json")) }, "Download"),
+    button(".small", "Copy", (event) => copy(event.currentTarget, whole())),
+    button(".small", "Download", () => save(whole(), name + (text !== null ? ".txt" : ".json"))),
   ));
 }
 
@@ -58,7 +58,7 @@ function textView(text) {
   const pre = h("pre.text", { dir: "auto", tabindex: "0" }, shown(text.slice(0, lettersAtOnce)));
   if (text.length <= lettersAtOnce) return pre;
   let length = lettersAtOnce;
-  const more = h("button.small", { type: "button" });
+  const more = button(".small");
   const note = h("span.muted");
   const say = () => {
     const left = text.length - length;
@@ -116,8 +116,7 @@ function addEntries(fold, value, keys, from, depth) {
     fold.append(branch(keys ? keys[index] : String(index), value[keys ? keys[index] : index], depth + 1));
   }
   if (to === size) return;
-  const more = h("button.small", { type: "button" }, `${count(size - to)} more`);
-  more.addEventListener("click", () => {
+  const more = button(".small", `${count(size - to)} more`, () => {
     more.remove();
     addEntries(fold, value, keys, to, depth);
   });
@@ -127,7 +126,7 @@ function addEntries(fold, value, keys, from, depth) {
 function leaf(value) {
   if (value instanceof Digits) return h("span.number", null, value.text);
   if (typeof value !== "string") return h(`span.${value === null ? "null" : typeof value}`, null, String(value));
-  if (value.length <= 400) return h("span.string", { dir: "auto" }, shown(value));
+  if (value.length <= 400) return said("span.string", value);
   return h("div.long", null, textView(value));
 }
 

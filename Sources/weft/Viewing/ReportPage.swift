@@ -18,7 +18,8 @@ enum ReportPage {
         return part(WEFT_PAGE_HEAD) + part(WEFT_PAGE_STYLE) + part(WEFT_PAGE_BODY)
             + Array("<script type=\"application/json\" id=\"weft-data\">".utf8) + data
             + Array("</script>\n".utf8)
-            + part(WEFT_PAGE_OPEN) + part(WEFT_PAGE_SCRIPT) + part(WEFT_PAGE_END)
+            + part(WEFT_PAGE_OPEN) + part(WEFT_PAGE_SCRIPT) + part(WEFT_PAGE_REPORT)
+            + part(WEFT_PAGE_END)
     }
 
     private static func part(_ part: some BinaryInteger) -> [UInt8] {
