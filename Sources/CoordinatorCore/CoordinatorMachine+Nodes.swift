@@ -40,12 +40,11 @@ extension CoordinatorMachine {
             let dependencies = plan.dependencies(of: node).map { Int($0) }
             let planned = plan[node]
             work.look(1 + dependencies.count / 8)
-            work.write(bytes: 64 + planned.id.text.utf8.count + planned.tool.utf8.count)
+            work.write(bytes: 160 + planned.id.text.utf8.count + planned.tool.utf8.count)
             page.nodes.append(
                 GraphPage.Node(
                     id: planned.id,
-                    tool: planned.tool,
-                    status: runs[run].state.nodes[node].status,
+                    course: runs[run].state.document(of: node),
                     dependencies: dependencies
                 )
             )

@@ -57,7 +57,11 @@ enum DocumentExamples {
     }()
     static let graph = GraphPage(
         nodes: [
-            GraphPage.Node(id: node, tool: "search", status: .running, dependencies: [0])
+            GraphPage.Node(
+                id: node,
+                course: NodeDocument(status: .running, tool: "search", attempts: 1, worker: "w-1"),
+                dependencies: [0]
+            )
         ],
         total: 2
     )

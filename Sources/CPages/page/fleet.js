@@ -12,8 +12,7 @@ async function addRecentRuns() {
     if (isSeen || !run.ended_at || Date.parse(run.ended_at) < since || nodes > 5000) continue;
     cluster.seen.add(run.run);
     const model = new RunModel(run.run);
-    model.learn(run);
-    await model.loadNodes().catch(() => {});
+    await model.open().catch(() => {});
     cluster.lanes = cluster.lanes.with([...model.lanes.workers.values()].flatMap((worker) =>
       worker.lanes.flatMap((lane) => lane.bars.map((bar) => ({ ...bar, lane: null })))));
     changed("stream");

@@ -273,9 +273,7 @@ class RunModel {
       node.tool = entry.tool;
       node.dependencies = entry.dependencies;
       // Events are ahead of what was asked for before they came.
-      if (!settled.has(node.status) && (this.seq < 0 || settled.has(entry.status))) {
-        node.status = entry.status;
-      }
+      if (!node.endedAt && (this.seq < 0 || settled.has(entry.status))) this.#takeCourse(node, entry);
       return node;
     });
     const places = new Map(nodes.map((node, index) => [node.id, index]));
@@ -292,16 +290,13 @@ class RunModel {
     this.shape += 1;
   }
 
-  /** Asks for times and workers of the nodes of a run that this page has not followed. */
-  async loadNodes() {
-    const bars = [];
-    await pages(`${runPath(this.run)}/nodes?limit=200`, (page) => {
-      for (const [id, entry] of Object.entries(page.nodes)) {
-        const node = this.#node(id, entry.tool);
-        if (node) this.#takeEntry(node, entry, bars);
-      }
-      return this.nodes.length < nodesLimit;
-    });
+  /** Makes lanes of what the graph tells of a run that this page has not followed. */
+  async #makeLanes() {
+    const bars = this.nodes.filter((node) => node.endedAt && node.attempt).map((node) => ({
+      run: this.run, node: node.id, tool: node.tool, attempt: node.attempt, worker: node.worker ?? "?", lane: null,
+      readyAt: node.readyAt, sentAt: node.sentAt, start: node.endedAt - Math.min(node.runMs ?? Infinity, node.endedAt - node.sentAt),
+      end: node.endedAt, state: node.status,
+    }));
     this.lanes = Lanes.of(bars, 30_000);
     changed(this.run);
     const { length } = bars;
@@ -327,25 +322,17 @@ class RunModel {
     }));
   }
 
-  #takeEntry(node, entry, bars) {
+  /** Takes over the course of a node, as far as events have not told more. */
+  #takeCourse(node, entry) {
     node.status = entry.status;
-    node.error = entry.error;
-    node.because = entry.because;
-    node.worker = entry.worker;
-    node.attempt = entry.attempts;
-    node.runMs = entry.run_ms;
-    if (entry.ready_at_ms === undefined) return;
-    node.readyAt = this.origin + entry.ready_at_ms;
-    node.sentAt = node.readyAt + (entry.queued_ms ?? 0);
-    if (entry.turnaround_ms === undefined) return;
-    node.endedAt = node.sentAt + entry.turnaround_ms;
-    const work = entry.run_ms ?? entry.turnaround_ms;
-    bars.push({
-      run: this.run, node: node.id, tool: node.tool, attempt: entry.attempts,
-      worker: entry.worker ?? "?", readyAt: node.readyAt, sentAt: node.sentAt,
-      start: Math.max(node.endedAt - work, node.sentAt), end: node.endedAt, lane: null,
-      state: entry.status, message: entry.error?.message,
-    });
+    node.because ??= entry.because;
+    node.worker ??= entry.worker;
+    node.attempt ??= entry.attempts;
+    node.runMs ??= entry.run_ms;
+    if (entry.ready_at_ms === undefined || this.origin === null) return;
+    node.readyAt ??= this.origin + entry.ready_at_ms;
+    node.sentAt ??= node.readyAt + (entry.queued_ms ?? 0);
+    if (entry.turnaround_ms !== undefined) node.endedAt ??= node.sentAt + entry.turnaround_ms;
   }
 
   /** Makes sure that all of the run is there, for a view of it. */
@@ -362,8 +349,8 @@ class RunModel {
     this.learn(document);
     if (!this.hasGraph) await this.loadGraph();
     if (document.status === "running" || this.isWhole) return;
-    if (!wasFollowed || this.nodes.some((node) => settled.has(node.status) && !node.endedAt)) {
-      await this.loadNodes();
+    if (!wasFollowed || this.lanes.count < this.nodes.filter((node) => node.attempt).length) {
+      await this.#makeLanes();
       await this.#loadRounds();
     }
     this.isWhole = true;

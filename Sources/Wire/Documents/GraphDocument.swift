@@ -1,5 +1,5 @@
-// The answer to `graph`: what depends on what in a run, and where each node stands. Outputs are not
-// here, so that a page has many nodes.
+// The answer to `graph`: what depends on what in a run, and the course of each node. Outputs and
+// failures are not here, so that a page has many nodes.
 package import Core
 package import JSON
 
@@ -9,18 +9,17 @@ package struct GraphPage: Sendable, Equatable {
     package struct Node: Sendable, Equatable {
         /// Its name.
         package var id: NodeID
-        /// The tool that it calls.
-        package var tool: String
-        /// Where it stands.
-        package var status: NodeStatus
+        /// Its course, without its output and its failure.
+        package var course: NodeDocument
         /// The positions in the plan of the nodes that it depends on.
         package var dependencies: [Int]
 
         /// Makes the document of its fields.
-        package init(id: NodeID, tool: String, status: NodeStatus, dependencies: [Int]) {
+        package init(id: NodeID, course: NodeDocument, dependencies: [Int]) {
             self.id = id
-            self.tool = tool
-            self.status = status
+            self.course = course
+            self.course.output = nil
+            self.course.error = nil
             self.dependencies = dependencies
         }
     }
@@ -43,15 +42,13 @@ package struct GraphPage: Sendable, Equatable {
 extension GraphPage.Node: Document {
     package init(reading fields: FieldReader) throws(WireError) {
         id = try fields.node("id")
-        tool = try fields.string("tool")
-        status = try fields.choice("status")
+        course = try NodeDocument(reading: fields)
         dependencies = try fields.integers("dependencies")
     }
 
     package func write(into writer: inout JSONWriter) {
         writer.field("id", id.text)
-        writer.field("tool", tool)
-        writer.field("status", status.rawValue)
+        course.write(into: &writer)
         writer.field("dependencies", dependencies)
     }
 }
