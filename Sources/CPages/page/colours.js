@@ -76,15 +76,15 @@ function toolColour(tool) {
   const found = toolCache.get(tool);
   if (found?.version === colours.version) return found;
   const place = toolPlace(tool);
-  // From the second round on the same hues are paler or darker.
+  // From the second round on the same hues are paler, then darker.
   const round = Math.floor(place / hues.length) % 3;
   const hue = hues[place % hues.length];
-  const light = (colours.isDark ? 0.68 : 0.7) + [0, -0.14, 0.12][round];
+  const light = (colours.isDark ? 0.68 : 0.7) + [0, 0.12, -0.13][round];
   const made = {
     version: colours.version,
-    fill: `oklch(${light} 0.115 ${hue})`,
+    fill: `oklch(${light} ${round ? 0.085 : 0.115} ${hue})`,
     soft: `oklch(${light} 0.115 ${hue} / 0.3)`,
-    ink: round === 1 ? `oklch(0.98 0.02 ${hue})` : `oklch(0.22 0.05 ${hue})`,
+    ink: round === 2 ? `oklch(0.98 0.02 ${hue})` : `oklch(0.22 0.05 ${hue})`,
   };
   toolCache.set(tool, made);
   return made;

@@ -363,12 +363,12 @@ class Graph extends Chart {
 
   #drawWords(item, x, y, room, t, isQuiet) {
     const { pen } = this;
-    const size = Math.min(Math.max(t * 0.33, 8), 13);
+    const isTall = t >= 30;
+    const size = Math.min(Math.max(t * (isTall ? 0.33 : 0.44), 8), 13);
     pen.font = `500 ${size}px ${fontOfCanvas}`;
     pen.fillStyle = isQuiet ? colours.names.muted : colours.names.text;
     const letters = room / (size * 0.54);
     const name = item.members ? `${count(item.members.length)} × ${item.tool}` : item.id;
-    const isTall = t >= 30;
     pen.fillText(clipped(shown(name), letters), x, y + t * (isTall ? 0.35 : 0.5) + 0.5, room);
     if (!isTall) return;
     if (item.members) return this.#drawShares(item, x, y + t * 0.66, room, t * 0.14);

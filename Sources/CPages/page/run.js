@@ -232,9 +232,11 @@ function graphPart(model, nodes) {
     redraw: () => graph.redraw(),
     update() {
       const { nodes: all } = model;
-      let levels = 0;
-      for (const node of all) levels = Math.max(levels, node.level + 1);
-      const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(levels, "level")}` : "";
+      const levels = [];
+      for (const node of all) levels[node.level] = (levels[node.level] ?? 0) + 1;
+      const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(levels.length, "level")}` : "";
+      // A small plan needs little room.
+      graph.frame.style.height = `min(62vh, ${Math.min(Math.max(60 + 56 * Math.max(...levels, 0), 170), 440)}px)`;
       put(note, all.length > groupsFrom ? `${words}, drawn by level and tool` : words);
       graph.update();
     },
@@ -342,7 +344,7 @@ function roundsPart(model) {
         round.reason ? h("p", { dir: "auto" }, "Another plan, because: ", shown(round.reason)) : null,
         round.problems.length ? h("ul.problems", null, round.problems.map((problem) => h("li", { dir: "auto" },
           h("code", null, problem.code), problem.node ? ` ${problem.node}: ` : " ", shown(problem.message), problem.warning ? " (a warning)" : ""))) : null,
-        round.tasks.length ? h("details", null, h("summary", null, "Calls"), h("ul.calls", null, round.tasks.map((task) => h("li", null,
+        round.tasks.length ? h("details", { open: round.tasks.length <= 12 }, h("summary", null, "Calls"), h("ul.calls", null, round.tasks.map((task) => h("li", null,
           h("a", { href: nodeLink(model.run, task.id) }, task.id), " ", said("code", `${task.tool_name}(${task.args === undefined ? "" : JSON.stringify(task.args).slice(0, 300)})`))))) : null));
     },
   };
