@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from page import PATIENCE, SHOTS, PageTest
+from browser import PATIENCE, SHOTS, PageTest
 
 
 def loom(width, ms):

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from page import PageTest
+from browser import PageTest
 
 HOSTILE = {
     "html": "<script>document.title='run'</script><img src=x onerror=\"document.title='run'\">",
