@@ -175,9 +175,7 @@ let package = Package(
             [
                 "UVLoop", "Transport", "Core", "HTTP", "JSON", "Metrics", "Plans", "Wire", "Runs",
                 "Telemetry", "Journal", "CoordinatorCore", "PlannerCore", "LanguageModels",
-                "Configuration",
-                "YAML",
-                logging,
+                "Configuration", "YAML", deques, logging,
             ]
         ),
         shell(

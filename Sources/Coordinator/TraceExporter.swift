@@ -2,6 +2,7 @@
 // up: there is a bound on what waits, and a batch that cannot be sent is dropped and counted.
 
 internal import Core
+internal import DequeModule
 internal import HTTP
 internal import Logging
 internal import Metrics
@@ -20,7 +21,7 @@ final class TraceExporter {
     private let logger: Logger
     private let client: HTTPClient
     private var timer: Timer?
-    private var waiting: [RunTrace] = []
+    private var waiting: Deque<RunTrace> = []
     private var waitingSpans = 0
     private var openRequests = 0
     private var isPumping = false
@@ -33,7 +34,7 @@ final class TraceExporter {
     /// Spans of a request.
     private static let batch = 512
     /// Spans that may wait; runs beyond that are dropped.
-    private static let mostWaiting = 100_000
+    private static let mostWaiting = 20_000
     private static let mostRequests = 2
     /// How long a small batch waits for more.
     private static let pause = Duration.seconds(1)
@@ -57,16 +58,13 @@ final class TraceExporter {
     func add(_ trace: RunTrace) {
         guard !isClosed else { return }
         guard waitingSpans + trace.rest <= Self.mostWaiting || waiting.isEmpty else {
-            return drop(trace.rest, because: "more spans wait than are kept")
+            return drop(trace.rest, because: "they come faster than the collector takes them")
         }
         waiting.append(trace)
         waitingSpans += trace.rest
         if waiting.count == 1 { timer?.schedule(after: Self.pause) }
         if waitingSpans >= Self.batch { pump(isUrgent: false) }
     }
-
-    /// Sends what waits without the usual pause; nothing waits for that.
-    func flush() { pump(isUrgent: true) }
 
     /// Drops what waits.
     func close() {

@@ -11,7 +11,7 @@ internal import Wire
 /// Ids follow from those of the run and its attempts, so that the spans of tools fit without an
 /// agreement.
 public struct RunTrace: Sendable {
-    private let run: Run
+    private var run: Run
     private let earlier: [EarlierAttempt]
     private let calls: [ModelCallFacts]
     private let hasContent: Bool
@@ -31,6 +31,8 @@ public struct RunTrace: Sendable {
     public static let mostNodes = 20_000
     /// Bytes of arguments and of an output that are told.
     private static let mostContent = 16 << 10
+    /// Bytes of all outputs of a run of which any are told.
+    private static let mostOutputs = 16 << 20
 
     /// A run with what is not kept in it: attempts before the latest of each node, calls of models.
     ///
@@ -44,7 +46,9 @@ public struct RunTrace: Sendable {
         self.run = run
         self.earlier = earlier
         self.calls = calls
-        self.hasContent = hasContent
+        self.hasContent = hasContent && run.results.outputBytes <= Self.mostOutputs
+        // It waits to be sent, and outputs that are not told must not wait in memory.
+        if !self.hasContent { self.run.apply(RunRecord(at: run.endedAt ?? 0, .outputsDropped)) }
         trace = TraceContext.traceID(of: run.id, run.acceptance.traceParent)
         root = TraceContext.spanID(of: run.id)
     }
