@@ -18,8 +18,8 @@ def loom(width, ms):
 
 class Panels(PageTest):
     def test_a_run_on_every_panel(self):
-        run = self.submit(loom(12, 300), label="on every panel")
         page = self.open()
+        run = self.submit(loom(12, 500), label="on every panel")
         row = page.locator(f"tr[data-key='{run}']")
         row.wait_for()
         self.assertIn("on every panel", row.inner_text())
@@ -54,8 +54,9 @@ class Panels(PageTest):
         self.assertRegex(self.text(page, ".tools-table tr[data-key='echo']"), r"\d")
 
     def test_a_reload_in_the_middle_keeps_session_and_run(self):
-        run = self.submit(loom(16, 400))
-        page = self.open(where=f"#/runs/{run}")
+        page = self.open()
+        run = self.submit(loom(16, 500))
+        self.visit(page, f"#/runs/{run}")
         page.wait_for_selector(".run .head .pill.running")
         page.reload()
         page.wait_for_selector(".link.live")

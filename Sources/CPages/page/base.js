@@ -1,6 +1,7 @@
 // Building elements from data, and numbers for people. Data becomes text nodes and nothing else.
 // Not here: what is shown.
 
+const { floor, max, min } = Math;
 const byId = (id) => document.getElementById(id);
 
 /** An element: h("td.number", { title: "…" }, "text", child…); null children are left out. */
@@ -108,10 +109,10 @@ function duration(ms) {
   if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 3600) return `${floor(seconds / 60)} min ${seconds % 60} s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return `${Math.floor(minutes / 1440)} d ${Math.floor(minutes / 60) % 24} h`;
+  if (minutes < 1440) return `${floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${floor(minutes / 1440)} d ${floor(minutes / 60) % 24} h`;
 }
 
 /** A forecast: no more digits than it is worth. */
@@ -140,7 +141,7 @@ function moment(date) {
 
 /** The value below which a share of the sorted numbers lies. */
 const quantile = (sorted, share) =>
-  sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] : undefined;
+  sorted.length ? sorted[min(sorted.length - 1, floor(sorted.length * share))] : undefined;
 
 // MARK: States
 
@@ -157,6 +158,11 @@ const states = {
   failed: ["failed", "failed"],
   skipped: ["skipped", "skipped"],
   cancelled: ["cancelled", "cancelled"],
+  // Those of workers, beside ready.
+  draining: ["draining", "pausing"],
+  silent: ["silent", "failed"],
+  congested: ["congested", "pausing"],
+  disconnected: ["disconnected", "cancelled"],
 };
 
 const settled = new Set(["succeeded", "failed", "skipped", "cancelled"]);
@@ -167,7 +173,8 @@ function pill(status) {
 
 function setPill(element, status) {
   const [words, colour] = states[status] ?? [status, "waiting"];
-  element.className = `pill ${colour}`;
+  element.className = `pill ${status}`;
+  element.style.setProperty("--colour", `var(--${colour})`);
   put(element, words);
   return element;
 }
@@ -175,9 +182,10 @@ function setPill(element, status) {
 /** A bar of the counts of a run, in the colours of states. */
 function setCounts(bar, counts) {
   const parts = ["succeeded", "failed", "cancelled", "skipped", "running"];
-  if (!bar.firstChild) for (const part of parts) bar.append(h(`i.${part}`));
   parts.forEach((part, index) => {
-    bar.children[index].style.width = `${(100 * (counts[part] ?? 0)) / Math.max(counts.total, 1)}%`;
+    const piece = bar.children[index] ?? bar.appendChild(h("i"));
+    piece.style.background = `var(--${part})`;
+    piece.style.width = `${(100 * (counts[part] ?? 0)) / max(counts.total, 1)}%`;
   });
   bar.setAttribute("role", "img");
   bar.setAttribute("aria-label", countsText(counts));

@@ -64,7 +64,7 @@ class Chart {
   }
 
   #fit() {
-    const scale = Math.min(devicePixelRatio || 1, 3);
+    const scale = min(devicePixelRatio || 1, 3);
     this.width = this.frame.clientWidth;
     this.height = Math.round(this.wantedHeight(this.frame.clientHeight));
     this.canvas.width = Math.round(this.width * scale);
@@ -154,7 +154,7 @@ function showTip(event, ...lines) {
   const { width, height } = tip.getBoundingClientRect();
   const left = event.clientX + 14 + width > innerWidth ? event.clientX - width - 10 : event.clientX + 14;
   const top = event.clientY + 16 + height > innerHeight ? event.clientY - height - 10 : event.clientY + 16;
-  tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+  tip.style.transform = `translate(${max(4, left)}px, ${max(4, top)}px)`;
 }
 
 function hideTip() {
@@ -168,7 +168,7 @@ const tipLine = (name, value) => h("div.line", null, h("span", null, name), h("b
 
 /** A step of an axis that gives a mark about every so many pixels. */
 function niceStep(span, pixels, apart) {
-  const rough = (span * apart) / Math.max(pixels, 1);
+  const rough = (span * apart) / max(pixels, 1);
   const units = [
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_000,
     30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 21_600_000,
@@ -185,6 +185,6 @@ function mark(ms, step) {
   if (Math.abs(ms) < 60_000) return `${Math.round(ms / 1000)} s`;
   const seconds = Math.round(ms / 1000);
   const rest = String(seconds % 60).padStart(2, "0");
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${rest}`;
-  return `${Math.floor(seconds / 3600)}:${String(Math.floor(seconds / 60) % 60).padStart(2, "0")}:${rest}`;
+  if (seconds < 3600) return `${floor(seconds / 60)}:${rest}`;
+  return `${floor(seconds / 3600)}:${String(floor(seconds / 60) % 60).padStart(2, "0")}:${rest}`;
 }

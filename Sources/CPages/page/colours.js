@@ -64,7 +64,7 @@ function distance(place) {
   let least = 360;
   for (const other of takenPlaces) {
     const apart = Math.abs(hues[place] - hues[other % hues.length]);
-    least = Math.min(least, apart, 360 - apart);
+    least = min(least, apart, 360 - apart);
   }
   return least;
 }
@@ -77,7 +77,7 @@ function toolColour(tool) {
   if (found?.version === colours.version) return found;
   const place = toolPlace(tool);
   // From the second round on the same hues are paler, then darker.
-  const round = Math.floor(place / hues.length) % 3;
+  const round = floor(place / hues.length) % 3;
   const hue = hues[place % hues.length];
   const light = (colours.isDark ? 0.68 : 0.7) + [0, 0.12, -0.13][round];
   const made = {

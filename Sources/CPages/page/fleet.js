@@ -57,10 +57,6 @@ const workerSlots = () =>
 
 // MARK: Workers
 
-const workerStates = {
-  ready: "succeeded", draining: "pausing", silent: "failed", congested: "pausing", disconnected: "cancelled",
-};
-
 function workersView() {
   const search = searchField("workers", "name, host, label or tool");
   const cards = h("div.cards");
@@ -101,12 +97,11 @@ const labelsOf = (worker) =>
 function fillWorker(card, worker) {
   const [header, squares, facts, labels, tools, troubles] = card.children;
   const state = header.children[1];
-  state.className = `pill ${workerStates[worker.state] ?? "waiting"}`;
-  put(state, worker.state);
+  setPill(state, worker.state);
   const drain = header.children[2];
   if (drain) show(drain, worker.state === "ready" || worker.state === "silent");
-  const squareCount = Math.min(worker.slots, 128);
-  const used = Math.min(worker.in_flight, worker.slots);
+  const squareCount = min(worker.slots, 128);
+  const used = min(worker.in_flight, worker.slots);
   if (squares.childElementCount !== squareCount) squares.replaceChildren(...Array.from({ length: squareCount }, () => h("i")));
   for (let index = 0; index < squareCount; index += 1) {
     squares.children[index].className = index < (used * squareCount) / worker.slots ? "used" : "";

@@ -92,7 +92,7 @@ class Graph extends Chart {
 
   fit() {
     const { width, height } = this.#size;
-    const scale = Math.min((this.width - 32) / width, (this.height - 32) / height, this.#size.box.w > 20 ? 1.2 : 2);
+    const scale = min((this.width - 32) / width, (this.height - 32) / height, this.#size.box.w > 20 ? 1.2 : 2);
     this.#view = {
       scale,
       x: (this.width - width * scale) / 2,
@@ -104,7 +104,7 @@ class Graph extends Chart {
 
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const view = this.#view;
-    const scale = Math.min(Math.max(view.scale * factor, 0.02), 8);
+    const scale = min(max(view.scale * factor, 0.02), 8);
     view.x = x - ((x - view.x) * scale) / view.scale;
     view.y = y - ((y - view.y) * scale) / view.scale;
     view.scale = scale;
@@ -257,8 +257,8 @@ class Graph extends Chart {
     for (const [item, , x, y] of seen) {
       if (!paths.has(item.status)) paths.set(item.status, new Path2D());
       const path = paths.get(item.status);
-      if (w < 7) path.rect(x - w / 2, y - t / 2, Math.max(w, 1.5), Math.max(t, 1.5));
-      else path.roundRect(x - w / 2, y - t / 2, w, t, Math.min(w / 4, 4));
+      if (w < 7) path.rect(x - w / 2, y - t / 2, max(w, 1.5), max(t, 1.5));
+      else path.roundRect(x - w / 2, y - t / 2, w, t, min(w / 4, 4));
     }
     for (const [status, path] of paths) {
       pen.fillStyle = colours.state(status);
@@ -316,12 +316,12 @@ class Graph extends Chart {
     const { box } = this.#size;
     if (this.isSideways) {
       const [a, b] = [from.x + box.w / 2, to.x - box.w / 2];
-      const bend = Math.min(Math.max((b - a) / 2, 8), 60);
+      const bend = min(max((b - a) / 2, 8), 60);
       path.moveTo(a, from.y);
       path.bezierCurveTo(a + bend, from.y, b - bend, to.y, b, to.y);
     } else {
       const [a, b] = [from.y + box.h / 2, to.y - box.h / 2];
-      const bend = Math.min(Math.max((b - a) / 2, 8), 60);
+      const bend = min(max((b - a) / 2, 8), 60);
       path.moveTo(from.x, a);
       path.bezierCurveTo(from.x, a + bend, to.x, b - bend, to.x, b);
     }
@@ -332,7 +332,7 @@ class Graph extends Chart {
     const colour = colours.state(item.status);
     const isQuiet = item.status === "waiting" || item.status === "skipped" || item.status === "cancelled";
     pen.beginPath();
-    pen.roundRect(x, y, w, t, Math.min(7, t / 4));
+    pen.roundRect(x, y, w, t, min(7, t / 4));
     pen.fillStyle = colours.names.panel;
     pen.fill();
     pen.globalAlpha = item.status === "waiting" ? 0.25 : colours.isDark ? 0.24 : 0.16;
@@ -346,7 +346,7 @@ class Graph extends Chart {
     pen.setLineDash([]);
     pen.fillStyle = toolColour(item.tool).fill;
     pen.globalAlpha = isQuiet ? 0.45 : 1;
-    const size = Math.min(t * 0.26, 10);
+    const size = min(t * 0.26, 10);
     pen.beginPath();
     pen.roundRect(x + size, y + (t - size) / 2, size, size, 2);
     pen.fill();
@@ -364,7 +364,7 @@ class Graph extends Chart {
   #drawWords(item, x, y, room, t, isQuiet) {
     const { pen } = this;
     const isTall = t >= 30;
-    const size = Math.min(Math.max(t * (isTall ? 0.33 : 0.44), 8), 13);
+    const size = min(max(t * (isTall ? 0.33 : 0.44), 8), 13);
     pen.font = `500 ${size}px ${fontOfCanvas}`;
     pen.fillStyle = isQuiet ? colours.names.muted : colours.names.text;
     const letters = room / (size * 0.54);
@@ -416,7 +416,7 @@ class Graph extends Chart {
     pen.strokeStyle = colour;
     pen.lineWidth = thickness;
     pen.beginPath();
-    pen.roundRect(x, y, w, t, Math.min(8, t / 3));
+    pen.roundRect(x, y, w, t, min(8, t / 3));
     pen.stroke();
   }
 }
@@ -428,5 +428,5 @@ function groupStatus(item) {
 }
 
 function clipped(text, letters) {
-  return text.length <= letters ? text : `${text.slice(0, Math.max(Math.floor(letters) - 1, 1))}…`;
+  return text.length <= letters ? text : `${text.slice(0, max(floor(letters) - 1, 1))}…`;
 }

@@ -62,12 +62,12 @@ class Lanes {
     if (!bar.lane) {
       // What was never started and says no time did not run.
       if (work === undefined && state !== "failed" && state !== "retried") return null;
-      bar.start = work === undefined ? bar.sentAt : Math.max(at - work, bar.sentAt);
+      bar.start = work === undefined ? bar.sentAt : max(at - work, bar.sentAt);
       this.#place(bar);
     } else {
       bar.lane.end = at;
     }
-    this.last = Math.max(this.last, at);
+    this.last = max(this.last, at);
     return bar;
   }
 
@@ -113,12 +113,12 @@ class Lanes {
       best = { bars: [], end: 0, index: worker.lanes.length };
       worker.lanes.push(best);
     }
-    bar.start = Math.max(bar.start, best.end);
+    bar.start = max(bar.start, best.end);
     bar.lane = best;
     best.bars.push(bar);
     best.end = bar.end;
-    this.first = Math.min(this.first, bar.start);
-    if (bar.end !== Infinity) this.last = Math.max(this.last, bar.end);
+    this.first = min(this.first, bar.start);
+    if (bar.end !== Infinity) this.last = max(this.last, bar.end);
     this.count += 1;
     if (this.count > this.limit * 1.2) this.#trim();
   }
@@ -134,7 +134,7 @@ class Lanes {
     for (const lane of this.#all()) {
       lane.bars = lane.bars.filter((bar) => bar.end >= before);
       this.count += lane.bars.length;
-      if (lane.bars.length) this.first = Math.min(this.first, lane.bars[0].start);
+      if (lane.bars.length) this.first = min(this.first, lane.bars[0].start);
     }
   }
 

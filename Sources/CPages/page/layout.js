@@ -55,17 +55,17 @@ function layOut(items, width, height, isSideways) {
   const across = isSideways ? box.h : box.w;
   const frame = isSideways ? { along: width, across: height } : { along: height, across: width };
   const rows = bestRows(levels, along, across, gap, frame);
-  const inner = Math.min(gap.across + 2, gap.along);
+  const inner = min(gap.across + 2, gap.along);
   let start = 0;
-  const wholeAcross = Math.min(rows, Math.max(...levels.map((level) => level.length), 1)) *
+  const wholeAcross = min(rows, max(...levels.map((level) => level.length), 1)) *
     (across + gap.across) - gap.across;
   for (const level of levels) {
-    const columns = Math.max(1, Math.ceil(level.length / rows));
+    const columns = max(1, Math.ceil(level.length / rows));
     const each = Math.ceil(level.length / columns);
     level.forEach((index, position) => {
-      const column = Math.floor(position / each);
+      const column = floor(position / each);
       const row = position % each;
-      const inColumn = Math.min(each, level.length - column * each);
+      const inColumn = min(each, level.length - column * each);
       const span = inColumn * (across + gap.across) - gap.across;
       const a = start + column * (along + inner) + along / 2;
       const b = (wholeAcross - span) / 2 + row * (across + gap.across) + across / 2;
@@ -74,7 +74,7 @@ function layOut(items, width, height, isSideways) {
     });
     start += columns * (along + inner) - inner + gap.along;
   }
-  const wholeAlong = Math.max(start - gap.along, along);
+  const wholeAlong = max(start - gap.along, along);
   return {
     box,
     width: isSideways ? wholeAlong : wholeAcross,
@@ -84,15 +84,15 @@ function layOut(items, width, height, isSideways) {
 
 /** How many items of a level stand beside each other so that the whole is drawn as large as can be. */
 function bestRows(levels, along, across, gap, frame) {
-  const most = Math.max(...levels.map((level) => level.length), 1);
+  const most = max(...levels.map((level) => level.length), 1);
   let best = { rows: most, scale: 0 };
-  for (let rows = 1; rows <= most; rows = Math.max(rows + 1, Math.floor(rows * 1.12))) {
+  for (let rows = 1; rows <= most; rows = max(rows + 1, floor(rows * 1.12))) {
     let whole = -gap.along;
     for (const level of levels) {
-      const columns = Math.max(1, Math.ceil(level.length / rows));
-      whole += columns * (along + Math.min(gap.across + 2, gap.along)) + gap.along;
+      const columns = max(1, Math.ceil(level.length / rows));
+      whole += columns * (along + min(gap.across + 2, gap.along)) + gap.along;
     }
-    const scale = Math.min(frame.along / whole, frame.across / (rows * (across + gap.across)));
+    const scale = min(frame.along / whole, frame.across / (rows * (across + gap.across)));
     if (scale > best.scale) best = { rows, scale };
   }
   return best.rows;
@@ -174,7 +174,7 @@ function longestChain(nodes, now) {
     if (node.status === "skipped" || node.status === "cancelled") return 0;
     const mean = means.get(node.tool);
     const guess = mean ? mean.sum / mean.number : 1;
-    return node.status === "running" ? Math.max(now - (node.startedAt ?? now), guess) : guess;
+    return node.status === "running" ? max(now - (node.startedAt ?? now), guess) : guess;
   };
   const sums = new Float64Array(nodes.length);
   const before = new Int32Array(nodes.length).fill(-1);

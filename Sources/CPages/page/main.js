@@ -14,6 +14,12 @@ async function begin() {
       return welcome(error.status === 401 ? "The ticket in the address was used before, or is too old. Ask for another one:" : `The coordinator says: ${shown(error.message)}`);
     }
     followCluster();
+    let hiding;
+    addEventListener("visibilitychange", () => {
+      clearTimeout(hiding);
+      if (document.hidden) hiding = setTimeout(() => clusterStream.pause(true), 60_000);
+      else clusterStream.pause(false);
+    });
   } else {
     document.body.classList.add("report");
     placeTools(carried.nodes.map((node) => ({ name: node.tool })));

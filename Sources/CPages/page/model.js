@@ -35,7 +35,7 @@ class RunModel {
     const isNew = this.document === null;
     this.document = document;
     this.origin = Date.parse(document.started_at);
-    this.total = Math.max(this.total, document.counts.total);
+    this.total = max(this.total, document.counts.total);
     if (document.status !== "running") this.isOver = true;
     if (isNew) {
       const early = this.early;
@@ -52,7 +52,7 @@ class RunModel {
       if (this.early.length === 0 && !carried) {
         get(runPath(this.run)).then((document) => this.learn(document), () => {});
       }
-      this.early.push(event);
+      if (this.early.length < 20_000) this.early.push(event);
       return;
     }
     const isNumbered = event.kind !== "snapshot" && event.kind !== "progress";
@@ -65,9 +65,9 @@ class RunModel {
   }
 
   #handleNode(event, at) {
-    const node = this.#node(event.node, event.data?.tool);
-    if (!node) return;
     const { data } = event;
+    // One of too many is shown in the lanes alone.
+    const node = this.#node(event.node, data?.tool) ?? { id: event.node, tool: data?.tool ?? "" };
     const both = [this.lanes, cluster.lanes];
     switch (event.kind) {
       case "node_ready":
@@ -110,6 +110,7 @@ class RunModel {
         break;
       case "node_succeeded":
         node.runMs = data?.run_ms ?? node.runMs;
+        node.isTakenOver = data?.taken_over;
         this.#settle(node, event, at, "succeeded", undefined, data?.run_ms);
         break;
       case "node_failed":
@@ -210,7 +211,7 @@ class RunModel {
 
   /** The counts as the states of the nodes give them. */
   liveCounts() {
-    const counts = { total: Math.max(this.total, this.nodes.length), running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 };
+    const counts = { total: max(this.total, this.nodes.length), running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 };
     for (const node of this.nodes) {
       if (node.status === "sent" || node.status === "cancelling") counts.running += 1;
       else if (counts[node.status] !== undefined) counts[node.status] += 1;
@@ -247,7 +248,7 @@ class RunModel {
       const list = [];
       await pages(`${runPath(this.run)}/graph?limit=1000`, (page) => {
         list.push(...page.nodes);
-        this.total = Math.max(page.total, list.length);
+        this.total = max(page.total, list.length);
         return list.length < nodesLimit;
       });
       this.#takeGraph(list);
@@ -294,7 +295,7 @@ class RunModel {
   async #makeLanes() {
     const bars = this.nodes.filter((node) => node.endedAt && node.attempt).map((node) => ({
       run: this.run, node: node.id, tool: node.tool, attempt: node.attempt, worker: node.worker ?? "?", lane: null,
-      readyAt: node.readyAt, sentAt: node.sentAt, start: node.endedAt - Math.min(node.runMs ?? Infinity, node.endedAt - node.sentAt),
+      readyAt: node.readyAt, sentAt: node.sentAt, start: node.endedAt - min(node.runMs ?? Infinity, node.endedAt - node.sentAt),
       end: node.endedAt, state: node.status,
     }));
     this.lanes = Lanes.of(bars, 30_000);
@@ -316,7 +317,7 @@ class RunModel {
         bars.push({
           run: this.run, node: node.id, tool: node.tool, attempt: one.number, worker: one.worker,
           readyAt: this.origin + one.sent - one.queued, sentAt: this.origin + one.sent,
-          start: Math.max(end - one.ran, this.origin + one.sent), end, lane: null, state: "retried", message: one.message,
+          start: max(end - one.ran, this.origin + one.sent), end, lane: null, state: "retried", message: one.message,
         });
       }
     }));
@@ -329,6 +330,7 @@ class RunModel {
     node.worker ??= entry.worker;
     node.attempt ??= entry.attempts;
     node.runMs ??= entry.run_ms;
+    node.isTakenOver ??= entry.taken_over;
     if (entry.ready_at_ms === undefined || this.origin === null) return;
     node.readyAt ??= this.origin + entry.ready_at_ms;
     node.sentAt ??= node.readyAt + (entry.queued_ms ?? 0);
@@ -389,7 +391,7 @@ function setLevels(nodes) {
   for (let next = 0; next < queue.length; next += 1) {
     const level = nodes[queue[next]].level + 1;
     for (const index of dependents[queue[next]]) {
-      nodes[index].level = Math.max(nodes[index].level, level);
+      nodes[index].level = max(nodes[index].level, level);
       missing[index] -= 1;
       if (missing[index] === 0) queue.push(index);
     }

@@ -154,6 +154,14 @@ class Stream {
     this.#wake?.();
   }
 
+  /** Stops reading for as long as the page cannot be seen; it goes on where it was. */
+  pause(isPaused) {
+    if (this.isPaused === isPaused) return;
+    this.isPaused = isPaused;
+    if (isPaused) this.#stop.abort();
+    else this.#wake?.();
+  }
+
   async #run() {
     let pause = 500;
     while (!this.#isClosed) {
@@ -166,10 +174,14 @@ class Stream {
         if (error instanceof Refusal && error.status < 500 && error.status !== 429) break;
       }
       if (isOver || this.#isClosed) break;
+      if (this.isPaused) {
+        await new Promise((wake) => (this.#wake = wake));
+        continue;
+      }
       if (performance.now() - began > 5000) pause = 500;
-      this.#tell(Math.max(1, Math.round(pause / 1000)));
+      this.#tell(max(1, Math.round(pause / 1000)));
       await this.#sleep(pause * (0.75 + Math.random() / 2));
-      pause = Math.min(pause * 2, 8000);
+      pause = min(pause * 2, 8000);
     }
   }
 

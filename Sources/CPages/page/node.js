@@ -209,7 +209,7 @@ class NodePage {
   /** Follows what the tool writes from now on. */
   #listen() {
     if (this.#stream || carried) return;
-    const from = Math.max(this.model.seq, 0) + 1;
+    const from = max(this.model.seq, 0) + 1;
     this.#stream = new Stream(`${runPath(this.model.run)}/events?level=all&from=${from}`, {
       ends: true,
       take: (_, event) => {
@@ -281,7 +281,7 @@ function attemptsOf(records) {
   let open = null;
   const end = (record, state) => {
     if (!open) return;
-    open.ran ??= Math.max((record.at - open.begun) / 1000, 0);
+    open.ran ??= max((record.at - open.begun) / 1000, 0);
     Object.assign(open, { state, ended: record.at / 1000, message: record.error ? `${record.error.code}: ${record.error.message}` : record.reason });
     open = null;
   };

@@ -146,7 +146,7 @@ function forecastOf(model, document) {
   const mean = sum("work") / ran;
   const left = tools.reduce((all, tool) =>
     all + (tool.total - tool.settled) * (tool.ran ? tool.work / tool.ran : mean), 0);
-  return `${about(Math.max(left / Math.max(sum("work") / elapsed, 0.2), 500))} left`;
+  return `${about(max(left / max(sum("work") / elapsed, 0.2), 500))} left`;
 }
 
 function setButtons(container, model, document) {
@@ -191,7 +191,7 @@ function streamPart(model) {
   const slots = new Map();
   const chart = new Timeline(() => ({
     lanes: model.lanes, slots, origin: model.origin, isRunning: !model.isOver,
-    end: model.isOver ? Math.max(model.lanes.last, model.origin + (model.document?.timing.wall_ms ?? 0)) : cluster.now(),
+    end: model.isOver ? max(model.lanes.last, model.origin + (model.document?.timing.wall_ms ?? 0)) : cluster.now(),
   }), { open: (bar) => (location.hash = nodeLink(bar.run, bar.node)) });
   const root = part("Task stream", "stream", chart.frame, legend);
   root.firstChild.append(drawingTools(chart));
@@ -201,7 +201,7 @@ function streamPart(model) {
     update() {
       setLegend(legend, [...toolFacts(model).keys()]);
       const lanes = [...model.lanes.workers.values()].reduce((sum, worker) => sum + worker.lanes.length, 0);
-      const height = Math.min(Math.max(44 + lanes * 18 + model.lanes.workers.size * 9, 100), 320);
+      const height = min(max(44 + lanes * 18 + model.lanes.workers.size * 9, 100), 320);
       if (chart.frame.dataset.height !== String(height)) {
         chart.frame.dataset.height = height;
         chart.frame.style.height = `${height}px`;
@@ -236,8 +236,9 @@ function graphPart(model, nodes) {
       for (const node of all) levels[node.level] = (levels[node.level] ?? 0) + 1;
       const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(levels.length, "level")}` : "";
       // A small plan needs little room.
-      graph.frame.style.height = `min(62vh, ${Math.min(Math.max(60 + 56 * Math.max(...levels, 0), 170), 440)}px)`;
-      put(note, all.length > groupsFrom ? `${words}, drawn by level and tool` : words);
+      graph.frame.style.height = `min(62vh, ${min(max(60 + 56 * max(...levels, 0), 170), 440)}px)`;
+      if (model.total > nodesLimit) put(note, `The first ${count(nodesLimit)} of ${words}`);
+      else put(note, all.length > groupsFrom ? `${words}, drawn by level and tool` : words);
       graph.update();
     },
     close: () => graph.close(),
@@ -290,7 +291,8 @@ function toolsPart(model, nodes) {
         put(row.children[1].lastChild, `${count(tool.settled)}/${count(tool.total)}${tool.failed ? ` · ${count(tool.failed)} failed` : ""}`);
         put(row.children[2], duration(quantile(tool.times, 0.5)));
         put(row.children[3], duration(quantile(tool.times, 0.95)));
-        put(row.children[4], tool.ran ? duration(tool.work) : "–");
+        const left = tool.ran ? ((tool.total - tool.settled) * tool.work) / tool.ran : 0;
+        put(row.children[4], tool.ran ? duration(tool.work) + (left ? ` + ${about(left)}` : "") : "–");
         put(row.children[5], duration(quantile(tool.waits, 0.5)));
       });
     },
@@ -356,7 +358,7 @@ const nodeRows = 150;
 
 function nodesPart(model) {
   const search = searchField("nodes", "name, tool or worker");
-  const status = h("select", { "aria-label": "State" }, h("option", { value: "" }, "any state"), Object.keys(states).map((one) => h("option", { value: one }, states[one][0])));
+  const status = h("select", { "aria-label": "State" }, h("option", { value: "" }, "any state"), Object.keys(states).slice(0, 11).map((one) => h("option", { value: one }, states[one][0])));
   const tool = h("select", { "aria-label": "Tool" }, h("option", { value: "" }, "any tool"));
   const sort = h("select", { "aria-label": "Order" }, [["plan", "as planned"], ["slow", "slowest first"], ["late", "latest first"], ["queue", "longest queued first"]].map(([value, name]) => h("option", { value }, name)));
   const body = h("tbody");
@@ -404,6 +406,6 @@ function fillNodeRow(row, node) {
   put(worker, node.worker ?? "");
   const isWaiting = node.status === "ready";
   put(queued, node.sentAt ? duration(node.sentAt - (node.readyAt ?? node.sentAt)) : isWaiting && node.readyAt ? duration(cluster.now() - node.readyAt) : "");
-  put(ran, node.runMs !== undefined ? duration(node.runMs) : node.status === "running" && node.startedAt ? `${duration(cluster.now() - node.startedAt)}…` : "");
+  put(ran, node.runMs !== undefined ? duration(node.runMs) : node.status === "running" && node.startedAt ? `${duration(cluster.now() - node.startedAt)}…` : node.isTakenOver ? "taken over" : "");
   put(tries, node.attempt > 1 ? node.attempt : "");
 }

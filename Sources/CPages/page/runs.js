@@ -67,9 +67,12 @@ function runsView() {
     setOptions(label, [...cluster.runs, ...older].map((run) => run.label));
   }
 
+  // Durations go on although nothing happens.
+  const clock = setInterval(draw, 1000);
   return {
     title: "Runs",
     root,
+    close: () => clearInterval(clock),
     update(all) {
       if (all.has("approvals") || all.has("all")) drawApprovals(approvals, cluster.approvals);
       if (all.has("runs") || all.has("all")) draw();
@@ -110,7 +113,8 @@ function fillRow(row, run) {
   setCounts(nodes.firstChild, run.counts);
   const done = run.counts.succeeded + run.counts.failed + run.counts.skipped + run.counts.cancelled;
   put(nodes.lastChild, `${count(done)}/${count(run.counts.total)}${run.counts.failed ? ` · ${count(run.counts.failed)} failed` : ""}`);
-  put(took, duration(run.timing?.wall_ms));
+  const isRunning = run.status === "running";
+  put(took, duration(isRunning ? max(cluster.now() - Date.parse(run.started_at), 0) : run.timing?.wall_ms));
   put(price, run.usage?.cost ? cost(run.usage.cost) : run.usage ? `${count(run.usage.input + run.usage.output)} tok` : "");
   put(who, shown(run.submitted_by ?? ""));
   put(when, moment(new Date(run.started_at)));

@@ -87,8 +87,8 @@ function drawBar() {
   if (show(slots, Boolean(status))) {
     if (!slots.firstChild) slots.append(h("span.meter", null, h("i")), h("span.words"));
     const { in_flight: used, slots: all } = status.workers;
-    slots.firstChild.firstChild.style.width = `${Math.min(100, (100 * used) / Math.max(all, 1))}%`;
-    put(slots.lastChild, `${count(Math.min(used, all))}/${count(all)} slots`);
+    slots.firstChild.firstChild.style.width = `${min(100, (100 * used) / max(all, 1))}%`;
+    put(slots.lastChild, `${count(min(used, all))}/${count(all)} slots`);
   }
   const waiting = byId("waiting");
   if (show(waiting, cluster.approvals.length > 0)) {
@@ -214,7 +214,7 @@ const keysOfDrawing = [
 function openHelp() {
   if (document.querySelector("dialog[open]")) return;
   const list = (keys) => h("dl.keys", null, keys.flatMap(([key, what]) => [h("dt", null, h("kbd", null, key)), h("dd", null, what)]));
-  const legend = h("div.legend", null, Object.keys(states).map((status) => pill(status)));
+  const legend = h("div.legend", null, Object.keys(states).slice(0, 11).map(pill));
   const dialog = h("dialog.help", { "aria-label": "Keys and colours" }, h("form", { method: "dialog" },
     h("h2", null, "Keys"), list(keysOfPage), h("h2", null, "In a drawing that has the focus"), list(keysOfDrawing),
     h("h2", null, "States"), legend,

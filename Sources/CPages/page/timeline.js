@@ -35,7 +35,7 @@ class Timeline extends Chart {
   wantedHeight(height) {
     this.#arrange(height);
     const { rows } = this;
-    return Math.max(height, rows.length ? rows.at(-1).bottom + 8 : 0);
+    return max(height, rows.length ? rows.at(-1).bottom + 8 : 0);
   }
 
   /** Gives each lane its place. */
@@ -46,12 +46,12 @@ class Timeline extends Chart {
     const numbers = names.map((name) => {
       const used = lanes.workers.get(name)?.lanes.length ?? 0;
       const all = slots.get(name) ?? 0;
-      return Math.max(used, all <= 64 ? all : 0, 1);
+      return max(used, all <= 64 ? all : 0, 1);
     });
     const sum = numbers.reduce((a, b) => a + b, 0);
     const strip = this.ownsWheel ? stripHeight + 10 : 0;
     const room = height - axisHeight - 10 - strip - workerGap * names.length;
-    const lane = Math.min(Math.max(Math.floor(room / Math.max(sum, 1)), sum > 400 ? 3 : 7), 34);
+    const lane = min(max(floor(room / max(sum, 1)), sum > 400 ? 3 : 7), 34);
     this.laneHeight = lane;
     this.slotCount = sum;
     let top = axisHeight + 6 + strip;
@@ -71,7 +71,7 @@ class Timeline extends Chart {
     if (this.isLive) {
       if (this.span) return [end - this.span, end + this.span * 0.02];
       const from = origin ?? lanes.first;
-      const length = Math.max(end - from, 1);
+      const length = max(end - from, 1);
       return [from - length * 0.005, end + length * 0.015];
     }
     return this.fixed;
@@ -86,7 +86,7 @@ class Timeline extends Chart {
   zoom(factor, x) {
     const { from, to, perMs } = this.#scale();
     const middle = x === undefined ? (from + to) / 2 : from + (x - this.gutter) / perMs;
-    const length = Math.min(Math.max((to - from) / factor, 0.05), 86_400_000 * 7);
+    const length = min(max((to - from) / factor, 0.05), 86_400_000 * 7);
     if (this.isLive && this.span && x === undefined) {
       this.span = length;
     } else {
@@ -136,7 +136,7 @@ class Timeline extends Chart {
     const { from, perMs } = this.#scale();
     const row = this.rows.find((one) => y >= one.top && y < one.bottom);
     if (!row || x < this.gutter) return null;
-    const lane = row.lanes[Math.floor((y - row.top) / this.laneHeight)];
+    const lane = row.lanes[floor((y - row.top) / this.laneHeight)];
     if (!lane) return null;
     const time = from + (x - this.gutter) / perMs;
     const near = 3 / perMs;
@@ -170,7 +170,7 @@ class Timeline extends Chart {
       name && this.source().origin === null ? tipLine("run", shown(name)) : null,
       tipLine("worker", bar.worker),
       tipLine("ran", duration(end - bar.start)),
-      tipLine("waited", duration(Math.max(bar.start - bar.readyAt, 0))),
+      tipLine("waited", duration(max(bar.start - bar.readyAt, 0))),
       bar.message ? h("div.message", null, shown(bar.message).slice(0, 200)) : null,
     ].filter(Boolean);
   }
@@ -189,7 +189,7 @@ class Timeline extends Chart {
     if (!bars.length) return false;
     const place = bars.indexOf(this.#chosen);
     const next = place < 0 ? (step > 0 ? 0 : bars.length - 1) : place + step;
-    this.#chosen = bars[Math.min(Math.max(next, 0), bars.length - 1)];
+    this.#chosen = bars[min(max(next, 0), bars.length - 1)];
     const { x, y } = this.#place(this.#chosen);
     const box = this.canvas.getBoundingClientRect();
     showTip({ clientX: box.left + x, clientY: box.top + y }, ...this.#tip(this.#chosen));
@@ -201,7 +201,7 @@ class Timeline extends Chart {
     const { from, perMs } = this.#scale();
     const row = this.rows.find((one) => one.name === bar.worker);
     return {
-      x: Math.max(this.gutter, this.gutter + (bar.start - from) * perMs),
+      x: max(this.gutter, this.gutter + (bar.start - from) * perMs),
       y: row.top + bar.lane.index * this.laneHeight,
     };
   }
@@ -212,7 +212,7 @@ class Timeline extends Chart {
     const { pen, width, height } = this;
     this.#arrange(this.frame.clientHeight);
     const wanted = this.rows.length ? this.rows.at(-1).bottom + 8 : 0;
-    if (Math.max(this.frame.clientHeight, wanted) !== height) return this.refit();
+    if (max(this.frame.clientHeight, wanted) !== height) return this.refit();
     const scale = this.#scale();
     pen.clearRect(0, 0, width, height);
     pen.font = `11px ${fontOfCanvas}`;
@@ -224,7 +224,7 @@ class Timeline extends Chart {
     pen.rect(this.gutter, 0, width - this.gutter, height);
     pen.clip();
     this.#drawAxis(scale);
-    const now = Math.min(this.source().end, cluster.now());
+    const now = min(this.source().end, cluster.now());
     for (const row of this.rows) {
       row.lanes.forEach((lane, index) => {
         this.#drawLane(lane, row.top + index * this.laneHeight, scale, now);
@@ -240,16 +240,16 @@ class Timeline extends Chart {
     const { pen, gutter } = this;
     const now = cluster.now();
     const changes = new Float32Array(Math.ceil(pixels) + 2);
-    const at = (time) => Math.min(Math.max((time - from) * perMs, 0), pixels);
+    const at = (time) => min(max((time - from) * perMs, 0), pixels);
     const add = (x, number) => {
-      changes[Math.floor(x)] += number * (1 - (x % 1));
-      changes[Math.floor(x) + 1] += number * (x % 1);
+      changes[floor(x)] += number * (1 - (x % 1));
+      changes[floor(x) + 1] += number * (x % 1);
     };
     for (const row of this.rows) {
       for (const lane of row.lanes) {
         for (let index = firstAfter(lane.bars, from); index < lane.bars.length; index += 1) {
           add(at(lane.bars[index].start), 1);
-          add(at(Math.min(lane.bars[index].end, now)), -1);
+          add(at(min(lane.bars[index].end, now)), -1);
         }
       }
     }
@@ -259,7 +259,7 @@ class Timeline extends Chart {
     let used = 0;
     for (let x = 0; x <= pixels; x += 1) {
       used += changes[x];
-      pen.lineTo(gutter + x, bottom - (stripHeight * Math.min(used, this.slotCount)) / Math.max(this.slotCount, 1));
+      pen.lineTo(gutter + x, bottom - (stripHeight * min(used, this.slotCount)) / max(this.slotCount, 1));
     }
     pen.lineTo(gutter + pixels, bottom);
     pen.fillStyle = colours.names.running;
@@ -321,7 +321,7 @@ class Timeline extends Chart {
       const x = gutter + (bar.start - from) * perMs;
       const right = gutter + (end - from) * perMs;
       if (right < drawn + 0.5 && bar !== this.#chosen) continue;
-      const wide = Math.max(right - x - (right - x > 4 ? 1 : 0), 1);
+      const wide = max(right - x - (right - x > 4 ? 1 : 0), 1);
       drawn = x + wide;
       this.#drawBar(bar, x, top + inset, wide, barHeight, isRunning);
     }
@@ -354,7 +354,7 @@ class Timeline extends Chart {
     if (wide > 22 && tall >= 12 && !isFailed) {
       pen.fillStyle = bar.state === "cancelled" ? colours.names.muted : colour.ink;
       pen.textAlign = "left";
-      const left = Math.max(x, this.gutter);
+      const left = max(x, this.gutter);
       const text = fitted(pen, bar.node, x + wide - left - 10);
       if (text) pen.fillText(text, left + 5, y + tall / 2 + 0.5);
     }
@@ -394,7 +394,7 @@ function firstAfter(bars, time) {
 
 /** A text, cut so that it fits. */
 function fitted(pen, text, width) {
-  const letters = Math.floor(width / 6);
+  const letters = floor(width / 6);
   if (text.length <= letters) return text;
   return letters > 3 ? `${text.slice(0, letters - 1)}…` : "";
 }

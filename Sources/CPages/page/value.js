@@ -67,7 +67,7 @@ function textView(text) {
     put(note, left > 0 ? `${bytes(length)} of ${bytes(text.length)} shown` : bytes(text.length));
   };
   more.addEventListener("click", () => {
-    const next = Math.min(text.length, length + lettersMore);
+    const next = min(text.length, length + lettersMore);
     pre.append(shown(text.slice(length, next)));
     length = next;
     say();
@@ -111,7 +111,7 @@ function branch(name, value, depth) {
 
 function addEntries(fold, value, keys, from, depth) {
   const size = keys?.length ?? value.length;
-  const to = Math.min(size, from + entriesAtOnce);
+  const to = min(size, from + entriesAtOnce);
   for (let index = from; index < to; index += 1) {
     fold.append(branch(keys ? keys[index] : String(index), value[keys ? keys[index] : index], depth + 1));
   }
@@ -151,7 +151,7 @@ const isBlock = (block) =>
   block?.type === "image" && imageTypes.has(block.mimeType) && /^[A-Za-z0-9+/=\s]*$/.test(block.data ?? "-");
 
 function picture(block) {
-  const size = Math.floor((block.data.length * 3) / 4);
+  const size = floor((block.data.length * 3) / 4);
   const image = h("img.picture", { alt: `An image of ${bytes(size)}`, src: `data:${block.mimeType};base64,${block.data}` });
   return h("figure", null, image, h("figcaption.muted", null, `${block.mimeType}, ${bytes(size)}`));
 }
