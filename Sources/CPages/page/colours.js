@@ -17,7 +17,7 @@ const colours = {
     const probe = h("i", { hidden: true });
     document.body.append(probe);
     const all = [
-      "bg", "panel", "line", "faint", "text", "muted", "accent", "track", "waiting", "ready",
+      "bg", "panel", "line", "faint", "text", "muted", "accent", "critical", "track", "waiting", "ready",
       "running", "succeeded", "failed", "skipped", "cancelled", "pausing", "approval",
     ];
     for (const name of all) {

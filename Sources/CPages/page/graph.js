@@ -306,7 +306,7 @@ class Graph extends Chart {
     pen.strokeStyle = colours.names.muted;
     pen.lineWidth = 1.5 / scale;
     pen.stroke(near);
-    pen.strokeStyle = colours.names.accent;
+    pen.strokeStyle = colours.names.critical;
     pen.lineWidth = 3 / scale;
     pen.lineCap = "round";
     pen.stroke(thick);
@@ -355,7 +355,7 @@ class Graph extends Chart {
   }
 
   #drawRings(item, index, x, y, w, t) {
-    if (this.#critical.has(index) && w >= 7) this.#ring(x, y, w, t, colours.names.accent, 2);
+    if (this.#critical.has(index) && w >= 7) this.#ring(x, y, w, t, colours.names.critical, 2);
     if (item === this.#hovered || item === this.#chosen) {
       this.#ring(x - 1.5, y - 1.5, w + 3, t + 3, colours.names.text, 1.5);
     }
