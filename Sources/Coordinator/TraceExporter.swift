@@ -32,7 +32,7 @@ final class TraceExporter {
     private(set) var dropped = 0
 
     /// Spans of a request.
-    private static let batch = 512
+    private static let batch = 256
     /// Spans that may wait; runs beyond that are dropped.
     private static let mostWaiting = 20_000
     private static let mostRequests = 2

@@ -3,7 +3,6 @@
 
 public import Core
 public import Metrics
-internal import Plans
 internal import Runs
 internal import Scheduling
 internal import Wire
@@ -186,37 +185,26 @@ extension CoordinatorMachine {
     ///
     /// The hot path: a few nanoseconds.
     mutating func countNode(_ node: Int, _ run: Int) {
-        let (status, work, queued) = course(of: node, run)
-        counters.tools.change(row(of: node, run)) { numbers in
-            switch status {
-            case .succeeded:
-                numbers.succeeded += 1
-                numbers.duration.observe(microseconds: work)
-                numbers.queue.observe(microseconds: queued)
-            case .failed: numbers.failed += 1
-            case .skipped: numbers.skipped += 1
-            default: numbers.cancelled += 1
-            }
-        }
+        let measured = runs[run].measure(node)
+        counters.tools.countNode(
+            row(of: measured.tool),
+            measured.status,
+            work: Int(measured.work),
+            queued: Int(measured.queued)
+        )
     }
 
     /// Counts an attempt that ran and failed.
     mutating func countFailedAttempt(_ node: Int, _ run: Int) {
-        let (_, work, queued) = course(of: node, run)
-        counters.tools.change(row(of: node, run)) { numbers in
-            numbers.failedAttempts += 1
-            numbers.duration.observe(microseconds: work)
-            numbers.queue.observe(microseconds: queued)
-        }
+        let measured = runs[run].measure(node)
+        counters.tools.countFailure(
+            row(of: measured.tool),
+            work: Int(measured.work),
+            queued: Int(measured.queued)
+        )
     }
 
-    private func course(of node: Int, _ run: Int) -> (NodeStatus, work: Int, queued: Int) {
-        let course = runs[run].state.nodes[node]
-        return (course.status, Int(course.work), Int(course.queued))
-    }
-
-    private mutating func row(of node: Int, _ run: Int) -> Int {
-        let tool = runs[run].state.plan[node].tool
+    private mutating func row(of tool: String) -> Int {
         if let row = counters.tools.row(of: tool) { return row }
         let catalogue = fleet.catalogue
         return counters.tools.addRow(of: tool) { catalogue[$0] != nil }
@@ -240,5 +228,29 @@ extension DurationDocument {
             return nil
         }
         self.init(median: median, ninetyFifth: most)
+    }
+}
+
+extension ToolTable {
+    fileprivate mutating func countNode(_ row: Int, _ status: NodeStatus, work: Int, queued: Int) {
+        switch status {
+        case .succeeded:
+            change(row) { numbers in
+                numbers.succeeded += 1
+                numbers.duration.observe(microseconds: work)
+                numbers.queue.observe(microseconds: queued)
+            }
+        case .failed: change(row) { $0.failed += 1 }
+        case .skipped: change(row) { $0.skipped += 1 }
+        default: change(row) { $0.cancelled += 1 }
+        }
+    }
+
+    fileprivate mutating func countFailure(_ row: Int, work: Int, queued: Int) {
+        change(row) { numbers in
+            numbers.failedAttempts += 1
+            numbers.duration.observe(microseconds: work)
+            numbers.queue.observe(microseconds: queued)
+        }
     }
 }

@@ -111,6 +111,16 @@ struct HeldRun: Sendable {
         return event
     }
 
+    /// What is counted of a node.
+    ///
+    /// It mutates nothing; see `apply` for why it says that it may.
+    mutating func measure(
+        _ node: Int
+    ) -> (tool: String, status: NodeStatus, work: Int32, queued: Int32) {
+        let course = state.nodes[node]
+        return (state.plan[node].tool, course.status, course.work, course.queued)
+    }
+
     /// The bytes to book.
     mutating func takeUnbooked() -> Int {
         isUnbooked = false
