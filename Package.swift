@@ -380,8 +380,8 @@ let package = Package(
         .target(
             name: "FuzzKit",
             dependencies: [
-                "Core", "JSON", "MCP", "MCPServer", "YAML", "Plans", "Wire", "PlannerCore",
-                "CoordinatorCore", "TestKit", ordered,
+                "Core", "JSON", "MCP", "MCPServer", "Gateway", "HTTPRequests", "YAML", "Plans",
+                "Wire", "PlannerCore", "CoordinatorCore", "TestKit", ordered,
             ],
             path: "Tests/FuzzKit",
             swiftSettings: settings

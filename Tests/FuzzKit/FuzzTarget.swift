@@ -17,6 +17,8 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
     case yaml
     /// The lines of a client of MCP.
     case mcp
+    /// A request over HTTP.
+    case http
 
     /// Tries the bytes; throws if a property does not hold, and traps if the code does.
     public func run(_ bytes: [UInt8]) throws {
@@ -27,6 +29,7 @@ public enum FuzzTarget: String, Sendable, CaseIterable {
         case .goal: try tryGoal(bytes)
         case .yaml: try tryYAML(bytes)
         case .mcp: try tryMCP(bytes)
+        case .http: try tryHTTP(bytes)
         }
     }
 }

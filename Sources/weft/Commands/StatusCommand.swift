@@ -42,6 +42,7 @@ struct StatusCommand: ParsableCommand {
             ("nodes", "\(status.settledNodes) done since the start"),
             ("tools", "\(status.tools)"),
             ("connections", "\(status.connections)"),
+            ("page", status.page.map(Text.printable) ?? "none"),
         ])
     }
 }
