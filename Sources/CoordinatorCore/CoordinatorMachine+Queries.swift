@@ -54,7 +54,7 @@ extension CoordinatorMachine {
                 return refuse(get, bytes: outputBytes, id, in: &turn)
             }
             if get.what == .story || get.what == .logs {
-                return tellNode(get, run, index(of: get.node, in: run) ?? 0, id, in: &turn)
+                return tellNode(get, run, index(of: get.node, in: run), id, in: &turn)
             }
             page = runPage(get, run, from: from, turn.now)
         }
@@ -372,7 +372,7 @@ extension GetKind {
     /// Whether a node has to be named.
     fileprivate var isAboutNode: Bool {
         switch self {
-        case .node, .story, .logs: true
+        case .node, .logs: true
         default: false
         }
     }

@@ -1,5 +1,5 @@
-// What happened to one node: its story, and what its tool wrote. Both are records; with a journal
-// they are read from there, and the connection that asked waits meanwhile.
+// What happened to one node, or to all: the story, and what a tool wrote. Both are records; with a
+// journal they are read from there, and the connection that asked waits meanwhile.
 
 public import Core
 internal import DequeModule
@@ -8,7 +8,7 @@ internal import Plans
 public import Runs
 internal import Wire
 
-/// A question for records of one node that are on disk.
+/// A question for records of nodes that are on disk.
 public struct NodeQuestion: Sendable {
     /// Who asked.
     let connection: ConnectionID
@@ -18,8 +18,8 @@ public struct NodeQuestion: Sendable {
     let held: [(attempt: Int32, text: ToolText)]
     /// The run.
     public let run: RunID
-    /// The node, by its position in the plan.
-    public let node: Int
+    /// The node, by its position in the plan; nil for all.
+    public let node: Int?
     /// The position among the records of the run to begin with.
     public let from: Int
     /// How many records at most, about.
@@ -27,17 +27,18 @@ public struct NodeQuestion: Sendable {
 
     /// Whether a record belongs to the answer.
     public func wants(_ record: RunRecord) -> Bool {
-        guard record.change.node == node else { return false }
+        guard let about = record.change.node, about == node ?? about else { return false }
         return record.change.isToolText == (asked.what == .logs)
     }
 }
 
 extension CoordinatorMachine {
-    /// Answers a question for the story or the log of a node, now or when the disk was read.
+    /// Answers a question for the story of a node or all nodes, or for the log of a node, now or when
+    /// the disk was read.
     mutating func tellNode(
         _ get: Get,
         _ run: Int,
-        _ node: Int,
+        _ node: Int?,
         _ id: ConnectionID,
         in turn: inout CoordinatorTurn
     ) {
@@ -49,7 +50,7 @@ extension CoordinatorMachine {
             let question = NodeQuestion(
                 connection: id,
                 asked: get,
-                held: runs[run].texts.held(of: node),
+                held: node.map { runs[run].texts.held(of: $0) } ?? [],
                 run: runs[run].id,
                 node: node,
                 from: from,
@@ -60,7 +61,7 @@ extension CoordinatorMachine {
             return
         }
         let page: (data: JSONPieces, next: Int?)
-        if get.what == .logs {
+        if get.what == .logs, let node {
             let written = runs[run].texts.kept.filter { $0.change.node == node }
             let document = logDocument(run, node, written, runs[run].texts.held(of: node))
             page = (JSONPieces(document.json), nil)
@@ -86,9 +87,9 @@ extension CoordinatorMachine {
         }
         let get = question.asked
         let data: RawJSON
-        if get.what == .logs {
+        if get.what == .logs, let node = question.node {
             let held = next == nil ? question.held : []
-            data = logDocument(run, question.node, records ?? [], held).json
+            data = logDocument(run, node, records ?? [], held).json
         } else {
             data = storyDocument(run, question.node, isComplete: records != nil, records ?? []).json
         }
@@ -97,10 +98,11 @@ extension CoordinatorMachine {
 
     // MARK: - Stories
 
-    /// A page of the records of a node, the oldest first; `from` counts the kept records of the run.
+    /// A page of the records of a node or all, the oldest first; `from` counts the kept records of the
+    /// run.
     private func storyPage(
         _ run: Int,
-        _ node: Int,
+        _ node: Int?,
         from: Int,
         limit: Int
     ) -> (data: JSONPieces, next: Int?) {
@@ -112,9 +114,9 @@ extension CoordinatorMachine {
             defer { position += 1 }
             work.look()
             let entry = log.entries[position]
-            guard entry.node == node, let record = runs[run].state.record(of: entry) else {
-                continue
-            }
+            guard let about = entry.node, about == node ?? about,
+                let record = runs[run].state.record(of: entry)
+            else { continue }
             work.write(bytes: 100)
             records.append(record)
         }
@@ -124,13 +126,13 @@ extension CoordinatorMachine {
 
     private func storyDocument(
         _ run: Int,
-        _ node: Int,
+        _ node: Int?,
         isComplete: Bool,
         _ records: [RunRecord]
     ) -> StoryDocument {
         StoryDocument(
             run: runs[run].id,
-            node: runs[run].state.plan[node].id,
+            node: node.map { runs[run].state.plan[$0].id },
             isComplete: isComplete,
             records: records.map { RunRecord(at: $0.at, $0.change.withoutPayload).document }
         )

@@ -91,6 +91,23 @@ package struct NodeFacts: Sendable, Equatable {
             guard let record = try? RunRecord(decoding: text) else { continue }
             reader.read(record)
         }
+        add(reader)
+    }
+
+    /// Takes over what the story of all nodes has.
+    package static func add(_ story: StoryDocument, to nodes: inout [NodeFacts]) {
+        guard story.isComplete else { return }
+        var readers = [StoryReader](repeating: StoryReader(), count: nodes.count)
+        for text in story.records {
+            guard let record = try? RunRecord(decoding: text), let node = record.change.node,
+                nodes.indices.contains(node)
+            else { continue }
+            readers[node].read(record)
+        }
+        for (node, reader) in readers.enumerated() { nodes[node].add(reader) }
+    }
+
+    private mutating func add(_ reader: StoryReader) {
         readyAt = reader.firstReadyAt ?? readyAt
         approval = reader.approval
         if !reader.attempts.isEmpty { attempts = reader.attempts }

@@ -103,6 +103,11 @@ struct Weft: ParsableCommand {
     /// takes more time than the rest of the program's start.
     static func asksOnlyForHelp(_ arguments: [String]) -> Bool {
         guard let last = arguments.last else { return true }
+        // For shells and manuals; the parser alone knows what follows.
+        let pseudo = [
+            "---completion", "--generate-completion-script", "--experimental-dump-help",
+        ]
+        if let first = arguments.first, pseudo.contains(first) { return true }
         var command: any ParsableCommand.Type = Weft.self
         for argument in arguments.dropLast() {
             let next = command.configuration.subcommands.first {

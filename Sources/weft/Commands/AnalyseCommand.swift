@@ -28,7 +28,11 @@ struct AnalyseCommand: ParsableCommand {
     /// Steps of the critical path that are listed.
     private static let listed = 10
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var id: RunID?
     @Option(
         help: ArgumentHelp(

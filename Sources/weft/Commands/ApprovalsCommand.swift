@@ -20,7 +20,11 @@ struct ApprovalsCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("Only this run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("Only this run.", valueName: "run"),
+        completion: Completions.activeRuns,
+        transform: runID
+    )
     var id: RunID?
     @OptionGroup var connection: ConnectionOptions
     @Flag(help: "Print the coordinator's answer as JSON.")

@@ -46,9 +46,17 @@ struct DenyCommand: ParsableCommand {
 
 /// What both commands take.
 struct ApprovalAnswerOptions: ParsableArguments {
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.activeRuns,
+        transform: runID
+    )
     var id: RunID
-    @Argument(help: ArgumentHelp("The nodes.", valueName: "node"), transform: nodeID)
+    @Argument(
+        help: ArgumentHelp("The nodes.", valueName: "node"),
+        completion: Completions.nodes,
+        transform: nodeID
+    )
     var nodes: [NodeID] = []
     @Flag(help: "All nodes of the run that wait now.")
     var all = false

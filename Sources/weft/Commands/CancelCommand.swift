@@ -19,7 +19,11 @@ struct CancelCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.activeRuns,
+        transform: runID
+    )
     var id: RunID
     @Option(help: ArgumentHelp("Why, for those who watch it.", valueName: "text"))
     var reason: String?

@@ -15,7 +15,10 @@ struct DrainCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: "The worker's name, as `weft workers` lists it.")
+    @Argument(
+        help: "The worker's name, as `weft workers` lists it.",
+        completion: Completions.workers
+    )
     var worker: String
     @Option(
         help: ArgumentHelp("How long what it runs may take.", valueName: "duration"),

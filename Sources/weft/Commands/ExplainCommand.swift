@@ -19,9 +19,13 @@ struct ExplainCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.activeRuns,
+        transform: runID
+    )
     var id: RunID
-    @Argument(help: "One node of it.", transform: nodeID)
+    @Argument(help: "One node of it.", completion: Completions.nodes, transform: nodeID)
     var node: NodeID?
     @OptionGroup var connection: ConnectionOptions
     @Flag(help: "Print {\"run\",\"status\",\"nodes\",\"total\",\"groups\"} as JSON.")

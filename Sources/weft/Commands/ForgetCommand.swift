@@ -16,7 +16,11 @@ struct ForgetCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The runs.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The runs.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var runs: [RunID] = []
     @OptionGroup var connection: ConnectionOptions
 

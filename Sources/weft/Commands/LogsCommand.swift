@@ -20,9 +20,13 @@ struct LogsCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var id: RunID
-    @Argument(help: "One node of it.", transform: nodeID)
+    @Argument(help: "One node of it.", completion: Completions.nodes, transform: nodeID)
     var node: NodeID
     @Option(
         help: ArgumentHelp(

@@ -79,7 +79,11 @@ struct AddPlanCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var id: RunID?
     @Option(help: ArgumentHelp("The goal that the plan reaches.", valueName: "text"))
     var goal: String?

@@ -34,7 +34,11 @@ struct ReportCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var id: RunID
     @Option(
         help: ArgumentHelp(

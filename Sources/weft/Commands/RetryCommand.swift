@@ -22,7 +22,11 @@ struct RetryCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.runs,
+        transform: runID
+    )
     var id: RunID
     @Flag(help: "Only what did not succeed runs again (the default).")
     var failed = false
@@ -31,6 +35,7 @@ struct RetryCommand: ParsableCommand {
             "This node runs again, too, with all that depends on it; may be repeated.",
             valueName: "node"
         ),
+        completion: Completions.nodes,
         transform: nodeID
     )
     var node: [NodeID] = []

@@ -25,7 +25,11 @@ struct WatchCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run"), transform: runID)
+    @Argument(
+        help: ArgumentHelp("The run.", valueName: "run"),
+        completion: Completions.activeRuns,
+        transform: runID
+    )
     var id: RunID
     @Option(
         help: ArgumentHelp(

@@ -11,7 +11,8 @@ struct ApprovalFlags: ParsableArguments {
             "A tool whose nodes a person approves, beside those that always need it; may be "
                 + "repeated, and * is all.",
             valueName: "tool"
-        )
+        ),
+        completion: Completions.tools
     )
     var approve: [String] = []
     @Option(

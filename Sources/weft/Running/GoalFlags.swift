@@ -64,7 +64,8 @@ struct GoalFlags: ParsableArguments {
         help: ArgumentHelp(
             "A tool that the run may use, and no other; may be repeated (default: all).",
             valueName: "tool"
-        )
+        ),
+        completion: Completions.tools
     )
     var allowTool: [String] = []
     @Option(help: "When the model fails in mid-plan, running nodes finish or cancel.")

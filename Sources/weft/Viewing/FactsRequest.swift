@@ -6,10 +6,10 @@ internal import JSON
 internal import Reports
 internal import Wire
 
-/// One request for the facts of a run: its nodes, then what only answers about single nodes have,
-/// then the run itself.
+/// One request for the facts of a run: its nodes, its graph, then stories of nodes, then the run
+/// itself.
 final class FactsRequest {
-    /// What is asked for beside the run and the list of its nodes; each costs a question a node.
+    /// What is asked for beside the run and the list of its nodes.
     struct Wants: OptionSet {
         let rawValue: Int
 
@@ -23,14 +23,19 @@ final class FactsRequest {
 
     /// Questions that wait for their answers at a time.
     private static let window = 64
-    /// Stories that are asked for at most: each is read from the journal.
-    static let maximumStories = 250
+    /// Stories that are asked for one by one, each read from the journal; for more of them that of all
+    /// nodes is read once.
+    private static let singleStories = 50
+    /// Stories that are asked for of a run that is too large for that.
+    private static let maximumStories = 250
+    private static let largeRun = 200_000
 
     private let client: LastingClient
     private let run: RunID
     private let then: (Result<RunFacts, ClientError>) -> Void
     private var nodes: [NodeFacts] = []
-    private var questions: [(what: GetKind, node: Int)] = []
+    /// The nodes whose stories are asked for.
+    private var questions: [Int] = []
     private var asked = 0
     private var answered = 0
     private var wants: Wants
@@ -93,53 +98,78 @@ final class FactsRequest {
             goOn(true)
         } then: { [self] result in
             if case .failure(let error) = result { return finish(.failure(error)) }
-            if wants.contains(.dependencies) {
-                questions = nodes.indices.map { (.node, $0) }
-            }
-            if wants.contains(.attempts) {
-                let retried = nodes.indices.filter { nodes[$0].hasMoreToTell }
-                questions += retried.prefix(Self.maximumStories).map { (.story, $0) }
-                if retried.count > Self.maximumStories {
-                    Shell.tell(
-                        "Earlier attempts are left out of "
-                            + Text.count(retried.count - Self.maximumStories, "node") + "."
-                    )
+            if wants.contains(.dependencies) { askForGraph() } else { askForAttempts() }
+        }
+    }
+
+    private func askForGraph() {
+        client.get(.graph, id: run.text) { [self] result in
+            do {
+                // Nodes that were added meanwhile are left out.
+                let graph = try GraphPage(decoding: try result.get()).nodes.prefix(nodes.count)
+                for (node, entry) in graph.enumerated() {
+                    nodes[node].dependencies = entry.dependencies.compactMap {
+                        nodes.indices.contains($0) ? nodes[$0].id : nil
+                    }
                 }
+                askForAttempts()
+            } catch {
+                fail(error)
             }
-            askOn()
+        }
+    }
+
+    private func askForAttempts() {
+        let retried = nodes.indices.filter { nodes[$0].hasMoreToTell }
+        askForStories(of: wants.contains(.attempts) ? retried : [])
+    }
+
+    /// Asks for the stories of nodes, and then for the run.
+    private func askForStories(of wanted: [Int]) {
+        guard wanted.count > Self.singleStories else {
+            questions += wanted
+            return askOn()
+        }
+        guard nodes.count <= Self.largeRun else {
+            let left = wanted.count - Self.maximumStories
+            if left > 0 {
+                Shell.tell("Earlier attempts are left out of \(Text.count(left, "node")).")
+            }
+            questions += wanted.prefix(Self.maximumStories)
+            return askOn()
+        }
+        client.get(.story, id: run.text) { [self] result in
+            do {
+                NodeFacts.add(try StoryDocument(decoding: try result.get()), to: &nodes)
+                told.formUnion(nodes.indices)
+                askOn()
+            } catch {
+                fail(error)
+            }
         }
     }
 
     /// Keeps the window full; asks for the run when all else is there.
     private func askOn() {
         while asked < questions.count, asked - answered < Self.window, !isDone {
-            let question = questions[asked]
+            let node = questions[asked]
             asked += 1
-            client.get(question.what, id: run.text, node: nodes[question.node].id) { [self] in
-                receive($0, to: question.what, question.node)
+            client.get(.story, id: run.text, node: nodes[node].id) { [self] in
+                receive($0, about: node)
             }
         }
         if answered == questions.count, !isDone { askForRun() }
     }
 
-    private func receive(_ result: Result<RawJSON, ClientError>, to what: GetKind, _ node: Int) {
+    private func receive(_ result: Result<RawJSON, ClientError>, about node: Int) {
         guard !isDone else { return }
         do {
-            let answer = try result.get()
-            if what == .story {
-                nodes[node].add(try StoryDocument(decoding: answer))
-                told.insert(node)
-            } else {
-                nodes[node].dependencies = try NodeDetails(decoding: answer).dependencies
-            }
+            nodes[node].add(try StoryDocument(decoding: try result.get()))
+            told.insert(node)
             answered += 1
             askOn()
-        } catch let error as WireError {
-            finish(.failure(.unreadable(error)))
-        } catch let error as ClientError {
-            finish(.failure(error))
         } catch {
-            preconditionFailure("nothing else is thrown: \(error)")
+            fail(error)
         }
     }
 
@@ -150,16 +180,18 @@ final class FactsRequest {
                 let facts = RunFacts(run: document, nodes: nodes)
                 guard wants.contains(.criticalStories) else { return finish(.success(facts)) }
                 wants.remove(.criticalStories)
-                questions += facts.criticalNodesWithMore.filter { !told.contains($0) }
-                    .prefix(Self.maximumStories).map { (.story, $0) }
-                askOn()
-            } catch let error as WireError {
-                finish(.failure(.unreadable(error)))
-            } catch let error as ClientError {
-                finish(.failure(error))
+                askForStories(of: facts.criticalNodesWithMore.filter { !told.contains($0) })
             } catch {
-                preconditionFailure("nothing else is thrown: \(error)")
+                fail(error)
             }
+        }
+    }
+
+    private func fail(_ error: any Error) {
+        switch error {
+        case let error as WireError: finish(.failure(.unreadable(error)))
+        case let error as ClientError: finish(.failure(error))
+        default: preconditionFailure("nothing else is thrown: \(error)")
         }
     }
 
