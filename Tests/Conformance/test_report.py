@@ -94,6 +94,33 @@ class ReportTest(CoordinatorTest):
         self.mixed()
         self.check(run, worker)
 
+    def test_every_attempt_of_many_nodes(self):
+        """In memory and on disk; of so many nodes all records are read at once."""
+        peer, count = self.client(), 60
+        worker = self.coordinator.worker([{"name": "u", "idempotent": True, "max_attempts": 2}],
+                                         slots=count)
+        run = self.submit(peer, plan(*((f"n{place}", "u", {}) for place in range(count))),
+                          watch="end")
+        for place in range(2 * count):
+            attempt = worker.skip_to("dispatch")["attempt"]
+            if place < count:
+                error = {"code": "tool_error", "message": "again", "retryable": True}
+                worker.send(type="result", attempt=attempt, ok=False, error=error)
+            else:
+                worker.send(type="result", attempt=attempt, ok=True, output=None)
+        self.end(peer, run)
+        for _ in range(2):
+            trace = json.loads(self.weft("report", run, "--format", "timeline"))
+            slices = [(one["args"]["node"], one["args"]["attempt"], one["args"]["outcome"])
+                      for one in trace["traceEvents"] if one["ph"] == "X"]
+            self.assertEqual(sorted(slices), sorted(
+                (f"n{place}", number, outcome) for place in range(count)
+                for number, outcome in ((1, "retried"), (2, "succeeded"))))
+            self.mixed()
+        story = self.get(peer, "story", id=run)
+        self.assertNotIn("node", story)
+        self.assertEqual({record["node"] for record in story["records"]}, set(range(count)))
+
     def test_many_runs_together(self):
         run, _ = self.mixed()
         other, _ = self.mixed()
@@ -102,9 +129,9 @@ class ReportTest(CoordinatorTest):
         walls = [one["wall_ms"] for one in document["slowest"]]
         self.assertEqual(walls, sorted(walls, reverse=True))
         self.assertAlmostEqual(sum(document["parts"].values()), sum(walls), delta=0.1)
-        self.assertEqual(document["tools"][0]["tool"], "t")
+        self.assertIn("t", {tool["tool"] for tool in document["tools"]})
         shown = self.weft("analyse", "--since", "1h")
-        self.assertRegex(shown, r"^\d+ runs: \d+ failed; \d+ nodes\n")
+        self.assertRegex(shown, r"^\d+ runs: .*\d+ failed; \d+ nodes\n")
         self.assertEqual(self.weft("analyse", "--label", "none such"), "No such runs are kept.\n")
         for mistake in ((), (run, "--since", "1h"), ("--since", "soon"), (run, "--label", "x")):
             self.weft("analyse", *mistake, status=2)

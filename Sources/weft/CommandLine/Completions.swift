@@ -32,7 +32,7 @@ enum Completions {
         else { return [] }
         return names(for: words, .graph, id: run, limit: 1000) { data in
             try GraphPage(decoding: data).nodes
-                .map { Name($0.id.text, about: "\($0.tool), \($0.status.rawValue)") }
+                .map { Name($0.id.text, about: "\($0.course.tool), \($0.course.status.rawValue)") }
         }
     }
 

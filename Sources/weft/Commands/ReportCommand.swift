@@ -78,8 +78,8 @@ struct ReportCommand: ParsableCommand {
     /// What the format needs beside the list of nodes.
     private var wants: FactsRequest.Wants {
         switch format {
-        case .html: [.dependencies, .attempts, .criticalStories]
-        case .timeline, .joblog: .attempts
+        case .html: [.outcomes, .dependencies, .attempts, .criticalStories]
+        case .timeline, .joblog: [.outcomes, .attempts]
         case .dot, .mermaid, .svg: .dependencies
         }
     }

@@ -9,7 +9,7 @@ internal import Wire
 /// One request for the facts of a run: its nodes, its graph, then stories of nodes, then the run
 /// itself.
 final class FactsRequest {
-    /// What is asked for beside the run and the list of its nodes.
+    /// What is asked for beside the run and the courses of its nodes.
     struct Wants: OptionSet {
         let rawValue: Int
 
@@ -19,6 +19,8 @@ final class FactsRequest {
         static let attempts = Wants(rawValue: 2)
         /// The stories of the nodes that bounded the wall time; needs the dependencies.
         static let criticalStories = Wants(rawValue: 4)
+        /// Why nodes failed, and how long outputs are; the outputs are sent for that.
+        static let outcomes = Wants(rawValue: 8)
     }
 
     /// Questions that wait for their answers at a time.
@@ -90,6 +92,7 @@ final class FactsRequest {
     }
 
     private func start() {
+        guard wants.contains(.outcomes) else { return askForGraph() }
         client.forEachPage(of: run) { [self] (page, goOn) throws(WireError) in
             try page.forEachNode { text, document in
                 if let id = NodeID(text) { nodes.append(NodeFacts(id, document)) }
@@ -105,8 +108,12 @@ final class FactsRequest {
     private func askForGraph() {
         client.get(.graph, id: run.text) { [self] result in
             do {
+                var graph = try GraphPage(decoding: try result.get()).nodes[...]
+                if !wants.contains(.outcomes) {
+                    nodes = graph.map { NodeFacts($0.id, $0.course) }
+                }
                 // Nodes that were added meanwhile are left out.
-                let graph = try GraphPage(decoding: try result.get()).nodes.prefix(nodes.count)
+                graph = graph.prefix(nodes.count)
                 for (node, entry) in graph.enumerated() {
                     nodes[node].dependencies = entry.dependencies.compactMap {
                         nodes.indices.contains($0) ? nodes[$0].id : nil
