@@ -34,8 +34,10 @@ public final class StandardInput {
     }
 
     /// Begins to read keys or other bytes as they come; `onEnd` is called once, in a later turn.
+    ///
+    /// Its first name is another one, so that a closure without a name always gets lines above.
     public convenience init(
-        loop: EventLoop,
+        bytesOn loop: EventLoop,
         onBytes: @escaping ([UInt8]) -> Void,
         onEnd: @escaping () -> Void
     ) {

@@ -68,7 +68,7 @@ final class TopRunner {
         session.output.onBroken = { [self] in session.end() }
         session.onInterrupt = { [self] in session.end(CommandFailure(.interrupted)) }
         enter()
-        input = StandardInput(loop: loop) { [self] bytes in
+        input = StandardInput(bytesOn: loop) { [self] bytes in
             read(bytes)
         } onEnd: { [self] in
             session.end()
