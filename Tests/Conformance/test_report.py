@@ -80,6 +80,18 @@ class ReportTest(CoordinatorTest):
         self.assertIn('"a" [label="a\\nt\\nsucceeded, 2 attempts"', dot)
         self.assertIn("n2 --> n3\n", self.weft("report", run, "--format", "mermaid"))
 
+        page = self.weft("report", run)
+        self.assertTrue(page.startswith("<!doctype html>"))
+        element = '<script type="application/json" id="weft-data">'
+        self.assertEqual(page.count(element), 1)
+        data = json.loads(page.split(element)[1].split("</script>")[0])
+        self.assertEqual([(node["id"], [one["outcome"] for one in node["attempts"]],
+                           node["dependencies"]) for node in data["nodes"]], [
+            ("a", ["retried", "succeeded"], []), ("b", ["succeeded"], []),
+            ("c", ["failed"], [0]), ("d", [], [2]), ("e", ["succeeded"], [1])])
+        self.assertEqual(data["nodes"][2]["error"]["message"], HOSTILE)
+        self.assertIn(HOSTILE, data["answer"])
+
         analysis = json.loads(self.weft("analyse", run, "--json"))
         self.assertAlmostEqual(sum(analysis["parts"].values()), analysis["wall_ms"], delta=0.01)
         self.assertLessEqual({step["node"] for step in analysis["critical_path"]}, set("abce"))

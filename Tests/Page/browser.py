@@ -71,7 +71,8 @@ class PageTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.coordinator = Served()
+        # Workers of the tests do not answer pings while a page is waited for.
+        cls.coordinator = Served(heartbeat="60s", lease="200s")
         cls.addClassCleanup(lambda: cls.coordinator.stop())
         cls.workers = [cls.coordinator.run_worker(f"w-{number}") for number in (1, 2)]
         for worker in cls.workers:

@@ -7,8 +7,6 @@ class Chart {
   width = 0;
   height = 0;
   isDirty = true;
-  /** Pictures drawn so far, for tests. */
-  pictures = 0;
   #observer;
   #pointers = new Map();
   #isOpen = true;
@@ -24,11 +22,18 @@ class Chart {
     this.#seeing = new IntersectionObserver(([entry]) => (this.#isSeen = entry.isIntersecting));
     this.#seeing.observe(this.frame);
     this.#listen();
-    const tick = () => {
+    let last = 0;
+    let usual = 16;
+    let drawn = 0;
+    const tick = (now) => {
       if (!this.#isOpen) return;
-      if (this.#isSeen && this.width > 0 && (this.isDirty || this.isMoving())) {
+      usual += (min(now - last, 200) - usual) * 0.1;
+      last = now;
+      // Where frames are late, what merely moves is drawn less often.
+      const isDue = this.isDirty || (this.isMoving() && (usual < 22 || now - drawn > 3 * usual));
+      if (this.#isSeen && this.width > 0 && isDue) {
         this.isDirty = false;
-        this.pictures += 1;
+        drawn = now;
         this.draw();
       }
       requestAnimationFrame(tick);

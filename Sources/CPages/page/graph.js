@@ -15,6 +15,9 @@ class Graph extends Chart {
   #layerOf = "";
   #flashes = new Map();
   #isFitted = true;
+  /** How many levels there are, and the most items of one. */
+  levels = 0;
+  tallest = 1;
   #view = { x: 0, y: 0, scale: 1 };
 
   /** open(node) is called for a node that is chosen, openGroup(tool, level) for a group. */
@@ -69,6 +72,10 @@ class Graph extends Chart {
     const old = new Map(this.#items.map((item) => [item.id, item]));
     this.#shape = this.model.shape;
     this.#items = graphItems(this.model.nodes);
+    const levels = [];
+    for (const item of this.#items) levels[item.level] = (levels[item.level] ?? 0) + 1;
+    this.levels = levels.length;
+    this.tallest = max(...levels, 1);
     this.#size = layOut(this.#items, this.width - 32, this.height - 32, this.isSideways);
     const now = performance.now();
     for (const item of this.#items) {

@@ -48,7 +48,7 @@ function layOut(items, width, height, isSideways) {
   for (let level = 0; level < levels.length; level += 1) levels[level] ??= [];
   orderLevels(items, levels);
   const isGrouped = items.some((item) => item.members);
-  const [box, gap] = items.length <= 64 || isGrouped ? [{ w: 138, h: 36 }, { along: 44, across: 10 }]
+  const [box, gap] = items.length <= 64 || isGrouped ? [{ w: isGrouped ? 170 : 138, h: 36 }, { along: 44, across: 10 }]
     : items.length <= 280 ? [{ w: 88, h: 26 }, { along: 34, across: 7 }]
       : [{ w: 20, h: 20 }, { along: 26, across: 6 }];
   const along = isSideways ? box.w : box.h;

@@ -20,7 +20,7 @@ function runView(run) {
     title: "Run",
     root,
     update(all) {
-      if (["all", run, "approvals", "theme", "tools"].some((one) => all.has(one))) throttled(root, draw);
+      if (["all", run, "approvals", "theme", "tools"].some((one) => all.has(one))) throttled(root, model, draw);
       if (all.has("theme")) for (const part of parts) part.redraw?.();
     },
     close() {
@@ -33,7 +33,7 @@ function runView(run) {
 }
 
 /** Calls a function now or, if that was just done, a little later. */
-function throttled(element, work) {
+function throttled(element, model, work) {
   if (element.pending) return;
   const since = performance.now() - (element.lastWork ?? -Infinity);
   const run = () => {
@@ -41,8 +41,10 @@ function throttled(element, work) {
     element.lastWork = performance.now();
     work();
   };
-  if (since > 150) run();
-  else element.pending = setTimeout(run, 150 - since);
+  // The more there is, the less often: what it costs must stay a small part of the time.
+  const pause = 150 + min(model.nodes.length / 8, 350);
+  if (since > pause) run();
+  else element.pending = setTimeout(run, pause - since);
 }
 
 function runParts(model) {
@@ -232,14 +234,12 @@ function graphPart(model, nodes) {
     redraw: () => graph.redraw(),
     update() {
       const { nodes: all } = model;
-      const levels = [];
-      for (const node of all) levels[node.level] = (levels[node.level] ?? 0) + 1;
-      const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(levels.length, "level")}` : "";
+      graph.update();
+      const words = model.hasGraph ? `${counted(model.total, "node")} in ${counted(graph.levels, "level")}` : "";
       // A small plan needs little room.
-      graph.frame.style.height = `min(62vh, ${min(max(60 + 56 * max(...levels, 0), 170), 440)}px)`;
+      graph.frame.style.height = `min(62vh, ${min(max(60 + 56 * graph.tallest, 170), 440)}px)`;
       if (model.total > nodesLimit) put(note, `The first ${count(nodesLimit)} of ${words}`);
       else put(note, all.length > groupsFrom ? `${words}, drawn by level and tool` : words);
-      graph.update();
     },
     close: () => graph.close(),
   };
