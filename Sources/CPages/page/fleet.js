@@ -40,13 +40,15 @@ function streamView() {
     root,
     update(all) {
       if (all.has("runs") || all.has("all")) addRecentRuns();
+      chart.redraw();
+      if (performance.now() - (legend.drawn ?? -1000) < 500) return;
+      legend.drawn = performance.now();
       const tools = new Set();
       for (const bar of cluster.lanes.open.values()) tools.add(bar.tool);
       for (const worker of cluster.lanes.workers.values()) for (const lane of worker.lanes) for (const bar of lane.bars.slice(-200)) tools.add(bar.tool);
       setLegend(legend, [...tools]);
       show(note, cluster.lanes.count === 0 && cluster.lanes.open.size === 0);
       put(note, "Nothing has run since this page was opened; what runs next appears here at once.");
-      chart.redraw();
     },
     close: () => chart.close(),
   };

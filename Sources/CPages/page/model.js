@@ -45,6 +45,16 @@ class RunModel {
     changed(this.run);
   }
 
+  /** Asks again after a stream was opened: the run may have ended, or be lost with its coordinator. */
+  check() {
+    get(runPath(this.run)).then((document) => this.learn(document), (error) => {
+      if (error.status !== 404 || !this.document) return;
+      this.isOver = true;
+      Object.assign(this.document, { status: "cancelled", error: { code: error.code, message: error.message } });
+      changed(this.run);
+    });
+  }
+
   // MARK: Events
 
   handle(event) {
@@ -173,6 +183,8 @@ class RunModel {
         this.answering += data.text;
         break;
       case "snapshot":
+        // In place of events that were missed, if it is not the first that is told.
+        if (this.seq >= 0) this.loadGraph();
         if (this.document) this.document.counts = data.counts;
         break;
       case "progress":
@@ -203,6 +215,7 @@ class RunModel {
     if (error) this.document.error = error;
     if (reason) this.document.reason = reason;
     if (event.data.answer !== undefined) this.answer = { value: event.data.answer };
+    if (this.lanes.open.size > 0) this.loadGraph();
     this.document.ended_at = new Date(this.origin + event.at_us / 1000).toISOString();
     changed("runs");
   }
@@ -334,7 +347,12 @@ class RunModel {
     if (entry.ready_at_ms === undefined || this.origin === null) return;
     node.readyAt ??= this.origin + entry.ready_at_ms;
     node.sentAt ??= node.readyAt + (entry.queued_ms ?? 0);
-    if (entry.turnaround_ms !== undefined) node.endedAt ??= node.sentAt + entry.turnaround_ms;
+    if (entry.turnaround_ms === undefined) return;
+    node.endedAt ??= node.sentAt + entry.turnaround_ms;
+    // The event of its end was missed.
+    for (const lanes of [this.lanes, cluster.lanes]) {
+      lanes.ended(this.run, node.id, node.endedAt, node.status, node.runMs);
+    }
   }
 
   /** Makes sure that all of the run is there, for a view of it. */

@@ -40,7 +40,6 @@ function modelOf(run) {
   for (const [name, old] of models) {
     if (models.size <= modelsLimit) break;
     if (!old.isShown && old.isOver) models.delete(name);
-    else break;
   }
   return model;
 }
@@ -82,6 +81,7 @@ function takeOver(name, data) {
     case "hello":
       cluster.epoch = data.epoch;
       cluster.software = data.software;
+      for (const model of models.values()) if (!model.isOver) model.check();
       break;
     case "status":
       cluster.status = data;
