@@ -100,6 +100,7 @@ function fillWorker(card, worker) {
   const [header, squares, facts, labels, tools, troubles] = card.children;
   const state = header.children[1];
   setPill(state, worker.state);
+  if (worker.state === "ready") state.style.setProperty("--colour", "var(--succeeded)");
   const drain = header.children[2];
   if (drain) show(drain, worker.state === "ready" || worker.state === "silent");
   const squareCount = min(worker.slots, 128);
