@@ -94,11 +94,15 @@ package final class PageServer {
         ) { name in
             sources.keyring().entry(named: name, at: sources.unixMilliseconds())
         }
+        var limits = HTTPListener.Limits()
+        // Connections that say nothing keep others out, and streams are never silent for so long.
+        limits.idleSeconds = 20
         do throws(HTTPListenerError) {
             let listener = try HTTPListener(
                 loop: loop,
                 host: settings.address.host,
-                port: settings.address.port
+                port: settings.address.port,
+                limits: limits
             ) { [weak self] in self?.handle($0) }
             self.listener = listener
             let host = settings.address.host
