@@ -56,10 +56,10 @@ class Served(Coordinator):
     def page_address(self, *flags):
         return self.weft("dashboard", "--no-open", *flags)
 
-    def run_worker(self, name, slots=4, *options):
+    def run_worker(self, name, slots, *options):
         process = Process([WEFT, "worker", "--coordinator", self.address, "--state",
                            self.folder.name, "--name", name, "--slots", str(slots),
-                           *(options or ["--diagnostics"])])
+                           *options])
         process.wait_for("joined|registered|connected")
         return process
 
@@ -69,12 +69,17 @@ class Served(Coordinator):
 class PageTest(unittest.TestCase):
     """One coordinator, two workers and one browser for all tests of a class."""
 
+    options = ()
+    # Workers of the tests do not answer pings while a page is waited for.
+    limits = {"heartbeat": "60s", "lease": "200s"}
+    worker_options = ("--diagnostics",)
+
     @classmethod
     def setUpClass(cls):
-        # Workers of the tests do not answer pings while a page is waited for.
-        cls.coordinator = Served(heartbeat="60s", lease="200s")
+        cls.coordinator = Served(*cls.options, **cls.limits)
         cls.addClassCleanup(lambda: cls.coordinator.stop())
-        cls.workers = [cls.coordinator.run_worker(f"w-{number}") for number in (1, 2)]
+        cls.workers = [cls.coordinator.run_worker(f"w-{number}", 4, *cls.worker_options)
+                       for number in (1, 2)]
         for worker in cls.workers:
             cls.addClassCleanup(worker.stop)
         playwright = sync_playwright().start()
