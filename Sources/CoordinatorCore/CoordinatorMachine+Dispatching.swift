@@ -154,17 +154,18 @@ extension CoordinatorMachine {
             // Noted before sending, so that the worker never holds an attempt that is not known here.
             sendAcknowledgements(to: worker, in: &turn)
         }
+        let planned = runs[run].describe(attempt.node)
         let dispatch = Dispatch(
             attempt: attempt,
             run: attempt.run,
-            node: runs[run].state.plan[attempt.node].id,
-            tool: runs[run].state.plan[attempt.node].tool,
+            node: planned.id,
+            tool: planned.tool,
             arguments: payload,
             timeoutMilliseconds: timeout?.millisecondsRoundedUp,
             leaseMilliseconds: limits.leaseMilliseconds,
             maxOutput: limits.maxOutput,
             number: attempt.number,
-            traceParent: traceParent(of: attempt, run)
+            traceParent: traceParent(of: attempt, within: planned.traceParent)
         )
         send(.dispatch(dispatch), with: value, to: connection, in: &turn)
     }

@@ -33,8 +33,7 @@ extension CoordinatorMachine {
     }
 
     /// The span of an attempt for its tool, if anything reads it: the trace of a client, or ours.
-    func traceParent(of attempt: AttemptID, _ run: Int) -> TraceParent? {
-        let parent = runs[run].state.acceptance.traceParent
+    func traceParent(of attempt: AttemptID, within parent: TraceParent?) -> TraceParent? {
         guard parent != nil || configuration.tracesRuns else { return nil }
         return TraceContext.parent(run: attempt.run, attempt: attempt, of: parent)
     }

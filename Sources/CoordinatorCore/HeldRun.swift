@@ -46,6 +46,8 @@ struct HeldRun: Sendable {
     var endPosition = 0
     /// Bytes of what never changes.
     private let fixedBytes: Int
+    /// The span that the run is part of, beside the run, because each dispatch asks for it.
+    private let traceParent: TraceParent?
 
     init(_ state: Run, author: ConnectionID?, planner: PlannerMachine? = nil) {
         self.state = state
@@ -53,6 +55,7 @@ struct HeldRun: Sendable {
         planners = planner.map { [$0] } ?? []
         plannerBytes = planner?.heldBytes ?? 0
         fixedBytes = state.acceptance.heldBytes
+        traceParent = state.acceptance.traceParent
     }
 
     var id: RunID { state.id }
@@ -109,6 +112,16 @@ struct HeldRun: Sendable {
             log.append(record, worker: worker, withEvent: kind != nil, within: bound)
         }
         return event
+    }
+
+    /// What a dispatch says of a node beside its arguments.
+    ///
+    /// It mutates nothing; see `apply` for why it says that it may.
+    mutating func describe(
+        _ node: Int
+    ) -> (id: NodeID, tool: String, traceParent: TraceParent?) {
+        let planned = state.plan[node]
+        return (planned.id, planned.tool, traceParent)
     }
 
     /// What is counted of a node.
