@@ -53,14 +53,12 @@ package struct FullScreen {
     /// What has to be written to show these lines, from the top; nothing if they are shown.
     package mutating func changes(to lines: [String]) -> [UInt8] {
         guard modes != nil, lines != shown else { return [] }
-        var text = ""
+        var text = shown.isEmpty ? "\u{1B}[2J" : ""
         for (row, line) in lines.enumerated() where row >= shown.count || shown[row] != line {
             // Erased before, as after a full line the cursor is still on its last column.
             text += "\u{1B}[\(row + 1);1H\u{1B}[K\(line)"
         }
-        if shown.isEmpty || lines.count < shown.count {
-            text += "\u{1B}[\(lines.count + 1);1H\u{1B}[J"
-        }
+        for row in shown.indices.dropFirst(lines.count) { text += "\u{1B}[\(row + 1);1H\u{1B}[K" }
         shown = lines
         return Array(text.utf8)
     }
