@@ -113,15 +113,20 @@ struct TopTable {
 
     // MARK: - Runs
 
-    /// Costs have a column if a run has a cost.
+    /// Costs have a column if a run has a cost, identities if there are several.
     private static func runColumns(_ runs: [RunDocument]) -> [Column] {
         var columns: [Column] = [
-            .init(title: "RUN"), .init(title: "STATUS"), .init(title: "PROGRESS", isBar: true),
+            .init(title: "RUN"), .init(title: "STATUS"), .init(title: "PROGRESS", isNumeric: true),
             .init(title: "DONE", isNumeric: true), .init(title: "BUSY", isNumeric: true),
             .init(title: "FAILED", isNumeric: true), .init(title: "AGE", isNumeric: true),
         ]
         if hasCosts(runs) { columns.append(.init(title: "COST", isNumeric: true)) }
-        return columns + [.init(title: "BY"), .init(title: "LABEL", isElastic: true)]
+        if hasSeveralAuthors(runs) { columns.append(.init(title: "BY")) }
+        return columns + [.init(title: "LABEL", isElastic: true)]
+    }
+
+    private static func hasSeveralAuthors(_ runs: [RunDocument]) -> Bool {
+        runs.contains { $0.submittedBy != runs[0].submittedBy }
     }
 
     private static func hasCosts(_ runs: [RunDocument]) -> Bool {
@@ -130,6 +135,7 @@ struct TopTable {
 
     private static func runRows(_ runs: [RunDocument]) -> [Row] {
         let hasCosts = hasCosts(runs)
+        let hasSeveralAuthors = hasSeveralAuthors(runs)
         return runs.map { run in
             let counts = run.counts
             let share = Double(counts.settled) / Double(max(counts.total, 1))
@@ -145,16 +151,26 @@ struct TopTable {
                 counts.failed > 0 ? .red : nil
             )
             row.add(
-                Text.duration(milliseconds: Double(run.ageMilliseconds)),
+                age(seconds: run.ageMilliseconds / 1_000),
                 sortedBy: Double(run.ageMilliseconds)
             )
             if hasCosts {
                 let cost = run.usage?.cost
                 row.add(cost.map(Text.amount) ?? "", sortedBy: cost ?? 0)
             }
-            row.add(run.submittedBy ?? "")
+            if hasSeveralAuthors { row.add(run.submittedBy ?? "") }
             row.add(run.label ?? "")
             return row
+        }
+    }
+
+    /// An age in one unit, because columns are few.
+    private static func age(seconds: Int) -> String {
+        switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3_600: "\(seconds / 60) min"
+        case ..<86_400: "\(seconds / 3_600) h"
+        default: "\(seconds / 86_400) d"
         }
     }
 
