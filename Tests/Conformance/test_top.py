@@ -100,7 +100,9 @@ class TopTest(CoordinatorTest):
         self.process = subprocess.Popen(
             [WEFT, "top", "--interval", "100ms", *self.arguments(key), *arguments],
             stdin=self.terminal, stdout=self.terminal, stderr=self.terminal, env=environment,
-            start_new_session=True)
+            start_new_session=True,
+            # Where these tests were started with nohup, it would stay ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         self.addCleanup(self.stop)
         self.text = ""
         self.screen()
