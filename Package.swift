@@ -190,7 +190,7 @@ let package = Package(
             "Pages",
             [
                 "CPages", "UVLoop", "HTTPServer", "Transport", "Core", "JSON", "Plans",
-                "HTTPRequests", "Gateway", "Wire", "Client",
+                "HTTPRequests", "Gateway", "Metrics", "Wire", "Client",
             ],
             small
         ),

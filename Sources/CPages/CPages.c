@@ -145,11 +145,6 @@ size_t weft_page_length(int part) {
     return part < 0 || part > WEFT_PAGE_REPORT ? 0 : parts[part].length;
 }
 
-const uint8_t *weft_page_part(int part, size_t *length) {
-    *length = weft_page_length(part);
-    return *length == 0 ? NULL : parts[part].bytes;
-}
-
 void weft_page_copy(int part, uint8_t *into) {
     if (weft_page_length(part) > 0) memcpy(into, parts[part].bytes, parts[part].length);
 }

@@ -80,8 +80,8 @@ public struct CoordinatorMachine: Sendable {
         /// Whether records are returned by `takeRecords`, and `journalWritten` follows when they are
         /// on disk.
         public var keepsRecords = false
-        /// Whether a run that ends is told with its attempts, by `exportRun`; tools learn the span of
-        /// their attempt in any case then.
+        /// Whether `exportRun` follows with the attempts of each run that ends; then every tool gets
+        /// the span of its attempt.
         public var tracesRuns = false
         /// The number of the first event of runs that are restored: beyond all of earlier epochs.
         var firstSequence: Int { epoch << 32 }

@@ -23,19 +23,6 @@ package enum GatewayRoute: Sendable, Equatable {
     /// What happens in the whole cluster.
     case clusterEvents
 
-    /// Whether it may be asked for without a token.
-    package var isOpen: Bool {
-        switch self {
-        case .page, .openAPI, .session: true
-        default: false
-        }
-    }
-
-    /// Whether it changes something.
-    package var isOrder: Bool {
-        if case .order = self { true } else { false }
-    }
-
     /// Finds what a request asks for.
     package init(_ head: HTTPRequestHead) throws(GatewayError) {
         let parts = head.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()

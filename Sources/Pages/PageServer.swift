@@ -6,6 +6,7 @@ internal import Gateway
 internal import HTTPRequests
 package import HTTPServer
 internal import JSON
+internal import Metrics
 package import Transport
 package import UVLoop
 package import Wire
@@ -251,18 +252,11 @@ package final class PageServer {
     }
 
     private func answerMetrics(_ exchange: HTTPExchange, _ head: HTTPRequestHead) {
-        let isOpen = head.prefersOpenMetrics
+        let format = MetricsFormat(accept: head.values("accept").joined(separator: ","))
         exchange.answer(
             200,
-            headers: [
-                (
-                    "Content-Type",
-                    isOpen
-                        ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                        : "text/plain; version=0.0.4; charset=utf-8"
-                ), ("Cache-Control", "no-store"),
-            ],
-            body: sources.metrics(isOpen)
+            headers: [("Content-Type", format.contentType), ("Cache-Control", "no-store")],
+            body: sources.metrics(format == .openMetrics)
         )
     }
 
@@ -334,12 +328,3 @@ package final class PageServer {
 
 @available(*, unavailable)
 extension PageServer: Sendable {}
-
-extension HTTPRequestHead {
-    /// Whether OpenMetrics is asked for, and nothing else before it.
-    fileprivate var prefersOpenMetrics: Bool {
-        let accepted = values("accept").joined(separator: ",").lowercased()
-        let first = accepted.split(separator: ",").first ?? ""
-        return first.contains("application/openmetrics-text")
-    }
-}

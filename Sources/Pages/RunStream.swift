@@ -31,7 +31,7 @@ final class RunStream: PageStream {
         case .success(let client):
             sender.client = client
             client.onLost = { [weak self] in self?.fail($0) }
-            // A run that is not known is told by the status.
+            // The response to an unknown run has the status 404, so nothing is sent before this.
             client.get(.run, id: run.text) { [weak self] in
                 switch $0 {
                 case .failure(let error): self?.fail(error)

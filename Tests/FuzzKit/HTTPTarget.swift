@@ -58,8 +58,8 @@ private func tryRoute(_ head: HTTPRequestHead, _ body: [UInt8]) throws {
     if case .document(let get) = route {
         try demand(get.limit ?? 1 > 0, "a page of nothing is asked for")
     }
-    try demand(!route.isOrder || head.method == "POST", "\(head.method) has an effect")
     guard case .order(let order) = route else { return }
+    try demand(head.method == "POST", "\(head.method) has an effect")
     let message: Message
     do throws(GatewayError) {
         message = try order.message(body: body, key: "fresh")

@@ -26,9 +26,6 @@ enum {
     WEFT_PAGE_REPORT = WEFT_PAGE_PARTS,
 };
 
-/// The bytes of a part; they are there for good. An unknown part is empty.
-const uint8_t *weft_page_part(int part, size_t *length);
-
 /// The length of a part.
 size_t weft_page_length(int part);
 

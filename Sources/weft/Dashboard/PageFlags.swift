@@ -41,7 +41,7 @@ struct PageFlags: ParsableArguments {
 
     /// Serves the page of a coordinator that listens at an address; nil if there is none.
     ///
-    /// An address that nobody has chosen may be in use.
+    /// If the default address is in use, the coordinator goes on without a page.
     func serve(
         _ service: CoordinatorService,
         at coordinator: SocketAddress,
