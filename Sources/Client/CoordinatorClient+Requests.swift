@@ -155,6 +155,14 @@ extension CoordinatorClient {
         command(.forget(Forget(run: run)), about: run.text, then)
     }
 
+    /// Tells of a launch; `then` tells that the coordinator knows it.
+    package func tell(
+        of launch: LaunchDocument,
+        then: @escaping (Result<Void, ClientError>) -> Void
+    ) {
+        command(.launch(LaunchReport(launch)), about: launch.name, then)
+    }
+
     private func command(
         _ message: Message,
         about: String,
@@ -186,6 +194,12 @@ extension CoordinatorClient {
     func passBarrier(_ number: Int) {
         guard let index = barriers.firstIndex(where: { $0.number == number }) else { return }
         barriers.remove(at: index).then(.success(()))
+    }
+
+    /// A command is of a type that the coordinator does not know: the oldest one that it has not
+    /// handled, as it handles them in order.
+    func failFirstBarrier(_ error: ClientError) {
+        if !barriers.isEmpty { barriers.removeFirst().then(.failure(error)) }
     }
 
     func failBarrier(about: String, _ error: ClientError) {

@@ -193,6 +193,8 @@ public final class CoordinatorClient {
             } else {
                 failBarrier(about: about, failure)
             }
+        } else if error.code == .unknownType {
+            failFirstBarrier(failure)
         }
     }
 

@@ -21,6 +21,7 @@ extension CoordinatorMachine {
         while let worker = fleet.popLost(at: time) {
             lose(worker, reason: "it did not come back in time", in: &turn)
         }
+        launches.forgetGone(at: time)
         fenceSilentFirsts(in: &turn)
         while let id = runs.deadlines.ofRuns.popDue(until: turn.now) {
             guard let run = runs.slot(of: id),

@@ -36,10 +36,13 @@ extension CoordinatorMachine {
             watch(run, request, id, in: &turn)
         case .remember(let request): remember(request, id, in: &turn)
         case .forget(let request): forget(request, id, in: &turn)
+        case .launch(let report): note(report, id, in: &turn)
         case .get(let get): answer(get, id, in: &turn)
         case .drain(let drain): self.drain(drain, id, in: &turn)
         case .ping(let ping): turn.append(.send(id, .pong(Pong(n: ping.n))))
-        case .bye(let bye): dismiss(id, reason: bye.reason, in: &turn)
+        case .bye(let bye):
+            launches.end(of: id)
+            dismiss(id, reason: bye.reason, in: &turn)
         case .pong, .error: break
         default:
             let error = WireError(
@@ -111,6 +114,7 @@ extension CoordinatorMachine {
     ///
     /// What it was still submitting can never be completed.
     mutating func leave(_ id: ConnectionID, in turn: inout CoordinatorTurn) {
+        launches.lose(id, until: presence.judgingTime(at: turn.now) + Launches.afterlife)
         for name in audience.takeInterests(of: id) {
             guard let run = runs.slot(of: name) else { continue }
             runs[run].watchers.remove(id)

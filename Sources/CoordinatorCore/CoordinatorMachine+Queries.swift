@@ -18,6 +18,7 @@ extension CoordinatorMachine {
         switch get.what {
         case .status: page = (JSONPieces(statusDocument(turn.now).json), nil)
         case .workers: page = workersPage(turn.now, from: from, limit: get.limit ?? .max)
+        case .launches: page = launchesPage(turn.now, from: from, limit: get.limit ?? .max)
         case .tools: page = toolsPage(from: from, limit: get.limit ?? .max)
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: return listRuns(get, id, in: &turn)

@@ -1,6 +1,6 @@
 // The coordinator's core: sessions, runs, the catalogue of tools and the scheduler, as one pure
 // value. Events in, actions out, `now` a parameter; no clock, socket, log or randomness inside.
-// Its parts are Peers, Fleet, RunTable, Audience, PlanMemory, Presence, ArgumentBudget and the
+// Its parts are Peers, Fleet, Launches, RunTable, Audience, PlanMemory, Presence, ArgumentBudget and the
 // Scheduler; what happens is in the extensions, topic by topic.
 
 public import Core
@@ -35,6 +35,7 @@ public struct CoordinatorMachine: Sendable {
     var fleet = Fleet()
     var runs = RunTable()
     var audience = Audience()
+    var launches = Launches()
     /// What waits until records are on disk.
     var journal = JournalOrder()
     /// The runs that are on disk only.
@@ -233,6 +234,7 @@ public struct CoordinatorMachine: Sendable {
         consider(judging: scheduler.nextDeadline())
         consider(judging: peers.nextHandshakeDeadline)
         consider(judging: fleet.nextLoss)
+        consider(judging: launches.nextEnd)
         consider(judging: runs.deadlines.ofClosingCalls.next)
         consider(presence.nextHeartbeat)
         consider(audience.progress.due)
@@ -251,6 +253,7 @@ public struct CoordinatorMachine: Sendable {
         try validateRuns()
         try peers.validate()
         try fleet.validate()
+        try launches.validate()
         try validateArguments()
     }
 

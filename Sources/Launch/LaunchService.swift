@@ -130,7 +130,8 @@ public final class LaunchService {
                 site: sites[status.site].name,
                 state: status.state,
                 note: status.note,
-                starts: status.starts
+                starts: status.starts,
+                slots: status.slots
             )
         }
     }

@@ -32,6 +32,8 @@ public struct LaunchedWorker: Sendable, Equatable {
     public var note: String
     /// How often its process was started.
     public var starts: Int
+    /// How many nodes it runs at a time; nil as long as it has not told.
+    public var slots: Int?
 
     /// Describes a worker.
     public init(
@@ -40,7 +42,8 @@ public struct LaunchedWorker: Sendable, Equatable {
         site: String,
         state: MemberState,
         note: String,
-        starts: Int
+        starts: Int,
+        slots: Int? = nil
     ) {
         self.name = name
         self.group = group
@@ -48,5 +51,6 @@ public struct LaunchedWorker: Sendable, Equatable {
         self.state = state
         self.note = note
         self.starts = starts
+        self.slots = slots
     }
 }

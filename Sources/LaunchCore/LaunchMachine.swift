@@ -131,7 +131,10 @@ public struct LaunchMachine: Sendable {
         in turn: inout LaunchTurn
     ) {
         members[id]?.retries.noteWorking(at: turn.now)
-        if let slots, slots > 0 { self.slots[id.group] = slots }
+        if let slots, slots > 0 {
+            self.slots[id.group] = slots
+            members[id]?.slots = slots
+        }
         guard let member = members[id], member.canBecomeReady else { return }
         if member.state != .running { members[id]?.readySince = turn.now }
         members[id]?.state = .running

@@ -33,6 +33,8 @@ public struct MemberStatus: Sendable, Equatable {
     public var note: String
     /// How often its process was started.
     public var starts: Int
+    /// How many nodes it runs at a time; nil as long as it has not told.
+    public var slots: Int?
 }
 
 struct Member: Sendable {
@@ -53,6 +55,8 @@ struct Member: Sendable {
     var state = State.waiting(notBefore: nil, reason: "")
     var retries = Retries()
     var starts = 0
+    /// How many nodes it runs at a time, as it told last.
+    var slots: Int?
     /// Since when it runs, if it does.
     var readySince: Instant?
 
@@ -108,6 +112,13 @@ struct Member: Sendable {
             case .ended(let note): (.ended, note)
             case .failed(let reason): (.failed, reason)
             }
-        return MemberStatus(id: id, site: self.site, state: state, note: note, starts: starts)
+        return MemberStatus(
+            id: id,
+            site: self.site,
+            state: state,
+            note: note,
+            starts: starts,
+            slots: slots
+        )
     }
 }

@@ -63,6 +63,8 @@ public enum Message: Sendable, Equatable {
     case remember(Remember)
     /// Do not keep a plan any more.
     case forget(Forget)
+    /// The state of a launch.
+    case launch(LaunchReport)
     /// A question.
     case get(Get)
     /// The answer to a question.
@@ -101,6 +103,7 @@ public enum Message: Sendable, Equatable {
         case .approve: .approve
         case .remember: .remember
         case .forget: .forget
+        case .launch: .launch
         case .get: .get
         case .reply: .reply
         }

@@ -93,6 +93,8 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
     case remember
     /// Do not keep a plan any more.
     case forget
+    /// The state of a launch.
+    case launch
     /// A question.
     case get
     /// The answer to a question.
@@ -112,7 +114,7 @@ public enum MessageKind: String, Sendable, Hashable, CaseIterable {
             sender == .worker
         case .chunk, .window:
             sender == .worker || sender == .coordinator
-        case .submit, .nodes, .cancelRun, .approve, .remember, .forget:
+        case .submit, .nodes, .cancelRun, .approve, .remember, .forget, .launch:
             sender == .client
         case .watch, .get:
             sender == .client || sender == .viewer

@@ -214,6 +214,43 @@ struct RequestTests {
         #expect(box.value == [true, false])
     }
 
+    @Test("A command that an earlier coordinator does not know fails, and no other one does")
+    func unknown() async throws {
+        let box = Box<[String]>([])
+        try await withClient { loop, coordinator, client in
+            coordinator.onMessage = { message in
+                guard message.kind == .launch else { return }
+                coordinator.send(
+                    .error(
+                        ErrorMessage(
+                            code: .unknownType,
+                            message: "There is no message type.",
+                            isFatal: false
+                        )
+                    )
+                )
+            }
+            func note(_ name: String) -> (Result<Void, ClientError>) -> Void {
+                { result in
+                    if case .failure(let error) = result {
+                        box.value.append("\(name) \(error.code?.rawValue ?? "?")")
+                    } else {
+                        box.value.append(name)
+                    }
+                }
+            }
+            client.drain(worker: "before", then: note("before"))
+            let launch = LaunchDocument(name: "l", host: "h", pid: 1, groups: [], members: [])
+            client.tell(of: launch, then: note("launch"))
+            client.drain(worker: "after") { result in
+                note("after")(result)
+                loop.stop()
+            }
+        } result: { _ in
+        }
+        #expect(box.value == ["before", "launch unknown_type", "after"])
+    }
+
     @Test("A lost connection fails all pending requests once, and later ones too")
     func losesEverything() async throws {
         let box = Box<[String]>([])

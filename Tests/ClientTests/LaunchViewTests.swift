@@ -24,8 +24,8 @@ struct LaunchViewTests {
         )
     }
 
-    private func document(_ workers: [LaunchedWorker]) -> LaunchDocument {
-        LaunchDocument(
+    private func document(_ workers: [LaunchedWorker]) -> LaunchStatus {
+        LaunchStatus(
             name: "hosts",
             coordinator: "127.0.0.1:7420",
             groups: [LaunchedGroup(name: "ssh", count: workers.count, range: 0...9)],
@@ -83,7 +83,7 @@ struct LaunchViewTests {
     func roundTrip() throws {
         let document = document([worker(1, .pending, note: "Resources")])
         let text = "\(document.json(removals: [["scancel", "7"]]))"
-        let read = try #require(LaunchDocument(try JSONValue(parsing: text)))
+        let read = try #require(LaunchStatus(try JSONValue(parsing: text)))
         #expect(read.workers == document.workers)
         #expect(read.groups == document.groups)
         #expect(read.coordinator == document.coordinator)

@@ -300,29 +300,30 @@ class Listener:
         """Whether a connection arrives within that time."""
         return bool(select.select([self.socket], [], [], seconds)[0])
 
-    def challenge(self, peer, hello, session, key=None, side="coordinator"):
+    def challenge(self, peer, hello, session, key=None, side="coordinator", role="worker"):
         """Sends a challenge and returns its nonce."""
         nonce = secrets.token_hex(32)
         peer.send(type="challenge", version=1, nonce=nonce, session=session,
-                  mac=mac(key or self.key, side, "worker", hello["nonce"], nonce, hello["name"],
+                  mac=mac(key or self.key, side, role, hello["nonce"], nonce, hello["name"],
                           session))
         return nonce
 
-    def shake_hands(self, session="s1", epoch=1, max_line=1 << 20):
-        """Accepts a worker: mutual proof of the key, then the welcome."""
+    def shake_hands(self, session="s1", epoch=1, max_line=1 << 20, role="worker"):
+        """Accepts a worker: mutual proof of the key, then the welcome. Or a client."""
         peer = self.accept()
-        peer.hello = peer.expect("hello", role="worker")
+        peer.hello = peer.expect("hello", role=role)
         session = (peer.hello.get("resume") or {}).get("session", session)
-        nonce = self.challenge(peer, peer.hello, session)
+        nonce = self.challenge(peer, peer.hello, session, role=role)
         auth = peer.expect("auth")
-        proof = mac(self.key, "peer", "worker", peer.hello["nonce"], nonce, peer.hello["name"],
+        proof = mac(self.key, "peer", role, peer.hello["nonce"], nonce, peer.hello["name"],
                     session)
         if not hmac.compare_digest(auth["mac"], proof):
             raise AssertionError("the worker's proof is wrong")
         peer.send(type="welcome", session=session, epoch=epoch, software="a script",
                   limits={"max_line": max_line, "max_value": 1 << 28, "window": 8 << 20},
                   heartbeat_ms=2000, lease_ms=10000)
-        peer.register = peer.expect("register")
+        if role == "worker":
+            peer.register = peer.expect("register")
         return peer
 
     def ready(self, adopt=None, abandon=None, **options):

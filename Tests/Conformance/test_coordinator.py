@@ -413,6 +413,7 @@ class FramingTests(CoordinatorTest):
             {"type": "submit", "key": "k", "plan": plan(("a", "x", {}))},
             {"type": "nodes", "key": "k", "tasks": []}, {"type": "cancel_run", "run": run},
             {"type": "drain", "worker": "w-1"},
+            {"type": "launch", "name": "l", "host": "h", "pid": 1, "groups": [], "members": []},
         ]:
             with self.subTest(message["type"]):
                 viewer = self.coordinator.greet("viewer")
@@ -459,6 +460,10 @@ class FramingTests(CoordinatorTest):
                 {"type": "cancel_run", "run": "r7"}, {"type": "drain", "worker": "w"},
                 {"type": "remember", "run": "r7"}, {"type": "forget", "plan": "p1"},
                 {"type": "remember", "goal": "Find it.", "plan": plan(("a", tool, {}))},
+                {"type": "launch", "name": "l", "host": "h", "pid": 1, "groups": [
+                    {"name": "g", "kind": "local", "wanted": 1, "running": 0, "pending": 1,
+                     "min": 0, "max": 2}], "members": [
+                    {"name": "l-g-1", "group": "g", "site": "h", "state": "failed", "note": "n"}]},
             ],
             "worker": [
                 {"type": "register", "slots": 4, "tools": [

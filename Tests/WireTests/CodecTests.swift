@@ -114,7 +114,7 @@ struct CodecTests {
     private static let defaulted: Set<String> = [
         "registered.adopt", "registered.abandon", "ack.attempts", "bye.reason", "error.message",
         "error.fatal", "submit.join", "submit.on_missing_tool", "accepted.existing",
-        "watch.level", "chunk.encoding", "nodes.last",
+        "watch.level", "chunk.encoding", "nodes.last", "launch.groups", "launch.members",
     ]
 
     @Test("Names a missing field", arguments: MessageKind.allCases)

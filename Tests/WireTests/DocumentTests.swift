@@ -82,6 +82,37 @@ enum DocumentExamples {
             CoolingToolDocument(name: "x", refusals: 2, pauseMilliseconds: 500, reason: "why")
         ]
     )
+    static let launch = KnownLaunchDocument(
+        launch: LaunchDocument(
+            name: "hosts",
+            host: "h1",
+            pid: 4711,
+            groups: [
+                LaunchGroupDocument(
+                    name: "batch",
+                    kind: .slurm,
+                    wanted: 2,
+                    running: 1,
+                    pending: 1,
+                    range: 1...8
+                )
+            ],
+            members: [
+                LaunchMemberDocument(
+                    name: "hosts-batch-1",
+                    group: "batch",
+                    site: "slurm",
+                    state: .pending,
+                    slots: 8,
+                    note: "Resources \"x\""
+                )
+            ],
+            more: 3
+        ),
+        state: .gone,
+        reportedBy: "alice",
+        reportedMilliseconds: 1_250
+    )
     static let plan = RememberedPlanDocument(
         plan: "p3",
         goal: "How warm is it in Lima?",
@@ -231,6 +262,7 @@ struct DocumentTests {
         #expect(try trip(Examples.statusWithPage) == Examples.statusWithPage)
         #expect(try trip(Examples.graph) == Examples.graph)
         #expect(try trip(Examples.worker) == Examples.worker)
+        #expect(try trip(Examples.launch) == Examples.launch)
         #expect(try trip(Examples.tool) == Examples.tool)
         #expect(try trip(Examples.wholeRun) == Examples.wholeRun)
         #expect(try trip(Examples.course) == Examples.course)

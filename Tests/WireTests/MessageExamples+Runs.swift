@@ -212,6 +212,20 @@ extension MessageExamples {
         ),
         MessageExample(#"{"type":"forget","plan":"p3"}"#, .forget(Forget(plan: "p3"))),
         MessageExample(#"{"type":"forget","all":true}"#, .forget(Forget(plan: nil))),
+        MessageExample(
+            #"{"type":"launch","name":"l","host":"h","pid":1,"groups":[],"members":[]}"#,
+            .launch(
+                LaunchReport(
+                    LaunchDocument(
+                        name: "l",
+                        host: "h",
+                        pid: 1,
+                        groups: [],
+                        members: []
+                    )
+                )
+            )
+        ),
     ]
 
     static let queries = [

@@ -18,7 +18,7 @@ struct MessageKindTests {
         .bye: Set(Sender.allCases), .error: Set(Sender.allCases), .submit: [.client],
         .nodes: [.client], .accepted: [.coordinator], .watch: [.client, .viewer],
         .event: [.coordinator], .cancelRun: [.client], .approve: [.client],
-        .remember: [.client], .forget: [.client],
+        .remember: [.client], .forget: [.client], .launch: [.client],
         .get: [.client, .viewer],
         .reply: [.coordinator],
     ]

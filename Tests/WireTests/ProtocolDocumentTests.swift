@@ -95,6 +95,7 @@ struct ProtocolDocumentTests {
         }
         switch kind {
         case .status: return try StatusDocument(decoding: data).json
+        case .launches: return list(try KnownLaunchDocument.list(decoding: data))
         case .workers: return list(try WorkerDocument.list(decoding: data))
         case .tools: return list(try ToolDocument.list(decoding: data))
         case .run: return try RunDocument(decoding: data).json
@@ -127,6 +128,7 @@ struct ProtocolDocumentTests {
             Examples.wholeRun.json,
             Examples.details.json, Examples.explanation.json, Examples.story.json,
             Examples.plan.json, Examples.approval.json, Examples.graph.json,
+            Examples.launch.json,
         ]
         for document in answers + Examples.events.map(\.1.json) {
             for name in Self.names(in: document) {

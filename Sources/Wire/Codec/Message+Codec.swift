@@ -52,6 +52,7 @@ extension Message {
         case .approve: self = .approve(try Approve(reading: fields))
         case .remember: self = .remember(try Remember(reading: fields))
         case .forget: self = .forget(try Forget(reading: fields))
+        case .launch: self = .launch(try LaunchReport(reading: fields))
         case .get: self = .get(try Get(reading: fields))
         case .reply: self = .reply(try Reply(reading: fields))
         }
@@ -92,6 +93,7 @@ extension Message {
         case .approve(let body): body.write(into: &writer)
         case .remember(let body): body.write(into: &writer)
         case .forget(let body): body.write(into: &writer)
+        case .launch(let body): body.write(into: &writer)
         case .get(let body): body.write(into: &writer)
         case .reply(let body): body.write(into: &writer)
         }

@@ -18,6 +18,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case answer
     /// The workers.
     case workers
+    /// The launches that start workers.
+    case launches
     /// The catalogue of tools.
     case tools
     /// The nodes that wait for a person's approval, of all runs or of one.

@@ -4,7 +4,6 @@ internal import Client
 internal import Console
 internal import Core
 internal import Launch
-internal import Transport
 internal import UVLoop
 internal import Wire
 
@@ -12,11 +11,8 @@ internal import Wire
 ///
 /// Confined to its loop; does not keep it alive.
 final class LaunchDemand {
-    private let loop: EventLoop
-    private let options: CoordinatorClient.Options
+    private let link: LaunchLink
     private let onDemand: ([WaitingCall]) -> Void
-    private var client: CoordinatorClient?
-    private var connecting: PendingClient?
     private var timer: Timer?
     private var isClosed = false
 
@@ -35,11 +31,10 @@ final class LaunchDemand {
     /// Begins to ask.
     init(
         loop: EventLoop,
-        options: CoordinatorClient.Options,
+        link: LaunchLink,
         onDemand: @escaping ([WaitingCall]) -> Void
     ) {
-        self.loop = loop
-        self.options = options
+        self.link = link
         self.onDemand = onDemand
         timer = Timer(loop: loop) { [weak self] in self?.ask() }
         again()
@@ -49,9 +44,6 @@ final class LaunchDemand {
         isClosed = true
         timer?.close()
         timer = nil
-        client?.close()
-        client = nil
-        connecting = nil
     }
 
     private func again() {
@@ -60,14 +52,8 @@ final class LaunchDemand {
     }
 
     private func ask() {
-        if let client { return askForRuns(client) }
-        connecting = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
-            guard let self, !isClosed else { return }
-            connecting = nil
-            guard case .success(let client) = result else { return again() }
-            self.client = client
-            askForRuns(client)
-        }
+        guard let client = link.client else { return again() }
+        askForRuns(client)
     }
 
     private func askForRuns(_ client: CoordinatorClient) {
@@ -75,7 +61,10 @@ final class LaunchDemand {
             guard let self, !isClosed else { return }
             guard case .success(let data) = result,
                 let runs = try? RunDocument.list(decoding: data)
-            else { return lose() }
+            else {
+                link.drop()
+                return again()
+            }
             let running = runs.filter { $0.status == .running }.map(\.run.text)
             askForNodes(running[...], client, seen: 0, [])
         }
@@ -116,11 +105,5 @@ final class LaunchDemand {
             requires: Dictionary(uniqueKeysWithValues: node.requires.map { ($0.key, $0.value) }),
             wait: .milliseconds(wait)
         )
-    }
-
-    private func lose() {
-        client?.close()
-        client = nil
-        again()
     }
 }

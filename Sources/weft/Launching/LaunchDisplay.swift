@@ -16,7 +16,7 @@ final class LaunchDisplay {
     private let isLive: Bool
     private let terminal: Terminal
     private let bar: ProgressBar
-    private var document: LaunchDocument?
+    private var document: LaunchStatus?
     /// The words last shown for each worker.
     private var told: [String: String] = [:]
 
@@ -35,14 +35,14 @@ final class LaunchDisplay {
     }
 
     /// Shows a new state.
-    func show(_ document: LaunchDocument) {
+    func show(_ document: LaunchStatus) {
         self.document = document
         for worker in document.workers {
             let words = "\(worker.state) \(worker.note)"
             guard told[worker.name] != words else { continue }
             told[worker.name] = words
             if json {
-                Shell.output("\(RawJSON(LaunchDocument.json(worker)))")
+                Shell.output("\(RawJSON(LaunchStatus.json(worker)))")
             } else if !isLive {
                 let note = worker.note.isEmpty ? "" : ": \(worker.note)"
                 Shell.output(

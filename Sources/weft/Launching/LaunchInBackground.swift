@@ -67,10 +67,10 @@ struct LaunchInBackground {
     }
 
     /// The state that the process has written; nil before it has begun with workers.
-    private func document(of process: Int32) -> LaunchDocument? {
+    private func document(of process: Int32) -> LaunchStatus? {
         let (name, folder) = (surroundings.file.name, surroundings.stateFolder)
         guard LaunchState.owner(of: name, in: folder) == .process(process) else { return nil }
-        return LaunchState.document(of: name, in: folder).flatMap(LaunchDocument.init)
+        return LaunchState.document(of: name, in: folder).flatMap(LaunchStatus.init)
     }
 
     /// How to follow it, for messages.
@@ -78,7 +78,7 @@ struct LaunchInBackground {
         "See weft launch --status, and end it with weft launch --down; its log is \(log)"
     }
 
-    private func show(_ document: LaunchDocument?, _ limit: Duration, json: Bool) throws {
+    private func show(_ document: LaunchStatus?, _ limit: Duration, json: Bool) throws {
         guard let document else {
             throw CommandFailure(
                 .failed,

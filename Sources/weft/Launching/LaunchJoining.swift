@@ -28,18 +28,18 @@ extension LaunchSurroundings {
         ).line
     }
 
-    /// Asks the coordinator for waiting nodes; nil if no group is elastic.
-    func demand(
-        on loop: EventLoop,
-        of endpoint: Endpoint,
-        _ onDemand: @escaping ([WaitingCall]) -> Void
-    ) throws -> LaunchDemand? {
-        guard file.groups.contains(where: { $0.range != nil }) else { return nil }
+    /// Whether the coordinator has to be asked for waiting nodes.
+    var isElastic: Bool { file.groups.contains { $0.range != nil } }
+
+    /// A connection to the coordinator, to tell it of the launch and to ask for waiting nodes; nil if
+    /// there is no key for either.
+    func link(on loop: EventLoop, to endpoint: Endpoint) throws -> LaunchLink? {
         let store = try? KeyStore.load(from: keyFolder, makesKeys: false)
-        let found = [Role.viewer, .client].lazy.compactMap { role in
+        let found = [Role.client, .viewer].lazy.compactMap { role in
             store?[role.rawValue]?.current.map { (role, $0) }
         }
         guard let (role, key) = found.first else {
+            guard isElastic else { return nil }
             throw CommandFailure(
                 .refused,
                 "A group has min and max, so the coordinator has to be asked what waits, but there "
@@ -47,10 +47,9 @@ extension LaunchSurroundings {
                     + "max out."
             )
         }
-        return LaunchDemand(
+        return LaunchLink(
             loop: loop,
-            options: .client(to: [endpoint], role: role, key: key, tls: tls),
-            onDemand: onDemand
+            options: .client(to: [endpoint], role: role, key: key, tls: tls)
         )
     }
 

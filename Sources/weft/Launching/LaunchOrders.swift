@@ -33,9 +33,9 @@ struct LaunchOrders {
         names.isEmpty ? "" : " Running: \(names.joined(separator: ", "))."
     }
 
-    private func document() throws(CommandFailure) -> LaunchDocument {
+    private func document() throws(CommandFailure) -> LaunchStatus {
         guard let value = LaunchState.document(of: name, in: stateFolder),
-            let document = LaunchDocument(value)
+            let document = LaunchStatus(value)
         else { throw CommandFailure(.failed, "The launch \(name) has not begun yet.") }
         return document
     }
@@ -46,7 +46,7 @@ struct LaunchOrders {
         show(document)
     }
 
-    private func show(_ document: LaunchDocument) {
+    private func show(_ document: LaunchStatus) {
         let printer = Printer()
         printer.table(LaunchView.table(document))
         printer.lines(["\(LaunchView.summary(document)); coordinator \(document.coordinator)"])

@@ -24,7 +24,9 @@ final class LaunchUp {
     private var state: LaunchState?
     private var coordinator: CoordinatorProcess?
     private var service: LaunchService?
+    private var link: LaunchLink?
     private var demand: LaunchDemand?
+    private var teller: LaunchTeller?
     private var address: Endpoint
     private var failure: CommandFailure?
     private var interrupts = 0
@@ -154,12 +156,25 @@ final class LaunchUp {
         service.onLine = { [self] in display.say($0) }
         service.onChange = { [self] in publishSoon() }
         service.onFinish = { [self] outcome in finish(outcome) }
-        demand = try surroundings.demand(on: loop, of: address) { [weak service] nodes in
-            service?.noteDemand(nodes)
-        }
+        try connect(service)
         self.service = service
         service.start()
         followOrders()
+    }
+
+    /// Lets the coordinator know of the launch, and the launch of what waits there.
+    private func connect(_ service: LaunchService) throws {
+        guard let link = try surroundings.link(on: loop, to: address) else { return }
+        self.link = link
+        if surroundings.isElastic {
+            demand = LaunchDemand(loop: loop, link: link) { [weak service] nodes in
+                service?.noteDemand(nodes)
+            }
+        }
+        let teller = LaunchTeller(loop: loop, link: link)
+        self.teller = teller
+        link.onConnected = { [weak teller] _ in teller?.begin() }
+        link.start()
     }
 
     static func identity(of file: LaunchFile) -> String {
@@ -176,7 +191,7 @@ final class LaunchUp {
 
     private func publish() {
         guard let service, let state else { return }
-        let document = LaunchDocument(
+        let document = LaunchStatus(
             name: surroundings.file.name,
             coordinator: "\(address)",
             groups: service.groups,
@@ -184,6 +199,9 @@ final class LaunchUp {
         )
         state.publish(document.json(removals: service.removals))
         display.show(document)
+        teller?.note(
+            LaunchDocument(surroundings.file, groups: document.groups, workers: document.workers)
+        )
     }
 
     private func followOrders() {
@@ -245,6 +263,8 @@ final class LaunchUp {
         }
         service = nil
         demand?.close()
+        teller?.close()
+        link?.close()
         end(nil)
     }
 

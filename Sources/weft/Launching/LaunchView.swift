@@ -11,7 +11,7 @@ enum LaunchView {
     ]
 
     /// A table of all workers.
-    static func table(_ document: LaunchDocument) -> TextTable {
+    static func table(_ document: LaunchStatus) -> TextTable {
         var table = TextTable([
             .init(title: "WORKER"), .init(title: "STATE"), .init(title: "HOST"),
             .init(title: "STARTS", isNumeric: true), .init(title: "NOTE", isElastic: true),
@@ -27,7 +27,7 @@ enum LaunchView {
 
     /// One line a worker, no wider than the terminal and no more than there is room for.
     static func lines(
-        _ document: LaunchDocument,
+        _ document: LaunchStatus,
         width: Int,
         room: Int,
         style: Style
@@ -66,7 +66,7 @@ enum LaunchView {
     }
 
     /// How many workers are in which state: `5 workers: 3 running, 2 starting`.
-    static func summary(_ document: LaunchDocument) -> String {
+    static func summary(_ document: LaunchStatus) -> String {
         let workers = document.workers.filter { $0.state != .ended }
         let counts = urgency.reversed().compactMap { state -> String? in
             let count = workers.count { $0.state == state }

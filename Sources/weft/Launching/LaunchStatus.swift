@@ -7,7 +7,7 @@ internal import LaunchCore
 internal import OrderedCollections
 
 /// A launch with its workers.
-struct LaunchDocument {
+struct LaunchStatus {
     var name: String
     var coordinator: String
     var groups: [LaunchedGroup]
