@@ -58,6 +58,7 @@ package enum GatewayRoute: Sendable, Equatable {
         switch (parts[1], rest.count) {
         case ("status", 0): return (.document(try list(.status, head, [])), "GET")
         case ("workers", 0): return (.document(try list(.workers, head)), "GET")
+        case ("launches", 0): return (.document(try list(.launches, head)), "GET")
         case ("tools", 0): return (.document(try list(.tools, head)), "GET")
         case ("plans", 0): return (.document(try list(.plans, head)), "GET")
         case ("approvals", 0): return (.document(try list(.approvals, head)), "GET")

@@ -79,8 +79,8 @@ final class ClusterStream: PageStream {
         guard let client else { return }
         tellPosition()
         let questions: [(what: GetKind, status: RunStatus?)] = [
-            (.status, nil), (.workers, nil), (.tools, nil), (.approvals, nil), (.runs, nil),
-            (.runs, .running),
+            (.status, nil), (.workers, nil), (.launches, nil), (.tools, nil), (.approvals, nil),
+            (.runs, nil), (.runs, .running),
         ]
         due = questions.count
         for (what, status) in questions {

@@ -100,6 +100,14 @@ class PageTests(unittest.TestCase):
         self.wait_for(goal, "failed")
         sleeping = self.submit({"tasks": [*SLEEPING["tasks"], {
             "id": "t2", "tool_name": "echo", "args": {"x": "$t1"}}]})
+        launcher = self.page.coordinator.greet("client")
+        self.addCleanup(self.page.coordinator.hang_up)
+        launcher.send(type="launch", name="hosts", host="h", pid=1, more=1, groups=[
+            {"name": "g", "kind": "slurm", "wanted": 1, "running": 0, "pending": 1, "min": 0,
+             "max": 2}], members=[{"name": "hosts-g-1", "group": "g", "site": "slurm",
+                                   "state": "pending", "slots": 1, "note": "Resources"}])
+        launcher.send(type="ping", n=1)
+        launcher.skip_to("pong", n=1)
         checked = set()
         for path, item in self.description["paths"].items():
             if "get" not in item or "event-stream" in json.dumps(item) or path == "/metrics":
@@ -117,6 +125,7 @@ class PageTests(unittest.TestCase):
         self.assertIn("/v1/runs/{run}/nodes/{node}/logs", checked)
         for name, documents in [("Worker", self.ask("/v1/workers")["workers"]),
                                 ("Tool", self.ask("/v1/tools")["tools"]),
+                                ("Launch", self.ask("/v1/launches")["launches"]),
                                 ("Run", self.ask("/v1/runs")["runs"])]:
             self.assertTrue(documents, name)
             for document in documents:
@@ -217,7 +226,7 @@ class PageTests(unittest.TestCase):
         hello = stream.find(lambda event: event.get("event") == "hello")["data"]
         self.assertEqual((hello["role"], hello["name"]), ("viewer", "client"))
         first = {}
-        while not {"status", "workers", "tools", "runs", "approvals"} <= first.keys():
+        while not {"status", "workers", "launches", "tools", "runs", "approvals"} <= first.keys():
             event = next(iter(stream))
             first[event["event"]] = event["data"]
         self.assertTrue(first["workers"]["workers"])
