@@ -1,9 +1,12 @@
 """Each panel of the page with runs that go on, and what happens to the page meanwhile."""
 
+import pathlib
+import subprocess
+import tempfile
 import time
 import unittest
 
-from browser import PATIENCE, SHOTS, PageTest
+from browser import PATIENCE, SHOTS, WEFT, PageTest, Process
 
 
 def loom(width, ms):
@@ -130,6 +133,37 @@ class Panels(PageTest):
         page.wait_for_selector(".pending tbody tr")
         self.assertIn("no_such_tool", self.text(page, ".pending"))
         self.coordinator.weft("cancel", run)
+
+    def test_a_launch_appears_changes_and_goes(self):
+        page = self.open(where="#/workers")
+        page.wait_for_selector(".worker[data-key='w-1']")
+        self.assertFalse(page.locator(".launches").is_visible())
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "fleet.yaml")
+            file.write_text("""
+workers:
+  - {local: 1, name: here, slots: 2, diagnostics: true}
+  - {ssh: [nobody@127.0.0.1], name: away, tunnel: true, ssh_options: ["-p", "1"], min: 0, max: 3,
+     count: 1, diagnostics: true}
+""")
+            arguments = ["--state", self.coordinator.folder.name]
+            launch = Process([WEFT, "launch", str(file), "--coordinator", self.coordinator.address,
+                              *arguments])
+            self.addCleanup(launch.stop)
+            page.wait_for_selector(".launches tr >> text=1 of 1")
+            page.wait_for_selector(".launches .member >> text=nobody@127.0.0.1: ")
+            rows = page.locator(".launches tbody tr").all_inner_texts()
+            rows = [" ".join(row.split()) for row in rows]
+            self.assertEqual(rows[0], "fleet here local 1 of 1")
+            self.assertEqual(rows[1], "fleet away ssh 0 of 1 1 0 – 3")
+            self.assertRegex(rows[2], "^fleet-away-1 (waiting|copying) nobody@127.0.0.1: ")
+            page.screenshot(path=SHOTS / "launches.png", full_page=True)
+            self.assert_fits(page)
+            subprocess.run([WEFT, "launch", "--scale", "here=2", *arguments], check=True,
+                           capture_output=True)
+            page.wait_for_selector(".launches tr >> text=2 of 2")
+            launch.terminate()
+            page.wait_for_selector(".launches", state="hidden")
 
     def test_what_a_tool_writes_appears_while_it_runs(self):
         worker = self.coordinator.worker([{"name": "talk", "idempotent": True}], name="talker")

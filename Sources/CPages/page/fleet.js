@@ -1,4 +1,5 @@
-// The cluster as a whole: the stream of all attempts, the workers, the tools, and what waits.
+// The cluster as a whole: the stream of all attempts, the workers, the launches, the tools, and what
+// waits.
 
 // MARK: Stream
 
@@ -63,8 +64,9 @@ function workersView() {
   const search = searchField("workers", "name, host, label or tool");
   const cards = h("div.cards");
   const empty = h("p.empty");
+  const launches = launchesPart();
   const pending = pendingPart();
-  const root = h("section", null, h("div.bar", null, h("h1", null, "Workers"), search), cards, empty, pending.root);
+  const root = h("section", null, h("div.bar", null, h("h1", null, "Workers"), search), cards, empty, launches.root, pending.root);
   const draw = () => {
     const list = cluster.workers.filter((worker) =>
       fits(search, worker.name, worker.host, worker.state, ...labelsOf(worker), ...worker.tools)
@@ -79,6 +81,7 @@ function workersView() {
     root,
     update(all) {
       if (all.has("workers") || all.has("all") || all.has("theme")) draw();
+      if (all.has("launches") || all.has("all")) launches.draw();
       pending.update(all);
     },
     close: () => pending.close(),
@@ -127,6 +130,43 @@ function fillWorker(card, worker) {
     ...(worker.withheld_tools ?? []).map((one) => `${one.name} cannot run there: ${one.reason}`),
   ];
   keyed(troubles, lines.slice(0, 20), (line) => line, (line) => said("li", line));
+}
+
+const launchColumns = ["Group", "Kind", "Running", "Pending", "Range"];
+
+/** The groups of launches, and below each its workers that do not run. */
+function launchesPart() {
+  const list = h("tbody");
+  const root = part("Launches", "launches", table(["Launch", ...launchColumns], list));
+  const make = ({ member }) => member
+    ? h("tr.member", null, h("td"), said("td", member.name), h("td", null, pill(member.state)), h("td", { colspan: 3, dir: "auto" }))
+    : h("tr", null, h("td", null, h("b"), " ", pill("gone")), launchColumns.map(() => h("td")));
+  const fill = (row, { launch, group, member }) => {
+    const [first, ...rest] = row.children;
+    if (member) {
+      setPill(rest[1].firstChild, member.state);
+      put(rest[2], shown(member.note ? `${member.site}: ${member.note}` : member.site));
+      return;
+    }
+    row.title = shown(`${launch.host}, process ${launch.pid}`);
+    put(first.firstChild, launch.name);
+    show(first.lastChild, launch.state === "gone");
+    const range = group.max === undefined ? "" : `${count(group.min)} – ${count(group.max)}`;
+    [group.name, group.kind, `${count(group.running)} of ${count(group.wanted)}`, group.pending ? count(group.pending) : "", range]
+      .forEach((text, index) => put(rest[index], text));
+  };
+  return {
+    root,
+    draw() {
+      const rows = cluster.launches.flatMap((launch) => launch.groups.flatMap((group) => {
+        const key = [launch.reported_by, launch.host, launch.pid, launch.name, group.name].join(" ");
+        const others = launch.members.filter((one) => one.group === group.name && one.state !== "running");
+        return [{ key, launch, group }, ...others.map((member) => ({ key: `${key} ${member.name}`, member }))];
+      }));
+      keyed(list, rows.slice(0, 500), (row) => row.key, make, fill);
+      show(root, rows.length > 0);
+    },
+  };
 }
 
 /** What waits in all active runs, by reason. */

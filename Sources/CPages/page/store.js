@@ -8,6 +8,7 @@ const cluster = {
   software: "",
   status: null,
   workers: [],
+  launches: [],
   tools: [],
   runs: [],
   approvals: [],
@@ -49,7 +50,10 @@ function modelOf(run) {
 const changes = new Set();
 let isAnnounced = false;
 
-/** Says that something has changed: "status", "workers", "tools", "runs", "approvals", "link", or a run. */
+/**
+ * Says that something has changed: "status", "workers", "launches", "tools", "runs", "approvals",
+ * "link", or a run.
+ */
 function changed(what) {
   changes.add(what);
   if (isAnnounced) return;
@@ -88,6 +92,7 @@ function takeOver(name, data) {
       changed("status");
       break;
     case "workers":
+    case "launches":
     case "tools":
     case "approvals":
       cluster[name] = data[name];
