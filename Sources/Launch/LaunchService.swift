@@ -59,7 +59,7 @@ public final class LaunchService {
     /// Called after every change of a worker's state.
     public var onChange: (() -> Void)?
     /// Called with lines for people.
-    public var onLine: ((String) -> Void)?
+    public var onLine: ((LaunchLine) -> Void)?
     /// Called when nothing of the launch is left.
     public var onFinish: ((LaunchMachine.Outcome) -> Void)?
 
@@ -224,7 +224,7 @@ public final class LaunchService {
         case .drain(let id): site(of: id)?.drain(id)
         case .stop(let id): site(of: id)?.stop(id)
         case .kill(let id): site(of: id)?.kill(id)
-        case .report(let notice): onLine?(words(of: notice))
+        case .report(let notice): onLine?(line(about: notice))
         case .finish(let outcome):
             timer?.close()
             timer = nil
@@ -250,25 +250,45 @@ public final class LaunchService {
         case .pending(let reason): handle(.memberPending(id, reason: reason))
         case .ready(let slots): handle(.memberReady(id, slots: slots))
         case .unconnected(let reason): handle(.memberUnconnected(id, reason: reason))
-        case .said(let line): onLine?("\(name(of: id)): \(line)")
+        case .said(let text): onLine?(line("\(name(of: id)): \(text)", about: id))
         case .ended(let end): handle(.memberEnded(id, end))
         }
     }
 
-    private func words(of notice: LaunchMachine.Notice) -> String {
+    private func line(
+        _ text: String,
+        about id: MemberID,
+        isTrouble: Bool = false
+    ) -> LaunchLine {
+        LaunchLine(
+            text: text,
+            group: file.groups[id.group].name,
+            member: name(of: id),
+            site: machine.site(of: id).map { sites[$0].name },
+            isTrouble: isTrouble
+        )
+    }
+
+    private func line(about notice: LaunchMachine.Notice) -> LaunchLine {
         func next(_ pause: Duration?) -> String {
             pause.map { "; the next try is in \($0.components.seconds) s" } ?? "; it is given up"
         }
-        return switch notice {
+        switch notice {
         case .siteFailed(let site, let reason, let pause):
-            "\(sites[site].name): \(reason)\(next(pause))"
+            let name = sites[site].name
+            let text = "\(name): \(reason)\(next(pause))"
+            return LaunchLine(text: text, site: name, isTrouble: true)
         case .memberFailed(let id, let reason, let pause):
-            "\(name(of: id)) ended: \(reason)\(next(pause))"
-        case .memberLeft(let id): "\(name(of: id)) has left"
-        case .drainTooLong(let id): "\(name(of: id)) drains for too long and is stopped"
+            let text = "\(name(of: id)) ended: \(reason)\(next(pause))"
+            return line(text, about: id, isTrouble: true)
+        case .memberLeft(let id): return line("\(name(of: id)) has left", about: id)
+        case .drainTooLong(let id):
+            let text = "\(name(of: id)) drains for too long and is stopped"
+            return line(text, about: id, isTrouble: true)
         case .scaled(let group, let count, let isByDemand):
-            "\(file.groups[group].name) has \(count) workers from now on"
-                + (isByDemand ? ", because nodes wait" : "")
+            let name = file.groups[group].name
+            let why = isByDemand ? ", because nodes wait" : ""
+            return LaunchLine(text: "\(name) has \(count) workers from now on\(why)", group: name)
         }
     }
 }

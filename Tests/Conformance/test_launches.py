@@ -88,6 +88,29 @@ class LaunchTests(unittest.TestCase):
         launch.process.kill()
         self.wait_for(page, "it is gone", lambda found: found[0]["state"] == "gone")
 
+    def test_a_log_for_programs(self):
+        self.file.write_text('coordinator: {listen: "127.0.0.1:0"}\n'
+                             "workers: [{local: 1, diagnostics: true}]\n")
+        launch = Process([WEFT, "launch", str(self.file), "--log-format", "json", "--state",
+                          str(self.file.parent / "state")])
+        self.addCleanup(launch.stop)
+        launch.wait_for("hosts-local-1 running")
+        launch.terminate()
+        self.assertEqual(launch.exit_code(), 0)
+        launch.reader.join()
+        lines = [json.loads(line) for line in launch.log]
+        for line in lines:
+            self.assertRegex(line["time"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertEqual((line["component"], line["launch"]), ("launch", "hosts"))
+        self.assertIn("the coordinator listens on", lines[0]["message"])
+        states = [line["state"] for line in lines if "state" in line]
+        # Changes in quick succession are told together.
+        self.assertEqual([state for state in states if state in ("running", "ended")],
+                         ["running", "ended"])
+        running = next(line for line in lines if line.get("state") == "running")
+        self.assertEqual((running["group"], running["member"], running["site"], running["level"]),
+                         ("local", "hosts-local-1", "this host", "info"))
+
     def test_a_coordinator_that_does_not_know_launches(self):
         key = secrets.token_bytes(32)
         listener = Listener(key)

@@ -74,6 +74,9 @@ struct LaunchCommand: ParsableCommand {
     )
     var json = false
 
+    @Option(help: "Write the log as lines for people (text) or as a JSON object each (json).")
+    var logFormat = LogFormat.text
+
     @Option(
         help: ArgumentHelp(
             "The coordinator, if the file names none (default: WEFT_COORDINATOR, else "
@@ -139,6 +142,7 @@ struct LaunchCommand: ParsableCommand {
     }
 
     func run() throws {
+        logFormat.use()
         if status { return try orders().showStatus(json: json) }
         if !scale.isEmpty { return try orders().scale(sizes(), json: json) }
         if down { return try orders().down(isUrgent: now, json: json) }
@@ -225,6 +229,7 @@ struct LaunchCommand: ParsableCommand {
         if let join { arguments += ["--join", join] }
         if tunnel { arguments.append("--tunnel") }
         if let tls { arguments += ["--tls", tls.rawValue] }
+        if logFormat != .text { arguments += ["--log-format", logFormat.rawValue] }
         return arguments
     }
 }

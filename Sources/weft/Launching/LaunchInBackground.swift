@@ -3,6 +3,7 @@ internal import Configuration
 internal import Console
 internal import FoundationEssentials
 internal import Glibc
+internal import JSON
 internal import Launch
 internal import Transport
 internal import UVLoop
@@ -98,6 +99,11 @@ struct LaunchInBackground {
         if !json { Shell.tell("goes on in the background; its log is \(log)") }
     }
 
+    /// What a line of the log says, whatever its format.
+    private static func message(_ line: String) -> String {
+        (try? JSONValue(parsing: line))?["message"]?.stringValue ?? line
+    }
+
     /// What the process said last.
     private func failure() -> CommandFailure {
         defer { unlink(draft) }
@@ -105,7 +111,7 @@ struct LaunchInBackground {
             FileManager.default.contents(atPath: draft)
             ?? FileManager.default.contents(atPath: log)
         let text = data.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let lines = text.split(separator: "\n").suffix(5).map(String.init)
+        let lines = text.split(separator: "\n").suffix(5).map { Self.message(String($0)) }
         return CommandFailure(
             .failed,
             lines.isEmpty ? ["error: The launch ended before its workers had started."] : lines

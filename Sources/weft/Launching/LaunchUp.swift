@@ -47,7 +47,7 @@ final class LaunchUp {
         address = try surroundings.address()
         try surroundings.checkReach(of: address)
         loop = try Shell.makeLoop()
-        display = LaunchDisplay(loop: loop, json: json)
+        display = LaunchDisplay(loop: loop, launch: surroundings.file.name, json: json)
     }
 
     /// Runs until nothing of the launch is left.
