@@ -74,6 +74,27 @@ extension SimulatedCluster {
         send(submission, over: link, .toCoordinator)
     }
 
+    /// What a client tells of a launch that it belongs to.
+    func launch(by link: SimulatedLink) -> LaunchReport {
+        let group = LaunchGroupDocument(name: "g", kind: .slurm, wanted: 1, running: 0, pending: 1)
+        let member = LaunchMemberDocument(
+            name: "\(link.peer)-g-1",
+            group: "g",
+            site: "slurm",
+            state: .pending,
+            note: "Resources"
+        )
+        return LaunchReport(
+            LaunchDocument(
+                name: link.peer,
+                host: "h",
+                pid: 1,
+                groups: [group],
+                members: [member]
+            )
+        )
+    }
+
     /// A client asks about its run.
     func ask(_ client: SimulatedClient) {
         let kinds: [GetKind] = [

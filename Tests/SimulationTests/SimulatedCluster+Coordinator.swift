@@ -336,6 +336,10 @@ extension SimulatedCluster {
         connections.receive(message, on: link.id)
         switch message {
         case .result(let result): deliver(result, link)
+        case .submit:
+            tell(.received(link.id, message))
+            // Nothing is drawn for it, so that seeds stay what they are.
+            tell(.received(link.id, .launch(launch(by: link))))
         case .nodes(let nodes) where nodes.brokenOff != nil:
             let run = runEnds.run(of: nodes.key)
             let slot = run.flatMap { coordinator.runs.slot(of: $0) }
