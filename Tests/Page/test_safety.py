@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from browser import PageTest
+from browser import SHOTS, PageTest
 
 HOSTILE = {
     "html": "<script>document.title='run'</script><img src=x onerror=\"document.title='run'\">",
@@ -71,6 +71,21 @@ class Safety(PageTest):
             self.visit(page, where)
             page.wait_for_timeout(300)
             self.check_harmless(page)
+
+    def test_hostile_launches_are_text(self):
+        launcher = self.coordinator.greet("client")
+        members = [{"name": f"m-{number}", "group": "g", "site": "<b>\u202e", "state": "pending",
+                    "note": HOSTILE["html"] + " \u001b[2J" + "long" * 60} for number in range(40)]
+        launcher.send(type="launch", name="evil", host="<u>h\u202e", pid=1, members=members, groups=[
+            {"name": "g", "kind": "slurm", "wanted": 40, "running": 0, "pending": 40}])
+        page = self.open(phone=True, where="#/workers")
+        page.wait_for_selector(".launches .member >> nth=39")
+        self.check_harmless(page)
+        self.assertIn("<script>document.title='run'</script>", self.text(page, ".launches"))
+        self.assert_fits(page)
+        page.screenshot(path=SHOTS / "launches-phone.png")
+        launcher.close()
+        page.wait_for_selector(".launches .pill.gone")
 
     def test_ten_megabytes_do_not_freeze_the_page(self):
         run = self.hostile("warp and weft " * 750_000, tool="long")

@@ -34,11 +34,7 @@ extension LaunchSurroundings {
     /// A connection to the coordinator, to tell it of the launch and to ask for waiting nodes; nil if
     /// there is no key for either.
     func link(on loop: EventLoop, to endpoint: Endpoint) throws -> LaunchLink? {
-        let store = try? KeyStore.load(from: keyFolder, makesKeys: false)
-        let found = [Role.client, .viewer].lazy.compactMap { role in
-            store?[role.rawValue]?.current.map { (role, $0) }
-        }
-        guard let (role, key) = found.first else {
+        guard linkOptions(to: endpoint) != nil else {
             guard isElastic else { return nil }
             throw CommandFailure(
                 .refused,
@@ -47,10 +43,16 @@ extension LaunchSurroundings {
                     + "max out."
             )
         }
-        return LaunchLink(
-            loop: loop,
-            options: .client(to: [endpoint], role: role, key: key, tls: tls)
-        )
+        return LaunchLink(loop: loop, isNeeded: isElastic) { linkOptions(to: endpoint) }
+    }
+
+    /// How to connect with the newest key; nil if there is none.
+    private func linkOptions(to endpoint: Endpoint) -> CoordinatorClient.Options? {
+        let store = try? KeyStore.load(from: keyFolder, makesKeys: false)
+        let found = [Role.client, .viewer].lazy.compactMap { role in
+            store?[role.rawValue]?.current.map { (role, $0) }
+        }
+        return found.first.map { .client(to: [endpoint], role: $0, key: $1, tls: tls) }
     }
 
     /// The newest key of the identity for workers.

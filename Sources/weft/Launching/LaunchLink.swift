@@ -15,7 +15,9 @@ final class LaunchLink {
     var onConnected: ((CoordinatorClient) -> Void)?
 
     private let loop: EventLoop
-    private let options: CoordinatorClient.Options
+    private let options: () -> CoordinatorClient.Options?
+    private let isNeeded: Bool
+    private var hasConnected = false
     private var connecting: PendingClient?
     private var timer: Timer?
     private var isClosed = false
@@ -24,14 +26,22 @@ final class LaunchLink {
     /// A key that is refused may be accepted later, but hardly soon.
     private static let pauseAfterRefusal = Duration.seconds(60)
 
-    init(loop: EventLoop, options: CoordinatorClient.Options) {
+    /// Makes a connection that `start` opens.
+    ///
+    /// - Parameters:
+    ///   - loop: The loop.
+    ///   - isNeeded: Whether the launch lacks something without it; otherwise a key that the
+    ///     coordinator has never accepted, as one of another coordinator, is not tried again.
+    ///   - options: How to connect, read each time: keys are renewed.
+    init(loop: EventLoop, isNeeded: Bool, options: @escaping () -> CoordinatorClient.Options?) {
         self.loop = loop
+        self.isNeeded = isNeeded
         self.options = options
         timer = Timer(loop: loop) { [weak self] in self?.connect() }
     }
 
     /// Whether it may change something at the coordinator, and not only ask.
-    var mayTell: Bool { options.role == .client }
+    private(set) var mayTell = false
 
     func start() { connect() }
 
@@ -53,16 +63,20 @@ final class LaunchLink {
 
     private func connect() {
         guard !isClosed, client == nil, connecting == nil else { return }
+        guard let options = options() else { return lose(after: Self.pauseAfterRefusal) }
+        mayTell = options.role == .client
         connecting = CoordinatorClient.connect(loop: loop, options: options) { [weak self] result in
             guard let self, !isClosed else { return }
             connecting = nil
             switch result {
             case .success(let client):
                 self.client = client
+                hasConnected = true
                 client.onLost = { [weak self] _ in self?.lose(after: Self.pause) }
                 onConnected?(client)
-            case .failure(let error):
-                lose(after: error.kind == .refused ? Self.pauseAfterRefusal : Self.pause)
+            case .failure(let error) where error.kind == .refused:
+                if hasConnected || isNeeded { lose(after: Self.pauseAfterRefusal) }
+            case .failure: lose(after: Self.pause)
             }
         }
     }
