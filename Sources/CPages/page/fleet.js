@@ -137,15 +137,15 @@ const launchColumns = ["Group", "Kind", "Running", "Pending", "Range"];
 /** The groups of launches, and below each its workers that do not run. */
 function launchesPart() {
   const list = h("tbody");
-  const root = part("Launches", "launches", table(["Launch", ...launchColumns], list));
+  const root = part("Launches", "launches", table(["Launch", ...launchColumns], list, "table.tools-table"));
   const make = ({ member }) => member
-    ? h("tr.member", null, h("td"), said("td", member.name), h("td", null, pill(member.state)), h("td", { colspan: 3, dir: "auto" }))
-    : h("tr", null, h("td", null, h("b"), " ", pill("gone")), launchColumns.map(() => h("td")));
+    ? h("tr.member", null, said("td.name", member.name, { colspan: 2 }), h("td", null, pill(member.state)), h("td.name", { colspan: 3, dir: "auto" }))
+    : h("tr", null, h("td.name", null, h("b"), " ", pill("gone")), launchColumns.map((name) => h("td.number", { "data-name": name })));
   const fill = (row, { launch, group, member }) => {
     const [first, ...rest] = row.children;
     if (member) {
-      setPill(rest[1].firstChild, member.state);
-      put(rest[2], shown(member.note ? `${member.site}: ${member.note}` : member.site));
+      setPill(rest[0].firstChild, member.state);
+      put(rest[1], shown(member.note ? `${member.site}: ${member.note}` : member.site));
       return;
     }
     row.title = shown(`${launch.host}, process ${launch.pid}`);

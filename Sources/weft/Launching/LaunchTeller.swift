@@ -64,14 +64,23 @@ final class LaunchTeller {
 }
 
 extension LaunchDocument {
-    /// So many workers are told, with so many bytes of text about each; the others are counted.
-    private static let (mostMembers, mostText) = (500, 300)
+    /// So many workers are told, with so many bytes of text about each and about all; the others are
+    /// counted.
+    ///
+    /// A coordinator keeps a little more.
+    private static let (mostMembers, mostText, mostTexts) = (500, 300, 160 << 10)
 
     /// A launch as it is told.
     init(_ file: LaunchFile, groups: [LaunchedGroup], workers: [LaunchedWorker]) {
         let there = workers.filter { $0.state != .ended }
         // Those that run are known anyway, as workers.
         let ranked = there.filter { $0.state != .running } + there.filter { $0.state == .running }
+        var texts = 0
+        let told = ranked.prefix(Self.mostMembers).prefix { worker in
+            texts += worker.name.utf8.count + worker.group.utf8.count
+            texts += min(worker.site.utf8.count + worker.note.utf8.count, 2 * Self.mostText)
+            return texts <= Self.mostTexts
+        }
         var states: [String: [MemberState: Int]] = [:]
         for worker in there { states[worker.group, default: [:]][worker.state, default: 0] += 1 }
         func count(_ group: String, _ of: MemberState...) -> Int {
@@ -91,17 +100,17 @@ extension LaunchDocument {
                     range: group.range
                 )
             },
-            members: ranked.prefix(Self.mostMembers).map { worker in
+            members: told.map { worker in
                 LaunchMemberDocument(
                     name: worker.name,
                     group: worker.group,
-                    site: Self.short(worker.site, 200),
+                    site: Self.short(worker.site, Limits.keyLength),
                     state: .init(worker.state),
                     slots: worker.slots,
                     note: worker.note.isEmpty ? nil : Self.short(worker.note, Self.mostText)
                 )
             },
-            more: ranked.count > Self.mostMembers ? ranked.count - Self.mostMembers : nil
+            more: ranked.count > told.count ? ranked.count - told.count : nil
         )
     }
 
