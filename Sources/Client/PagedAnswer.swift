@@ -9,7 +9,7 @@ struct PagedAnswer {
     /// The fields of objects that hold a list.
     private static let lists = [
         ExplanationDocument.list.description, StoryDocument.list.description,
-        LogDocument.list.description,
+        LogDocument.list.description, ConversationPage.list.description,
     ]
 
     /// How many entries have arrived.

@@ -166,7 +166,8 @@ extension CoordinatorMachine {
         if configuration.keepsRecords, runs[run].hasPlanner {
             recordPlanner(.plannerTold(input()), run, turn.now)
         }
-        let wanted = runs[run].advancePlanner(event)
+        let time = runs[run].state.microseconds(at: turn.now)
+        let wanted = runs[run].advancePlanner(event, at: time)
         if let usage = runs[run].plannerUsage, usage != runs[run].state.planning.usage {
             record(.tokensUsed(usage), run, in: &turn)
         }

@@ -23,7 +23,8 @@ extension CoordinatorMachine {
         case .plans: page = plansPage(from: from, limit: get.limit ?? .max)
         case .runs: return listRuns(get, id, in: &turn)
         case .approvals where get.id == nil: page = approvalsPage(get, turn.now)
-        case .run, .nodes, .graph, .node, .answer, .approvals, .explain, .story, .logs:
+        case .run, .nodes, .graph, .node, .answer, .approvals, .explain, .story, .logs,
+            .conversation:
             guard let run = get.id.flatMap(RunID.init).flatMap({ runs.slot(of: $0) }) else {
                 let error = ErrorMessage(
                     code: .unknownRun,
@@ -76,6 +77,7 @@ extension CoordinatorMachine {
             (nodeDetails(run, index(of: get.node, in: run) ?? 0, now).pieces, nil)
         case .approvals: approvalsPage(get, now)
         case .explain: explainPage(run, get.node, from: from, limit: get.limit ?? .max, now)
+        case .conversation: conversationPage(run, from: from, limit: get.limit ?? .max)
         default: (JSONPieces(runDocument(run, now).json), nil)
         }
     }

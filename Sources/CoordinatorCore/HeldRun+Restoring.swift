@@ -32,7 +32,7 @@ extension HeldRun {
         case .plannerTold(let input):
             guard let event = state.event(of: input) else { return false }
             // What it wanted was done, and is in the records.
-            _ = advancePlanner(event)
+            _ = advancePlanner(event, at: record.at)
         case .toolWrote(let node, let attempt, let text):
             guard applyRead(record) else { return false }
             texts.restore(node, attempt, text)

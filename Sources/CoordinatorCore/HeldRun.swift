@@ -34,6 +34,8 @@ struct HeldRun: Sendable {
     private var planners: [PlannerMachine]
     /// Bytes of the planner.
     private var plannerBytes = 0
+    /// What models were asked and what they wrote.
+    private(set) var conversation = Conversation()
     /// The open call of a model.
     var modelCall: OpenModelCall?
     /// The answer, made when a client asks for it.
@@ -177,11 +179,17 @@ struct HeldRun: Sendable {
         plannerBytes = planner.heldBytes
     }
 
-    /// Hands an event to the planner, and returns what it asks for.
-    mutating func advancePlanner(_ event: PlannerMachine.Event) -> [PlannerMachine.Action] {
+    /// Hands an event to the planner at a time, in microseconds after the run was accepted, and
+    /// returns what it asks for.
+    mutating func advancePlanner(
+        _ event: PlannerMachine.Event,
+        at time: Int
+    ) -> [PlannerMachine.Action] {
         guard !planners.isEmpty else { return [] }
+        conversation.note(event, at: time)
         var wanted: [PlannerMachine.Action] = []
         planners[0].handle(event, into: &wanted)
+        for action in wanted { conversation.note(action, at: time) }
         plannerBytes = planners[0].heldBytes
         return wanted
     }
@@ -190,6 +198,7 @@ struct HeldRun: Sendable {
     mutating func dropPlanner() {
         planners = []
         plannerBytes = 0
+        conversation.finish()
     }
 
     // MARK: - Bytes
@@ -198,7 +207,7 @@ struct HeldRun: Sendable {
     var heldBytes: Int {
         fixedBytes + state.heldBytes + arguments.bytes + arguments.toolBytes + incoming.bytes
             + texts.bytes
-            + log.bytes + plannerBytes
+            + log.bytes + plannerBytes + conversation.heldBytes
             + answers.bytes + digestBytes
     }
 
@@ -210,7 +219,8 @@ struct HeldRun: Sendable {
     var countedBytes: Int {
         fixedBytes + state.countedBytes + arguments.countedBytes + arguments.toolBytes
             + incoming.countedBytes + texts.countedBytes
-            + log.countedBytes + (planners.first?.heldBytes ?? 0) + answers.bytes
+            + log.countedBytes + (planners.first?.heldBytes ?? 0) + conversation.countedBytes
+            + answers.bytes
             + digestBytes
     }
 
@@ -223,7 +233,7 @@ struct HeldRun: Sendable {
             ("the plan", state.plan.heldBytes + state.plan.count * HeldCost.node),
             ("events", log.bytes),
             ("what tools wrote", texts.bytes),
-            ("the planner", plannerBytes),
+            ("the planner", plannerBytes + conversation.heldBytes),
             ("the answer", answers.bytes + (state.answer?.count ?? 0)),
         ]
         let largest = parts.sorted { $0.1 > $1.1 }.prefix(2).filter { $0.1 > 0 }

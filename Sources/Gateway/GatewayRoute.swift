@@ -97,6 +97,8 @@ package enum GatewayRoute: Sendable, Equatable {
         case "answer": return (.document(about(.answer, run)), "GET")
         case "nodes": return (.document(try list(.nodes, head, about: run)), "GET")
         case "graph": return (.document(try list(.graph, head, about: run)), "GET")
+        case "conversation":
+            return (.document(try list(.conversation, head, about: run)), "GET")
         case "explain": return (.document(try list(.explain, head, about: run)), "GET")
         case "events":
             let arguments = try GatewayArguments(head, ["level", "from"])

@@ -30,4 +30,8 @@ public enum PlannerLimits {
     public static let toldCalls = 50
     /// Problems that a repair lists.
     public static let quotedProblems = 20
+    /// Bytes of one text of a prompt, and of one reply, that are kept for people.
+    public static let keptTextBytes = 64 << 10
+    /// Bytes of the prompts and replies of one run that are kept for people; one call may have more.
+    public static let keptConversationBytes = 512 << 10
 }

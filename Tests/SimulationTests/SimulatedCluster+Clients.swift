@@ -99,6 +99,7 @@ extension SimulatedCluster {
     func ask(_ client: SimulatedClient) {
         let kinds: [GetKind] = [
             .answer, .nodes, .run, .explain, .status, .story, .logs, .approvals,
+            .conversation,
         ]
         guard let link = client.link, let what = draw.element(kinds),
             let question = client.nextQuestion(what)

@@ -214,6 +214,34 @@ enum DocumentExamples {
         isComplete: false,
         records: [RawJSON(["at": 40, "kind": "ready", "node": 0])]
     )
+    static let conversation: ConversationPage = {
+        var first = ConversationPage.Call(
+            number: 1,
+            purpose: .planner,
+            startedAt: 1_250,
+            prompt: [
+                ConversationPage.Text(role: "system", text: "Plan.", isCut: true),
+                ConversationPage.Text(role: "user", text: "Sum it up."),
+            ],
+            reply: "1. sum("
+        )
+        first.isReplyCut = true
+        first.took = 310_500
+        first.end = ConversationPage.Call.failed
+        first.problem = "timeout: no reply within 60 s"
+        first.usage = usage
+        var second = ConversationPage.Call(
+            number: 2,
+            purpose: .joiner,
+            isRepair: true,
+            startedAt: 400_000,
+            sharedMessages: 2,
+            prompt: [],
+            reply: ""
+        )
+        second.isLeftOut = true
+        return ConversationPage(run: run, calls: [first, second], total: 2)
+    }()
     static let outcome = RunEndDocument(
         answer: RawJSON("x"),
         error: failure,
@@ -269,6 +297,7 @@ struct DocumentTests {
         #expect(try trip(Examples.details) == Examples.details)
         #expect(try trip(Examples.explanation) == Examples.explanation)
         #expect(try trip(Examples.story) == Examples.story)
+        #expect(try trip(Examples.conversation) == Examples.conversation)
         #expect(try trip(Examples.plan) == Examples.plan)
         #expect(try trip(Examples.approval) == Examples.approval)
         let workers = RawJSON(trusted: Array("[\(Examples.worker.json.text)]".utf8)[...])

@@ -112,6 +112,7 @@ struct ProtocolDocumentTests {
         case .graph: return try GraphPage(decoding: data).json
         case .explain: return try ExplanationDocument(decoding: data).json
         case .story: return try StoryDocument(decoding: data).json
+        case .conversation: return try ConversationPage(decoding: data).json
         case .logs: return try LogDocument(decoding: data).json
         case .approvals: return list(try ApprovalDocument.list(decoding: data))
         case .plans: return list(try RememberedPlanDocument.list(decoding: data))
@@ -128,7 +129,7 @@ struct ProtocolDocumentTests {
             Examples.wholeRun.json,
             Examples.details.json, Examples.explanation.json, Examples.story.json,
             Examples.plan.json, Examples.approval.json, Examples.graph.json,
-            Examples.launch.json,
+            Examples.launch.json, Examples.conversation.json,
         ]
         for document in answers + Examples.events.map(\.1.json) {
             for name in Self.names(in: document) {

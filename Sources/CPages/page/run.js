@@ -335,12 +335,16 @@ function answerPart(model) {
 
 function roundsPart(model) {
   const list = h("ol.rounds");
-  const root = part("Planner", "planner", list);
+  const calls = h("div.model-calls");
+  const root = part("Planner", "planner", list, calls);
+  const talk = new Talk(model);
   return {
     root,
     update() {
+      talk.refresh();
       const isPlanned = model.document.planning || model.rounds.some((round) => round.tasks.length || round.problems.length || round.reason);
-      if (!show(root, Boolean(isPlanned && model.rounds.length))) return;
+      if (!show(root, Boolean(isPlanned && model.rounds.length || talk.calls.length))) return;
+      keyed(calls, talk.calls, (call) => call.number, makeCall, fillCall);
       keyed(list, model.rounds, (round) => `${round.number} ${round.nodes} ${round.problems.length}`, (round) => h("li", null,
         h("b", null, `Round ${round.number}`), ` planned ${counted(round.nodes, "node")}`,
         round.reason ? h("p", { dir: "auto" }, "Another plan, because: ", shown(round.reason)) : null,
@@ -350,6 +354,45 @@ function roundsPart(model) {
           h("a", { href: nodeLink(model.run, task.id) }, task.id), " ", said("code", `${task.tool_name}(${task.args === undefined ? "" : JSON.stringify(task.args).slice(0, 300)})`))))) : null));
     },
   };
+}
+
+/** What language models were asked for the run and what they wrote, asked for again while it goes on. */
+class Talk {
+  calls = [];
+  #askedAt = -Infinity;
+  #isLast = false;
+  constructor(model) {
+    this.model = model;
+  }
+
+  async refresh() {
+    const { isOver, run } = this.model;
+    const isUseful = this.#askedAt === -Infinity || this.calls.length && performance.now() - this.#askedAt > 900 || isOver;
+    if (carried || this.#isLast || !isUseful) return;
+    this.#isLast = isOver;
+    this.#askedAt = performance.now();
+    // The last one may go on.
+    for (let from = max(this.calls.length - 1, 0); from !== undefined;) {
+      const page = await get(`${runPath(run)}/conversation?from=${from}`).catch(() => null);
+      if (!page) return;
+      this.calls.splice(from, Infinity, ...page.calls);
+      from = page.next;
+    }
+    changed(run);
+  }
+}
+
+const makeCall = (call) => h("details", { open: call.number === 1 }, h("summary"),
+  call.shared ? h("p.muted", null, `${counted(call.shared, "message")} as before`) : null,
+  call.prompt.map((message) => h("details", null, h("summary", null, message.role), said("pre.text", message.text + (message.cut ? " …" : "")))),
+  h("pre.text", { dir: "auto" }));
+
+function fillCall(element, call) {
+  const { usage, end } = call;
+  const facts = [`Call ${call.number}: ${call.purpose}${call.repair ? ", repair" : ""}`, call.took_ms && duration(call.took_ms),
+    usage && `${count(usage.input)} + ${count(usage.output)} tokens`, end !== "end" && shown(call.problem ?? end ?? "writes")];
+  put(element.firstChild, facts.filter(Boolean).join(" · "));
+  put(element.lastChild, shown(call.left_out ? "Not kept any more." : call.reply + (call.cut ? " …" : "")));
 }
 
 // MARK: Nodes

@@ -30,6 +30,8 @@ public enum GetKind: String, Sendable, Hashable, CaseIterable {
     case story
     /// What the tool of a node wrote, as far as it is kept.
     case logs
+    /// What language models were asked for a run, and what they wrote.
+    case conversation
     /// The plans that are remembered, the oldest first.
     case plans
     /// The coordinator itself.

@@ -18,6 +18,7 @@ struct ShowCommand: ParsableCommand {
               weft show 7f3k2m --status running
               weft show 7f3k2m t3
               weft show 7f3k2m t3 --story
+              weft show 7f3k2m --conversation
               weft show 7f3k2m --json | jq '.nodes | length'
             """
     )
@@ -44,6 +45,8 @@ struct ShowCommand: ParsableCommand {
     var all = false
     @Flag(help: "Print all that happened to the node, as far as it is kept, a line each.")
     var story = false
+    @Flag(help: "Print what language models were asked for the run and what they wrote.")
+    var conversation = false
     @Flag(help: "Print the run with its answer and every node, or the node, as JSON.")
     var json = false
     @OptionGroup var connection: ConnectionOptions
@@ -52,6 +55,9 @@ struct ShowCommand: ParsableCommand {
     func validate() throws {
         guard !story || node != nil else {
             throw ValidationError("--story is for one node; name it after the run.")
+        }
+        guard !conversation || node == nil else {
+            throw ValidationError("--conversation is for a whole run; leave the node out.")
         }
         guard limit > 0 else { throw ValidationError("--limit must be at least 1.") }
         guard status == nil || !json && node == nil else {
@@ -63,6 +69,7 @@ struct ShowCommand: ParsableCommand {
         let options = try connection.clientOptions(readsOnly: true)
         let printer = Printer()
         if let node, story { return try tellStory(of: node, options, on: printer) }
+        if conversation { return try printConversation(options, on: printer) }
         if let node {
             let data = try ask(options, .node, node)
             if json { return printer.json(data) }
@@ -103,6 +110,16 @@ struct ShowCommand: ParsableCommand {
             node: node,
             reconnecting: reconnecting.limit
         )
+    }
+
+    private func printConversation(
+        _ options: CoordinatorClient.Options,
+        on printer: Printer
+    ) throws {
+        let data = try ask(options, .conversation)
+        if json { return printer.json(data) }
+        let page = try read { () throws(WireError) in try ConversationPage(decoding: data) }
+        ConversationView(page).show(on: printer)
     }
 
     private func tellStory(
