@@ -20,8 +20,6 @@ struct NodeIntake: Sendable {
     private var nextNumber: Int
     private var repeats: RepeatedCalls
     private let mergesRepeats: Bool
-    private var latestRefusal = ""
-    private var refusalsInRow = 0
     /// Whether there was any node, usable or not.
     private(set) var hasCalls = false
     /// Whether the plan only repeats itself, so that nothing more is taken in.
@@ -37,12 +35,10 @@ struct NodeIntake: Sendable {
         mergesRepeats = nodes != nil
     }
 
-    /// Notes a call that cannot be used, as it is written: the same one again and again ends the
-    /// plan.
+    /// Notes a call that cannot be used, as it is written: too many of them end the plan.
     mutating func noteRefusal(of call: String) {
-        refusalsInRow = call == latestRefusal ? refusalsInRow + 1 : 1
-        latestRefusal = call
-        if refusalsInRow > RepeatedCalls.mostRepeated { isEndless = true }
+        repeats.noteRefusal(of: call)
+        if repeats.hasOnlyRefusals { isEndless = true }
     }
 
     /// Takes in a node, or reports what is wrong with it.

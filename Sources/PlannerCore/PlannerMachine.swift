@@ -305,7 +305,7 @@ public struct PlannerMachine: Sendable {
                 case .text where endless.isFound:
                     break
                 case .text(let text):
-                    let read = endless.feed(text, repetitions: isPlanning ? 4 : 8)
+                    let read = endless.feed(text, within: isPlanning ? .plan : .answer)
                     pass(.delta(read), into: &actions)
                     if endless.isFound { stopEndlessReply(into: &actions) }
                 case .wasThought:

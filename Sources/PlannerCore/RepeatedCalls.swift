@@ -31,12 +31,20 @@ struct RepeatedCalls: Sendable {
     private var mostRepeated = RepeatedCalls.usualCount
     private var pattern = ""
     private var counted = 0
+    /// How many calls that count up may follow each other.
+    private var countBound = RepeatedCalls.usualCount
+    private var refusals: Set<String> = []
+    /// Refused calls one after the other, and those in the reply that were refused before.
+    private var refused = 0
+    private var refusedAgain = 0
 
     /// Repeated calls one after the other, after which the plan ends, if each takes no effect.
     static let mostRepeated = 3
     /// Calls that count up one after the other, after which the plan ends; more if the goal names a
     /// larger number.
     private static let usualCount = 16
+    /// Refused calls one after the other, after which the plan ends: it must be repaired anyway.
+    private static let mostRefused = 8
     private static let largestCount = 1000
 
     /// Knows the nodes that the plan has so far.
@@ -57,7 +65,18 @@ struct RepeatedCalls: Sendable {
     /// Calls of an earlier reply may be written once more, and a plan may need a call several times.
     var isEndless: Bool {
         repeated >= mostRepeated && latestCount >= RepeatedCalls.mostRepeated
-            || counted > longestCount
+            || counted > countBound || hasOnlyRefusals
+    }
+
+    /// Whether what is written cannot be used, call after call.
+    var hasOnlyRefusals: Bool {
+        refused >= RepeatedCalls.mostRefused || refusedAgain >= RepeatedCalls.mostRepeated
+    }
+
+    /// Notes a call that cannot be used, as it is written.
+    mutating func noteRefusal(of call: String) {
+        refused += 1
+        if !refusals.insert(call).inserted { refusedAgain += 1 }
     }
 
     /// The node that makes the same call already; without one, the call is noted.
@@ -65,6 +84,7 @@ struct RepeatedCalls: Sendable {
     /// `isHarmless` tells that equal calls become one.
     mutating func note(_ node: NodeDefinition, isHarmless: Bool) -> NodeID? {
         noteCount(node)
+        refused = 0
         mostRepeated = isHarmless ? RepeatedCalls.mostRepeated : RepeatedCalls.usualCount
         let call = Call(node)
         latestCount = counts[call, default: 0] + 1
@@ -77,17 +97,21 @@ struct RepeatedCalls: Sendable {
 
     /// Counts calls that differ in numbers only, if these are not of the goal.
     private mutating func noteCount(_ node: NodeDefinition) {
-        // What uses outputs does not go on for ever: its ids count up by themselves.
-        guard !ArgumentTemplate(compiling: node.arguments).hasReferences else {
-            counted = 0
-            return
-        }
         let text = node.arguments.text
         let numbers = RepeatedCalls.numbers(in: text)
         let shape = node.tool + " " + text.filter { !$0.isNumber }
         let isInvented = numbers.contains { !goalNumbers.contains($0) }
-        counted = shape == pattern && isInvented ? counted + 1 : 0
-        pattern = shape
+        guard shape == pattern, isInvented else {
+            counted = 0
+            countBound = longestCount
+            // One call for each node that was there is no endless plan.
+            if ArgumentTemplate(compiling: node.arguments).hasReferences {
+                countBound = max(longestCount, calls.count)
+            }
+            pattern = shape
+            return
+        }
+        counted += 1
     }
 
     private static func numbers(in text: String) -> [String] {

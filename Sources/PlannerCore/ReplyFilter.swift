@@ -81,32 +81,41 @@ struct EndlessText: Sendable {
     private var unchecked = 0
     private(set) var isFound = false
 
-    /// Bytes that are the same piece again and again before they count; less if all are blank.
-    private static let covered = 960
-    private static let coveredBlanks = 240
+    /// When a text counts as endless.
+    struct Bound {
+        /// Bytes that are the same piece again and again.
+        let bytes: Int
+        /// How often the piece must be there.
+        let repetitions: Int
+
+        /// Of a plan.
+        static let plan = Bound(bytes: 320, repetitions: 4)
+        /// Of an answer, which may rightly repeat more than a plan.
+        static let answer = Bound(bytes: 640, repetitions: 8)
+    }
+
+    /// Blank bytes, of any text.
+    private static let blanks = 240
     /// Bytes of the end that are checked.
     private static let window = 1_920
     private static let checkEvery = 48
 
     /// Reads the next piece of text, and returns it up to where it is found to be endless; how it
     /// was split does not matter.
-    ///
-    /// `repetitions` is how often a piece must be there; an answer may rightly repeat more than a
-    /// plan.
-    mutating func feed(_ text: String, repetitions: Int) -> String {
+    mutating func feed(_ text: String, within bound: Bound) -> String {
         var count = 0
         for byte in text.utf8 {
             if isFound { break }
             count += 1
             tail.append(byte)
             unchecked += 1
-            if unchecked == EndlessText.checkEvery { check(repetitions) }
+            if unchecked == EndlessText.checkEvery { check(bound) }
         }
         return count == text.utf8.count
             ? text : String(decoding: text.utf8.prefix(count), as: UTF8.self)
     }
 
-    private mutating func check(_ repetitions: Int) {
+    private mutating func check(_ bound: Bound) {
         unchecked = 0
         if tail.count > EndlessText.window { tail.removeFirst(tail.count - EndlessText.window) }
         // The prefix function of the reversed end: its periods are those of the end.
@@ -120,8 +129,8 @@ struct EndlessText: Sendable {
             let length = index + 1
             let period = length - border
             let isBlankOnly = period == 1 && isBlank(text[0])
-            let covered = isBlankOnly ? EndlessText.coveredBlanks : EndlessText.covered
-            if length >= max(covered, repetitions * period) {
+            let bytes = isBlankOnly ? min(EndlessText.blanks, bound.bytes) : bound.bytes
+            if length >= max(bytes, bound.repetitions * period) {
                 isFound = true
                 tail = []
                 return

@@ -1,9 +1,12 @@
 """A goal whose plan a recorded model writes: the planner's rounds, tokens, the growing plan, the answer."""
 
 import os
+import pathlib
+import tempfile
 import unittest
 
-from browser import ROOT, PageTest
+from browser import ROOT, SHOTS, PageTest
+from model import ModelServer
 
 DEMO = ROOT / "Deploy" / "demo"
 
@@ -37,6 +40,58 @@ class Goals(PageTest):
         other.wait_for_selector(".planner >> text=planned 6 nodes")
         other.wait_for_selector(".answer >> text=Say how much of the tree is tests.")
         self.assertGreater(self.colours(other, ".timeline canvas"), 4)
+
+
+class Models(PageTest):
+    """What models are asked and write, while a model that streams writes it."""
+
+    limits = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.model = ModelServer()
+        cls.addClassCleanup(cls.model.stop)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        config = pathlib.Path(folder.name, "weft.yaml")
+        config.write_text(cls.model.config)
+        cls.options = ("--config", str(config))
+        super().setUpClass()
+
+    def test_prompts_replies_and_an_answer_that_grows(self):
+        page = self.open()
+        client = self.coordinator.greet("client")
+        goal = "Say <b>hello</b>."
+        client.send(type="submit", key="goal", goal=goal, join="llm")
+        run = client.skip_to("accepted")["run"]
+        self.visit(page, f"#/runs/{run}")
+        planner = self.model.next_call()
+        page.wait_for_selector(".model-calls summary >> text=Call 1: planner · writes")
+        planner.write("This is no plan")
+        page.wait_for_selector(".model-calls pre >> text=This is no plan")
+        planner.end(" at all.")
+        repair = self.model.next_call()
+        page.wait_for_selector(".model-calls summary >> text=Call 2: planner, repair")
+        repair.end('{"tasks":[{"id":"t1","tool_name":"echo","args":{"x":"hello"}}]}')
+        joiner = self.model.next_call()
+        joiner.write("Action: Finish(It says <i>hello</i>")
+        page.wait_for_selector(".answer >> text=It says <i>hello</i>")
+        joiner.write(" and then more")
+        page.wait_for_selector(".answer >> text=hello</i> and then more")
+        joiner.end(".)")
+        self.wait_for_end(page, run)
+        page.wait_for_selector(".model-calls summary >> text=Call 3: joiner")
+        page.wait_for_selector(".model-calls summary >> text=20 + 5 tokens")
+        # The prompt has the goal as it was written, not as markup.
+        page.locator(".model-calls > details").first.locator("summary").last.click()
+        self.assertIn(goal, self.text(page, ".model-calls > details"))
+        self.assertEqual(page.locator(".model-calls b, .answer i").count(), 0)
+        self.assert_fits(page)
+        # The same of a page that comes when all is over.
+        other = self.open(where=f"#/runs/{run}")
+        other.wait_for_selector(".model-calls summary >> text=Call 3: joiner")
+        self.assertEqual(other.locator(".model-calls > details").count(), 3)
+        other.screenshot(path=SHOTS / "models.png", full_page=True)
 
 
 if __name__ == "__main__":

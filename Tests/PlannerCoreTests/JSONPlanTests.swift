@@ -155,7 +155,9 @@ struct JSONPlanTests {
     @Test("Nodes come after all they need, also in a plan written backwards")
     func order() {
         let tasks = (0..<50).reversed().map { number in
-            let query = number == 0 ? "x" : "$n\(number - 1)"
+            // Calls that differ in numbers only would count as a plan without an end.
+            let words = String(repeating: "w", count: number)
+            let query = number == 0 ? "x" : "\(words) $n\(number - 1)"
             return #"{"id":"n\#(number)","tool_name":"search","args":{"query":"\#(query)"}}"#
         }
         let reading = json(#"{"tasks":[\#(tasks.joined(separator: ","))]}"#)

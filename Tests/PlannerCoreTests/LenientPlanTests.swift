@@ -158,6 +158,27 @@ struct LenientPlanTests {
         )
     }
 
+    @Test("A plan whose calls cannot be used, or refer on and on, is used up to there")
+    func endlessReferences() {
+        let first = (1...5).map { "\($0). search(\"word \($0)\")\n" }.joined()
+        // Every call of a tool that is not there is another one.
+        let unknown = first + (6...500).map { "\($0). lower(\"\($0)\")\n" }.joined()
+        #expect(read(unknown, tools).lines.count == 5)
+        #expect(read(unknown, tools).codes == Array(repeating: "unknown_tool", count: 8))
+        // Two that take turns, with good ones between them.
+        let turns = (1...500).map {
+            $0 % 7 == 0 ? "\($0). search(x\($0))\n" : "\($0). lower(\($0 % 2))\n"
+        }
+        #expect(read(turns.joined(), tools).codes.count <= 6)
+        // Each refers to the one before it.
+        let chain = first + (6...500).map { "\($0). math(\"$\($0 - 1)\")\n" }.joined()
+        #expect((15...25).contains(read(chain, tools).nodes.count))
+        // One for each of those before is no endless plan, however many they are.
+        let words = (1...40).map { "\($0). search(\"\(String(repeating: "w", count: $0))\")\n" }
+        let each = words + (1...40).map { "\($0 + 40). math(\"of $\($0)\")\n" }
+        #expect(read(each.joined() + "81. join()", tools).nodes.count == 80)
+    }
+
     @Test("A model that writes the other form is read, however the reply is split")
     func otherForm() {
         let object = "```json\n" + plan(task("t1", "a"), task("t2", "of $t1")) + "\n```"
@@ -240,7 +261,7 @@ struct LenientPlanTests {
             harness.start()
             harness.report(.delta("1. search(a)\n"))
             harness.expectAdded("1")
-            for character in tail.prefix(1200) { harness.report(.delta(String(character))) }
+            for character in tail.prefix(400) { harness.report(.delta(String(character))) }
             harness.expect(.cancelModel)
             harness.expectNothingElse()
             harness.report(.failed(ModelFailure(code: .cancelled, message: "cancelled")))
