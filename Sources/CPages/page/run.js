@@ -335,7 +335,7 @@ function answerPart(model) {
 
 function roundsPart(model) {
   const list = h("ol.rounds");
-  const calls = h("div.model-calls");
+  const calls = h("ol.model-calls", { "aria-label": "Calls of models" });
   const root = part("Planner", "planner", list, calls);
   const talk = new Talk(model);
   return {
@@ -382,17 +382,21 @@ class Talk {
   }
 }
 
-const makeCall = (call) => h("details", { open: call.number === 1 }, h("summary"),
-  call.shared ? h("p.muted", null, `${counted(call.shared, "message")} as before`) : null,
-  call.prompt.map((message) => h("details", null, h("summary", null, message.role), said("pre.text", message.text + (message.cut ? " …" : "")))),
-  h("pre.text", { dir: "auto" }));
+/** A call: what it was for and its reply, and its prompt for those who want to read it. */
+function makeCall(call) {
+  const messages = call.prompt.flatMap((message) => [h("h4", null, message.role), said("pre.text", message.text + (message.cut ? " …" : ""))]);
+  const before = call.shared ? h("p.muted", null, `${counted(call.shared, "message")} of call ${call.number - 1}, then:`) : null;
+  return h("li", null, h("p", null, h("b", null, `Call ${call.number}`), " ", h("span.muted")), h("pre.text.reply", { dir: "auto" }),
+    messages.length ? h("details", null, h("summary", null, `Prompt, ${counted(call.shared + call.prompt.length, "message")}`), before, messages) : null);
+}
 
 function fillCall(element, call) {
   const { usage, end } = call;
-  const facts = [`Call ${call.number}: ${call.purpose}${call.repair ? ", repair" : ""}`, call.took_ms && duration(call.took_ms),
-    usage && `${count(usage.input)} + ${count(usage.output)} tokens`, end !== "end" && shown(call.problem ?? end ?? "writes")];
-  put(element.firstChild, facts.filter(Boolean).join(" · "));
-  put(element.lastChild, shown(call.left_out ? "Not kept any more." : call.reply + (call.cut ? " …" : "")));
+  const facts = [call.purpose, call.repair && "a repair", call.took_ms && duration(call.took_ms),
+    usage && `${count(usage.input)} tokens in, ${count(usage.output)} out`, end !== "end" && shown(call.problem ?? end ?? "writing …")];
+  put(element.firstChild.lastChild, facts.filter(Boolean).join(" · "));
+  put(element.children[1], shown(call.left_out ? "Not kept any more." : call.reply + (call.cut ? " …" : "")));
+  show(element.children[1], Boolean(call.left_out || call.reply));
 }
 
 // MARK: Nodes
