@@ -86,9 +86,11 @@ extension WorkerMachine.Notice {
     }
 }
 
-extension AttemptID {
+extension NamedAttempt {
     /// What a line about the attempt names.
-    fileprivate var fields: Logger.Metadata { ["attempt": "\(self)", "run": "\(run)"] }
+    fileprivate var fields: Logger.Metadata {
+        ["attempt": "\(id)", "run": "\(id.run)", "node": "\(node)"]
+    }
 
     fileprivate func fields(and more: Logger.Metadata) -> Logger.Metadata {
         fields.merging(more) { $1 }

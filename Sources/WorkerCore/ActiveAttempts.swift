@@ -57,7 +57,12 @@ struct ActiveAttempts: Sendable {
             let attempt = table[index]
             let state: HeldAttempt.State =
                 attempt.isQueued ? .queued : attempt.isAbandoned ? .abandoned : .running
-            return HeldAttempt(id: attempt.id, sequence: attempt.sequence, state: state)
+            return HeldAttempt(
+                id: attempt.id,
+                node: attempt.node,
+                sequence: attempt.sequence,
+                state: state
+            )
         }
     }
 
@@ -196,7 +201,7 @@ struct ActiveAttempts: Sendable {
             preconditionFailure("the tool of \(id), which does not run, ended")
         }
         let dropped = attempt.output.droppedBytes
-        if dropped > 0 { turn.report(.outputDropped(id, bytes: dropped)) }
+        if dropped > 0 { turn.report(.outputDropped(attempt.name, bytes: dropped)) }
         // What it gave back may be enough for tools that lacked something.
         table.resumeAll()
         if attempt.hasTimedOut(with: outcome) {
@@ -238,17 +243,17 @@ struct ActiveAttempts: Sendable {
     /// Gives up an attempt whose outcome nobody wants.
     mutating func abandon(_ id: AttemptID, in turn: inout WorkerTurn) {
         guard let index = table.index(of: id), !table[index].isAbandoned else { return }
+        turn.report(.abandoned(table[index].name))
         if table[index].isQueued {
             table.remove(at: index)
         } else {
             table[index].stop(.abandoned)
             turn.append(.cancelAttempt(id, grace: cancelGrace))
         }
-        turn.report(.abandoned(id))
     }
 
     private mutating func reject(at index: Int, _ refusal: Refusal, in turn: inout WorkerTurn) {
-        turn.reject(table.remove(at: index).id, refusal)
+        turn.reject(table.remove(at: index).name, refusal)
     }
 
     /// Rejects all that waits, or all that waits for one tool.
@@ -321,7 +326,7 @@ struct ActiveAttempts: Sendable {
             guard case .running(nil) = table[index].state else { continue }
             let id = table[index].id
             table[index].stop(.timedOut)
-            turn.report(.timedOut(id))
+            turn.report(.timedOut(table[index].name))
             turn.append(.cancelAttempt(id, grace: cancelGrace))
         }
         guard let resume = table.resumeDeadline, resume <= turn.now else { return }

@@ -105,8 +105,17 @@ struct Attempt: Sendable {
     /// The attempt as it ends; nil if nobody wants its outcome.
     func ended(_ outcome: ToolOutcome) -> EndedAttempt? {
         guard !isAbandoned else { return nil }
-        return EndedAttempt(id: id, sequence: sequence, window: output.window, outcome: outcome)
+        return EndedAttempt(
+            id: id,
+            node: node,
+            sequence: sequence,
+            window: output.window,
+            outcome: outcome
+        )
     }
+
+    /// The attempt as a person is told of it.
+    var name: NamedAttempt { NamedAttempt(id, node) }
 
     /// Whether the outcome is that of a tool that was stopped for taking too long.
     ///
@@ -183,6 +192,7 @@ struct ToolOutcome: Sendable {
 /// An attempt that has ended and whose outcome the coordinator waits for.
 struct EndedAttempt: Sendable {
     let id: AttemptID
+    let node: NodeID
     let sequence: UInt64
     /// What is left of its window: chunks of its output may take as much.
     let window: SendWindow
@@ -192,6 +202,7 @@ struct EndedAttempt: Sendable {
 /// One line in the list of all that is held.
 struct HeldAttempt: Sendable {
     let id: AttemptID
+    let node: NodeID
     let sequence: UInt64
     let state: State
 

@@ -106,7 +106,7 @@ struct HeldAttempts: Sendable {
             }
             active.add(dispatch, arguments, tool: tool, window: channel.limits.window)
         } catch {
-            return turn.reject(id, error)
+            return turn.reject(NamedAttempt(id, dispatch.node), error)
         }
         startQueued(over: channel, in: &turn)
     }
@@ -191,7 +191,7 @@ struct HeldAttempts: Sendable {
 
     mutating func handleAck(_ ack: Ack, in turn: inout WorkerTurn) {
         for id in ack.attempts { results.remove(id) }
-        for id in ack.stale where !results.remove(id) { active.abandon(id, in: &turn) }
+        for id in ack.stale where results.remove(id) == nil { active.abandon(id, in: &turn) }
     }
 
     mutating func handleWindow(_ window: Window, over channel: Channel, in turn: inout WorkerTurn) {
@@ -254,8 +254,8 @@ struct HeldAttempts: Sendable {
     // MARK: - Giving up
 
     private mutating func abandon(_ id: AttemptID, in turn: inout WorkerTurn) {
-        if results.remove(id) {
-            turn.report(.abandoned(id))
+        if let node = results.remove(id) {
+            turn.report(.abandoned(NamedAttempt(id, node)))
         } else {
             active.abandon(id, in: &turn)
         }
@@ -280,7 +280,7 @@ struct HeldAttempts: Sendable {
             if attempt.state == .running || attempt.state == .abandoned {
                 turn.append(.cancelAttempt(attempt.id, grace: .zero))
             }
-            if attempt.state != .abandoned { turn.report(.lost(attempt.id)) }
+            if attempt.state != .abandoned { turn.report(.lost(NamedAttempt(attempt.id, attempt.node))) }
         }
     }
 

@@ -8,6 +8,7 @@ internal import Wire
 /// The attempts that have ended and whose results are not acknowledged.
 struct KeptResults: Sendable {
     private struct Kept: Sendable {
+        let node: NodeID
         let sequence: UInt64
         let outcome: ToolOutcome
         /// Bytes of chunks that may still be sent before the coordinator grants more.
@@ -35,7 +36,9 @@ struct KeptResults: Sendable {
 
     /// All of them, in no order.
     var all: [HeldAttempt] {
-        kept.map { HeldAttempt(id: $0.key, sequence: $0.value.sequence, state: .done) }
+        kept.map { id, result in
+            HeldAttempt(id: id, node: result.node, sequence: result.sequence, state: .done)
+        }
     }
 
     // MARK: - Keeping
@@ -43,17 +46,22 @@ struct KeptResults: Sendable {
     /// Keeps how an attempt ended until it is acknowledged, and sends it if there is a session.
     mutating func keep(_ ended: EndedAttempt, over channel: Channel, in turn: inout WorkerTurn) {
         bytes += ended.outcome.keptBytes
-        let entry = Kept(sequence: ended.sequence, outcome: ended.outcome, window: ended.window)
+        let entry = Kept(
+            node: ended.node,
+            sequence: ended.sequence,
+            outcome: ended.outcome,
+            window: ended.window
+        )
         kept[ended.id] = entry
         if channel.isOpen { send(entry, of: ended.id, over: channel, in: &turn) }
     }
 
-    /// Forgets a result that was acknowledged or that nobody wants; returns whether it was kept.
+    /// Forgets a result that was acknowledged or that nobody wants; returns its node if it was kept.
     @discardableResult
-    mutating func remove(_ id: AttemptID) -> Bool {
-        guard let entry = kept.removeValue(forKey: id) else { return false }
+    mutating func remove(_ id: AttemptID) -> NodeID? {
+        guard let entry = kept.removeValue(forKey: id) else { return nil }
         bytes -= entry.outcome.keptBytes
-        return true
+        return entry.node
     }
 
     // MARK: - Sending

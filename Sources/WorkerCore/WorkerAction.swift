@@ -86,11 +86,11 @@ extension WorkerMachine {
         /// The coordinator broke the protocol.
         case violated(WireError)
         /// The attempt was not begun.
-        case rejected(AttemptID, RejectCode)
+        case rejected(NamedAttempt, RejectCode)
         /// Nobody waits for the attempt any more; it is cancelled and its outcome dropped.
-        case abandoned(AttemptID)
+        case abandoned(NamedAttempt)
         /// The attempt took longer than it may.
-        case timedOut(AttemptID)
+        case timedOut(NamedAttempt)
         /// The tool is not offered any more, because it cannot run for now.
         case withheld(WithheldTool)
         /// The tool is offered again.
@@ -98,11 +98,25 @@ extension WorkerMachine {
         /// The tool cannot be started for want of something; its attempts wait.
         case stalled(tool: String, reason: String)
         /// So many bytes the attempt wrote were not passed on, for want of room on the way.
-        case outputDropped(AttemptID, bytes: Int)
+        case outputDropped(NamedAttempt, bytes: Int)
         /// The worker ended before the coordinator had the outcome of the attempt.
-        case lost(AttemptID)
+        case lost(NamedAttempt)
         /// No new attempts are taken on.
         case draining(reason: String)
+    }
+}
+
+/// An attempt as a person is told of it.
+public struct NamedAttempt: Sendable, Equatable {
+    /// The attempt.
+    public let id: AttemptID
+    /// The name of its node.
+    public let node: NodeID
+
+    /// Makes it of its fields.
+    public init(_ id: AttemptID, _ node: NodeID) {
+        self.id = id
+        self.node = node
     }
 }
 

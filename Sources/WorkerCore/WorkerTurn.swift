@@ -11,9 +11,9 @@ extension WorkerTurn {
     mutating func report(_ notice: WorkerMachine.Notice) { append(.report(notice)) }
 
     /// Tells the coordinator that an attempt is not begun.
-    mutating func reject(_ attempt: AttemptID, _ refusal: Refusal) {
+    mutating func reject(_ attempt: NamedAttempt, _ refusal: Refusal) {
         let reject = Reject(
-            attempt: attempt,
+            attempt: attempt.id,
             code: refusal.code,
             isShortage: refusal.isShortage,
             message: refusal.message

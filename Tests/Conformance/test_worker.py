@@ -471,6 +471,12 @@ class OwnWorker(Suite, unittest.TestCase):
 
     program = [WEFT, "worker", "--diagnostics", "--quiet"]
 
+    def test_the_log_names_the_node_of_an_attempt(self):
+        peer = self.ready()
+        self.dispatch(peer, "r/0/1", "sleep", {"ms": 60000}, timeout_ms=100)
+        peer.skip_to("result", attempt="r/0/1", ok=False)
+        self.worker.wait_for(r"attempt=r/0/1 node=t1 run=r .*attempt timed out")
+
     def assert_large_outcome(self, peer, attempt, text):
         data = ""
         seq = 0

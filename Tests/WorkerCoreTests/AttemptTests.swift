@@ -122,7 +122,7 @@ struct AttemptTests {
         worker.expectStart(0, 1)
         worker.expectReject(4, .busy)
         worker.expectNothingElse()
-        #expect(worker.notices.last == .rejected(WorkerHarness.id(4), .busy))
+        #expect(worker.notices.last == .rejected(WorkerHarness.name(4), .busy))
     }
 
     @Test("As many attempts as it announces fit beside running ones, also with the most slots")
@@ -146,7 +146,7 @@ struct AttemptTests {
             #expect(!worker.notices.contains { if case .rejected = $0 { true } else { false } })
             worker.validates = true
             try worker.dispatch(100_000)
-            #expect(worker.notices.last == .rejected(WorkerHarness.id(100_000), .busy))
+            #expect(worker.notices.last == .rejected(WorkerHarness.name(100_000), .busy))
         }
     }
 
@@ -403,7 +403,7 @@ struct AttemptTests {
         worker.expectNothingElse()
         try worker.wait(.milliseconds(1))
         worker.expect(.cancelAttempt(WorkerHarness.id(1), grace: .seconds(5)))
-        #expect(worker.notices.last == .timedOut(WorkerHarness.id(1)))
+        #expect(worker.notices.last == .timedOut(WorkerHarness.name(1)))
         try worker.fail(1, .cancelled)
         let failure = try worker.nextFailure(1)
         #expect(failure.code == .timeout)

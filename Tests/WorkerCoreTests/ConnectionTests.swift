@@ -55,7 +55,7 @@ struct ConnectionTests {
             grace: Limits().cancelGrace
         )
         #expect(worker.actions.contains(cancel))
-        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.name(0))))
         try worker.fail(0, .cancelled)
         #expect(worker.machine.counts == (0, 0, 0))
     }
@@ -74,7 +74,7 @@ struct ConnectionTests {
                 worker.actions = []
             }
         }
-        #expect(!worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        #expect(!worker.notices.contains(.abandoned(WorkerHarness.name(0))))
         #expect(worker.machine.counts.running == 1)
     }
 
@@ -97,7 +97,7 @@ struct ConnectionTests {
                 try worker.send(.disconnected(reason: nil))
             }
         }
-        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.name(0))))
         // In the same session its coordinator would take the attempt for one that never arrived.
         #expect(resumed.first == true)
         #expect(resumed.last == false)

@@ -101,7 +101,7 @@ struct EndingTests {
             try worker.wait(.seconds(1))
         }
         expectBye(.stopped, in: &worker)
-        #expect(worker.notices.last == .lost(WorkerHarness.id(0)))
+        #expect(worker.notices.last == .lost(WorkerHarness.name(0)))
     }
 
     @Test("A worker without a connection that holds nothing ends when it drains")
@@ -185,7 +185,7 @@ struct EndingTests {
         #expect(worker.now >= lost + .seconds(6))
         worker.expect(.exit(.drained))
         worker.expectNothingElse()
-        #expect(worker.notices.contains(.abandoned(WorkerHarness.id(0))))
+        #expect(worker.notices.contains(.abandoned(WorkerHarness.name(0))))
     }
 
     @Test("A stop ends everything at once, and nothing has an effect after it")
@@ -198,7 +198,7 @@ struct EndingTests {
         expectBye(.stopped, in: &worker)
         #expect(
             worker.notices.suffix(2) == [
-                .lost(WorkerHarness.id(0)), .lost(WorkerHarness.id(1)),
+                .lost(WorkerHarness.name(0)), .lost(WorkerHarness.name(1)),
             ]
         )
         try worker.fail(0, .cancelled)

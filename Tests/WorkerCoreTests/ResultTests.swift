@@ -370,7 +370,7 @@ struct ResultTests {
         try worker.finish(0)
         worker.expectResult(0)
         worker.expectNothingElse()
-        #expect(worker.notices.last == .outputDropped(id, bytes: 8))
+        #expect(worker.notices.last == .outputDropped(WorkerHarness.name(0), bytes: 8))
     }
 
     @Test("Splits large pieces of a stream, and drops them without a session")
@@ -396,7 +396,7 @@ struct ResultTests {
         worker.expect(.connect)
         try worker.send(.attemptOutput(WorkerHarness.id(0), .standardOutput, [1, 2, 3]))
         try worker.finish(0)
-        #expect(worker.notices.last == .outputDropped(WorkerHarness.id(0), bytes: 3))
+        #expect(worker.notices.last == .outputDropped(WorkerHarness.name(0), bytes: 3))
         worker.expectNothingElse()
     }
 

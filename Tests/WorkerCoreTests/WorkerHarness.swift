@@ -171,6 +171,10 @@ struct WorkerHarness {
         if actions.first != .connect { Issue.record("no connect, but \(actions)") }
     }
 
+    static func name(_ node: Int) -> NamedAttempt {
+        NamedAttempt(id(node), known(NodeID("n\(node)")))
+    }
+
     static func id(_ node: Int, number: Int = 1) -> AttemptID {
         AttemptID(run: run, node: node, number: number)
     }
