@@ -145,6 +145,8 @@ extension CoordinatorMachine {
         if let wall = state.acceptance.wallMilliseconds, state.phase.isGoingOn {
             runs.deadlines.ofRuns.set(state.id, at: state.acceptedAt + .milliseconds(wall))
         }
+        // What goes on from here may end a round and call a model: that call is not lost.
+        let hasLostCall = runs[slot].isCallingModel
         schedule(.runRestored(restoredRun(slot, workers, turn.now)), in: &turn)
         guard !runs[slot].state.isEnded else { return }
         if runs[slot].state.phase == .growing {
@@ -154,7 +156,7 @@ extension CoordinatorMachine {
             )
             end(slot, because: failure, in: &turn)
             schedule(.runClosed(state.id), in: &turn)
-        } else if runs[slot].isCallingModel {
+        } else if hasLostCall {
             advance(slot, .callLost, told: .callLost, in: &turn)
         } else {
             settleRoundIfDone(slot, in: &turn)
