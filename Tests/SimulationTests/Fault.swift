@@ -21,6 +21,10 @@ enum Fault: String, CaseIterable, Sendable {
     case partitionToCoordinator
     /// The coordinator's process is stopped for a while; what is sent to it waits.
     case coordinatorPause
+    /// It is stopped for longer than a lease and a resume window: peers gave it up meanwhile.
+    case coordinatorLongPause
+    /// A client closes the connection to a coordinator that does not answer, and connects again.
+    case clientGaveUp
     /// The coordinator's process dies, and another one goes on from what was on disk.
     case coordinatorCrash
     /// It was told to end a while before: nothing is dispatched or accepted any more.
@@ -29,6 +33,12 @@ enum Fault: String, CaseIterable, Sendable {
     case coordinatorDrained
     /// Records that were not on disk were lost with it.
     case recordsLost
+    /// The write under way when it died is on disk in part.
+    case tornWrite
+    /// A bit of that write is another one.
+    case flippedBit
+    /// A changed bit before it: the journal is refused, and given back as it was.
+    case journalRefused
     /// A worker comes back to its session at another coordinator, with an attempt of the one before.
     case adoptedAfterRestart
     /// A run that ended is read from disk, because a client asks for it.

@@ -62,6 +62,7 @@ struct Scenario {
         case coordinatorCrash
         case diskFull
         case toolList
+        case longPause
     }
 
     /// The most workers of a scenario.
@@ -72,8 +73,9 @@ struct Scenario {
 
     init(drawing draw: inout SeededDraw) {
         var limits = Limits()
-        // Small lines, so that ordinary values go in chunks.
-        limits.maxLine = 16 << 10
+        // Small lines, so that ordinary values go in chunks; the largest event still fits, which shows
+        // arguments of 16 KiB.
+        limits.maxLine = 20 << 10
         limits.chunkBytes = draw.permille(500) ? 700 : 1 << 10
         limits.window = 4 << 10
         limits.heartbeat = .seconds(1)
@@ -126,11 +128,23 @@ struct Scenario {
         // Most seeds have few classes of faults at a time: a fault may hide the effect of another
         // one.
         var strikes: [Strike] = []
-        for strike in Strike.allCases where draw.permille(400) { strikes.append(strike) }
+        for strike in Strike.allCases where draw.permille(Self.chance(of: strike)) {
+            strikes.append(strike)
+        }
         // In a few seeds only the coordinator is paused: then no peer may be lost.
         let isCalm = draw.permille(100)
         self.isCalm = isCalm
-        self.strikes = isCalm ? [.pause] : strikes
+        let calmStrikes: [Strike] = draw.permille(500) ? [.pause] : [.pause, .longPause]
+        self.strikes = isCalm ? calmStrikes : strikes
         delayPermille = !isCalm && draw.permille(300) ? 20 : 0
+    }
+
+    /// In how many of a thousand seeds a fault may happen.
+    private static func chance(of strike: Strike) -> Int {
+        switch strike {
+        // It lasts longer than the time of faults.
+        case .longPause: 120
+        default: 400
+        }
     }
 }

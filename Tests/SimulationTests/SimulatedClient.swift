@@ -54,6 +54,8 @@ final class SimulatedClient {
     private var hasGap = false
     /// Whether its submission was refused temporarily and not sent again since.
     private(set) var isRefused = false
+    /// Whether it was refused for good, and does not try again.
+    private var isRefusedForGood = false
     /// Nodes whose end it was told on this connection.
     private var settled: Set<NodeID> = []
     /// The text of the answer as it was written, on this connection.
@@ -152,7 +154,7 @@ final class SimulatedClient {
         case .welcome:
             isWelcome = true
             isRefused = false
-            return [submission]
+            return isRefusedForGood ? [] : [submission]
         case .accepted(let accepted):
             if let run, run != accepted.run {
                 if !isStreamed, !mayBeForgotten {
@@ -186,13 +188,13 @@ final class SimulatedClient {
         case .error(let error):
             if error.code == .limit, error.about == key {
                 // It can never fit.
-                end = end ?? .runFailed
+                leaveOff()
                 return []
             }
             // The node that it answered for does not wait any more.
             if error.about == run?.text { return [] }
             if let retry, error.about == key, mayRefuse(retry.of, with: error.code) {
-                end = end ?? .runFailed
+                leaveOff()
                 return []
             }
             let isTemporary = error.code == .busy || error.code == .shuttingDown
@@ -206,6 +208,11 @@ final class SimulatedClient {
             return []
         default: return []
         }
+    }
+
+    private func leaveOff() {
+        isRefusedForGood = end == nil
+        end = end ?? .runFailed
     }
 
     /// Whether the run of a client may be too incomplete to be done again, or forgotten.

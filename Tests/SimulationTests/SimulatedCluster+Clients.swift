@@ -13,6 +13,16 @@ extension SimulatedCluster {
         for message in client.connected(link, nonce: draw.bytes(32)) {
             send(message, over: link, .toCoordinator)
         }
+        if now < pausedUntil { plan(.giveUp(client, link), after: scenario.limits.handshake) }
+    }
+
+    /// A client has waited for long enough for a coordinator that does not answer.
+    func giveUp(_ client: SimulatedClient, _ link: SimulatedLink) {
+        guard client.link === link, link.isOpenForPeer, now < pausedUntil else { return }
+        faults.note(.clientGaveUp)
+        trace.add(now, "\(client.name) gives the coordinator up")
+        close(link, from: .toCoordinator)
+        lost(client)
     }
 
     func deliver(_ message: Message, to client: SimulatedClient) {

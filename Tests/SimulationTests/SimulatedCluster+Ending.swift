@@ -19,11 +19,12 @@ extension SimulatedCluster {
         _ = run(until: scenario.faultsEnd, steps: 50_000) { false }
         guard problem == nil else { return problem }
         heal()
-        let hasEnded = run(until: now + .seconds(120), steps: 20_000) {
+        // A coordinator that is stopped does nothing before it goes on.
+        let hasEnded = run(until: max(now, pausedUntil) + .seconds(120), steps: 20_000) {
             clients.allSatisfy(\.isDone)
         }
         if !hasEnded { broken(stuck()) }
-        let quiet = now + .seconds(10)
+        let quiet = max(now, pausedUntil) + .seconds(10)
         _ = run(until: quiet, steps: 20_000) { false }
         now = max(now, quiet)
         checkLeftovers()
@@ -207,6 +208,7 @@ extension SimulatedCluster {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
             .drainForced, .slowReaderDismissed, .keyChanged, .coordinatorCrash,
+            .coordinatorLongPause,
         ]
         return causes.contains { faults[$0] > 0 }
     }

@@ -18,6 +18,7 @@ extension SimulatedCluster {
         case .stop: stopOneWay()
         case .slowReader: slowReader()
         case .pause: pauseCoordinator()
+        case .longPause: pauseCoordinatorForLong()
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
         default:
@@ -38,6 +39,7 @@ extension SimulatedCluster {
                 slowDown(link)
             }
         case .pause: pauseCoordinator()
+        case .longPause: pauseCoordinatorForLong()
         case .keyChange: changeKey(of: worker)
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
@@ -175,6 +177,23 @@ extension SimulatedCluster {
         let pause = draw.duration(.milliseconds(200) ... .seconds(9))
         pausedUntil = now + pause
         trace.add(now, "FAULT the coordinator is stopped for \(pause)")
+    }
+
+    /// The same for so long that nobody waits for it: workers give up what they hold, and clients
+    /// connect again and again.
+    private func pauseCoordinatorForLong() {
+        guard now >= pausedUntil else { return }
+        faults.note(.coordinatorLongPause)
+        let limits = scenario.limits
+        let shortest = limits.lease * 2 + limits.resumeWindow
+        let pause = draw.duration(shortest...shortest + .seconds(12))
+        pausedUntil = now + pause
+        trace.add(now, "FAULT the coordinator is stopped for \(pause)")
+        for client in clients {
+            guard let link = client.link else { continue }
+            let patience = draw.duration(limits.lease...limits.lease * 2)
+            plan(.giveUp(client, link), after: patience)
+        }
     }
 
     private func cutClient() {

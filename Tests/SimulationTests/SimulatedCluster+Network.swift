@@ -7,7 +7,8 @@ import Wire
 import WorkerCore
 
 extension SimulatedCluster {
-    /// A new connection, which both sides know at once.
+    /// A new connection, which both sides know at once; a coordinator that is stopped when it goes
+    /// on.
     func openLink(to peer: String) -> SimulatedLink {
         linkCount += 1
         let link = SimulatedLink(
@@ -16,8 +17,19 @@ extension SimulatedCluster {
             limits: scenario.limits
         )
         links[link.id] = link
-        tell(.connected(link.id, nonce: draw.bytes(32)))
+        if now < pausedUntil {
+            plan(.accept(link), at: pausedUntil)
+        } else {
+            accept(link)
+        }
         return link
+    }
+
+    /// The coordinator has the connection.
+    func accept(_ link: SimulatedLink) {
+        guard link.isOpenForCoordinator else { return }
+        link.isAccepted = true
+        tell(.connected(link.id, nonce: draw.bytes(32)))
     }
 
     func send(_ message: Message, over link: SimulatedLink, _ direction: Direction) {
@@ -238,7 +250,7 @@ extension SimulatedCluster {
     }
 
     func reportBacklog(_ link: SimulatedLink) {
-        guard link.isOpenForCoordinator else { return }
+        guard link.isOpenForCoordinator, link.isAccepted else { return }
         tell(.backlog(link.id, link.wire.backlog))
     }
 

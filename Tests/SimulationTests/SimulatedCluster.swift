@@ -45,6 +45,8 @@ final class SimulatedCluster {
     var workerKeys = SimulatedKeys()
     /// Until when the coordinator's process is stopped.
     var pausedUntil = Instant.zero
+    /// Whether it has no process: then no connection can be made.
+    var isCoordinatorDead = false
 
     var journal = SimulatedJournal()
     var durability = DurabilityChecker()
@@ -89,7 +91,9 @@ final class SimulatedCluster {
         case toolWrites(SimulatedWorker, AttemptID)
         case startWorker(String)
         case keyringChanged(Keyring)
+        case accept(SimulatedLink)
         case connectClient(SimulatedClient)
+        case giveUp(SimulatedClient, SimulatedLink)
         case stream(SimulatedClient)
         case submitAgain(SimulatedClient)
         case speak(SimulatedCall, turn: Int)
@@ -223,14 +227,14 @@ final class SimulatedCluster {
 
     private func concernsCoordinator(_ what: What) -> Bool {
         switch what {
-        case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .answerConnect,
-            .connectClient, .speak, .readOn, .reportBacklog, .keyringChanged, .journalWrites,
-            .loadRun, .readNode:
+        case .deliver(_, .toCoordinator), .noticeEnd(_, .toCoordinator), .accept, .speak, .readOn,
+            .reportBacklog, .keyringChanged, .journalWrites, .loadRun, .readNode:
             true
+        // The system of a stopped process accepts connections for it.
+        case .answerConnect, .connectClient: isCoordinatorDead
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
             .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .decide, .ask,
-            .fault, .ambush, .restoreTools, .startCoordinator,
-            .crashCoordinator:
+            .fault, .ambush, .restoreTools, .startCoordinator, .giveUp, .crashCoordinator:
             false
         }
     }
@@ -251,7 +255,9 @@ final class SimulatedCluster {
             endTool(of: worker, attempt, version)
         case .startWorker(let name): startWorker(name)
         case .keyringChanged(let keyring): tell(.keyringChanged(keyring))
+        case .accept(let link): accept(link)
         case .connectClient(let client): connect(client)
+        case .giveUp(let client, let link): giveUp(client, link)
         case .stream(let client): stream(client)
         case .submitAgain(let client): submitAgain(client)
         case .speak(let call, let turn): speak(call, turn: turn)

@@ -215,7 +215,7 @@ extension SimulatedCluster {
         sealRecords()
         if coordinator.isDrained { faults.note(.coordinatorDrained) }
         faults.note(.coordinatorCrash)
-        let kept = draw.int(journal.writtenCount...journal.batches.count)
+        let kept = countAfterCrash()
         let lost = journal.batches[kept...].reduce(0) { $0 + $1.records.count }
         if lost > 0 { faults.note(.recordsLost) }
         trace.add(now, "FAULT the coordinator dies, \(lost) records are lost")
@@ -254,6 +254,7 @@ extension SimulatedCluster {
         refusals = RefusalChecker()
         let pause = draw.duration(.milliseconds(20) ... .seconds(3))
         pausedUntil = now + pause
+        isCoordinatorDead = true
         coordinatorDue = nil
         isCoordinatorTouched = false
         coordinatorActions = []
@@ -262,6 +263,7 @@ extension SimulatedCluster {
 
     /// Another process goes on from what is on disk.
     func startCoordinator() {
+        isCoordinatorDead = false
         epoch += 1
         coordinator = CoordinatorMachine(
             configuration: Self.configuration(scenario, workerKeys.keyring, epoch: epoch),

@@ -19,6 +19,8 @@ final class SimulatedLink {
     /// Whether each side still has it; a side that has not noticed the end continues to send.
     var isOpenForCoordinator = true
     var isOpenForPeer = true
+    /// Whether the coordinator has begun with it.
+    var isAccepted = false
     /// Whether bytes still get through at all.
     var isAlive = true
     /// What is on its way, in order.
