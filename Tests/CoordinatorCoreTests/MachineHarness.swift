@@ -5,6 +5,7 @@ import CoordinatorCore
 import Core
 import JSON
 import PlannerCore
+import Runs
 import TestKit
 import Testing
 import Wire
@@ -31,6 +32,8 @@ final class MachineHarness {
     /// Calls of models that no test has checked yet.
     private(set) var calls: [TestCall] = []
     private(set) var cancelledCalls: [ModelCallID] = []
+    /// All records so far, where there are any.
+    private(set) var records: [NewRecord] = []
     private var actions: [CoordinatorMachine.Action] = []
     private let limits: Limits
     private var connectionCount = 0
@@ -72,6 +75,23 @@ final class MachineHarness {
     func endTurn(sourceLocation: SourceLocation = #_sourceLocation) {
         machine.endTurn(at: now, into: &actions)
         carryOut(sourceLocation)
+    }
+
+    /// Takes up a run of an earlier machine.
+    func restore(
+        _ run: RunID,
+        _ records: [RunRecord],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        let unreadable = machine.restore(
+            runs: [(run, records)],
+            workers: [:],
+            at: now,
+            into: &actions
+        )
+        #expect(unreadable == [], sourceLocation: sourceLocation)
+        carryOut(sourceLocation)
+        endTurn(sourceLocation: sourceLocation)
     }
 
     /// Several events of one loop turn.
@@ -131,7 +151,7 @@ final class MachineHarness {
     func pause(_ duration: Duration) { now = now + duration }
 
     private func carryOut(_ sourceLocation: SourceLocation) {
-        _ = machine.takeRecords()
+        records += machine.takeRecords()
         let batch = actions
         actions.removeAll()
         var pings: [(TestPeer, Ping)] = []
