@@ -33,6 +33,16 @@ enum Fault: String, CaseIterable, Sendable {
     case coordinatorDrained
     /// Records that were not on disk were lost with it.
     case recordsLost
+    /// The leader is stopped for longer than its lease, and another one leads.
+    case leaderStopped
+    /// The leader's appends do not arrive for longer than its lease, and another one leads.
+    case leaderCut
+    /// An append of a former leader writes nothing.
+    case staleAppend
+    /// A former leader dispatches a tool that may run twice.
+    case staleDispatch
+    /// A coordinator that stands by refuses a peer.
+    case standbyRefused
     /// The write under way when it died is on disk in part.
     case tornWrite
     /// A bit of that write is another one.

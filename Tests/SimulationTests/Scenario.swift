@@ -63,11 +63,14 @@ struct Scenario {
         case diskFull
         case toolList
         case longPause
+        case leaderLost
     }
 
     /// The most workers of a scenario.
     static let mostWorkers = 3
 
+    /// Whether several coordinators share the journal, one of which leads.
+    let sharesJournal: Bool
     /// Whether every loss must be the fault of the coordinator itself.
     let isCalm: Bool
 
@@ -134,6 +137,8 @@ struct Scenario {
         // In a few seeds only the coordinator is paused: then no peer may be lost.
         let isCalm = draw.permille(100)
         self.isCalm = isCalm
+        sharesJournal = !isCalm && draw.permille(150)
+        if sharesJournal { strikes += [.leaderLost, .leaderLost] }
         let calmStrikes: [Strike] = draw.permille(500) ? [.pause] : [.pause, .longPause]
         self.strikes = isCalm ? calmStrikes : strikes
         delayPermille = !isCalm && draw.permille(300) ? 20 : 0
@@ -144,6 +149,7 @@ struct Scenario {
         switch strike {
         // It lasts longer than the time of faults.
         case .longPause: 120
+        case .leaderLost: 0
         default: 400
         }
     }

@@ -88,6 +88,9 @@ final class SimulatedClient {
     /// Whether another client does its run again.
     var isRetried = false
 
+    /// Whether it is connected with a coordinator that does not lead, and which may not know its run.
+    var isAstray = false
+
     /// Whether its run may be forgotten before it has asked for its end.
     var mayBeForgotten = false
 
@@ -179,7 +182,7 @@ final class SimulatedClient {
             take(reply)
             return []
         case .error(let error) where error.request != nil:
-            if error.code == .unknownRun, mayBeForgotten {
+            if error.code == .unknownRun, mayBeForgotten || isAstray {
                 openQuestions.removeAll { $0 == error.request }
                 return []
             }
@@ -191,6 +194,8 @@ final class SimulatedClient {
                 leaveOff()
                 return []
             }
+            // It asks the leader again, when this one has ended.
+            if isAstray { return [] }
             // The node that it answered for does not wait any more.
             if error.about == run?.text { return [] }
             if let retry, error.about == key, mayRefuse(retry.of, with: error.code) {

@@ -50,7 +50,7 @@ extension SimulatedCluster {
                 broken("\(session.name) holds \(attempts.count) attempts, over \(limit)")
             }
             losses.hold(attempts, by: session.name)
-            broken(sessions.check(session.name))
+            broken(sessions.check(self.session(named: session.name)))
             for attempt in attempts {
                 let node = NodeReference(run: attempt.run, node: attempt.node)
                 if let other = holders.updateValue(session.name, forKey: node) {

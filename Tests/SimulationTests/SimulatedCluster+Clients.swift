@@ -8,17 +8,21 @@ import Wire
 extension SimulatedCluster {
     func connect(_ client: SimulatedClient) {
         guard client.link == nil else { return }
-        let link = openLink(to: client.name)
+        guard let link = openLink(to: client.name, at: isShared ? draw.int(0...1) : 0) else {
+            // Nobody is there.
+            let pause = draw.duration(.milliseconds(50) ... .milliseconds(500))
+            return plan(.connectClient(client), after: pause)
+        }
         clientsByLink[link.id] = client
         for message in client.connected(link, nonce: draw.bytes(32)) {
             send(message, over: link, .toCoordinator)
         }
-        if now < pausedUntil { plan(.giveUp(client, link), after: scenario.limits.handshake) }
+        if isStopped(link.seat) { plan(.giveUp(client, link), after: scenario.limits.handshake) }
     }
 
     /// A client has waited for long enough for a coordinator that does not answer.
     func giveUp(_ client: SimulatedClient, _ link: SimulatedLink) {
-        guard client.link === link, link.isOpenForPeer, now < pausedUntil else { return }
+        guard client.link === link, link.isOpenForPeer, isStopped(link.seat) else { return }
         faults.note(.clientGaveUp)
         trace.add(now, "\(client.name) gives the coordinator up")
         close(link, from: .toCoordinator)
@@ -26,6 +30,7 @@ extension SimulatedCluster {
     }
 
     func deliver(_ message: Message, to client: SimulatedClient) {
+        client.isAstray = client.link.map { $0.seat != seat } ?? false
         for answer in client.receive(message) {
             if let link = client.link { send(answer, over: link, .toCoordinator) }
         }

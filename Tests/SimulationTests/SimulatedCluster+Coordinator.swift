@@ -104,9 +104,10 @@ extension SimulatedCluster {
         case .listRuns(let question): tell(.runsListed(question, []))
         case .readNode(let question):
             let wait = draw.duration(.zero ... .milliseconds(3))
-            plan(.readNode(question, position: coordinator.recordPosition), after: wait)
+            let position = coordinator.recordPosition
+            plan(.readNode(question, position: position, seat: seat), after: wait)
         case .loadRun(let wanted):
-            plan(.loadRun(wanted), after: draw.duration(.zero ... .milliseconds(3)))
+            plan(.loadRun(wanted, seat: seat), after: draw.duration(.zero ... .milliseconds(3)))
         case .awaitJournal(let id):
             links[id]?.barrier = coordinator.recordPosition
         case .measureBacklog(let id):
@@ -232,6 +233,7 @@ extension SimulatedCluster {
 
     private func look(at message: Message, to link: SimulatedLink) {
         broken(connections.send(message, on: link.id))
+        if standing != .leading || now < journal.cutUntil { noteStray(message, to: link) }
         switch message {
         case .dispatch(let dispatch):
             let attempt = dispatch.attempt
@@ -251,8 +253,9 @@ extension SimulatedCluster {
                 faults.note(.adoptedAfterRestart)
             }
             broken(resumes.answer(registered, to: link.peer, on: link.id, at: now))
+            if standing == .leading, now >= journal.cutUntil { seats.strayed.remove(link.peer) }
             guard let name = workersByLink[link.id]?.name else { return }
-            broken(sessions.register(name, adopting: registered.adopt, on: link))
+            broken(sessions.register(session(named: name), adopting: registered.adopt, on: link))
         case .ack(let ack):
             if !ack.stale.isEmpty { faults.note(.lateResult) }
             broken(acknowledgements.acknowledge(ack, on: link.id))
@@ -264,6 +267,21 @@ extension SimulatedCluster {
         default: break
         }
     }
+
+    /// What a coordinator says that does not lead any more, or is about to lose the lead.
+    private func noteStray(_ message: Message, to link: SimulatedLink) {
+        switch message {
+        case .welcome: seats.strayed.insert(link.peer)
+        case .dispatch(let dispatch) where standing == .former:
+            faults.note(.staleDispatch)
+            seats.strays.insert(dispatch.attempt)
+        case .error(let error) where error.code == .notLeader: faults.note(.standbyRefused)
+        default: break
+        }
+    }
+
+    /// Each coordinator has sessions of its own.
+    func session(named name: String) -> String { "\(name) at \(seat)" }
 
     /// The session that the coordinator has of a worker.
     func sessionName(of name: String) -> String {
@@ -352,7 +370,9 @@ extension SimulatedCluster {
             tell(.received(link.id, message))
         case .register(let register):
             let attempts = register.inFlight.map(\.attempt)
-            resumes.register(attempts, by: link.peer, on: link.id)
+            // One that a former leader has taken on may have no session of this one.
+            let isAstray = seats.strayed.contains(link.peer)
+            resumes.register(isAstray ? [] : attempts, by: link.peer, on: link.id)
             tell(.received(link.id, message))
         case .cancelRun(let cancel):
             resumes.release { attempt, _ in attempt.run == cancel.run }

@@ -20,11 +20,12 @@ extension SimulatedCluster {
         guard problem == nil else { return problem }
         heal()
         // A coordinator that is stopped does nothing before it goes on.
-        let hasEnded = run(until: max(now, pausedUntil) + .seconds(120), steps: 20_000) {
+        let begin = max(now, pausedUntil, seats.settledAt)
+        let hasEnded = run(until: begin + .seconds(120), steps: 20_000) {
             clients.allSatisfy(\.isDone)
         }
         if !hasEnded { broken(stuck()) }
-        let quiet = max(now, pausedUntil) + .seconds(10)
+        let quiet = max(now, pausedUntil, seats.settledAt) + .seconds(10)
         _ = run(until: quiet, steps: 20_000) { false }
         now = max(now, quiet)
         checkLeftovers()
@@ -32,6 +33,7 @@ extension SimulatedCluster {
     }
 
     private func prepare() {
+        if isShared { startStandby(1) }
         for worker in scenario.workers {
             plan(.startWorker(worker.name), after: draw.duration(.zero ... .milliseconds(300)))
         }
@@ -135,7 +137,10 @@ extension SimulatedCluster {
         guard problem == nil else { return }
         if let run = runEnds.open.first { broken("run \(run) never ended") }
         if let call = modelCalls.open.first { broken("\(call) is open for ever") }
-        let open = links.values.count(where: \.isOpenForCoordinator)
+        let open = links.values.count { $0.isOpenForCoordinator && $0.seat == seat }
+        if seats.others.values.contains(where: { $0.standing == .former }) {
+            broken("a former leader does not end")
+        }
         if coordinator.peers.count != open {
             broken("\(open) connections are open, but \(coordinator.peers.count) are kept")
         }
@@ -208,7 +213,7 @@ extension SimulatedCluster {
         let causes: [Fault] = [
             .workerCrash, .cut, .halfOpen, .partitionToPeer, .partitionToCoordinator, .twin, .delay,
             .drainForced, .slowReaderDismissed, .keyChanged, .coordinatorCrash,
-            .coordinatorLongPause,
+            .coordinatorLongPause, .leaderStopped, .leaderCut,
         ]
         return causes.contains { faults[$0] > 0 }
     }

@@ -19,6 +19,7 @@ extension SimulatedCluster {
         case .slowReader: slowReader()
         case .pause: pauseCoordinator()
         case .longPause: pauseCoordinatorForLong()
+        case .leaderLost: replaceLeader()
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
         default:
@@ -40,6 +41,7 @@ extension SimulatedCluster {
             }
         case .pause: pauseCoordinator()
         case .longPause: pauseCoordinatorForLong()
+        case .leaderLost: replaceLeader()
         case .keyChange: changeKey(of: worker)
         case .coordinatorCrash: endCoordinator()
         case .diskFull: fillDisk()
@@ -136,7 +138,9 @@ extension SimulatedCluster {
         let grace = draw.permille(500) ? draw.int(1...4_000) : 0
         trace.add(now, "FAULT the key of \(worker.name) changes, the old one ends in \(grace) ms")
         workerKeys.change(worker.name, oldEndsAt: Int(now.milliseconds) + grace)
-        plan(.keyringChanged(workerKeys.keyring), after: .zero)
+        for number in [seat] + seats.others.keys.sorted() {
+            plan(.keyringChanged(workerKeys.keyring, seat: number), after: .zero)
+        }
     }
 
     private func orderDrain(of worker: SimulatedWorker) {
@@ -182,17 +186,22 @@ extension SimulatedCluster {
     /// The same for so long that nobody waits for it: workers give up what they hold, and clients
     /// connect again and again.
     private func pauseCoordinatorForLong() {
-        guard now >= pausedUntil else { return }
+        guard now >= pausedUntil, !isShared else { return }
         faults.note(.coordinatorLongPause)
         let limits = scenario.limits
         let shortest = limits.lease * 2 + limits.resumeWindow
         let pause = draw.duration(shortest...shortest + .seconds(12))
         pausedUntil = now + pause
         trace.add(now, "FAULT the coordinator is stopped for \(pause)")
+        tireClients()
+    }
+
+    /// Clients of a coordinator that is stopped wait for a while.
+    func tireClients() {
+        let lease = scenario.limits.lease
         for client in clients {
             guard let link = client.link else { continue }
-            let patience = draw.duration(limits.lease...limits.lease * 2)
-            plan(.giveUp(client, link), after: patience)
+            plan(.giveUp(client, link), after: draw.duration(lease...lease * 2))
         }
     }
 

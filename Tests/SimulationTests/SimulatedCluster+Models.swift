@@ -27,6 +27,7 @@ extension SimulatedCluster {
             case .planner: drawPlanCall(id, author)
             case .joiner: drawDecisionCall(id, author)
             }
+        call.seat = seat
         calls[id] = call
         trace.add(now, "model \(id) is called as \(purpose.rawValue)")
         if call.pieces.count == 1, call.pieces[0].pause == .zero {

@@ -9,18 +9,24 @@ import WorkerCore
 extension SimulatedCluster {
     /// A new connection, which both sides know at once; a coordinator that is stopped when it goes
     /// on.
-    func openLink(to peer: String) -> SimulatedLink {
+    ///
+    /// Nil if there is no process at the address.
+    func openLink(to peer: String, at address: Int) -> SimulatedLink? {
+        guard let number = isShared ? seats.addresses[address] : seat else { return nil }
         linkCount += 1
         let link = SimulatedLink(
             id: ConnectionID(linkCount),
             peer: peer,
+            seat: number,
             limits: scenario.limits
         )
         links[link.id] = link
-        if now < pausedUntil {
-            plan(.accept(link), at: pausedUntil)
-        } else {
-            accept(link)
+        inSeat(number) {
+            if now < pausedUntil {
+                plan(.accept(link), at: pausedUntil)
+            } else if !leavesOff() {
+                accept(link)
+            }
         }
         return link
     }

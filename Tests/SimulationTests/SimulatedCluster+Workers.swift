@@ -24,6 +24,7 @@ extension SimulatedCluster {
             limits: scenario.limits,
             key: workerKeys.current(of: name),
             replaces: replaces,
+            coordinators: isShared ? ["a0", "a1"] : [],
             seed: draw.next()
         )
         workers.append(worker)
@@ -148,7 +149,8 @@ extension SimulatedCluster {
         if !isHealed, !scenario.isCalm, draw.permille(50) {
             return tell(worker, .connectFailed(reason: "refused"))
         }
-        let link = openLink(to: worker.label)
+        guard let link = openLink(to: worker.label, at: isShared ? worker.machine.coordinator : 0)
+        else { return tell(worker, .connectFailed(reason: "refused")) }
         worker.link = link
         workersByLink[link.id] = worker
         tell(worker, .connected(nonce: draw.bytes(32)))
@@ -225,7 +227,9 @@ extension SimulatedCluster {
     ) -> Result<RawJSON, Failure>? {
         trace.add(now, "\(worker.label) runs \(start.attempt)")
         broken(executions.start(start.attempt, tool: start.tool))
-        broken(dependencies.start(start.attempt, start.arguments))
+        if !seats.strays.contains(start.attempt) {
+            broken(dependencies.start(start.attempt, start.arguments))
+        }
         let outcome = drawOutcome(start, worker)
         if start.tool == "quick", draw.permille(500) { return outcome }
         var time: Duration =

@@ -47,6 +47,10 @@ final class SimulatedCluster {
     var pausedUntil = Instant.zero
     /// Whether it has no process: then no connection can be made.
     var isCoordinatorDead = false
+    /// Which process this is, and what it is to the others.
+    var seat = 1
+    var standing = SimulatedSeat.Standing.leading
+    var seats: SimulatedSeats
 
     var journal = SimulatedJournal()
     var durability = DurabilityChecker()
@@ -90,7 +94,7 @@ final class SimulatedCluster {
         case toolKills(SimulatedWorker, AttemptID)
         case toolWrites(SimulatedWorker, AttemptID)
         case startWorker(String)
-        case keyringChanged(Keyring)
+        case keyringChanged(Keyring, seat: Int)
         case accept(SimulatedLink)
         case connectClient(SimulatedClient)
         case giveUp(SimulatedClient, SimulatedLink)
@@ -103,11 +107,14 @@ final class SimulatedCluster {
         case reportBacklog(SimulatedLink)
         case ask(SimulatedClient)
         case fault
-        case journalWrites(batch: Int)
+        case journalWrites(batch: Int, seat: Int)
         case crashCoordinator
         case startCoordinator
-        case loadRun(WantedRun)
-        case readNode(NodeQuestion, position: Int)
+        case startStandby(Int)
+        case takeOver(Int)
+        case endFormer(seat: Int)
+        case loadRun(WantedRun, seat: Int)
+        case readNode(NodeQuestion, position: Int, seat: Int)
         case ambush(SimulatedLink, Scenario.Strike)
     }
 
@@ -130,6 +137,7 @@ final class SimulatedCluster {
         unreadable = UnreadableValues(seed: seed)
         trace = Trace(keepsAll: keepsTrace)
         scenario = Scenario(drawing: &draw)
+        seats = SimulatedSeats(addresses: scenario.sharesJournal ? [1, nil] : [1])
         approvals.tool = scenario.approvedTool
         losses = LossChecker(
             limit: scenario.schedulerLimits.sharedLossesPerNode,
@@ -196,6 +204,7 @@ final class SimulatedCluster {
             next = next.map { min($0, candidate) } ?? candidate
         }
         consider(coordinatorDue.map { max($0, pausedUntil) })
+        for other in seats.others.values { consider(other.due.map { max($0, other.pausedUntil) }) }
         for worker in workers { consider(worker.due) }
         return next
     }
@@ -205,12 +214,10 @@ final class SimulatedCluster {
         steps += 1
         while problem == nil, let entry = agenda.min, entry.at <= now {
             agenda.removeMin()
-            if now < pausedUntil, concernsCoordinator(entry.what) {
-                // It waits in a socket, in order, and is read before any timeout is handled.
-                plan(entry.what, at: pausedUntil)
+            if let number = seat(of: entry.what), number != seat {
+                inSeat(number) { passOn(entry.what) }
             } else {
-                happen(entry.what)
-                sealRecords()
+                passOn(entry.what)
             }
         }
         if let due = coordinatorDue, due <= now, now >= pausedUntil {
@@ -223,6 +230,17 @@ final class SimulatedCluster {
         }
         endCoordinatorTurn()
         sealRecords()
+        endOtherTurns()
+    }
+
+    private func passOn(_ what: What) {
+        if now < pausedUntil, concernsCoordinator(what) {
+            // It waits in a socket, in order, and is read before any timeout is handled.
+            plan(what, at: pausedUntil)
+        } else if !concernsCoordinator(what) || !leavesOff() {
+            happen(what)
+            sealRecords()
+        }
     }
 
     private func concernsCoordinator(_ what: What) -> Bool {
@@ -231,10 +249,11 @@ final class SimulatedCluster {
             .reportBacklog, .keyringChanged, .journalWrites, .loadRun, .readNode:
             true
         // The system of a stopped process accepts connections for it.
-        case .answerConnect, .connectClient: isCoordinatorDead
+        case .answerConnect, .connectClient: isCoordinatorDead && !isShared
         case .deliver(_, .toPeer), .noticeEnd(_, .toPeer), .release, .written, .toolEnds,
             .toolKills, .toolWrites, .startWorker, .stream, .submitAgain, .cancel, .decide, .ask,
-            .fault, .ambush, .restoreTools, .startCoordinator, .giveUp, .crashCoordinator:
+            .fault, .ambush, .restoreTools, .startCoordinator, .giveUp, .crashCoordinator,
+            .startStandby, .takeOver, .endFormer:
             false
         }
     }
@@ -254,7 +273,7 @@ final class SimulatedCluster {
         case .toolEnds(let worker, let attempt, let version):
             endTool(of: worker, attempt, version)
         case .startWorker(let name): startWorker(name)
-        case .keyringChanged(let keyring): tell(.keyringChanged(keyring))
+        case .keyringChanged(let keyring, _): tell(.keyringChanged(keyring))
         case .accept(let link): accept(link)
         case .connectClient(let client): connect(client)
         case .giveUp(let client, let link): giveUp(client, link)
@@ -267,11 +286,14 @@ final class SimulatedCluster {
         case .reportBacklog(let link): reportBacklog(link)
         case .ask(let client): ask(client)
         case .fault: strike()
-        case .journalWrites(let batch): finishWriting(batch)
+        case .journalWrites(let batch, _): finishWriting(batch)
+        case .startStandby(let address): startStandby(address)
+        case .takeOver(let number): takeOver(number)
+        case .endFormer: endFormer()
         case .crashCoordinator: crashCoordinator()
         case .startCoordinator: startCoordinator()
-        case .loadRun(let wanted): load(wanted)
-        case .readNode(let question, let position): read(question, position)
+        case .loadRun(let wanted, _): load(wanted)
+        case .readNode(let question, let position, _): read(question, position)
         case .ambush(let link, let strike): ambush(link, strike)
         }
     }

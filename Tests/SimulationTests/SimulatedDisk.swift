@@ -165,6 +165,12 @@ extension SimulatedCluster {
     /// The write under way may have broken off, or have left a changed bit.
     func countAfterCrash() -> Int {
         let written = journal.writtenCount
+        if isShared {
+            // The database writes each batch or none.
+            let isCut = now < journal.cutUntil
+            let sent = isCut ? journal.sentCount : journal.batches.count
+            return draw.int(written...max(sent, written))
+        }
         let whole = draw.int(written...journal.batches.count)
         guard draw.permille(600) else { return whole }
         let first = max(written - 2, 0)

@@ -36,6 +36,12 @@ struct SimulatedJournal {
     /// Until when the disk is full, and whether the coordinator knows it.
     var fullUntil = Instant.zero
     var isKnownFull = false
+    /// Until when appends do not arrive, and how many were on their way before.
+    var cutUntil = Instant.zero
+    var sentCount = 0
+    /// How many batches were written before another coordinator led: later ones are refused.
+    var fence: Int?
+    var isRefused = false
 
     mutating func append(_ record: NewRecord) { open.append(record) }
 
@@ -59,6 +65,7 @@ struct SimulatedJournal {
         writtenCount = count
         fullUntil = .zero
         isKnownFull = false
+        cutUntil = .zero
     }
 
     /// All records on disk of one run; nil if there is none.
@@ -135,9 +142,11 @@ extension SimulatedCluster {
         let count = journal.seal(position: coordinator.recordPosition, books)
         let isSlow = !isHealed && draw.permille(30)
         let delay = draw.duration(.microseconds(50)...(isSlow ? .seconds(2) : .milliseconds(4)))
-        plan(.journalWrites(batch: count), after: delay)
+        plan(.journalWrites(batch: count, seat: seat), after: delay)
         // In the middle of writing, so that records are lost.
-        if !isHealed, scenario.strikes.contains(.coordinatorCrash), draw.permille(8) {
+        if !isHealed, standing == .leading, scenario.strikes.contains(.coordinatorCrash),
+            draw.permille(8)
+        {
             plan(.crashCoordinator, after: draw.duration(.zero...delay))
         }
     }
@@ -146,12 +155,17 @@ extension SimulatedCluster {
     func finishWriting(_ count: Int) {
         // It may be of the coordinator before.
         guard count > journal.writtenCount, count <= journal.batches.count else { return }
+        if now < journal.cutUntil {
+            return plan(.journalWrites(batch: count, seat: seat), at: journal.cutUntil)
+        }
+        if let fence = journal.fence, count > fence { return refuseAppend() }
         if now < journal.fullUntil {
             if !journal.isKnownFull {
                 journal.isKnownFull = true
                 tell(.journalStalled(true))
             }
-            return plan(.journalWrites(batch: count), after: journal.fullUntil - now)
+            let pause = journal.fullUntil - now
+            return plan(.journalWrites(batch: count, seat: seat), after: pause)
         }
         if journal.isKnownFull {
             journal.isKnownFull = false
@@ -163,7 +177,9 @@ extension SimulatedCluster {
         journal.write(count)
         tell(.journalWritten(upTo: journal.written))
         for id in links.keys.sorted() {
-            if let link = links[id], !link.unwritten.isEmpty { sendWritten(over: link) }
+            if let link = links[id], !link.unwritten.isEmpty, link.seat == seat {
+                sendWritten(over: link)
+            }
         }
     }
 
@@ -184,7 +200,10 @@ extension SimulatedCluster {
     /// Reads what is known of a node when all records that there were at the question are on disk.
     func read(_ question: NodeQuestion, _ position: Int) {
         if journal.written < position, coordinator.peers[question.connection] != nil {
-            return plan(.readNode(question, position: position), after: .milliseconds(1))
+            return plan(
+                .readNode(question, position: position, seat: seat),
+                after: .milliseconds(1)
+            )
         }
         let all = journal.records(of: .id(question.run)) ?? []
         let page = all.dropFirst(question.from).prefix(20)
@@ -219,14 +238,24 @@ extension SimulatedCluster {
         let lost = journal.batches[kept...].reduce(0) { $0 + $1.records.count }
         if lost > 0 { faults.note(.recordsLost) }
         trace.add(now, "FAULT the coordinator dies, \(lost) records are lost")
-        for id in links.keys.sorted() {
-            guard let link = links[id], link.isOpenForCoordinator else { continue }
-            link.unwritten = []
-            link.wire.discard()
-            cut(link, noticedByCoordinator: false, noticedByPeer: true)
-            link.isOpenForCoordinator = false
-        }
+        closeLinksAtDeath()
         for call in calls.values { call.isOver = true }
+        goBack(to: kept)
+        if let address = seats.addresses.firstIndex(where: { $0 == seat }), isShared {
+            seats.addresses[address] = nil
+            seats.lostAddress = address
+        }
+        let pause = draw.duration(.milliseconds(20) ... .seconds(3))
+        pausedUntil = now + pause
+        isCoordinatorDead = true
+        coordinatorDue = nil
+        isCoordinatorTouched = false
+        coordinatorActions = []
+        plan(.startCoordinator, after: pause)
+    }
+
+    /// Another process goes on with the first batches: what followed from others is forgotten.
+    func goBack(to kept: Int) {
         calls = [:]
         let isUndone = kept < journal.batches.count
         for batch in journal.batches[journal.writtenCount..<kept] {
@@ -252,18 +281,12 @@ extension SimulatedCluster {
         modelCalls.loseOpenCalls()
         // Which worker refused what is forgotten with the process.
         refusals = RefusalChecker()
-        let pause = draw.duration(.milliseconds(20) ... .seconds(3))
-        pausedUntil = now + pause
-        isCoordinatorDead = true
-        coordinatorDue = nil
-        isCoordinatorTouched = false
-        coordinatorActions = []
-        plan(.startCoordinator, after: pause)
     }
 
     /// Another process goes on from what is on disk.
     func startCoordinator() {
         isCoordinatorDead = false
+        findLeader()
         epoch += 1
         coordinator = CoordinatorMachine(
             configuration: Self.configuration(scenario, workerKeys.keyring, epoch: epoch),
@@ -285,5 +308,6 @@ extension SimulatedCluster {
         for attempt in fold.heldAttempts { held[attempt] = sessions.process(of: attempt) }
         resumes.restart(held, until: now + scenario.limits.lease)
         takeUpRestored()
+        if isShared { nameLeader() }
     }
 }

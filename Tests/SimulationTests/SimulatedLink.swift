@@ -19,6 +19,8 @@ final class SimulatedLink {
     /// Whether each side still has it; a side that has not noticed the end continues to send.
     var isOpenForCoordinator = true
     var isOpenForPeer = true
+    /// The process of the coordinator at the other end.
+    let seat: Int
     /// Whether the coordinator has begun with it.
     var isAccepted = false
     /// Whether bytes still get through at all.
@@ -49,9 +51,10 @@ final class SimulatedLink {
         var endsAfter = false
     }
 
-    init(id: ConnectionID, peer: String, limits: Limits) {
+    init(id: ConnectionID, peer: String, seat: Int, limits: Limits) {
         self.id = id
         self.peer = peer
+        self.seat = seat
         wire = PacedWire(limits: limits)
     }
 

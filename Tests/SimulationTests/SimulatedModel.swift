@@ -74,6 +74,15 @@ final class SimulatedAuthor {
         self.allowed = allowed
     }
 
+    /// What is known when another coordinator goes on: the calls under way are lost.
+    func copy() -> SimulatedAuthor {
+        let copy = SimulatedAuthor(goal: goal, isPlanner: isPlanner, allowed: allowed)
+        copy.nextNumber = nextNumber
+        copy.written = written
+        copy.latest = latest
+        return copy
+    }
+
     /// An unused id in the form of the plan.
     func nextID() -> String {
         defer { nextNumber += 1 }
@@ -93,6 +102,8 @@ final class SimulatedCall {
     }
 
     let id: ModelCallID
+    /// The coordinator's process that made it.
+    var seat = 1
     let purpose: PlannerMachine.Purpose
     /// The latest piece first.
     var pieces: [Piece]

@@ -44,6 +44,7 @@ final class SimulatedWorker {
         limits: Limits,
         key: HandshakeKey,
         replaces: Bool,
+        coordinators: [String],
         seed: UInt64
     ) {
         self.name = name
@@ -59,6 +60,8 @@ final class SimulatedWorker {
         )
         configuration.hasChangingTools = true
         configuration.replaces = replaces
+        configuration.coordinators = max(coordinators.count, 1)
+        configuration.coordinatorAddresses = coordinators
         // Some queue little or nothing; more is refused.
         configuration.queueLimit = [0, 1, 3, 1_024][Int(seed % 4)]
         machine = WorkerMachine(configuration: configuration, key: key, seed: seed)
