@@ -114,7 +114,7 @@ struct Attempt: Sendable {
         )
     }
 
-    /// The attempt as a person is told of it.
+    /// The attempt as a person sees it.
     var name: NamedAttempt { NamedAttempt(id, node) }
 
     /// Whether the outcome is that of a tool that was stopped for taking too long.

@@ -106,7 +106,7 @@ extension WorkerMachine {
     }
 }
 
-/// An attempt as a person is told of it.
+/// An attempt as a person sees it.
 public struct NamedAttempt: Sendable, Equatable {
     /// The attempt.
     public let id: AttemptID
