@@ -367,14 +367,22 @@ class Talk {
 
   async refresh() {
     const { isOver, run } = this.model;
-    const isUseful = this.#askedAt === -Infinity || this.calls.length && performance.now() - this.#askedAt > 900 || isOver;
-    if (carried || this.#isLast || !isUseful) return;
+    const now = performance.now();
+    // A run that has no call at its beginning is no goal; after its end it is asked once more.
+    const isDue = isOver ? !this.#isLast : this.#askedAt === -Infinity || (this.calls.length && now - this.#askedAt > 900);
+    if (carried || !isDue) return;
     this.#isLast = isOver;
-    this.#askedAt = performance.now();
+    this.#askedAt = now;
     // The last one may go on.
     for (let from = max(this.calls.length - 1, 0); from !== undefined;) {
       const page = await get(`${runPath(run)}/conversation?from=${from}`).catch(() => null);
-      if (!page) return;
+      if (!page) {
+        setTimeout(() => {
+          this.#isLast = false;
+          changed(run);
+        }, 3000);
+        return;
+      }
       this.calls.splice(from, Infinity, ...page.calls);
       from = page.next;
     }
