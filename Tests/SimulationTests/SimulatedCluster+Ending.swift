@@ -138,7 +138,7 @@ extension SimulatedCluster {
         if let run = runEnds.open.first { broken("run \(run) never ended") }
         if let call = modelCalls.open.first { broken("\(call) is open for ever") }
         let open = links.values.count { $0.isOpenForCoordinator && $0.seat == seat }
-        if seats.others.values.contains(where: { $0.standing == .former }) {
+        if seats.others.values.contains(where: { $0.state.standing == .former }) {
             broken("a former leader does not end")
         }
         if coordinator.peers.count != open {

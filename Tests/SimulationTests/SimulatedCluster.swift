@@ -204,7 +204,9 @@ final class SimulatedCluster {
             next = next.map { min($0, candidate) } ?? candidate
         }
         consider(coordinatorDue.map { max($0, pausedUntil) })
-        for other in seats.others.values { consider(other.due.map { max($0, other.pausedUntil) }) }
+        for other in seats.others.values {
+            consider(other.state.due.map { max($0, other.state.pausedUntil) })
+        }
         for worker in workers { consider(worker.due) }
         return next
     }

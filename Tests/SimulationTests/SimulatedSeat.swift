@@ -44,8 +44,14 @@ struct SimulatedSeat {
 
 /// Several coordinators with one journal.
 struct SimulatedSeats {
+    /// A place for one of them: a large value, of which a part is often read.
+    final class Box {
+        var state: SimulatedSeat
+        init(_ state: SimulatedSeat) { self.state = state }
+    }
+
     /// Those that are not in the cluster's own properties.
-    var others: [Int: SimulatedSeat] = [:]
+    var others: [Int: Box] = [:]
     /// Which process is at each address; nil if there is none.
     var addresses: [Int?]
     var count = 1
@@ -65,7 +71,9 @@ extension SimulatedCluster {
     var isShared: Bool { scenario.sharesJournal }
 
     /// The process that stands by.
-    private var heir: Int? { seats.others.values.first { $0.standing == .standby }?.number }
+    private var heir: Int? {
+        seats.others.values.first { $0.state.standing == .standby }?.state.number
+    }
 
     // MARK: - Whose turn it is
 
@@ -98,16 +106,16 @@ extension SimulatedCluster {
     /// Something happens to this process; nothing, if it has ended.
     func inSeat(_ number: Int, _ body: () -> Void) {
         guard number != seat else { return body() }
-        guard var other = seats.others.removeValue(forKey: number) else { return }
+        guard let other = seats.others.removeValue(forKey: number) else { return }
         let present = seat
-        exchange(&other)
+        exchange(&other.state)
         seats.others[present] = other
         body()
-        guard var before = seats.others.removeValue(forKey: present) else {
+        guard let before = seats.others.removeValue(forKey: present) else {
             preconditionFailure("coordinator \(present) is lost")
         }
-        exchange(&before)
-        if !before.isDead { seats.others[number] = before }
+        exchange(&before.state)
+        if !before.state.isDead { seats.others[number] = before }
     }
 
     /// The process that something happens to; nil if it is the peers' affair.
@@ -128,10 +136,9 @@ extension SimulatedCluster {
     func endOtherTurns() {
         guard !seats.others.isEmpty else { return }
         for number in seats.others.keys.sorted() {
-            guard let due = seats.others[number]?.due, let pause = seats.others[number]?.pausedUntil
-            else { continue }
-            let isDue = due <= now && now >= pause
-            guard isDue || seats.others[number]?.isTouched == true else { continue }
+            guard let other = seats.others[number] else { continue }
+            let isDue = other.state.due.map { $0 <= now && now >= other.state.pausedUntil } ?? false
+            guard isDue || other.state.isTouched else { continue }
             inSeat(number) {
                 if isDue, !leavesOff() { tell(.deadlineReached) }
                 sealRecords()
@@ -142,7 +149,7 @@ extension SimulatedCluster {
     }
 
     func isStopped(_ number: Int) -> Bool {
-        let pause = number == seat ? pausedUntil : seats.others[number]?.pausedUntil
+        let pause = number == seat ? pausedUntil : seats.others[number]?.state.pausedUntil
         return pause.map { now < $0 } ?? false
     }
 
@@ -165,7 +172,7 @@ extension SimulatedCluster {
             ),
             losses: losses
         )
-        seats.others[other.number] = other
+        seats.others[other.number] = SimulatedSeats.Box(other)
         seats.addresses[address] = other.number
         nameLeader()
     }
@@ -250,7 +257,7 @@ extension SimulatedCluster {
             endCoordinatorTurn()
         }
         seats.others[heir] = nil
-        if let former { seats.others[former.number] = former }
+        if let former { seats.others[former.number] = SimulatedSeats.Box(former) }
         seat = heir
         standing = .leading
         isCoordinatorTouched = false
