@@ -280,7 +280,9 @@ struct HeldAttempts: Sendable {
             if attempt.state == .running || attempt.state == .abandoned {
                 turn.append(.cancelAttempt(attempt.id, grace: .zero))
             }
-            if attempt.state != .abandoned { turn.report(.lost(NamedAttempt(attempt.id, attempt.node))) }
+            if attempt.state != .abandoned {
+                turn.report(.lost(NamedAttempt(attempt.id, attempt.node)))
+            }
         }
     }
 
