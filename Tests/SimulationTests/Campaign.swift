@@ -53,6 +53,8 @@ struct Campaign: Sendable {
 
     let count: UInt64
     let jobs: Int
+    /// How many seeds are left out at the beginning, for a campaign in pieces.
+    var leavesOut: UInt64 = 0
     /// Whether each seed is named before it runs, for campaigns that may crash.
     var namesSeeds = false
     /// One of this many seeds is run twice, and must give the same trace.
@@ -88,8 +90,8 @@ struct Campaign: Sendable {
 
     private func run(_ job: Int, _ shared: Shared) -> Tally {
         var tally = Tally()
-        var seed = UInt64(job) + 1
-        while seed <= count, shared.isWanted(seed) {
+        var seed = leavesOut + UInt64(job) + 1
+        while seed <= leavesOut + count, shared.isWanted(seed) {
             if namesSeeds { FileHandle.standardError.write(Data("seed \(seed)\n".utf8)) }
             let cluster = SimulatedCluster(seed: seed)
             var problem = cluster.runToEnd()

@@ -1,5 +1,6 @@
-// Seeds, 500 by default. `WEFT_SEEDS=n` runs that many, on `WEFT_JOBS` threads; `WEFT_SEED=n`
-// replays one and prints its events, line by line. README.md in this folder describes the checks.
+// Seeds, 500 by default. `WEFT_SEEDS=n` runs that many, those after `WEFT_AFTER_SEED`, on `WEFT_JOBS`
+// threads; `WEFT_SEED=n` replays one and prints its events, line by line. README.md in this folder
+// describes the checks.
 
 import Core
 import Foundation
@@ -21,6 +22,7 @@ struct SimulationTests {
             jobs: Self.number("WEFT_JOBS").map(Int.init)
                 ?? ProcessInfo.processInfo.activeProcessorCount
         )
+        campaign.leavesOut = Self.number("WEFT_AFTER_SEED") ?? 0
         campaign.namesSeeds = Self.number("WEFT_NAME_SEEDS") != nil
         let clock = ContinuousClock()
         let begun = clock.now
