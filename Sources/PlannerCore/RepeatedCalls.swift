@@ -101,7 +101,7 @@ struct RepeatedCalls: Sendable {
         let numbers = RepeatedCalls.numbers(in: text)
         let shape = node.tool + " " + text.filter { !$0.isNumber }
         let isInvented = numbers.contains { !goalNumbers.contains($0) }
-        guard shape == pattern, isInvented else {
+        guard shape == pattern else {
             counted = 0
             countBound = longestCount
             // One call for each node that was there is no endless plan.
@@ -111,7 +111,8 @@ struct RepeatedCalls: Sendable {
             pattern = shape
             return
         }
-        counted += 1
+        // One that the goal names is no invention, and begins nothing new.
+        if isInvented { counted += 1 }
     }
 
     private static func numbers(in text: String) -> [String] {

@@ -173,6 +173,9 @@ struct LenientPlanTests {
         // Each refers to the one before it.
         let chain = first + (6...500).map { "\($0). math(\"$\($0 - 1)\")\n" }.joined()
         #expect((15...25).contains(read(chain, tools).nodes.count))
+        // Numbers that the goal names among the others change nothing.
+        let named = first + (6...500).map { "\($0). math(\"of $\($0 - 3)\")\n" }.joined()
+        #expect(read(named, tools, goal: "What is 17 times 20?").nodes.count < 35)
         // One for each of those before is no endless plan, however many they are.
         let words = (1...40).map { "\($0). search(\"\(String(repeating: "w", count: $0))\")\n" }
         let each = words + (1...40).map { "\($0 + 40). math(\"of $\($0)\")\n" }
