@@ -82,7 +82,7 @@ public struct Conversation: Sendable, Equatable {
 
     private static let callBytes = 256
 
-    /// Keeps what the planner is told at a time, in microseconds after the run was accepted.
+    /// Keeps an event of the planner and its time, in microseconds after the run was accepted.
     public mutating func note(_ event: PlannerMachine.Event, at time: Int) {
         switch event {
         case .modelReported(let report): note(report, at: time)

@@ -56,7 +56,7 @@ struct KeptResults: Sendable {
         if channel.isOpen { send(entry, of: ended.id, over: channel, in: &turn) }
     }
 
-    /// Forgets a result that was acknowledged or that nobody wants; returns its node if it was kept.
+    /// Forgets a result that was acknowledged or is not wanted; returns its node if it was kept.
     @discardableResult
     mutating func remove(_ id: AttemptID) -> NodeID? {
         guard let entry = kept.removeValue(forKey: id) else { return nil }

@@ -47,7 +47,7 @@ struct LaunchTests {
         )
     }
 
-    /// Name, state and running workers of each launch, as anyone is told.
+    /// Name, state and running workers of each launch, as clients get them.
     private func known(_ harness: MachineHarness) throws -> [String] {
         let asker = harness.client("asker\(harness.now.nanoseconds)", role: .viewer)
         defer { asker.disconnect() }

@@ -9,7 +9,7 @@ extension SimulatedCluster {
     func connect(_ client: SimulatedClient) {
         guard client.link == nil else { return }
         guard let link = openLink(to: client.name, at: isShared ? draw.int(0...1) : 0) else {
-            // Nobody is there.
+            // No coordinator listens.
             let pause = draw.duration(.milliseconds(50) ... .milliseconds(500))
             return plan(.connectClient(client), after: pause)
         }

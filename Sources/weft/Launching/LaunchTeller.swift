@@ -70,7 +70,7 @@ extension LaunchDocument {
     /// A coordinator keeps a little more.
     private static let (mostMembers, mostText, mostTexts) = (500, 300, 160 << 10)
 
-    /// A launch as it is told.
+    /// The report of a launch.
     init(_ file: LaunchFile, groups: [LaunchedGroup], workers: [LaunchedWorker]) {
         let there = workers.filter { $0.state != .ended }
         // Those that run are known anyway, as workers.
