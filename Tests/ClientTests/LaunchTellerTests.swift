@@ -55,7 +55,7 @@ struct LaunchTellerTests {
         )
     }
 
-    @Test("Of many workers, and of long notes, as much is told as a coordinator keeps")
+    @Test("A report of many workers or long notes is cut to what a coordinator keeps")
     func bounds() throws {
         let many = try told((1...2_000).map { worker($0, .running) })
         #expect(many.members.count == 500 && many.more == 1_500)

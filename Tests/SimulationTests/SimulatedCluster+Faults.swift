@@ -183,7 +183,7 @@ extension SimulatedCluster {
         trace.add(now, "FAULT the coordinator is stopped for \(pause)")
     }
 
-    /// The same for so long that nobody waits for it: workers give up what they hold, and clients
+    /// The same for so long that no peer waits for it: workers give up what they hold, and clients
     /// connect again and again.
     private func pauseCoordinatorForLong() {
         guard now >= pausedUntil, !isShared else { return }

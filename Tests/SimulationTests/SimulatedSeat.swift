@@ -63,7 +63,7 @@ struct SimulatedSeats {
     var strays: Set<AttemptID> = []
     /// The worker processes that one of them has taken on, and which may have a session of it.
     var strayed: Set<String> = []
-    /// When everybody knows who leads.
+    /// When every peer knows which coordinator leads.
     var settledAt = Instant.zero
 }
 
