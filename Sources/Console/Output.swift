@@ -71,8 +71,10 @@ package struct Output: Sendable {
     ///
     /// Some systems report the error when the output is closed, so this closes it: call it last.
     package func lost() -> CommandFailure? {
-        if close(descriptor) != 0 { note(errno) }
-        guard let code = Self.problems.withLock({ $0[descriptor] }) else { return nil }
+        // A write that another thread still makes fails once this is closed, which is no loss that
+        // anyone could be told of: the command does not wait for it.
+        let earlier = Self.problems.withLock { $0[descriptor] }
+        guard let code = earlier ?? (close(descriptor) == 0 ? nil : errno) else { return nil }
         let name = descriptor == STDOUT_FILENO ? "Standard output" : "Standard error"
         return CommandFailure(.failed, "\(name) cannot be written: \(Self.reason(code)).")
     }
@@ -80,7 +82,7 @@ package struct Output: Sendable {
 
 /// Writes to an output from a loop without blocking it when the reader is slow.
 ///
-/// Confined to its loop. After the output has failed, everything further is dropped.
+/// Confined to its loop. After the output has failed or was closed, everything further is dropped.
 package final class OutputQueue {
     /// Called once when the output has failed.
     package var onBroken: (() -> Void)?
@@ -90,6 +92,7 @@ package final class OutputQueue {
     private var waiting: [UInt8] = []
     private var isWriting = false
     private var isBroken = false
+    private var isClosed = false
     private var drained: [() -> Void] = []
 
     package init(loop: EventLoop, output: Output = .standard) {
@@ -101,7 +104,7 @@ package final class OutputQueue {
     package var isBusy: Bool { isWriting }
 
     package func write(_ bytes: [UInt8]) {
-        guard !isBroken else { return }
+        guard !isBroken, !isClosed else { return }
         waiting += bytes
         writeOn()
     }
@@ -110,6 +113,13 @@ package final class OutputQueue {
     package func whenDrained(_ then: @escaping () -> Void) {
         if !isWriting, waiting.isEmpty { return loop.nextTurn(then) }
         drained.append(then)
+    }
+
+    /// Drops what is written from now on, and calls back when everything before has been accepted or
+    /// dropped.
+    package func close(then: @escaping () -> Void) {
+        isClosed = true
+        whenDrained(then)
     }
 
     private func writeOn() {

@@ -100,8 +100,9 @@ package final class Session {
         output.whenDrained { [self] in
             disconnect?()
             // The connection is closed first, while its other side still exists.
-            guard let onEnd else { return stop() }
-            onEnd { [self] in stop() }
+            let onEnd = onEnd ?? { then in then() }
+            // What was written meanwhile is not to meet the last words of the command.
+            onEnd { [self] in output.close { [self] in stop() } }
         }
     }
 

@@ -5,9 +5,9 @@ internal import Glibc
 
 /// Reads standard input, line by line or as it comes, without blocking the loop.
 ///
-/// Lives until it is closed, and does not keep the loop alive unless it is asked to. A process that shares this input, such
-/// as the shell of a terminal, is not disturbed where the system allows it: a pipe or a terminal is
-/// opened once more for reading, so that it stays blocking for others.
+/// Lives until it is closed, and does not keep the loop alive unless it is asked to. A process that
+/// shares this input, such as the shell of a terminal, is not disturbed where the system allows it:
+/// a pipe or a terminal is opened once more for reading, so that it stays blocking for others.
 public final class StandardInput {
     private let loop: EventLoop
     private let descriptor: Int32

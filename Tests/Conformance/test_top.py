@@ -1,6 +1,7 @@
 """`weft top` on a real pseudo-terminal, read by a small emulator: it fits any window, obeys keys, goes
 on after a restart and gives the terminal back on every way out; `--once` is for scripts."""
 
+import codecs
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ from test_coordinator import CoordinatorTest, plan
 
 HOSTILE = "建設\x1b]0;owned\x07\u202e\x1b[2J\u0301e"
 CSI = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])")
+BEGINNING = re.compile(r"\x1b(\[\??[0-9;]*)?")
 END = "\x1b[?1049l"
 
 
@@ -29,10 +31,16 @@ class Grid:
         self.columns, self.rows, self.row, self.column = columns, rows, 0, 0
         self.cells = [[" "] * columns for _ in range(rows)]
         self.overflows = 0
+        self.rest = ""
 
     def feed(self, text):
+        text, self.rest = self.rest + text, ""
         while text:
             match = CSI.match(text)
+            if not match and BEGINNING.fullmatch(text):
+                # Its end comes with the next read.
+                self.rest = text
+                return
             if match:
                 self.obey(*match.groups())
                 text = text[match.end():]
@@ -104,7 +112,7 @@ class TopTest(CoordinatorTest):
             # Where these tests were started with nohup, it would stay ignored.
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         self.addCleanup(self.stop)
-        self.text = ""
+        self.text, self.decoder = "", codecs.getincrementaldecoder("utf-8")()
         self.screen()
 
     def stop(self):
@@ -125,7 +133,7 @@ class TopTest(CoordinatorTest):
             left = deadline - time.monotonic()
             self.assertGreater(left, 0, f"not yet on:\n{self.grid}")
             if select.select([self.control], [], [], min(left, 0.1))[0]:
-                text = os.read(self.control, 65536).decode()
+                text = self.decoder.decode(os.read(self.control, 65536))
                 self.text += text
                 # What follows the end is an ordinary line.
                 if END not in self.text:
@@ -153,8 +161,13 @@ class TopTest(CoordinatorTest):
 
     def end(self, status):
         """Waits for the end; everything is as it was."""
-        self.assertEqual(self.process.wait(PATIENCE), status)
         self.read(lambda _: END in self.text)
+        self.process.wait(PATIENCE)
+        while select.select([self.control], [], [], 0)[0]:
+            self.text += self.decoder.decode(os.read(self.control, 65536))
+        rest = self.text.partition(END)[2]
+        self.assertEqual(self.process.returncode, status, rest)
+        self.assertNotIn("\x1b", rest, "it draws after the end")
         self.assertRegex(self.text, r"\x1b\[\?25h[^\n]*" + re.escape(END))
         self.assertEqual(termios.tcgetattr(self.terminal), self.modes)
 
