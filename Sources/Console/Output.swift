@@ -71,8 +71,8 @@ package struct Output: Sendable {
     ///
     /// Some systems report the error when the output is closed, so this closes it: call it last.
     package func lost() -> CommandFailure? {
-        // A write that another thread still makes fails once this is closed, which is no loss that
-        // anyone could be told of: the command does not wait for it.
+        // A write that another thread still makes fails once this is closed. That is no loss: the
+        // command has decided not to wait for it.
         let earlier = Self.problems.withLock { $0[descriptor] }
         guard let code = earlier ?? (close(descriptor) == 0 ? nil : errno) else { return nil }
         let name = descriptor == STDOUT_FILENO ? "Standard output" : "Standard error"

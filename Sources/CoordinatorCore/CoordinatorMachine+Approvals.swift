@@ -173,7 +173,9 @@ extension CoordinatorMachine {
             by: identity
         )
         turn.append(.report(notice))
-        let reason = answer.reason.flatMap { $0.isEmpty ? nil : $0 }
+        let reason = answer.reason.flatMap {
+            $0.isEmpty ? nil : $0.clipped(to: limits.announced.textBytes)
+        }
         if answer.isApproved {
             let change = RunChange.approved(node: Int32(node), by: identity, reason: reason)
             record(change, run, in: &turn)
@@ -232,7 +234,11 @@ extension CoordinatorMachine {
             run: reference.run,
             label: runs[run].state.acceptance.label,
             node: runs[run].state.plan[node].id,
-            question: runs[run].state.question(of: node, milliseconds: question.milliseconds),
+            question: runs[run].state.question(
+                of: node,
+                milliseconds: question.milliseconds,
+                within: limits.detailBytes
+            ),
             askedAt: UnixTime(milliseconds: asked),
             failsAt: UnixTime(milliseconds: asked + question.milliseconds),
             waitMilliseconds: max(

@@ -118,7 +118,9 @@ extension CoordinatorMachine {
             )
             record(change, run, in: &turn)
             countFailedAttempt(attempt.node, run)
-            schedule(.attemptFailed(attempt, worker, failure), in: &turn)
+            // Clients are told in a line that has more in it than that of the worker.
+            let clipped = failure.clipped(to: limits.announced.textBytes)
+            schedule(.attemptFailed(attempt, worker, clipped), in: &turn)
         }
     }
 
@@ -180,20 +182,33 @@ extension CoordinatorMachine {
             }
         case .standardOutput, .standardError:
             recordText(chunk, of: attempt, run, turn.now)
-            guard runs[run].watchers.highest == .all else { return }
-            pass(
-                .chunk,
-                run,
-                node: attempt.node,
-                attempt: attempt,
-                data: ToolOutput(stream: chunk.stream, bytes: chunk.data).json,
-                in: &turn
-            )
+            if runs[run].watchers.highest == .all { passText(chunk, of: attempt, run, in: &turn) }
         case .arguments:
             let error = WireError(code: .badMessage, message: "A worker sends no arguments.")
             violate(id, error, in: &turn)
         }
     }
+
+    /// Passes on what the tool wrote, in pieces if it filled a line: an event has more in it.
+    private mutating func passText(
+        _ chunk: Chunk,
+        of attempt: AttemptID,
+        _ run: Int,
+        in turn: inout CoordinatorTurn
+    ) {
+        var rest = chunk.data
+        var data = ToolOutput(stream: chunk.stream, bytes: rest).json
+        let isLong = data.count > limits.maxLine - Self.roomForEventFields
+        while !rest.isEmpty {
+            let piece = isLong ? rest.prefix(limits.announced.textBytes) : rest
+            if isLong { data = ToolOutput(stream: chunk.stream, bytes: piece).json }
+            pass(.chunk, run, node: attempt.node, attempt: attempt, data: data, in: &turn)
+            rest = rest.dropFirst(piece.count)
+        }
+    }
+
+    /// The fields of an event beside its data have fewer bytes.
+    private static let roomForEventFields = 512
 
     /// Grants the bytes of the chunk again; a `window` is sent for each quarter of the window.
     private mutating func grant(
@@ -270,7 +285,10 @@ extension CoordinatorMachine {
             run,
             node: progress.attempt.node,
             attempt: progress.attempt,
-            data: AttemptProgress(fraction: progress.fraction, note: progress.note).json,
+            data: AttemptProgress(
+                fraction: progress.fraction,
+                note: progress.note?.clipped(to: limits.announced.textBytes)
+            ).json,
             in: &turn
         )
     }

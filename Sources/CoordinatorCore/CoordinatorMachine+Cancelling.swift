@@ -21,7 +21,8 @@ extension CoordinatorMachine {
         guard runs[run].state.phase.isGoingOn else { return }
         let identity = peers[id]?.access?.identity.name
         let change = RunChange.cancelAsked(
-            reason: cancel.reason ?? "cancelled by a client",
+            reason: cancel.reason?.clipped(to: limits.announced.textBytes)
+                ?? "cancelled by a client",
             by: identity,
             isCutShort: runs[run].author != nil || runs[run].hasPlanner
         )

@@ -200,9 +200,12 @@ extension CoordinatorMachine {
         case .noteProblems(let problems):
             record(.planRefused(problems), run, in: &turn)
         case .replanned(let number, let reason):
+            let reason = reason.clipped(to: limits.announced.textBytes)
             record(.replanned(round: number, reason: reason), run, in: &turn)
         case .answerDelta(let text):
-            pass(.answering, run, data: AnswerText(text: text).json, in: &turn)
+            for piece in text.pieces(of: limits.announced.textBytes) {
+                pass(.answering, run, data: AnswerText(text: piece).json, in: &turn)
+            }
         case .callTool(let tool, let arguments):
             callJoiner(tool, arguments, run, in: &turn)
         case .answer(let answer):

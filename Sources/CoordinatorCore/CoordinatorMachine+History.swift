@@ -171,7 +171,7 @@ extension CoordinatorMachine {
         var run = run
         run.log.begin(at: configuration.firstSequence)
         if let end = run.state.lastRecord {
-            _ = run.keep(end, answer: nil, within: logBound, plannedBytes: 0)
+            _ = run.keep(end, answer: nil, within: logBound, detailBytes: limits.detailBytes)
         }
         let slot = runs.insert(run, isNew: false)
         runs.markUnbooked(slot)

@@ -49,7 +49,7 @@ extension CoordinatorMachine {
             record,
             answer: answer,
             within: logBound,
-            plannedBytes: limits.plannedBytes
+            detailBytes: limits.detailBytes
         )
         runs.markUnbooked(run)
         if let event { tellWatchers(of: run, event, in: &turn) }

@@ -318,7 +318,7 @@ extension CoordinatorMachine {
             message: "The plan has \(count).",
             isFatal: false,
             about: key,
-            problems: problems
+            problems: problems.fitting(in: 4 * limits.detailBytes)
         )
         turn.append(.send(id, .error(error)))
     }

@@ -184,7 +184,7 @@ extension CoordinatorMachine {
         guard let kind = entry.eventKind, kind.isTerminal || kind.reaches(lag.level),
             entry.node == nil || entry.sequence >= lag.nodesFrom
         else { return nil }
-        return runs[run].state.event(of: entry)
+        return runs[run].state.event(of: entry, detailBytes: limits.detailBytes)
     }
 
     /// Tells a late watcher where each node is that waits no more: how it ended, or that a worker
@@ -219,7 +219,8 @@ extension CoordinatorMachine {
                 let event = runs[run].state.latestEvent(
                     of: node,
                     sequence: max(lag.nodesFrom - 1, 0),
-                    at: turn.now
+                    at: turn.now,
+                    detailBytes: limits.detailBytes
                 )
             else { continue }
             work.write(bytes: 256 + (event.data?.count ?? 0))

@@ -92,7 +92,7 @@ struct HeldRun: Sendable {
         _ record: RunRecord,
         answer: RawJSON?,
         within bound: RunLog.Bound,
-        plannedBytes: Int
+        detailBytes: Int
     ) -> EventMessage? {
         let kind = record.change.eventKind
         let isToldOnce = record.change.isToldOnce
@@ -104,7 +104,7 @@ struct HeldRun: Sendable {
                 for: record,
                 worker: worker,
                 sequence: log.nextSequence,
-                plannedBytes: plannedBytes,
+                detailBytes: detailBytes,
                 answer: answer
             )
         }

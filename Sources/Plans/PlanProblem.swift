@@ -125,6 +125,35 @@ public struct PlanProblems: Error, Sendable, Equatable, CustomStringConvertible 
     }
 }
 
+extension PlanProblem {
+    /// The last of a list: there are so many more.
+    fileprivate static func more(_ count: Int, isWarning: Bool) -> PlanProblem {
+        let noun = (isWarning ? "warning" : "problem") + (count == 1 ? "" : "s")
+        return PlanProblem(
+            code: .limit,
+            message: "and \(count) more \(noun)",
+            isWarning: isWarning
+        )
+    }
+}
+
+extension [PlanProblem] {
+    /// The first problems, of which the encoded forms have up to so many bytes; if that is not all, a
+    /// last one says how many more there are.
+    public func fitting(in bytes: Int) -> [PlanProblem] {
+        var writer = JSONWriter()
+        var kept = 0
+        while kept < count {
+            self[kept].encode(into: &writer)
+            guard writer.bytes.count <= bytes else { break }
+            kept += 1
+        }
+        guard kept < count else { return self }
+        let isWarning = allSatisfy(\.isWarning)
+        return Array(prefix(kept)) + [.more(count - kept, isWarning: isWarning)]
+    }
+}
+
 /// Collects problems up to the limit and counts the others, whose messages are never composed.
 struct ProblemList {
     private(set) var problems: [PlanProblem] = []
@@ -152,14 +181,7 @@ struct ProblemList {
     /// The problems, with a last one that says how many more there are.
     func finished(asWarning isWarning: Bool = false) -> [PlanProblem] {
         guard unreported > 0 else { return problems }
-        let noun = (isWarning ? "warning" : "problem") + (unreported == 1 ? "" : "s")
-        return problems + [
-            PlanProblem(
-                code: .limit,
-                message: "and \(unreported) more \(noun)",
-                isWarning: isWarning
-            )
-        ]
+        return problems + [.more(unreported, isWarning: isWarning)]
     }
 
     func throwIfAny() throws(PlanProblems) {

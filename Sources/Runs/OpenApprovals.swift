@@ -47,10 +47,10 @@ extension Run {
         return acceptedAt + .microseconds(question.askedAt) + .milliseconds(question.milliseconds)
     }
 
-    /// What people are asked about a node that waits for approval, without arguments that are long.
-    package func question(of node: Int, milliseconds: Int) -> ApprovalQuestion {
+    /// What people are asked about a node that waits for approval, without arguments that have more
+    /// than `most` bytes.
+    package func question(of node: Int, milliseconds: Int, within most: Int) -> ApprovalQuestion {
         var work = 0
-        let most = ApprovalQuestion.mostArgumentBytes
         let arguments: RawJSON?
         do throws(Failure) {
             arguments = try plan.resolveArguments(

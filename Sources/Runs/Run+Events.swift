@@ -63,13 +63,14 @@ extension RunChange {
 extension Run {
     /// The event that watchers get for a record that was applied; nil if it is for nobody.
     ///
-    /// `worker` is that of the attempt it is about, as a number of `workers`. Of planned nodes up to
-    /// `plannedBytes` are told one by one. `answer` goes along with the end.
+    /// `worker` is that of the attempt it is about, as a number of `workers`. Planned nodes, or
+    /// arguments that a person is asked about, are told up to `detailBytes`. `answer` goes along with
+    /// the end.
     public func event(
         for record: RunRecord,
         worker: Int32,
         sequence: Int,
-        plannedBytes: Int,
+        detailBytes: Int,
         answer: RawJSON? = nil
     ) -> EventMessage? {
         guard let kind = record.change.eventKind else { return nil }
@@ -82,14 +83,19 @@ extension Run {
             node: (node ?? (kind == .joined ? joiner : nil)).map { plan[$0].id },
             attempt: attempt.map { Int($0) },
             worker: attempt == nil ? nil : workers[worker],
-            data: data(of: record.change, plannedBytes: plannedBytes, answer: answer)?.json,
+            data: data(of: record.change, detailBytes: detailBytes, answer: answer)?.json,
             atMicroseconds: record.at
         )
     }
 
     /// The event that tells a late watcher about a node: how it ended, that a worker has it, or that
     /// it waits for approval; nil while it waits for something else.
-    public func latestEvent(of node: Int, sequence: Int, at now: Instant) -> EventMessage? {
+    public func latestEvent(
+        of node: Int,
+        sequence: Int,
+        at now: Instant,
+        detailBytes: Int
+    ) -> EventMessage? {
         let state = nodes[node]
         let index = Int32(node)
         let change: RunChange
@@ -117,7 +123,7 @@ extension Run {
             for: RunRecord(at: microseconds(at: now), change),
             worker: state.worker,
             sequence: sequence,
-            plannedBytes: 0
+            detailBytes: detailBytes
         )
     }
 
@@ -141,13 +147,13 @@ extension Run {
 
     private func data(
         of change: RunChange,
-        plannedBytes: Int,
+        detailBytes: Int,
         answer: RawJSON?
     ) -> EventData? {
         switch change {
         case .nodesAdded(let nodes):
-            .planned(planned(nodes.count, acceptance.goal == nil ? nil : nodes, plannedBytes))
-        case .joinerAdded: .planned(planned(1, nil, plannedBytes))
+            .planned(planned(nodes.count, acceptance.goal == nil ? nil : nodes, detailBytes))
+        case .joinerAdded: .planned(planned(1, nil, detailBytes))
         case .dispatched(let node, _, _, _), .started(let node, _):
             .placed(PlacedNode(tool: plan[Int(node)].tool))
         case .retrying(_, _, let failure, let delay, _):
@@ -161,7 +167,7 @@ extension Run {
         case .unplaceable(let node, let message):
             .unplaceable(MissingTool(tool: plan[Int(node)].tool, message: message))
         case .approvalAsked(let node, let milliseconds):
-            .approvalAsked(question(of: Int(node), milliseconds: milliseconds))
+            .approvalAsked(question(of: Int(node), milliseconds: milliseconds, within: detailBytes))
         case .approved(_, let identity, let reason):
             .approved(ApprovalAnswer(identity: identity, reason: reason))
         case .succeeded(let node, _, _):
@@ -171,7 +177,8 @@ extension Run {
         case .takenOver: .nodeSucceeded(NodeSuccess(run: 0, isTakenOver: true))
         case .failed(_, let failure): .nodeFailed(failure)
         case .skipped(_, let cause): .nodeSkipped(SkippedNode(because: plan[Int(cause)].id))
-        case .planRefused(let problems): .planProblems(PlanProblemList(problems: problems))
+        case .planRefused(let problems):
+            .planProblems(PlanProblemList(problems: problems.fitting(in: 4 * detailBytes)))
         case .replanned(let round, let reason):
             .replanned(NextRound(round: round, reason: reason, usage: usage))
         case .joined: .joined(JoinedAnswer(join: acceptance.join))
@@ -184,12 +191,13 @@ extension Run {
     private func planned(
         _ count: Int,
         _ written: [NodeDefinition]?,
-        _ plannedBytes: Int
+        _ detailBytes: Int
     ) -> PlannedNodes {
-        if let nodes = written.flatMap({ PlannedNodes($0, within: plannedBytes) }) { return nodes }
+        if let nodes = written.flatMap({ PlannedNodes($0, within: detailBytes) }) { return nodes }
         guard hasPlanner, count <= 1_000 else { return PlannedNodes(count: count) }
         let added = plan.count - count..<plan.count
-        return PlannedNodes(names: added.map { (plan[$0].id, plan[$0].tool) })
+        let names = added.map { (plan[$0].id, plan[$0].tool) }
+        return PlannedNodes(names: names, within: 4 * detailBytes) ?? PlannedNodes(count: count)
     }
 
     /// Whether a model plans the run, or a model or a tool joins it.

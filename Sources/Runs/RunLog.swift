@@ -226,14 +226,16 @@ extension Run {
     }
 
     /// The event of an entry of its log, made again where it was not kept; nil if it has none.
-    public func event(of entry: RunLog.Entry) -> EventMessage? {
+    ///
+    /// Of arguments that a person is asked about it tells up to `detailBytes`.
+    public func event(of entry: RunLog.Entry, detailBytes: Int) -> EventMessage? {
         if let told = entry.toldEvent { return told }
         guard let record = record(of: entry) else { return nil }
         return event(
             for: record,
             worker: entry.worker,
             sequence: entry.sequence,
-            plannedBytes: 0
+            detailBytes: detailBytes
         )
     }
 }

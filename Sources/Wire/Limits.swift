@@ -62,8 +62,6 @@ public struct Limits: Sendable, Equatable {
     public var attemptTextBytes = 64 << 10
     /// Bytes kept of what all tools of one run write.
     public var runTextBytes = 16 << 20
-    /// Bytes of planned nodes that an event tells one by one; of more it tells the count only.
-    public var plannedBytes = 16 << 10
     /// Tools one worker may offer.
     public var toolsPerWorker = 1000
     /// Slots one worker may offer; at most `largestSlots`.
@@ -104,6 +102,10 @@ public struct Limits: Sendable, Equatable {
 }
 
 extension Limits {
+    /// Bytes of planned nodes, or of arguments that a person is asked about, that an event tells, and
+    /// a fourth of those of names and problems; what is longer is left out, so that an event always
+    /// fits into a line.
+    public var detailBytes: Int { min(16 << 10, maxLine / 8) }
     /// The largest integer on the wire: every JSON implementation holds it exactly.
     public static let largestInteger = 1 << 53
     /// Slots a worker can offer at all.

@@ -17,7 +17,4 @@ struct Channel: Sendable {
         self.limits = limits
         self.chunkBytes = max(16, min(chunkBytes, (limits.maxLine - 1024) / 2))
     }
-
-    /// Bytes of a text for people that goes into a line with others; each may become six.
-    var textLimit: Int { max(64, limits.maxLine / 32) }
 }

@@ -95,7 +95,7 @@ struct KeptResults: Sendable {
         let outcome: AttemptOutcome
         switch entry.outcome.result {
         case .failure(let failure):
-            outcome = .failure(failure.clipped(to: channel.textLimit))
+            outcome = .failure(failure.clipped(to: channel.limits.textBytes))
         case .success(let value) where value.count <= channel.limits.largestInline:
             outcome = .success(.inline(value))
         case .success(let value) where value.count > channel.limits.maxValue:

@@ -93,7 +93,7 @@ public struct WorkerMachine: Sendable {
         case .attemptOutput(let id, let stream, let bytes):
             attempts.handleOutput(id, stream, bytes, over: channel, in: &turn)
         case .attemptProgressed(let id, let fraction, let note):
-            let note = note?.clipped(to: channel.textLimit)
+            let note = note?.clipped(to: channel.limits.textBytes)
             attempts.handleProgress(Progress(attempt: id, fraction: fraction, note: note))
         case .attemptNotStarted(let id, let problem):
             handleNotStarted(id, problem, in: &turn)

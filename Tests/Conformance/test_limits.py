@@ -111,6 +111,58 @@ class LineTests(SmallLimits):
         self.assertIn("refused", str(caught.exception))
         self.assertWell()
 
+    def long(self, message, *path):
+        """The message with a text at that path that makes it as long as a line may be."""
+        place = message
+        for key in path[:-1]:
+            place = place[key]
+        # In JSON this is one character of six bytes; a part of the rest is ordinary text.
+        for part, text in (("\u0001", ""), ("x", "\u0001" * 100)):
+            place[path[-1]] = text
+            room = 8 * KIB - len(json.dumps(message))
+            place[path[-1]] = text + part * (room // len(json.dumps(part)[1:-1]))
+            yield json.loads(json.dumps(message))
+
+    def assertFits(self, client, kind):
+        """Reads up to that event, and expects that every line keeps the limit."""
+        while True:
+            message = client.receive()
+            self.assertLessEqual(len(line(message)), 8 * KIB + 1, str(message)[:200])
+            if message.get("kind") == kind:
+                return
+
+    def test_events_about_long_texts_keep_the_limit(self):
+        tool = self.tool()
+        client, worker = self.client(), self.coordinator.worker([tool])
+        for field in ("message", "stderr_tail", "code"):
+            error = {"code": "tool_error", "message": "m"}
+            result = {"type": "result", "ok": False, "attempt": "0123456789/0/1", "error": error}
+            for message in self.long(result, "error", field):
+                run = self.submit(client, plan(("a", tool, {})), watch="all")
+                message["attempt"] = worker.skip_to("dispatch", run=run)["attempt"]
+                worker.send(**message)
+                self.assertFits(client, "run_failed")
+        run = self.submit(client, plan(("a", tool, {})), watch="all")
+        attempt = worker.skip_to("dispatch", run=run)["attempt"]
+        progress = {"type": "progress", "attempt": attempt, "fraction": 0.5}
+        for message in self.long(progress, "note"):
+            worker.send(**message)
+            self.assertFits(client, "progress")
+        chunk = {"type": "chunk", "attempt": attempt, "stream": "stdout", "seq": 0}
+        for number, message in enumerate(self.long(chunk, "data")):
+            worker.send(**{**message, "seq": number})
+            self.assertFits(client, "chunk")
+        worker.send(type="result", attempt=attempt, ok=True, output=1)
+        self.assertFits(client, "run_succeeded")
+        for message in self.long({"type": "cancel_run", "run": "0123456789"}, "reason"):
+            message["run"] = self.submit(client, plan(("a", tool, {})), watch="all")
+            attempt = worker.skip_to("dispatch", run=message["run"])["attempt"]
+            client.send(**message)
+            worker.skip_to("cancel", attempt=attempt)
+            worker.send(type="result", attempt=attempt, ok=False,
+                        error={"code": "cancelled", "message": "it was"})
+            self.assertFits(client, "run_cancelled")
+
     def test_messages_of_the_coordinator_keep_the_limit(self):
         tool = self.tool()
         worker, client = self.coordinator.worker([tool]), self.client()

@@ -238,8 +238,8 @@ struct HoldingTests {
             switch what {
             case "outputs": worker.succeed(attempt, text(60_000))
             case "failures":
-                let tail = String(repeating: "e", count: 60_000)
-                let failure = Failure(code: .toolError, message: "it broke", stderrTail: tail)
+                let text = String(repeating: "e", count: 30_000)
+                let failure = Failure(code: .toolError, message: text, stderrTail: text)
                 worker.send(.result(ResultMessage(attempt: attempt, outcome: .failure(failure))))
             case "events":
                 for sequence in 0..<3 {

@@ -76,9 +76,8 @@ struct Scenario {
 
     init(drawing draw: inout SeededDraw) {
         var limits = Limits()
-        // Small lines, so that ordinary values go in chunks; the largest event still fits, which shows
-        // arguments of 16 KiB.
-        limits.maxLine = 20 << 10
+        // Small lines, so that ordinary values go in chunks, and what events tell is left out.
+        limits.maxLine = draw.permille(500) ? 20 << 10 : 5 << 10
         limits.chunkBytes = draw.permille(500) ? 700 : 1 << 10
         limits.window = 4 << 10
         limits.heartbeat = .seconds(1)

@@ -250,9 +250,11 @@ enum DocumentExamples {
         timing: timing,
         usage: usage
     )
+    static let planned =
+        PlannedNodes(names: [(node, "search")], within: 100) ?? PlannedNodes(count: 1)
     /// The data of each kind of event that has any.
     static let events: [(EventKind, EventData)] = [
-        (.planned, .planned(PlannedNodes(names: [(node, "search")]))),
+        (.planned, .planned(planned)),
         (.dispatched, .placed(PlacedNode(tool: "search"))),
         (.started, .placed(PlacedNode(tool: "search"))),
         (.retrying, .retrying(Retry(code: .timeout, message: "slow", afterMilliseconds: 500))),
@@ -398,7 +400,7 @@ struct DocumentTests {
         let whole = try #require(PlannedNodes([node], within: 1_000))
         #expect(try trip(whole).nodes == [node])
         #expect(PlannedNodes([node], within: 10) == nil)
-        let named = PlannedNodes(names: [(node.id, node.tool)])
+        let named = try #require(PlannedNodes(names: [(node.id, node.tool)], within: 100))
         #expect(named.nodes == [node])
         #expect(PlannedNodes(count: 7).json.text == #"{"nodes":7}"#)
     }

@@ -18,9 +18,6 @@ package struct ApprovalQuestion: Sendable, Equatable {
         self.arguments = arguments
         self.timeoutMilliseconds = timeoutMilliseconds
     }
-
-    /// Arguments of more bytes are left out of events and lists.
-    package static let mostArgumentBytes = 16 << 10
 }
 
 /// A person approved a node.

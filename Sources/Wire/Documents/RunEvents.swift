@@ -30,13 +30,15 @@ package struct PlannedNodes: Sendable, Equatable {
         tasks = RawJSON(trusted: writer.bytes[...])
     }
 
-    /// Nodes with their names and tools only.
-    package init(names: [(id: NodeID, tool: String)]) {
-        count = names.count
-        tasks = .array(names) { writer, node in
+    /// Nodes with their names and tools only; nil if these have more bytes than allowed.
+    package init?(names: [(id: NodeID, tool: String)], within bytes: Int) {
+        let tasks = RawJSON.array(names) { writer, node in
             writer.field("id", node.id.text)
             writer.field("tool_name", node.tool)
         }
+        guard tasks.count <= bytes else { return nil }
+        count = names.count
+        self.tasks = tasks
     }
 
     /// The nodes, as far as they are told; those without arguments have none.

@@ -132,6 +132,11 @@ public struct AnnouncedLimits: Sendable, Equatable {
     /// Half a line, so that there is always room for the other fields.
     public var largestInline: Int { maxLine / 2 }
 
+    /// Bytes of a text for people that goes into a line with others: a message, a reason, a note.
+    ///
+    /// Escaping may make six of each.
+    public var textBytes: Int { max(64, maxLine / 32) }
+
     /// Makes the limits.
     public init(maxLine: Int, maxValue: Int, window: Int) {
         self.maxLine = maxLine

@@ -1,12 +1,25 @@
 // Texts for people, cut so that they fit into a line.
-internal import Core
 
 extension String {
     /// The text, cut to at most that many bytes between two characters.
-    func clipped(to bytes: Int) -> String {
+    public func clipped(to bytes: Int) -> String {
         guard utf8.count > bytes else { return self }
         let end = utf8.index(utf8.startIndex, offsetBy: bytes)
         return String(self[..<index(atOrBefore: end)])
+    }
+
+    /// The text in pieces of at most so many bytes, at least four, cut between characters.
+    public func pieces(of bytes: Int) -> [String] {
+        guard utf8.count > bytes else { return isEmpty ? [] : [self] }
+        var pieces: [String] = []
+        var start = startIndex
+        while start < endIndex {
+            let limit = utf8.index(start, offsetBy: max(bytes, 4), limitedBy: endIndex)
+            let end = limit.map(index(atOrBefore:)) ?? endIndex
+            pieces.append(String(self[start..<end]))
+            start = end
+        }
+        return pieces
     }
 
     /// The end of the text, cut likewise.
@@ -27,8 +40,8 @@ extension String {
 }
 
 extension Failure {
-    /// The failure with texts that fit into a line.
-    func clipped(to bytes: Int) -> Failure {
+    /// The failure with its message and the end of its standard error cut to so many bytes each.
+    public func clipped(to bytes: Int) -> Failure {
         guard message.utf8.count > bytes || (stderrTail?.utf8.count ?? 0) > bytes else {
             return self
         }
