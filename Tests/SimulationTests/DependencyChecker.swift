@@ -25,6 +25,8 @@ struct DependencyChecker {
     /// Runs that began with the outputs of others.
     private var taken: Set<RunID> = []
     private var expected: [AttemptID: String] = [:]
+    /// The attempts of nodes that join, whose arguments are in no plan.
+    private var joining: Set<AttemptID> = []
     /// The name of a node that joins.
     static let joinName = "join"
 
@@ -89,6 +91,7 @@ struct DependencyChecker {
         let sent = self
         self = earlier
         expected = sent.expected
+        joining = sent.joining
         for run in books.keys {
             for (place, id) in sent.books[run]?.places ?? [:]
             where books[run]?.places[place] == nil && books[run]?.nodes[id] != nil {
@@ -101,6 +104,7 @@ struct DependencyChecker {
         guard let book = books[attempt.run] else { return "\(attempt) is of no run" }
         if node.text == Self.joinName, book.joinTool == tool {
             books[attempt.run]?.places[attempt.node] = node.text
+            joining.insert(attempt)
             return book.outputs[node.text] == nil ? nil : "\(attempt) joins again"
         }
         guard let model = book.nodes[node.text] else {
@@ -117,6 +121,8 @@ struct DependencyChecker {
             return "\(attempt) was dispatched with arguments that cannot be made"
         }
         expected[attempt] = arguments
+        // After a crash it may be another node than the one before.
+        joining.remove(attempt)
         return nil
     }
 
@@ -134,7 +140,7 @@ struct DependencyChecker {
     }
 
     func start(_ attempt: AttemptID, _ arguments: RawJSON) -> String? {
-        if books[attempt.run]?.places[attempt.node] == Self.joinName { return nil }
+        if joining.contains(attempt) { return nil }
         guard let expected = expected[attempt] else { return "\(attempt) began undispatched" }
         if arguments.text == expected { return nil }
         let wanted = RawJSON(trusted: Array(expected.utf8)[...])
