@@ -132,7 +132,7 @@ extension CoordinatorMachine {
 
 extension RunChange {
     /// Whether the current attempt of its node is over with it.
-    fileprivate var endsAttempt: Bool {
+    var endsAttempt: Bool {
         switch self {
         case .succeeded, .failed, .retrying, .returned, .cancelled: true
         default: false

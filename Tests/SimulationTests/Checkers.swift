@@ -277,6 +277,11 @@ struct SessionChecker {
         processes[attempt] = link.peer
     }
 
+    /// The attempts that a process got.
+    func attempts(of process: String) -> [AttemptID] {
+        processes.filter { $0.value == process }.map(\.key)
+    }
+
     /// The process that got an attempt.
     func process(of attempt: AttemptID) -> String? { processes[attempt] }
 

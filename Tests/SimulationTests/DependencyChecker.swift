@@ -18,6 +18,8 @@ struct DependencyChecker {
         var maxNodes = Int.max
         /// The tool of the node that joins, which is in no plan.
         var joinTool: String?
+        /// Positions of a node that joins, if a crash has left its record.
+        var joins: Set<Int> = []
         var outputs: [String: RawJSON] = [:]
     }
 
@@ -94,8 +96,10 @@ struct DependencyChecker {
         joining = sent.joining
         for run in books.keys {
             for (place, id) in sent.books[run]?.places ?? [:]
-            where books[run]?.places[place] == nil && books[run]?.nodes[id] != nil {
+            where books[run]?.places[place] == nil {
+                guard books[run]?.nodes[id] != nil || id == Self.joinName else { continue }
                 books[run]?.places[place] = id
+                if id == Self.joinName { books[run]?.joins.insert(place) }
             }
         }
     }
@@ -128,13 +132,14 @@ struct DependencyChecker {
 
     /// A position in a run belongs to one node, and a node has one position.
     private mutating func place(_ attempt: AttemptID, _ id: String, _ book: Book) -> String? {
-        if let known = book.places[attempt.node] {
+        if let known = book.places[attempt.node], !book.joins.contains(attempt.node) {
             return known == id ? nil : "\(attempt) is node \(id), but was \(known)"
         }
         guard book.isGoal, !book.places.values.contains(id) else {
             return "\(attempt) is node \(id), which has another place"
         }
         books[attempt.run]?.places[attempt.node] = id
+        books[attempt.run]?.joins.remove(attempt.node)
         return book.places.count < book.maxNodes
             ? nil : "\(attempt) is one node more than the \(book.maxNodes) allowed"
     }

@@ -11,6 +11,11 @@ import Wire
 struct ResumeChecker {
     /// The attempts that records on disk say are held, with the process that got each.
     private var held: [AttemptID: String] = [:]
+    /// The latest session of each process.
+    private var sessions: [String: String] = [:]
+    /// The attempts of processes that were told, by another session, that theirs had ended. A crash
+    /// may undo the record of that, but not what was said.
+    private var ended: Set<AttemptID> = []
     /// Until when they are kept.
     private var until = Instant.zero
     /// What each process says that it holds, until that is answered.
@@ -18,7 +23,7 @@ struct ResumeChecker {
 
     /// The coordinator was started again.
     mutating func restart(_ held: [AttemptID: String], until: Instant) {
-        self.held = held
+        self.held = held.filter { !ended.contains($0.key) }
         self.until = until
         listed = [:]
     }
@@ -26,6 +31,14 @@ struct ResumeChecker {
     /// The run is cancelled or has ended, or another process has the name: nothing is owed any more.
     mutating func release(where isReleased: (AttemptID, String) -> Bool) {
         held = held.filter { !isReleased($0.key, $0.value) }
+    }
+
+    /// A process reads which session it has; `attempts` are those it got so far.
+    mutating func welcome(_ process: String, session: String, attempts: () -> [AttemptID]) {
+        let earlier = sessions.updateValue(session, forKey: process)
+        guard let earlier, earlier != session else { return }
+        ended.formUnion(attempts())
+        held = held.filter { !ended.contains($0.key) }
     }
 
     /// A process registers, with what it holds.

@@ -47,9 +47,12 @@ extension SimulatedCluster {
         }
     }
 
-    /// What happens to nodes that need approval; the run has not changed yet.
+    /// What happens to nodes that need approval, and to attempts; the run has not changed yet.
     private func look(at record: NewRecord) {
         guard case .run(let id, let record) = record else { return }
+        if record.change.endsAttempt, let node = record.change.node {
+            resumes.release { attempt, _ in attempt.run == id && attempt.node == node }
+        }
         if case .accepted(let acceptance) = record.change {
             let client = clients.first { $0.key == acceptance.key }
             approvals.accept(id, client?.approve ?? [])

@@ -124,6 +124,11 @@ extension SimulatedCluster {
         case .toPeer where link.isOpenForPeer:
             trace.add(now, "\(link.peer) < \(describe(message))")
             if let worker = workersByLink[link.id] {
+                if case .welcome(let welcome) = message {
+                    resumes.welcome(link.peer, session: welcome.session) { [sessions] in
+                        sessions.attempts(of: link.peer)
+                    }
+                }
                 tell(worker, .received(message))
                 checkCancelled(by: message, worker)
             } else if let client = clientsByLink[link.id] {
