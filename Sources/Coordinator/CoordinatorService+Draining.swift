@@ -30,9 +30,13 @@ extension CoordinatorService {
         )
     }
 
-    /// The turn ends: stops if nothing is left to wait for.
+    /// The turn ends: stops if nothing is left to wait for but the last traces, which get a moment.
     func stopIfDrained() {
-        guard isDraining, !isStopped, machine.isDrained else { return }
-        loop.nextTurn { [weak self] in self?.stop() }
+        guard isDraining, !isStopped, !sendsLastTraces, machine.isDrained else { return }
+        guard let exporter, exporter.hasWaiting else {
+            return loop.nextTurn { [weak self] in self?.stop() }
+        }
+        sendsLastTraces = true
+        exporter.finish { [weak self] in self?.stop() }
     }
 }

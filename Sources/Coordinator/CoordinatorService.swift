@@ -90,6 +90,8 @@ public final class CoordinatorService {
     /// What sends traces, if they are sent.
     private(set) var exporter: TraceExporter?
     var openModelCalls = OpenModelCalls()
+    /// Whether it drains, and waits for the last traces only.
+    var sendsLastTraces = false
     /// Connections that were closed at once.
     var refusedConnections = 0
     /// When it was made, in milliseconds of Unix time.

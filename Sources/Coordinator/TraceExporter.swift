@@ -26,6 +26,8 @@ final class TraceExporter {
     private var openRequests = 0
     private var isPumping = false
     private var isClosed = false
+    /// Called when nothing waits any more, or the time for that is over.
+    private var onFinished: (() -> Void)?
     /// Whether the last batch was dropped, which was logged then.
     private var isFailing = false
     private(set) var sent = 0
@@ -36,6 +38,8 @@ final class TraceExporter {
     /// Spans that may wait; runs beyond that are dropped.
     private static let mostWaiting = 20_000
     private static let mostRequests = 2
+    /// How long the end of the coordinator waits for the collector.
+    private static let lastWait = Duration.seconds(2)
     /// How long a small batch waits for more.
     private static let pause = Duration.seconds(1)
 
@@ -54,6 +58,9 @@ final class TraceExporter {
         timer?.detachFromLoopLife()
     }
 
+    /// Whether spans wait, or are on their way.
+    var hasWaiting: Bool { !waiting.isEmpty || openRequests > 0 }
+
     /// Takes in a run that has ended.
     func add(_ trace: RunTrace) {
         guard !isClosed else { return }
@@ -62,14 +69,34 @@ final class TraceExporter {
         }
         waiting.append(trace)
         waitingSpans += trace.rest
-        if waiting.count == 1 { timer?.schedule(after: Self.pause) }
+        if waiting.count == 1, onFinished == nil { timer?.schedule(after: Self.pause) }
         if waitingSpans >= Self.batch { pump(isUrgent: false) }
+    }
+
+    /// Sends what waits, and calls back in a later turn when it is sent or two seconds are over.
+    func finish(then: @escaping () -> Void) {
+        onFinished = then
+        timer?.close()
+        timer = Timer(loop: loop) { [weak self] in self?.endFinishing() }
+        timer?.schedule(after: Self.lastWait)
+        pump(isUrgent: true)
+        endFinishingIfDone()
+    }
+
+    private func endFinishingIfDone() {
+        if onFinished != nil, !hasWaiting { loop.nextTurn { [weak self] in self?.endFinishing() } }
+    }
+
+    private func endFinishing() {
+        guard !isClosed else { return }
+        exchange(&onFinished, with: nil)?()
     }
 
     /// Drops what waits.
     func close() {
         guard !isClosed else { return }
         isClosed = true
+        onFinished = nil
         dropped += waitingSpans
         waiting = []
         waitingSpans = 0
@@ -129,6 +156,7 @@ final class TraceExporter {
                 case .failure(let error): drop(spans.count, because: "\(error)")
                 }
                 pump(isUrgent: true)
+                endFinishingIfDone()
             }
         )
     }

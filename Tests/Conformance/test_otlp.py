@@ -89,12 +89,16 @@ class Collector:
 
     def __init__(self, status=200):
         self.requests = []
+        # Cleared, it answers nobody.
+        self.answers = threading.Event()
+        self.answers.set()
         collector = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 collector.requests.append((self.path, self.headers, body))
+                collector.answers.wait()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -109,6 +113,7 @@ class Collector:
         self.thread.start()
 
     def close(self):
+        self.answers.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -276,6 +281,23 @@ class TracesTest(CoordinatorTest):
         model = 'model="recorded",provider="recorded"'
         self.assertEqual(samples["weft_llm_tokens_total", f'{model},kind="input"'], 30)
         self.assertEqual(samples["weft_llm_calls_total", f'{model},outcome="succeeded"'], 1)
+
+    def test_what_waits_at_the_end_is_sent(self):
+        self.start()
+        self.mixed()
+        self.coordinator.process.terminate()
+        self.assertEqual(self.coordinator.process.exit_code(), 0)
+        self.assertEqual(len(self.collector.spans(4)), 4)
+
+    def test_a_collector_without_an_answer_does_not_hold_up_the_end(self):
+        self.start()
+        self.collector.answers.clear()
+        self.mixed()
+        self.coordinator.process.terminate()
+        begun = time.monotonic()
+        self.assertEqual(self.coordinator.process.exit_code(), 0)
+        # Of an answer it would wait for ten seconds.
+        self.assertLess(time.monotonic() - begun, 9)
 
     def test_a_collector_that_is_not_there(self):
         """Runs go on, spans are counted as dropped, and the log says it once."""
