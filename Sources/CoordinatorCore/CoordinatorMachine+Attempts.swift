@@ -231,9 +231,9 @@ extension CoordinatorMachine {
     /// Tells the worker, with the next dispatch or a little later, of a result that was stored, or
     /// that is not needed any more.
     private mutating func acknowledge(_ attempt: AttemptID, _ worker: WorkerID, isStale: Bool) {
-        if configuration.keepsRecords, !isStale {
+        if configuration.keepsRecords, !isStale || !journal.isWritten {
             let connection = fleet.inPlace(worker) { $0.connection } ?? nil
-            return journal.hold(attempt, of: worker, on: connection)
+            return journal.hold(attempt, of: worker, on: connection, isStale: isStale)
         }
         fleet.acknowledge(attempt, of: worker, isStale: isStale, batch: limits.ackBatch)
     }

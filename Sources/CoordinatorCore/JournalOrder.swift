@@ -20,12 +20,13 @@ public enum NewRecord: Sendable {
     case workerLeft(name: String)
 }
 
-/// A result that is acknowledged when its records are on disk.
+/// A result that is acknowledged when its records are on disk, or those that made it stale.
 struct HeldAcknowledgement: Sendable {
     /// Up to where records must be on disk.
     var position = Int.max
     let attempt: AttemptID
     let worker: WorkerID
+    let isStale: Bool
     /// On which it came: on another one the worker names it again.
     let connection: ConnectionID?
 }
@@ -97,10 +98,25 @@ struct JournalOrder: Sendable {
 
     // MARK: - Waiting
 
-    /// A result is acknowledged when all that it changed is on disk.
-    mutating func hold(_ attempt: AttemptID, of worker: WorkerID, on connection: ConnectionID?) {
+    /// Whether all records are on disk.
+    var isWritten: Bool { written >= position }
+
+    /// A result is acknowledged when all that it changed is on disk, and a stale one when all is
+    /// from which that follows: the worker forgets it then, so that a restarted coordinator must
+    /// not take its attempt for one that never began.
+    mutating func hold(
+        _ attempt: AttemptID,
+        of worker: WorkerID,
+        on connection: ConnectionID?,
+        isStale: Bool
+    ) {
         acknowledgements.append(
-            HeldAcknowledgement(attempt: attempt, worker: worker, connection: connection)
+            HeldAcknowledgement(
+                attempt: attempt,
+                worker: worker,
+                isStale: isStale,
+                connection: connection
+            )
         )
         freshCount += 1
     }
@@ -161,7 +177,7 @@ extension CoordinatorMachine {
             fleet.acknowledge(
                 next.attempt,
                 of: next.worker,
-                isStale: false,
+                isStale: next.isStale,
                 batch: limits.ackBatch
             )
         }

@@ -38,4 +38,28 @@ struct RestoringTests {
         _ = try after.nextCall(.joiner)
         #expect(after.calls.isEmpty)
     }
+
+    @Test("A result that came too late is acknowledged when it is on disk why")
+    func lateResult() throws {
+        let harness = harness(epoch: 1)
+        let worker = harness.worker()
+        let client = harness.client()
+        client.send(.submit(Submit(key: "k", plan: PlanText.plan([NodeText("a")]))))
+        let run = try client.nextAccepted().run
+        let written = { harness.handle(.journalWritten(upTo: harness.machine.recordPosition)) }
+        written()
+        let attempt = try worker.nextDispatch().attempt
+        client.send(.cancelRun(CancelRun(run: run)))
+        // It has not ended within the grace period, and counts as ended.
+        harness.advance(.seconds(60))
+        _ = worker.take()
+        worker.succeed(attempt, "1")
+        harness.advance(.seconds(1))
+        // Otherwise the worker would forget it, and after a restart it would run again.
+        #expect(!worker.takeKinds().contains(.ack))
+        written()
+        #expect(try worker.nextAck().stale == [attempt])
+        worker.succeed(attempt, "1")
+        #expect(try worker.nextAck().stale == [attempt])
+    }
 }
