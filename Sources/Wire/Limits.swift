@@ -102,9 +102,10 @@ public struct Limits: Sendable, Equatable {
 }
 
 extension Limits {
-    /// Bytes of planned nodes, or of arguments that a person is asked about, that an event tells, and
-    /// a fourth of those of names and problems; what is longer is left out, so that an event always
-    /// fits into a line.
+    /// How many bytes an event tells of planned nodes, or of arguments that a person is asked about;
+    /// of names and problems it tells four times as many.
+    ///
+    /// What is longer is left out, so that an event always fits into a line.
     public var detailBytes: Int { min(16 << 10, maxLine / 8) }
     /// The largest integer on the wire: every JSON implementation holds it exactly.
     public static let largestInteger = 1 << 53
