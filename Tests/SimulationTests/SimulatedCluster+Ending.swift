@@ -20,14 +20,17 @@ extension SimulatedCluster {
         guard problem == nil else { return problem }
         heal()
         // A coordinator that is stopped does nothing before it goes on.
-        let begin = max(now, pausedUntil, seats.settledAt)
-        let hasEnded = run(until: begin + .seconds(120), steps: 20_000) {
-            clients.allSatisfy(\.isDone)
-        }
-        if !hasEnded { broken(stuck()) }
-        let quiet = max(now, pausedUntil, seats.settledAt) + .seconds(10)
-        _ = run(until: quiet, steps: 20_000) { false }
-        now = max(now, quiet)
+        repeat {
+            let begin = max(now, pausedUntil, seats.settledAt)
+            let hasEnded = run(until: begin + .seconds(120), steps: 20_000) {
+                clients.allSatisfy(\.isDone)
+            }
+            if !hasEnded { broken(stuck()) }
+            let quiet = max(now, pausedUntil, seats.settledAt) + .seconds(10)
+            _ = run(until: quiet, steps: 20_000) { false }
+            now = max(now, quiet)
+            // One that had given up may have come back, and retried its run.
+        } while problem == nil && !clients.allSatisfy(\.isDone)
         checkLeftovers()
         return problem
     }
@@ -201,7 +204,7 @@ extension SimulatedCluster {
             }
             let excusable: [FailureCode] = [.workerLost, .outcomeUnknown]
             if let failure = run.results.failures[node], excusable.contains(failure.code),
-                !hasLostWorkers, faults[.drainEndedAttempt] == 0
+                !hasLostWorkers, !hasUnheardDrain, faults[.drainEndedAttempt] == 0
             {
                 broken("\(id)/\(node) failed with \(failure), though no worker was lost")
             }

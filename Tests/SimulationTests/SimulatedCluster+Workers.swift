@@ -119,6 +119,7 @@ extension SimulatedCluster {
         var hasOldKey = false
         switch reason {
         case .stopped: faults.note(.drainForced)
+        case .drained where !worker.machine.isReady: hasUnheardDrain = true
         case .nameTaken: faults.note(.twinRefused)
         case .refused:
             faults.note(.keyRefused)

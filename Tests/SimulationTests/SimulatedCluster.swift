@@ -41,6 +41,9 @@ final class SimulatedCluster {
     var workersByLink: [ConnectionID: SimulatedWorker] = [:]
     var clientsByLink: [ConnectionID: SimulatedClient] = [:]
     var isHealed = false
+    /// Whether a drained worker ended while the coordinator did not hear it: attempts that were
+    /// on their way to it are lost.
+    var hasUnheardDrain = false
     /// The keys of each worker, and those that the coordinator accepts.
     var workerKeys = SimulatedKeys()
     /// Until when the coordinator's process is stopped.
