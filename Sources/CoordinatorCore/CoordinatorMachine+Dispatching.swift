@@ -9,6 +9,12 @@ internal import Scheduling
 internal import Wire
 
 extension CoordinatorMachine {
+    /// How many numbers of attempts each restart leaves out, at least: those of attempts that left
+    /// before their records were on disk.
+    ///
+    /// Every attempt that is a multiple of half of it waits for its record.
+    static let attemptGap = 100
+
     /// Sends an attempt off, or keeps it until its arguments can leave.
     mutating func dispatch(
         _ attempt: AttemptID,
@@ -26,8 +32,10 @@ extension CoordinatorMachine {
         if needsApproval(attempt.node, run) {
             return withhold(attempt, from: worker, run, in: &turn)
         }
-        guard isRepeatable || !configuration.keepsRecords else {
-            // Whether it may have run is known after a restart only if this is on disk before.
+        let isCheckpoint = attempt.number % (Self.attemptGap / 2) == 0
+        guard isRepeatable && !isCheckpoint || !configuration.keepsRecords else {
+            // Whether it may have run is known after a restart only if this is on disk before; and a
+            // restart uses no number again if few attempts of a node leave without a record.
             noteDispatch(attempt, name, isRepeatable, run, in: &turn)
             journal.holdDispatch(to: worker)
             let position = journal.position

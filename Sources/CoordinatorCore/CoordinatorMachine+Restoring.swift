@@ -39,7 +39,7 @@ extension CoordinatorMachine {
         let names = restoreWorkers(of: restored, workers, now)
         scheduler.prepareRestoring(
             awaitingWorkersUntil: presence.judgingTime(at: now) + limits.lease,
-            gap: Int32(clamping: 100 * min(configuration.epoch, 1_000_000))
+            gap: Int32(clamping: Self.attemptGap * min(configuration.epoch, 1_000_000))
         )
         for run in restored where !run.state.isEnded {
             takeUp(run, names, in: &turn)

@@ -39,6 +39,31 @@ struct RestoringTests {
         #expect(after.calls.isEmpty)
     }
 
+    @Test("Fewer attempts of a node leave without a record than numbers are left out by a restart")
+    func manyAttempts() throws {
+        let harness = harness(epoch: 1)
+        let tool = ToolDescription(name: "t", description: "", isIdempotent: true)
+        let worker = harness.worker(tools: [tool])
+        let client = harness.client()
+        client.send(.submit(Submit(key: "k", plan: PlanText.plan([NodeText("a")]))))
+        _ = try client.nextAccepted()
+        func rejectAll() -> Int {
+            var latest = 0
+            for _ in 0..<60 {
+                for case .dispatch(let dispatch) in worker.take() {
+                    latest = dispatch.attempt.number
+                    worker.send(.reject(Reject(attempt: dispatch.attempt, code: .busy)))
+                }
+                harness.advance(.seconds(31))
+            }
+            return latest
+        }
+        harness.handle(.journalWritten(upTo: harness.machine.recordPosition))
+        #expect(rejectAll() == 49)
+        harness.handle(.journalWritten(upTo: harness.machine.recordPosition))
+        #expect(rejectAll() == 99)
+    }
+
     @Test("A result that came too late is acknowledged when it is on disk why")
     func lateResult() throws {
         let harness = harness(epoch: 1)
