@@ -76,6 +76,8 @@ extension PlannerMachine {
             if !draft.isStopping { read(text, &draft, into: &actions) }
             state = .planning(draft)
         case .ended(.refusal):
+            // Calls that it wrote before run already.
+            ledger = draft.reader.ledger
             giveUp(refusal(of: .planner), into: &actions)
         case .ended(let stop):
             finishPlan(draft, isCut: stop == .length || stop == .other, into: &actions)
@@ -87,6 +89,7 @@ extension PlannerMachine {
                 // What arrived is kept, and the rest asked for.
                 finishPlan(draft, isCut: true, into: &actions)
             } else {
+                ledger = draft.reader.ledger
                 giveUp(failure(cause, of: .planner), into: &actions)
             }
         case .charged, .usage, .formatLowered:

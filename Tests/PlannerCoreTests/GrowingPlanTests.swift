@@ -144,6 +144,31 @@ struct GrowingPlanTests {
         }
     }
 
+    @Test("Calls of a reply that then failed belong to the plan, and a later plan may use them")
+    func failureAfterCall() throws {
+        var harness = harness()
+        harness.start()
+        harness.report(.delta("1. search(a)\n2. search(b)\n3. join()"))
+        harness.expectAdded("1", "2")
+        harness.report(.ended(.end))
+        harness.handle(try settled("1", "found A"))
+        harness.expectCall(.planner)
+        harness.report(.delta("3. search($1)\n"))
+        harness.expectAdded("3")
+        harness.report(.ended(.refusal))
+        harness.expectProblems("bad_plan")
+        harness.expect(.closePlan(joinInstruction: nil))
+        harness.handle(try settled("2", "found B"))
+        harness.handle(try settled("3", "found C"))
+        harness.settle()
+        harness.expectCall(.joiner)
+        harness.reply("Thought: B is missing.\nAction: Replan(B is missing)")
+        harness.expect(.replanned(number: 2, reason: "B is missing"))
+        harness.expectCall(.planner)
+        harness.report(.delta("4. search($3)\n"))
+        harness.expectAdded("4")
+    }
+
     @Test("With the other policy a model that fails fails the run")
     func failureThatCancels() throws {
         var harness = harness { $0.options.onModelFailure = .cancel }
