@@ -74,8 +74,13 @@ struct DurabilityChecker {
         where !SimulatedTools.isIdempotent(body.tool) && !dispatched.contains(body.attempt):
             return "\(body.attempt) of \(body.tool) was dispatched and is not on disk"
         case .ack(let body):
-            let early = body.attempts.first { results[$0].map { $0 > written } ?? false }
-            return early.map { "the result of \($0) was acknowledged and is not on disk" }
+            // The worker forgets results that came too late, as well.
+            let early = (body.attempts + body.stale).first {
+                results[$0].map { $0 > written } ?? false
+            }
+            return early.map {
+                "the result of \($0) was acknowledged, and what that follows from is not on disk"
+            }
         case .pong(let body) where pings[body.n].map { $0 > written } ?? false:
             return "an answer about a node was taken and is not on disk"
         default: return nil
