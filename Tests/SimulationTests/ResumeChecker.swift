@@ -13,8 +13,9 @@ struct ResumeChecker {
     private var held: [AttemptID: String] = [:]
     /// The latest session of each process.
     private var sessions: [String: String] = [:]
-    /// The attempts of processes that were told, by another session, that theirs had ended. A crash
-    /// may undo the record of that, but not what was said.
+    /// The attempts of processes that were told, by another session, that theirs had ended.
+    ///
+    /// A crash may undo the record of that, but not what was said.
     private var ended: Set<AttemptID> = []
     /// Until when they are kept.
     private var until = Instant.zero
