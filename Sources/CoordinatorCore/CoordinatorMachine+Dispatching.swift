@@ -12,7 +12,7 @@ extension CoordinatorMachine {
     /// How many numbers of attempts each restart leaves out, at least: those of attempts that left
     /// before their records were on disk.
     ///
-    /// Every attempt that is a multiple of half of it waits for its record.
+    /// Every attempt whose number is a multiple of half of it waits for its record.
     static let attemptGap = 100
 
     /// Sends an attempt off, or keeps it until its arguments can leave.
